@@ -1,0 +1,216 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Metric point maps: one 3-D point, validity and standard deviation per pixel.
+
+A map comes from a depth image (with the sensor's noise model) or from a monocular network (with
+the network's own relative uncertainty) and always has the resolution of its camera, so regions in
+image pixels index it directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spatialgeo_ros.errors import BadImageError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+
+
+class DepthSource(Enum):
+    """Where the metres of a point map come from."""
+
+    SENSOR = "sensor"
+    MONOCULAR = "monocular"
+    MONOCULAR_ALIGNED = "monocular_aligned"
+
+
+@dataclass(frozen=True)
+class DepthNoise:
+    """Axial noise of a depth camera: ``sigma(z) = constant_m + quadratic_per_m * z^2`` (metres).
+
+    Triangulating sensors have noise that grows with z^2 because disparity is quantised; the
+    defaults are those of a PrimeSense or Kinect v1 after Nguyen, Izadi and Lovell, "Modeling
+    Kinect Sensor Noise for Improved 3D Reconstruction and Tracking", 3DIMPVT 2012, equation 1.
+    """
+
+    constant_m: float = 0.0012
+    quadratic_per_m: float = 0.0019
+
+    def sigma(self, z: ArrayLike) -> NDArray[np.float32]:
+        """Return the standard deviation of depth ``z`` in metres, same shape."""
+        depth = np.asarray(z, np.float32)
+        return depth * depth * np.float32(self.quadratic_per_m) + np.float32(self.constant_m)
+
+
+@dataclass(frozen=True, eq=False)
+class PointMap:
+    """Per-pixel geometry of one image, in the camera optical frame.
+
+    Attributes:
+        points: [H, W, 3] float32 metres, NaN where invalid.
+        valid: [H, W] bool.
+        sigma: [H, W] float32, one standard deviation of z in metres, NaN where invalid.
+        camera: intrinsics of exactly this resolution.
+        source: where the metres come from.
+    """
+
+    points: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    sigma: NDArray[np.float32]
+    camera: PinholeCamera
+    source: DepthSource
+
+    def __post_init__(self) -> None:
+        shape = (self.camera.height, self.camera.width)
+        if self.points.shape != (*shape, 3) or self.valid.shape != shape:
+            raise ValueError(f"points {self.points.shape} do not fit the camera's {shape}")
+        if self.sigma.shape != shape:
+            raise ValueError(f"sigma {self.sigma.shape} does not fit the camera's {shape}")
+
+    @property
+    def depth(self) -> NDArray[np.float32]:
+        """Depth along the optical axis [H, W] in metres, NaN where invalid."""
+        return self.points[..., 2]
+
+
+def depth_to_metres(depth: ArrayLike) -> NDArray[np.float32]:
+    """Depth image in ROS units (REP-118) to float32 metres with NaN for "no reading".
+
+    Args:
+        depth: [H, W], uint16 in millimetres (16UC1, 0 means none) or floating in metres (32FC1;
+            NaN and +-inf are REP-117's "no reading", "too near" and "too far"; 0 and below are
+            impossible depths).
+
+    Raises:
+        BadImageError: another dtype or not two-dimensional.
+    """
+    array = np.asarray(depth)
+    if array.ndim != 2:
+        raise BadImageError(f"a depth image has 2 dimensions, got shape {array.shape}")
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        metres = array.astype(np.float32)
+        metres *= np.float32(0.001)
+        metres[array == 0] = np.nan
+        return metres
+    if array.dtype.kind == "f":
+        metres = array.astype(np.float32)  # a copy: the message's buffer stays as it was
+        with np.errstate(invalid="ignore"):
+            metres[~((metres > 0) & (metres < np.inf))] = np.nan
+        return metres
+    raise BadImageError(
+        f"depth must be uint16 millimetres (16UC1) or float metres (32FC1), got {array.dtype}"
+    )
+
+
+def pointmap_from_depth(
+    depth: ArrayLike,
+    camera: PinholeCamera,
+    noise: DepthNoise | None = None,
+    min_depth: float = 0.1,
+    max_depth: float = 20.0,
+) -> PointMap:
+    """Lift a depth image that is registered to the camera's image.
+
+    Args:
+        depth: [H, W], uint16 millimetres or float metres (see :func:`depth_to_metres`).
+        camera: intrinsics; rescaled when the depth image has another resolution of the same view.
+        noise: the sensor's noise model, default :class:`DepthNoise`.
+        min_depth, max_depth: readings outside are invalid, metres.
+
+    Raises:
+        BadImageError: the depth image has another shape (aspect ratio) than the camera's image.
+    """
+    metres = depth_to_metres(depth)
+    height, width = metres.shape
+    if (height, width) != (camera.height, camera.width):
+        if width * camera.height != height * camera.width:
+            raise BadImageError(
+                f"depth is {width}x{height} but the camera's image is "
+                f"{camera.width}x{camera.height}; register the depth to the colour camera"
+            )
+        camera = camera.resized(width, height)
+    return _lift(metres, camera, noise or DepthNoise(), min_depth, max_depth)
+
+
+def _lift(
+    metres: NDArray[np.float32],
+    camera: PinholeCamera,
+    noise: DepthNoise,
+    min_depth: float,
+    max_depth: float,
+) -> PointMap:
+    rays = camera.rays()
+    with np.errstate(invalid="ignore"):
+        valid = (metres >= min_depth) & (metres <= max_depth)
+    if camera.distortion:
+        valid &= np.isfinite(rays[..., 0])
+    metres[~valid] = np.nan
+    return PointMap(
+        rays * metres[..., None], valid, noise.sigma(metres), camera, DepthSource.SENSOR
+    )
+
+
+def pointmap_from_monocular(
+    depth: ArrayLike,
+    valid: ArrayLike,
+    camera: PinholeCamera,
+    relative_sigma: float | ArrayLike,
+) -> PointMap:
+    """Lift a network's metric depth to a point map at the camera's resolution.
+
+    Networks predict smaller maps than the image. Their depth is interpolated bilinearly in log
+    depth, except where the four neighbours differ by more than 10 % (an edge of an object) or one
+    is invalid: there the nearest prediction is taken, so that no points float between surfaces.
+
+    Args:
+        depth: [h, w] metres along the optical axis.
+        valid: [h, w] bool.
+        camera: intrinsics of the image; its resolution is the map's.
+        relative_sigma: one standard deviation divided by depth, scalar or [h, w].
+
+    Raises:
+        BadImageError: shapes disagree.
+    """
+    z = np.asarray(depth, np.float32)
+    ok = np.asarray(valid, bool)
+    relative = np.broadcast_to(np.asarray(relative_sigma, np.float32), z.shape)
+    if z.ndim != 2 or ok.shape != z.shape:
+        raise BadImageError(f"depth {z.shape} and validity {ok.shape} must be the same [h, w]")
+    with np.errstate(invalid="ignore"):
+        ok = ok & np.isfinite(z) & (z > 0)
+    if z.shape != (camera.height, camera.width):
+        z, ok, relative = _resample(z, ok, relative, camera.height, camera.width)
+    rays = camera.rays()
+    if camera.distortion:
+        ok = ok & np.isfinite(rays[..., 0])
+    z = np.where(ok, z, np.float32(np.nan))
+    return PointMap(rays * z[..., None], ok, z * relative, camera, DepthSource.MONOCULAR)
+
+
+def _resample(
+    z: NDArray[np.float32],
+    ok: NDArray[np.bool_],
+    relative: NDArray[np.float32],
+    height: int,
+    width: int,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    h, w = z.shape
+    log_z = np.log(np.where(ok, z, np.float32(1.0)))
+    v = np.clip((np.arange(height) + 0.5) * h / height - 0.5, 0, h - 1)
+    u = np.clip((np.arange(width) + 0.5) * w / width - 0.5, 0, w - 1)
+    v0, u0 = np.minimum(v.astype(np.int64), max(h - 2, 0)), np.minimum(
+        u.astype(np.int64), max(w - 2, 0)
+    )
+    v1, u1 = np.minimum(v0 + 1, h - 1), np.minimum(u0 + 1, w - 1)
+    fv, fu = (v - v0).astype(np.float32)[:, None], (u - u0).astype(np.float32)[None]
+    nearest = np.ix_(np.rint(v).astype(np.int64), np.rint(u).astype(np.int64))
+    corners = [log_z[np.ix_(r, c)] for r in (v0, v1) for c in (u0, u1)]
+    smooth = np.logical_and.reduce([ok[np.ix_(r, c)] for r in (v0, v1) for c in (u0, u1)])
+    smooth &= np.maximum.reduce(corners) - np.minimum.reduce(corners) < np.log(1.1)
+    top = corners[0] + fu * (corners[1] - corners[0])
+    bottom = corners[2] + fu * (corners[3] - corners[2])
+    blended = np.where(smooth, top + fv * (bottom - top), log_z[nearest])
+    return np.exp(blended), ok[nearest], relative[nearest]
