@@ -1,0 +1,117 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The errors a caller can act on, each with the code that ``msg/ErrorCode.msg`` gives it.
+
+The message of an error names what was wrong and the cure. The node copies code and message into
+the response, so nothing ever fails as an empty success.
+"""
+
+from __future__ import annotations
+
+
+class SpatialGeoError(Exception):
+    """Base of every expected failure; ``code`` equals the constant in ``ErrorCode.msg``."""
+
+    code: int = 1
+
+
+class InternalError(SpatialGeoError):
+    """A defect of ours: the log holds the traceback."""
+
+    code = 1
+
+
+class BadRequestError(SpatialGeoError):
+    """The request itself cannot be served (empty question, unknown kind, rate out of range)."""
+
+    code = 2
+
+
+class BadRegionError(SpatialGeoError):
+    """A region is empty, not finite or lies outside the image."""
+
+    code = 3
+
+
+class PhraseNotFoundError(SpatialGeoError):
+    """No object in view matches a phrase; the message names the phrase."""
+
+    code = 4
+
+
+class NoFrameError(SpatialGeoError):
+    """No image has arrived yet from the camera asked for."""
+
+    code = 5
+
+
+class StaleFrameError(SpatialGeoError):
+    """The newest image is older than the request allows."""
+
+    code = 6
+
+
+class NoCameraInfoError(SpatialGeoError):
+    """There is no usable calibration (CameraInfo missing, or its K is zero)."""
+
+    code = 7
+
+
+class BadImageError(SpatialGeoError):
+    """An image message cannot be decoded (encoding, size, step or buffer length)."""
+
+    code = 8
+
+
+class NoGeometryError(SpatialGeoError):
+    """Neither sensor depth nor a geometry network gives metric points for this frame."""
+
+    code = 9
+
+
+class TooLittleSupportError(SpatialGeoError):
+    """Too few valid points lie on the object to measure it."""
+
+    code = 10
+
+
+class NoLanguageModelError(SpatialGeoError):
+    """The loaded profile has no language model, so only measurements can be answered."""
+
+    code = 11
+
+
+class ModelLoadError(SpatialGeoError):
+    """A profile or checkpoint could not be loaded; the message names the file or tensor."""
+
+    code = 12
+
+
+class BusyError(SpatialGeoError):
+    """Another request is being served and the queue is full."""
+
+    code = 13
+
+
+class CancelledError(SpatialGeoError):
+    """The client cancelled the request."""
+
+    code = 14
+
+
+class NotActiveError(SpatialGeoError):
+    """The node is not in the active lifecycle state."""
+
+    code = 15
+
+
+class UnknownCameraError(SpatialGeoError):
+    """The request names a camera that the node does not have."""
+
+    code = 16
+
+
+class RequestTimeoutError(SpatialGeoError):
+    """The request was not served within its time limit."""
+
+    code = 17
