@@ -270,9 +270,7 @@ def _brown(
     return out, jac
 
 
-def _undistort_brown(
-    target: NDArray[np.float64], d: tuple[float, ...]
-) -> NDArray[np.float64]:
+def _undistort_brown(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
     """Invert :func:`_brown` by Newton's method; NaN where no solution lies on the valid branch."""
     xy = target.copy()
     with np.errstate(all="ignore"):
@@ -303,9 +301,7 @@ def _fisheye(
     return value, slope
 
 
-def _undistort_fisheye(
-    target: NDArray[np.float64], d: tuple[float, ...]
-) -> NDArray[np.float64]:
+def _undistort_fisheye(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
     """Invert the fisheye model; NaN at 90 degrees and beyond, where no z = 1 ray exists."""
     radius = np.hypot(target[:, 0], target[:, 1])
     theta = np.minimum(radius, math.pi / 2)

@@ -118,7 +118,8 @@ def pointmap_from_depth(
         depth: [H, W], uint16 millimetres or float metres (see :func:`depth_to_metres`).
         camera: intrinsics; rescaled when the depth image has another resolution of the same view.
         noise: the sensor's noise model, default :class:`DepthNoise`.
-        min_depth, max_depth: readings outside are invalid, metres.
+        min_depth: nearer readings are invalid, metres.
+        max_depth: farther readings are invalid, metres.
 
     Raises:
         BadImageError: the depth image has another shape (aspect ratio) than the camera's image.
@@ -201,16 +202,17 @@ def _resample(
     log_z = np.log(np.where(ok, z, np.float32(1.0)))
     v = np.clip((np.arange(height) + 0.5) * h / height - 0.5, 0, h - 1)
     u = np.clip((np.arange(width) + 0.5) * w / width - 0.5, 0, w - 1)
-    v0, u0 = np.minimum(v.astype(np.int64), max(h - 2, 0)), np.minimum(
-        u.astype(np.int64), max(w - 2, 0)
-    )
+    v0, u0 = v.astype(np.int64), u.astype(np.int64)
     v1, u1 = np.minimum(v0 + 1, h - 1), np.minimum(u0 + 1, w - 1)
-    fv, fu = (v - v0).astype(np.float32)[:, None], (u - u0).astype(np.float32)[None]
-    nearest = np.ix_(np.rint(v).astype(np.int64), np.rint(u).astype(np.int64))
-    corners = [log_z[np.ix_(r, c)] for r in (v0, v1) for c in (u0, u1)]
-    smooth = np.logical_and.reduce([ok[np.ix_(r, c)] for r in (v0, v1) for c in (u0, u1)])
-    smooth &= np.maximum.reduce(corners) - np.minimum.reduce(corners) < np.log(1.1)
-    top = corners[0] + fu * (corners[1] - corners[0])
-    bottom = corners[2] + fu * (corners[3] - corners[2])
-    blended = np.where(smooth, top + fv * (bottom - top), log_z[nearest])
-    return np.exp(blended), ok[nearest], relative[nearest]
+    fv, fu = (v - v0).astype(np.float32)[:, None], (u - u0).astype(np.float32)
+    rows, columns = np.rint(v).astype(np.int64), np.rint(u).astype(np.int64)
+    # Whether the cell of four predictions below and right of each one is one smooth surface.
+    below, right = np.minimum(np.arange(h) + 1, h - 1), np.minimum(np.arange(w) + 1, w - 1)
+    corners = np.stack([log_z, log_z[below], log_z[:, right], log_z[below][:, right]])
+    smooth = ok & ok[below] & ok[:, right] & ok[below][:, right]
+    smooth &= np.ptp(corners, axis=0) < np.log(1.1)
+    tall = log_z[v0] + fv * (log_z[v1] - log_z[v0])  # rows first: [height, w]
+    blended = tall[:, u0] + fu * (tall[:, u1] - tall[:, u0])
+    nearest = log_z[rows][:, columns]
+    out = np.where(smooth[v0][:, u0], blended, nearest)
+    return np.exp(out), ok[rows][:, columns], relative[rows][:, columns]
