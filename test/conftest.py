@@ -1,0 +1,114 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Shared fixtures: recorded data, a ROS domain of this run's own, nodes in their own processes."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from ros_support import NodeProcess, RosClient
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FIRST_DOMAIN, LAST_DOMAIN = 20, 100  # above 101 the ports of DDS meet Linux' ephemeral ports
+
+# Held open until the process ends: the lock is what makes the domain ours.
+_domain_lock: IO[str] | None = None
+
+
+def _claim_domain() -> int:
+    """Return a ROS domain that no other test run on this machine uses."""
+    global _domain_lock
+    for domain in range(FIRST_DOMAIN, LAST_DOMAIN + 1):
+        path = Path(tempfile.gettempdir()) / f"spatialgeo_test_domain_{domain}.lock"
+        try:
+            lock = path.open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        _domain_lock = lock
+        return domain
+    raise pytest.UsageError("every ROS domain for tests is taken by another test run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Separate this run from robots and other runs before anything imports rclpy."""
+    del config
+    os.environ["ROS_DOMAIN_ID"] = str(_claim_domain())
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    if os.environ.get("ROS_DISTRO") == "humble":  # later distributions call it deprecated
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"
+    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        os.environ[variable] = str(REPOSITORY / "config" / "fastdds.xml")
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    # `make test` promises the system tests: there, a missing ROS is an error and no skip.
+    if os.environ.get("SPATIALGEO_REQUIRE_ROS") == "1":
+        for module in ("rclpy", "spatialgeo_ros.msg"):
+            if importlib.util.find_spec(module) is None:
+                raise pytest.UsageError(f"{module} cannot be imported: run `make setup` first")
+
+
+def _data_folder(variable: str, name: str) -> Path:
+    folder = Path(os.environ.get(variable, REPOSITORY.parent / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing: set {variable}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of reference tensors (SPATIALGEO_GOLDEN); skips where it is missing."""
+    return _data_folder("SPATIALGEO_GOLDEN", "golden")
+
+
+@pytest.fixture(scope="session")
+def real_rgbd() -> Path:
+    """Folder of recorded RGB-D frames (SPATIALGEO_REAL_RGBD); skips where it is missing."""
+    return _data_folder("SPATIALGEO_REAL_RGBD", "real_rgbd")
+
+
+@pytest.fixture
+def ros() -> Iterator[RosClient]:
+    """A client node that spins in the background (``ros.call``, ``ros.collect``, ``ros.node``)."""
+    pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+    client = RosClient()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def run_node(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Start an executable of ``scripts/`` in its own process; interrupted when the test ends.
+
+    ``run_node("spatialgeo_node", parameters={"profile": "nano"}, namespace="robot",
+    remappings={"image": "/camera/image"}, arguments=["--flag"])``. A process that had to be
+    killed, because it ignored SIGINT, fails the test.
+    """
+    pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    running: list[NodeProcess] = []
+
+    def start(executable: str, **options: Any) -> NodeProcess:
+        script = REPOSITORY / "scripts" / executable
+        process = NodeProcess(script, tmp_path / f"{len(running)}_{executable}", **options)
+        running.append(process)
+        return process
+
+    yield start
+    # All get the signal first, so that they stop side by side.
+    for process in running:
+        process.interrupt(wait=False)
+    stubborn = [process.name for process in running if not process.stop()]
+    assert not stubborn, f"did not stop on SIGINT: {stubborn}"
