@@ -14,7 +14,7 @@ import numpy.typing as npt
 from spatialgeo_ros.memory.voxels import CoverageTable, Keys
 
 
-class Reason(str, enum.Enum):
+class Reason(enum.Enum):
     """Why a frame was kept or not; the values read well in diagnostics."""
 
     NEW_SPACE = "adds new space"

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Space as integers: 3-D points become packed voxel keys, and a table counts who covers each key."""
+"""Space as integers: points become packed voxel keys; a table counts who covers each key."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CoverageTable:
         self._allocate(1 << max(4, int(capacity - 1).bit_length()))
 
     def __len__(self) -> int:
-        """Number of voxels covered by at least one holder."""
+        """Return how many voxels at least one holder covers."""
         return self._covered
 
     @property

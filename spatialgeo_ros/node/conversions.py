@@ -1,0 +1,367 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS messages to the plain types of the floors below, and back.
+
+Input is duck-typed and message classes are imported where one is made, so everything here can be
+tested without rclpy. Image conversions live in :mod:`spatialgeo_ros.node.image_conversions` and
+are offered here too.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.node.image_conversions import (
+    compressed_depth_to_array,
+    compressed_to_rgb,
+    depth_to_array,
+    depth_to_image,
+    image_to_mask,
+    image_to_rgb,
+    mask_to_image,
+    message_bytes,
+    rgb_to_image,
+)
+
+__all__ = [
+    "camera_for_image",
+    "camera_to_info",
+    "compressed_depth_to_array",
+    "compressed_to_rgb",
+    "depth_to_array",
+    "depth_to_image",
+    "detections_to_regions",
+    "estimate_to_msg",
+    "image_to_mask",
+    "image_to_rgb",
+    "mask_to_image",
+    "message_bytes",
+    "msg_to_optional_region",
+    "msg_to_pose",
+    "msg_to_region",
+    "ns_to_stamp",
+    "pointmap_to_cloud",
+    "pose_to_msg",
+    "region_to_msg",
+    "resize_camera_info",
+    "rgb_to_image",
+    "stamp_to_ns",
+]
+
+_LOGGER = logging.getLogger(__name__)
+
+_NS = 1_000_000_000
+# tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
+_NORM_TOLERANCE = 1e-2
+# A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
+_ASPECT_TOLERANCE = 0.01
+
+# Values of the SOURCE_ constants of msg/DistanceEstimate.msg.
+_SOURCES: dict[Any, int] = {
+    None: 0,
+    DepthSource.SENSOR: 1,
+    DepthSource.MONOCULAR: 2,
+    DepthSource.MONOCULAR_ALIGNED: 3,
+    "language": 4,
+}
+
+
+def stamp_to_ns(stamp: Any) -> int:
+    """Return a ``builtin_interfaces/Time`` in nanoseconds."""
+    return int(stamp.sec) * _NS + int(stamp.nanosec)
+
+
+def ns_to_stamp(stamp_ns: int) -> Any:
+    """Make a ``builtin_interfaces/Time`` of nanoseconds."""
+    from builtin_interfaces.msg import Time
+
+    seconds, nanoseconds = divmod(int(stamp_ns), _NS)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def camera_for_image(info: Any, width: int, height: int, rectified: bool = False) -> PinholeCamera:
+    """Return the calibration of an image of this size from its ``sensor_msgs/CameraInfo``.
+
+    A driver or an ``image_proc`` resize that changes the image but not its CameraInfo is put right
+    by scaling, as long as the aspect ratio is the same.
+
+    Raises:
+        NoCameraInfoError: Uncalibrated, of an unknown model, or of another aspect ratio.
+    """
+    camera = PinholeCamera.from_camera_info(info, rectified=rectified)
+    if (camera.width, camera.height) == (width, height):
+        return camera
+    scale_x, scale_y = width / camera.width, height / camera.height
+    if abs(scale_x / scale_y - 1) > _ASPECT_TOLERANCE:
+        raise NoCameraInfoError(
+            f"the image is {width}x{height} but its CameraInfo is for {camera.width}x"
+            f"{camera.height}, cropped or of another mode; publish the matching CameraInfo"
+        )
+    return camera.resized(width, height)
+
+
+def camera_to_info(camera: PinholeCamera, header: Any = None) -> Any:
+    """Make a ``sensor_msgs/CameraInfo`` of a calibration (R identity, P = [K | 0])."""
+    from sensor_msgs.msg import CameraInfo
+
+    info = CameraInfo()
+    if header is not None:
+        info.header = header
+    info.width, info.height = camera.width, camera.height
+    info.distortion_model = camera.distortion_model or "plumb_bob"
+    info.d = list(camera.distortion) or [0.0] * 5
+    info.k = camera.K.ravel().tolist()
+    info.r = np.eye(3).ravel().tolist()
+    info.p = np.hstack([camera.K, np.zeros((3, 1))]).ravel().tolist()
+    return info
+
+
+def resize_camera_info(info: Any, width: int, height: int) -> Any:
+    """Return a copy of a CameraInfo for its image resized to ``width`` x ``height``.
+
+    Scales K and P, the stereo baseline terms P[3] and P[7] included. The principal point moves as
+    ``c' = (c + 0.5) s - 0.5``, which is what resizing by ``cv2`` does to pixel centres. ROI and
+    binning are folded in: the copy describes the resized image itself.
+
+    Raises:
+        NoCameraInfoError: The given CameraInfo is not usable.
+    """
+    source = PinholeCamera.from_camera_info(info)
+    target = source.resized(width, height)
+    bin_x, bin_y = max(1, int(info.binning_x)), max(1, int(info.binning_y))
+    scale_x, scale_y = width / source.width, height / source.height
+    out = copy.deepcopy(info)
+    out.width, out.height = width, height
+    out.binning_x = out.binning_y = 0
+    roi = out.roi
+    offset_x, offset_y = int(roi.x_offset), int(roi.y_offset)
+    roi.x_offset = roi.y_offset = roi.width = roi.height = 0
+    out.k = target.K.ravel().tolist()
+    p = np.array(info.p, np.float64).reshape(3, 4)
+    p[0] *= scale_x / bin_x
+    p[1] *= scale_y / bin_y
+    p[0, 2] = ((info.p[2] - offset_x) / bin_x + 0.5) * scale_x - 0.5
+    p[1, 2] = ((info.p[6] - offset_y) / bin_y + 0.5) * scale_y - 0.5
+    out.p = p.ravel().tolist()
+    return out
+
+
+def pointmap_to_cloud(
+    pointmap: PointMap, rgb: npt.NDArray[np.uint8] | None = None, header: Any = None
+) -> Any:
+    """Make an organised ``sensor_msgs/PointCloud2`` (x, y, z, rgb) of a point map.
+
+    Rows and columns are those of the image; invalid points are NaN, so ``is_dense`` is false. The
+    colour is packed as PCL and RViz expect it (0x00RRGGBB in the bits of a float).
+
+    Raises:
+        ValueError: ``rgb`` is not ``[H, W, 3]`` uint8 of the point map's size.
+    """
+    from sensor_msgs.msg import PointCloud2, PointField
+
+    height, width = pointmap.valid.shape
+    if rgb is not None and (rgb.shape != (height, width, 3) or rgb.dtype != np.uint8):
+        raise ValueError(f"need rgb [{height}, {width}, 3] uint8, not {rgb.shape} {rgb.dtype}")
+    channels = 3 if rgb is None else 4
+    packed = np.empty((height, width, channels), np.float32)
+    packed[..., :3] = pointmap.points
+    packed[~pointmap.valid, :3] = np.nan
+    if rgb is not None:
+        wide = rgb.astype(np.uint32)
+        packed.view(np.uint32)[..., 3] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    cloud = PointCloud2()
+    if header is not None:
+        cloud.header = header
+    cloud.height, cloud.width = height, width
+    cloud.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(("x", "y", "z", "rgb")[:channels])
+    ]
+    cloud.is_bigendian = sys.byteorder == "big"
+    cloud.point_step = 4 * channels
+    cloud.row_step = cloud.point_step * width
+    cloud.data = message_bytes(packed)
+    cloud.is_dense = False
+    return cloud
+
+
+def msg_to_pose(msg: Any) -> Pose:
+    """Return the pose of a ``geometry_msgs`` Pose or Transform (parent_from_child).
+
+    Raises:
+        ValueError: Not finite, or the quaternion is not of unit length (an unfilled message).
+    """
+    if hasattr(msg, "orientation"):
+        q, t = msg.orientation, msg.position
+    else:
+        q, t = msg.rotation, msg.translation
+    norm = math.sqrt(q.x * q.x + q.y * q.y + q.z * q.z + q.w * q.w)
+    if not abs(norm - 1.0) <= _NORM_TOLERANCE:
+        raise ValueError(
+            f"quaternion ({q.x}, {q.y}, {q.z}, {q.w}) has length {norm:.4g}, not 1; "
+            "the sender must fill and normalise it"
+        )
+    return Pose.from_quaternion((q.x, q.y, q.z, q.w), (t.x, t.y, t.z))
+
+
+def pose_to_msg(pose: Pose) -> Any:
+    """Make a ``geometry_msgs/Pose``."""
+    from geometry_msgs.msg import Point, Quaternion
+    from geometry_msgs.msg import Pose as PoseMsg
+
+    x, y, z, w = (float(v) for v in pose.quaternion())
+    return PoseMsg(
+        position=_point(Point, pose.translation), orientation=Quaternion(x=x, y=y, z=z, w=w)
+    )
+
+
+def msg_to_region(msg: Any) -> Region:
+    """Return the region of a ``spatialgeo_ros/Region``.
+
+    Raises:
+        BadRegionError: Unknown type, an empty phrase, or coordinates that cannot be used.
+        BadImageError: The mask cannot be decoded.
+    """
+    score = float(msg.score)
+    if msg.type == RegionType.PHRASE:
+        return Region.from_phrase(msg.label)
+    if msg.type == RegionType.BOX:
+        return Region.from_box(msg.x_min, msg.y_min, msg.x_max, msg.y_max, msg.label, score)
+    if msg.type == RegionType.POLYGON:
+        if len(msg.polygon_x) != len(msg.polygon_y):
+            raise BadRegionError(
+                f"polygon has {len(msg.polygon_x)} x but {len(msg.polygon_y)} y coordinates"
+            )
+        corners = np.stack([msg.polygon_x, msg.polygon_y], axis=-1)
+        return Region.from_polygon(corners, msg.label, score)
+    if msg.type == RegionType.POINT:
+        return Region.from_point(msg.point_x, msg.point_y, msg.label, score)
+    if msg.type == RegionType.MASK:
+        return Region.from_mask(image_to_mask(msg.mask), msg.label, score)
+    raise BadRegionError(f"region type {msg.type} is unknown; use a TYPE_ constant of Region")
+
+
+def msg_to_optional_region(msg: Any) -> Region | None:
+    """Return None for a region left as it is (an empty phrase), else :func:`msg_to_region`.
+
+    Raises:
+        BadRegionError: As :func:`msg_to_region`.
+        BadImageError: As :func:`msg_to_region`.
+    """
+    if msg.type == RegionType.PHRASE and not msg.label.strip():
+        return None
+    return msg_to_region(msg)
+
+
+def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None = None) -> Any:
+    """Make a ``spatialgeo_ros/Region``.
+
+    Args:
+        region: What to send.
+        camera: Name of its camera.
+        size: ``(height, width)`` of the image; fills the bounds of a polygon, point or mask too.
+
+    Raises:
+        BadRegionError: ``size`` is given and the region covers no pixel of such an image.
+    """
+    from spatialgeo_ros.msg import Region as RegionMsg
+
+    msg = RegionMsg(
+        type=int(region.type), label=region.label, score=float(region.score), camera=camera
+    )
+    box = region.box
+    if box is None and size is not None and region.type is not RegionType.PHRASE:
+        box = region.bounds(*size)
+    if box is not None:
+        msg.x_min, msg.y_min, msg.x_max, msg.y_max = (float(v) for v in box)
+    if region.polygon is not None:
+        msg.polygon_x, msg.polygon_y = (region.polygon[:, i].tolist() for i in (0, 1))
+    if region.point is not None:
+        msg.point_x, msg.point_y = region.point
+    if region.mask is not None:
+        msg.mask = mask_to_image(region.mask)
+    return msg
+
+
+def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_id: str = "") -> Any:
+    """Make a ``spatialgeo_ros/DistanceEstimate`` of a :class:`geometry.distance.DistanceEstimate`.
+
+    Args:
+        estimate: What was measured; an invalid one keeps its reason and gets NaN numbers.
+        header: Stamp and optical frame of the source image.
+        camera: Name of the camera.
+        watch_id: The standing measurement it belongs to.
+    """
+    from geometry_msgs.msg import Point
+
+    from spatialgeo_ros.msg import DistanceEstimate as EstimateMsg
+
+    valid = bool(estimate.valid)
+    msg = EstimateMsg(
+        camera=camera,
+        kind=int(estimate.kind),
+        from_object=estimate.from_label,
+        to_object=estimate.to_label,
+        distance=float(estimate.distance) if valid else math.nan,
+        std_dev=float(estimate.sigma) if valid else math.nan,
+        from_point=_point(Point, estimate.point_from if valid else None),
+        to_point=_point(Point, estimate.point_to if valid else None),
+        source=_SOURCES[estimate.source],
+        valid=valid,
+        reason=estimate.reason,
+        watch_id=watch_id,
+    )
+    if header is not None:
+        msg.header = header
+    return msg
+
+
+def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...]:
+    """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
+
+    Reads both layouts: ``bbox.center.position.x`` (Iron and later) and ``bbox.center.x`` (Humble).
+    Boxes that are not finite or have no area are left out and logged: one bad box of a detector
+    must not cost the others.
+    """
+    regions = []
+    for detection in msg.detections:
+        centre = getattr(detection.bbox.center, "position", detection.bbox.center)
+        half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
+        label, score = _best_hypothesis(detection)
+        if score < min_score:
+            continue
+        corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
+        if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
+            _LOGGER.debug("detection '%s' has no usable box: %s", label, corners)
+            continue
+        regions.append(Region.from_box(*corners, label=label, score=score))
+    return tuple(regions)
+
+
+def _best_hypothesis(detection: Any) -> tuple[str, float]:
+    best = ("", 0.0)
+    for result in detection.results:
+        hypothesis = getattr(result, "hypothesis", result)
+        name = getattr(hypothesis, "class_id", None)
+        if name is None:
+            name = hypothesis.id
+        if not best[0] or hypothesis.score > best[1]:
+            best = (str(name), float(hypothesis.score))
+    return best
+
+
+def _point(cls: Any, xyz: npt.ArrayLike | None) -> Any:
+    x, y, z = (math.nan,) * 3 if xyz is None else (float(v) for v in np.asarray(xyz))
+    return cls(x=x, y=y, z=z)
