@@ -1,0 +1,428 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""MoGe-2: metric point map, mask and optional normals from one image.
+
+The class builds from the ``model_config`` that an official checkpoint carries and takes its tensors
+under their own names; the nano profile is the same class over a convolutional backbone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spatialgeo_ros.models.backbones import Features, build_backbone
+from spatialgeo_ros.models.moge_geometry import (
+    depth_to_points,
+    focal_from_fov_x,
+    intrinsics_from_focal,
+    recover_focal_shift,
+    remap_points,
+    view_plane_uv,
+)
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+NANO_CONFIG: dict[str, Any] = {
+    "encoder": {
+        "backbone": {
+            "kind": "conv",
+            "in_channels": 7,
+            "stem": 24,
+            "widths": [48, 96, 192],
+            "depths": [2, 2, 4],
+        },
+        "intermediate_layers": 4,
+        "dim_out": 192,
+    },
+    "neck": {
+        "dim_in": [194, 98, 50, 2],
+        "dim_out": None,
+        "dim_res_blocks": [192, 96, 48, 24],
+        "num_res_blocks": [0, 1, 1, 1],
+        "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose"],
+        "padding": "zeros",
+    },
+    "points_head": {
+        "dim_in": [192, 96, 48, 24],
+        "dim_out": [None, None, None, 3],
+        "dim_res_blocks": [64, 48, 32, 24],
+        "num_res_blocks": [0, 0, 0, 1],
+        "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose"],
+        "padding": "zeros",
+    },
+    "mask_head": {
+        "dim_in": [192, 96, 48, 24],
+        "dim_out": [None, None, None, 1],
+        "dim_res_blocks": [16, 16, 16, 16],
+        "num_res_blocks": [0, 0, 0, 0],
+        "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose"],
+        "padding": "zeros",
+    },
+    "scale_head": {"dims": [192, 192, 192, 1]},
+    "remap_output": "exp",
+    "num_tokens_range": [108, 108],
+}
+
+
+class ResConvBlock(nn.Module):
+    """ReLU, 3x3 conv, ReLU, 3x3 conv, plus the input; layer indices are those of the checkpoints."""
+
+    def __init__(self, channels: int, padding: str, in_norm: str, hidden_norm: str) -> None:
+        """Norms other than "none" and "group_norm" are unknown."""
+        super().__init__()
+        self.layers = nn.Sequential(
+            _norm(in_norm, channels, 1),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            _norm(hidden_norm, channels, max(channels // 32, 1)),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as the input."""
+        return x + self.layers(x)
+
+
+def _norm(kind: str, channels: int, groups: int) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
+    if kind == "group_norm":
+        return nn.GroupNorm(groups, channels)
+    raise ValueError(f"unknown norm '{kind}' in a MoGe checkpoint's configuration")
+
+
+def _resampler(kind: str, in_channels: int, out_channels: int, padding: str) -> nn.Sequential:
+    conv = {"kernel_size": 3, "padding": 1, "padding_mode": padding}
+    if kind == "conv_transpose":
+        return nn.Sequential(
+            nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2),
+            nn.Conv2d(out_channels, out_channels, **conv),
+        )
+    if kind in ("bilinear", "nearest"):
+        align = False if kind == "bilinear" else None
+        return nn.Sequential(
+            nn.Upsample(scale_factor=2, mode=kind, align_corners=align),
+            nn.Conv2d(in_channels, out_channels, **conv),
+        )
+    if kind == "pixel_shuffle":
+        return nn.Sequential(
+            nn.Conv2d(in_channels, out_channels * 4, **conv),
+            nn.PixelShuffle(2),
+            nn.Conv2d(out_channels, out_channels, **conv),
+        )
+    raise ValueError(f"unknown resampler '{kind}' in a MoGe checkpoint's configuration")
+
+
+class ConvStack(nn.Module):
+    """Coarse-to-fine stack of MoGe-2: each level adds its own input, then doubles the grid."""
+
+    def __init__(
+        self,
+        dim_in: Sequence[int | None],
+        dim_res_blocks: Sequence[int],
+        dim_out: Sequence[int | None] | None,
+        num_res_blocks: Sequence[int],
+        resamplers: Sequence[str],
+        res_block_in_norm: str = "none",
+        res_block_hidden_norm: str = "none",
+        padding: str = "replicate",
+    ) -> None:
+        """Arguments are those of ``model_config``; one entry per level, coarse first.
+
+        Args:
+            dim_in: Input widths (None: the level has no projection of its own input).
+            dim_res_blocks: Width at each level.
+            dim_out: Output widths (None: the level's map as it is).
+            num_res_blocks: Residual blocks per level.
+            resamplers: Kind of upsampling between levels.
+            res_block_in_norm: "none" or "group_norm".
+            res_block_hidden_norm: "none" or "group_norm".
+            padding: Padding of the 3x3 convolutions; official weights need "replicate".
+        """
+        super().__init__()
+        outputs = dim_out if dim_out is not None else [None] * len(dim_in)
+        self.input_blocks = nn.ModuleList(
+            nn.Conv2d(i, d, 1) if i is not None else nn.Identity()
+            for i, d in zip(dim_in, dim_res_blocks, strict=True)
+        )
+        self.resamplers = nn.ModuleList(
+            _resampler(kind, a, b, padding)
+            for kind, a, b in zip(resamplers, dim_res_blocks[:-1], dim_res_blocks[1:], strict=True)
+        )
+        self.res_blocks = nn.ModuleList(
+            nn.Sequential(
+                *(
+                    ResConvBlock(d, padding, res_block_in_norm, res_block_hidden_norm)
+                    for _ in range(n)
+                )
+            )
+            for d, n in zip(dim_res_blocks, num_res_blocks, strict=True)
+        )
+        self.output_blocks = nn.ModuleList(
+            nn.Conv2d(d, o, 1) if o is not None else nn.Identity()
+            for d, o in zip(dim_res_blocks, outputs, strict=True)
+        )
+
+    def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """One map per level, ``[B, C_l, h * 2^l, w * 2^l]``."""
+        outputs = []
+        x = self.input_blocks[0](inputs[0])
+        for level in range(len(self.input_blocks)):
+            if level:
+                x = self.resamplers[level - 1](x) + self.input_blocks[level](inputs[level])
+            x = self.res_blocks[level](x)
+            outputs.append(self.output_blocks[level](x))
+        return outputs
+
+
+class Encoder(nn.Module):
+    """Backbone, ImageNet normalisation, and the summed 1x1 projections of its four layers."""
+
+    image_mean: Tensor
+    image_std: Tensor
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any],
+        intermediate_layers: int | Sequence[int] = 4,
+        dim_out: int = 1024,
+    ) -> None:
+        """Build the backbone (see ``build_backbone``) and one projection per layer read."""
+        super().__init__()
+        self.backbone = build_backbone(backbone, intermediate_layers)
+        count = (
+            intermediate_layers
+            if isinstance(intermediate_layers, int)
+            else len(intermediate_layers)
+        )
+        self.output_projections = nn.ModuleList(
+            nn.Conv2d(self.backbone.dim, dim_out, 1) for _ in range(count)
+        )
+        self.register_buffer("image_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("image_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def forward(
+        self, image: Tensor, grid: tuple[int, int], prior: Tensor | None = None,
+        antialias: bool = True,
+    ) -> tuple[Tensor, Features]:  # fmt: skip
+        """Resize an image in [0, 1] to the patch grid and encode it.
+
+        Returns:
+            The fused map ``[B, dim_out, rows, columns]`` and the backbone's features.
+        """
+        size = (grid[0] * self.backbone.patch_size, grid[1] * self.backbone.patch_size)
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size, mode="bilinear", antialias=antialias)
+        if prior is not None and prior.shape[-2:] != size:
+            prior = F.interpolate(prior, size, mode="bilinear", antialias=antialias)
+        features = self.backbone((image - self.image_mean) / self.image_std, prior)
+        fused = self.output_projections[0](features.maps[0])
+        for projection, layer in zip(self.output_projections[1:], features.maps[1:], strict=True):
+            fused = fused + projection(layer)
+        return fused, features
+
+
+class MoGe2(nn.Module):
+    """MoGe-2 (Wang et al. 2025) with a backbone of choice."""
+
+    def __init__(
+        self,
+        encoder: Mapping[str, Any],
+        neck: Mapping[str, Any],
+        points_head: Mapping[str, Any] | None = None,
+        mask_head: Mapping[str, Any] | None = None,
+        normal_head: Mapping[str, Any] | None = None,
+        scale_head: Mapping[str, Any] | None = None,
+        remap_output: str = "linear",
+        num_tokens_range: Sequence[int] = (1200, 3600),
+    ) -> None:
+        """Build from the entries of an official ``model_config`` (or ``NANO_CONFIG``).
+
+        Args:
+            encoder: ``backbone``, ``intermediate_layers``, ``dim_out``.
+            neck: Arguments of ``ConvStack``.
+            points_head: Arguments of ``ConvStack``, as for the other heads; None leaves it out.
+            mask_head: Probability that a pixel has a finite depth.
+            normal_head: Surface normals.
+            scale_head: ``dims`` of the MLP that gives the log of the metric scale.
+            remap_output: See ``remap_points``.
+            num_tokens_range: Patch counts of resolution levels 0 and 9.
+        """
+        super().__init__()
+        self.encoder = Encoder(**encoder)
+        self.neck = ConvStack(**neck)
+        for name, config in (
+            ("points_head", points_head), ("mask_head", mask_head), ("normal_head", normal_head)
+        ):  # fmt: skip
+            if config is not None:
+                self.add_module(name, ConvStack(**config))
+        if scale_head is not None:
+            dims = scale_head["dims"]
+            layers: list[nn.Module] = []
+            for a, b in zip(dims[:-2], dims[1:-1], strict=True):
+                layers += [nn.Linear(a, b), nn.ReLU()]
+            self.scale_head = nn.Sequential(*layers, nn.Linear(dims[-2], dims[-1]))
+        self.levels = len(neck["dim_in"])
+        self.remap_output = remap_output
+        self.num_tokens_range = (int(num_tokens_range[0]), int(num_tokens_range[1]))
+
+    def base_grid(self, num_tokens: int, aspect: float) -> tuple[int, int]:
+        """Rows and columns of patches for a token budget and an image aspect (width / height)."""
+        return round(math.sqrt(num_tokens / aspect)), round(math.sqrt(num_tokens * aspect))
+
+    def forward(
+        self,
+        image: Tensor,
+        num_tokens: int,
+        prior: Tensor | None = None,
+        *,
+        upsample: bool = True,
+        antialias: bool = True,
+    ) -> dict[str, Any]:
+        """Raw predictions.
+
+        Args:
+            image: ``[B, 3, H, W]`` RGB in [0, 1].
+            num_tokens: Patches wanted; the grid keeps the image's aspect.
+            prior: ``[B, 4, H, W]`` camera prior (``floor_prior``) for a backbone that takes one.
+            upsample: Bilinear to ``[H, W]``; otherwise at the decoder's own size
+                (``base_grid * 2**(levels - 1)``).
+            antialias: False reproduces the official ONNX exports.
+
+        Returns:
+            ``points [B, h, w, 3]`` affine (scale and z-shift unknown), ``mask [B, h, w]`` in [0, 1]
+            with ``mask_logits`` beside it, ``normal [B, h, w, 3]`` unit, ``metric_scale [B]``
+            (each where the head exists), and ``features`` (``Features``).
+        """
+        height, width = image.shape[-2:]
+        aspect = width / height
+        rows, columns = self.base_grid(num_tokens, aspect)
+        fused, features = self.encoder(image, (rows, columns), prior, antialias)
+        inputs: list[Tensor] = []
+        for level in range(self.levels):
+            uv = view_plane_uv(
+                rows << level, columns << level, aspect, dtype=fused.dtype, device=fused.device
+            )
+            parts = [uv.permute(2, 0, 1)[None].expand(fused.shape[0], -1, -1, -1)]
+            if level == 0:
+                parts.insert(0, fused)
+            elif level <= len(features.skips):
+                parts.insert(0, features.skips[level - 1])
+            inputs.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
+        maps = self.neck(inputs)
+
+        def head(name: str) -> Tensor | None:
+            if not hasattr(self, name):
+                return None
+            out = getattr(self, name)(maps)[-1]
+            return F.interpolate(out, (height, width), mode="bilinear") if upsample else out
+
+        result: dict[str, Any] = {"features": features}
+        if (points := head("points_head")) is not None:
+            result["points"] = remap_points(points.permute(0, 2, 3, 1), self.remap_output)
+        if (normal := head("normal_head")) is not None:
+            result["normal"] = F.normalize(normal.permute(0, 2, 3, 1), dim=-1)
+        if (mask := head("mask_head")) is not None:
+            result["mask_logits"] = mask[:, 0]
+            result["mask"] = mask[:, 0].sigmoid()
+        if hasattr(self, "scale_head"):
+            result["metric_scale"] = self.scale_head(features.cls)[:, 0].exp()
+        return result
+
+    @torch.inference_mode()
+    def infer(
+        self,
+        image: Tensor,
+        num_tokens: int | None = None,
+        *,
+        resolution_level: int = 9,
+        focal: Tensor | None = None,
+        fov_x: float | Tensor | None = None,
+        prior: Tensor | None = None,
+        force_projection: bool = True,
+        apply_mask: bool = True,
+    ) -> dict[str, Tensor]:
+        """Metric points, depth, intrinsics, mask and normals of a batch of images.
+
+        Args:
+            image: ``[B, 3, H, W]`` RGB in [0, 1], or one image without the batch axis.
+            num_tokens: Patches; by default from ``resolution_level``.
+            resolution_level: 0 (coarse) to 9, within the checkpoint's token range.
+            focal: ``[B]`` known focal lengths relative to the half diagonal.
+            fov_x: Known horizontal field of view in degrees (used when ``focal`` is None).
+            prior: Camera prior, as in ``forward``.
+            force_projection: Points are the depth re-projected with the intrinsics.
+            apply_mask: Points and depth outside the mask become +inf, normals 0.
+
+        Returns:
+            ``points [B, H, W, 3]`` and ``depth [B, H, W]`` in metres (optical frame), ``mask`` bool,
+            ``intrinsics [B, 3, 3]`` normalised by the image size, ``normal`` where there is a head,
+            and ``features``' parts are left out. Without a batch axis in, none out.
+
+        Raises:
+            ValueError: ``resolution_level`` outside 0 to 9.
+        """
+        if image.dim() == 3:
+            batched = self.infer(
+                image[None], num_tokens, resolution_level=resolution_level, focal=focal,
+                fov_x=fov_x, prior=None if prior is None else prior[None],
+                force_projection=force_projection, apply_mask=apply_mask,
+            )  # fmt: skip
+            return {k: v[0] for k, v in batched.items()}
+        if num_tokens is None:
+            if not 0 <= resolution_level <= 9:
+                raise ValueError(f"resolution_level must be 0 to 9, not {resolution_level}")
+            low, high = self.num_tokens_range
+            num_tokens = int(low + resolution_level / 9 * (high - low))
+        out = self.forward(image, num_tokens, prior)
+        return self.to_metric(
+            out, focal=focal, fov_x=fov_x, force_projection=force_projection, apply_mask=apply_mask
+        )
+
+    def to_metric(
+        self,
+        out: Mapping[str, Any],
+        *,
+        focal: Tensor | None = None,
+        fov_x: float | Tensor | None = None,
+        force_projection: bool = True,
+        apply_mask: bool = True,
+    ) -> dict[str, Tensor]:
+        """Post-processing of ``forward``'s result in float32; arguments as for ``infer``."""
+        points = out["points"].float()
+        batch, height, width = points.shape[:3]
+        aspect = width / height
+        mask = out["mask"] > 0.5 if "mask" in out else None
+        if focal is None and fov_x is not None:
+            fov = torch.as_tensor(fov_x, dtype=torch.float32, device=points.device)
+            focal = focal_from_fov_x(fov.expand(batch), aspect)
+        focal, shift = recover_focal_shift(points, mask, focal)
+        intrinsics = intrinsics_from_focal(focal.to(points), aspect)
+        depth = points[..., 2] + shift[:, None, None]
+        positive = depth > 0
+        mask = positive if mask is None else mask & positive
+        if force_projection:
+            points = depth_to_points(depth, intrinsics)
+        else:
+            points = torch.cat([points[..., :2], depth[..., None]], dim=-1)
+        if "metric_scale" in out:
+            scale = out["metric_scale"].float()
+            points = points * scale[:, None, None, None]
+            depth = depth * scale[:, None, None]
+        result = {"points": points, "depth": depth, "intrinsics": intrinsics, "mask": mask}
+        if "normal" in out:
+            result["normal"] = out["normal"].float()
+        if apply_mask:
+            result["points"] = points.masked_fill(~mask[..., None], torch.inf)
+            result["depth"] = depth.masked_fill(~mask, torch.inf)
+            if "normal" in result:
+                result["normal"] = result["normal"].masked_fill(~mask[..., None], 0.0)
+        return result

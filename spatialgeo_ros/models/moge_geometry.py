@@ -1,0 +1,207 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The geometry around MoGe's network: view-plane UV, output remaps, focal and shift, camera prior.
+
+Formulas of MoGe (Wang et al., CVPR 2025) and MoGe-2 (2025). Point maps are in the optical frame
+(x right, y down, z forward).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import least_squares
+from torch import Tensor
+from torch.nn import functional as F
+
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.pose import level_frame
+
+# Side of the nearest-sampled map on which focal and shift are solved (MoGe's own choice).
+SOLVER_SIZE = 64
+
+
+def view_plane_uv(
+    rows: int,
+    columns: int,
+    aspect: float | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Pixel centres on a view plane whose half diagonal is 1, as ``[rows, columns, 2]`` (u, v).
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+        aspect: Width over height of the image; the grid's own by default.
+        dtype: Of the result.
+        device: Of the result.
+    """
+    if aspect is None:
+        aspect = columns / rows
+    span_x = aspect / math.sqrt(1 + aspect**2)
+    span_y = 1 / math.sqrt(1 + aspect**2)
+    u = torch.linspace(
+        -span_x * (columns - 1) / columns, span_x * (columns - 1) / columns, columns,
+        dtype=dtype, device=device,
+    )  # fmt: skip
+    v = torch.linspace(
+        -span_y * (rows - 1) / rows, span_y * (rows - 1) / rows, rows, dtype=dtype, device=device
+    )
+    v, u = torch.meshgrid(v, u, indexing="ij")
+    return torch.stack([u, v], dim=-1)
+
+
+def remap_points(points: Tensor, mode: str) -> Tensor:
+    """Raw network output ``[..., 3]`` to an affine point map, by the checkpoint's remap.
+
+    Raises:
+        ValueError: Unknown ``mode`` (known: linear, exp, sinh, sinh_exp).
+    """
+    if mode == "linear":
+        return points
+    if mode == "exp":
+        xy, z = points.split([2, 1], dim=-1)
+        z = z.exp()
+        return torch.cat([xy * z, z], dim=-1)
+    if mode == "sinh":
+        return points.sinh()
+    if mode == "sinh_exp":
+        xy, z = points.split([2, 1], dim=-1)
+        return torch.cat([xy.sinh(), z.exp()], dim=-1)
+    raise ValueError(f"unknown output remap '{mode}'")
+
+
+def solve_focal_shift(
+    points: npt.NDArray[np.float32], uv: npt.NDArray[np.float32], focal: float | None = None
+) -> tuple[float, float]:
+    """Shift along z, and focal length, that make a point set project onto its pixels.
+
+    Minimises ``|f P - uv|`` with ``P = xy / (z + s)`` over the shift s, where f is the best focal
+    for that s in closed form, or the given one. Levenberg-Marquardt of MINPACK with
+    ``ftol = 1e-3``: the published results come from this early stop, and on noisy maps a fully
+    converged solver ends several per cent away from them.
+
+    Args:
+        points: ``[N, 3]`` affine points.
+        uv: ``[N, 2]`` view-plane coordinates.
+        focal: Known focal length relative to the half diagonal.
+
+    Returns:
+        Focal (relative to the half diagonal) and shift. Fewer than two points give focal 1 (or the
+        known one) and shift 0.
+    """
+    if len(points) < 2:
+        return (1.0 if focal is None else focal), 0.0
+    xy = points[:, :2].astype(np.float32)
+    z = points[:, 2].astype(np.float32)
+    target = uv.astype(np.float32)
+
+    def best_focal(projected: npt.NDArray[np.floating]) -> np.floating:
+        return (projected * target).sum() / np.square(projected).sum()
+
+    # The solver's shift is float64, so its finite differences are not lost in float32 rounding.
+    def residual(shift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        projected = xy / (z + shift)[:, None]
+        scale = best_focal(projected) if focal is None else focal
+        return (scale * projected - target).ravel()
+
+    solution = least_squares(residual, x0=0, ftol=1e-3, method="lm")
+    shift = np.float32(solution.x.squeeze())
+    if focal is not None:
+        return focal, float(shift)
+    return float(best_focal(xy / (z + shift)[:, None])), float(shift)
+
+
+def recover_focal_shift(
+    points: Tensor, mask: Tensor | None = None, focal: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Focal length and shift of affine point maps, solved on a 64 x 64 nearest-sampled grid.
+
+    Args:
+        points: ``[B, H, W, 3]`` affine points.
+        mask: ``[B, H, W]`` bool of pixels to use, all by default.
+        focal: ``[B]`` known focal lengths relative to the half diagonal.
+
+    Returns:
+        Focal ``[B]`` relative to the half diagonal, and shift ``[B]``, float32 on points' device.
+    """
+    height, width = points.shape[1:3]
+    size = (SOLVER_SIZE, SOLVER_SIZE)
+    uv = view_plane_uv(height, width)
+    sampled = F.interpolate(points.detach().float().cpu().permute(0, 3, 1, 2), size=size)
+    sampled_uv = F.interpolate(uv.permute(2, 0, 1)[None], size=size)[0].permute(1, 2, 0).numpy()
+    if mask is None:
+        keep = np.ones((points.shape[0], *size), dtype=bool)
+    else:
+        keep = (F.interpolate(mask.detach().float().cpu()[:, None], size=size)[:, 0] > 0).numpy()
+    grid = sampled.permute(0, 2, 3, 1).numpy()
+    results = [
+        solve_focal_shift(
+            grid[i][keep[i]], sampled_uv[keep[i]], None if focal is None else float(focal[i])
+        )
+        for i in range(points.shape[0])
+    ]
+    solved = torch.tensor(results, dtype=torch.float32, device=points.device)
+    return solved[:, 0], solved[:, 1]
+
+
+def intrinsics_from_focal(focal: Tensor, aspect: float) -> Tensor:
+    """Normalised pinhole matrices ``[B, 3, 3]`` (image width and height are 1, centre 0.5, 0.5)."""
+    fx = focal / 2 * math.sqrt(1 + aspect**2) / aspect
+    fy = focal / 2 * math.sqrt(1 + aspect**2)
+    matrix = torch.zeros((*focal.shape, 3, 3), dtype=focal.dtype, device=focal.device)
+    matrix[..., 0, 0] = fx
+    matrix[..., 1, 1] = fy
+    matrix[..., 0, 2] = 0.5
+    matrix[..., 1, 2] = 0.5
+    matrix[..., 2, 2] = 1
+    return matrix
+
+
+def focal_from_fov_x(fov_x: Tensor, aspect: float) -> Tensor:
+    """Focal relative to the half diagonal from the horizontal field of view in degrees."""
+    return aspect / math.sqrt(1 + aspect**2) / torch.tan(torch.deg2rad(fov_x / 2))
+
+
+def depth_to_points(depth: Tensor, intrinsics: Tensor) -> Tensor:
+    """Depth ``[B, H, W]`` and normalised intrinsics ``[B, 3, 3]`` to points ``[B, H, W, 3]``."""
+    height, width = depth.shape[-2:]
+    u = (torch.arange(width, dtype=depth.dtype, device=depth.device) + 0.5) / width
+    v = (torch.arange(height, dtype=depth.dtype, device=depth.device) + 0.5) / height
+    fx, fy = intrinsics[:, 0, 0, None, None], intrinsics[:, 1, 1, None, None]
+    cx, cy = intrinsics[:, 0, 2, None, None], intrinsics[:, 1, 2, None, None]
+    x = (u[None, None, :] - cx) / fx * depth
+    y = (v[None, :, None] - cy) / fy * depth
+    return torch.stack([x, y, depth], dim=-1)
+
+
+def floor_prior(
+    camera: PinholeCamera, gravity: npt.ArrayLike, height: float
+) -> npt.NDArray[np.float32]:
+    """What a known camera mount says about each pixel: its direction, and the floor behind it.
+
+    Args:
+        camera: Calibration of the image that the network sees.
+        gravity: Direction of falling ``[3]`` in the optical frame.
+        height: Of the camera above the floor, metres.
+
+    Returns:
+        ``[4, H, W]``: the unit ray in the level frame (x right, y down, z forward), and 1 / z of
+        the floor plane (z along the optical axis, in 1/m; 0 where the ray does not meet the floor).
+        All four are 0 where the distortion cannot be inverted.
+
+    Raises:
+        ValueError: The height is not positive.
+    """
+    if not height > 0:
+        raise ValueError(f"the camera must be above the floor, not at {height} m")
+    level = np.nan_to_num(camera.rays().astype(np.float64) @ level_frame(gravity).T)
+    floor = np.maximum(level[..., 1] / height, 0.0)
+    unit = level / np.maximum(np.linalg.norm(level, axis=-1, keepdims=True), 1e-9)
+    prior = np.concatenate([unit, floor[..., None]], axis=-1).transpose(2, 0, 1)
+    return np.ascontiguousarray(prior, dtype=np.float32)
