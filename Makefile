@@ -1,0 +1,31 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# make demo: a simulated robot is asked where things are      make test: lint, types, all tests
+# make setup: only the environment and the build (each of the others does it first)
+# make lint, make bench, make clean
+# PYTHON=python3.11 chooses the interpreter; TORCH_INDEX_URL=... the pip index that torch comes from
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+.PHONY: setup demo test lint bench clean
+
+setup:
+	@$(PYTHON) tools/setup.py
+
+demo: setup
+	@tools/run --isolated python -m spatialgeo_ros.sim.demo $(DEMO_ARGS)
+
+lint: setup
+	@tools/run ruff check .
+	@tools/run mypy
+
+test: lint
+	@SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest $(PYTEST_ARGS)
+
+bench: setup
+	@tools/run --isolated python -m bench $(BENCH_ARGS)
+
+clean:
+	rm -rf .venv build install log .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,32 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Source this in bash or zsh after `make setup`: Python, ROS 2, the workspace and the Fast DDS
+# profile for camera images. Your ROS_DOMAIN_ID and discovery settings stay as they are.
+
+_sg_root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
+if [ ! -f "$_sg_root/.venv/bin/activate" ]; then
+  echo "spatialgeo_ros: not set up yet, run: make -C $_sg_root setup" >&2
+  unset _sg_root
+  return 1
+fi
+. "$_sg_root/.venv/bin/activate"
+# Not the workspace's setup.bash: it would look for the setup files of the wheels, which have none.
+for _sg_lib in "$_sg_root"/.venv/lib/python3*/site-packages; do _sg_site="$_sg_lib"; done
+_sg_prefix="$_sg_root/install/spatialgeo_ros"
+_sg_libs="$_sg_prefix/lib"
+if [ -d "$_sg_site/rclpy" ]; then  # ROS 2 from PyPI
+  _sg_libs="$_sg_libs:$_sg_root/.venv/lib"
+  for _sg_lib in "$_sg_site"/ros_*.libs; do _sg_libs="$_sg_libs:$_sg_lib"; done
+  export AMENT_PREFIX_PATH="$_sg_prefix:$_sg_root/.venv"
+  export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1  # else each Python starts itself a second time
+else
+  export AMENT_PREFIX_PATH="$_sg_prefix:$AMENT_PREFIX_PATH"
+fi
+export LD_LIBRARY_PATH="$_sg_libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+for _sg_lib in "$_sg_prefix"/lib/python3*/site-packages "$_sg_prefix"/local/lib/python3*/dist-packages; do
+  [ -d "$_sg_lib" ] && export PYTHONPATH="$_sg_lib${PYTHONPATH:+:$PYTHONPATH}"
+done
+export FASTRTPS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"  # Fast DDS 2: Humble, Jazzy
+export FASTDDS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"   # Fast DDS 3: Kilted
+unset _sg_root _sg_lib _sg_site _sg_prefix _sg_libs
