@@ -1,0 +1,425 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to plain types and back: calibration, clouds, poses, regions, detections, stamps."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace as Message
+
+import numpy as np
+import pytest
+
+from spatialgeo_ros.errors import BadImageError, BadRegionError, NoCameraInfoError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.node import conversions as cv
+
+CAMERA = PinholeCamera(
+    640, 480, 525.0, 520.0, 319.5, 239.5, "plumb_bob", (0.1, -0.2, 0.001, 0.002, 0.05)
+)
+
+
+def info(**fields):
+    """A duck-typed CameraInfo with a stereo baseline term in P."""
+    values = {
+        "width": 640,
+        "height": 480,
+        "distortion_model": "plumb_bob",
+        "d": [0.0] * 5,
+        "k": [525.0, 0, 319.5, 0, 520.0, 239.5, 0, 0, 1],
+        "p": [500.0, 0, 310.0, -50.0, 0, 505.0, 230.0, 2.0, 0, 0, 1, 0],
+        "r": [1.0, 0, 0, 0, 1, 0, 0, 0, 1],
+        "binning_x": 0,
+        "binning_y": 0,
+        "roi": Message(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False),
+    }
+    return Message(**{**values, **fields})
+
+
+def xyz(x=0.0, y=0.0, z=0.0):
+    return Message(x=x, y=y, z=z)
+
+
+def quaternion(x=0.0, y=0.0, z=0.0, w=1.0):
+    return Message(x=x, y=y, z=z, w=w)
+
+
+def test_stamps_to_nanoseconds():
+    assert cv.stamp_to_ns(Message(sec=0, nanosec=0)) == 0
+    # 2**53 ns is 104 days: through a float the last digits would be lost.
+    assert cv.stamp_to_ns(Message(sec=1_700_000_000, nanosec=123_456_789)) == (
+        1_700_000_000_123_456_789
+    )
+    assert cv.stamp_to_ns(Message(sec=-1, nanosec=5)) == -999_999_995
+
+
+def test_calibration_of_the_same_size_is_taken_as_it_is():
+    camera = cv.camera_for_image(info(), 640, 480)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (525.0, 520.0, 319.5, 239.5)
+
+
+def test_calibration_of_another_resolution_is_scaled():
+    camera = cv.camera_for_image(info(), 320, 240)
+    assert (camera.width, camera.height) == (320, 240)
+    assert (camera.fx, camera.fy) == (262.5, 260.0)
+    # The centre of the image stays its centre.
+    assert (camera.cx, camera.cy) == (159.5, 119.5)
+
+
+def test_calibration_of_another_aspect_is_refused():
+    with pytest.raises(NoCameraInfoError, match="640x360.*640x480"):
+        cv.camera_for_image(info(), 640, 360)
+
+
+def test_uncalibrated_camera_is_refused():
+    with pytest.raises(NoCameraInfoError, match="uncalibrated"):
+        cv.camera_for_image(info(k=[0.0] * 9), 640, 480)
+
+
+def test_resized_camera_info_scales_k_and_p():
+    source = info()
+    small = cv.resize_camera_info(source, 320, 120)
+    assert (small.width, small.height) == (320, 120)
+    np.testing.assert_allclose(small.k, [262.5, 0, 159.5, 0, 130.0, 59.5, 0, 0, 1])
+    np.testing.assert_allclose(
+        small.p, [250.0, 0, 154.75, -25.0, 0, 126.25, 57.125, 0.5, 0, 0, 1, 0]
+    )
+    assert source.width == 640 and source.k[0] == 525.0, "the given message must not change"
+
+
+def test_resized_camera_info_agrees_with_projection():
+    """A point must land on the same spot of the picture before and after, by K and by P."""
+    source = info(
+        binning_x=2,
+        binning_y=2,
+        roi=Message(x_offset=100, y_offset=60, width=400, height=300, do_rectify=True),
+    )
+    point = np.array([0.3, -0.1, 2.0, 1.0])
+    small = cv.resize_camera_info(source, 100, 75)
+    for name, columns in (("k", 3), ("p", 4)):
+        full = np.reshape(getattr(source, name), (3, columns)) @ point[:columns]
+        u, v = full[:2] / full[2]
+        expected = (((u - 100) / 2 + 0.5) / 2 - 0.5, ((v - 60) / 2 + 0.5) / 2 - 0.5)
+        scaled = np.reshape(getattr(small, name), (3, columns)) @ point[:columns]
+        np.testing.assert_allclose(scaled[:2] / scaled[2], expected, atol=1e-9)
+    again = cv.camera_for_image(small, 100, 75)
+    assert again == PinholeCamera.from_camera_info(source).resized(100, 75)
+
+
+@pytest.mark.parametrize("names", [("position", "orientation"), ("translation", "rotation")])
+def test_pose_and_transform(names):
+    half = math.sqrt(0.5)
+    msg = Message(**{names[0]: xyz(1.0, 2.0, 3.0), names[1]: quaternion(z=half, w=half)})
+    pose = cv.msg_to_pose(msg)
+    np.testing.assert_allclose(pose.apply([1.0, 0, 0]), [1, 3, 3], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "bad", [quaternion(w=0.0), quaternion(w=1.1), quaternion(w=math.nan), quaternion(x=1.0)]
+)
+def test_quaternions_that_are_not_of_unit_length_are_refused(bad):
+    with pytest.raises(ValueError, match="length"):
+        cv.msg_to_pose(Message(position=xyz(), orientation=bad))
+
+
+def test_rounded_quaternion_is_normalised():
+    pose = cv.msg_to_pose(Message(position=xyz(), orientation=quaternion(w=1.004)))
+    np.testing.assert_allclose(pose.rotation, np.eye(3))
+
+
+def region(**fields):
+    values = {
+        "type": 0,
+        "label": "",
+        "score": 0.0,
+        "x_min": 0.0,
+        "y_min": 0.0,
+        "x_max": 0.0,
+        "y_max": 0.0,
+        "polygon_x": [],
+        "polygon_y": [],
+        "point_x": 0.0,
+        "point_y": 0.0,
+        "mask": None,
+    }
+    return Message(**{**values, **fields})
+
+
+def test_regions_of_every_type():
+    phrase = cv.msg_to_region(region(label=" red chair "))
+    assert (phrase.type, phrase.label) == (RegionType.PHRASE, "red chair")
+    box = cv.msg_to_region(region(type=1, x_min=1.0, y_min=2.0, x_max=3.5, y_max=4.0, score=0.5))
+    assert box.box == (1.0, 2.0, 3.5, 4.0) and box.score == 0.5
+    polygon = cv.msg_to_region(region(type=2, polygon_x=[0, 4, 4], polygon_y=[0, 0, 4]))
+    assert polygon.polygon.tolist() == [[0, 0], [4, 0], [4, 4]]
+    assert cv.msg_to_region(region(type=3, point_x=5.0, point_y=6.0)).point == (5.0, 6.0)
+    image = Message(height=1, width=2, encoding="mono8", is_bigendian=0, step=2, data=b"\0\xff")
+    assert cv.msg_to_region(region(type=4, mask=image)).mask.tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"type": 0}, BadRegionError),
+        ({"type": 9}, BadRegionError),
+        ({"type": 1, "x_min": 5.0, "x_max": 1.0}, BadRegionError),
+        ({"type": 1, "x_max": math.nan}, BadRegionError),
+        ({"type": 2, "polygon_x": [0.0, 1.0, 2.0], "polygon_y": [0.0]}, BadRegionError),
+        ({"type": 2}, BadRegionError),
+        ({"type": 3, "point_x": math.inf}, BadRegionError),
+        (
+            {"type": 4, "mask": Message(height=0, width=0, encoding="", step=0, data=b"")},
+            BadImageError,
+        ),
+    ],
+)
+def test_regions_that_cannot_be_used_are_refused(fields, error):
+    with pytest.raises(error):
+        cv.msg_to_region(region(**fields))
+
+
+def test_a_region_left_as_it_is_means_none():
+    assert cv.msg_to_optional_region(region(label="  ")) is None
+    assert cv.msg_to_optional_region(region(label="sofa")).label == "sofa"
+    assert cv.msg_to_optional_region(region(type=3)).point == (0.0, 0.0)
+
+
+def detection(centre, size=(10.0, 20.0), results=()):
+    box = Message(center=centre, size_x=size[0], size_y=size[1])
+    return Message(bbox=box, results=list(results))
+
+
+def new_layout(x, y):
+    return Message(position=Message(x=x, y=y), theta=0.0)
+
+
+def hypothesis(name, score):
+    return Message(hypothesis=Message(class_id=name, score=score))
+
+
+@pytest.mark.parametrize(
+    "centre", [new_layout(50.0, 40.0), Message(x=50.0, y=40.0, theta=0.0)], ids=["jazzy", "humble"]
+)
+def test_detections_of_both_layouts(centre):
+    array = Message(
+        detections=[detection(centre, results=[hypothesis("cup", 0.3), hypothesis("chair", 0.9)])]
+    )
+    (found,) = cv.detections_to_regions(array)
+    assert found.box == (45.0, 30.0, 55.0, 50.0)
+    assert (found.label, found.score) == ("chair", 0.9)
+
+
+def test_detections_of_the_oldest_layout():
+    array = Message(
+        detections=[detection(new_layout(5.0, 5.0), results=[Message(id="lamp", score=0.4)])]
+    )
+    assert cv.detections_to_regions(array)[0].label == "lamp"
+
+
+def test_bad_and_weak_detections_are_left_out():
+    good = detection(new_layout(50.0, 40.0), results=[hypothesis("chair", 0.9)])
+    array = Message(
+        detections=[
+            detection(new_layout(math.nan, 4.0), results=[hypothesis("a", 0.9)]),
+            detection(new_layout(5.0, 4.0), size=(0.0, 3.0), results=[hypothesis("b", 0.9)]),
+            detection(new_layout(5.0, 4.0), results=[hypothesis("c", 0.2)]),
+            detection(new_layout(5.0, 4.0)),
+            good,
+        ]
+    )
+    assert [r.label for r in cv.detections_to_regions(array, min_score=0.5)] == ["chair"]
+    assert [r.label for r in cv.detections_to_regions(array)] == ["c", "", "chair"]
+
+
+# From here on with real messages: what is made must be a message that ROS accepts.
+
+
+@pytest.fixture
+def header():
+    std = pytest.importorskip("std_msgs.msg", reason="needs ROS 2: run through `make test`")
+    out = std.Header(frame_id="camera_optical")
+    out.stamp.sec, out.stamp.nanosec = 12, 34
+    return out
+
+
+def serialised(msg):
+    """Send through the serialiser and back, as DDS would."""
+    from rclpy.serialization import deserialize_message, serialize_message
+
+    return deserialize_message(serialize_message(msg), type(msg))
+
+
+def test_stamp_round_trip():
+    pytest.importorskip("builtin_interfaces.msg", reason="needs ROS 2: run through `make test`")
+    for value in (0, 1, 999_999_999, 1_700_000_000_123_456_789, -1):
+        assert cv.stamp_to_ns(cv.ns_to_stamp(value)) == value
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_image_round_trip(header, encoding, contiguous):
+    wide = np.random.default_rng(0).integers(0, 256, (6, 20, 3), np.uint8)
+    rgb = wide[:, :10].copy() if contiguous else wide[:, ::2]
+    msg = serialised(cv.rgb_to_image(rgb, header, encoding))
+    assert (msg.encoding, msg.step, msg.header) == (encoding, 30, header)
+    assert np.array_equal(cv.image_to_rgb(msg), rgb)
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        np.array([[0, 1200], [65535, 7]], np.uint16),
+        np.array([[np.nan, 1.25], [np.inf, 0.0]], np.float32),
+    ],
+    ids=["16UC1", "32FC1"],
+)
+def test_depth_round_trip(header, depth):
+    got = cv.depth_to_array(serialised(cv.depth_to_image(depth, header)))
+    assert got.dtype == depth.dtype
+    np.testing.assert_array_equal(got, depth)
+
+
+@pytest.mark.parametrize(
+    ("make", "pixels"),
+    [
+        (cv.rgb_to_image, np.zeros((2, 2), np.uint8)),
+        (cv.rgb_to_image, np.zeros((2, 2, 3))),
+        (cv.depth_to_image, np.zeros((2, 2))),
+        (cv.mask_to_image, np.zeros(4, bool)),
+    ],
+)
+def test_arrays_that_are_no_such_image_are_refused(make, pixels):
+    with pytest.raises(ValueError, match="need"):
+        make(pixels)
+
+
+def test_camera_info_round_trip(header):
+    for camera in (CAMERA, PinholeCamera(64, 48, 50.0, 51.0, 31.5, 23.5)):
+        msg = serialised(cv.camera_to_info(camera, header))
+        assert cv.camera_for_image(msg, camera.width, camera.height) == camera
+        small = serialised(cv.resize_camera_info(msg, 32, 24))
+        assert cv.camera_for_image(small, 32, 24) == camera.resized(32, 24)
+        assert small.p[0] == small.k[0] and small.header == header
+
+
+def pointmap(height=3, width=4):
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0.5, 4, (height, width, 3)).astype(np.float32)
+    valid = rng.random((height, width)) > 0.3
+    return PointMap(
+        points,
+        valid,
+        np.full((height, width), 0.01, np.float32),
+        PinholeCamera(width, height, 5.0, 5.0, 1.5, 1.0),
+        DepthSource.SENSOR,
+    )
+
+
+def test_cloud_is_organised_and_holds_points_and_colours(header):
+    source = pointmap()
+    rgb = np.random.default_rng(2).integers(0, 256, (3, 4, 3), np.uint8)
+    cloud = serialised(cv.pointmap_to_cloud(source, rgb, header))
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (3, 4, 16, 64)
+    assert [(f.name, f.offset) for f in cloud.fields] == [("x", 0), ("y", 4), ("z", 8), ("rgb", 12)]
+    assert not cloud.is_dense and cloud.header == header
+    layout = np.dtype({"names": ["x", "y", "z", "rgb"], "formats": ["<f4"] * 3 + ["<u4"]})
+    values = np.frombuffer(cloud.data, layout).reshape(3, 4)
+    for i, name in enumerate("xyz"):
+        expected = np.where(source.valid, source.points[..., i], np.nan)
+        np.testing.assert_array_equal(values[name], expected)
+    packed = [[int(c[0]) << 16 | int(c[1]) << 8 | int(c[2]) for c in row] for row in rgb]
+    assert values["rgb"].tolist() == packed
+
+
+def test_cloud_without_colours_and_of_another_size(header):
+    cloud = cv.pointmap_to_cloud(pointmap(), header=header)
+    assert cloud.point_step == 12 and len(cloud.data) == 3 * 4 * 12
+    with pytest.raises(ValueError, match="rgb"):
+        cv.pointmap_to_cloud(pointmap(), np.zeros((4, 3, 3), np.uint8))
+
+
+def test_pose_round_trip(header):
+    pose = Pose.from_quaternion(np.array([0.1, -0.7, 0.3, 0.5]), (1.0, -2.0, 0.25))
+    back = cv.msg_to_pose(serialised(cv.pose_to_msg(pose)))
+    np.testing.assert_allclose(back.matrix, pose.matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Region.from_phrase("green sofa"),
+        Region.from_box(1, 2, 5, 6, "chair", 0.5),
+        Region.from_polygon([[1, 1], [6, 1], [6, 5]], "table", 0.25),
+        Region.from_point(3, 4, "lamp"),
+        Region.from_mask(np.eye(8, dtype=bool), "plant"),
+    ],
+    ids=lambda r: r.type.name,
+)
+def test_region_round_trip(header, source):
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    msg = serialised(cv.region_to_msg(source, "front", size=(8, 8)))
+    back = cv.msg_to_region(msg)
+    assert (back.type, back.label, back.score) == (source.type, source.label, source.score)
+    assert msg.camera == "front"
+    if source.type is not RegionType.PHRASE:
+        assert np.array_equal(back.rasterise(8, 8), source.rasterise(8, 8))
+        assert (msg.x_min, msg.y_min, msg.x_max, msg.y_max) == source.bounds(8, 8)
+
+
+def test_region_type_values_equal_the_message(header):
+    interfaces = pytest.importorskip(
+        "spatialgeo_ros.msg", reason="needs the built interfaces: `make test`"
+    )
+    for kind in RegionType:
+        assert getattr(interfaces.Region, f"TYPE_{kind.name}") == kind
+
+
+def estimate(**fields):
+    values = {
+        "kind": 1,
+        "from_label": "chair",
+        "to_label": "table",
+        "distance": 1.25,
+        "sigma": 0.04,
+        "point_from": np.array([0.1, 0.2, 1.0]),
+        "point_to": np.array([1.1, 0.2, 1.5]),
+        "source": DepthSource.SENSOR,
+        "valid": True,
+        "reason": "",
+    }
+    return Message(**{**values, **fields})
+
+
+def test_estimate_to_message(header):
+    interfaces = pytest.importorskip(
+        "spatialgeo_ros.msg", reason="needs the built interfaces: `make test`"
+    )
+    msg = serialised(cv.estimate_to_msg(estimate(), header, "front", "w1"))
+    assert (msg.distance, msg.std_dev, msg.valid) == (1.25, 0.04, True)
+    assert (msg.from_point.x, msg.to_point.z) == (0.1, 1.5)
+    assert (msg.from_object, msg.to_object, msg.camera, msg.watch_id) == (
+        "chair",
+        "table",
+        "front",
+        "w1",
+    )
+    assert msg.header == header
+    kind = interfaces.DistanceEstimate
+    for source, value in (
+        (DepthSource.SENSOR, kind.SOURCE_SENSOR_DEPTH),
+        (DepthSource.MONOCULAR, kind.SOURCE_MONOCULAR_DEPTH),
+        (DepthSource.MONOCULAR_ALIGNED, kind.SOURCE_MONOCULAR_ALIGNED),
+        ("language", kind.SOURCE_LANGUAGE_MODEL),
+    ):
+        assert cv.estimate_to_msg(estimate(source=source)).source == value
+
+
+def test_an_invalid_estimate_cannot_be_mistaken_for_a_number(header):
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    msg = serialised(cv.estimate_to_msg(estimate(valid=False, reason="too few points"), header))
+    assert math.isnan(msg.distance) and math.isnan(msg.std_dev)
+    assert math.isnan(msg.from_point.x) and math.isnan(msg.to_point.z)
+    assert not msg.valid and msg.reason == "too few points"
