@@ -1,0 +1,57 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prompts and placeholder tokenisation against strings and ids of the reference code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from spatialgeo_ros.language.prompts import format_suffix, template
+from spatialgeo_ros.language.tokenizer import LanguageTokenizer
+
+NAMES = ("llava_v1", "vicuna_v1", "llava_v0", "plain")
+QUESTION = "How tall is the chair?"
+
+
+class ToyTokenizer:
+    """BOS = 1, then one id per character."""
+
+    bos_token_id = 1
+    eos_token_id = 2
+
+    def __call__(self, text: str) -> SimpleNamespace:
+        """Tokenise like a Hugging Face tokenizer does."""
+        return SimpleNamespace(input_ids=[1, *map(ord, text)])
+
+
+@pytest.fixture(scope="session")
+def reference(golden: Callable[[str], Any]) -> dict[str, Any]:
+    """The stored strings and ids."""
+    return golden("spatialgeo_prompts.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_single_turn(reference: dict[str, Any], name: str) -> None:
+    assert template(name).build(QUESTION) == reference["prompts"][name]["single"]
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_history(reference: dict[str, Any], name: str) -> None:
+    prompt = template(name).build("Q2", [("Q1", "A1")])
+    assert prompt == reference["prompts"][name]["multi"]
+
+
+@pytest.mark.parametrize("family", ["direction", "camera_direction"])
+def test_direction_suffix(reference: dict[str, Any], family: str) -> None:
+    prompt = template("llava_v1").build("Where is B?", suffix=format_suffix(family))
+    assert prompt == reference["prompts"]["llava_v1"]["single_direction"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_token_ids(reference: dict[str, Any], name: str) -> None:
+    tokenizer = LanguageTokenizer(ToyTokenizer())
+    assert tokenizer.encode(template(name).build(QUESTION)) == reference["toy_token_ids"][name]
