@@ -1,0 +1,286 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The package keeps its own promises: floors, declared dependencies, headers, equal constants."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from spatialgeo_ros import errors
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "spatialgeo_ros"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# A file imports from its own floor or below. The first part of the dotted name decides.
+FLOORS = {
+    "": 0,
+    "errors": 0,
+    "vocabulary": 0,
+    "geometry": 1,
+    "runtime": 1,
+    "language": 1,
+    "sim": 2,  # stands beside the stack: it knows geometry, and training and node know it
+    "memory": 2,
+    "models": 2,
+    "training": 3,
+    "evaluation": 3,
+    "node": 4,
+    "cli": 4,
+}
+FACADE_FLOOR = 3  # other modules beside perception.py are parts of the facade
+GENERATED = {"msg", "srv", "action"}
+NODE_FLOOR = FLOORS["node"]
+
+# Import name -> rosdep key, where they differ.
+ROSDEP_KEYS = {
+    "cv2": "python3-opencv",
+    "launch_ros": "launch_ros",
+    "numpy": "python3-numpy",
+    "PIL": "python3-pil",
+    "pytest": "python3-pytest",
+    "scipy": "python3-scipy",
+    "tf2_ros": "tf2_ros_py",
+    "tqdm": "python3-tqdm",
+    "yaml": "python3-yaml",
+}
+# No rosdep key in every supported distribution: constraints.txt and pyproject.toml declare them.
+WITHOUT_ROSDEP_KEY = {
+    "bitsandbytes",
+    "mujoco",
+    "rosbags",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+}
+
+
+def module_name(path: Path) -> str:
+    """Dotted name within the package, "" for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
+    """Names of imported modules; of ``from a import b`` both ``a`` and ``a.b``.
+
+    ``at_import_time`` leaves out what only functions and type checkers import.
+    """
+    pending: list[ast.AST] = [tree(path)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif at_import_time and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if at_import_time and is_type_checking(node):
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def own_imports(path: Path, at_import_time: bool = False) -> set[str]:
+    """Modules of this package that a file imports, without the package's name."""
+    names = (name for name in imports(path, at_import_time) if name.startswith("spatialgeo_ros."))
+    known = {module_name(source) for source in SOURCES}
+    own = {name.removeprefix("spatialgeo_ros.") for name in names}
+    return {name for name in own if name in known or name.split(".")[0] in GENERATED}
+
+
+def floor(module: str) -> int:
+    top = module.split(".")[0]
+    if top in GENERATED:
+        return NODE_FLOOR
+    if (PACKAGE / f"{top}.py").is_file():
+        return FLOORS.get(top, FACADE_FLOOR)
+    return FLOORS[top]  # a folder without a floor fails here: give it one
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_file_imports_only_its_own_floor_or_below(path: Path) -> None:
+    own = floor(module_name(path))
+    above = {name for name in own_imports(path) if floor(name) > own}
+    assert not above
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_only_the_node_floor_knows_ros(path: Path) -> None:
+    ros = {
+        name
+        for name in imports(path)
+        if name.split(".")[0] in {"rclpy", "launch", "launch_ros", "tf2_ros"}
+        or name.split(".")[0].endswith(("_msgs", "_srvs"))
+        or name.startswith(tuple(f"spatialgeo_ros.{kind}" for kind in GENERATED))
+    }
+    assert not ros or floor(module_name(path)) == NODE_FLOOR
+
+
+@pytest.mark.parametrize("folder", ["geometry", "memory"])
+def test_geometry_and_memory_need_numpy_only(folder: str) -> None:
+    allowed = {"numpy", "spatialgeo_ros", *sys.stdlib_module_names}
+    for path in sorted((PACKAGE / folder).rglob("*.py")):
+        foreign = {name.split(".")[0] for name in imports(path)} - allowed
+        assert not foreign, f"{path.name} imports {foreign}"
+
+
+def test_imports_have_no_cycle() -> None:
+    graph = {module_name(path): own_imports(path, at_import_time=True) for path in SOURCES}
+    finished: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        if module in finished:
+            return
+        for wanted in graph.get(module, set()):
+            if wanted != module:
+                visit(wanted, (*trail, module))
+        finished.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files of the repository that git tracks."""
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--", *patterns]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+
+
+def test_every_source_file_names_its_licence() -> None:
+    patterns = ["*.py", "*.msg", "*.srv", "*.action", "*.sh", "*.xml", "*.yaml", "*.toml", "*.rviz"]
+    patterns += ["scripts/*", "tools/*", ".ci/*", "CMakeLists.txt", "Makefile", "constraints.txt"]
+    files = [path for path in tracked(*patterns) if path.exists()]
+    assert len(files) > 20
+    lines = "Copyright 2026 The spatialgeo_ros authors", "SPDX-License-Identifier: Apache-2.0"
+    bare = [
+        str(path.relative_to(REPOSITORY))
+        for path in files
+        if not all(line in path.read_text()[:500] for line in lines)
+    ]
+    assert not bare
+
+
+def declared() -> set[str]:
+    root = ElementTree.parse(REPOSITORY / "package.xml").getroot()
+    return {element.text or "" for element in root if element.tag.endswith("depend")}
+
+
+def test_package_xml_declares_every_import() -> None:
+    files = [*SOURCES, *(REPOSITORY / "launch").glob("*.py")]
+    imported = {name.split(".")[0] for path in files for name in imports(path)}
+    foreign = imported - sys.stdlib_module_names - {"spatialgeo_ros", ""} - WITHOUT_ROSDEP_KEY
+    keys = {ROSDEP_KEYS.get(name, name) for name in foreign}
+    assert keys - declared() == set()
+
+
+def test_pins_declare_what_has_no_rosdep_key() -> None:
+    for name in ("constraints.txt", "pyproject.toml"):
+        text = (REPOSITORY / name).read_text()
+        assert not [module for module in WITHOUT_ROSDEP_KEY if module not in text]
+
+
+def test_versions_agree() -> None:
+    root = ElementTree.parse(REPOSITORY / "package.xml").getroot()
+    version = root.findtext("version")
+    assert f'\nversion = "{version}"\n' in (REPOSITORY / "pyproject.toml").read_text()
+    assert f"\n{version} (" in (REPOSITORY / "CHANGELOG.rst").read_text()
+
+
+def interfaces() -> list[Path]:
+    return [p for kind in sorted(GENERATED) for p in sorted((REPOSITORY / kind).iterdir())]
+
+
+@pytest.mark.parametrize("path", interfaces(), ids=lambda path: path.name)
+def test_every_interface_field_is_commented(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    for above, line in zip(["", *lines], lines, strict=False):
+        code, mark, comment = line.partition("#")
+        # A constant may be plain; a field says what it is, on its line or on the one above.
+        if code.strip() and code.strip() != "---" and "=" not in code:
+            assert (mark and comment.strip()) or above.startswith("#") or "px" in above, line
+
+
+# Python enum -> message and prefix of its constants.
+def constants(message: type, prefix: str) -> dict[str, int]:
+    names = (name for name in dir(type(message)) + dir(message) if name.startswith(prefix))
+    return {name.removeprefix(prefix): getattr(message, name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def messages() -> object:
+    pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+    return pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces")
+
+
+def test_error_codes_equal_the_exceptions(messages) -> None:
+    def by_name(error: type[errors.SpatialGeoError]) -> str:
+        words = error.__name__.removesuffix("Error").removeprefix("Request")
+        return "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(words)).upper()
+
+    raised = {
+        by_name(error): error.code
+        for error in errors.SpatialGeoError.__subclasses__()
+        if error.__module__ == errors.__name__
+    }
+    codes = {name: getattr(messages.ErrorCode, name) for name in (*raised, "OK")}
+    assert codes == {**raised, "OK": 0}
+    text = (REPOSITORY / "msg" / "ErrorCode.msg").read_text()
+    assert text.count("uint16 ") == len(codes)
+
+
+def test_kinds_equal(messages) -> None:
+    from spatialgeo_ros.geometry.distance import Kind
+
+    assert issubclass(Kind, IntEnum)
+    assert constants(messages.DistanceEstimate, "KIND_") == {k.name: k.value for k in Kind}
+
+
+def test_region_types_equal(messages) -> None:
+    from spatialgeo_ros.geometry.regions import RegionType
+
+    assert constants(messages.Region, "TYPE_") == {t.name: t.value for t in RegionType}
+
+
+def test_depth_sources_are_named_alike(messages) -> None:
+    from spatialgeo_ros.geometry.pointmap import DepthSource
+
+    sources = set(constants(messages.DistanceEstimate, "SOURCE_"))
+    assert sources - {"UNKNOWN", "LANGUAGE_MODEL"} == {
+        {"SENSOR": "SENSOR_DEPTH", "MONOCULAR": "MONOCULAR_DEPTH"}.get(s.name, s.name)
+        for s in DepthSource
+    }
+
+
+def test_results_carry_the_source_image_first(messages) -> None:
+    for message in (messages.SpatialAnswer, messages.DistanceEstimate, messages.Keyframe):
+        name, kind = next(iter(message.get_fields_and_field_types().items()))
+        assert (name, kind) == ("header", "std_msgs/Header")
