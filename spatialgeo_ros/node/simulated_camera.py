@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,8 +233,8 @@ class SimulatedCamera(Node):
                 self._stop.wait(max(0.0, -late))
         except Exception as error:
             if self.context.ok():  # publishing into a context that is shutting down may fail
+                self.get_logger().error(traceback.format_exc())
                 self.failure = f"rendering stopped: {error!r}"
-                self.get_logger().error(self.failure)
                 self.context.try_shutdown()
         finally:
             renderer.close()
