@@ -1,0 +1,201 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A window of a point map as a coarse grid of denoised cells, and the surfaces that connect them.
+
+Measuring works on a few thousand cells instead of every pixel: a cell is the robust mean of its
+pixels, so it is faster and less noisy at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+
+Window = tuple[int, int, int, int]
+
+#: Share of the standard deviation of a depth reading that its neighbours have in common, so that
+#: averaging cannot remove it. A sensor's calibration and disparity steps bend whole surfaces; a
+#: network's error is one per object.
+CORRELATED = {
+    DepthSource.SENSOR: 0.3,
+    DepthSource.MONOCULAR: 1.0,
+    DepthSource.MONOCULAR_ALIGNED: 0.7,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells of ``step`` x ``step`` pixels.
+
+    Attributes:
+        x0, y0: pixel of the first cell's first corner.
+        step: side of a cell in pixels.
+        points: [h, w, 3] float32, smoothed surface point in the optical frame, NaN where empty.
+        ok: [h, w] bool, the cell has a point.
+        raw_z: [h, w] float32, robust mean depth of the cell's own pixels.
+        sigma: [h, w] float32, standard deviation of the smoothed depth, correlated part included.
+    """
+
+    x0: int
+    y0: int
+    step: int
+    points: NDArray[np.float32]
+    ok: NDArray[np.bool_]
+    raw_z: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return self.ok.shape[0], self.ok.shape[1]
+
+
+def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
+    """Reduce a pixel window (x0, y0, x1, y1; half open) to at most about ``most`` cells."""
+    x0, y0, x1, y1 = window
+    step = max(1, math.ceil(math.sqrt((x1 - x0) * (y1 - y0) / most)))
+    h, w = math.ceil((y1 - y0) / step), math.ceil((x1 - x0) / step)
+    z, count, pixel_sigma = _reduce(pointmap, window, step, h, w)
+    ok = count > 0
+    smooth, samples = _smooth(z, count, pixel_sigma)
+    shared = CORRELATED[pointmap.source]
+    sigma = pixel_sigma * np.sqrt(shared**2 + (1 - shared**2) / np.maximum(samples, 1))
+    rows = np.minimum(y0 + np.arange(h) * step + (step - 1) // 2, pointmap.camera.height - 1)
+    columns = np.minimum(x0 + np.arange(w) * step + (step - 1) // 2, pointmap.camera.width - 1)
+    rays = pointmap.camera.rays()[rows[:, None], columns[None]].copy()
+    if step % 2 == 0:  # the middle of an even cell lies between four pixels
+        below = np.minimum(rows + 1, pointmap.camera.height - 1)
+        right = np.minimum(columns + 1, pointmap.camera.width - 1)
+        rays += pointmap.camera.rays()[below[:, None], right[None]]
+        rays *= np.float32(0.5)
+    return Cells(x0, y0, step, rays * smooth[..., None], ok, z, sigma.astype(np.float32))
+
+
+def _reduce(
+    pointmap: PointMap, window: Window, step: int, h: int, w: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """Robust mean depth per cell, how many pixels made it, and the sigma of one pixel."""
+    x0, y0, x1, y1 = window
+    depth = np.full((h * step, w * step), np.nan, np.float32)
+    depth[: y1 - y0, : x1 - x0] = pointmap.depth[y0:y1, x0:x1]
+    sigma = np.full_like(depth, np.nan)
+    sigma[: y1 - y0, : x1 - x0] = pointmap.sigma[y0:y1, x0:x1]
+    if step == 1:
+        return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
+    blocks = depth.reshape(h, step, w, step).swapaxes(1, 2).reshape(h, w, step * step)
+    ordered = np.sort(blocks, axis=2)  # NaN last
+    finite = np.isfinite(ordered)
+    middle = np.maximum(finite.sum(axis=2) - 1, 0)[..., None] // 2
+    median = np.take_along_axis(ordered, middle, axis=2)
+    # The sigma of the cell's first finite pixel stands for all: it varies slowly with depth.
+    noise = sigma.reshape(h, step, w, step).swapaxes(1, 2).reshape(h, w, step * step)
+    with np.errstate(invalid="ignore"):
+        noise = np.where(noise > 0, noise, 0).max(axis=2)
+        near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
+        count = near.sum(axis=2)
+        mean = np.where(near, ordered, 0).sum(axis=2) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan).astype(np.float32), count, noise
+
+
+def _smooth(
+    z: NDArray[np.float32], count: NDArray[np.int64], pixel_sigma: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean over the 3x3 neighbours on the same surface; returns it and its sample count."""
+    h, w = z.shape
+    tolerance = 3 * pixel_sigma / np.sqrt(np.maximum(count, 1)) + 0.004
+    total = np.zeros((h, w), np.float32)
+    samples = np.zeros((h, w), np.float32)
+    padded_z = np.full((h + 2, w + 2), np.nan, np.float32)
+    padded_z[1:-1, 1:-1] = z
+    padded_n = np.zeros((h + 2, w + 2), np.float32)
+    padded_n[1:-1, 1:-1] = count
+    with np.errstate(invalid="ignore"):
+        # Opposite neighbours enter together, so a slope does not pull the mean to one side.
+        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            z1 = padded_z[1 + dy : h + 1 + dy, 1 + dx : w + 1 + dx]
+            z2 = padded_z[1 - dy : h + 1 - dy, 1 - dx : w + 1 - dx]
+            both = np.abs(0.5 * (z1 + z2) - z) <= tolerance * 1.5
+            both &= np.abs(z1 - z2) < 0.05 * z
+            n1 = padded_n[1 + dy : h + 1 + dy, 1 + dx : w + 1 + dx]
+            n2 = padded_n[1 - dy : h + 1 - dy, 1 - dx : w + 1 - dx]
+            n = np.where(both, np.minimum(n1, n2), 0)
+            total += np.where(both, n * (z1 + z2), 0)
+            samples += 2 * n
+        total += np.where(count > 0, count * np.nan_to_num(z), 0)
+        samples += count
+        return (total / samples).astype(np.float32), samples
+
+
+def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Label the cells of ``use`` by connected surface, -1 elsewhere.
+
+    Neighbours (8-connected) belong together when their depths differ little, or when the three
+    cells across the step lie on one plane: inverse depth is linear over the image of any plane, so
+    its second difference tells a slanted surface from a jump.
+    """
+    z = np.where(use, cells.points[..., 2], np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inverse = 1.0 / z
+    tolerance = 0.03 + 3 * cells.sigma + 0.006 * np.nan_to_num(z)
+    links = [_link(z, inverse, tolerance, dy, dx) for dy, dx in _STEPS]
+    h, w = z.shape
+    label = np.arange(h * w, dtype=np.int64).reshape(h, w)
+    while True:
+        before = label
+        label = label.copy()
+        for (dy, dx), link in zip(_STEPS, links, strict=True):
+            a, b = _pair(label, dy, dx)
+            least = np.where(link, np.minimum(a, b), h * w)
+            np.minimum(a, least, out=a)
+            np.minimum(b, least, out=b)
+        flat = label.ravel()
+        for _ in range(3):  # follow the labels to their roots: far fewer sweeps
+            flat = flat[flat]
+        label = flat.reshape(h, w)
+        if np.array_equal(label, before):
+            break
+    return np.where(use, label, -1)
+
+
+_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
+
+
+def _pair(
+    array: NDArray[np.int64], dy: int, dx: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Views of all cells that have a neighbour at (dy, dx), and of those neighbours."""
+    h, w = array.shape
+    left, right = max(0, -dx), w - max(0, dx)
+    return array[: h - dy, left:right], array[dy:, left + dx : right + dx]
+
+
+def _link(
+    z: NDArray[np.float32],
+    inverse: NDArray[np.float32],
+    tolerance: NDArray[np.float32],
+    dy: int,
+    dx: int,
+) -> NDArray[np.bool_]:
+    a, b = _pair(z, dy, dx)  # type: ignore[arg-type, type-var]
+    inverse_a, inverse_b = _pair(inverse, dy, dx)  # type: ignore[arg-type, type-var]
+    limit = np.maximum(*_pair(tolerance, dy, dx))  # type: ignore[arg-type, call-overload]
+    with np.errstate(invalid="ignore"):
+        jump = np.abs(a - b)
+        link = jump < limit
+        # Slanted surfaces: predict b from the cell before a, and a from the cell after b.
+        bend = np.full(inverse.shape, np.inf, np.float32)
+        h, w = z.shape
+        lo, hi = abs(dx), w - abs(dx)
+        middle = inverse[dy : h - dy, lo:hi] if dy else inverse[:, lo:hi]
+        before = inverse[: h - 2 * dy, lo - dx : hi - dx]
+        after = inverse[2 * dy :, lo + dx : hi + dx]
+        target = bend[dy : h - dy, lo:hi] if dy else bend[:, lo:hi]
+        np.copyto(target, np.abs(before - 2 * middle + after) * middle ** -2)
+        bend_a, bend_b = _pair(bend, dy, dx)  # type: ignore[arg-type, type-var]
+        planar = np.fmin(bend_a, bend_b) < limit
+        return link | (planar & (jump < 0.12 * np.minimum(a, b)))

@@ -1,0 +1,326 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which points of a region are the object: without its background, its occluders and the floor.
+
+A box also holds what is behind, beside and in front of the object. Surfaces that go on outside the
+box cannot be the object that the box bounds; of the rest, the object is the set of connected
+surfaces that fills the box from side to side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
+from spatialgeo_ros.geometry.background import find_floor, on_backdrop, on_floor
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.cells import Cells, connected, make_cells
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.regions import Region, RegionType
+
+MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
+_MOST_CELLS = 5000
+_MARGIN = 0.2  # of the region's size: how much surrounding is looked at
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPoints:
+    """The visible surface of one object.
+
+    Attributes:
+        label: the region's label.
+        mask: [H, W] bool, the object's pixels (inside the region).
+        points: [N, 3] float32, their points in the optical frame, metres.
+        sigma: [N] float32, standard deviation of each point's z, metres.
+        camera: intrinsics of the image.
+        source: where the metres come from.
+        surface: [M, 3] float32, the same surface as fewer, denoised points for measuring.
+        surface_sigma: [M] float32, their standard deviation of z, correlated part included.
+        fraction: share of the region's pixels that are the object's.
+        truncated: the object touches the border of the image and may go on outside.
+        gravity: unit direction of falling in the optical frame, None when unknown.
+        floor_height: of the camera above the floor, metres, None when unknown.
+        box: first and last pixel of the object: x0, y0, x1, y1.
+    """
+
+    label: str
+    mask: NDArray[np.bool_]
+    points: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+    camera: PinholeCamera
+    source: DepthSource
+    surface: NDArray[np.float32]
+    surface_sigma: NDArray[np.float32]
+    fraction: float
+    truncated: bool
+    gravity: NDArray[np.float64] | None
+    floor_height: float | None
+    box: tuple[int, int, int, int]
+
+    @property
+    def support(self) -> int:
+        """Number of measured pixels on the object."""
+        return len(self.points)
+
+
+def segment_object(
+    pointmap: PointMap,
+    region: Region,
+    gravity: ArrayLike | None = None,
+    floor_height: float | None = None,
+) -> ObjectPoints:
+    """Separate the object of a region from everything else in it.
+
+    Boxes and polygons are searched for the object they bound. A point grows to the connected
+    surface around it. A mask is trusted, but for pixels that float at its depth edges.
+
+    Args:
+        pointmap: of the whole image.
+        region: in pixels of that image.
+        gravity: direction of falling [3] in the optical frame, when known: the floor is removed
+            and walls are taken to be upright.
+        floor_height: of the camera above the floor in metres; looked for in the point map when
+            None and gravity is known.
+
+    Raises:
+        BadRegionError: the region is empty, outside the image, or a phrase.
+        TooLittleSupportError: fewer than :data:`MIN_SUPPORT` measured pixels on the object.
+    """
+    if region.type is RegionType.PHRASE:
+        raise BadRegionError(f"phrase '{region.label}' has to be located before it is measured")
+    down = None
+    if gravity is not None:
+        down = np.asarray(gravity, np.float64) / np.linalg.norm(gravity)
+        if floor_height is None:
+            floor_height = find_floor(pointmap, down)
+    else:
+        floor_height = None
+    height, width = pointmap.valid.shape
+    inside = region.rasterise(height, width)
+    x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
+    if region.type is RegionType.POINT:
+        window = (0, 0, width, height)
+    else:
+        pad_x = max(8, int(_MARGIN * (x1 - x0)))
+        pad_y = max(8, int(_MARGIN * (y1 - y0)))
+        window = (
+            max(0, x0 - pad_x),
+            max(0, y0 - pad_y),
+            min(width, x1 + 1 + pad_x),
+            min(height, y1 + 1 + pad_y),
+        )
+    cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
+    within = _share_inside(inside, cells) > 0.5
+    if region.type is RegionType.MASK:
+        chosen = _trusted(pointmap, cells, inside)
+    elif region.type is RegionType.POINT:
+        chosen = _grown(cells, x0, y0, down, floor_height)
+    else:
+        chosen = _bounded(cells, within, down, floor_height)
+    mask = _pixels(pointmap, cells, chosen, window)
+    if region.type is not RegionType.POINT:
+        mask &= inside
+    support = int(mask.sum())
+    if support < MIN_SUPPORT or not chosen.any():
+        name = f"'{region.label}'" if region.label else "the region"
+        raise TooLittleSupportError(
+            f"only {support} measured pixels on {name} ({MIN_SUPPORT} needed); depth may be "
+            "missing there, or the region holds only background"
+        )
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
+    edge = 2 + cells.step
+    truncated = (
+        box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
+    )
+    total = support if region.type is RegionType.POINT else int(inside.sum())
+    return ObjectPoints(
+        region.label,
+        mask,
+        pointmap.points[mask],
+        pointmap.sigma[mask],
+        pointmap.camera,
+        pointmap.source,
+        cells.points[chosen],
+        cells.sigma[chosen],
+        support / total,
+        truncated,
+        down,
+        floor_height,
+        box,
+    )
+
+
+def _share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]:
+    """Share of each cell's pixels that is inside the region, [h, w]."""
+    h, w = cells.shape
+    block = np.zeros((h * cells.step, w * cells.step), np.float32)
+    part = inside[cells.y0 : cells.y0 + len(block), cells.x0 : cells.x0 + block.shape[1]]
+    block[: part.shape[0], : part.shape[1]] = part
+    return block.reshape(h, cells.step, w, cells.step).mean(axis=(1, 3))
+
+
+def _bounded(
+    cells: Cells,
+    within: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+    floor_height: float | None,
+) -> NDArray[np.bool_]:
+    """Cells of the object that the region bounds."""
+    use = cells.ok.copy()
+    if gravity is not None and floor_height is not None:
+        use &= ~on_floor(cells, gravity, floor_height)
+    backdrop = on_backdrop(cells, use, ~within, gravity)
+    standing = use & ~backdrop
+    chosen = _select(cells, connected(cells, standing), within, gravity)
+    # Nothing stands out: the object is flush with its background (a door, a picture, a window).
+    if chosen is None or _fill(chosen, within) < 0.15:
+        flush = _select(cells, np.where(backdrop & within, 0, -1), within, gravity)
+        if flush is not None and (chosen is None or _fill(flush, within) > 0.5):
+            return flush
+    if chosen is None:
+        chosen = _select(cells, connected(cells, use & within), within, gravity)
+    return chosen if chosen is not None else np.zeros(cells.shape, bool)
+
+
+def _fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Share of the region's bounding box that the chosen cells' bounding box covers."""
+    a, b = _extent(chosen), _extent(within)
+    return float((a[1] - a[0] + 1) * (a[3] - a[2] + 1)) / (
+        (b[1] - b[0] + 1) * (b[3] - b[2] + 1)
+    )
+
+
+def _extent(cells: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+
+
+def _select(
+    cells: Cells,
+    label: NDArray[np.int64],
+    within: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+) -> NDArray[np.bool_] | None:
+    """Choose the connected surfaces that are the object; None when there is none."""
+    names, index = np.unique(label, return_inverse=True)
+    index = index.reshape(label.shape)
+    first = 1 if names[0] < 0 else 0
+    if len(names) == first:
+        return None
+    n = len(names)
+    inside = np.bincount(index[within], minlength=n)
+    outside = np.bincount(index[~within], minlength=n)
+    inside[:first] = 0
+    good = (inside >= 3) & (outside <= 0.5 * inside)
+    if not good.any():
+        return None
+    top, bottom, left, right = _extent(within)
+    size = float((bottom - top + 1) * (right - left + 1))
+    boxes = np.zeros((n, 4), np.int64)
+    score = np.zeros(n)
+    for k in np.flatnonzero(good):
+        boxes[k] = _extent((index == k) & within)
+        a, b, c, d = boxes[k]
+        score[k] = (b - a + 1) * (d - c + 1) / size + 0.5 * inside[k] / size
+        score[k] -= 3.0 * outside[k] / inside[k]
+    main = int(np.argmax(np.where(good, score, -np.inf)))
+    members = {main}
+    loose = [k for k in np.argsort(-inside) if good[k] and k != main and outside[k] <= 0.2 * inside[k]]
+    clouds = {k: _cloud(cells, (index == k) & within) for k in (main, *loose)}
+    grew = True
+    while grew:
+        grew = False
+        for k in loose:
+            if k in members:
+                continue
+            whole = np.concatenate([clouds[m] for m in members])
+            if _belongs(clouds[k], whole, gravity, bool(outside[k] <= 0.05 * inside[k])):
+                members.add(k)
+                grew = True
+    return np.isin(index, list(members)) & within
+
+
+def _cloud(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.float32]:
+    points = cells.points[use]
+    return points[:: max(1, len(points) // 150)]
+
+
+def _belongs(
+    piece: NDArray[np.float32],
+    whole: NDArray[np.float32],
+    gravity: NDArray[np.float64] | None,
+    bounded: bool,
+) -> bool:
+    """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
+
+    It is when it nearly touches the object in space. A piece that the region bounds also is when
+    it stands above or below the object, as what an occluder cuts apart does; never when it is
+    nearer to the camera than the object, as the occluder itself is.
+    """
+    apart = piece[:, None] - whole[None]
+    squared = np.einsum("ijk,ijk->ij", apart, apart)
+    if squared.min() < 0.15**2:
+        return True
+    if not bounded or gravity is None:
+        return False
+    if np.percentile(piece[:, 2], 10) < np.percentile(whole[:, 2], 2) - 0.1:
+        return False
+    along = apart @ gravity.astype(np.float32)
+    return bool((squared - along**2).min() < 0.15**2)
+
+
+def _trusted(
+    pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    return cells.ok & (_share_inside(inside, cells) > 0.5)
+
+
+def _grown(
+    cells: Cells,
+    u: int,
+    v: int,
+    gravity: NDArray[np.float64] | None,
+    floor_height: float | None,
+) -> NDArray[np.bool_]:
+    """Cells of the surface around a pixel."""
+    use = cells.ok.copy()
+    row, column = (v - cells.y0) // cells.step, (u - cells.x0) // cells.step
+    seeds = np.zeros(cells.shape, bool)
+    seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
+    if gravity is not None and floor_height is not None:
+        floor = on_floor(cells, gravity, floor_height)
+        if not floor[row, column]:
+            use &= ~floor
+    backdrop = on_backdrop(cells, use, np.ones(cells.shape, bool), gravity)
+    if not backdrop[row, column]:
+        use &= ~backdrop
+    label = connected(cells, use)
+    near = np.argwhere(seeds & use)
+    if len(near) == 0:
+        return np.zeros(cells.shape, bool)
+    at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
+    return label == label[at[0], at[1]]
+
+
+def _pixels(
+    pointmap: PointMap,
+    cells: Cells,
+    chosen: NDArray[np.bool_],
+    window: tuple[int, int, int, int],
+) -> NDArray[np.bool_]:
+    """Pixels of the chosen cells at the cells' depth; pixels that float at edges stay out."""
+    x0, y0, x1, y1 = window
+    mask = np.zeros(pointmap.valid.shape, bool)
+    step = cells.step
+    z = np.repeat(np.repeat(np.where(chosen, cells.raw_z, np.nan), step, 0), step, 1)
+    z = z[: y1 - y0, : x1 - x0]
+    depth = pointmap.depth[y0:y1, x0:x1]
+    with np.errstate(invalid="ignore"):
+        mask[y0:y1, x0:x1] = (
+            np.abs(depth - z) < 0.03 + 0.02 * z + 3 * pointmap.sigma[y0:y1, x0:x1]
+        )
+    return mask
