@@ -167,7 +167,7 @@ class SimulatedCamera(Node):
         self._drive = Drive(self.room, s.speed, s.start, s.loop)
         self._yaws = [2 * math.pi * k / s.cameras for k in range(s.cameras)]
         names = [f"camera_{k + 1}" if k else "camera" for k in range(s.cameras)]
-        self._publishers_ = [
+        self._outputs = [
             CameraPublisher(self, name, self._camera, s.reliable, s.depth, s.compressed)
             for name in names
         ]
@@ -249,9 +249,9 @@ class SimulatedCamera(Node):
         if self.settings.odometry_rate <= 0:
             self._poses.publish(stamp, base_pose(base.x, base.y, base.yaw))
         header = Header(stamp=stamp, frame_id=self.settings.odom_frame)
-        names = [publisher.name for publisher in self._publishers_]
+        names = [publisher.name for publisher in self._outputs]
         truth = ground_truth(header, self.room, names, poses, views)
-        for publisher, view in zip(self._publishers_, views, strict=True):
+        for publisher, view in zip(self._outputs, views, strict=True):
             depth = self._sensor.apply(view.depth, self._random) if self.settings.depth else None
             publisher.publish(stamp, self._colour(view), depth)
         self._truth.publish(truth)

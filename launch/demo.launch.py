@@ -1,0 +1,85 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated robot drives through a furnished room, and the spatialgeo node watches.
+
+Then ask, for example: ``ros2 service call /spatialgeo/ask spatialgeo_ros/srv/AskSpatial
+"{question: 'How far is the purple table?'}"``.
+"""
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    SetEnvironmentVariable,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = Path(__file__).parent.parent
+ON_OFF = ["true", "false"]
+
+# Launch argument (= parameter of simulated_camera) -> (default, type, description)
+CAMERA = {
+    "seed": ("7", int, "room: the same seed gives the same room"),
+    "rate": ("10.0", float, "frames per second"),
+    "width": ("640", int, "image width, px"),
+    "height": ("480", int, "image height, px"),
+    "speed": ("0.25", float, "speed of the robot, m/s; 0: it stands still"),
+    "depth": ("true", bool, "publish depth; without it the node uses its geometry network alone"),
+    "depth_noise": ("1.0", float, "factor on the depth noise; 0: exact depth"),
+    "furniture": ("primitives", str, "primitives, sweethome3d or mixed; the last two need "
+                  "Debian's sweethome3d-furniture"),
+}  # fmt: skip
+
+
+def generate_launch_description() -> LaunchDescription:
+    fast_dds = str(SHARE / "config" / "fastdds.xml")
+    arguments = [
+        *(
+            DeclareLaunchArgument(name, default_value=default, description=text)
+            for name, (default, _, text) in CAMERA.items()
+        ),
+        DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
+        DeclareLaunchArgument("profile", default_value="nano", description="model profile"),
+        DeclareLaunchArgument(
+            "rviz", default_value="false", choices=ON_OFF, description="start RViz"
+        ),
+        DeclareLaunchArgument(
+            "log_level", default_value="info", description="lowest severity that is logged"
+        ),
+    ]
+    # Both ends of the image topic need the large shared-memory segment.
+    environment = [
+        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=fast_dds))
+        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    ]
+    camera = Node(
+        package="spatialgeo_ros",
+        executable="simulated_camera",
+        name="simulated_camera",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            {
+                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                for name, (_, kind, _) in CAMERA.items()
+            }
+        ],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        emulate_tty=True,
+    )
+    spatialgeo = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(Path(__file__).parent / "spatialgeo.launch.py")),
+        launch_arguments={
+            name: LaunchConfiguration(name)
+            for name in ("namespace", "profile", "rviz", "log_level")
+        }.items(),
+    )
+    return LaunchDescription(
+        [*arguments, GroupAction([*environment, camera, spatialgeo], scoped=True)]
+    )

@@ -1,0 +1,147 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start the spatialgeo node on a robot's camera topics, with RViz if asked for.
+
+``ros2 launch spatialgeo_ros spatialgeo.launch.py --show-args`` describes the arguments.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+# Beside this file in the sources and in share/: it can be read without an installation.
+SHARE = Path(__file__).parent.parent
+ON_OFF = ["true", "false"]
+
+# Launch argument -> (node parameter, type, description). An empty argument sets nothing: then the
+# parameter file's value counts, or the node's default.
+PARAMETERS = {
+    "profile": ("profile", str, "model profile: a name in config/models/ or a YAML file"),
+    "device": ("device", str, "where the networks run: auto, cpu, cuda"),
+    "load_4bit": ("load_4bit", bool, "load the language model in 4-bit NF4: true, false"),
+    "autostart": ("autostart", bool, "configure and activate by itself: true (the node's default); "
+                  "false: drive it with `ros2 lifecycle set`"),
+    "pose_source": ("pose_source", str, "camera poses from: auto, tf, odometry, none"),
+    "world_frame": ("world_frame", str, "TF frame in which coverage is kept (odom, map)"),
+    "odometry_topic": ("odometry_topic", str, "nav_msgs/Odometry of the base"),
+    "image_topic": ("{camera}.image_topic", str, "colour image; with image_transport compressed "
+                    "its base name"),
+    "image_transport": ("{camera}.image_transport", str, "raw or compressed"),
+    "camera_info_topic": ("{camera}.camera_info_topic", str, "calibration of the colour image"),
+    "depth_topic": ("{camera}.depth_topic", str, "depth registered to the image; 'none' for none"),
+    "detections_topic": ("{camera}.detections_topic", str, "vision_msgs/Detection2DArray; 'none' "
+                         "for none"),
+}  # fmt: skip
+
+
+def use_sim_time() -> ParameterValue:
+    """Return the argument as a truth value."""
+    return ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+
+
+def node_parameters(context: LaunchContext) -> list:
+    """Return the node's parameters: the file, then the arguments that were given."""
+    camera = LaunchConfiguration("camera").perform(context)
+    values: dict = {
+        "cameras": ParameterValue([camera], value_type=list[str]),
+        "use_sim_time": use_sim_time(),
+    }
+    for argument, (name, kind, _) in PARAMETERS.items():
+        text = LaunchConfiguration(argument).perform(context)
+        if text:
+            value = "" if text == "none" and argument.endswith("_topic") else text
+            values[name.format(camera=camera)] = ParameterValue(value, value_type=kind)
+    file = LaunchConfiguration("params_file").perform(context)
+    if not file:
+        return [values]
+    if camera == "camera":
+        del values["cameras"]  # the file may name several
+    return [file, values]
+
+
+def start(context: LaunchContext) -> list:
+    """Return the processes to start."""
+    namespace = LaunchConfiguration("namespace")
+    level = LaunchConfiguration("log_level")
+    return [
+        LifecycleNode(
+            package="spatialgeo_ros",
+            executable="spatialgeo_node",
+            name="spatialgeo",
+            namespace=namespace,
+            parameters=node_parameters(context),
+            arguments=["--ros-args", "--log-level", ["spatialgeo:=", level]],
+            output="screen",
+            emulate_tty=True,
+        ),
+        Node(
+            condition=IfCondition(LaunchConfiguration("rviz")),
+            package="rviz2",
+            executable="rviz2",
+            name="rviz",
+            namespace=namespace,
+            arguments=["-d", LaunchConfiguration("rviz_config")],
+            parameters=[{"use_sim_time": use_sim_time()}],
+            output="log",
+        ),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    fast_dds = str(SHARE / "config" / "fastdds.xml")
+    arguments = [
+        DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
+        DeclareLaunchArgument(
+            "params_file", default_value="", description="YAML file of node parameters; empty: none"
+        ),
+        DeclareLaunchArgument(
+            "camera", default_value="camera", description="name of the camera; topics default to "
+            "<camera>/image_raw, ...; several cameras: parameter 'cameras' in params_file"
+        ),
+        *(
+            DeclareLaunchArgument(
+                name, default_value="", description=f"{text}. Empty: params_file or default"
+            )
+            for name, (_, _, text) in PARAMETERS.items()
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time", default_value="false", choices=ON_OFF, description="time from /clock"
+        ),
+        DeclareLaunchArgument(
+            "log_level", default_value="info", choices=["debug", "info", "warn", "error", "fatal"],
+            description="lowest severity that the node logs",
+        ),
+        DeclareLaunchArgument(
+            "rviz", default_value="false", choices=ON_OFF, description="start RViz"
+        ),
+        DeclareLaunchArgument(
+            "rviz_config", default_value=str(SHARE / "rviz" / "spatialgeo.rviz"),
+            description="RViz configuration file",
+        ),
+        DeclareLaunchArgument(
+            "fastdds_profile", default_value="true", choices=ON_OFF, description="use Fast DDS "
+            "with a shared-memory segment large enough for images (config/fastdds.xml); without "
+            "it most best-effort images are lost. A profile that is already set is kept",
+        ),
+    ]  # fmt: skip
+    # Fast DDS 2 reads the first name, Fast DDS 3 both. The group keeps the change to these nodes.
+    environment = [
+        SetEnvironmentVariable(
+            name, EnvironmentVariable(name, default_value=fast_dds),
+            condition=IfCondition(LaunchConfiguration("fastdds_profile")),
+        )
+        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    ]  # fmt: skip
+    return LaunchDescription(
+        [*arguments, GroupAction([*environment, OpaqueFunction(function=start)], scoped=True)]
+    )
