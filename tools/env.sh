@@ -23,6 +23,7 @@ if [ -d "$_sg_site/rclpy" ]; then  # ROS 2 from PyPI
 else
   export AMENT_PREFIX_PATH="$_sg_prefix:$AMENT_PREFIX_PATH"
 fi
+export PATH="$_sg_prefix/bin:$PATH"
 export LD_LIBRARY_PATH="$_sg_libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 for _sg_lib in "$_sg_prefix"/lib/python3*/site-packages "$_sg_prefix"/local/lib/python3*/dist-packages; do
   [ -d "$_sg_lib" ] && export PYTHONPATH="$_sg_lib${PYTHONPATH:+:$PYTHONPATH}"

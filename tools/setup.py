@@ -95,8 +95,8 @@ def check_machine(python: Path) -> None:
         found = (int(match[1]), int(match[2])) if match else (0, 0)
         if found < CMAKE_MINIMUM:
             missing.append(
-                f"CMake {version(CMAKE_MINIMUM)} or newer: {cmake} is {version(found)}; a newer one "
-                "is `pip install cmake`"
+                f"CMake {version(CMAKE_MINIMUM)} or newer: {cmake} is {version(found)} "
+                "(`pip install cmake` has a newer one)"
             )
     script = (
         "import sysconfig, os, importlib.util as u;"
@@ -195,7 +195,8 @@ def install_packages(python: Path, ros: str) -> None:
     if created.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         raise SetupError(f"no virtual environment:\n{(created.stdout + created.stderr).strip()}")
-    pip = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
+    # --no-compile: Python compiles what is imported, pip would compile all of it
+    pip = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     pip += ["--disable-pip-version-check", *torch_index()]
     if not ros:
         run([*pip, "-r", str(ROOT / "constraints.txt")], "installing the packages")
@@ -221,7 +222,10 @@ def install_packages(python: Path, ros: str) -> None:
 
 def repair_cmake_paths() -> None:
     """Point the CMake files of the ROS 2 wheels to this machine's Python and NumPy headers."""
-    script = "import sysconfig, numpy; print(sysconfig.get_paths()['include']); print(numpy.get_include())"
+    script = (
+        "import sysconfig, numpy;"
+        "print(sysconfig.get_paths()['include']); print(numpy.get_include())"
+    )
     asked = subprocess.run([str(PYTHON), "-c", script], capture_output=True, text=True, check=True)
     include, numpy = asked.stdout.splitlines()
     for path in VENV.glob("share/*/cmake/*.cmake"):
@@ -306,11 +310,9 @@ def main() -> int:
         build_workspace(ros)
         workspace_stamp.write_text(workspace)
         say("[3/3] checking what was built")
-        script = "import rclpy, torch, cv2; from spatialgeo_ros.msg import SpatialAnswer; SpatialAnswer()"
+        script = "import rclpy, cv2, torch; from spatialgeo_ros.msg import Region; Region()"
         run([str(ROOT / "tools" / "run"), "python", "-c", script], "checking the build", cwd=ROOT)
-        say(
-            f"ready after {time.monotonic() - start:.0f} s: `. tools/env.sh` gives you the environment"
-        )
+        say(f"ready after {time.monotonic() - start:.0f} s (`. tools/env.sh` for your own shell)")
     return 0
 
 
