@@ -1,0 +1,431 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a question asks: its family, what to measure, and the objects it names.
+
+:func:`parse_question` matches the patterns of :mod:`spatialgeo_ros.language.grammar`. A question
+that no pattern fits is tried again with its typing errors repaired, and is "open" if that fails too:
+then only the language model can answer it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.language.families import QUALITATIVE, QUANTITATIVE, UNNAMED
+from spatialgeo_ros.language.grammar import MACROS, RULES, Rule, keywords
+from spatialgeo_ros.language.tokenizer import REGION_PLACEHOLDER
+
+OPEN = "open"
+#: Longest question in words that is matched against the patterns; longer ones are open.
+MAX_PATTERN_WORDS = 60
+
+#: Names of :class:`spatialgeo_ros.geometry.distance.Kind` to measure for each family.
+FAMILY_KINDS: dict[str, tuple[str, ...]] = {
+    "width": ("WIDTH",),
+    "height": ("HEIGHT",),
+    "depth": ("DEPTH_EXTENT",),
+    "size": ("WIDTH", "DEPTH_EXTENT", "HEIGHT"),
+    "distance": ("CENTRE_TO_CENTRE",),
+    "horizontal_distance": ("HORIZONTAL",),
+    "vertical_distance": ("VERTICAL",),
+    "camera_distance": ("CAMERA_TO_OBJECT",),
+    "direction": ("HORIZONTAL",),
+    "camera_direction": ("CAMERA_TO_OBJECT",),
+    "left_right": (),
+    "above_below": ("VERTICAL",),
+    "front_behind": (),
+    "big_small": ("WIDTH", "DEPTH_EXTENT", "HEIGHT"),
+    "tall_short": ("HEIGHT",),
+    "wide_thin": ("WIDTH",),
+    "closer": ("CAMERA_TO_OBJECT",),
+    OPEN: (),
+}
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One object a question names.
+
+    Attributes:
+        phrase: words without the article ("red chair"); "" when only a region is named.
+        role: "a" for the subject, "b" for the object compared with or measured from, "reference"
+            for the object that two others are closer to or further from; "" in an open question.
+        region: index of the request's region that is meant, or None.
+    """
+
+    phrase: str
+    role: str
+    region: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What to call the object in an answer."""
+        return self.phrase or (f"region {self.region}" if self.region is not None else UNNAMED)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A question understood.
+
+    Attributes:
+        text: the question as asked.
+        family: a key of :data:`FAMILY_KINDS`.
+        form: "value", "yes_no", "choice", "which" (of two objects), "difference" (of one quantity
+            between two objects) or "open".
+        predicate: the word a yes/no, which or difference question asks about ("left", "taller").
+        kinds: names of the distance kinds to measure, in the order of an answer. For a comparison
+            each is measured for both objects.
+        objects: the objects named, without the robot itself, in the order a, b, reference. Fewer
+            than the family needs when the question leaves them to the request's regions.
+        about_self: whether the robot (me, you, the camera) is one of the two ends.
+    """
+
+    text: str
+    family: str
+    form: str
+    predicate: str = ""
+    kinds: tuple[str, ...] = ()
+    objects: tuple[Mention, ...] = ()
+    about_self: bool = False
+
+    @property
+    def clock(self) -> bool:
+        """Whether the answer is a direction on the clock."""
+        return self.family in ("direction", "camera_direction")
+
+    @property
+    def comparative(self) -> bool:
+        """Whether two objects are compared."""
+        return self.family in QUALITATIVE
+
+    @property
+    def reference(self) -> Mention | None:
+        """The object that "closer" refers to, when it is not the robot."""
+        return next((m for m in self.objects if m.role == "reference"), None)
+
+    @property
+    def objects_needed(self) -> int:
+        """How many objects an answer needs (0 for an open question)."""
+        if self.family == OPEN:
+            return 0
+        if self.reference is not None:
+            return 3
+        single = self.family == "size" or self.about_self and self.family != "closer"
+        if single:
+            return 1
+        return QUANTITATIVE[self.family].objects if self.family in QUANTITATIVE else 2
+
+
+def parse_question(question: str) -> Intent:
+    """Understand a question in free wording.
+
+    Raises:
+        BadRequestError: the question holds no word.
+    """
+    words = normalise(question)
+    if not re.search(r"\w", words):
+        raise BadRequestError("the question is empty: ask for example 'how far is the chair?'")
+    if len(words.split()) <= MAX_PATTERN_WORDS:
+        for candidate in (words, _repair(words)):
+            for sentence in _sentences(candidate):
+                intent = _match(sentence)
+                if intent is not None:
+                    return replace(intent, text=question)
+    mentions = tuple(_mention(phrase, "") for phrase in _noun_phrases(words))
+    return Intent(question, OPEN, OPEN, objects=mentions)
+
+
+_CONTRACTIONS = {
+    r"\bo ?'? ?clock\b": "oclock",
+    r"\b(what|where|how|who|which|it|that|there)'?s\b": r"\1 is",
+    r"\bthat s\b": "that is",
+    r"\bi'?m\b": "i am",
+    r"\b(you|they|we)'re\b": r"\1 are",
+    r"\b(is|are|was|were|does|do|can|could|would)n'?t\b": r"\1",
+    r"\b(is|are|was) not\b": r"\1",
+    r"'s\b": " s",
+    r"s'(?=\s)": "s s",
+}
+
+
+def normalise(question: str) -> str:
+    """Return lower-case words, each followed by one space; commas and sentence ends are words."""
+    text = question.lower().replace("’", "'").replace("`", "'").replace("<image>", " ")
+    count = 0
+    while (found := re.search(r"<(?:region|mask)>|\[mask\]", text)) is not None:
+        text = f"{text[: found.start()]} region {count} {text[found.end() :]}"
+        count += 1
+    text = re.sub(
+        r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+)|(\d+))", r"region \1\2\3", text
+    )
+    for pattern, replacement in _CONTRACTIONS.items():
+        text = re.sub(pattern, replacement, text)
+    text = re.sub(r"(?<!\d)[.](?!\d)|[.](?=\s|$)|[?!\n]+", " ? ", text)
+    text = re.sub(r"\s-+\s|[:;,()/]|--+", " , ", text)
+    text = re.sub(r"[^\w\s,?.-]", " ", text)
+    text = re.sub(r"(?: ,)*( ,| \?)(?: ,| \?)*", r"\1", " " + " ".join(text.split()))
+    return text.strip(" ,") + " "
+
+
+_OPENERS = tuple(
+    re.compile(rf"^(?:{words}) (?:, )?")
+    for words in (
+        "hey|hi|hello|ok|okay|well|so|and|but|also|then|now|excuse me|robot|please|sorry|thanks"
+        "|say|alright|right|hm|hmm",
+        "(?:can|could|would|will|do|did|may|might) (?:you|we|i|u)(?: please| kindly| also| just)?"
+        "(?= (?:tell|give|measure|estimate|calculate|compute|find|determine|show|say|let|confirm"
+        "|check|provide|know|see|describe|ask|get|verify|work|specify|state|share|have) )",
+        "(?:tell|give|show|inform) (?:me|us)(?: about)?(?: if| whether)?",
+        "(?:let (?:me|us) know|confirm|check|verify|determine|say|know|see|tell|work out|find out)"
+        "(?: if| whether| that)?",
+        "(?:measure|estimate|calculate|compute|provide|ask|get|have|specify|state|share)"
+        "(?: me| us)?(?: if| whether)?",
+        "(?:an|a|your|some|the) (?:estimate|estimation|idea|guess|measurement|value) (?:of|for)",
+        "i (?:want|need|would like|d like|wonder|am wondering|wish)(?: to| know)*(?: if| whether)?",
+        "(?:do you know|any idea|i ask|question)(?: if| whether)?",
+        "(?:approximately|roughly|about|exactly|currently|in meters|in metres)",
+        "(?:in|from|given) (?:this|the|that) (?:image|picture|photo|scene|view|frame|room)",
+        "from (?:the|your|my|this|a) (?:\\w+ s )?(?:perspective|viewpoint|point of view|view"
+        "|position)",
+        "(?:considering|given) (?:their|its|the) (?:relative )?(?:position|positions|size|sizes)",
+    )
+)
+_CLOSERS = tuple(
+    re.compile(rf"(?<= )(?:, )?(?:{words}) $")
+    for words in (
+        "please|pls|now|right now|currently|at the moment|exactly|precisely|approximately|roughly"
+        "|robot|thanks|thank you|correct|right|true|in total|again|then|do you think|actually",
+        "in (?:the|this|that|your) (?:image|picture|photo|scene|view|frame|room|space|world)",
+        "(?:in|using|expressed in|measured in) (?:si )?(?:meters|metres|feet|foot|inches|cm"
+        "|centimeters|centimetres|m|mm|millimeters|metric|meter)(?: units)?",
+        "(?:from|in) (?:the|your|my|this|a|our) (?:\\w+ s |current )?(?:perspective|viewpoint"
+        "|point of view|view|field of view)",
+    )
+)
+_PLURAL_PRONOUNS = frozenset(
+    "they|them|both|the two|these|those|these two|those two|each other|the two objects"
+    "|the two regions|both objects|these objects|the objects|the regions".split("|")
+)
+_PRONOUNS = frozenset(
+    "it|this|that|this one|that one|this object|that object|this thing|that thing|the object"
+    "|the thing|the region|this region|object|the box|the selected object".split("|")
+)
+_SELVES = frozenset(
+    [*MACROS["self"].strip("()").split("|"), "i", "we", "this robot", "your camera", "your robot"]
+    + ["where i am", "where you are", "your location", "my location", "yourselves", "the lens"]
+)
+_ARTICLES = re.compile(
+    r"^(?:(?:the|a|an|my|your|our|its|his|her|their|this|that|these|those|some|any|both|of) )+"
+)
+#: Words that never belong to an object phrase: a slot that holds one is a wrong match.
+_NEVER_IN_PHRASE = frozenset(
+    "is are was were am than or and which who how what where why between from does do far if when"
+    " much many ? apart away".split()
+)
+
+
+def _sentences(words: str) -> Iterator[str]:
+    """Yield the whole question and then, last first, its sentences, without polite padding."""
+    parts = [part.strip(" ,") + " " for part in words.split("?") if part.strip(" ,")]
+    for sentence in dict.fromkeys((", ".join(parts), *reversed(parts))):
+        bare = _without_padding(sentence)
+        yield bare
+        if bare != sentence:  # what looked like padding may belong to the question
+            yield sentence
+
+
+def _without_padding(sentence: str) -> str:
+    """Take polite openings and closings off until nothing changes."""
+    previous = ""
+    while sentence != previous:
+        previous = sentence
+        for pattern in (*_OPENERS, *_CLOSERS):
+            shorter = pattern.sub("", sentence).strip(" ,") + " "
+            if shorter.strip():
+                sentence = shorter
+    return sentence
+
+
+def _match(sentence: str) -> Intent | None:
+    for rule in RULES:
+        found = rule.regex.fullmatch(sentence)
+        if found is None:
+            continue
+        slots = {key: value.strip() for key, value in found.groupdict().items() if value}
+        if rule.family != "closer":
+            slots.pop("c", None)  # a number, in "within 2 metres"
+        if all(_plausible(phrase) for phrase in slots.values()):
+            intent = _understand(rule, slots)
+            if intent is not None:
+                return intent
+    return None
+
+
+def _plausible(phrase: str) -> bool:
+    words = phrase.split()
+    if phrase in _SELVES or phrase in _PLURAL_PRONOUNS:
+        return True
+    if len(words) > 8 or _NEVER_IN_PHRASE.intersection(words):
+        return False
+    # "the chair form the door": inside a phrase an article follows a preposition.
+    return all(
+        words[i - 1] in _PREPOSITIONS for i in range(1, len(words)) if words[i] in ("the", "a")
+    )
+
+
+_PREPOSITIONS = frozenset(
+    "in on of at by near with under over behind beside along against to inside above below".split()
+)
+_SELF_FAMILIES = {"distance": "camera_distance", "direction": "camera_direction"}
+
+
+def _understand(rule: Rule, slots: dict[str, str]) -> Intent | None:
+    """Turn a match into an intent; None when the roles make no sense (two robots)."""
+    family, predicate = rule.family, rule.predicate
+    selves = {role for role, phrase in slots.items() if phrase in _SELVES}
+    named = {role: phrase for role, phrase in slots.items() if role not in selves}
+    if {"a", "b"} <= selves or (selves and not named):
+        return None
+    about_self = bool(selves) or family in ("camera_distance", "camera_direction")
+    if family == "closer" and "c" not in named:
+        about_self = True
+    if rule.family == "left_right" and set(slots) == {"a"}:
+        about_self = True
+    if "a" in selves and "b" in named:
+        if family in ("direction",) or rule.form == "which":
+            return None
+        named = {"a": named.pop("b"), **named}
+        predicate = _opposite(family, predicate)
+    if selves & {"a", "b"}:
+        family = _SELF_FAMILIES.get(family, family)
+    plural = named.get("a") in _PLURAL_PRONOUNS
+    if plural:
+        mentions: list[Mention] = [Mention("", "a", 0), Mention("", "b", 1)]
+    else:
+        mentions = [
+            _mention(named[role], {"c": "reference"}.get(role, role))
+            for role in "abc"
+            if role in named
+        ]
+    if plural and family == "camera_distance":
+        family, about_self = "distance", False
+    kinds = FAMILY_KINDS[family]
+    if rule.nearest and family == "distance":
+        kinds = ("NEAREST_POINTS",)
+    if family == "closer" and "c" in named:
+        kinds = ("CENTRE_TO_CENTRE",)
+    return Intent("", family, rule.form, predicate, kinds, tuple(mentions), about_self)
+
+
+def _opposite(family: str, predicate: str) -> str:
+    if family not in QUALITATIVE or not predicate:
+        return predicate
+    words = QUALITATIVE[family]
+    return words.less if predicate == words.greater else words.greater
+
+
+def _mention(phrase: str, role: str) -> Mention:
+    """Take a region number out of a phrase and its article off."""
+    phrase = phrase.strip()
+    if phrase in _PRONOUNS:
+        return Mention("", role, 0)
+    region: int | None = None
+    found = re.search(r"(?:\b(?:in|at|marked|of) )?(?:\bthe )?\bregion (\d+)\b", phrase)
+    if found is not None:
+        region = int(found.group(1))
+        phrase = f"{phrase[: found.start()]} {phrase[found.end() :]}".strip()
+    phrase = _ARTICLES.sub("", " ".join(phrase.split()) + " ").strip()
+    if region is not None and phrase in (UNNAMED, "thing", "s"):
+        phrase = ""
+    return Mention(phrase, role, region)
+
+
+@functools.cache
+def _keyword_list() -> tuple[str, ...]:
+    return tuple(sorted(keywords()))
+
+
+def _repair(words: str) -> str:
+    """Replace words that are nearly a word of the grammar; nouns are left to whoever knows them."""
+    known = set(_keyword_list())
+    short = {"hwo": "how", "hw": "how", "wich": "which", "waht": "what", "wat": "what", "teh": "the",
+             "si": "is", "fro": "from", "form": "from", "tha": "the", "ar": "are", "u": "you"}  # fmt: skip
+    repaired = []
+    for word in words.split():
+        if word in short:
+            word = short[word]
+        elif word.isalpha() and len(word) >= 4 and word not in known:
+            close = difflib.get_close_matches(word, _keyword_list(), n=1, cutoff=0.8)
+            if close and close[0][0] == word[0]:
+                word = close[0]
+        repaired.append(word)
+    return " ".join(repaired) + " "
+
+
+_PHRASE_END = _NEVER_IN_PHRASE | frozenset(
+    ", in on at to of with by for near next behind above below under over can could will would"
+    " should has have that i you we me it there here left right closer the a an my".split()
+)
+
+
+def _noun_phrases(words: str) -> list[str]:
+    """Return what follows an article, up to three words, in order of appearance."""
+    phrases: list[str] = []
+    current: list[str] | None = None
+    for word in (*words.split(), "?"):
+        if current is not None and (word in _PHRASE_END or len(current) == 3):
+            if current:
+                phrases.append(" ".join(current))
+            current = None
+        if word in ("the", "a", "an", "my", "your", "any", "another"):
+            current = []
+        elif current is not None:
+            current.append(word)
+    phrases.extend(f"region {number}" for number in re.findall(r"\bregion (\d+)\b", words))
+    return list(dict.fromkeys(phrases))
+
+
+def canonical_question(intent: Intent, phrases: Sequence[str] | None = None) -> str | None:
+    """Return the question in the wording the nano language model was trained in.
+
+    Args:
+        intent: what is asked.
+        phrases: name of each mention of ``intent``, in order, in the model's vocabulary
+            ("red sofa"); an empty name becomes "object". By default the mentions' own phrases.
+
+    Returns:
+        Text with a ``<region>`` after each phrase, in the order of the mentions; None when the nano
+        model was not trained to answer this (open questions, sizes, differences, comparisons with
+        the robot or with a third object, or fewer objects than needed). A question for the gap
+        between nearest points becomes one for the distance of centres.
+    """
+    names = [mention.phrase for mention in intent.objects] if phrases is None else list(phrases)
+    comparative = intent.family in QUALITATIVE
+    if (
+        intent.family not in (*QUANTITATIVE, *QUALITATIVE)
+        or intent.form == "difference"
+        or intent.reference is not None
+        or len(names) != intent.objects_needed
+        or (comparative and len(names) != 2)
+        or (intent.about_self and intent.family in ("horizontal_distance", "vertical_distance"))
+    ):
+        return None
+    if not comparative:
+        template = QUANTITATIVE[intent.family].questions[0]
+    else:
+        words = QUALITATIVE[intent.family]
+        template = {
+            "yes_no": words.yes_no.get(intent.predicate, ("",))[0],
+            "choice": words.choice[0],
+            "which": words.which.get(intent.predicate, ("",))[0],
+        }[intent.form]
+    slots = {
+        key: f"the {name or UNNAMED} {REGION_PLACEHOLDER}"
+        for key, name in zip("ab", names, strict=False)
+    }
+    return template.format(**slots)
