@@ -1,0 +1,246 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people: the camera image with what was found and measured in it.
+
+The top-down map of keyframes and coverage is in :mod:`spatialgeo_ros.map_drawing` and offered here
+too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spatialgeo_ros import canvas
+from spatialgeo_ros.errors import BadRegionError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.map_drawing import MapKeyframe, MapLine, MapObject, draw_map
+
+__all__ = ["MapKeyframe", "MapLine", "MapObject", "distance_text", "draw_map", "draw_overlay"]
+
+# Below this width in pixels no text fits; such images only get their masks and lines.
+_SMALLEST_FOR_TEXT = 160
+_NAMES = {
+    Kind.NEAREST_POINTS: "gap",
+    Kind.HORIZONTAL: "horizontal",
+    Kind.VERTICAL: "vertical",
+    Kind.WIDTH: "width",
+    Kind.HEIGHT: "height",
+    Kind.DEPTH_EXTENT: "depth",
+}
+
+
+def draw_overlay(
+    image: npt.NDArray[np.uint8],
+    *,
+    camera: PinholeCamera | None = None,
+    regions: Sequence[Region] = (),
+    masks: Sequence[npt.NDArray[np.bool_] | None] = (),
+    distances: Sequence[DistanceEstimate] = (),
+    question: str = "",
+    answer: str = "",
+    note: str = "",
+) -> npt.NDArray[np.uint8]:
+    """Draw objects, measured lines and the dialogue; returns a new picture.
+
+    Args:
+        image: ``[H, W, 3]`` uint8 RGB; not changed.
+        camera: Calibration of ``image``; without it no measured line can be drawn.
+        regions: Objects that were found. Regions outside the image are left out.
+        masks: The pixels ``[H, W]`` of each region's object, in the same order; may be shorter,
+            None where unknown.
+        distances: What was measured, end points in this camera's optical frame (metres). Invalid
+            estimates are left out.
+        question: What was asked; with question, answer or note, a strip is added on top.
+        answer: What was answered.
+        note: Small print of the strip, for example how the distance was measured.
+
+    Returns:
+        ``[H + strip, W, 3]`` uint8 RGB.
+    """
+    picture = np.ascontiguousarray(image).copy()
+    height, width = picture.shape[:2]
+    unit = max(0.7, height / 480)
+    size = 14 * unit
+    area = (2 * unit, 2 * unit, width - 2 * unit, height - 2 * unit)
+    shown = [
+        (region, region.bounds(height, width), canvas.PALETTE[i % len(canvas.PALETTE)], i)
+        for i, region in enumerate(regions)
+        if _is_visible(region, height, width)
+    ]
+    for region, box, colour, i in shown:
+        mask = masks[i] if i < len(masks) else region.mask
+        _draw_object(picture, region, box, mask, colour, unit)
+    lines = _project(distances, camera, height, width)
+    for start, end, _ in lines:
+        canvas.polyline(picture, [start, end], canvas.PAPER, 2.2 * unit, casing=canvas.INK)
+        for point in (start, end):
+            canvas.disc(picture, point, 3.6 * unit, canvas.PAPER, casing=canvas.INK)
+    if width >= _SMALLEST_FOR_TEXT:
+        taken: list[canvas.Rect] = []
+        for start, end, text in lines:
+            taken.append(_label_line(picture, start, end, text, size * 1.1, taken, area))
+        for region, box, colour, _ in shown:
+            if region.label:
+                taken.append(_label_box(picture, box, region.label, size, colour, taken, area))
+        if question or answer or note:
+            picture = np.vstack([_strip(width, unit, question, answer, note), picture])
+    return picture
+
+
+def distance_text(estimate: DistanceEstimate) -> str:
+    """Return what is written at a measured line, for example ``gap 1.23 m ± 0.04``."""
+    text = f"{estimate.distance:.2f} m"
+    if np.isfinite(estimate.sigma):
+        text += f" ± {estimate.sigma:.2f}" if estimate.sigma >= 0.005 else " ± <0.01"
+    name = _NAMES.get(Kind(estimate.kind), "")
+    return f"{name} {text}".strip()
+
+
+def _is_visible(region: Region, height: int, width: int) -> bool:
+    if region.type is RegionType.PHRASE:
+        return False
+    try:
+        region.bounds(height, width)
+    except BadRegionError:
+        return False
+    return True
+
+
+def _draw_object(
+    picture: npt.NDArray[np.uint8],
+    region: Region,
+    box: canvas.Rect,
+    mask: npt.NDArray[np.bool_] | None,
+    colour: canvas.Colour,
+    unit: float,
+) -> None:
+    if mask is not None and mask.shape == picture.shape[:2]:
+        canvas.tint(picture, mask, colour, 0.2)
+        contours = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )[0]
+        for contour in contours:
+            # Specks of a noisy depth edge would only clutter the outline.
+            if cv2.contourArea(contour) > 12 * unit * unit:
+                canvas.polyline(picture, contour[:, 0].tolist(), colour, 1.6 * unit, closed=True)
+    if region.type is RegionType.POINT and region.point is not None:
+        canvas.disc(picture, region.point, 4 * unit, colour, casing=canvas.INK)
+    elif region.type is RegionType.POLYGON and region.polygon is not None:
+        corners = region.polygon.tolist()
+        canvas.polyline(picture, corners, colour, 1.6 * unit, casing=canvas.INK, closed=True)
+    elif region.type is RegionType.BOX:
+        _draw_brackets(picture, box, colour, unit)
+
+
+def _draw_brackets(
+    picture: npt.NDArray[np.uint8], box: canvas.Rect, colour: canvas.Colour, unit: float
+) -> None:
+    """Draw a box as a fine line with strong corners, which hides least of the object."""
+    left, top, right, bottom = box
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    canvas.polyline(picture, corners, colour, 1 * unit, closed=True)
+    arm = min(18 * unit, (right - left) / 3, (bottom - top) / 3)
+    for x, y in corners:
+        dx, dy = (arm if x == left else -arm), (arm if y == top else -arm)
+        canvas.polyline(
+            picture, [(x + dx, y), (x, y), (x, y + dy)], colour, 2.6 * unit, casing=canvas.INK
+        )
+
+
+def _project(
+    distances: Sequence[DistanceEstimate], camera: PinholeCamera | None, height: int, width: int
+) -> list[tuple[canvas.Point, canvas.Point, str]]:
+    """Return both ends in pixels and the text of each valid estimate that can be seen.
+
+    The camera itself cannot be in its image: a line from it starts at the middle of the lower
+    border, as from the robot.
+    """
+    if camera is None:
+        return []
+    out = []
+    for estimate in distances:
+        if not estimate.valid or estimate.point_from is None or estimate.point_to is None:
+            continue
+        ends = np.stack([estimate.point_from, estimate.point_to]).astype(np.float64)
+        pixels = camera.project(ends)
+        pixels[ends[:, 2] <= 1e-3] = (width / 2, height - 1)
+        if np.isfinite(pixels).all():
+            (u0, v0), (u1, v1) = pixels.tolist()
+            out.append(((u0, v0), (u1, v1), distance_text(estimate)))
+    return out
+
+
+def _label_line(
+    picture: npt.NDArray[np.uint8],
+    start: canvas.Point,
+    end: canvas.Point,
+    text: str,
+    size: float,
+    taken: Sequence[canvas.Rect],
+    area: canvas.Rect,
+) -> canvas.Rect:
+    width, height = canvas.tag_size(text, size)
+    along = np.subtract(end, start)
+    length = float(np.hypot(*along))
+    across = np.array([-along[1], along[0]]) / length if length > 1 else np.array([0.0, -1.0])
+    across *= -1 if across[1] > 0 else 1  # above the line first
+    reach = abs(across[0]) * width / 2 + abs(across[1]) * height / 2 + size * 0.5
+    candidates = []
+    for share in (0.5, 0.35, 0.65):
+        middle = np.add(start, along * share)
+        for side in (1.0, -1.0):
+            centre = middle + across * side * reach
+            candidates.append((float(centre[0] - width / 2), float(centre[1] - height / 2)))
+    rect = canvas.place((width, height), candidates, taken, area)
+    canvas.draw_tag(picture, text, rect[:2], size, canvas.INK, canvas.PAPER)
+    return rect
+
+
+def _label_box(
+    picture: npt.NDArray[np.uint8],
+    box: canvas.Rect,
+    text: str,
+    size: float,
+    colour: canvas.Colour,
+    taken: Sequence[canvas.Rect],
+    area: canvas.Rect,
+) -> canvas.Rect:
+    width, height = canvas.tag_size(text, size)
+    left, top, right, bottom = box
+    candidates = [
+        (left, top - height - 2),
+        (right - width, top - height - 2),
+        (left + 3, top + 3),
+        (left, bottom + 3),
+        (left + 3, bottom - height - 3),
+        (right - width - 3, bottom - height - 3),
+    ]
+    rect = canvas.place((width, height), candidates, taken, area)
+    canvas.draw_tag(picture, text, rect[:2], size, colour)
+    return rect
+
+
+def _strip(width: int, unit: float, question: str, answer: str, note: str) -> npt.NDArray[np.uint8]:
+    """Return the dialogue as a dark strip ``[h, width, 3]``."""
+    margin = 12 * unit
+    room = width - 2 * margin
+    rows = [(line, 14 * unit, canvas.MUTED, False)
+            for line in canvas.wrap(question, 14 * unit, room, 2)]  # fmt: skip
+    rows += [(line, 18 * unit, canvas.PAPER, True)
+             for line in canvas.wrap(answer, 18 * unit, room, 2, bold=True)]  # fmt: skip
+    rows += [(line, 12 * unit, canvas.MUTED, False)
+             for line in canvas.wrap(note, 12 * unit, room, 1)]  # fmt: skip
+    height = round(sum(size * 1.35 for _, size, _, _ in rows) + 1.4 * margin)
+    strip = np.empty((height, width, 3), np.uint8)
+    strip[:] = canvas.INK
+    y = 0.7 * margin
+    for line, size, colour, bold in rows:
+        canvas.draw_text(strip, line, (margin, y + size * 0.15), size, colour, bold)
+        y += size * 1.35
+    return strip
