@@ -321,9 +321,9 @@ class ConvBackbone(nn.Module):
         outputs: list[Tensor] = []
         skips: list[Tensor] = []
         last = len(self.stages) - 1
-        for index, (down, blocks) in enumerate(zip(self.downsamples, self.stages, strict=True)):
+        for index, down in enumerate(self.downsamples):
             x = down(x)
-            for block in blocks:
+            for block in self.stages[index].children():
                 x = block(x)
                 if index == last:
                     outputs.append(x)

@@ -42,7 +42,7 @@ NANO_VISION_CONFIG: dict[str, Any] = {
     "patch_size": 16,
     "hidden_act": "gelu",
     "conv_stem": [24, 48, 96, 192],
-    "grid": [9, 12],
+    "grid": [6, 8],
     "unit_scale": True,
 }
 
@@ -97,10 +97,10 @@ class ClipVisionTower(nn.Module):
         self.unit_scale = bool(arguments.pop("unit_scale", False))
         config = CLIPVisionConfig(**arguments)
         self.vision_model = CLIPVisionModel(config)
-        self.dim = int(config.hidden_size)
-        self.patch_size = int(config.patch_size)
+        self.dim = int(arguments["hidden_size"])
+        self.patch_size = int(arguments["patch_size"])
         self.grid: tuple[int, int] | None = (int(grid[0]), int(grid[1])) if grid else None
-        embeddings = self.vision_model.embeddings
+        embeddings: nn.Module = self.vision_model.embeddings
         if stem is not None:
             if 2 ** len(stem) != self.patch_size:
                 raise ValueError(
@@ -108,9 +108,7 @@ class ClipVisionTower(nn.Module):
                 )
             embeddings.patch_embedding = ConvStem(stem, self.dim)
         if self.grid is not None:
-            embeddings.position_embedding = nn.Embedding(
-                1 + self.grid[0] * self.grid[1], self.dim
-            )
+            embeddings.position_embedding = nn.Embedding(1 + self.grid[0] * self.grid[1], self.dim)
             nn.init.normal_(embeddings.position_embedding.weight, std=config.initializer_range)
         self.register_buffer(
             "image_mean", torch.tensor(CLIP_MEAN).view(1, 3, 1, 1), persistent=False

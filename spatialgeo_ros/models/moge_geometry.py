@@ -108,7 +108,7 @@ def solve_focal_shift(
     def residual(shift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         projected = xy / (z + shift)[:, None]
         scale = best_focal(projected) if focal is None else focal
-        return (scale * projected - target).ravel()
+        return np.asarray(scale * projected - target, dtype=np.float64).ravel()
 
     solution = least_squares(residual, x0=0, ftol=1e-3, method="lm")
     shift = np.float32(solution.x.squeeze())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +28,9 @@ def close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float) -> Non
 
 
 @pytest.fixture(scope="module")
-def tiny(golden: Any) -> dict[str, Any]:
+def tiny(golden: Path) -> dict[str, Any]:
     """The tiny official model: configuration, tensors and cases."""
-    return golden("moge_v2_tiny.pt")
+    return torch.load(golden / "moge_v2_tiny.pt", weights_only=True)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,8 @@ def test_infer(
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_focal_shift(golden: Any, index: int) -> None:
-    case = golden("moge_post.pt")["cases"][index]
+def test_focal_shift(golden: Path, index: int) -> None:
+    case = torch.load(golden / "moge_post.pt", weights_only=True)["cases"][index]
     points, mask = case["points"].float(), case["mask"]
     batch, height, width = points.shape[:3]
     focal, shift = recover_focal_shift(points, mask)
@@ -124,8 +125,8 @@ def test_focal_shift(golden: Any, index: int) -> None:
 
 
 @pytest.mark.parametrize("grid", ["24x24", "37x37", "20x30", "51x40", "37x20", "12x60"])
-def test_position_embedding(golden: Any, grid: str) -> None:
-    data = golden("dinov2_posembed.pt")
+def test_position_embedding(golden: Path, grid: str) -> None:
+    data = torch.load(golden / "dinov2_posembed.pt", weights_only=True)
     rows, columns = (int(n) for n in grid.split("x"))
     expected = data["out"][grid]
     plain, register = data["pos_embed_plain"], data["pos_embed_reg"]

@@ -62,9 +62,7 @@ def test_other_grids_interpolate_like_transformers(pair: tuple[Clip, CLIPModel])
     ours, reference = pair
     pixels = torch.randn(1, 3, 42, 84)
     with torch.inference_mode():
-        expected = reference.vision_model(
-            pixels, interpolate_pos_encoding=True
-        ).last_hidden_state
+        expected = reference.vision_model(pixels, interpolate_pos_encoding=True).last_hidden_state
         torch.testing.assert_close(ours.encode(pixels)[1], expected, rtol=0, atol=1e-6)
 
 
@@ -90,16 +88,16 @@ def nano() -> Clip:
 
 def test_nano_features_have_unit_scale(nano: Clip) -> None:
     with torch.inference_mode():
-        features = nano(nano.normalise(torch.rand(2, 3, 144, 192)))
-    assert features.shape == (2, 108, 192)
+        features = nano(nano.normalise(torch.rand(2, 3, 96, 128)))
+    assert features.shape == (2, 48, 192)
     torch.testing.assert_close(
-        features.var(dim=-1, correction=0), torch.ones(2, 108), rtol=0, atol=1e-2
+        features.var(dim=-1, correction=0), torch.ones(2, 48), rtol=0, atol=1e-2
     )
 
 
 def test_region_embedding_is_the_pooled_patches(nano: Clip) -> None:
-    features = torch.randn(1, 108, 192)
-    weights = torch.zeros(1, 2, 108)
+    features = torch.randn(1, 48, 192)
+    weights = torch.zeros(1, 2, 48)
     weights[0, 0, 5] = 0.5
     weights[0, 1, :2] = 1
     with torch.inference_mode():
@@ -107,13 +105,13 @@ def test_region_embedding_is_the_pooled_patches(nano: Clip) -> None:
         regions = nano.region_embedding(features, weights)
         similarity = patch_text_similarity(patches, regions)
     torch.testing.assert_close(regions[0, 0], patches[0, 5])
-    assert similarity.shape == (1, 2, 108)
+    assert similarity.shape == (1, 2, 48)
     assert similarity[0, 0].argmax() == 5
 
 
 def test_nano_grid_is_fixed(nano: Clip) -> None:
     with pytest.raises(ValueError, match="fixed grid"):
-        nano(torch.zeros(1, 3, 192, 144))
+        nano(torch.zeros(1, 3, 128, 96))
 
 
 def test_stem_must_match_the_patch() -> None:
