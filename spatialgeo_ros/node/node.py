@@ -1,0 +1,305 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The managed node ``spatialgeo``: its lifecycle, parameters and time; the parts do the work."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from spatialgeo_ros.geometry.pose import gravity_in_camera
+from spatialgeo_ros.node import parameters
+from spatialgeo_ros.node.assembly import FrameAssembler
+from spatialgeo_ros.node.cameras import CameraInput
+from spatialgeo_ros.node.diagnostics import Diagnostics
+from spatialgeo_ros.node.outputs import Outputs
+from spatialgeo_ros.node.parameters import Config
+from spatialgeo_ros.node.pose_source import (
+    PoseResult,
+    PoseSource,
+    make_pose_source,
+    mount_pose,
+)
+from spatialgeo_ros.node.services import Services
+from spatialgeo_ros.node.watches import WatchBoard
+from spatialgeo_ros.node.worker import Worker
+
+Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
+
+
+def load_perception(config: Config) -> Any:
+    """Return the perception of the configured profile; imports torch, so only at configure."""
+    from spatialgeo_ros.perception import Mount, Perception
+
+    poses = {camera.name: mount_pose(camera.mount) for camera in config.cameras if camera.has_mount}
+    return Perception.load(
+        config.profile,
+        device=config.device,
+        load_4bit=config.load_4bit,
+        threads=config.threads,
+        encode=config.encode,
+        keyframes=config.keyframes,
+        voxel_size=config.voxel_size,
+        mounts={
+            name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
+            for name, pose in poses.items()
+        },
+    )
+
+
+def logged(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy turns it into ERROR without a word."""
+
+    @functools.wraps(transition)
+    def wrapper(self: SpatialGeoNode, state: State) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except Exception:
+            self.get_logger().error(f"{transition.__name__}:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+
+    return wrapper
+
+
+class SpatialGeoNode(LifecycleNode):
+    """Declares, converts, calls and publishes; one worker thread does everything that takes time.
+
+    unconfigured --configure: load and warm up--> inactive --activate: subscribe--> active.
+    """
+
+    def __init__(
+        self,
+        perception_factory: Callable[[Config], Any] = load_perception,
+        **node_options: Any,
+    ) -> None:
+        """Declare parameters and create the services; nothing is loaded yet.
+
+        Args:
+            perception_factory: Makes the perception from the configuration.
+            node_options: For rclpy's Node (context, parameter_overrides, ...).
+
+        Raises:
+            ParameterError: A parameter given at startup cannot be used.
+        """
+        super().__init__("spatialgeo", **node_options)
+        self._perception_factory = perception_factory
+        parameters.declare(self)
+        self.config: Config = parameters.read(self)
+        self.cameras: dict[str, CameraInput] = {}
+        self.worker: Worker | None = None
+        self.outputs: Outputs | None = None
+        self.watches = WatchBoard()
+        self.configure_error = ""
+        self._perception: Any = None
+        self._poses: PoseSource | None = None
+        self._assembler: FrameAssembler | None = None
+        self._active = threading.Event()
+        self._handle_parameters()
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+            ),
+            post_callback=self._on_clock_jump,
+        )
+        self._requests = Services(self, self)
+        self._diagnostics = Diagnostics(self, self)
+
+    # What the parts ask their host
+
+    def is_active(self) -> bool:
+        """Whether the node processes frames and requests."""
+        return self._active.is_set()
+
+    def age_of(self, stamp_ns: int) -> float:
+        """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
+        now = self.get_clock().now().nanoseconds
+        return (now - stamp_ns) * 1e-9 if stamp_ns else math.nan
+
+    def last_pose(self, camera: str) -> PoseResult | None:
+        """Return the newest pose lookup of a camera."""
+        return self._assembler.last_pose.get(camera) if self._assembler else None
+
+    # Lifecycle
+
+    @logged
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """Load and warm up; on failure everything is released, and configure can be tried again."""
+        try:
+            parameters.declare(self)  # the list of cameras may have changed
+            self.config = parameters.read(self)
+            self._build(self.config)
+        except Exception as error:
+            self.get_logger().error(f"configure failed:\n{traceback.format_exc()}")
+            self._release()
+            self.configure_error = str(error) or type(error).__name__
+            return TransitionCallbackReturn.FAILURE
+        self.configure_error = ""
+        return super().on_configure(state)
+
+    @logged
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """Subscribe and let the worker run."""
+        result = super().on_activate(state)
+        self.worker.resume()
+        for camera in self.cameras.values():
+            camera.start()
+        self._active.set()
+        return result
+
+    @logged
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """Unsubscribe, end every request with NOT_ACTIVE and take the markers back."""
+        self._halt()
+        return super().on_deactivate(state)
+
+    @logged
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """Join the worker and free the models."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @logged
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """Do what deactivate and cleanup do, from any state."""
+        self._release()
+        return super().on_shutdown(state)
+
+    @logged
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Release everything, so that the node is unconfigured and can be configured again."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def autostart(self) -> None:
+        """Configure and activate through the state machine, as a lifecycle manager would."""
+        try:
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
+        except Exception as error:  # somebody else drives the lifecycle at the same time
+            self.get_logger().warning(f"autostart stopped: {error}")
+
+    def shut_down(self) -> None:
+        """Go through the shutdown transition, unless somebody else has."""
+        try:
+            self.trigger_shutdown()
+        except Exception as error:
+            self.get_logger().debug(f"no shutdown transition: {error}")
+
+    def destroy_node(self) -> None:
+        """Release everything before the node goes."""
+        self._release()
+        self._requests.close()
+        self._jump_handle.unregister()
+        super().destroy_node()
+
+    def _build(self, config: Config) -> None:
+        logger = self.get_logger()
+        logger.info(f"loading profile '{config.profile}' on {config.device}")
+        self._perception = self._perception_factory(config)
+        self._perception.warm_up()
+        self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
+        self._poses = make_pose_source(self, config)
+        for camera in config.cameras:
+            self.cameras[camera.name] = CameraInput(
+                self, camera, config, self._notify, self.on_time_jump
+            )
+        self._assembler = FrameAssembler(
+            self.cameras, self._poses, config.detections_slop, logger.info
+        )
+        self.worker = Worker(
+            self._perception,
+            self.cameras,
+            self._assembler.assemble,
+            self._on_observation,
+            lambda: self.config.process_rate,
+            config.queue_size,
+            logger,
+        )
+        self.worker.start()
+        logger.info(f"ready: {self.worker.description.get('model_id', config.profile)}")
+
+    def _halt(self) -> None:
+        """Stop taking work; harmless when nothing runs."""
+        self._active.clear()
+        for camera in self.cameras.values():
+            camera.stop()
+        if self.worker is not None:
+            self.worker.pause()
+        if self.outputs is not None:
+            self.outputs.clear_markers()
+
+    def _release(self) -> None:
+        """Free everything that configure made; harmless when there is nothing."""
+        self._halt()
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.stop()
+        self.watches.clear()
+        self.cameras = {}
+        self._assembler = None
+        poses, self._poses = self._poses, None
+        if poses is not None:
+            poses.close()
+        outputs, self.outputs = self.outputs, None
+        if outputs is not None:
+            outputs.close()
+        perception, self._perception = self._perception, None
+        if perception is not None:
+            perception.close()
+
+    # Frames and time
+
+    def _notify(self) -> None:
+        worker = self.worker
+        if worker is not None:
+            worker.notify()
+
+    def _on_observation(self, perception: Any, observation: Any) -> None:
+        """Publish one processed frame; on the worker thread."""
+        self.outputs.publish_observation(perception, observation)
+        self.outputs.publish_measurements(
+            observation, self.watches.measure(perception, observation)
+        )
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        self.on_time_jump(f"the clock jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
+
+    def on_time_jump(self, reason: str) -> None:
+        """Forget all that belongs to another time: frames, poses, keyframes, cached features."""
+        worker, poses = self.worker, self._poses
+        if worker is None or poses is None:
+            return
+        self.get_logger().warning(f"{reason}: clearing frames, poses and keyframes")
+        for camera in tuple(self.cameras.values()):
+            camera.clear()
+        poses.clear()
+        worker.reset()
+
+    # Parameters
+
+    def _handle_parameters(self) -> None:
+        self.add_on_set_parameters_callback(self._validate)
+        if hasattr(self, "add_post_set_parameters_callback"):
+            self.add_post_set_parameters_callback(self._update)
+
+    def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        names = self.get_parameter("cameras").value
+        result = parameters.validate(changes, self.worker is not None, names)
+        # Humble has no callback after the change: there it is applied here, after the last check.
+        if result.successful and not hasattr(self, "add_post_set_parameters_callback"):
+            self._update(changes)
+        return result
+
+    def _update(self, changes: Sequence[Parameter]) -> None:
+        self.config = parameters.update(self.config, changes)
+        self._notify()

@@ -1,0 +1,136 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The publishers. Every header is the source image's; what costs time is made for subscribers only.
+
+Everything but :meth:`Outputs.clear_markers` is called on the worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from spatialgeo_ros import drawing
+from spatialgeo_ros.msg import DistanceEstimate, KeyframeArray, SpatialAnswer
+from spatialgeo_ros.node.conversions import (
+    camera_to_info,
+    depth_to_image,
+    pointmap_to_cloud,
+    rgb_to_image,
+)
+from spatialgeo_ros.node.markers import MarkerBoard
+from spatialgeo_ros.node.messages import Measurement, frame_header, keyframes_message
+
+_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class Outputs:
+    """Topics of results (reliable), of the frame memory (latched) and of images (sensor data)."""
+
+    def __init__(self, node: LifecycleNode, marker_lifetime: Any) -> None:
+        """Create the publishers; they are silent unless the node is active.
+
+        Args:
+            node: Owner of the publishers.
+            marker_lifetime: Called for the seconds that a marker is shown.
+        """
+        self._node = node
+        self._marker_lifetime = marker_lifetime
+        self._board = MarkerBoard()
+        self._publishers: list[Any] = []
+        self._answers = self._create(SpatialAnswer, "answers", _RESULTS)
+        self._distances = self._create(DistanceEstimate, "distances", _RESULTS)
+        self._markers = self._create(MarkerArray, "markers", _RESULTS)
+        self._keyframes = self._create(KeyframeArray, "keyframes", _LATCHED)
+        self._depth = self._create(Image, "depth/image", qos_profile_sensor_data)
+        self._depth_info = self._create(CameraInfo, "depth/camera_info", qos_profile_sensor_data)
+        self._points = self._create(PointCloud2, "points", qos_profile_sensor_data)
+        self._overlay = self._create(Image, "overlay", qos_profile_sensor_data)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers.clear()
+
+    def publish_observation(self, perception: Any, observation: Any) -> None:
+        """Publish what a processed frame shows, to those who listen."""
+        frame, pointmap = observation.frame, observation.pointmap
+        header = frame_header(frame)
+        if pointmap is not None:
+            if self._wanted(self._depth):
+                self._depth.publish(depth_to_image(pointmap.depth, header))
+            if self._wanted(self._depth_info):
+                self._depth_info.publish(camera_to_info(pointmap.camera, header))
+            if self._wanted(self._points):
+                self._points.publish(pointmap_to_cloud(pointmap, frame.image, header))
+        decision = observation.keyframe
+        if decision is not None and decision.kept:
+            self._keyframes.publish(
+                keyframes_message(perception.keyframes(), frame, perception.describe())
+            )
+
+    def publish_answer(self, message: SpatialAnswer, observation: Any, answer: Any) -> None:
+        """Publish an answer, its distances, and both as pictures."""
+        self._answers.publish(message)
+        measurement = Measurement(
+            "request", message.distances, regions=answer.regions, estimates=answer.distances
+        )
+        self.publish_measurements(observation, [measurement], message.question, answer.text)
+
+    def publish_measurements(
+        self,
+        observation: Any,
+        measurements: Sequence[Measurement],
+        question: str = "",
+        answer: str = "",
+    ) -> None:
+        """Publish what was measured in one frame, as messages, markers and overlay."""
+        for measurement in measurements:
+            for message in measurement.messages:
+                self._distances.publish(message)
+            self._markers.publish(
+                self._board.show(measurement.name, measurement.messages, self._marker_lifetime())
+            )
+        if self._wanted(self._overlay):
+            frame = observation.frame
+            picture = drawing.draw_overlay(
+                frame.image,
+                camera=frame.model,
+                regions=[region for one in measurements for region in one.regions],
+                masks=[mask for one in measurements for mask in one.masks],
+                distances=[estimate for one in measurements for estimate in one.estimates],
+                question=question,
+                answer=answer,
+            )
+            self._overlay.publish(rgb_to_image(picture, frame_header(frame)))
+
+    def clear_markers(self, namespace: str = "") -> None:
+        """Delete the markers of one measurement, or all if ``namespace`` is empty."""
+        message = self._board.clear(namespace)
+        if message.markers:
+            self._markers.publish(message)
+
+    def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        publisher = self._node.create_lifecycle_publisher(
+            kind,
+            f"~/{topic}",
+            qos,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._publishers.append(publisher)
+        return publisher
+
+    def _wanted(self, publisher: Any) -> bool:
+        return publisher.get_subscription_count() > 0

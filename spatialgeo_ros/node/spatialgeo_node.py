@@ -1,0 +1,78 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The executable ``spatialgeo_node``: spins the node, starts it by itself, and ends it cleanly."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from spatialgeo_ros.node.node import SpatialGeoNode, load_perception
+from spatialgeo_ros.node.parameters import Config, ParameterError
+
+# Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
+_SPARE_THREADS = 4
+_AFTER_FAILURE = 0.1  # s; bounds the log should every spin fail
+
+
+def main(
+    args: list[str] | None = None,
+    perception_factory: Callable[[Config], Any] = load_perception,
+) -> int:
+    """Run the node until SIGINT, SIGTERM or a shutdown from outside; return the exit status.
+
+    The executor spins in a thread of its own. So signals reach the main thread at once, and the
+    node can shut down in order, with the graph still there: goals are aborted, markers deleted.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        node = SpatialGeoNode(perception_factory)
+    except ParameterError as error:
+        get_logger("spatialgeo").fatal(str(error))
+        rclpy.shutdown()
+        return 1
+    # Each request that is served or waits holds one thread (see services.py).
+    executor = MultiThreadedExecutor(node.config.queue_size + 1 + _SPARE_THREADS)
+    executor.add_node(node)
+    spinning = threading.Thread(target=_spin, args=(executor, node, stop), name="executor")
+    spinning.start()
+    try:
+        if node.config.autostart:
+            node.autostart()
+        stop.wait()
+        node.shut_down()
+    finally:
+        executor.shutdown()
+        spinning.join()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _spin(executor: MultiThreadedExecutor, node: LifecycleNode, stop: threading.Event) -> None:
+    """Spin until the executor is shut down; one failing callback does not end the node."""
+    while not stop.is_set():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            stop.set()
+        except Exception:  # rclpy raises a callback's exception here
+            node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
+            stop.wait(_AFTER_FAILURE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rates, ages and latencies for the diagnostics, from arrival times and stamps. No ROS in here."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_WINDOW = 64
+_ENOUGH = 8  # intervals below which a rate says nothing about loss
+
+
+class StreamStatistics:
+    """Arrivals of one stream: how many, how fast, how old, and how fast its stamps advance.
+
+    The publisher's own rate is estimated from the stamps of what did arrive: whatever is lost,
+    some neighbours survive, so the short intervals between stamps show the true period. A received
+    rate far below it means that messages are lost on the way, which best-effort QoS never reports.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start empty; ``clock`` gives seconds and never goes backwards."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._started = clock()
+        self._arrivals: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
+        self.received = 0
+
+    def add(self, stamp_ns: int) -> None:
+        """Count a message with this header stamp (0: it has none)."""
+        with self._lock:
+            self.received += 1
+            self._arrivals.append((self._clock(), stamp_ns))
+
+    def restart(self) -> None:
+        """Forget the arrivals (time jumped), not the count; the silence is counted from now."""
+        with self._lock:
+            self._arrivals.clear()
+            self._started = self._clock()
+
+    def silence(self) -> float:
+        """Return the seconds since the last arrival, or since the start when there was none."""
+        with self._lock:
+            return self._clock() - (self._arrivals[-1][0] if self._arrivals else self._started)
+
+    def rate(self) -> float:
+        """Return the received messages per second, up to now; 0 with fewer than two."""
+        with self._lock:
+            if len(self._arrivals) < 2:
+                return 0.0
+            # Up to now, not up to the last arrival: a stream that stops has a falling rate.
+            last = max(self._arrivals[-1][0], self._clock() - self._mean_interval())
+            span = last - self._arrivals[0][0]
+            return (len(self._arrivals) - 1) / span if span > 0 else 0.0
+
+    def stamp_rate(self) -> float | None:
+        """Return the publisher's rate in Hz as its stamps show it, or None when they do not."""
+        with self._lock:
+            stamps = sorted({stamp for _, stamp in self._arrivals if stamp > 0})
+        intervals = sorted(b - a for a, b in zip(stamps, stamps[1:], strict=False))
+        if len(intervals) < _ENOUGH:
+            return None
+        # The lowest fifth: even when three of four messages are lost, a fourth of the intervals
+        # are still between neighbours.
+        period = statistics.median(intervals[: max(1, len(intervals) // 5)])
+        return 1e9 / period
+
+    def loses_messages(self) -> bool:
+        """Whether clearly fewer messages arrive than are stamped."""
+        stamped, received = self.stamp_rate(), self.rate()
+        return stamped is not None and received < 0.7 * stamped and self._stamps_keep_time()
+
+    def _stamps_keep_time(self) -> bool:
+        """Whether stamps advance about as fast as real time (a slowed bag is not a lossy one)."""
+        with self._lock:
+            (first_time, first_stamp), (last_time, last_stamp) = (
+                self._arrivals[0],
+                self._arrivals[-1],
+            )
+        elapsed = last_time - first_time
+        return elapsed > 0 and 0.7 < (last_stamp - first_stamp) * 1e-9 / elapsed < 1.5
+
+    def _mean_interval(self) -> float:
+        return (self._arrivals[-1][0] - self._arrivals[0][0]) / (len(self._arrivals) - 1)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Mean and maximum of the last durations of one stage, in seconds."""
+
+    mean: float
+    maximum: float
+
+
+class LatencyStatistics:
+    """The last durations of each named stage."""
+
+    def __init__(self) -> None:
+        """Start without stages."""
+        self._lock = threading.Lock()
+        self._stages: dict[str, deque[float]] = {}
+
+    def add(self, timings: Mapping[str, float]) -> None:
+        """Record durations in seconds by name of stage."""
+        with self._lock:
+            for name, seconds in timings.items():
+                self._stages.setdefault(name, deque(maxlen=_WINDOW)).append(float(seconds))
+
+    def snapshot(self) -> dict[str, Latency]:
+        """Return mean and maximum of every stage."""
+        with self._lock:
+            return {
+                name: Latency(statistics.fmean(values), max(values))
+                for name, values in self._stages.items()
+            }
+
+
+class Counters:
+    """Named counts and the last reason for each, safe to use from any thread."""
+
+    def __init__(self) -> None:
+        """Start with no counts."""
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+        self._reasons: dict[str, str] = {}
+
+    def add(self, name: str, reason: str = "", count: int = 1) -> int:
+        """Count ``name`` and remember why; return the new count."""
+        with self._lock:
+            self._counts[name] = self._counts.get(name, 0) + count
+            if reason:
+                self._reasons[name] = reason
+            return self._counts[name]
+
+    def get(self, name: str) -> int:
+        """Return the count of ``name``."""
+        with self._lock:
+            return self._counts.get(name, 0)
+
+    def reason(self, name: str) -> str:
+        """Return the last reason of ``name``, or an empty string."""
+        with self._lock:
+            return self._reasons.get(name, "")
+
+    def snapshot(self) -> dict[str, int]:
+        """Return all counts."""
+        with self._lock:
+            return dict(self._counts)

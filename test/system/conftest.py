@@ -1,0 +1,88 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One node with the fake perception per test module, and a client of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ros_support import NodeProcess, RosClient, wait_for
+
+FAKE_NODE = Path(__file__).with_name("fake_spatialgeo_node.py")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Robot:
+    """A running node: its process, its namespace and a client."""
+
+    process: NodeProcess
+    namespace: str
+    ros: RosClient
+
+    def name(self, interface: str) -> str:
+        return f"/{self.namespace}/spatialgeo/{interface}"
+
+    def call(self, kind: type, interface: str, request: Any, timeout: float = 30.0) -> Any:
+        return self.ros.call(kind, self.name(interface), request, timeout)
+
+    def state(self) -> str:
+        from lifecycle_msgs.srv import GetState
+
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+
+    def change(self, transition: str) -> bool:
+        from lifecycle_msgs.srv import ChangeState
+
+        request = ChangeState.Request()
+        request.transition.label = transition
+        return self.call(ChangeState, "change_state", request).success
+
+    def set(self, **values: Any) -> list[Any]:
+        from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
+
+        parameters = [
+            Parameter(name.replace("__", "."), value=value).to_parameter_msg()
+            for name, value in values.items()
+        ]
+        request = SetParameters.Request(parameters=parameters)
+        return list(self.call(SetParameters, "set_parameters", request).results)
+
+
+def start_robot(folder: Path, **parameters: Any) -> Robot:
+    """Start a node in a namespace of its own and wait until it has come up."""
+    namespace = f"robot_{next(_numbers)}"
+    process = NodeProcess(FAKE_NODE, folder / namespace, parameters=parameters, namespace=namespace)
+    robot = Robot(process, namespace, RosClient(namespace=namespace))
+    try:
+        expected = "active" if parameters.get("autostart", True) else "unconfigured"
+        wait_for(
+            lambda: robot.state() == expected, 30.0, lambda: f"'{expected}':\n{process.output}"
+        )
+    except BaseException:
+        stop_robot(robot)
+        raise
+    return robot
+
+
+def stop_robot(robot: Robot) -> None:
+    robot.ros.close()
+    robot.process.interrupt(wait=False)
+    assert robot.process.stop(), f"did not stop on SIGINT:\n{robot.process.output}"
+
+
+@pytest.fixture(scope="module")
+def robot(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Robot]:
+    """The module's node; parameters are the module's ``PARAMETERS``."""
+    pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    parameters = getattr(request.module, "PARAMETERS", {})
+    running = start_robot(tmp_path_factory.mktemp("robot"), **parameters)
+    yield running
+    stop_robot(running)

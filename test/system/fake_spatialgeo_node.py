@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The real node with the fake perception, as an executable."""
+
+import sys
+
+from fake_perception import FakePerception
+
+from spatialgeo_ros.node.spatialgeo_node import main
+
+sys.exit(main(perception_factory=FakePerception.from_config))
