@@ -168,6 +168,7 @@ class RoomRenderer:
     def load(self, room: Room) -> None:
         """Change to another room (about 0.1 s)."""
         mujoco = self._mujoco
+        self._gl.make_current()  # another renderer of this process may be current
         if self._context is not None:
             self._context.free()
         self.room = room
@@ -252,6 +253,7 @@ class RoomRenderer:
     def close(self) -> None:
         """Free the OpenGL context."""
         if self._context is not None:
+            self._gl.make_current()
             self._context.free()
             self._context = None
             self._gl.free()
