@@ -15,7 +15,6 @@ import numpy.typing as npt
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate
 from spatialgeo_ros.geometry.pointmap import PointMap
-from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
@@ -66,12 +65,16 @@ class Networks(Protocol):
     model_id: str
     backend: str
     vocabulary: Vocabulary
+    #: What a patch may show besides the things of the vocabulary ("wall"): contrast for grounding.
+    background_names: tuple[str, ...]
     nominal_mount: Mount | None
     has_geometry: bool
     has_grounding: bool
     has_language: bool
     #: Least probability of a patch at which an object counts as found.
     grounding_threshold: float
+    #: Whether the language model only understands questions in the wording it was trained with.
+    canonical_only: bool
 
     def depth(
         self, image: np.ndarray, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
@@ -112,9 +115,9 @@ class Networks(Protocol):
         """Free memory."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Observation:
-    """One frame with everything that was worked out about it.
+    """One frame with everything that was worked out about it. Treat it as read-only.
 
     Attributes:
         frame: the frame itself.
@@ -145,7 +148,7 @@ class LocatedObject:
 
     Attributes:
         region: where it is in the image of ``frame`` (box and mask for phrases).
-        points: its visible surface, in the camera frame of the observation that was asked about.
+        points: its visible surface, in the camera frame of ``frame``.
         how: "request", "detection" or "clip".
         score: in [0, 1]; 1 for regions of a request.
         frame: the frame it was found in; another one than asked about when it is remembered.
@@ -230,20 +233,3 @@ class Answer:
 def frame_reference(frame: Frame) -> FrameReference:
     """Return the reference to a frame's image."""
     return FrameReference(frame.camera, frame.frame_id, frame.stamp_ns)
-
-
-def into_frame(points: ObjectPoints, here_from_there: Pose) -> ObjectPoints:
-    """Express an object that another camera pose saw in this camera's frame.
-
-    Mask and box stay those of the image it was seen in.
-    """
-    from dataclasses import replace
-
-    gravity = None if points.gravity is None else here_from_there.rotation @ points.gravity
-    return replace(
-        points,
-        points=here_from_there.apply(points.points),
-        surface=here_from_there.apply(points.surface),
-        gravity=gravity,
-        floor_height=None,
-    )

@@ -1,0 +1,407 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One question from words to answer: objects, measurements, the language model, the check.
+
+The measured number is what the answer states. What the language model says stays in a field of its
+own, is compared with the measurement, and is the answer only where nothing could be measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialgeo_ros.answering import LanguageVerdict, Measured, Subject, judge, measured_answer
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    CancelledError,
+    InternalError,
+    NoCameraInfoError,
+    NoGeometryError,
+    NoLanguageModelError,
+    SpatialGeoError,
+    TooLittleSupportError,
+)
+from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
+from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.language.intent import (
+    OPEN,
+    Intent,
+    Mention,
+    canonical_question,
+    parse_question,
+)
+from spatialgeo_ros.language.relations import ObjectFacts
+from spatialgeo_ros.locating import Found
+from spatialgeo_ros.remembering import relative_pose
+from spatialgeo_ros.results import (
+    Answer,
+    FrameReference,
+    LocatedObject,
+    Observation,
+    SeenObject,
+    frame_reference,
+)
+
+if TYPE_CHECKING:
+    from spatialgeo_ros.perception import Perception
+
+#: What can be missing for a measurement while the language model may still answer.
+_UNMEASURABLE = (NoCameraInfoError, NoGeometryError, TooLittleSupportError)
+
+
+@dataclass(eq=False)
+class _Spotted:
+    """An object of the question: its pixels, the observation they are of, and its points."""
+
+    name: str
+    found: Found
+    seen_in: Observation
+    located: LocatedObject | None = None
+
+
+@dataclass(eq=False)
+class _Run:
+    """What is gathered while one question is served."""
+
+    intent: Intent
+    timings: dict[str, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    spotted: list[_Spotted] = field(default_factory=list)
+    estimates: list[DistanceEstimate] = field(default_factory=list)
+    measured: Measured | None = None
+    problem: SpatialGeoError | None = None
+    language_text: str = ""
+    language_names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage, in seconds."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - started
+
+    def note(self, *reasons: str) -> None:
+        """Keep what was missing or assumed, once."""
+        for reason in reasons:
+            if reason and reason not in self.degraded:
+                self.degraded.append(reason)
+
+
+def ask_question(
+    perception: Perception,
+    question: str,
+    observation: Observation,
+    regions: Sequence[Region],
+    on_token: Callable[[str], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Answer:
+    """Serve one question; see :meth:`spatialgeo_ros.perception.Perception.ask`."""
+    started = time.perf_counter()
+    run = _Run(parse_question(question))
+    run.note(*observation.degraded)
+    _check(cancelled)
+    if run.intent.family != OPEN:
+        with run.stage("locate"):
+            _spot(perception, run, observation, regions)
+        _check(cancelled)
+        with run.stage("measure"):
+            _measure(perception, run, observation)
+        _check(cancelled)
+    with run.stage("language"):
+        _tell(perception, run, observation, question, on_token, cancelled)
+    verdict = judge(
+        run.intent,
+        run.measured,
+        run.language_text,
+        run.language_names,
+        [spot.name for spot in run.spotted],
+    )
+    text = _final_text(perception, run, observation)
+    run.timings["total"] = time.perf_counter() - started
+    networks = perception.networks
+    return Answer(
+        text=text,
+        language_text=run.language_text,
+        language_value_m=verdict.value_m,
+        distances=(*run.estimates, *_told_estimate(run, verdict)),
+        regions=tuple(
+            spot.found.region for spot in run.spotted if spot.seen_in is observation
+        ),
+        agreement=verdict.agreement,
+        frames=_frames(run, observation),
+        timings=run.timings,
+        degraded=tuple(run.degraded),
+        model_id="none" if networks is None else networks.model_id,
+        backend="none" if networks is None else networks.backend,
+        family=run.intent.family,
+    )
+
+
+def _check(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise CancelledError("the question was cancelled")
+
+
+# Which objects are meant
+
+
+def _spot(
+    perception: Perception, run: _Run, observation: Observation, regions: Sequence[Region]
+) -> None:
+    """Find the pixels of every object of the question, in the order of the intent.
+
+    Raises:
+        BadRequestError: too few objects are named, or a region's number is out of range.
+        PhraseNotFoundError: an object is not found.
+    """
+    mentions = list(run.intent.objects)
+    given = _match_regions(perception, mentions, regions)
+    taken = {id(region) for region in given if region is not None}
+    spare = [region for region in regions if id(region) not in taken]
+    while len(mentions) < run.intent.objects_needed and spare:
+        region = spare.pop(0)
+        mentions.append(Mention(region.label, "b" if mentions else "a"))
+        given.append(region)
+    if len(mentions) < run.intent.objects_needed:
+        raise BadRequestError(
+            f"'{run.intent.text}' needs {run.intent.objects_needed} objects, "
+            f"{len(mentions)} named: name them, or give their regions"
+        )
+    for mention, chosen in zip(mentions, given, strict=True):
+        name = mention.phrase or (chosen.label if chosen is not None else "") or mention.label
+        if chosen is None and not mention.phrase:
+            raise BadRequestError(
+                f"'{run.intent.text}' does not say which object: name it, or give its region"
+            )
+        found, seen_in = perception.find(observation, name if chosen is None else chosen)
+        if not found.region.label:
+            found = Found(_labelled(found.region, name), found.how, found.score, found.note)
+        run.spotted.append(_Spotted(name, found, seen_in))
+        run.note(found.note)
+
+
+def _match_regions(
+    perception: Perception, mentions: Sequence[Mention], regions: Sequence[Region]
+) -> list[Region | None]:
+    """Pair the question's objects with the request's regions: by number, label, then order."""
+    vocabulary = perception.locator.vocabulary
+    pairs: list[Region | None] = [None] * len(mentions)
+    free = list(regions)
+    for index, mention in enumerate(mentions):
+        if mention.region is None or (mention.phrase and mention.region >= len(regions)):
+            continue
+        if mention.region >= len(regions):
+            raise BadRequestError(
+                f"the question speaks of region {mention.region}, the request has {len(regions)} "
+                "regions (counted from 0)"
+            )
+        chosen = regions[mention.region]
+        pairs[index] = chosen
+        free = [region for region in free if region is not chosen]
+    for index, mention in enumerate(mentions):
+        if pairs[index] is not None or not mention.phrase:
+            continue
+        phrase = vocabulary.parse(mention.phrase)
+        scores = [vocabulary.agreement(phrase, region.label)[0] for region in free]
+        if scores and max(scores) > 0:
+            best = free.pop(int(np.argmax(scores)))
+            pairs[index] = best
+    unlabelled = [region for region in free if not region.label]
+    open_slots = [index for index, region in enumerate(pairs) if region is None]
+    if len(unlabelled) >= len(open_slots):
+        for index, spare in zip(open_slots, unlabelled, strict=False):
+            pairs[index] = spare
+    return pairs
+
+
+def _labelled(region: Region, label: str) -> Region:
+    return Region(
+        region.type, label, region.score, region.box, region.polygon, region.point, region.mask
+    )
+
+
+# Measuring
+
+
+def _measure(perception: Perception, run: _Run, observation: Observation) -> None:
+    """Measure what the question asks; what cannot be measured is kept as the run's problem."""
+    try:
+        for spot in run.spotted:
+            spot.located = perception.measured_points(spot.seen_in, spot.found, observation)
+            run.note(spot.located.note)
+        located = [spot.located for spot in run.spotted if spot.located is not None]
+        run.estimates = _estimates(perception, run.intent, observation, located)
+        subjects = [
+            _subject(spot.name, thing, observation)
+            for spot, thing in zip(run.spotted, located, strict=True)
+        ]
+    except _UNMEASURABLE as error:
+        run.problem = error
+        run.note(f"not measured: {error}")
+        return
+    run.measured = measured_answer(run.intent, subjects, run.estimates)
+    if run.measured is None:
+        reasons = [e.reason for e in run.estimates if not e.valid and e.reason]
+        why = "; ".join(dict.fromkeys(reasons)) or "the sizes of the objects are unknown"
+        run.problem = NoGeometryError(f"not measured: {why}")
+        run.note(str(run.problem))
+    if observation.gravity is None:
+        run.note("gravity unknown: heights and directions are in the image's axes")
+
+
+def _estimates(
+    perception: Perception,
+    intent: Intent,
+    observation: Observation,
+    located: Sequence[LocatedObject],
+) -> list[DistanceEstimate]:
+    kinds = [Kind[name] for name in intent.kinds]
+    if intent.reference is not None:
+        a, b, reference = located
+        return [
+            perception.measure(observation, kinds, thing, reference)[0] for thing in (a, b)
+        ]
+    pair = len(located) > 1 and any(kind in PAIR_KINDS for kind in kinds)
+    if not pair:
+        single = [kind for kind in kinds if kind not in PAIR_KINDS]
+        return [
+            estimate
+            for thing in (located if single else ())
+            for estimate in perception.measure(observation, single, thing)
+        ]
+    if intent.family == "distance" and kinds == [Kind.CENTRE_TO_CENTRE]:
+        kinds.append(Kind.NEAREST_POINTS)  # the gap is what a robot has to pass through
+    return perception.measure(observation, kinds, located[0], located[1])
+
+
+def _subject(name: str, thing: LocatedObject, observation: Observation) -> Subject:
+    """Express the whole object, unseen half estimated, in the level frame of the asked camera."""
+    completed = estimate_centre(thing.points, kind_prior=thing.kind or None)
+    pose = relative_pose(observation.frame, thing.frame)
+    gravity = observation.gravity
+    level = np.eye(3) if gravity is None else level_frame(gravity)
+    rotation = level @ pose.rotation
+    centre = level @ pose.apply(completed.centre)
+    width, height, depth = completed.extents
+    spread = completed.extent_sigma
+    return Subject(
+        name,
+        ObjectFacts(
+            (float(centre[0]), float(centre[1]), float(centre[2])), (width, depth, height)
+        ),
+        rotation @ completed.covariance @ rotation.T,
+        (spread[0], spread[2], spread[1]),
+    )
+
+
+# The language model
+
+
+def _tell(
+    perception: Perception,
+    run: _Run,
+    observation: Observation,
+    question: str,
+    on_token: Callable[[str], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    networks = perception.networks
+    if networks is None or not networks.has_language:
+        run.note("no language model in this profile: answered from measurements alone")
+        return
+    views = {id(spot.seen_in): spot.seen_in for spot in run.spotted}
+    if len(views) > 1:
+        run.note("language model not asked: it sees one image, the objects are in several")
+        return
+    view = next(iter(views.values()), observation)
+    run.language_names = [
+        _model_name(perception, spot.name) for spot in run.spotted
+    ]
+    wording = canonical_question(run.intent, run.language_names) if run.spotted else None
+    if wording is None and networks.canonical_only:
+        run.note("language model not asked: it was not trained for this kind of question")
+        return
+    height, width = view.frame.image.shape[:2]
+    masks = [
+        spot.located.points.mask
+        if spot.located is not None and spot.found.region.type is RegionType.POINT
+        else spot.found.region.rasterise(height, width)
+        for spot in run.spotted
+    ]
+    run.language_text = networks.answer(
+        view.frame.image,
+        wording or question,
+        masks,
+        run.intent.family,
+        view.visual,
+        on_token,
+        cancelled,
+    ).strip()
+
+
+def _model_name(perception: Perception, name: str) -> str:
+    """Return the name in the words the language model was trained with, "" for "object"."""
+    vocabulary = perception.locator.vocabulary
+    phrase = vocabulary.parse(name)
+    if not vocabulary.kinds:
+        return name
+    return phrase.name if phrase.known else ""
+
+
+# The answer
+
+
+def _final_text(perception: Perception, run: _Run, observation: Observation) -> str:
+    if run.measured is not None:
+        return run.measured.text
+    if run.language_text:
+        return f"{run.language_text} (said by the language model, not measured)"
+    if run.intent.family == OPEN:
+        seen = perception.scan(observation)
+        if seen:
+            return _scene_text(seen)
+        raise NoLanguageModelError(
+            "this question cannot be answered by measuring, and the profile has no language model "
+            "for it: ask for a distance, a size, a direction or a comparison of named objects"
+        )
+    raise run.problem or InternalError("neither measured nor told")
+
+
+def _scene_text(seen: Sequence[SeenObject]) -> str:
+    names = [thing.label for thing in seen[:8]]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"In view: {listed}."
+
+
+def _told_estimate(run: _Run, verdict: LanguageVerdict) -> tuple[DistanceEstimate, ...]:
+    """Return the language model's length where it is the only one, marked as told."""
+    if run.measured is not None or not math.isfinite(verdict.value_m) or not run.intent.kinds:
+        return ()
+    kind = Kind[run.intent.kinds[0]]
+    names = [spot.name for spot in run.spotted]
+    nowhere = np.full(3, np.nan)
+    start, end = (names[0], names[1]) if len(names) > 1 else (names[0], "")
+    if kind is Kind.CAMERA_TO_OBJECT:
+        start, end = "camera", names[0]
+    return (
+        DistanceEstimate(
+            kind, start, end, verdict.value_m, math.nan, nowhere, nowhere, "language", True,
+            "said by the language model, not measured",
+        ),
+    )  # fmt: skip
+
+
+def _frames(run: _Run, observation: Observation) -> tuple[FrameReference, ...]:
+    used = [observation.frame, *(spot.seen_in.frame for spot in run.spotted)]
+    return tuple(dict.fromkeys(frame_reference(frame) for frame in used))

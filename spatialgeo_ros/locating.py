@@ -1,0 +1,185 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the object a phrase means in one observation: detections first, then the CLIP tower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialgeo_ros.errors import BadRegionError, PhraseNotFoundError
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding import (
+    blobs,
+    match_detection,
+    name_probabilities,
+    refine,
+    region_from_mask,
+)
+from spatialgeo_ros.results import Networks, Observation, SeenObject
+from spatialgeo_ros.vocabulary import Phrase, Vocabulary
+
+#: What an open-vocabulary encoder compares a phrase with when the profile has no word list.
+_GENERIC_CONTRAST = ("wall", "floor", "ceiling", "something else")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where a phrase was found: region, "detection" or "clip", score, and a remark."""
+
+    region: Region
+    how: str
+    score: float
+    note: str = ""
+
+
+class Locator:
+    """Looks for phrases in single observations.
+
+    Args:
+        networks: their grounding is used where they have one; None for detections only.
+    """
+
+    def __init__(self, networks: Networks | None) -> None:
+        self._networks = networks
+        self.vocabulary = networks.vocabulary if networks is not None else Vocabulary()
+
+    @property
+    def can_ground(self) -> bool:
+        """Whether phrases can be found without a detector."""
+        return self._networks is not None and self._networks.has_grounding
+
+    def find(self, observation: Observation, text: str) -> Found | None:
+        """Find the object a phrase means; None when it is not in view."""
+        phrase = self.vocabulary.parse(text)
+        frame = observation.frame
+        if frame.detections:
+            match = match_detection(phrase, frame.detections, frame.image, self.vocabulary)
+            if match is not None:
+                note = _others(text, match.others)
+                return Found(match.region, "detection", min(1.0, match.score), note)
+        return self._find_by_similarity(observation, phrase) if self.can_ground else None
+
+    def scan(self, observation: Observation) -> list[SeenObject]:
+        """List what the scene seems to hold, surest first; each name at most once."""
+        height, width = observation.frame.image.shape[:2]
+        seen: dict[str, SeenObject] = {}
+        for region in observation.frame.detections:
+            if not region.label:
+                continue
+            try:
+                box = region.bounds(height, width)
+            except BadRegionError:
+                continue
+            best = seen.get(region.label)
+            if best is None or region.score > best.score:
+                seen[region.label] = SeenObject(region.label, box, region.score, "detection")
+        if self.can_ground:
+            for name, heat in self._heat_by_name(observation).items():
+                if name in seen or self._networks is None:
+                    continue
+                found = blobs(heat, self._networks.grounding_threshold)
+                if found:
+                    box = _cells_box(found[0].cells, width, height)
+                    seen[name] = SeenObject(name, box, found[0].peak, "clip")
+        return sorted(seen.values(), key=lambda thing: -thing.score)
+
+    def not_found(self, observation: Observation, text: str) -> PhraseNotFoundError:
+        """Build the error for a phrase that is not in view; it says what is."""
+        phrase = self.vocabulary.parse(text)
+        message = f"'{text}' is not in view"
+        if not self.can_ground and not observation.frame.detections:
+            return PhraseNotFoundError(
+                f"'{text}' cannot be looked for: the profile has no grounding and no detections "
+                "arrive; give a box, point or mask, or publish detections"
+            )
+        if self.vocabulary.kinds and not phrase.known and self.can_ground:
+            message += f"; the profile knows {', '.join(self.vocabulary.kinds)}"
+        names = [thing.label for thing in self.scan(observation)[:8]]
+        seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"
+        return PhraseNotFoundError(f"{message}; {seen}")
+
+    def _find_by_similarity(self, observation: Observation, phrase: Phrase) -> Found | None:
+        networks = self._networks
+        if networks is None or not phrase.text:
+            return None
+        heat = self._heat(observation, phrase)
+        if heat is None:
+            return None
+        found = blobs(heat, networks.grounding_threshold)
+        if not found:
+            return None
+        frame = observation.frame
+        label = phrase.text
+        mask = refine(
+            heat,
+            found[0].cells,
+            frame.image,
+            None if observation.pointmap is None else observation.pointmap.points,
+            observation.gravity,
+            observation.camera_height,
+            phrase.colour,
+        )
+        score = min(1.0, found[0].peak)
+        similar = sum(blob.peak > 0.5 * found[0].peak for blob in found[1:])
+        note = _others(phrase.text, similar)
+        if mask is None:
+            box = _cells_box(found[0].cells, frame.width, frame.height)
+            return Found(Region.from_box(*box, label, score), "clip", score, note)
+        return Found(region_from_mask(mask, label, score), "clip", score, note)
+
+    def _heat(self, observation: Observation, phrase: Phrase) -> npt.NDArray[np.float32] | None:
+        """Probability of the phrase at each patch [h, w]; None when it cannot be told."""
+        networks = self._networks
+        if networks is None:
+            return None
+        names = self.vocabulary.matching(phrase)
+        if names:
+            by_name = self._heat_by_name(observation)
+            return np.sum([by_name[name] for name in names], axis=0, dtype=np.float32)
+        if self.vocabulary.kinds:
+            return None  # a small network cannot know what it was never shown
+        contrast = networks.background_names or _GENERIC_CONTRAST
+        logits = networks.similarity(
+            observation.frame.image, (phrase.text, *contrast), observation.visual
+        )
+        return name_probabilities(logits)[0]
+
+    def _heat_by_name(self, observation: Observation) -> dict[str, npt.NDArray[np.float32]]:
+        """Probability maps of every name of the vocabulary; computed once per frame."""
+        cache: dict[str, Any] = observation.visual
+        networks = self._networks
+        if networks is None or not self.vocabulary.kinds:
+            return {}
+        if "heat" not in cache:
+            names = self.vocabulary.names()
+            logits = networks.similarity(
+                observation.frame.image, (*names, *networks.background_names), cache
+            )
+            probability = name_probabilities(logits)
+            cache["heat"] = dict(zip(names, probability[: len(names)], strict=True))
+        heat: dict[str, npt.NDArray[np.float32]] = cache["heat"]
+        return heat
+
+
+def _others(text: str, count: int) -> str:
+    if count == 0:
+        return ""
+    fit = "one other object fits" if count == 1 else f"{count} other objects fit"
+    return f"{fit} '{text}' too: the surest was taken"
+
+
+def _cells_box(
+    cells: npt.NDArray[np.bool_], width: int, height: int
+) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    h, w = cells.shape
+    return (
+        columns[0] * width / w,
+        rows[0] * height / h,
+        (columns[-1] + 1) * width / w - 1,
+        (rows[-1] + 1) * height / h - 1,
+    )

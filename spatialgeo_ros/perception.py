@@ -1,0 +1,470 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one facade: observe a frame, locate and measure objects, answer questions. No ROS in it.
+
+The node, the command line and the evaluation all call :class:`Perception`. It is not thread-safe:
+one worker thread calls it, so that no network ever runs twice at the same time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialgeo_ros.asking import ask_question
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    NoCameraInfoError,
+    NoGeometryError,
+    TooLittleSupportError,
+)
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
+from spatialgeo_ros.geometry.pointmap import DepthNoise, DepthSource, PointMap
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.scale import align_depth
+from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.locating import Found, Locator
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
+from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
+from spatialgeo_ros.observing import (
+    camera_of,
+    monocular_pointmap,
+    orientation_of,
+    registered_depth,
+    sensor_pointmap,
+    with_seen_floor,
+)
+from spatialgeo_ros.remembering import express, relative_pose, remembered
+from spatialgeo_ros.results import (
+    Answer,
+    LocatedObject,
+    Mount,
+    Networks,
+    Observation,
+    SeenObject,
+)
+
+__all__ = ["Answer", "LocatedObject", "Mount", "Observation", "Perception"]
+
+#: Every n-th pixel in both directions is enough to tell which voxels a frame covers.
+_COVERAGE_STEP = 4
+_ENCODE = ("on_demand", "always")
+
+
+class Perception:
+    """Frames in, metres and answers out. See the module's text on threads.
+
+    Args:
+        networks: the loaded networks, or None for sensor depth and detections alone.
+        keyframes: most frames kept for coverage and for objects out of view.
+        voxel_size: edge of a coverage voxel, metres.
+        encode: "on_demand" runs a tower only when a question, a phrase or missing depth needs it;
+            "always" runs all of them on every frame.
+        mounts: by camera name, how a camera without a pose sits on the robot.
+        depth_noise: noise of the depth sensor.
+
+    Raises:
+        BadRequestError: ``encode`` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        networks: Networks | None = None,
+        *,
+        keyframes: int = 16,
+        voxel_size: float = 0.1,
+        encode: str = "on_demand",
+        mounts: Mapping[str, Mount] | None = None,
+        depth_noise: DepthNoise | None = None,
+    ) -> None:
+        if encode not in _ENCODE:
+            raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
+        self.networks = networks
+        self.locator = Locator(networks)
+        self._memory = KeyframeMemory(keyframes, voxel_size)
+        self._encode_always = encode == "always"
+        self._mounts = dict(mounts or {})
+        self._noise = depth_noise or DepthNoise()
+        self._world_frame = ""
+
+    @classmethod
+    def load(
+        cls,
+        profile: str,
+        device: str = "auto",
+        load_4bit: bool = False,
+        threads: int = 0,
+        **options: Any,
+    ) -> Perception:
+        """Load a model profile and return the facade on it.
+
+        Args:
+            profile: name in config/models or path of a YAML file; "none" for no networks.
+            device: "auto", "cpu", "cuda" or "cuda:<n>".
+            load_4bit: quantise the language model to NF4.
+            threads: of PyTorch on the CPU; 0 leaves its choice.
+            options: keyword arguments of the constructor.
+
+        Raises:
+            ModelLoadError: the profile or its weights cannot be loaded.
+        """
+        if profile == "none":
+            return cls(None, **options)
+        from spatialgeo_ros.networks import load_networks
+
+        return cls(load_networks(profile, device, load_4bit, threads), **options)
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real request is not slower than the rest."""
+        if self.networks is None:
+            return
+        from spatialgeo_ros.geometry.camera import PinholeCamera
+
+        image = np.full((480, 640, 3), 127, np.uint8)
+        camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
+        cache: dict[str, Any] = {}
+        mask = np.zeros((480, 640), bool)
+        mask[200:300, 200:300] = True
+        if self.networks.has_geometry:
+            self.networks.depth(image, camera, self.networks.nominal_mount, cache)
+        if self.networks.has_grounding:
+            names = self.networks.vocabulary.names()[:2] or ("chair",)
+            self.networks.similarity(image, (*names, *self.networks.background_names), cache)
+        if self.networks.has_language:
+            question = "how far is the object <region> from the camera ?"
+            self.networks.answer(image, question, [mask], "camera_distance", cache, None, None)
+
+    def observe(self, frame: Frame) -> Observation:
+        """Work out a frame's geometry and offer it to the keyframe memory.
+
+        Missing inputs never raise here; ``degraded`` of the result names them.
+        """
+        timings: dict[str, float] = {}
+        started = time.perf_counter()
+        observation = self._geometry(frame)
+        timings["geometry"] = time.perf_counter() - started
+        if self._encode_always and self.networks is not None:
+            started = time.perf_counter()
+            self._encode(observation)
+            timings["encode"] = time.perf_counter() - started
+        started = time.perf_counter()
+        observation.keyframe = self._remember(observation)
+        timings["keyframes"] = time.perf_counter() - started
+        observation.timings = timings
+        return observation
+
+    def locate(self, observation: Observation, what: Region | str) -> LocatedObject:
+        """Find an object and its points.
+
+        Explicit regions are taken as they are. Phrases are looked for among the detections, then
+        with the CLIP tower, then in the keyframes, newest first.
+
+        Raises:
+            PhraseNotFoundError: a phrase that fits nothing; the message says what is in view.
+            BadRegionError: the region covers no pixel.
+            NoCameraInfoError, NoGeometryError: there is nothing to measure with.
+            TooLittleSupportError: too few measured points on the object.
+        """
+        found, seen_in = self.find(observation, what)
+        return self.measured_points(seen_in, found, observation)
+
+    def scan(self, observation: Observation) -> list[SeenObject]:
+        """List the objects that detections and the CLIP tower see, surest first."""
+        return self.locator.scan(observation)
+
+    def measure(
+        self,
+        observation: Observation,
+        kinds: Sequence[Kind | int],
+        a: LocatedObject | Region | str,
+        b: LocatedObject | Region | str | None = None,
+    ) -> list[DistanceEstimate]:
+        """Measure in the camera frame of ``observation``.
+
+        Args:
+            observation: the frame that is asked about.
+            kinds: what to measure; empty for the usual one (camera to object, or nearest points).
+            a: the object; words and regions are located first.
+            b: the other object, for kinds between two.
+
+        Returns:
+            One estimate for each of ``kinds``, same order.
+
+        Raises:
+            BadRequestError: an unknown kind, or a kind between two objects without ``b``.
+            SpatialGeoError: as :meth:`locate`.
+        """
+        try:
+            wanted = [Kind(kind) for kind in kinds]
+        except ValueError as error:
+            raise BadRequestError(f"{error}; use a KIND_ constant of DistanceEstimate") from None
+        if not wanted:
+            wanted = [Kind.CAMERA_TO_OBJECT if b is None else Kind.NEAREST_POINTS]
+        lacking = [kind.name for kind in wanted if kind in PAIR_KINDS and b is None]
+        if lacking:
+            raise BadRequestError(f"{', '.join(lacking)} needs a second object")
+        first = a if isinstance(a, LocatedObject) else self.locate(observation, a)
+        second = b if b is None or isinstance(b, LocatedObject) else self.locate(observation, b)
+        return [self._measure_one(observation, kind, first, second) for kind in wanted]
+
+    def ask(
+        self,
+        question: str,
+        observation: Observation,
+        regions: Sequence[Region] = (),
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Answer:
+        """Answer a question about a frame.
+
+        Args:
+            question: in plain English.
+            observation: the newest frame of the camera that is asked.
+            regions: objects the question names, where they are known already (by label or order).
+            on_token: gets each piece of the language model's text as it comes.
+            cancelled: asked between stages and tokens.
+
+        Raises:
+            CancelledError: ``cancelled`` became true.
+            PhraseNotFoundError: an object of the question is not found; the message names it.
+            SpatialGeoError: there is neither a measurement nor a language model's answer.
+        """
+        return ask_question(self, question, observation, regions, on_token, cancelled)
+
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
+        return self._memory.frames
+
+    def coverage_points(self) -> npt.NDArray[np.float32]:
+        """Return the centres [N, 3] of the covered voxels in the world frame, metres."""
+        keys = self._memory.covered_keys()
+        return np.asarray(voxel_centres(keys, self._memory.voxel_size), np.float32)
+
+    def reset(self) -> None:
+        """Forget every kept frame (time jump, another world frame)."""
+        self._memory.reset()
+        self._world_frame = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return facts for diagnostics."""
+        memory = self._memory.describe()
+        facts = {
+            "model_id": "none" if self.networks is None else self.networks.model_id,
+            "backend": "none" if self.networks is None else self.networks.backend,
+            "encode": "always" if self._encode_always else "on_demand",
+            "voxel_size": self._memory.voxel_size,
+            **memory,
+        }
+        if self.networks is not None:
+            facts.update(self.networks.describe())
+        facts["degraded"] = (
+            *facts.get("degraded", ()),
+            *(f"camera '{name}' has no pose" for name in memory["cameras_without_pose"]),
+        )
+        return facts
+
+    def close(self) -> None:
+        """Free the networks and the kept frames; the object cannot be used afterwards."""
+        self._memory.reset()
+        if self.networks is not None:
+            self.networks.close()
+        self.networks = None
+        self.locator = Locator(None)
+
+    # For the parts of the facade (asking.py)
+
+    def find(self, observation: Observation, what: Region | str) -> tuple[Found, Observation]:
+        """Resolve words or a region to pixels; also the observation that they are pixels of.
+
+        Raises:
+            PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
+            BadRegionError: a region without pixels in the image.
+        """
+        if isinstance(what, Region) and what.type is not RegionType.PHRASE:
+            what.bounds(observation.frame.height, observation.frame.width)
+            return Found(what, "request", 1.0), observation
+        text = what.label if isinstance(what, Region) else what
+        if not text.strip():
+            raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
+        found = self.locator.find(observation, text)
+        if found is not None:
+            return found, observation
+        for earlier in remembered(self._memory.frames, observation.frame):
+            found = self.locator.find(self._with_pointmap(earlier), text)
+            if found is not None:
+                return found, self._with_pointmap(earlier)
+        raise self.locator.not_found(observation, text)
+
+    def measured_points(
+        self, seen_in: Observation, found: Found, asked: Observation
+    ) -> LocatedObject:
+        """Lift a found region to points; where the sensor is blind, with the geometry network.
+
+        Raises:
+            NoCameraInfoError, NoGeometryError, TooLittleSupportError: as :meth:`locate`.
+        """
+        notes = [found.note] if found.note else []
+        if seen_in is not asked:
+            age = (asked.frame.stamp_ns - seen_in.frame.stamp_ns) * 1e-9
+            notes.append(f"'{found.region.label}' is not in view now: seen {age:.1f} s earlier")
+        try:
+            points = self._segment(seen_in, self._require_pointmap(seen_in), found.region)
+        except TooLittleSupportError:
+            aligned = self._aligned(seen_in)
+            if aligned is None:
+                raise
+            points = self._segment(seen_in, aligned, found.region)
+            notes.append(
+                f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
+            )
+        kind = self.locator.vocabulary.parse(found.region.label).kind
+        return LocatedObject(
+            found.region, points, found.how, found.score, seen_in.frame, "; ".join(notes), kind
+        )
+
+    # Internals
+
+    def _geometry(self, frame: Frame, cache: dict[str, Any] | None = None) -> Observation:
+        """Everything about a frame but its place in the memory."""
+        cache = {} if cache is None else cache
+        nominal = None if self.networks is None else self.networks.nominal_mount
+        camera, remarks = camera_of(frame)
+        metres, more = registered_depth(frame)
+        orientation = orientation_of(frame, self._mounts, nominal)
+        remarks += more + orientation.remarks
+        pointmap: PointMap | None = None
+        if camera is not None:
+            if metres is not None:
+                pointmap = sensor_pointmap(metres, camera, self._noise)
+                if pointmap is None:
+                    remarks += ("the depth image has no reading",)
+                else:
+                    orientation = with_seen_floor(orientation, pointmap)
+            if pointmap is None and self.networks is not None and self.networks.has_geometry:
+                if "monocular" not in cache:
+                    cache["monocular"] = self.networks.depth(
+                        frame.image, camera, orientation.mount, cache
+                    )
+                pointmap = monocular_pointmap(cache["monocular"], camera)
+                if orientation.gravity is None and orientation.mount is not None:
+                    remarks += ("monocular depth assumes the profile's nominal camera mount",)
+            if pointmap is None:
+                remarks += ("no depth: neither a sensor's nor a geometry network's",)
+        return Observation(
+            frame,
+            pointmap,
+            orientation.gravity,
+            orientation.height,
+            cache,
+            degraded=remarks,
+            mount=orientation.mount,
+        )
+
+    def _encode(self, observation: Observation) -> None:
+        if self.networks is None:
+            return
+        camera, _ = camera_of(observation.frame)
+        self.networks.encode(
+            observation.frame.image, camera, observation.mount, observation.visual
+        )
+        if (aligned := self._aligned(observation)) is not None:
+            observation.pointmap = aligned
+
+    def _aligned(self, observation: Observation) -> PointMap | None:
+        """Sensor depth with its holes filled by aligned monocular depth; None if impossible."""
+        sensor, cache = observation.pointmap, observation.visual
+        if sensor is None or sensor.source is not DepthSource.SENSOR:
+            return None
+        if self.networks is None or not self.networks.has_geometry:
+            return None
+        if "monocular" not in cache:
+            cache["monocular"] = self.networks.depth(
+                observation.frame.image, sensor.camera, observation.mount, cache
+            )
+        monocular = monocular_pointmap(cache["monocular"], sensor.camera)
+        if monocular is None:
+            return None
+        try:
+            alignment = align_depth(monocular.depth, sensor.depth, sensor.sigma)
+        except TooLittleSupportError:
+            return None
+        return alignment.apply(monocular, sensor)
+
+    def _remember(self, observation: Observation) -> Decision | None:
+        frame, pointmap = observation.frame, observation.pointmap
+        if pointmap is None:
+            return None
+        if frame.pose is not None and frame.world_frame != self._world_frame:
+            if self._world_frame:  # keys of two worlds must never meet
+                self._memory.reset()
+            self._world_frame = frame.world_frame
+        keys = None
+        if frame.pose is not None:
+            grid = slice(_COVERAGE_STEP // 2, None, _COVERAGE_STEP)
+            points = pointmap.points[grid, grid][pointmap.valid[grid, grid]]
+            keys = voxel_keys(frame.pose.apply(points), self._memory.voxel_size)
+        # The point map is cheap to make again and large to keep.
+        kept = replace(observation, pointmap=None)
+        decision = self._memory.offer(frame.stamp_ns, frame.camera, keys, kept)
+        # Without the evicted frame, which would chain every frame ever kept.
+        kept.keyframe = replace(decision, evicted=None)
+        return decision
+
+    def _with_pointmap(self, observation: Observation) -> Observation:
+        if observation.pointmap is not None:
+            return observation
+        rebuilt = self._geometry(observation.frame, observation.visual)
+        return replace(rebuilt, keyframe=observation.keyframe)
+
+    def _require_pointmap(self, observation: Observation) -> PointMap:
+        if observation.pointmap is not None:
+            return observation.pointmap
+        if camera_of(observation.frame)[0] is None:
+            reason = camera_of(observation.frame)[1][0]
+            raise NoCameraInfoError(f"{reason}; publish camera_info beside the image")
+        reasons = [r for r in observation.degraded if "depth" in r]
+        raise NoGeometryError(
+            f"{'; '.join(reasons) or 'no depth'}: publish registered depth, or load a profile with "
+            "a geometry network"
+        )
+
+    def _segment(
+        self, observation: Observation, pointmap: PointMap, region: Region
+    ) -> ObjectPoints:
+        return segment_object(pointmap, region, observation.gravity, observation.camera_height)
+
+    def _measure_one(
+        self,
+        observation: Observation,
+        kind: Kind,
+        a: LocatedObject,
+        b: LocatedObject | None,
+    ) -> DistanceEstimate:
+        """Measure where the objects were seen, then express the end points in the asked frame."""
+        asked = observation.frame
+        if kind is Kind.CAMERA_TO_OBJECT:
+            estimate = measure(kind, express(a.points, relative_pose(asked, a.frame)))
+        elif kind in PAIR_KINDS and b is not None:
+            second = b.points
+            if b.frame is not a.frame:
+                second = express(second, relative_pose(a.frame, b.frame))
+            estimate = measure(kind, a.points, second)
+        else:
+            estimate = measure(kind, a.points)
+        if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked:
+            pose = relative_pose(asked, a.frame)
+            estimate = replace(
+                estimate,
+                point_from=pose.apply(estimate.point_from),
+                point_to=pose.apply(estimate.point_to),
+            )
+        used = (a,) if b is None or kind not in PAIR_KINDS else (a, b)
+        notes = [estimate.reason, *(thing.note for thing in used)]
+        return replace(estimate, reason="; ".join(note for note in notes if note))
+

@@ -1,0 +1,59 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that only an earlier keyframe saw, brought into the frame that is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.keyframes import Keyframe
+from spatialgeo_ros.results import Observation
+
+
+def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:
+    """Yield the observations that share a world with ``asked``, newest first, without itself."""
+    if asked.pose is None:
+        return
+    for keyframe in sorted(keyframes, key=lambda kept: -kept.stamp_ns):
+        observation: Observation = keyframe.payload
+        frame = observation.frame
+        if frame is asked or frame.pose is None or frame.world_frame != asked.world_frame:
+            continue
+        yield observation
+
+
+def relative_pose(here: Frame, there: Frame) -> Pose:
+    """Return ``here_from_there`` of two frames' cameras.
+
+    Raises:
+        BadRequestError: they are different frames and one has no pose, or their worlds differ.
+    """
+    if here is there:
+        return Pose.identity()
+    if here.pose is None or there.pose is None or here.world_frame != there.world_frame:
+        raise BadRequestError("objects of two frames need the poses of both in one world frame")
+    return here.pose.inverse() @ there.pose
+
+
+def express(points: ObjectPoints, here_from_there: Pose) -> ObjectPoints:
+    """Express an object in another camera's frame; mask and box stay those it was seen with."""
+    gravity, height = None, None
+    if points.gravity is not None:
+        gravity = here_from_there.rotation @ points.gravity
+        if points.floor_height is not None:
+            # The floor is the plane gravity . p = height; it stays while the camera moves.
+            height = points.floor_height + float(gravity @ here_from_there.translation)
+    return replace(
+        points,
+        points=np.asarray(here_from_there.apply(points.points), np.float32),
+        surface=np.asarray(here_from_there.apply(points.surface), np.float32),
+        gravity=gravity,
+        floor_height=height,
+    )
