@@ -56,9 +56,7 @@ def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
     return float(np.median(at))
 
 
-def on_floor(
-    cells: Cells, gravity: NDArray[np.float64], floor_height: float
-) -> NDArray[np.bool_]:
+def on_floor(cells: Cells, gravity: NDArray[np.float64], floor_height: float) -> NDArray[np.bool_]:
     """Cells at or below the floor, [h, w] bool: within 2.5 cm and two standard deviations."""
     down = level_frame(gravity)[1].astype(np.float32)
     drop = cells.points @ down

@@ -195,7 +195,7 @@ def _link(
         before = inverse[: h - 2 * dy, lo - dx : hi - dx]
         after = inverse[2 * dy :, lo + dx : hi + dx]
         target = bend[dy : h - dy, lo:hi] if dy else bend[:, lo:hi]
-        np.copyto(target, np.abs(before - 2 * middle + after) * middle ** -2)
+        np.copyto(target, np.abs(before - 2 * middle + after) * middle**-2)
         bend_a, bend_b = _pair(bend, dy, dx)  # type: ignore[arg-type, type-var]
         planar = np.fmin(bend_a, bend_b) < limit
         return link | (planar & (jump < 0.12 * np.minimum(a, b)))

@@ -44,6 +44,9 @@ class ObjectPoints:
         gravity: unit direction of falling in the optical frame, None when unknown.
         floor_height: of the camera above the floor, metres, None when unknown.
         box: first and last pixel of the object: x0, y0, x1, y1.
+        cut: at the (left, top, right, bottom) the object goes on unseen, behind the image border
+            or behind something nearer.
+        cell_pixels: side of a cell of ``surface`` in pixels.
     """
 
     label: str
@@ -59,6 +62,12 @@ class ObjectPoints:
     gravity: NDArray[np.float64] | None
     floor_height: float | None
     box: tuple[int, int, int, int]
+    cut: tuple[bool, bool, bool, bool]
+    cell_pixels: int
+
+    def cell_size(self, z: float) -> float:
+        """Width in metres of a cell of ``surface`` at depth ``z``."""
+        return self.cell_pixels * z / self.camera.fx
 
     @property
     def support(self) -> int:
@@ -133,9 +142,7 @@ def segment_object(
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
     edge = 2 + cells.step
-    truncated = (
-        box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
-    )
+    truncated = box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
     total = support if region.type is RegionType.POINT else int(inside.sum())
     return ObjectPoints(
         region.label,
@@ -151,7 +158,46 @@ def segment_object(
         down,
         floor_height,
         box,
+        _cut_sides(cells, chosen, box, (height, width)),
+        cells.step,
     )
+
+
+def _cut_sides(
+    cells: Cells,
+    chosen: NDArray[np.bool_],
+    box: tuple[int, int, int, int],
+    shape: tuple[int, int],
+) -> tuple[bool, bool, bool, bool]:
+    """Whether the object goes on unseen at its left, top, right and bottom."""
+    top, bottom, left, right = _extent(chosen)
+    height, width = shape
+    edge = 2 + cells.step
+    border = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
+    z = np.where(cells.ok, cells.points[..., 2], np.nan)
+    reach = 3  # cells beyond the object's outline that may be its occluder
+    cut = []
+    for axis, last, backwards in (
+        (1, left, True),
+        (0, top, True),
+        (1, right, False),
+        (0, bottom, False),
+    ):
+        span = (
+            slice(max(0, last - reach), last + 3)
+            if backwards
+            else slice(max(0, last - 2), last + reach + 1)
+        )
+        pick = (slice(None), span) if axis else (span, slice(None))
+        strip, own = z[pick], chosen[pick]
+        with np.errstate(invalid="ignore"):
+            depth = np.where(own, strip, np.nan)
+            lines = own.any(axis=axis)
+            mine = np.nanmin(np.where(np.isnan(depth), np.inf, depth), axis=axis)
+            other = np.nanmin(np.where(own | np.isnan(strip), np.inf, strip), axis=axis)
+            nearer = lines & (other < mine - 0.08)
+        cut.append(bool(nearer.sum() > 0.3 * max(1, lines.sum())))
+    return tuple(a or b for a, b in zip(border, cut, strict=True))  # type: ignore[return-value]
 
 
 def _share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]:
@@ -189,9 +235,7 @@ def _bounded(
 def _fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
     """Share of the region's bounding box that the chosen cells' bounding box covers."""
     a, b = _extent(chosen), _extent(within)
-    return float((a[1] - a[0] + 1) * (a[3] - a[2] + 1)) / (
-        (b[1] - b[0] + 1) * (b[3] - b[2] + 1)
-    )
+    return float((a[1] - a[0] + 1) * (a[3] - a[2] + 1)) / ((b[1] - b[0] + 1) * (b[3] - b[2] + 1))
 
 
 def _extent(cells: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -229,7 +273,9 @@ def _select(
         score[k] -= 3.0 * outside[k] / inside[k]
     main = int(np.argmax(np.where(good, score, -np.inf)))
     members = {main}
-    loose = [k for k in np.argsort(-inside) if good[k] and k != main and outside[k] <= 0.2 * inside[k]]
+    loose = [
+        k for k in np.argsort(-inside) if good[k] and k != main and outside[k] <= 0.2 * inside[k]
+    ]
     clouds = {k: _cloud(cells, (index == k) & within) for k in (main, *loose)}
     grew = True
     while grew:
@@ -273,9 +319,7 @@ def _belongs(
     return bool((squared - along**2).min() < 0.15**2)
 
 
-def _trusted(
-    pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _trusted(pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cells.ok & (_share_inside(inside, cells) > 0.5)
 
 
@@ -320,7 +364,5 @@ def _pixels(
     z = z[: y1 - y0, : x1 - x0]
     depth = pointmap.depth[y0:y1, x0:x1]
     with np.errstate(invalid="ignore"):
-        mask[y0:y1, x0:x1] = (
-            np.abs(depth - z) < 0.03 + 0.02 * z + 3 * pointmap.sigma[y0:y1, x0:x1]
-        )
+        mask[y0:y1, x0:x1] = np.abs(depth - z) < 0.03 + 0.02 * z + 3 * pointmap.sigma[y0:y1, x0:x1]
     return mask
