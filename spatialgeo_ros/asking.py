@@ -31,7 +31,7 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pose import level_frame
-from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.language.intent import (
     OPEN,
     Intent,
@@ -334,8 +334,9 @@ def _tell(
         return
     height, width = view.frame.image.shape[:2]
     masks = [
+        # The object's own pixels where they are known: that is what the model was trained with.
         spot.located.points.mask
-        if spot.located is not None and spot.found.region.type is RegionType.POINT
+        if spot.located is not None
         else spot.found.region.rasterise(height, width)
         for spot in run.spotted
     ]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError
-from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.vocabulary import Phrase, Vocabulary, colour_mask
 
 Mask = npt.NDArray[np.bool_]
@@ -180,17 +180,6 @@ def refine(
         return None
     full = cv2.resize(chosen.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return full > 0
-
-
-def region_from_mask(mask: Mask, label: str, score: float) -> Region:
-    """Region of type MASK that also carries the box around its pixels.
-
-    Raises:
-        BadRegionError: the mask is empty.
-    """
-    plain = Region.from_mask(mask, label, score)
-    box = plain.bounds(*mask.shape)
-    return Region(RegionType.MASK, label, float(score), box=box, mask=plain.mask)
 
 
 def _ring(cells: Mask, cells_wide: int) -> npt.NDArray[np.uint8]:
