@@ -181,7 +181,9 @@ def pointmap_to_cloud(
     if rgb is not None:
         wide = rgb.astype(np.uint32)
         packed.view(np.uint32)[..., 3] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-    cloud = PointCloud2()
+    # As for images: with its checks on, a message takes the data over instead of copying it.
+    checked = "_check_fields" in PointCloud2.__slots__
+    cloud = PointCloud2(check_fields=True) if checked else PointCloud2()
     if header is not None:
         cloud.header = header
     cloud.height, cloud.width = height, width

@@ -57,6 +57,7 @@ _SEMI_PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 _DEPTH: dict[str, type] = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
 _MASK = ("mono8", "8UC1")
 
+_ZERO = array.array("B", [0])
 _PNG_MAGIC = b"\x89PNG"
 # compressed_depth_image_transport: int32 format, float32 quantisation A and B, then the PNG.
 _DEPTH_HEADER = struct.Struct("<iff")
@@ -187,11 +188,15 @@ def rgb_to_image(rgb: npt.NDArray[np.uint8], header: Any = None, encoding: str =
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"need [H, W, 3] uint8, not {rgb.shape} {rgb.dtype}")
-    if encoding == "bgr8":
-        rgb = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
-    elif encoding != "rgb8":
+    if encoding == "rgb8":
+        return _image_message(message_bytes(rgb), rgb, encoding, header)
+    if encoding != "bgr8":
         raise ValueError(f"encoding must be rgb8 or bgr8, not '{encoding}'")
-    return _image_message(rgb, encoding, header)
+    # OpenCV writes straight into the message: no second buffer, no copy.
+    data = _ZERO * rgb.size
+    if rgb.size:
+        cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=np.frombuffer(data, np.uint8).reshape(rgb.shape))
+    return _image_message(data, rgb, encoding, header)
 
 
 def depth_to_image(depth: DepthImage, header: Any = None) -> Any:
@@ -203,7 +208,7 @@ def depth_to_image(depth: DepthImage, header: Any = None) -> Any:
     names = {np.dtype(np.uint16): "16UC1", np.dtype(np.float32): "32FC1"}
     if depth.ndim != 2 or depth.dtype not in names:
         raise ValueError(f"need [H, W] uint16 or float32, not {depth.shape} {depth.dtype}")
-    return _image_message(depth, names[depth.dtype], header)
+    return _image_message(message_bytes(depth), depth, names[depth.dtype], header)
 
 
 def mask_to_image(mask: npt.NDArray[np.bool_], header: Any = None) -> Any:
@@ -214,7 +219,8 @@ def mask_to_image(mask: npt.NDArray[np.bool_], header: Any = None) -> Any:
     """
     if mask.ndim != 2:
         raise ValueError(f"need a mask [H, W], not {mask.shape}")
-    return _image_message(mask.astype(np.uint8) * np.uint8(255), "mono8", header)
+    pixels = mask.astype(np.uint8) * np.uint8(255)
+    return _image_message(message_bytes(pixels), pixels, "mono8", header)
 
 
 def message_bytes(values: npt.NDArray[Any]) -> array.array[int]:
@@ -229,17 +235,22 @@ def message_bytes(values: npt.NDArray[Any]) -> array.array[int]:
     return data
 
 
-def _image_message(pixels: npt.NDArray[Any], encoding: str, header: Any) -> Any:
+def _image_message(
+    data: array.array[int], pixels: npt.NDArray[Any], encoding: str, header: Any
+) -> Any:
+    """Make an Image that holds ``data``; size and step are those of ``pixels``."""
     from sensor_msgs.msg import Image
 
-    msg = Image()
+    # With its checks on, a message takes an array.array over; without them it copies it (Jazzy;
+    # Humble has no such switch and always takes it over).
+    msg = Image(check_fields=True) if "_check_fields" in Image.__slots__ else Image()
     if header is not None:
         msg.header = header
     msg.height, msg.width = int(pixels.shape[0]), int(pixels.shape[1])
     msg.encoding = encoding
     msg.is_bigendian = int(sys.byteorder == "big")
     msg.step = pixels.dtype.itemsize * int(np.prod(pixels.shape[1:]))
-    msg.data = message_bytes(pixels)
+    msg.data = data
     return msg
 
 

@@ -1,0 +1,31 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run benchmarks one after the other: ``python -m bench [name ...] [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+NAMES = ("sampling", "image_conversion", "ingest")
+
+
+def main() -> int:
+    """Run each benchmark in a process of its own, so that none inherits another's memory."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true", help="few repetitions, to see it run")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no benchmark called {', '.join(sorted(unknown))}")
+    status = 0
+    for name in arguments.names or NAMES:
+        command = [sys.executable, "-m", f"bench.{name}"]
+        status |= subprocess.run(command + ["--quick"] * arguments.quick).returncode
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
