@@ -12,10 +12,12 @@ PYTEST_ARGS ?=
 .PHONY: setup demo test lint bench clean
 
 setup:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' || \
+	  { echo "setup: '$(PYTHON)' is no Python 3.8 or newer (make PYTHON=/path/to/python3.11)"; exit 1; }
 	@$(PYTHON) tools/setup.py
 
 demo: setup
-	@tools/run --isolated python -m spatialgeo_ros.sim.demo $(DEMO_ARGS)
+	@tools/run --isolated python -m spatialgeo_ros.node.demo $(DEMO_ARGS)
 
 lint: setup
 	@tools/run ruff check .

@@ -76,8 +76,11 @@ def generate_launch_description() -> LaunchDescription:
     spatialgeo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "spatialgeo.launch.py")),
         launch_arguments={
-            name: LaunchConfiguration(name)
-            for name in ("namespace", "profile", "rviz", "log_level")
+            "params_file": str(SHARE / "config" / "simulated_robot.yaml"),
+            **{
+                name: LaunchConfiguration(name)
+                for name in ("namespace", "profile", "rviz", "log_level")
+            },
         }.items(),
     )
     return LaunchDescription(

@@ -105,7 +105,7 @@ class CameraInput:
         if camera.depth_topic:
             self._subscribe(Image, camera.depth_topic, self._on_depth)
         if camera.detections_topic and Detection2DArray is not None:
-            self._subscribe(Detection2DArray, camera.detections_topic, self._detections.append)
+            self._subscribe(Detection2DArray, camera.detections_topic, self._on_detections)
         self.images.restart()
         self.depths.restart()
 
@@ -157,6 +157,9 @@ class CameraInput:
     def unmatched_depths(self) -> int:
         """Depth images that no image was found for."""
         return self._pairing.unmatched_depths
+
+    def _on_detections(self, message: Any) -> None:
+        self._detections.append(message)  # rclpy takes no built-in function as a callback
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable) -> None:
         qos = QoSProfile(

@@ -310,3 +310,7 @@ def main(args: list[str] | None = None) -> int:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ true, for the demo, the tests and the benchmarks.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 import traceback
@@ -293,3 +294,7 @@ def main(args: list[str] | None = None) -> int:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 
 from spatialgeo_ros.sim.bags import BAG_ROLES
-from spatialgeo_ros.sim.rig import MOUNT_HEIGHT, MOUNT_PITCH
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,10 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
         "trajectory's world: optical (x right, y down, z forward) or rep103 (z up)")
     add("--camera-height", type=float, help="lift the trajectory so that the first camera is this "
         "many metres above the floor (z = 0)")
-    mount = [0.0, 0.0, MOUNT_HEIGHT, 0.0, MOUNT_PITCH, 0.0]
-    add("--mount", type=float, nargs=6, default=mount, metavar="N", help="x y z roll pitch yaw (m, "
-        "rad) of the camera on the base: the same as the node's parameter <camera>.mount, whose "
-        "default it shares")
+    add("--mount", type=float, nargs=6, default=[0.0] * 6, metavar="N", help="x y z roll pitch yaw "
+        "(m, rad) of the camera on the base; give the node's parameter <camera>.mount the same. "
+        "Default: the base is the camera")
     return parser  # fmt: skip
 
 
