@@ -97,7 +97,7 @@ def parse_length(text: str) -> float | None:
     """Return the first length stated in ``text`` in metres; None without a number with a unit.
 
     Understands metres, centimetres, millimetres, feet, inches and yards, spelt out or abbreviated,
-    digits or words ("five feet", "6'2\\"", "1 m 20 cm"); of a range the middle.
+    digits or words ("five feet", "6 ft 2 in", "1 m 20 cm"); of a range the middle.
     """
     text = _digits(text)
     found = _QUANTITY.search(text)

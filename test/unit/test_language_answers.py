@@ -118,7 +118,7 @@ def test_yes_and_no(text: str, expected: str | None) -> None:
         ("left or right", "left_right", None),
         ("Blue table is taller", "tall_short", "shorter"),
         ("in front", "front_behind", "front"),
-        ("it is behind the blue table", "front_behind", "front"),
+        ("it is behind the blue table", "front_behind", "behind"),
         ("taller", "left_right", None),
         ("bright", "left_right", None),
     ],
