@@ -72,7 +72,7 @@ def choose_python(ros: str) -> Path:
         return Path(getattr(sys, "_base_executable", sys.executable))
     for wanted in WHEEL_PYTHONS:
         found = shutil.which(f"python{version(wanted)}")
-        if found:
+        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
             return Path(found)
     raise SetupError(
         f"Python {version(sys.version_info[:3])} has no ROS 2 wheels. Install Python 3.11 or 3.12 "
@@ -152,8 +152,8 @@ def run(command: list[str], what: str, **options: object) -> None:
     text = "\n".join(lines)
     if re.search(r"No space left on device", text):
         raise SetupError(f"{what}: the disk is full ({NEEDED_GB:g} GB are needed)")
-    if re.search(r"NewConnectionError|Name or service|ConnectTimeout|Network is unreach", text):
-        raise SetupError(f"{what}: no network, or the package index cannot be reached (see {LOG})")
+    if re.search(r"Failed to establish|Name or service|Network is unreach|versions: none", text):
+        raise SetupError(f"{what}: no network, or the package index lacks a package (see {LOG})")
     tail = "\n".join(f"    {line}" for line in lines[-25:])
     raise SetupError(f"{what} failed; the end of {LOG} is\n{tail}")
 
@@ -184,6 +184,27 @@ def torch_index() -> list[str]:
     return ["--extra-index-url", TORCH_CPU_INDEX]
 
 
+def packages_beside(ros: str) -> list[str]:
+    """List what a sourced ROS 2 still lacks.
+
+    Its messages were compiled against the system's NumPy, which must therefore stay; the other
+    packages follow that one, so only torch keeps its exact version.
+    """
+    script = "import numpy; print(numpy.__version__)"
+    asked = subprocess.run([str(PYTHON), "-c", script], capture_output=True, text=True)
+    if asked.returncode:
+        raise SetupError(f"the Python of ROS 2 {ros} has no NumPy: `apt-get install python3-numpy`")
+    names = [f"numpy=={asked.stdout.strip()}"]
+    for pin in pins()["run, train, render"]:
+        name = pin.split("==")[0]
+        if name not in ("numpy", "setuptools"):
+            names.append(pin if name == "torch" else name)
+    names += ["mypy", "ruff", "pytest>=7.4,<9"]  # launch_testing, a part of ROS, breaks pytest 9
+    if shutil.which("colcon") is None:
+        names.append("colcon-common-extensions")
+    return names
+
+
 def install_packages(python: Path, ros: str) -> None:
     """Make the virtual environment and install every pinned package into it."""
     if VENV.exists():
@@ -201,23 +222,7 @@ def install_packages(python: Path, ros: str) -> None:
     if not ros:
         run([*pip, "-r", str(ROOT / "constraints.txt")], "installing the packages")
         return
-    # The messages of that ROS were compiled against the system's NumPy, which must therefore stay;
-    # the other packages follow it, so only torch keeps its exact version.
-    sections = pins()
-    wanted = [
-        p for p in sections["run, train, render"] if not p.startswith(("numpy", "setuptools"))
-    ]
-    wanted += [
-        p for p in sections["build and test"] if not p.startswith(("catkin", "colcon", "empy"))
-    ]
-    names = [p if p.startswith("torch==") else p.split("==")[0] for p in wanted]
-    if shutil.which("colcon") is None:
-        names.append("colcon-common-extensions")
-    asked = [str(PYTHON), "-c", "import numpy; print(numpy.__version__)"]
-    numpy = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    if not numpy:
-        raise SetupError(f"the Python of ROS 2 {ros} has no NumPy: `apt-get install python3-numpy`")
-    run([*pip, f"numpy=={numpy}", *names], "installing the packages")
+    run([*pip, *packages_beside(ros)], "installing the packages")
 
 
 def repair_cmake_paths() -> None:
