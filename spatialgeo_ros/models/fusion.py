@@ -70,18 +70,26 @@ class HierarchicalAdapter(nn.Module):
         self.unit_scale = unit_scale
         self.hidden_size = hidden_size
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
     def _scale(self, x: Tensor) -> Tensor:
         return F.layer_norm(x, (self.hidden_size,)) if self.unit_scale else x
 
     def project_clip(self, features: Tensor) -> Tensor:
         """CLIP patches ``[B, P, Dc]`` as embeddings ``[B, P, D]``."""
-        return self._scale(self.mm_projector(features))
+        return self._scale(self.mm_projector(features.to(self._dtype)))
 
     def project_moge(self, features: Sequence[Tensor]) -> Tensor:
         """The MoGe layers, each ``[B, P, Dm]`` and earliest first, as embeddings ``[B, P, D]``."""
-        total = self.moge_mm_projector_list[0](features[0])
-        for projector, layer in zip(self.moge_mm_projector_list[1:], features[1:], strict=True):
-            total = total + projector(layer)
+        projected = [
+            projector(layer.to(self._dtype))
+            for projector, layer in zip(self.moge_mm_projector_list, features, strict=True)
+        ]
+        total = projected[0]
+        for one in projected[1:]:
+            total = total + one
         return self._scale(total)
 
     def region_embeddings(

@@ -181,5 +181,7 @@ def spatialgeo_pixels(image: npt.NDArray[np.uint8], size: int = 336) -> Tensor:
     """
     square = Image.fromarray(pad_to_square(image))
     resized = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32)
-    normalised = (resized / 255.0 - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
+    normalised = (resized / 255.0 - np.array(CLIP_MEAN, np.float32)) / np.array(
+        CLIP_STD, np.float32
+    )
     return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))

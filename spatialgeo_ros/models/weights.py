@@ -1,0 +1,254 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weight files: read safely, verify, load with errors that name file and tensor, and save.
+
+No pickle is ever executed: ``.safetensors``, or PyTorch files through ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from spatialgeo_ros.errors import ModelLoadError
+
+_PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
+_NAMED_IN_ERROR = 3
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify_sha256(path: Path, expected: str) -> None:
+    """Check that a file is the one that the profile means.
+
+    Raises:
+        ModelLoadError: The hash differs, or the file is missing.
+    """
+    _require_file(path)
+    actual = sha256_of(path)
+    if actual != expected.lower():
+        raise ModelLoadError(
+            f"{path} is not the file this profile expects (sha256 {actual[:12]}…, expected "
+            f"{expected[:12]}…): it is damaged or of another version; get it again"
+        )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise ModelLoadError(f"weight file {path} does not exist; download or train it first")
+    if path.stat().st_size == 0:
+        raise ModelLoadError(f"weight file {path} is empty; get it again")
+    with path.open("rb") as stream:
+        if stream.read(40).startswith(b"version https://git-lfs"):
+            raise ModelLoadError(f"{path} is a git-lfs pointer, not the weights; run git lfs pull")
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a weight file on the CPU, and what else it says about itself.
+
+    Args:
+        path: ``.safetensors``, or ``.pt``, ``.pth``, ``.bin`` holding a state dict, or a dict with
+            the state dict under ``model`` (MoGe) or ``state_dict``.
+
+    Returns:
+        State dict, and metadata: of safetensors the header's (``config`` is decoded from JSON), of
+        PyTorch files the other entries of the outer dict, such as ``model_config``.
+
+    Raises:
+        ModelLoadError: Missing, damaged, of another format, or with anything but tensors in it.
+    """
+    path = Path(path)
+    _require_file(path)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix not in _PYTORCH_SUFFIXES:
+        raise ModelLoadError(
+            f"{path}: unknown kind of weight file; use .safetensors, {', '.join(_PYTORCH_SUFFIXES)}"
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ModelLoadError(
+            f"{path} cannot be read as plain tensors (damaged, or it holds code, which is never "
+            f"run): {str(error).splitlines()[0]}"
+        ) from error
+    metadata: dict[str, Any] = {}
+    if isinstance(content, dict):
+        for key in ("model", "state_dict"):
+            if isinstance(content.get(key), dict):
+                metadata = {k: v for k, v in content.items() if k != key}
+                content = content[key]
+                break
+    if not isinstance(content, dict):
+        raise ModelLoadError(f"{path} holds a {type(content).__name__}, not named tensors")
+    for name, value in content.items():
+        if not isinstance(value, Tensor):
+            raise ModelLoadError(f"{path}: entry '{name}' is a {type(value).__name__}, no tensor")
+    return content, metadata
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stream:
+            metadata: dict[str, Any] = dict(stream.metadata() or {})
+            state = {name: stream.get_tensor(name) for name in stream.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelLoadError(f"{path} is damaged or no safetensors file: {error}") from error
+    if "config" in metadata:
+        try:
+            metadata["config"] = json.loads(metadata["config"])
+        except json.JSONDecodeError as error:
+            raise ModelLoadError(f"{path}: its configuration is not JSON: {error}") from error
+    return state, metadata
+
+
+def tensor_shape(path: str | Path, name: str) -> tuple[int, ...]:
+    """Shape of one tensor, read from a safetensors header alone.
+
+    Raises:
+        ModelLoadError: The file cannot be read or has no such tensor.
+    """
+    path = Path(path)
+    _require_file(path)
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stream:
+            if name in stream.keys():
+                return tuple(stream.get_slice(name).get_shape())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelLoadError(f"{path} is damaged or no safetensors file: {error}") from error
+    raise ModelLoadError(f"{path} has no tensor '{name}'; it belongs to another model")
+
+
+def load_into(
+    module: nn.Module, state: Mapping[str, Tensor], source: str | Path, *, strict: bool = True
+) -> None:
+    """Copy tensors into a module.
+
+    Args:
+        module: Built for these tensors; it keeps its own dtypes.
+        state: As from ``read_weights``.
+        source: Named in errors.
+        strict: Also refuse tensors that the module does not have. Missing ones always fail.
+
+    Raises:
+        ModelLoadError: Names the first tensors that are missing, unexpected, of another shape, or
+            not finite.
+    """
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelLoadError(f"{source}: tensor '{name}' has values that are not finite")
+    try:
+        result = module.load_state_dict(dict(state), strict=False)
+    except RuntimeError as error:
+        found = re.findall(
+            r"size mismatch for (\S+): copying a param with shape (.+?) from checkpoint, "
+            r"the shape in current model is (.+?)\.(?:\n|$)",
+            str(error),
+        )
+        if not found:
+            raise ModelLoadError(f"{source}: {error}") from error
+        listed = "; ".join(
+            f"'{name}' is {_shape(there)} but the model needs {_shape(here)}"
+            for name, there, here in found[:_NAMED_IN_ERROR]
+        )
+        raise ModelLoadError(
+            f"{source}: tensor {listed}{_more(found)}; the profile is for another checkpoint"
+        ) from error
+    # BatchNorm's step counter is bookkeeping of training, absent from some exports.
+    missing = [k for k in result.missing_keys if not k.endswith("num_batches_tracked")]
+    if missing:
+        raise ModelLoadError(f"{source} lacks {_names(missing)} of {type(module).__name__}")
+    if strict and result.unexpected_keys:
+        raise ModelLoadError(
+            f"{source} has {_names(result.unexpected_keys)}, unknown to {type(module).__name__}"
+        )
+
+
+def _shape(text: str) -> str:
+    return text.removeprefix("torch.Size(").rstrip(")")
+
+
+def _more(items: list[Any]) -> str:
+    extra = len(items) - _NAMED_IN_ERROR
+    return f" and {extra} more" if extra > 0 else ""
+
+
+def _names(names: list[str]) -> str:
+    quoted = ", ".join(f"'{n}'" for n in names[:_NAMED_IN_ERROR])
+    return f"tensor{'s' if len(names) > 1 else ''} {quoted}{_more(names)}"
+
+
+def save_weights(
+    module: nn.Module,
+    path: str | Path,
+    *,
+    config: Mapping[str, Any] | None = None,
+    half: bool = True,
+    **metadata: str,
+) -> str:
+    """Write a module's tensors as safetensors, atomically.
+
+    Args:
+        module: Its whole state dict is saved.
+        path: Of the file.
+        config: What the module was built from; goes into the header as JSON.
+        half: Matrices and kernels as float16. Vectors (norms, biases, batch statistics) stay
+            float32: they are small, and a variance can be too small for float16.
+        metadata: More entries for the header (licence, training step, ...).
+
+    Returns:
+        The file's SHA-256, for the profile.
+
+    Raises:
+        ModelLoadError: A tensor is not finite, or not any more in float16.
+    """
+    path = Path(path)
+    state: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        kept = tensor.detach().cpu().contiguous().clone()
+        if half and kept.is_floating_point() and kept.dim() > 1:
+            kept = kept.half()
+        if kept.is_floating_point() and not torch.isfinite(kept).all():
+            raise ModelLoadError(f"{path}: tensor '{name}' cannot be saved: it is not finite")
+        state[name] = kept
+    header = {"format": "pt", **metadata}
+    if config is not None:
+        header["config"] = json.dumps(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    save_file(state, partial, metadata=header)
+    os.replace(partial, path)
+    return sha256_of(path)
+
+
+def weight_bytes(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers, quantisation constants included."""
+    total = 0
+    for tensor in [*module.parameters(), *module.buffers()]:
+        total += tensor.numel() * tensor.element_size()
+        quantised = getattr(tensor, "quant_state", None)
+        while quantised is not None:
+            for part in (quantised.absmax, quantised.code):
+                total += part.numel() * part.element_size()
+            quantised = quantised.state2 if quantised.nested else None
+    return total
