@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores answers of the language model by SpatialRGPT-Bench's rules, beside the best constant answer.
+"""Scores the language model by SpatialRGPT-Bench's rules, beside the best constant answer.
 
 A number is right within 25 % of the truth, a clock hour within one hour, a word when it is the
 right one.
@@ -34,7 +34,7 @@ def is_right(question: QA, answer: str) -> bool:
 
 
 def constant_share(questions: Sequence[QA]) -> float:
-    """Share right of the best single answer to all of one family's questions (chosen afterwards)."""
+    """Share right of the best single answer to each form of question (chosen afterwards)."""
     best = 0.0
     for form in {question.form for question in questions}:
         group = [question for question in questions if question.form == form]

@@ -160,10 +160,11 @@ def _cabinet(size: Size, rgb: Rgb, rng: np.random.Generator) -> list[Part]:
 def _plant(size: Size, rgb: Rgb, rng: np.random.Generator) -> list[Part]:
     w, _, h = size
     pot = 0.17
+    stem = (h - 2 * pot) / 3
     parts = [
         Part("cylinder", (w * 0.30, w * 0.30, pot), (0, 0, pot), rgb),
         Part("cylinder", (w * 0.26, w * 0.26, 0.01), (0, 0, 2 * pot), _EARTH),
-        Part("cylinder", (0.02, 0.02, (h - 2 * pot) / 3), (0, 0, 2 * pot + (h - 2 * pot) / 3), _WOOD),
+        Part("cylinder", (0.02, 0.02, stem), (0, 0, 2 * pot + stem), _WOOD),
     ]
     crown = h - 2 * pot - 0.10
     for k in range(6):

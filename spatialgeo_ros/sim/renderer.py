@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Renders a room with MuJoCo (software OpenGL is enough): colour, depth and object index per pixel."""
+"""Renders a room with MuJoCo, in software where need be: colour, depth, object index per pixel."""
 
 from __future__ import annotations
 
@@ -203,9 +203,9 @@ class RoomRenderer:
         Raises:
             ValueError: when ``camera`` is not of that form or of another size than the renderer.
         """
-        centred = abs(camera.cx - (self.width - 1) / 2) < 1 and abs(
-            camera.cy - (self.height - 1) / 2
-        ) < 1
+        centred = (
+            abs(camera.cx - (self.width - 1) / 2) < 1 and abs(camera.cy - (self.height - 1) / 2) < 1
+        )
         if (camera.width, camera.height) != (self.width, self.height) or not centred:
             raise ValueError(
                 f"the renderer is {self.width}x{self.height} with a centred principal point; got "

@@ -35,13 +35,15 @@ def camera_pose(
     """Pose of the optical frame in the world for a base at (x, y) that heads along ``yaw``.
 
     Args:
-        x, y: of the base, metres.
+        x: of the base, metres.
+        y: of the base, metres.
         yaw: heading, radians counter-clockwise from world x.
         height: of the camera above the floor, metres.
         pitch: downward tilt, radians.
         roll: clockwise as the camera sees it, radians.
     """
-    forward = np.array([math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), -math.sin(pitch)])
+    ahead, drop = math.cos(pitch), math.sin(pitch)
+    forward = np.array([math.cos(yaw) * ahead, math.sin(yaw) * ahead, -drop])
     right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
     down = np.cross(forward, right)
     c, s = math.cos(roll), math.sin(roll)
@@ -113,7 +115,7 @@ def _loop(room: Room, clearance: float) -> np.ndarray:
     angles = np.linspace(-math.pi, math.pi, 72, endpoint=False)
     reach = 0.5 * math.hypot(room.width, room.depth)
     for inner in (0.9, 0.6, 0.3):
-        radii = []
+        radii: list[float] = []
         for angle in angles:
             candidates = np.arange(reach, inner - 1e-9, -0.05)
             free = [
@@ -121,8 +123,10 @@ def _loop(room: Room, clearance: float) -> np.ndarray:
                 for r in candidates
                 if room.is_free(r * math.cos(angle), r * math.sin(angle), clearance)
             ]
-            radii.append(free[0] if free else None)
-        if any(radius is None for radius in radii):
+            if not free:
+                break
+            radii.append(float(free[0]))
+        if len(radii) < len(angles):
             continue
         points = np.array(
             [[r * math.cos(a), r * math.sin(a)] for r, a in zip(radii, angles, strict=True)]

@@ -101,7 +101,7 @@ class Room:
         raise KeyError(f"no {name!r} in room {self.seed}")
 
     def is_free(self, x: float, y: float, margin: float) -> bool:
-        """Tell whether a disc of radius ``margin`` metres at (x, y) touches no furniture or wall."""
+        """Tell whether a disc of radius ``margin`` m at (x, y) touches no furniture or wall."""
         if abs(x) > self.width / 2 - margin or abs(y) > self.depth / 2 - margin:
             return False
         return all(_footprint_distance(thing, x, y) > margin for thing in self.objects)
@@ -229,8 +229,9 @@ def make_room(seed: int, min_objects: int = 5, max_objects: int = 9) -> Room:
     tone = rng.uniform(0.62, 0.85)
     wall = (float(tone), float(tone * rng.uniform(0.92, 1)), float(tone * rng.uniform(0.80, 1)))
     tone = rng.uniform(0.35, 0.6)
-    floor = (float(tone), float(tone * rng.uniform(0.75, 0.95)), float(tone * rng.uniform(0.5, 0.9)))
+    green, blue = tone * rng.uniform(0.75, 0.95), tone * rng.uniform(0.5, 0.9)
+    floor = (float(tone), float(green), float(blue))
     pattern = float(rng.choice([0.0, 0.2, 0.4, 0.6]))
     light = (float(rng.uniform(0.25, 0.45)), float(rng.uniform(0.4, 0.7)))
-    decorations = tuple(_decorate(rng, width, depth))
-    return Room(seed, width, depth, height, tuple(objects), decorations, wall, floor, pattern, light)
+    flat = tuple(_decorate(rng, width, depth))
+    return Room(seed, width, depth, height, tuple(objects), flat, wall, floor, pattern, light)

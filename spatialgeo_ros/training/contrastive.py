@@ -62,7 +62,9 @@ class ContrastiveTask:
         self._number = {name: k for k, name in enumerate(self.names)}
         self._names_ids = token_batch(tokenizer, self.names)
 
-    def _batch(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor, list[str]]:
+    def _batch(
+        self, frames: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, list[str]]:
         images, targets, captions = [], [], []
         for frame in frames:
             seen = self.store.seen(int(frame), 0.002)
@@ -121,7 +123,8 @@ class ContrastiveTask:
         names = model.text_embedding(*self._names_ids)
         pointed, named, kinds = [], [], []
         for frame in frames:
-            image = torch.from_numpy(self.store.image[frame].transpose(2, 0, 1)[None] / 255.0).float()
+            pixels = self.store.image[frame].transpose(2, 0, 1)[None] / 255.0
+            image = torch.from_numpy(pixels).float()
             features = model(model.normalise(image))
             similar = (model.patch_embedding(features)[0] @ names.T).numpy()
             for thing in self.store.seen(int(frame), 0.01):

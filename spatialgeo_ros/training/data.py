@@ -126,7 +126,8 @@ class FrameStore:
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
             truncated = x0 == 0 or y0 == 0 or x1 == width or y1 == height
-            patches = mask.reshape(GRID_ROWS, height // GRID_ROWS, GRID_COLUMNS, width // GRID_COLUMNS)
+            cell = (height // GRID_ROWS, width // GRID_COLUMNS)
+            patches = mask.reshape(GRID_ROWS, cell[0], GRID_COLUMNS, cell[1])
             truth = room.objects[int(number)]
             found.append(
                 SeenObject(
@@ -172,8 +173,10 @@ class GeometryBatch:
     on_object: Tensor
 
 
-def geometry_batch(store: FrameStore, frames: np.ndarray, rng: np.random.Generator | None) -> GeometryBatch:
-    """Assemble frames; with ``rng`` they are augmented, mirrored half the time and some letterboxed.
+def geometry_batch(
+    store: FrameStore, frames: np.ndarray, rng: np.random.Generator | None
+) -> GeometryBatch:
+    """Assemble frames; with ``rng`` they are augmented, half are mirrored, some letterboxed.
 
     Returns:
         image [B, 3, 96, 128], prior [B, 4, 96, 128], points [B, 48, 64, 3] metres in the optical

@@ -56,7 +56,7 @@ class FrameFeatures:
 
 
 def _mask_variants(mask: np.ndarray) -> list[np.ndarray]:
-    """The exact mask, and a coarser one: at run time a region comes from segmentation, not truth."""
+    """The exact mask and a coarser one: at run time a region comes from segmentation."""
     kernel = np.ones((3, 3), np.uint8)
     solid = mask.astype(np.uint8)
     eroded = cv2.erode(solid, kernel)
@@ -84,7 +84,8 @@ def encode_frames(
 
     Args:
         store: the frames.
-        clip, moge: the trained towers.
+        clip: trained towers.
+        moge: trained geometry network.
         frames: indices of the frames to encode.
         batch: frames per pass.
     """

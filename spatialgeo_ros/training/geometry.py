@@ -46,7 +46,8 @@ def geometry_loss(out: dict[str, Tensor], batch: GeometryBatch) -> tuple[Tensor,
     difference = out["points"][..., 2].clamp_min(1e-3).log() - (log_z - scale.log()[:, None, None])
     gradient = difference.new_zeros(())
     for axis in (1, 2):
-        both = valid.narrow(axis, 1, valid.shape[axis] - 1) * valid.narrow(axis, 0, valid.shape[axis] - 1)
+        inner = valid.shape[axis] - 1
+        both = valid.narrow(axis, 1, inner) * valid.narrow(axis, 0, inner)
         gradient = gradient + (difference.diff(dim=axis).abs() * both).mean()
     metric = (out["metric_scale"].log() - scale.log()).abs().mean()
     mask = F.binary_cross_entropy_with_logits(out["mask_logits"], valid)
@@ -57,7 +58,7 @@ def geometry_loss(out: dict[str, Tensor], batch: GeometryBatch) -> tuple[Tensor,
 
 @torch.inference_mode()
 def depth_errors(model: MoGe2, store: FrameStore, frames: np.ndarray) -> dict[str, float]:
-    """Metric depth errors over all pixels: abs-rel, delta < 1.25, and abs-rel with scale aligned."""
+    """Metric depth errors over all pixels: abs-rel, delta < 1.25, abs-rel with scale aligned."""
     model.eval()
     rows = []
     for start in range(0, len(frames), 20):
@@ -81,7 +82,8 @@ def train_geometry(
 ) -> MoGe2:
     """Train, or go on from the checkpoint in ``folder``; returns the trained network."""
     torch.manual_seed(schedule.seed)
-    model = MoGe2(**NANO_CONFIG).to(memory_format=torch.channels_last)
+    model = MoGe2(**NANO_CONFIG)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     watched = np.linspace(0, len(held_out) - 1, min(100, len(held_out))).astype(int)
 
     def step(frames: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:

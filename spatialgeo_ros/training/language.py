@@ -150,9 +150,7 @@ class LanguageTask:
         targets = next_token_targets(batch.labels, batch.block_ids)
         select = targets != IGNORE_LABEL
         values = torch.cat([batch.values[:, 1:], batch.values[:, :1]], dim=1)[select]
-        out = model.forward_packed(
-            prefix, text, batch.block_ids, prefix_valid=valid, select=select
-        )
+        out = model.forward_packed(prefix, text, batch.block_ids, prefix_valid=valid, select=select)
         return out, targets[select], values
 
     def loss(self, logits: Tensor, targets: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,9 +203,7 @@ class LanguageTask:
                     results.append((question, self.tokenizer.decode(tokens)))
         return results
 
-    def scores(
-        self, model: SpatialGeoModel, stage: str, indices: np.ndarray
-    ) -> dict[str, float]:
+    def scores(self, model: SpatialGeoModel, stage: str, indices: np.ndarray) -> dict[str, float]:
         """Share right per family, and over the number and the word questions."""
         return score_answers(self.answers(model, stage, indices))
 
@@ -228,7 +224,8 @@ def train_language(
     """Run the stages in order, each resumable; returns the model with its adapters.
 
     Args:
-        frames, held_out: encoded frames.
+        frames: encoded frames to learn from.
+        held_out: encoded frames of other rooms, for the scores in the log.
         tokenizer: the nano tokenizer.
         folder: one sub-folder per stage is written here.
         schedules: of "base", "stage1" and "stage2".
@@ -236,7 +233,8 @@ def train_language(
     """
     first = next(iter(schedules.values()))
     torch.manual_seed(first.seed)
-    model = SpatialGeoModel({**NANO_LANGUAGE_CONFIG, "vocab_size": len(tokenizer)}, NANO_ADAPTER_CONFIG)
+    language = {**NANO_LANGUAGE_CONFIG, "vocab_size": len(tokenizer)}
+    model = SpatialGeoModel(language, NANO_ADAPTER_CONFIG)
     task = LanguageTask(frames, tokenizer, questions_per_frame)
     watch = LanguageTask(held_out, tokenizer, questions_per_frame)
     watched = np.linspace(0, len(watch) - 1, min(60, len(watch))).astype(int)

@@ -94,7 +94,8 @@ def train(
         log.info("resuming %s at step %d", folder.name, first)
     begun = time.monotonic() - spent
     sums: dict[str, float] = {}
-    bar = tqdm(range(first, schedule.steps), folder.name, schedule.steps, initial=first, mininterval=5)
+    steps = range(first, schedule.steps)
+    bar = tqdm(steps, folder.name, schedule.steps, initial=first, mininterval=5)
     for step in bar:
         # One generator per step: a resumed run draws what an unbroken one would have drawn.
         rng = np.random.default_rng([schedule.seed, step])

@@ -119,7 +119,7 @@ def render_rooms(plan: RenderPlan, seeds: list[int]) -> dict[str, np.ndarray]:
             # Labels are picked, not averaged: a mean over a depth edge is nowhere.
             columns["depth"].append(seen.depth[::2, ::2].astype(np.float16))
             columns["segmentation"].append(seen.segmentation[::2, ::2].astype(np.int8))
-            columns["seed"].append(np.int64(seed))
+            columns["seed"].append(np.array(seed, np.int64))
             columns["intrinsics"].append(
                 np.array([small.fx, small.fy, small.cx, small.cy], np.float32)
             )
@@ -133,7 +133,7 @@ def _write_shard(job: tuple[RenderPlan, list[int], Path]) -> Path:
     plan, seeds, path = job
     cv2.setNumThreads(1)
     partial = path.with_suffix(".part.npz")
-    np.savez(partial, **render_rooms(plan, seeds))
+    np.savez(partial, **render_rooms(plan, seeds))  # type: ignore[arg-type]
     os.replace(partial, path)
     return path
 

@@ -1,0 +1,191 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One command from nothing to the nano profile's weights: render, train, export, describe.
+
+``spatialgeo train --folder runs/nano`` does every step that is not done yet; interrupted, the same
+command goes on from the last checkpoint. ``runs/nano/*/log.jsonl`` are the learning curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spatialgeo_ros.language.tokenizer import LanguageTokenizer, build_nano_tokenizer
+from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.spatialgeo import (
+    NANO_ADAPTER_CONFIG,
+    NANO_LANGUAGE_CONFIG,
+)
+from spatialgeo_ros.models.weights import save_weights
+from spatialgeo_ros.training.contrastive import CAPTION_WORDS, train_contrastive
+from spatialgeo_ros.training.data import FrameStore
+from spatialgeo_ros.training.features import (
+    FrameFeatures,
+    encode_frames,
+    load_features,
+    save_features,
+)
+from spatialgeo_ros.training.geometry import train_geometry
+from spatialgeo_ros.training.language import train_language
+from spatialgeo_ros.training.loop import Schedule
+from spatialgeo_ros.training.render import HELD_OUT_SEEDS, RenderPlan, render_dataset
+
+log = logging.getLogger(__name__)
+
+#: What the committed weights were trained with.
+TRAINING_ROOMS = RenderPlan(rooms=1500)
+HELD_OUT_ROOMS = RenderPlan(first_seed=HELD_OUT_SEEDS, rooms=20, frames_per_room=10)
+GEOMETRY = Schedule(steps=4500, batch=8, rate=1.5e-3)
+CONTRASTIVE = Schedule(steps=5000, batch=8, rate=1e-3, weight_decay=0.05)
+LANGUAGE = {
+    "base": Schedule(steps=300, batch=8, rate=1e-3, evaluate_every=150),
+    "stage1": Schedule(steps=150, batch=8, rate=1e-3, evaluate_every=150),
+    "stage2": Schedule(steps=2000, batch=8, rate=1.5e-3, evaluate_every=250),
+}
+#: Frames the language model is trained on, evenly spread over all rooms.
+LANGUAGE_FRAMES = 10_000
+
+
+def shorten(schedule: Schedule, factor: float) -> Schedule:
+    """Scale the length of a schedule, for a quick trial of the whole command."""
+    steps = max(2, round(schedule.steps * factor))
+    return Schedule(
+        steps, schedule.batch, schedule.rate, schedule.weight_decay, schedule.seed,
+        min(schedule.evaluate_every, steps),
+    )  # fmt: skip
+
+
+def _features(
+    path: Path, store: FrameStore, clip: Clip, moge: MoGe2, frames: np.ndarray
+) -> list[FrameFeatures]:
+    if not path.exists():
+        save_features(encode_frames(store, clip, moge, frames), path)
+    return load_features(path)
+
+
+def train_nano(folder: Path, factor: float = 1.0, workers: int = 2) -> dict[str, torch.nn.Module]:
+    """Do every step that is not done yet.
+
+    Args:
+        folder: for data, checkpoints and logs; about 4 GB.
+        factor: share of the full data and steps; below 1 only to try the command out.
+        workers: rendering processes.
+
+    Returns:
+        The trained networks: "geometry", "clip", "language" and "adapter".
+    """
+    tokenizer = build_nano_tokenizer(CAPTION_WORDS)
+    rooms = max(2, round(TRAINING_ROOMS.rooms * factor))
+    training = RenderPlan(rooms=rooms)
+    held_rooms = RenderPlan(
+        first_seed=HELD_OUT_SEEDS,
+        rooms=max(2, round(HELD_OUT_ROOMS.rooms * min(1.0, factor * 5))),
+        frames_per_room=HELD_OUT_ROOMS.frames_per_room,
+    )
+    store = FrameStore(render_dataset(training, folder / "data" / "train", workers))
+    held_out = FrameStore(render_dataset(held_rooms, folder / "data" / "held", workers))
+    log.info("%d training frames, %d held out", len(store), len(held_out))
+    moge = train_geometry(store, held_out, folder / "geometry", shorten(GEOMETRY, factor))
+    clip = train_contrastive(
+        store, held_out, tokenizer, folder / "clip", shorten(CONTRASTIVE, factor)
+    )
+    count = min(len(store), max(16, round(LANGUAGE_FRAMES * factor)))
+    chosen = np.linspace(0, len(store) - 1, count).astype(int)
+    frames = _features(folder / "features_train.pt", store, clip, moge, chosen)
+    held = _features(folder / "features_held.pt", held_out, clip, moge, np.arange(len(held_out)))
+    schedules = {stage: shorten(schedule, factor) for stage, schedule in LANGUAGE.items()}
+    model = train_language(frames, held, tokenizer, folder / "language", schedules)
+    return {
+        "geometry": moge,
+        "clip": clip,
+        "language": model.language_model,
+        "adapter": model.adapter,
+    }
+
+
+def export(
+    networks: dict[str, torch.nn.Module], tokenizer: LanguageTokenizer, folder: Path
+) -> dict[str, str]:
+    """Write the weights as float16 safetensors.
+
+    Returns:
+        The SHA-256 of each file by its name.
+    """
+    configs = {
+        "geometry": NANO_CONFIG,
+        "clip": {
+            "vision": NANO_VISION_CONFIG,
+            "text": {**NANO_TEXT_CONFIG, "vocab_size": len(tokenizer)},
+        },
+        "language": {**NANO_LANGUAGE_CONFIG, "vocab_size": len(tokenizer)},
+        "adapter": NANO_ADAPTER_CONFIG,
+    }
+    hashes = {}
+    for name, network in networks.items():
+        path = folder / f"{name}.safetensors"
+        hashes[path.name] = save_weights(network, path, config=configs[name], licence="Apache-2.0")
+        log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+    tokenizer.save(folder / "tokenizer.json")
+    return hashes
+
+
+def update_profile(profile: Path, hashes: dict[str, str]) -> None:
+    """Put new hashes into a profile, in place; the rest of the file stays as it is.
+
+    Raises:
+        ValueError: the profile names no such file, or no hash beside it.
+    """
+    text = profile.read_text(encoding="utf-8")
+    for name, digest in hashes.items():
+        pattern = rf'(weights: \S*/{re.escape(name)}\n\s*(?:adapter_)?sha256: )"?[0-9a-f]*"?'
+        text, count = re.subn(pattern, rf'\g<1>"{digest}"', text)
+        if count != 1:
+            raise ValueError(f"{profile} has no sha256 line after {name}")
+    profile.write_text(text, encoding="utf-8")
+
+
+def learning_curves(folder: Path) -> dict[str, list[dict[str, float]]]:
+    """Read the logs of all trainings below ``folder``, by stage."""
+    return {
+        str(journal.parent.relative_to(folder)): [
+            json.loads(line) for line in journal.read_text().splitlines()
+        ]
+        for journal in sorted(folder.rglob("log.jsonl"))
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="spatialgeo train", description=__doc__.split("\n")[0])
+    folder = Path("runs/nano")
+    parser.add_argument("--folder", type=Path, default=folder, help="data and checkpoints")
+    parser.add_argument("--output", type=Path, help="where the weights go; default: below --folder")
+    parser.add_argument("--profile", type=Path, help="profile YAML whose hashes are updated")
+    parser.add_argument("--factor", type=float, default=1.0, help="share of data and steps")
+    parser.add_argument("--workers", type=int, default=2, help="rendering processes")
+    parser.add_argument("--threads", type=int, default=0, help="PyTorch threads; 0: its choice")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    networks = train_nano(arguments.folder, arguments.factor, arguments.workers)
+    output = arguments.output or arguments.folder / "weights"
+    hashes = export(networks, build_nano_tokenizer(CAPTION_WORDS), output)
+    if arguments.profile:
+        update_profile(arguments.profile, hashes)
+    for name, digest in hashes.items():
+        print(f"{digest}  {output / name}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
