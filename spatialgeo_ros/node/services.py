@@ -40,8 +40,9 @@ from spatialgeo_ros.node.messages import (
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
+from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
-from spatialgeo_ros.node.worker import Request, Worker
+from spatialgeo_ros.node.worker import Worker
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
 
 _CANCEL_POLL = 0.05  # s; running work looks itself, this is for work that waits in the queue

@@ -14,8 +14,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spatialgeo_ros.errors import (
@@ -31,6 +30,7 @@ from spatialgeo_ros.errors import (
     UnknownCameraError,
 )
 from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.stream_statistics import Counters, LatencyStatistics
 
 _IDLE_TIMEOUT = 30.0  # s that pausing waits for the running inference; none takes longer
@@ -52,27 +52,6 @@ class Observed:
 
     observation: Any
     received: float
-
-
-@dataclass(eq=False)
-class Request:
-    """One unit of work on the newest observation of ``camera``.
-
-    ``work(perception, observation)`` runs on the worker thread. Set ``cancel`` to give up: queued
-    work is dropped, and running work sees :meth:`is_cancelled` at its next token.
-    """
-
-    camera: str
-    work: Callable[[Any, Any], Any]
-    deadline: float
-    max_age: float
-    cancel: threading.Event = field(default_factory=threading.Event)
-    future: Future = field(default_factory=Future)
-    on_start: Callable[[], None] = lambda: None
-
-    def is_cancelled(self) -> bool:
-        """Whether the client gave up, or nobody waits any longer."""
-        return self.cancel.is_set() or time.monotonic() > self.deadline
 
 
 class Worker:
@@ -187,7 +166,7 @@ class Worker:
         with self._wake:
             if request in self._queue:
                 self._queue.remove(request)
-                _fail(request, CancelledError("cancelled before it was served"))
+                request.fail(CancelledError("cancelled before it was served"))
 
     @property
     def queue_length(self) -> int:
@@ -278,12 +257,12 @@ class Worker:
             result = request.work(self._perception, observation)
             self.latencies.add({"request": time.monotonic() - started})
         except CancelledError as error:
-            _fail(request, self._reason_of_cancel(request, error))
+            request.fail(self._reason_of_cancel(request, error))
         except SpatialGeoError as error:
-            _fail(request, error)
+            request.fail(error)
         except Exception as error:
             self._report(error)
-            _fail(request, InternalError(f"{type(error).__name__}: {error}; see the node's log"))
+            request.fail(InternalError(f"{type(error).__name__}: {error}; see the node's log"))
         else:
             if not request.future.done():
                 request.future.set_result(result)
@@ -324,7 +303,7 @@ class Worker:
 
     def _drain(self, error: SpatialGeoError) -> None:
         while self._queue:
-            _fail(self._queue.popleft(), error)
+            self._queue.popleft().fail(error)
         if self._running is not None:
             self._running.cancel.set()
 
@@ -336,8 +315,3 @@ class Worker:
             self._logged.add(text)
             lines = traceback.format_exception(type(error), error, error.__traceback__)
             self._logger.error("".join(lines))
-
-
-def _fail(request: Request, error: SpatialGeoError) -> None:
-    if not request.future.done():
-        request.future.set_exception(error)

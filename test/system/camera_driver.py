@@ -52,6 +52,7 @@ class CameraDriver:
         self.info = node.create_publisher(CameraInfo, f"{base}/camera_info", qos)
         self.depth = node.create_publisher(Image, f"{base}/depth/image_raw", qos)
         self.odometry = node.create_publisher(Odometry, f"/{namespace}/odom", qos)
+        self.name = camera
         self._frame_id = f"{camera}_optical_frame"
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

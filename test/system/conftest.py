@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,19 +58,35 @@ class Robot:
 
 
 def start_robot(folder: Path, **parameters: Any) -> Robot:
-    """Start a node in a namespace of its own and wait until it has come up."""
+    """Start a node in a namespace of its own and wait until it has come up.
+
+    "{namespace}" in the name of a parameter stands for that namespace.
+    """
     namespace = f"robot_{next(_numbers)}"
+    parameters = {key.format(namespace=namespace): v for key, v in parameters.items()}
     process = NodeProcess(FAKE_NODE, folder / namespace, parameters=parameters, namespace=namespace)
     robot = Robot(process, namespace, RosClient(namespace=namespace))
+    expected = "active" if parameters.get("autostart", True) else "unconfigured"
     try:
-        expected = "active" if parameters.get("autostart", True) else "unconfigured"
-        wait_for(
-            lambda: robot.state() == expected, 30.0, lambda: f"'{expected}':\n{process.output}"
-        )
+        wait_for(lambda: _is_up(robot, expected), 60.0, lambda: f"'{expected}':{_dump(process)}")
     except BaseException:
         stop_robot(robot)
         raise
     return robot
+
+
+def _is_up(robot: Robot, expected: str) -> bool:
+    assert robot.process.is_running(), f"the node ended:\n{robot.process.output}"
+    name = robot.name("get_state")
+    services = dict(robot.ros.node.get_service_names_and_types())
+    return name in services and robot.state() == expected
+
+
+def _dump(process: NodeProcess) -> str:
+    """Return the output of a node that hangs, with the stack of each of its threads."""
+    os.kill(process.pid, signal.SIGUSR1)
+    process.wait_for_output("Current thread", 10.0)
+    return f"\n{process.output}"
 
 
 def stop_robot(robot: Robot) -> None:
