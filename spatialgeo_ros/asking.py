@@ -9,6 +9,7 @@ own, is compared with the measurement, and is the answer only where nothing coul
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ from spatialgeo_ros.language.intent import (
 )
 from spatialgeo_ros.language.relations import ObjectFacts
 from spatialgeo_ros.locating import Found
+from spatialgeo_ros.observing import camera_of
 from spatialgeo_ros.remembering import relative_pose
 from spatialgeo_ros.results import (
     Answer,
@@ -54,6 +56,8 @@ from spatialgeo_ros.results import (
 if TYPE_CHECKING:
     from spatialgeo_ros.perception import Perception
 
+#: Open questions that a list of the objects in view answers.
+_SCENE = re.compile(r"\b(see|visible|view|objects|things|there|around|scene|describe)\b")
 #: What can be missing for a measurement while the language model may still answer.
 _UNMEASURABLE = (NoCameraInfoError, NoGeometryError, TooLittleSupportError)
 
@@ -342,6 +346,8 @@ def _tell(
     ]
     run.language_text = networks.answer(
         view.frame.image,
+        camera_of(view.frame)[0],
+        view.mount,
         wording or question,
         masks,
         run.intent.family,
@@ -369,10 +375,11 @@ def _final_text(perception: Perception, run: _Run, observation: Observation) -> 
     if run.language_text:
         return f"{run.language_text} (said by the language model, not measured)"
     if run.intent.family == OPEN:
-        seen = perception.scan(observation)
-        if seen:
-            return _scene_text(seen)
-        raise NoLanguageModelError(
+        if _SCENE.search(run.intent.text.lower()):
+            return _scene_text(perception.scan(observation))
+        missing = perception.networks is None or not perception.networks.has_language
+        problem = NoLanguageModelError if missing else BadRequestError
+        raise problem(
             "this question cannot be answered by measuring, and the profile has no language model "
             "for it: ask for a distance, a size, a direction or a comparison of named objects"
         )
@@ -380,6 +387,8 @@ def _final_text(perception: Perception, run: _Run, observation: Observation) -> 
 
 
 def _scene_text(seen: Sequence[SeenObject]) -> str:
+    if not seen:
+        return "Nothing that I know is in view."
     names = [thing.label for thing in seen[:8]]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return f"In view: {listed}."

@@ -10,24 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadImageError
+from spatialgeo_ros.errors import (
+    BadImageError,
+    NoCameraInfoError,
+    NoGeometryError,
+    TooLittleSupportError,
+)
 from spatialgeo_ros.geometry.background import find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
+    DepthSource,
     PointMap,
     depth_to_metres,
     pointmap_from_depth,
     pointmap_from_monocular,
 )
 from spatialgeo_ros.geometry.pose import gravity_in_camera
+from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.results import MonocularDepth, Mount
+from spatialgeo_ros.results import MonocularDepth, Mount, Networks, Observation
 
 #: Two images show the same view when their aspect ratios differ by less than this share.
 _ASPECT_TOLERANCE = 0.01
@@ -165,3 +173,107 @@ def monocular_pointmap(prediction: MonocularDepth, camera: PinholeCamera) -> Poi
         prediction.depth, prediction.valid, camera, prediction.relative_sigma
     )
     return pointmap if pointmap.valid.any() else None
+
+
+def require_pointmap(observation: Observation) -> PointMap:
+    """Return the point map of an observation.
+
+    Raises:
+        NoCameraInfoError: there is none because the calibration is missing.
+        NoGeometryError: there is none because nothing gives depth.
+    """
+    if observation.pointmap is not None:
+        return observation.pointmap
+    camera, reasons = camera_of(observation.frame)
+    if camera is None:
+        raise NoCameraInfoError(f"{reasons[0]}; publish camera_info beside the image")
+    missing = "; ".join(reason for reason in observation.degraded if "depth" in reason)
+    raise NoGeometryError(
+        f"{missing or 'no depth'}: publish registered depth, or load a profile with a geometry "
+        "network"
+    )
+
+
+class FrameLifter:
+    """Makes observations out of frames: point map, gravity, and what is missing.
+
+    Args:
+        networks: predict depth where there is no sensor's, or None.
+        mounts: by camera name, how a camera without a pose sits on the robot.
+        noise: of the depth sensor.
+    """
+
+    def __init__(
+        self, networks: Networks | None, mounts: Mapping[str, Mount], noise: DepthNoise
+    ) -> None:
+        self._networks = networks
+        self._mounts = mounts
+        self._noise = noise
+
+    def lift(self, frame: Frame, cache: dict[str, Any] | None = None) -> Observation:
+        """Work out a frame; ``cache`` holds what networks computed for it before."""
+        cache = {} if cache is None else cache
+        nominal = None if self._networks is None else self._networks.nominal_mount
+        camera, remarks = camera_of(frame)
+        metres, more = registered_depth(frame)
+        orientation = orientation_of(frame, self._mounts, nominal)
+        remarks += more + orientation.remarks
+        pointmap: PointMap | None = None
+        if camera is not None:
+            if metres is not None:
+                pointmap = sensor_pointmap(metres, camera, self._noise)
+                if pointmap is None:
+                    remarks += ("the depth image has no reading",)
+                else:
+                    orientation = with_seen_floor(orientation, pointmap)
+            if pointmap is None:
+                pointmap = self._monocular(frame, camera, orientation.mount, cache)
+                if pointmap is None:
+                    remarks += ("no depth: neither a sensor's nor a geometry network's",)
+                elif orientation.gravity is None and orientation.mount is not None:
+                    remarks += ("monocular depth assumes the profile's nominal camera mount",)
+        return Observation(
+            frame,
+            pointmap,
+            orientation.gravity,
+            orientation.height,
+            cache,
+            degraded=remarks,
+            mount=orientation.mount,
+        )
+
+    def encode(self, observation: Observation) -> None:
+        """Run every tower now, and fill the holes of sensor depth."""
+        if self._networks is None:
+            return
+        frame = observation.frame
+        self._networks.encode(
+            frame.image, camera_of(frame)[0], observation.mount, observation.visual
+        )
+        if (aligned := self.aligned(observation)) is not None:
+            observation.pointmap = aligned
+
+    def aligned(self, observation: Observation) -> PointMap | None:
+        """Return sensor depth with its holes filled by aligned monocular depth, or None."""
+        sensor = observation.pointmap
+        if sensor is None or sensor.source is not DepthSource.SENSOR:
+            return None
+        monocular = self._monocular(
+            observation.frame, sensor.camera, observation.mount, observation.visual
+        )
+        if monocular is None:
+            return None
+        try:
+            alignment = align_depth(monocular.depth, sensor.depth, sensor.sigma)
+        except TooLittleSupportError:
+            return None
+        return alignment.apply(monocular, sensor)
+
+    def _monocular(
+        self, frame: Frame, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
+    ) -> PointMap | None:
+        if self._networks is None or not self._networks.has_geometry:
+            return None
+        if "monocular" not in cache:
+            cache["monocular"] = self._networks.depth(frame.image, camera, mount, cache)
+        return monocular_pointmap(cache["monocular"], camera)

@@ -17,29 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.asking import ask_question
-from spatialgeo_ros.errors import (
-    BadRequestError,
-    NoCameraInfoError,
-    NoGeometryError,
-    TooLittleSupportError,
-)
+from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
-from spatialgeo_ros.geometry.pointmap import DepthNoise, DepthSource, PointMap
+from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.language.intent import parse_question
 from spatialgeo_ros.locating import Found, Locator
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
-from spatialgeo_ros.observing import (
-    camera_of,
-    monocular_pointmap,
-    orientation_of,
-    registered_depth,
-    sensor_pointmap,
-    with_seen_floor,
-)
+from spatialgeo_ros.observing import FrameLifter, require_pointmap
 from spatialgeo_ros.remembering import express, relative_pose, remembered
 from spatialgeo_ros.results import (
     Answer,
@@ -89,8 +78,7 @@ class Perception:
         self.locator = Locator(networks)
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
-        self._mounts = dict(mounts or {})
-        self._noise = depth_noise or DepthNoise()
+        self._lifter = FrameLifter(networks, dict(mounts or {}), depth_noise or DepthNoise())
         self._world_frame = ""
 
     @classmethod
@@ -122,10 +110,9 @@ class Perception:
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
+        parse_question("how far is the chair?")  # compiles the patterns of the grammar
         if self.networks is None:
             return
-        from spatialgeo_ros.geometry.camera import PinholeCamera
-
         image = np.full((480, 640, 3), 127, np.uint8)
         camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
         cache: dict[str, Any] = {}
@@ -138,7 +125,17 @@ class Perception:
             self.networks.similarity(image, (*names, *self.networks.background_names), cache)
         if self.networks.has_language:
             question = "how far is the object <region> from the camera ?"
-            self.networks.answer(image, question, [mask], "camera_distance", cache, None, None)
+            self.networks.answer(
+                image,
+                camera,
+                self.networks.nominal_mount,
+                question,
+                [mask],
+                "camera_distance",
+                cache,
+                None,
+                None,
+            )
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.
@@ -147,11 +144,11 @@ class Perception:
         """
         timings: dict[str, float] = {}
         started = time.perf_counter()
-        observation = self._geometry(frame)
+        observation = self._lifter.lift(frame)
         timings["geometry"] = time.perf_counter() - started
-        if self._encode_always and self.networks is not None:
+        if self._encode_always:
             started = time.perf_counter()
-            self._encode(observation)
+            self._lifter.encode(observation)
             timings["encode"] = time.perf_counter() - started
         started = time.perf_counter()
         observation.keyframe = self._remember(observation)
@@ -276,6 +273,7 @@ class Perception:
             self.networks.close()
         self.networks = None
         self.locator = Locator(None)
+        self._lifter = FrameLifter(None, {}, DepthNoise())
 
     # For the parts of the facade (asking.py)
 
@@ -314,12 +312,12 @@ class Perception:
             age = (asked.frame.stamp_ns - seen_in.frame.stamp_ns) * 1e-9
             notes.append(f"'{found.region.label}' is not in view now: seen {age:.1f} s earlier")
         try:
-            points = self._segment(seen_in, self._require_pointmap(seen_in), found.region)
+            points = _segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:
-            aligned = self._aligned(seen_in)
+            aligned = self._lifter.aligned(seen_in)
             if aligned is None:
                 raise
-            points = self._segment(seen_in, aligned, found.region)
+            points = _segment(seen_in, aligned, found.region)
             notes.append(
                 f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
             )
@@ -329,72 +327,6 @@ class Perception:
         )
 
     # Internals
-
-    def _geometry(self, frame: Frame, cache: dict[str, Any] | None = None) -> Observation:
-        """Everything about a frame but its place in the memory."""
-        cache = {} if cache is None else cache
-        nominal = None if self.networks is None else self.networks.nominal_mount
-        camera, remarks = camera_of(frame)
-        metres, more = registered_depth(frame)
-        orientation = orientation_of(frame, self._mounts, nominal)
-        remarks += more + orientation.remarks
-        pointmap: PointMap | None = None
-        if camera is not None:
-            if metres is not None:
-                pointmap = sensor_pointmap(metres, camera, self._noise)
-                if pointmap is None:
-                    remarks += ("the depth image has no reading",)
-                else:
-                    orientation = with_seen_floor(orientation, pointmap)
-            if pointmap is None and self.networks is not None and self.networks.has_geometry:
-                if "monocular" not in cache:
-                    cache["monocular"] = self.networks.depth(
-                        frame.image, camera, orientation.mount, cache
-                    )
-                pointmap = monocular_pointmap(cache["monocular"], camera)
-                if orientation.gravity is None and orientation.mount is not None:
-                    remarks += ("monocular depth assumes the profile's nominal camera mount",)
-            if pointmap is None:
-                remarks += ("no depth: neither a sensor's nor a geometry network's",)
-        return Observation(
-            frame,
-            pointmap,
-            orientation.gravity,
-            orientation.height,
-            cache,
-            degraded=remarks,
-            mount=orientation.mount,
-        )
-
-    def _encode(self, observation: Observation) -> None:
-        if self.networks is None:
-            return
-        camera, _ = camera_of(observation.frame)
-        self.networks.encode(
-            observation.frame.image, camera, observation.mount, observation.visual
-        )
-        if (aligned := self._aligned(observation)) is not None:
-            observation.pointmap = aligned
-
-    def _aligned(self, observation: Observation) -> PointMap | None:
-        """Sensor depth with its holes filled by aligned monocular depth; None if impossible."""
-        sensor, cache = observation.pointmap, observation.visual
-        if sensor is None or sensor.source is not DepthSource.SENSOR:
-            return None
-        if self.networks is None or not self.networks.has_geometry:
-            return None
-        if "monocular" not in cache:
-            cache["monocular"] = self.networks.depth(
-                observation.frame.image, sensor.camera, observation.mount, cache
-            )
-        monocular = monocular_pointmap(cache["monocular"], sensor.camera)
-        if monocular is None:
-            return None
-        try:
-            alignment = align_depth(monocular.depth, sensor.depth, sensor.sigma)
-        except TooLittleSupportError:
-            return None
-        return alignment.apply(monocular, sensor)
 
     def _remember(self, observation: Observation) -> Decision | None:
         frame, pointmap = observation.frame, observation.pointmap
@@ -419,25 +351,8 @@ class Perception:
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:
             return observation
-        rebuilt = self._geometry(observation.frame, observation.visual)
+        rebuilt = self._lifter.lift(observation.frame, observation.visual)
         return replace(rebuilt, keyframe=observation.keyframe)
-
-    def _require_pointmap(self, observation: Observation) -> PointMap:
-        if observation.pointmap is not None:
-            return observation.pointmap
-        if camera_of(observation.frame)[0] is None:
-            reason = camera_of(observation.frame)[1][0]
-            raise NoCameraInfoError(f"{reason}; publish camera_info beside the image")
-        reasons = [r for r in observation.degraded if "depth" in r]
-        raise NoGeometryError(
-            f"{'; '.join(reasons) or 'no depth'}: publish registered depth, or load a profile with "
-            "a geometry network"
-        )
-
-    def _segment(
-        self, observation: Observation, pointmap: PointMap, region: Region
-    ) -> ObjectPoints:
-        return segment_object(pointmap, region, observation.gravity, observation.camera_height)
 
     def _measure_one(
         self,
@@ -468,3 +383,6 @@ class Perception:
         notes = [estimate.reason, *(thing.note for thing in used)]
         return replace(estimate, reason="; ".join(note for note in notes if note))
 
+
+def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
+    return segment_object(pointmap, region, observation.gravity, observation.camera_height)

@@ -89,6 +89,8 @@ class Networks(Protocol):
     def answer(
         self,
         image: np.ndarray,
+        camera: PinholeCamera | None,
+        mount: Mount | None,
         question: str,
         regions: Sequence[npt.NDArray[np.bool_]],
         family: str,
