@@ -34,14 +34,9 @@ from spatialgeo_ros.node.camera_publisher import (
 from spatialgeo_ros.node.ground_truth import DetectionPublisher, ground_truth
 from spatialgeo_ros.node.parameters import Change, ParameterError, Spec
 from spatialgeo_ros.sim.depth_noise import DepthSensorModel
+from spatialgeo_ros.sim.path import BaseState, RobotPath
 from spatialgeo_ros.sim.renderer import Rendered, RendererUnavailableError, RoomRenderer
-from spatialgeo_ros.sim.rig import (
-    BaseState,
-    RobotPath,
-    base_pose,
-    camera_pose,
-    default_camera,
-)
+from spatialgeo_ros.sim.rig import base_pose, camera_pose, default_camera
 from spatialgeo_ros.sim.room import Room, make_room
 
 _START = Change.STARTUP

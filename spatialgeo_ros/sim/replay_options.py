@@ -19,19 +19,40 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("path", help="folder with color/ and depth/, or a bag (folder, .mcap, .db3)")
-    add("--rate", type=float, help="frames per second; default: as recorded (folders without "
-        "times in their file names: 10)")
+    add(
+        "--rate",
+        type=float,
+        help="frames per second; default: as recorded (folders without "
+        "times in their file names: 10)",
+    )
     add("--speed", type=float, default=1.0, help="factor on the recorded time, without --rate")
     add("--loop", action="store_true", help="start again at the end")
-    add("--clock", type=float, nargs="?", const=50.0, metavar="HZ", help="publish /clock with the "
-        "recorded time; then stamps are kept and other nodes need use_sim_time")
-    add("--stamps", choices=("now", "recorded"), help="header stamps: shifted to the present "
-        "(default) or as recorded (default with --clock)")
+    add(
+        "--clock",
+        type=float,
+        nargs="?",
+        const=50.0,
+        metavar="HZ",
+        help="publish /clock with the "
+        "recorded time; then stamps are kept and other nodes need use_sim_time",
+    )
+    add(
+        "--stamps",
+        choices=("now", "recorded"),
+        help="header stamps: shifted to the present "
+        "(default) or as recorded (default with --clock)",
+    )
     add("--wait-for-subscriber", action="store_true", help="begin when someone subscribes")
     add("--camera", default="camera", help="name of the camera: prefix of topics and frames")
     add("--reliable", action="store_true", help="publish images reliably, not best effort")
-    add("--topic", action="append", default=[], metavar="ROLE=TOPIC", help="bag topic that plays "
-        f"a role ({', '.join(BAG_ROLES)}); found by type otherwise, ROLE= leaves it out")
+    add(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="ROLE=TOPIC",
+        help="bag topic that plays "
+        f"a role ({', '.join(BAG_ROLES)}); found by type otherwise, ROLE= leaves it out",
+    )
     folder = parser.add_argument_group("folders of images")
     add = folder.add_argument
     add("--calibration", help="YAML or JSON file of intrinsics; default: one in the folder")
@@ -39,13 +60,29 @@ def build_parser() -> argparse.ArgumentParser:
         add(f"--{name}", type=float, help="intrinsics in pixels")
     add("--width", type=int, default=640, help="image width the intrinsics are for, px")
     add("--height", type=int, default=480, help="image height the intrinsics are for, px")
-    add("--world-axes", choices=("optical", "rep103"), default="optical", help="axes of the "
-        "trajectory's world: optical (x right, y down, z forward) or rep103 (z up)")
-    add("--camera-height", type=float, help="lift the trajectory so that the first camera is this "
-        "many metres above the floor (z = 0)")
-    add("--mount", type=float, nargs=6, default=[0.0] * 6, metavar="N", help="x y z roll pitch yaw "
+    add(
+        "--world-axes",
+        choices=("optical", "rep103"),
+        default="optical",
+        help="axes of the "
+        "trajectory's world: optical (x right, y down, z forward) or rep103 (z up)",
+    )
+    add(
+        "--camera-height",
+        type=float,
+        help="lift the trajectory so that the first camera is this "
+        "many metres above the floor (z = 0)",
+    )
+    add(
+        "--mount",
+        type=float,
+        nargs=6,
+        default=[0.0] * 6,
+        metavar="N",
+        help="x y z roll pitch yaw "
         "(m, rad) of the camera on the base; give the node's parameter <camera>.mount the same. "
-        "Default: the base is the camera")
+        "Default: the base is the camera",
+    )
     return parser  # fmt: skip
 
 

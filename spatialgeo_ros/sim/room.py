@@ -102,16 +102,22 @@ class Room:
 
     def is_free(self, x: float, y: float, margin: float) -> bool:
         """Tell whether a disc of radius ``margin`` m at (x, y) touches no furniture or wall."""
-        if abs(x) > self.width / 2 - margin or abs(y) > self.depth / 2 - margin:
-            return False
-        return all(_footprint_distance(thing, x, y) > margin for thing in self.objects)
+        return bool(self.free(np.array([[x, y]]), margin)[0])
+
+    def free(self, places: np.ndarray, margin: float) -> np.ndarray:
+        """Tell for each of ``places`` [N, 2] whether :meth:`is_free`; returns [N] bool."""
+        walls = np.array([self.width, self.depth]) / 2 - margin
+        clear = (np.abs(places) <= walls).all(axis=1)
+        for thing in self.objects:
+            clear &= _footprint_distance(thing, places) > margin
+        return clear
 
 
-def _footprint_distance(thing: SceneObject, x: float, y: float) -> float:
-    dx, dy = x - thing.centre[0], y - thing.centre[1]
+def _footprint_distance(thing: SceneObject, places: np.ndarray) -> np.ndarray:
+    dx, dy = (places - np.array(thing.centre[:2])).T
     c, s = math.cos(thing.yaw), math.sin(thing.yaw)
-    u, v = abs(c * dx + s * dy) - thing.size[0] / 2, abs(-s * dx + c * dy) - thing.size[1] / 2
-    return math.hypot(max(u, 0.0), max(v, 0.0))
+    u, v = np.abs(c * dx + s * dy) - thing.size[0] / 2, np.abs(-s * dx + c * dy) - thing.size[1] / 2
+    return np.hypot(np.maximum(u, 0.0), np.maximum(v, 0.0))
 
 
 def _separated(a: SceneObject, b: SceneObject, gap: float) -> bool:

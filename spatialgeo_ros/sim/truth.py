@@ -46,9 +46,7 @@ class SceneTruth:
         x, y, z = level @ world_from_camera.inverse().apply(np.array(thing.centre))
         return ObjectFacts((float(x), float(y), float(z)), thing.size)
 
-    def distance(
-        self, kind: Kind, world_from_camera: Pose, first: str, second: str = ""
-    ) -> float:
+    def distance(self, kind: Kind, world_from_camera: Pose, first: str, second: str = "") -> float:
         """Return the true value of a kind of distance, metres.
 
         Distances to the nearest part and gaps are between visible surfaces, everything else is
