@@ -237,6 +237,7 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     save_file(state, partial, metadata=header)
+    partial.chmod(0o644)  # safetensors writes for the owner alone; an installed file is for all
     os.replace(partial, path)
     return sha256_of(path)
 
