@@ -44,6 +44,20 @@ MACROS: dict[str, str] = {
     "one": "(one|object|thing|item|region|of (them|these|those|the two|these two|the following"
     "|both) [objects|regions|things])",
     "meters": "(meters|metres|meter|metre|m|cm|centimeters|centimetres|feet|foot|ft|inches|inch)",
+    "ask": "[<what>] [the|your|my] [<approx>]",
+    "bearing": "(direction|bearing|heading|angle|clock position)",
+    "find": "(<is>|lies|(can|do|would|will) (i|you|we) (find|see|expect|locate))",
+    "located": "[be] [located|positioned|situated|found|lie|at|on the clock]",
+    "standing": "[you|i|we|one] [am|is|were|<is>] [stand|stands|standing|located|positioned|right]"
+    " (at|in|on|by|near|next to)",
+    "whereto": "[at|in] (where|(what|which) direction|(what|which) <clock>|what|which way)"
+    " (is|are|will|would|can|do|should|could) [you|i|we] [find|see|expect|locate]",
+    "must": "(should|do|must|can|would) (i|you|we) [have to|need to]",
+    "face": "(turn|go|look|drive|move|face|walk) to (see|reach|face|get to|find|look at)",
+    "there": "(is there|is|do i have|do we have)",
+    "gap": "(gap|clearance|space|room|free space|free distance|passage|opening)",
+    "within": "(within|closer than|further than|farther than|more than|less than|at least|over"
+    "|under|at most|beyond)",
     "number": "(a|one|two|three|four|five|six|seven|eight|nine|ten|half a)",
 }
 

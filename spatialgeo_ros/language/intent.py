@@ -184,6 +184,8 @@ def _plausible(phrase: str) -> bool:
         return True
     if len(words) > 8 or NEVER_IN_PHRASE.intersection(words):
         return False
+    if re.match(r"(?:the )?(?:left|right|front|back|top) (?:side )?of\b", phrase):
+        return False  # a place beside something, not a thing
     # "the chair form the door": inside a phrase an article follows a preposition.
     return all(
         words[i - 1] in _PREPOSITIONS for i in range(1, len(words)) if words[i] in ("the", "a")
@@ -208,14 +210,19 @@ def _understand(rule: Rule, slots: dict[str, str]) -> Intent | None:
         about_self = True
     if rule.family == "left_right" and set(slots) == {"a"}:
         about_self = True
-    if "a" in selves and "b" in named:
+    if family == "closer" and "a" in selves and {"b", "c"} <= set(named):
+        # "am I closer to C than to B": which of the two is closer to me
+        named = {"a": named["c"], "b": named["b"]}
+        about_self = True
+    elif "a" in selves and "b" in named:
         if family in ("direction",) or rule.form == "which":
             return None
         named = {"a": named.pop("b"), **named}
         predicate = _opposite(family, predicate)
     if selves & {"a", "b"}:
         family = _SELF_FAMILIES.get(family, family)
-    plural = named.get("a") in _PLURAL_PRONOUNS
+    # "how far apart are they", "which one is taller": the request's regions are meant.
+    plural = named.get("a") in _PLURAL_PRONOUNS or rule.form == "which" and not slots
     if plural:
         mentions: list[Mention] = [Mention("", "a", 0), Mention("", "b", 1)]
     else:
@@ -224,8 +231,6 @@ def _understand(rule: Rule, slots: dict[str, str]) -> Intent | None:
             for role in "abc"
             if role in named
         ]
-    if plural and family == "camera_distance":
-        family, about_self = "distance", False
     kinds = FAMILY_KINDS[family]
     if rule.nearest and family == "distance":
         kinds = ("NEAREST_POINTS",)

@@ -33,13 +33,13 @@ COMPARISONS: tuple[_Comparison, ...] = (
     _Comparison(
         "left_right",
         "left",
-        f"{_TO} left {_SIDE} (of|from)",
+        f"{_TO} left {_SIDE} (of|from|to)",
         f"([more|further|farther] {_TO} left {_SIDE}|more leftward|leftmost|more left)",
     ),
     _Comparison(
         "left_right",
         "right",
-        f"{_TO} right {_SIDE} (of|from)",
+        f"{_TO} right {_SIDE} (of|from|to)",
         f"([more|further|farther] {_TO} right {_SIDE}|more rightward|rightmost|more right)",
     ),
     _Comparison(
@@ -111,8 +111,8 @@ COMPARISONS: tuple[_Comparison, ...] = (
 )
 
 _CLOSER = {
-    "closer": "(closer|nearer|less far [away]|less distant)",
-    "further": "(further|farther|more distant|more far) [away|off]",
+    "closer": "(closer|nearer|closest|nearest|less far [away]|less distant)",
+    "further": "(further|farther|furthest|farthest|more distant|more far) [away|off]",
 }
 
 
@@ -145,6 +145,7 @@ def _comparison_rules() -> Iterator[Rule]:
         )
         yield Rule(f"(which|who) [<one>] [,] [of] {{a}} (or|and) {{b}} [,] {alone}", *asked)
         yield Rule(f"[between|of] {{a}} (or|and) {{b}} [,] (which|who) [<one>] {alone}", *asked)
+        yield Rule(f"(which|who) [<one>] {alone}", *asked)
     for c in COMPARISONS:
         yes_no = (c.family, "yes_no", c.predicate)
         yield Rule(f"<be> {{a}} [<posed>] {c.before_object} {{b}}", *yes_no)
@@ -175,8 +176,13 @@ def _closer_rules() -> Iterator[Rule]:
         yield Rule(f"[<be>] {{a}} [is|are] {words} {to} {{c}} <than> [{to}] {{b}}", *yes_no)
         yield Rule(f"[<be>] {{a}} [is|are] {words} <than> {{b}} {to} {{c}}", *yes_no)
         yield Rule(f"[<be>] {{a}} [is|are] {words} <than> {{b}} [<is>]", *yes_no)
-        yield Rule(f"[by] how much {words} <is> {{a}} [{to} <self>] <than> {{b}}", "closer", "difference",
-                   predicate)  # fmt: skip
+        yield Rule(
+            f"[by] how much {words} <is> {{a}} [{to} <self>] <than> {{b}}",
+            "closer",
+            "difference",
+            predicate,
+        )
+        yield Rule(f"(which|who) [<one>] <is> {words} [{to} <self>]", *which)
 
 
 def _difference_rules() -> Iterator[Rule]:
@@ -189,96 +195,116 @@ def _difference_rules() -> Iterator[Rule]:
         yield Rule(f"[by] how much <is> {{a}} {comparative} <than> {{b}}", *asked)
 
 
-_DISTANCE_RULES: tuple[Rule, ...] = (
-    Rule("[<what>] [the] [<approx>] <horizontal> <distance> [between|from|of] {a} <and> {b}",
-         "horizontal_distance"),
-    Rule("how far [apart|away] <is> {a} <and> {b} <horizontally>", "horizontal_distance"),
-    Rule("how far [apart|away] <horizontally> <is> {a} <and> {b}", "horizontal_distance"),
-    Rule("<horizontally> [,] how far [apart|away] <is> {a} <and> {b}", "horizontal_distance"),
-    Rule("[<what>] [the] [<approx>] <distance> <horizontally> [between|from|of] {a} <and> {b}",
-         "horizontal_distance"),
-    Rule("[<what>] [the] [<approx>] <distance> (between|from|of) {a} <and> {b} <horizontally>",
-         "horizontal_distance"),
-    Rule("[<what>] [the] [<approx>] <vertical> <distance> [between|from|of] {a} <and> {b}",
-         "vertical_distance"),
-    Rule("how far [apart|away] <is> {a} <and> {b} <vertically>", "vertical_distance"),
-    Rule("how far [apart|away] <vertically> <is> {a} <and> {b}", "vertical_distance"),
-    Rule("<vertically> [,] how far [apart|away] <is> {a} <and> {b}", "vertical_distance"),
-    Rule("[<what>] [the] [<approx>] <distance> (between|from|of) {a} <and> {b} <vertically>",
-         "vertical_distance"),
-    Rule("[<what>] [the] [<approx>] (height|elevation) difference (between|of|from) {a} <and> {b}",
-         "vertical_distance"),
-    Rule("[<what>] [the] [<approx>] difference in (height|elevation|altitude) "
-         "(between|of) {a} <and> {b}", "vertical_distance"),
-    Rule("[by] how (much|many <meters>) (higher|lower) [up|down] <is> {a} <than> {b}",
-         "vertical_distance"),
-    Rule("[by] how much <is> {a} (higher|lower) [up|down] <than> {b}", "vertical_distance"),
-    Rule("how (far|high|much) (above|below|over|under) {b} <is> {a}", "vertical_distance"),
-    Rule("how (far|high|much) <is> {a} (above|below|over|under) {b}", "vertical_distance"),
-    Rule("[is there|<what>] [the|enough|how much] (gap|clearance|space|room|free space|free distance) "
-         "[is there|is|do i have|do we have|left] between {a} <and> {b}", "distance", nearest=True),
-    Rule("how (much|big|wide|large) [of a|a] [<is>] [the] (gap|clearance|space|room|free space|passage) "
-         "[is there|is|do i have|do we have] between {a} <and> {b}", "distance", nearest=True),
-    Rule("[<what>] [the] <shortest> <distance> (between|from|of) {a} <and> {b}", "distance",
-         nearest=True),
-    Rule("how (close|near) [together] <is> {a} <and> {b}", "distance", nearest=True),
-    Rule("[<what>] [the] [<approx>] <distance> [is there] [between|from|of|in between] {a} <and> {b}",
-         "distance"),
-    Rule("[<what>] [the] [<approx>] <distance> (between|of) {a}", "distance"),
-    Rule("(what|which|how much) <distance> (is there|separates|lies|is) between {a} and {b}",
-         "distance"),
-    Rule("what <distance> (separates|lies between) {a} (and|from) {b}", "distance"),
-    Rule("how (far|distant|long) [apart|away|off] (<is>|am) {a} [apart|away|off] <and> {b} [apart|away]",
-         "distance"),
-    Rule("how (far|distant) [apart|away|off] (<is>|am) {a} [away] (from|and) {b}", "distance"),
-    Rule("how far [away] {a} <is> [away] (from|to) {b}", "distance"),
-    Rule("how far [apart|away] {a} and {b} <is> [apart]", "distance"),
-    Rule("how many <meters> [apart|away] <is> {a} [away] <and> {b} [apart|away]", "distance"),
-    Rule("how many <meters> [is it|are there|is there|is|are] (between|from) {a} <and> {b}", "distance"),
-    Rule("how (far|long) is it (between|from) {a} <and> {b}", "distance"),
-    Rule("how far [is it|do i|do you|do we|must i|should i|would i] [have to|need to] "
-         "[go|drive|walk|travel|move] to [get to|reach] {a}", "camera_distance"),
-    Rule("how far is it to {a}", "camera_distance"),
-    Rule("<is> {a} (within|closer than|further than|farther than|more than|less than|at least|over"
-         "|under|at most) (<number>|{c}) <meters> [away] [of|from|to|away from] {b}", "distance"),
-    Rule("<is> {a} (within|closer than|further than|farther than|more than|less than|at least|over"
-         "|under|at most) (<number>|{c}) <meters> [away]", "camera_distance"),
-    Rule("how far [apart|away] <is> {a} [apart|from each other|from one another]", "camera_distance"),
-    Rule("how (far|distant|close|near) [away|off] <is> {a} [away|off]", "camera_distance"),
-    Rule("how far [away|off] {a} <is> [away|off]", "camera_distance"),
-    Rule("how many <meters> [away] <is> {a} [away]", "camera_distance"),
-    Rule("[<what>] [the|your|my] [<approx>] <distance> (to|towards|until) {a}", "camera_distance"),
-    Rule("[<what>] {a} s <distance>", "camera_distance"),
-    Rule("(at|from) (what|which) <distance> <is> {a}", "camera_distance"),
-)  # fmt: skip
+#: Patterns of questions for a value, one per line, by what they ask for. "gap" is the distance
+#: between nearest points.
+_VALUE_PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        "direction",
+        """
+        (if|when|assuming|suppose|imagine) <standing> {b} [,] <whereto> {a} <located>
+        <whereto> {a} <located> [,] (if|when) <standing> {b}
+        [in|at] (which|what) (direction|way|side|<clock>) <find> {a} <located> <relative> {b}
+        {a} <is> [located] [in|at] (what|which) (direction|<clock>) <relative> {b}
+        <ask> <bearing> from {b} (to|towards) {a}
+        <ask> <bearing> (of|to) {a} <relative> {b}
+        where <find> {a} <located> <relative> {b}
+        """,
+    ),
+    (
+        "horizontal_distance",
+        """
+        <ask> <horizontal> <distance> [between|from|of] {a} <and> {b}
+        <ask> <distance> <horizontally> [between|from|of] {a} <and> {b}
+        <ask> <distance> (between|from|of) {a} <and> {b} <horizontally>
+        how far [apart|away] <is> {a} <and> {b} <horizontally>
+        how far [apart|away] <horizontally> <is> {a} <and> {b}
+        <horizontally> [,] how far [apart|away] <is> {a} <and> {b}
+        """,
+    ),
+    (
+        "vertical_distance",
+        """
+        <ask> <vertical> <distance> [between|from|of] {a} <and> {b}
+        <ask> <distance> (between|from|of) {a} <and> {b} <vertically>
+        <ask> (height|elevation) difference (between|of|from) {a} <and> {b}
+        <ask> difference in (height|elevation|altitude) (between|of) {a} <and> {b}
+        how far [apart|away] <is> {a} <and> {b} <vertically>
+        how far [apart|away] <vertically> <is> {a} <and> {b}
+        <vertically> [,] how far [apart|away] <is> {a} <and> {b}
+        [by] how (much|many <meters>) (higher|lower) [up|down] <is> {a} <than> {b}
+        [by] how much <is> {a} (higher|lower) [up|down] <than> {b}
+        how (far|high|much) (above|below|over|under) {b} <is> {a}
+        how (far|high|much) <is> {a} (above|below|over|under) {b}
+        """,
+    ),
+    (
+        "gap",
+        """
+        [is there|<what>] [the|enough|how much] <gap> [<there>|left] between {a} <and> {b}
+        how (much|big|wide|large) [of a|a] [<is>] [the] <gap> [<there>] between {a} <and> {b}
+        <ask> <shortest> <distance> (between|from|of) {a} <and> {b}
+        how (close|near) [together] <is> {a} <and> {b}
+        <is> {a} (near|close|next|adjacent|nearby) [to] {b}
+        """,
+    ),
+    (
+        "distance",
+        """
+        <ask> <distance> [is there] [between|from|of] {a} <and> {b}
+        <ask> <distance> [separating|that separates] {a} (from|and) {b}
+        <ask> <distance> (between|of) {a}
+        [<what>] {a} s [<approx>] <distance> (from|to) {b}
+        {a} (to|and|-) {b} <distance>
+        (what|which|how much) <distance> (is there|is|lies) between {a} and {b}
+        what <distance> (separates|lies between) {a} (and|from) {b}
+        how (far|distant|long) [apart|away|off] (<is>|am) {a} [apart|away|off] <and> {b} [away]
+        how far [apart|away] <is> {a} and {b} [apart]
+        how far [away] {a} <is> [away] (from|to) {b}
+        how far [apart|away] {a} and {b} <is> [apart]
+        {a} and {b} , how far [apart] <is> (they|these|those) [apart]
+        {a} and {b} , how far apart
+        how many <meters> [apart|away] <is> {a} [away] <and> {b} [apart|away]
+        how many <meters> [is it|are there|is there|is|are] (between|from) {a} <and> {b}
+        how (far|long) is it (between|from) {a} <and> {b}
+        <is> {a} <within> (<number>|{c}) <meters> [away] [of|from|to|away from] {b}
+        how far apart <is> {a} [from each other|from one another]
+        how far <is> {a} (apart|from each other|from one another)
+        """,
+    ),
+    (
+        "camera_distance",
+        """
+        how far [is it|<must>] [go|drive|walk|travel|move] to [get to|reach] {a}
+        <is> {a} <within> (<number>|{c}) <meters> [away]
+        how (far|distant|close|near) [away|off] <is> {a} [away|off]
+        how far [away|off] {a} <is> [away|off]
+        how many <meters> [away] <is> {a} [away]
+        <ask> <distance> (to|towards|until) {a}
+        [<what>] {a} s <distance>
+        (at|from) (what|which) <distance> <is> {a}
+        """,
+    ),
+    (
+        "camera_direction",
+        """
+        [in|at] (which|what) (direction|way|<clock>) <find> {a}
+        {a} <is> [located] [in|at] (what|which) (direction|<clock>)
+        <ask> <bearing> (of|to|towards) {a}
+        (which way|where|in which direction|in what direction) <must> <face> {a}
+        where <find> {a} <located>
+        where {a} <is> <located>
+        (find|locate) {a}
+        """,
+    ),
+)
 
-_DIRECTION_RULES: tuple[Rule, ...] = (
-    Rule("(if|when|assuming|suppose|imagine) [you|i|we|one] (are|am|is|were|stand|stands) "
-         "[standing|located|positioned|right] (at|in|on|by) {b} [,] "
-         "[at|in] (where|what direction|which direction|what <clock>|which <clock>|what|which way) "
-         "(is|are|will|would|can|do|should|could) [you|i|we] [find|see|expect|locate] {a} "
-         "[be] [located|found|positioned|at|on the clock]", "direction"),
-    Rule("[in|at] (which|what) (direction|way|side|<clock>) (<is>|can i find|do i find|would you find) "
-         "{a} [located|positioned|situated|lie] <relative> {b}", "direction"),
-    Rule("{a} <is> [located] [in|at] (what|which) (direction|<clock>) <relative> {b}", "direction"),
-    Rule("[<what>] [the] [<approx>] (direction|bearing|heading|angle|clock position) from {b} "
-         "(to|towards) {a}", "direction"),
-    Rule("[<what>] [the] [<approx>] (direction|bearing|heading|clock position) (of|to) {a} <relative> {b}",
-         "direction"),
-    Rule("where (<is>|can i find|do i find|would i find) {a} [located|positioned] <relative> {b}",
-         "direction"),
-    Rule("[in|at] (which|what) (direction|way|<clock>) (<is>|can i find|do i find|lies) {a}",
-         "camera_direction"),
-    Rule("{a} <is> [located] [in|at] (what|which) (direction|<clock>)", "camera_direction"),
-    Rule("[<what>] [the] [<approx>] (direction|bearing|heading|clock position) (of|to|towards) {a}",
-         "camera_direction"),
-    Rule("(which way|where|in which direction|in what direction) (should|do|must|can) (i|you|we) "
-         "[have to] (turn|go|look|drive|move|face|walk) to (see|reach|face|get to|find|look at) {a}",
-         "camera_direction"),
-    Rule("where (<is>|can i find|do i find|do you see) {a} [located|positioned]", "camera_direction"),
-    Rule("where {a} <is> [located|positioned]", "camera_direction"),
-    Rule("(find|locate) {a}", "camera_direction"),
-)  # fmt: skip
+
+def _value_rules() -> Iterator[Rule]:
+    for asked, patterns in _VALUE_PATTERNS:
+        family = "distance" if asked == "gap" else asked
+        for pattern in patterns.split("\n"):
+            if pattern.strip():
+                yield Rule(pattern.strip(), family, nearest=asked == "gap")
 
 
 def _size_rules() -> Iterator[Rule]:
@@ -303,23 +329,24 @@ def _size_rules() -> Iterator[Rule]:
         yield Rule(f"{{a}} [s] {noun}", family)
 
 
-_SELF_SIDE_RULES: tuple[Rule, ...] = (
-    Rule("<is> {a} [<posed>] [to|on|at] [my|your|the|our] (left|right) [side] or [to|on|at] "
-         "[my|your|the|our] (left|right) [side]", "left_right", "choice"),
-    Rule("<is> {a} [<posed>] [to|on|at] (my|your|the|our) left [hand] [side]", "left_right", "yes_no",
-         "left"),
-    Rule("<is> {a} [<posed>] [to|on|at] (my|your|the|our) right [hand] [side]", "left_right", "yes_no",
-         "right"),
-)  # fmt: skip
+def _side_of_self_rules() -> Iterator[Rule]:
+    my_side = "[to|on|at] [my|your|the|our] (left|right) [hand] [side] [of <self>]"
+    yield Rule(f"<is> {{a}} [<posed>] {my_side} or {my_side}", "left_right", "choice")
+    for side in ("left", "right"):
+        yield Rule(
+            f"<is> {{a}} [<posed>] [to|on|at] (my|your|the|our) {side} [hand] [side]",
+            "left_right",
+            "yes_no",
+            side,
+        )
+
 
 RULES: tuple[Rule, ...] = (
+    *_side_of_self_rules(),
     *_closer_rules(),
     *_difference_rules(),
     *_comparison_rules(),
-    *_SELF_SIDE_RULES,
-    *_DIRECTION_RULES[:6],
-    *_DISTANCE_RULES,
-    *_DIRECTION_RULES[6:],
+    *_value_rules(),
     *_size_rules(),
 )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what a person types to plain words: contractions, politeness, typing errors, noun phrases."""
+"""From what a person types to plain words: contractions, politeness, typing errors, phrases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatialgeo_ros.language.question_rules import keywords
 #: Words that never belong to an object phrase: a slot that holds one is a wrong match.
 NEVER_IN_PHRASE = frozenset(
     "is are was were am than or and which who how what where why between from does do far if when"
-    " much many ? apart away".split()
+    " much many ? apart away relative respect".split()
 )
 
 _CONTRACTIONS = {
@@ -25,6 +25,7 @@ _CONTRACTIONS = {
     r"\b(you|they|we)'re\b": r"\1 are",
     r"\b(is|are|was|were|does|do|can|could|would)n'?t\b": r"\1",
     r"\b(is|are|was) not\b": r"\1",
+    r"'s(?= (?:the|my|your|this|that|a|an|it|region)\b)": " is",
     r"'s\b": " s",
     r"s'(?=\s)": "s s",
 }
@@ -37,9 +38,10 @@ def normalise(question: str) -> str:
     while (found := re.search(r"<(?:region|mask)>|\[mask\]", text)) is not None:
         text = f"{text[: found.start()]} region {count} {text[found.end() :]}"
         count += 1
-    text = re.sub(
-        r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+)|(\d+))", r"region \1\2\3", text
-    )
+    number = r"(?:\[\s*(\d+)\s*\]|#\s*(\d+)|(\d+))"
+    text = re.sub(rf"\b(?:region|box|object)\s*{number}", r"region \1\2\3", text)
+    for index, ordinal in enumerate(("first", "second", "third", "fourth")):
+        text = re.sub(rf"\b(?:the )?{ordinal} (?:region|box)\b", f"region {index}", text)
     for pattern, replacement in _CONTRACTIONS.items():
         text = re.sub(pattern, replacement, text)
     text = re.sub(r"(?<!\d)[.](?!\d)|[.](?=\s|$)|[?!\n]+", " ? ", text)
@@ -75,6 +77,7 @@ _OPENERS = tuple(
 _CLOSERS = tuple(
     re.compile(rf"(?<= )(?:, )?(?:{words}) $")
     for words in (
+        "for (?:me|us|you|the robot|a robot)(?: to (?:pass|fit|go|drive|move)(?: through)?)?",
         "please|pls|now|right now|currently|at the moment|exactly|precisely|approximately|roughly"
         "|robot|thanks|thank you|correct|right|true|in total|again|then|do you think|actually",
         "in (?:the|this|that|your) (?:image|picture|photo|scene|view|frame|room|space|world)",
@@ -113,15 +116,26 @@ def _keyword_list() -> tuple[str, ...]:
     return tuple(sorted(keywords()))
 
 
+#: Errors in words too short for comparing letters.
+_SHORT_TYPOS: dict[str, str] = {
+    **dict.fromkeys(("hwo", "hw"), "how"),
+    **dict.fromkeys(("wich", "whch"), "which"),
+    **dict.fromkeys(("waht", "wat"), "what"),
+    **dict.fromkeys(("teh", "tha"), "the"),
+    **dict.fromkeys(("fro", "form", "frm"), "from"),
+    "si": "is",
+    "ar": "are",
+    "u": "you",
+}
+
+
 def repair(words: str) -> str:
     """Replace words that are nearly a word of the grammar; nouns are left to whoever knows them."""
     known = set(_keyword_list())
-    short = {"hwo": "how", "hw": "how", "wich": "which", "waht": "what", "wat": "what", "teh": "the",
-             "si": "is", "fro": "from", "form": "from", "tha": "the", "ar": "are", "u": "you"}  # fmt: skip
     repaired = []
     for word in words.split():
-        if word in short:
-            word = short[word]
+        if word in _SHORT_TYPOS:
+            word = _SHORT_TYPOS[word]
         elif word.isalpha() and len(word) >= 4 and word not in known:
             close = difflib.get_close_matches(word, _keyword_list(), n=1, cutoff=0.8)
             if close and close[0][0] == word[0]:

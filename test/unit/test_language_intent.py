@@ -8,8 +8,9 @@ import pytest
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.language.families import QUALITATIVE, QUANTITATIVE
-from spatialgeo_ros.language.grammar import RULES
 from spatialgeo_ros.language.intent import FAMILY_KINDS, Intent, canonical_question, parse_question
+from spatialgeo_ros.language.question_rules import RULES
+from spatialgeo_ros.language.tokenizer import build_nano_tokenizer
 
 # question, family, object phrases in the order a, b, reference ("#0": the request's region 0)
 VALUES = [
@@ -34,6 +35,15 @@ VALUES = [
     ("hwo far is the chair form the door", "distance", "chair, door"),
     ("how far is teh chair fro the door", "distance", "chair, door"),
     ("what is the distnace betwen the sofa and the table?", "distance", "sofa, table"),
+    ("the red chair and the blue table, how far apart are they?", "distance",
+     "red chair, blue table"),
+    ("what's the chair's distance from the sofa?", "distance", "chair, sofa"),
+    ("what is the distance separating the sofa from the wall", "distance", "sofa, wall"),
+    ("how far is the second region from the first region", "distance", "#1, #0"),
+    ("How far is the red chair <region> from the <region>?", "distance", "red chair, #1"),
+    ("is there enough room between the chair and the table for the robot to pass?", "distance",
+     "chair, table"),
+    ("is the chair next to the table?", "distance", "chair, table"),
     ("How much space is there between the sofa and the wall?", "distance", "sofa, wall"),
     ("what is the gap between the chair and the table?", "distance", "chair, table"),
     ("how close is the chair to the table?", "distance", "chair, table"),
@@ -83,6 +93,7 @@ VALUES = [
     ("where is the lamp relative to the sofa?", "direction", "lamp, sofa"),
     ("in what direction is the chair from the table", "direction", "chair, table"),
     ("If you are at Region [0], where will you find Region [1]?", "direction", "#1, #0"),
+    ("where would I find the door if I stand at the sofa?", "direction", "door, sofa"),
     ("If I am standing at the sofa, at what clock position is the door?", "direction",
      "door, sofa"),
 ]  # fmt: skip
@@ -135,6 +146,9 @@ COMPARISONS = [
      "sofa, bed, door"),
     ("is the chair closer to the door than the table", "closer", "yes_no", "closer",
      "chair, table, door"),
+    ("am I closer to the door than to the sofa?", "closer", "yes_no", "closer", "door, sofa"),
+    ("which one is taller?", "tall_short", "which", "taller", "#0, #1"),
+    ("is the sofa left of me or right of me", "left_right", "choice", "", "sofa"),
     ("wich is closser to you, the sofa or the door?", "closer", "which", "closer", "sofa, door"),
 ]  # fmt: skip
 
@@ -150,6 +164,12 @@ OPEN = [
     ("wie weit ist der stuhl von der tür entfernt?", ""),
     ("SELECT * FROM answers; -- how", ""),
     ("far far far far far", ""),
+    ("how far is the chair from the table and the sofa?", "chair, table, sofa"),
+    ("what is between the chair and the table?", "chair, table"),
+    ("is the chair blue?", "chair blue"),
+    ("drive to the red sofa", "red sofa"),
+    ("how long does it take to reach the door", "door"),
+    ("which is taller, the lamp?", "lamp"),
 ]
 
 
@@ -186,3 +206,109 @@ def test_other_questions_stay_open(question: str, objects: str) -> None:
 def test_an_empty_question_is_refused(question: str) -> None:
     with pytest.raises(BadRequestError, match="empty"):
         parse_question(question)
+
+
+def test_what_is_measured() -> None:
+    def kinds(question: str) -> tuple[str, ...]:
+        return parse_question(question).kinds
+
+    assert kinds("how far is the chair from the door") == ("CENTRE_TO_CENTRE",)
+    assert kinds("what is the gap between the chair and the door") == ("NEAREST_POINTS",)
+    assert kinds("how far is the chair") == ("CAMERA_TO_OBJECT",)
+    assert kinds("how big is the chair") == ("WIDTH", "DEPTH_EXTENT", "HEIGHT")
+    assert kinds("is the chair closer to the door than the lamp") == ("CENTRE_TO_CENTRE",)
+
+
+def test_kinds_are_those_of_the_geometry() -> None:
+    from spatialgeo_ros.geometry.distance import Kind
+
+    names = {kind.name for kind in Kind}
+    assert {name for kinds in FAMILY_KINDS.values() for name in kinds} <= names
+
+
+def test_the_robot_is_recognised_as_one_end() -> None:
+    for question in ("how far is the chair from you", "how far am I from the chair"):
+        intent = parse_question(question)
+        assert intent.about_self
+        assert [m.role for m in intent.objects] == ["a"]
+    assert not parse_question("how far is the chair from the table").about_self
+    flipped = parse_question("am I to the left of the table?")
+    assert (flipped.predicate, flipped.about_self) == ("right", True)
+
+
+def test_roles_of_three_objects() -> None:
+    intent = parse_question("which is closer to the door, the sofa or the bed?")
+    assert {m.role: m.phrase for m in intent.objects} == {
+        "a": "sofa",
+        "b": "bed",
+        "reference": "door",
+    }
+    assert intent.objects_needed == 3
+    assert canonical_question(intent) is None
+
+
+TEMPLATES = [
+    *((family.name, text) for family in QUANTITATIVE.values() for text in family.questions),
+    *(
+        (family.name, text)
+        for family in QUALITATIVE.values()
+        for texts in (*family.yes_no.values(), family.choice, *family.which.values())
+        for text in texts
+    ),
+]
+
+
+@pytest.mark.parametrize(("family", "template"), TEMPLATES)
+def test_every_training_question_is_understood(family: str, template: str) -> None:
+    question = template.format(a="the red chair <region>", b="the blue table <region>")
+    intent = parse_question(question)
+    assert intent.family == family
+    by_role = {m.role: m.phrase for m in intent.objects}
+    assert by_role["a"] == "red chair"
+    assert by_role.get("b", "blue table") == "blue table"
+    assert len(intent.objects) == intent.objects_needed
+
+
+@pytest.mark.parametrize(("family", "template"), TEMPLATES)
+def test_canonical_wording_keeps_the_meaning_and_the_vocabulary(family: str, template: str) -> None:
+    asked = parse_question(template.format(a="the scarlet seat", b="the azure desk"))
+    canonical = canonical_question(asked, ["red chair", "blue table"][: len(asked.objects)])
+    assert canonical is not None
+    again = parse_question(canonical.replace("<region>", ""))
+    assert (again.family, again.form) == (asked.family, asked.form)
+    assert asked.form == "choice" or again.predicate == asked.predicate
+    assert canonical.count("<region>") == len(asked.objects)
+    tokenizer = build_nano_tokenizer(["red", "chair", "blue", "table"])
+    assert tokenizer.unknown_words(canonical) == []
+
+
+def test_canonical_wording_of_unnamed_objects() -> None:
+    intent = parse_question("How far apart are Region [1] and Region [0]?")
+    assert [m.region for m in intent.objects] == [1, 0]
+    assert [m.label for m in intent.objects] == ["region 1", "region 0"]
+    assert canonical_question(intent) == "how far is the object <region> from the object <region> ?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["what do you see", "how big is the table", "how much taller is the lamp than the plant",
+     "is the chair on my left"],
+)  # fmt: skip
+def test_no_canonical_wording_outside_the_training(question: str) -> None:
+    assert canonical_question(parse_question(question)) is None
+
+
+def test_every_rule_compiles_and_names_a_family() -> None:
+    assert len(RULES) > 150
+    for rule in RULES:
+        assert rule.family in FAMILY_KINDS
+        assert rule.regex.groups >= 0
+
+
+def test_a_hostile_question_is_answered_quickly() -> None:
+    import time
+
+    begin = time.process_time()
+    for text in ("how far is " * 3000, "the " * 50, "which is taller, " + "or " * 45, "a" * 20000):
+        assert parse_question(text).family == "open"
+    assert time.process_time() - begin < 5.0
