@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -61,6 +61,7 @@ class TruthFrame:
         room: what was rendered.
         camera: intrinsics.
         pose: world_from_camera.
+        rgb: [H, W, 3] uint8, the image.
         depth: [H, W] true depth, metres.
         measured: [H, W] uint16 millimetres, what the simulated sensor returns.
         segmentation: [H, W] object index, -1 none.
@@ -69,6 +70,7 @@ class TruthFrame:
     room: Room
     camera: PinholeCamera
     pose: Pose
+    rgb: NDArray[np.uint8]
     depth: NDArray[np.float32]
     measured: NDArray[np.uint16]
     segmentation: NDArray[np.int16]
@@ -135,7 +137,9 @@ def render_frames(first_seed: int, frames: int, per_room: int = 2) -> Iterator[T
                 seen = renderer.render(pose, drawn)
                 measured = DepthSensorModel().apply(seen.depth, rng)
                 made += 1
-                yield TruthFrame(room, drawn, pose, seen.depth, measured, seen.segmentation)
+                yield TruthFrame(
+                    room, drawn, pose, seen.rgb, seen.depth, measured, seen.segmentation
+                )
     finally:
         if renderer is not None:
             renderer.close()
@@ -318,16 +322,17 @@ def format_table(table: dict[str, Column]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run from the command line."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=200, help="views to render")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEEDS, help="seed of the first room")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     table, seconds = evaluate(arguments.seed, arguments.frames)
     log.info("%s\n\nsegmentation: %.1f ms per object", format_table(table), 1e3 * seconds)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
