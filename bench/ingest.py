@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ingest of 1920x1080 images at 30 Hz over real DDS, with and without the Fast DDS profile.
 
-A publisher process sends best-effort images as cameras do. A subscriber process takes them as the
-node does: the callback only fills the newest-frame slot, a worker thread converts to RGB. Counted
-are the images that DDS lost, the age of the newest frame when its pixels are ready, and the
-subscriber's CPU time. Both run on this machine, so they share one clock.
+A publisher process sends best-effort images as cameras do. They are received by a process with the
+parts that the node is made of (the callback only fills the newest-frame slot, a worker thread
+converts to RGB), and by the node itself, without networks, so that nothing but the way of an image
+is measured. Counted are the images that DDS lost, the age of the newest frame when the worker is
+done with it, and the receiver's CPU time. All run on this machine and share one clock.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ import numpy as np
 from bench.common import report, table
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 30.0
-TOPIC = "bench/image"
-PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
+IMAGE_TOPIC, INFO_TOPIC = "camera/image_raw", "camera/camera_info"
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROFILE = REPOSITORY / "config" / "fastdds.xml"
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 DISCOVERY_SECONDS = 30.0
 
@@ -37,13 +39,16 @@ def publish(seconds: float) -> None:
     import rclpy
     from rclpy.qos import qos_profile_sensor_data
 
-    from spatialgeo_ros.node.conversions import ns_to_stamp, rgb_to_image
+    from spatialgeo_ros.geometry.camera import PinholeCamera
+    from spatialgeo_ros.node.conversions import camera_to_info, ns_to_stamp, rgb_to_image
 
     rclpy.init()
     node = rclpy.create_node("bench_camera")
     picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     msg = rgb_to_image(picture, encoding="bgr8")
-    publisher = node.create_publisher(type(msg), TOPIC, qos_profile_sensor_data)
+    publisher = node.create_publisher(type(msg), IMAGE_TOPIC, qos_profile_sensor_data)
+    info = camera_to_info(PinholeCamera(WIDTH, HEIGHT, 1400.0, 1400.0, 959.5, 539.5), msg.header)
+    calibration = node.create_publisher(type(info), INFO_TOPIC, qos_profile_sensor_data)
     end = time.monotonic() + DISCOVERY_SECONDS
     while publisher.get_subscription_count() == 0:
         if time.monotonic() > end:
@@ -54,8 +59,9 @@ def publish(seconds: float) -> None:
         time.sleep(max(0.0, start + number / RATE - time.monotonic()))
         msg.header.frame_id = str(number)
         msg.header.stamp = ns_to_stamp(time.time_ns())
+        calibration.publish(info)  # shares the header
         publisher.publish(msg)
-    sys.stdout.write(json.dumps({"seconds": time.monotonic() - start}))
+    sys.stdout.write(json.dumps({"rate": (number + 1) / (time.monotonic() - start)}))
     node.destroy_node()
     rclpy.shutdown()
 
@@ -85,7 +91,7 @@ def subscribe(seconds: float) -> None:
             ages.append((time.time_ns() - stamp_to_ns(msg.header.stamp)) * 1e-6)
 
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    node.create_subscription(Image, TOPIC, receive, qos)
+    node.create_subscription(Image, IMAGE_TOPIC, receive, qos)
     worker = threading.Thread(target=work)
     worker.start()
     end = time.monotonic() + DISCOVERY_SECONDS
@@ -97,14 +103,13 @@ def subscribe(seconds: float) -> None:
     after, wall = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - start
     slot.close()
     worker.join()
-    sent = numbers[-1] - numbers[0] + 1 if numbers else 0
     used = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+    median, late = np.percentile(ages, (50, 95)) if ages else (np.nan, np.nan)
     result = {
-        "sent": sent,
         "received": len(numbers),
-        "skipped_in_slot": slot.dropped,
+        "replaced": slot.dropped,
         "rate": len(numbers) / wall,
-        "age_ms": np.percentile(ages, (50, 95)).tolist() if ages else [float("nan")] * 2,
+        "age": f"{median:.1f} / {late:.1f} ms (median / p95)" if ages else "-",
         "cpu": used / wall,
     }
     sys.stdout.write(json.dumps(result))
@@ -112,72 +117,138 @@ def subscribe(seconds: float) -> None:
     rclpy.shutdown()
 
 
-def run(profile: bool, seconds: float) -> dict[str, Any]:
-    """Run both processes once and return what the subscriber saw."""
+def watch_node(seconds: float, pid: int) -> None:
+    """Read what the node says in /diagnostics, and its CPU time, as JSON."""
+    import rclpy
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    rclpy.init()
+    node = rclpy.create_node("bench_watch")
+    newest: dict[str, str] = {}
+
+    def receive(message: Any) -> None:
+        for status in message.status:
+            newest.update({v.key: v.value for v in status.values})
+
+    def spin(until: float) -> None:
+        while time.monotonic() < until:
+            rclpy.spin_once(node, timeout_sec=0.05)
+
+    node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
+    end = time.monotonic() + DISCOVERY_SECONDS
+    while int(newest.get("received", 0)) < 2 and time.monotonic() < end:
+        rclpy.spin_once(node, timeout_sec=0.05)
+    # Counts come once a second: the window begins and ends with a message.
+    before, cpu, start = dict(newest), cpu_seconds(pid), time.monotonic()
+    spin(start + seconds)
+    wall, used = time.monotonic() - start, cpu_seconds(pid) - cpu
+    received = int(newest.get("received", 0)) - int(before.get("received", 0))
+    age = newest.get("latency stamp to processed", "-")
+    result = {
+        "received": received,
+        "replaced": int(newest.get("replaced by newer", 0))
+        - int(before.get("replaced by newer", 0)),
+        "rate": received / wall,
+        "age": f"{age} of the last frames" if received else "-",
+        "cpu": used / wall,
+    }
+    sys.stdout.write(json.dumps(result))
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run(receiver: str, profile: bool, seconds: float) -> dict[str, Any]:
+    """Run publisher and receiver ("parts" or "node") once and return what was seen."""
     environment = {k: v for k, v in os.environ.items() if k not in PROFILE_VARIABLES}
     if profile:
         environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
     environment["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    command = [sys.executable, "-m", "bench.ingest", "--role"]
-    subscriber = subprocess.Popen(
-        [*command, "subscribe", "--seconds", str(seconds)],
-        env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    # The publisher goes on a little longer, so that the subscriber's window is full.
-    publisher = subprocess.Popen(
-        [*command, "publish", "--seconds", str(seconds + 2)],
-        env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*command: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, env=environment, stdout=output, text=True)
+        processes.append(process)
+        return process
+
+    role = (sys.executable, "-m", "bench.ingest", "--role")
     limit = seconds + 2 * DISCOVERY_SECONDS
     try:
-        output = subscriber.communicate(timeout=limit)[0]
-        publisher.communicate(timeout=limit)
+        if receiver == "node":
+            node = start(
+                sys.executable, str(REPOSITORY / "scripts" / "spatialgeo_node"), "--ros-args",
+                "-p", "profile:=none", "-p", "process_rate:=0.0", "--log-level", "error",
+                output=subprocess.DEVNULL,
+            )  # fmt: skip
+            extra = ("--pid", str(node.pid))
+            counter = start(*role, "watch_node", "--seconds", str(seconds), *extra)
+        else:
+            counter = start(*role, "subscribe", "--seconds", str(seconds))
+        # The publisher goes on a little longer, so that the receiver's window is full.
+        publisher = start(*role, "publish", "--seconds", str(seconds + 6))
+        output = counter.communicate(timeout=limit)[0]
+        sent = publisher.communicate(timeout=limit)[0]
+        if counter.returncode or publisher.returncode:
+            raise SystemExit("a process failed, see above")
     finally:
-        for process in (subscriber, publisher):
+        for process in processes:
             if process.poll() is None:
-                process.kill()
-    if subscriber.returncode or publisher.returncode:
-        raise SystemExit("the subscriber or the publisher failed, see above")
-    return json.loads(output)
+                process.terminate()
+                process.wait()
+    return {"sent_rate": json.loads(sent)["rate"], **json.loads(output)}
 
 
 def main() -> None:
     """Run with and without the profile and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--role", choices=["publish", "subscribe"], help=argparse.SUPPRESS)
+    parser.add_argument("--role", help=argparse.SUPPRESS)
+    parser.add_argument("--pid", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one run")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2)
     arguments = parser.parse_args()
-    if arguments.role:
-        {"publish": publish, "subscribe": subscribe}[arguments.role](arguments.seconds)
-        return
-    seconds, runs = (3.0, 1) if arguments.quick else (arguments.seconds, arguments.runs)
+    if arguments.role == "publish":
+        publish(arguments.seconds)
+    elif arguments.role == "subscribe":
+        subscribe(arguments.seconds)
+    elif arguments.role == "watch_node":
+        watch_node(arguments.seconds, arguments.pid)
+    else:
+        seconds, runs = (3.0, 1) if arguments.quick else (arguments.seconds, arguments.runs)
+        compare(seconds, runs)
+
+
+def compare(seconds: float, runs: int) -> None:
+    """Run every combination and print the table."""
     rows = []
-    for name, profile in (("default Fast DDS", False), ("config/fastdds.xml", True)):
-        for _ in range(runs):
-            seen = run(profile, seconds)
-            lost = 1 - seen["received"] / max(1, seen["sent"])
-            median, late = seen["age_ms"]
-            age = f"{median:.1f} / {late:.1f} ms" if seen["received"] else "-"
-            rows.append(
-                [name, f"{seen['rate']:.1f} Hz", f"{lost:.1%}", seen["skipped_in_slot"],
-                 age, f"{seen['cpu']:.0%}"]
-            )  # fmt: skip
+    for receiver in ("parts", "node"):
+        for name, profile in (("default Fast DDS", False), ("config/fastdds.xml", True)):
+            for _ in range(runs):
+                seen = run(receiver, profile, seconds)
+                lost = max(0.0, 1 - seen["rate"] / seen["sent_rate"])
+                rows.append(
+                    [receiver, name, f"{seen['sent_rate']:.1f} Hz", f"{seen['rate']:.1f} Hz", f"{lost:.0%}", seen["replaced"],
+                     seen["age"], f"{seen['cpu']:.0%}"]
+                )  # fmt: skip
     report(
         "Node ingest",
         [
-            f"{WIDTH}x{HEIGHT} bgr8 at {RATE:g} Hz, best effort, publisher and subscriber in "
-            f"processes of their own, {seconds:g} s per run. Age: from the image's stamp to RGB "
-            "pixels in the worker thread. CPU: of one core, subscriber only."
+            f"{WIDTH}x{HEIGHT} bgr8 at {RATE:g} Hz, best effort, sender and receiver in processes "
+            f"of their own, {seconds:g} s per run. Age: from the image's stamp until the worker "
+            "thread is done with the frame. CPU: of one core, receiver only. Replaced: newer "
+            "images took the place of waiting ones in the slot."
         ],
         table(
-            ["transport", "received", "lost by DDS", "skipped in the slot", "age median / p95",
-             "CPU"],
+            ["receiver", "transport", "sent", "received", "lost by DDS", "replaced", "age", "CPU"],
             rows,
         ),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":
