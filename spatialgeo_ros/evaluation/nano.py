@@ -1,0 +1,233 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the nano profile can do, measured end to end on rooms it was never trained on.
+
+``spatialgeo evaluate`` renders held-out frames and prints: depth from the image alone, how often a
+phrase finds its object, and the language model's own answers about given boxes, each beside the
+best constant answer. ``evaluation.measuring`` is the same for the measured distances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError, TooLittleSupportError
+from spatialgeo_ros.evaluation.answers import by_family, score_answers
+from spatialgeo_ros.evaluation.measuring import TruthFrame, render_frames
+from spatialgeo_ros.geometry.pose import gravity_in_camera, level_frame
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.perception import Observation, Perception
+from spatialgeo_ros.training.questions import QA, VisibleObject, make_questions
+from spatialgeo_ros.training.render import HELD_OUT_SEEDS
+
+log = logging.getLogger(__name__)
+
+#: Objects that show fewer of the image's pixels are not asked about.
+LEAST_SHARE = 0.01
+
+
+@dataclass
+class NanoReport:
+    """Scores over all frames.
+
+    Attributes:
+        depth: per frame (abs-rel, share of pixels within a factor of 1.25), from the image alone.
+        found: per phrase, whether the object found is the right one.
+        missed: how many of those phrases ended in "not found" (the rest found something else).
+        answers: questions with the language model's answer.
+    """
+
+    depth: list[tuple[float, float]] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
+    missed: int = 0
+    answers: list[tuple[QA, str]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, float]:
+        """Return the numbers that docs/benchmarks.md cites."""
+        depth = np.array(self.depth)
+        return {
+            "frames": float(len(depth)),
+            "abs_rel": float(depth[:, 0].mean()),
+            "delta_1.25": float(depth[:, 1].mean()),
+            "phrases": float(len(self.found)),
+            "phrases_right": float(np.mean(self.found)),
+            "phrases_not_found": self.missed / max(1, len(self.found)),
+            "questions": float(len(self.answers)),
+            **score_answers(self.answers),
+        }
+
+
+def truth_objects(frame: TruthFrame) -> Iterator[tuple[VisibleObject, NDArray[np.bool_]]]:
+    """Yield what can be asked about a frame, with each object's true mask.
+
+    An object counts when it covers a hundredth of the image and its centre is in view, as in
+    training.
+    """
+    rotation = level_frame(gravity_in_camera(frame.pose))
+    inverse = frame.pose.inverse()
+    number = 0
+    for index, thing in enumerate(frame.room.objects):
+        mask = frame.segmentation == index
+        if mask.mean() < LEAST_SHARE:
+            continue
+        local = inverse.apply(np.array(thing.centre))
+        u, v = frame.camera.project(local[None])[0]
+        if not (0 <= u < frame.camera.width and 0 <= v < frame.camera.height):
+            continue
+        x, y, z = (float(value) for value in rotation @ local)
+        yield (
+            VisibleObject(thing.name, thing.kind, thing.colour, (x, y, z), thing.size, number),
+            mask,
+        )
+        number += 1
+
+
+def depth_scores(
+    perception: Perception, frame: TruthFrame, seen: Observation
+) -> tuple[float, float]:
+    """Compare depth predicted from the image alone with the truth, at full resolution."""
+    if perception.networks is None:
+        raise ValueError("the profile 'none' has no network to score")
+    predicted = perception.networks.depth(seen.frame.image, frame.camera, seen.mount, seen.visual)
+    size = (frame.camera.width, frame.camera.height)
+    depth = cv2.resize(predicted.depth, size, interpolation=cv2.INTER_LINEAR)
+    valid = np.isfinite(frame.depth)
+    ratio = depth[valid] / frame.depth[valid]
+    return float(np.abs(ratio - 1).mean()), float((np.maximum(ratio, 1 / ratio) < 1.25).mean())
+
+
+def phrase_found(
+    perception: Perception, seen: Observation, name: str, mask: NDArray[np.bool_]
+) -> bool:
+    """Tell whether a phrase finds its object: most of the pixels found are the object's.
+
+    Raises:
+        PhraseNotFoundError: nothing was found.
+    """
+    located = perception.locate(seen, name)
+    found = located.points.mask
+    return bool((found & mask).sum() >= 0.5 * found.sum())
+
+
+def ask_about(
+    perception: Perception,
+    frame: TruthFrame,
+    seen: Observation,
+    things: Sequence[tuple[VisibleObject, NDArray[np.bool_]]],
+    questions: int,
+    rng: np.random.Generator,
+) -> Iterator[tuple[QA, str]]:
+    """Ask the language model about given boxes; the object in each is segmented as in the node."""
+    if perception.networks is None or seen.pointmap is None:
+        return
+    masks: dict[int, NDArray[np.bool_]] = {}
+    usable: list[VisibleObject] = []
+    for thing, mask in things:
+        rows, columns = np.nonzero(mask)
+        box = Region.from_box(columns.min(), rows.min(), columns.max(), rows.max())
+        try:
+            found = segment_object(seen.pointmap, box, seen.gravity, seen.camera_height)
+        except TooLittleSupportError as error:
+            log.info("%s: %s", thing.name, error)
+            continue
+        masks[thing.region] = found.mask
+        usable.append(thing)
+    for question in make_questions(usable, rng, questions):
+        regions = [masks[k] for k in question.regions]
+        text = perception.networks.answer(
+            seen.frame.image, frame.camera, seen.mount, question.question, regions,
+            question.family, seen.visual, None, None,
+        )  # fmt: skip
+        yield question, text
+
+
+def evaluate(
+    perception: Perception, frames: int = 200, questions: int = 6, seed: int = HELD_OUT_SEEDS
+) -> NanoReport:
+    """Run all measurements.
+
+    Args:
+        perception: a loaded facade.
+        frames: held-out views.
+        questions: asked about each view.
+        seed: of the first room.
+    """
+    report = NanoReport()
+    for number, frame in enumerate(tqdm(render_frames(seed, frames), "evaluate", frames)):
+        rng = np.random.default_rng([seed, number, 2])
+        seen = perception.observe(
+            Frame(
+                camera="camera", stamp_ns=number + 1, frame_id="camera_optical",
+                image=frame.rgb, model=frame.camera, depth=frame.measured, pose=frame.pose,
+                world_frame="world", sequence=number,
+            )
+        )  # fmt: skip
+        report.depth.append(depth_scores(perception, frame, seen))
+        things = list(truth_objects(frame))
+        for thing, mask in things:
+            try:
+                report.found.append(phrase_found(perception, seen, f"the {thing.name}", mask))
+            except PhraseNotFoundError:
+                report.found.append(False)
+                report.missed += 1
+            except SpatialGeoError as error:
+                log.info("%s: %s", thing.name, error)
+                report.found.append(False)
+        report.answers.extend(ask_about(perception, frame, seen, things, questions, rng))
+        perception.reset()  # every frame is a room of its own
+    return report
+
+
+def format_report(report: NanoReport) -> str:
+    """Lay the report out as Markdown."""
+    s = report.summary()
+    lines = [
+        "| measured | n | nano | best constant |",
+        "|---|---|---|---|",
+        f"| depth abs-rel, image alone | {s['frames']:.0f} | {s['abs_rel']:.3f} | |",
+        f"| depth within a factor of 1.25 | {s['frames']:.0f} | {s['delta_1.25']:.1%} | |",
+        f"| phrase finds its object | {s['phrases']:.0f} | {s['phrases_right']:.1%} | |",
+        f"| language: metres within 25 % | | {s['metres']:.1%} | {s['metres_constant']:.1%} |",
+        f"| language: clock within one hour | | {s['hours']:.1%} | {s['hours_constant']:.1%} |",
+        f"| language: words right | | {s['words']:.1%} | {s['words_constant']:.1%} |",
+        "",
+        "| family | n | right | best constant |",
+        "|---|---|---|---|",
+    ]
+    for family, (count, right, constant) in by_family(report.answers).items():
+        lines.append(f"| {family} | {count} | {right:.1%} | {constant:.1%} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="spatialgeo evaluate", description=__doc__)
+    parser.add_argument("--profile", default="nano", help="model profile")
+    parser.add_argument("--frames", type=int, default=200, help="held-out views")
+    parser.add_argument("--questions", type=int, default=6, help="questions per view")
+    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
+    parser.add_argument("--json", type=Path, help="also write the summary here")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    perception = Perception.load(arguments.profile, load_4bit=arguments.load_4bit)
+    report = evaluate(perception, arguments.frames, arguments.questions)
+    print(format_report(report))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report.summary(), indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
