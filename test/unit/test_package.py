@@ -105,6 +105,7 @@ def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
         pending.extend(ast.iter_child_nodes(node))
 
 
+@cache
 def own_imports(path: Path, at_import_time: bool = False) -> set[str]:
     """Modules of this package that a file imports, without the package's name."""
     names = (name for name in imports(path, at_import_time) if name.startswith("spatialgeo_ros."))
