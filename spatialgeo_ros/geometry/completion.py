@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 
@@ -44,7 +45,6 @@ TYPICAL_SIZES: dict[str, Size] = {
 _SIZE_SPREAD = 0.15  # standard deviation of a size within its kind, as a share
 _BLIND_SPREAD = 0.35  # the same for a guessed unseen side
 _STANDS = 0.35  # metres: whatever ends this little above the floor stands on it
-_ANGLES = np.radians(np.arange(0, 90, 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,8 @@ def estimate_centre(
     level = np.eye(3) if gravity is None else level_frame(gravity)
     points = obj.surface.astype(np.float64) @ level.T
     ground = points[:, [0, 2]]
-    axes, low, high = _fit_rectangle(ground)
+    footprint = fit_footprint(ground)
+    axes, low, high = footprint.axes, footprint.low, footprint.high
     noise = float(np.median(obj.surface_sigma))
     left, top, right, bottom = obj.cut
     low, high, spread = _complete_sides(axes, low, high, usual, left, right, noise)
@@ -127,37 +128,6 @@ def estimate_centre(
         covariance,
         (float(sides[0]), float(sides[1]), float(sides[2])),
     )
-
-
-def _fit_rectangle(
-    ground: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Rectangle around points in the ground plane: axes [2, 2] (rows), low [2] and high [2].
-
-    The heading is the one for which most points lie close to a side of their rectangle: the
-    closeness criterion of Zhang, Xu, Dong and Dolan, "Efficient L-Shape Fitting for Vehicle
-    Detection Using Laser Scanners", IV 2017.
-    """
-    sample = ground[:: max(1, len(ground) // 400)]
-    best, axes = -np.inf, np.eye(2)
-    for angles in (_ANGLES, None):
-        if angles is None:
-            at = np.arctan2(axes[0, 1], axes[0, 0])
-            angles = at + np.radians(np.arange(-2, 3))
-        c, s = np.cos(angles), np.sin(angles)
-        score = np.zeros(len(angles))
-        sides = []
-        for direction in (np.stack([c, s]), np.stack([-s, c])):
-            along = sample @ direction  # [N, angles]
-            lo, hi = np.percentile(along, (1, 99), axis=0)
-            sides.append(np.minimum(np.abs(along - lo), np.abs(hi - along)))
-        score = (1 / np.maximum(np.minimum(*sides), 0.02)).sum(axis=0)
-        k = int(np.argmax(score))
-        if score[k] > best:
-            best, axes = score[k], np.array([[c[k], s[k]], [-s[k], c[k]]])
-    along = ground @ axes.T
-    low, high = np.percentile(along, (1, 99), axis=0)
-    return axes, low, high
 
 
 def _complete_sides(

@@ -23,6 +23,7 @@ from spatialgeo_ros.geometry.completion import TYPICAL_SIZES, Completed, Size, e
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.surfels import local_surface
 
 Point = NDArray[np.float64]
 
@@ -223,23 +224,24 @@ def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
 
 def _rank(count: int) -> int:
     """How many of the nearest points are passed over as possible outliers."""
-    return min(count - 1, int(np.clip(0.004 * count, 1, 8)))
+    return 1 if count > 30 else 0
 
 
 def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Point]:
     """Distance between two surfaces, up to the few nearest points of each (outliers)."""
     first, second = _facing(a.surface, b.surface)
     pa, pb = a.surface[first].astype(np.float64), b.surface[second].astype(np.float64)
-    squared = _squared(pa, pb)
-    # Pass over the outliers of b, then over those of a.
-    rank = min(_rank(len(b.surface)), len(pb) - 1)
-    keep = np.argpartition(squared.min(axis=0), rank)[rank:]
-    squared = squared[:, keep]
-    least = squared.min(axis=1)
-    rank = min(_rank(len(a.surface)), len(pa) - 1)
-    i = np.argpartition(least, rank)[rank]
-    j = keep[np.argmin(squared[i])]
+    i, j = _nearest_pair(pa, pb, _rank(len(a.surface)), _rank(len(b.surface)))
     start, end = pa[i], pb[j]
+    # The surface points are centres of squares of pixels: look at the pixels themselves, as far as
+    # the neighbours of the two squares.
+    close = []
+    for thing, at in ((a, start), (b, end)):
+        radius = max(3 * thing.cell_size(at[2]), 0.03)
+        close.append(local_surface(thing.points, thing.sigma, thing.camera, at, radius))
+    if min(len(points) for points in close) > 0:
+        k, n = _nearest_pair(*close, *(min(3, len(points) // 10) for points in close))
+        start, end = close[0][k], close[1][n]
     distance = float(np.linalg.norm(end - start))
     along = (end - start) / max(distance, 1e-6)
     variance = 0.0
@@ -250,6 +252,15 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
         ray = point / point[2]  # a depth error of 1 moves the point by this
         variance += (noise * (ray @ along)) ** 2 + (0.5 * thing.cell_size(point[2])) ** 2
     return distance, float(np.sqrt(variance)), start, end
+
+
+def _nearest_pair(a: Point, b: Point, pass_a: int, pass_b: int) -> tuple[int, int]:
+    """Indices of the nearest pair once so many of each cloud's nearest points are passed over."""
+    squared = _squared(a, b)
+    keep = np.argpartition(squared.min(axis=0), pass_b)[pass_b:]
+    squared = squared[:, keep]
+    i = int(np.argpartition(squared.min(axis=1), pass_a)[pass_a])
+    return i, int(keep[np.argmin(squared[i])])
 
 
 def _squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

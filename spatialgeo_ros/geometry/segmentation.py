@@ -9,6 +9,7 @@ surfaces that fills the box from side to side.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,16 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import find_floor, on_backdrop, on_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, connected, make_cells
+from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
 _MOST_CELLS = 5000
+_TOUCHING = 0.15  # metres between pieces of one object
+_FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
@@ -144,6 +150,7 @@ def segment_object(
     edge = 2 + cells.step
     truncated = box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
     total = support if region.type is RegionType.POINT else int(inside.sum())
+    surface, surface_sigma, side = surfels(pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1))
     return ObjectPoints(
         region.label,
         mask,
@@ -151,15 +158,15 @@ def segment_object(
         pointmap.sigma[mask],
         pointmap.camera,
         pointmap.source,
-        cells.points[chosen],
-        cells.sigma[chosen],
+        surface,
+        surface_sigma,
         support / total,
         truncated,
         down,
         floor_height,
         box,
         _cut_sides(cells, chosen, box, (height, width)),
-        cells.step,
+        side,
     )
 
 
@@ -276,47 +283,78 @@ def _select(
     loose = [
         k for k in np.argsort(-inside) if good[k] and k != main and outside[k] <= 0.2 * inside[k]
     ]
-    clouds = {k: _cloud(cells, (index == k) & within) for k in (main, *loose)}
+    pieces = {k: (index == k) & within for k in (main, *loose)}
+    whole = pieces[main]
     grew = True
     while grew:
         grew = False
         for k in loose:
             if k in members:
                 continue
-            whole = np.concatenate([clouds[m] for m in members])
-            if _belongs(clouds[k], whole, gravity, bool(outside[k] <= 0.05 * inside[k])):
+            bounded = bool(outside[k] <= 0.05 * inside[k])
+            if _belongs(cells, pieces[k], whole, gravity, bounded):
                 members.add(k)
+                whole = whole | pieces[k]
                 grew = True
-    return np.isin(index, list(members)) & within
+    return whole
 
 
-def _cloud(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.float32]:
-    points = cells.points[use]
-    return points[:: max(1, len(points) // 150)]
+def _thinned(cells: Cells, use: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Row and column of at most ``most`` of the cells, [N, 2]."""
+    at = np.argwhere(use)
+    return at[:: max(1, math.ceil(len(at) / most))]
 
 
 def _belongs(
-    piece: NDArray[np.float32],
-    whole: NDArray[np.float32],
+    cells: Cells,
+    piece: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     bounded: bool,
 ) -> bool:
     """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
 
-    It is when it nearly touches the object in space. A piece that the region bounds also is when
-    it stands above or below the object, as what an occluder cuts apart does; never when it is
-    nearer to the camera than the object, as the occluder itself is.
+    It is when it nearly touches the object in space. A piece that stays inside the region also is
+    when it stands above or below the object (the far leg of a table), or when something nearer
+    covers the whole gap between the two in the image (one object, seen on both sides of a post);
+    never when it is nearer to the camera than the object, as an occluder is.
     """
-    apart = piece[:, None] - whole[None]
-    squared = np.einsum("ijk,ijk->ij", apart, apart)
-    if squared.min() < 0.15**2:
+    at_piece, at_whole = _thinned(cells, piece, 120), _thinned(cells, whole, 400)
+    points = cells.points[at_piece[:, 0], at_piece[:, 1]]
+    others = cells.points[at_whole[:, 0], at_whole[:, 1]]
+    squared = ((points[:, None] - others[None]) ** 2).sum(axis=2)
+    gap = float(np.sqrt(squared.min()))
+    if gap < _TOUCHING:
         return True
-    if not bounded or gravity is None:
+    if not bounded or gap > _FARTHEST:
         return False
-    if np.percentile(piece[:, 2], 10) < np.percentile(whole[:, 2], 2) - 0.1:
+    if np.percentile(points[:, 2], 10) < np.percentile(others[:, 2], 2) - 0.1:
         return False
-    along = apart @ gravity.astype(np.float32)
-    return bool((squared - along**2).min() < 0.15**2)
+    if gravity is not None:
+        level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
+        footprint = fit_footprint(others @ level)
+        if footprint.holds(points @ level, _TOUCHING).mean() > 0.8:
+            return True
+    return _covered(cells, at_piece, at_whole)
+
+
+def _covered(cells: Cells, a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    """Tell whether something nearer than both fills the image between two sets of cells."""
+    apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+    # Several lines across the gap, from different cells of the piece.
+    spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
+    depth = np.where(cells.ok, cells.points[..., 2], np.inf)
+    hidden = total = 0
+    for start in spread[:: max(1, len(spread) // 8)]:
+        end = b[np.argmin(((b - start) ** 2).sum(axis=1))]
+        steps = int(np.abs(end - start).max())
+        if steps < 2:
+            continue
+        line = np.rint(np.linspace(start, end, steps + 1)[1:-1]).astype(np.int64)
+        limit = min(depth[tuple(start)], depth[tuple(end)]) - 0.05
+        hidden += int((depth[line[:, 0], line[:, 1]] < limit).sum())
+        total += len(line)
+    return hidden > 0.7 * total and total > 0
 
 
 def _trusted(pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
