@@ -151,3 +151,10 @@ def test_live_parameters_change_any_time_and_only_they_are_applied(make_node):
 
 def test_foreign_parameters_are_not_judged():
     assert change("use_sim_time", True, configured=True).successful
+
+
+def test_the_parameter_page_is_current(repository):
+    from spatialgeo_ros.node.parameter_docs import parameters_markdown
+
+    page = (repository / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert page == parameters_markdown(), "run python -m spatialgeo_ros.node.parameter_docs"

@@ -1,0 +1,63 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/parameters.md: ``python -m spatialgeo_ros.node.parameter_docs``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spatialgeo_ros.node.parameter_table import CAMERA_TABLE, NODE_TABLE, Change, Spec
+
+_WHEN = {Change.LIVE: "live", Change.CONFIGURE: "configure", Change.STARTUP: "startup"}
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _row(spec: Spec, prefix: str) -> str:
+    allowed = ", ".join(spec.choices)
+    if spec.low is not None and spec.high is not None:
+        allowed = f"{spec.low:g} to {spec.high:g}"
+    default = _value(spec.default).replace("{camera}", "<camera>")
+    return (
+        f"| `{prefix}{spec.name}` | `{default}` | {spec.unit} | {allowed} | "
+        f"{_WHEN[spec.change]} | {spec.description} |"
+    )
+
+
+def _table(specs: Sequence[Spec], prefix: str = "") -> list[str]:
+    header = [
+        "| name | default | unit | allowed | changes | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    return header + [_row(spec, prefix) for spec in specs]
+
+
+def parameters_markdown() -> str:
+    """Return the whole page."""
+    lines = [
+        "# Parameters of the node `spatialgeo`",
+        "",
+        "Made by `python -m spatialgeo_ros.node.parameter_docs`; the table in "
+        "`spatialgeo_ros/node/parameter_table.py` is the source. *live*: effective at once. "
+        "*configure*: can change while the node is unconfigured. *startup*: only when it starts.",
+        "",
+        "## Node",
+        "",
+        *_table(NODE_TABLE),
+        "",
+        "## Each camera",
+        "",
+        "`<camera>` stands for each name in `cameras`.",
+        "",
+        *_table(CAMERA_TABLE, "<camera>."),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parents[2] / "docs" / "parameters.md"
+    path.write_text(parameters_markdown(), encoding="utf-8")
