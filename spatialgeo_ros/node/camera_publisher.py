@@ -111,7 +111,8 @@ class PosePublisher:
 
     Args:
         node: that owns the publishers.
-        mounts: (camera name, base_from_body of the camera: x forward, z up) of every camera.
+        mounts: (camera name, base_from_body of the camera: x forward, z up) of every camera that
+            the base carries; none when the base frame is the camera's own.
         odom_frame: name of the world frame.
         base_frame: name of the robot's base.
         topic: of the odometry.
@@ -145,7 +146,8 @@ class PosePublisher:
             link, optical = f"{name}_link", f"{name}_optical_frame"
             transforms.append(_transform(stamp, base_frame, link, mount))
             transforms.append(_transform(stamp, link, optical, BODY_FROM_OPTICAL))
-        self._static.publish(TFMessage(transforms=transforms))
+        if transforms:
+            self._static.publish(TFMessage(transforms=transforms))
 
     def publish(self, stamp: TimeMessage, odom_from_base: Pose) -> None:
         """Publish where the base is at ``stamp``."""

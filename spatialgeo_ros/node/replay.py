@@ -66,17 +66,20 @@ class FolderSource:
 
     def __init__(self, node: Node, recording: FolderRecording, options: Any) -> None:
         self._recording = recording
-        base_from_optical = mount_pose(tuple(options.mount))
-        self._optical_from_base = base_from_optical.inverse()
         self._camera = CameraPublisher(
             node, options.camera, recording.camera, options.reliable, recording.has_depth
         )
         self.image_topic = f"{options.camera}/image_raw"
         self._poses = None
-        self._lift = Pose.identity()
+        self._lift, self._optical_from_base = Pose.identity(), Pose.identity()
         if recording.has_poses:
-            mount = base_from_optical @ BODY_FROM_OPTICAL.inverse()
-            self._poses = PosePublisher(node, [(options.camera, mount)])
+            if options.mount is None:
+                self._poses = PosePublisher(node, [], base_frame=self._camera.frame_id)
+            else:
+                base_from_optical = mount_pose(tuple(options.mount))
+                self._optical_from_base = base_from_optical.inverse()
+                mount = base_from_optical @ BODY_FROM_OPTICAL.inverse()
+                self._poses = PosePublisher(node, [(options.camera, mount)])
             if options.camera_height is not None:
                 first = recording[0].pose
                 lift = options.camera_height - (first.translation[2] if first else 0.0)

@@ -77,13 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--mount",
         type=float,
         nargs=6,
-        default=[0.0] * 6,
         metavar="N",
-        help="x y z roll pitch yaw "
-        "(m, rad) of the camera on the base; give the node's parameter <camera>.mount the same. "
-        "Default: the base is the camera",
+        help="publish the poses of a base that carries the camera at x y z roll pitch yaw (m, "
+        "rad), the node's parameter <camera>.mount; default: of the camera's optical frame itself",
     )
-    return parser  # fmt: skip
+    return parser
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

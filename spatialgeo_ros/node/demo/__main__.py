@@ -104,7 +104,7 @@ class Demo:
         say(f"room {options.seed}: {', '.join(thing.name for thing in room.objects)}")
         truth = SceneTruth(room, camera)
         with Processes() as processes:
-            robot = Robot(processes.check)
+            robot = Robot(processes.check, camera.height)
             try:
                 say(f"starting the robot's camera and the node (logs in {options.output}/)")
                 package = "spatialgeo_ros.node"

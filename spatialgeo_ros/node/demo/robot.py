@@ -37,12 +37,14 @@ _CLOUD_STEP = 5
 class Robot:
     """A client of the node in its own context, spinning in a background thread."""
 
-    def __init__(self, check: Callable[[], None]) -> None:
+    def __init__(self, check: Callable[[], None], image_height: int) -> None:
         """Connect.
 
         Args:
             check: called while waiting; raises when there is no point in waiting any longer.
+            image_height: of the camera, pixels.
         """
+        self._image_height = image_height
         self._check = check
         self._lock = threading.Lock()
         self.truth: OrderedDict[int, SceneGroundTruth] = OrderedDict()
@@ -185,7 +187,9 @@ class Robot:
             _keep(self.clouds, stamp_to_ns(message.header.stamp), xyz)
 
     def _on_overlay(self, message: Image) -> None:
-        self._overlays[stamp_to_ns(message.header.stamp)] = image_to_rgb(message)
+        # Frames without an answer are published as they are; an answer adds a strip of text.
+        if message.height > self._image_height:
+            self._overlays[stamp_to_ns(message.header.stamp)] = image_to_rgb(message)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
