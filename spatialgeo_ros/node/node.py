@@ -34,6 +34,7 @@ from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
 from spatialgeo_ros.node.worker import Worker
 
+_GOODBYE = 2.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
 
@@ -189,11 +190,12 @@ class SpatialGeoNode(LifecycleNode):
             self.get_logger().warning(f"autostart stopped: {error}")
 
     def shut_down(self) -> None:
-        """Go through the shutdown transition, unless somebody else has."""
+        """Go through the shutdown transition, unless somebody else has, and let clients know."""
         try:
             self.trigger_shutdown()
         except Exception as error:
             self.get_logger().debug(f"no shutdown transition: {error}")
+        self._requests.wait_until_idle(_GOODBYE)
 
     def destroy_node(self) -> None:
         """Release everything before the node goes."""
@@ -266,6 +268,9 @@ class SpatialGeoNode(LifecycleNode):
 
     def _on_observation(self, perception: Any, observation: Any) -> None:
         """Publish one processed frame; on the worker thread."""
+        age = self.age_of(observation.frame.stamp_ns)
+        if self.worker is not None and math.isfinite(age):
+            self.worker.latencies.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
         self.outputs.publish_measurements(
             observation, self.watches.measure(perception, observation)

@@ -10,6 +10,7 @@ code, where a rejection could not say why.
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -95,6 +96,8 @@ class Services:
         """Create the servers on ``node``; requests go to the worker of ``host``."""
         self._host = host
         self._logger = node.get_logger()
+        self._idle = threading.Condition()
+        self._serving = 0
         # Waiting callbacks block a thread of the executor each. There are never more of them than
         # the queue admits, and spatialgeo_node.py gives the executor more threads than that.
         waiting = ReentrantCallbackGroup()
@@ -121,6 +124,11 @@ class Services:
     def close(self) -> None:
         """Destroy the action server; the node destroys the services."""
         self._action.destroy()
+
+    def wait_until_idle(self, timeout: float) -> None:
+        """Return when no callback waits for the worker any more, or after ``timeout`` seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._serving == 0, timeout)
 
     def _on_ask(self, request: Any, response: Any) -> Any:
         response.answer = self._ask(request)
@@ -252,6 +260,16 @@ class Services:
         if worker is None:
             raise NotActiveError("the node is not active: configure and activate it first")
         worker.submit(job)
+        with self._idle:
+            self._serving += 1
+        try:
+            return self._result(worker, job, cancelled)
+        finally:
+            with self._idle:
+                self._serving -= 1
+                self._idle.notify_all()
+
+    def _result(self, worker: Worker, job: Request, cancelled: Callable[[], bool]) -> Any:
         while True:
             remaining = job.deadline - time.monotonic()
             try:

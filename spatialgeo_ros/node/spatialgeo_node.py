@@ -22,6 +22,7 @@ from spatialgeo_ros.node.parameters import Config, ParameterError
 
 # Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4
+_POLL = 0.2  # s
 _AFTER_FAILURE = 0.1  # s; bounds the log should every spin fail
 
 
@@ -52,8 +53,11 @@ def main(
     try:
         if node.config.autostart:
             node.autostart()
-        stop.wait()
+        # With a timeout: a signal that comes just before the wait begins does not interrupt it.
+        while not stop.wait(_POLL):
+            pass
         node.shut_down()
+        _drain(executor)
     finally:
         executor.shutdown()
         spinning.join()
@@ -72,6 +76,17 @@ def _spin(executor: MultiThreadedExecutor, node: LifecycleNode, stop: threading.
         except Exception:  # rclpy raises a callback's exception here
             node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
             stop.wait(_AFTER_FAILURE)
+
+
+def _drain(executor: MultiThreadedExecutor) -> None:
+    """Let the executor send what is on its way: the results of goals that were just aborted.
+
+    It runs its newest task first, so one round alone could overtake them.
+    """
+    for _ in range(3):
+        served = threading.Event()
+        executor.create_task(served.set)
+        served.wait(1.0)
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ class WatchBoard:
             ]
             for watch in due:
                 if watch.rate > 0:
-                    # Kept on a grid, so that frames that come a little late cost no whole period.
-                    late = now - self._next_due[watch.watch_id]
-                    period = 1.0 / watch.rate
-                    self._next_due[watch.watch_id] = now + period - late % period
+                    # A frame that comes a little late must not shift all that follow.
+                    due_next = self._next_due[watch.watch_id] + 1.0 / watch.rate
+                    late = due_next <= now
+                    self._next_due[watch.watch_id] = now + 1.0 / watch.rate if late else due_next
             return due

@@ -33,10 +33,10 @@ class Robot:
     def call(self, kind: type, interface: str, request: Any, timeout: float = 30.0) -> Any:
         return self.ros.call(kind, self.name(interface), request, timeout)
 
-    def state(self) -> str:
+    def state(self, timeout: float = 30.0) -> str:
         from lifecycle_msgs.srv import GetState
 
-        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+        return self.call(GetState, "get_state", GetState.Request(), timeout).current_state.label
 
     def change(self, transition: str) -> bool:
         from lifecycle_msgs.srv import ChangeState
@@ -77,9 +77,10 @@ def start_robot(folder: Path, **parameters: Any) -> Robot:
 
 def _is_up(robot: Robot, expected: str) -> bool:
     assert robot.process.is_running(), f"the node ended:\n{robot.process.output}"
-    name = robot.name("get_state")
-    services = dict(robot.ros.node.get_service_names_and_types())
-    return name in services and robot.state() == expected
+    try:
+        return robot.state(timeout=2.0) == expected
+    except AssertionError:  # not there yet, or no more
+        return False
 
 
 def _dump(process: NodeProcess) -> str:
@@ -91,8 +92,14 @@ def _dump(process: NodeProcess) -> str:
 
 def stop_robot(robot: Robot) -> None:
     robot.ros.close()
-    robot.process.interrupt(wait=False)
-    assert robot.process.stop(), f"did not stop on SIGINT:\n{robot.process.output}"
+    process = robot.process
+    process.interrupt(wait=False)
+    try:
+        wait_for(
+            lambda: not process.is_running(), 20.0, lambda: f"the end on SIGINT:{_dump(process)}"
+        )
+    finally:
+        process.stop(timeout=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,123 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+
+from spatialgeo_ros.errors import BadRequestError, BusyError, PhraseNotFoundError
+from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
+from spatialgeo_ros.geometry.pointmap import DepthSource
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.node.watches import Watch, WatchBoard
+
+
+class Perception:
+    def locate(self, observation: Any, region: Region) -> Any:
+        if region.label == "ghost":
+            raise PhraseNotFoundError("'ghost' is not in view")
+        return SimpleNamespace(region=region, points=SimpleNamespace(mask=None), frame=None)
+
+    def measure(self, observation: Any, kinds: Any, a: Any, b: Any) -> list[DistanceEstimate]:
+        return [
+            DistanceEstimate(
+                kind, "camera", "x", 1.0, 0.1, np.zeros(3), np.ones(3), DepthSource.SENSOR, True
+            )
+            for kind in kinds
+        ]
+
+
+def watch(name: str = "w", rate: float = 0.0, label: str = "chair", camera: str = "c") -> Watch:
+    kinds = (Kind.CAMERA_TO_OBJECT,)
+    return Watch(name, camera, kinds, Region.from_phrase(label), None, rate)
+
+
+def observation(camera: str = "c") -> Any:
+    frame = Frame(camera, 5_000_000_007, "optical", np.zeros((4, 4, 3), np.uint8))
+    return SimpleNamespace(frame=frame)
+
+
+def test_every_frame_of_the_watchs_own_camera_without_a_rate():
+    board = WatchBoard()
+    board.start(watch())
+    for _ in range(3):
+        (measurement,) = board.measure(Perception(), observation())
+        (message,) = measurement.messages
+        assert message.watch_id == "w"
+        assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
+        assert message.header.frame_id == "optical"
+        assert message.distance == 1.0
+    assert board.measure(Perception(), observation("other")) == []
+
+
+def test_rate_is_kept_on_average_though_frames_come_late():
+    now = [0.0]
+    board = WatchBoard(clock=lambda: now[0])
+    board.start(watch(rate=10.0))
+    count = 0
+    for frame in range(300):  # ten seconds at 30 Hz
+        now[0] = frame / 30.0 + 0.001
+        count += len(board.measure(Perception(), observation()))
+    assert count == pytest.approx(100, abs=2)
+
+
+def test_slow_frames_do_not_make_up_for_lost_results():
+    now = [0.0]
+    board = WatchBoard(clock=lambda: now[0])
+    board.start(watch(rate=10.0))
+    for second in range(5):
+        now[0] = float(second)
+        assert len(board.measure(Perception(), observation())) == 1
+        assert board.measure(Perception(), observation()) == []
+
+
+def test_lost_object_gives_an_invalid_estimate_with_the_reason():
+    board = WatchBoard()
+    board.start(watch(label="ghost"))
+    (measurement,) = board.measure(Perception(), observation())
+    (message,) = measurement.messages
+    assert not message.valid
+    assert message.reason == "'ghost' is not in view"
+    assert math.isnan(message.distance)
+    assert math.isnan(message.from_point.x)
+    assert (message.from_object, message.to_object) == ("camera", "ghost")
+    assert measurement.estimates == ()
+
+
+def test_start_replaces_and_stop_ends():
+    board = WatchBoard()
+    board.start(watch())
+    board.start(watch(label="ghost"))
+    assert len(board) == 1
+    assert not board.measure(Perception(), observation())[0].messages[0].valid
+    board.stop("w")
+    assert len(board) == 0
+    with pytest.raises(BadRequestError, match="'w'"):
+        board.stop("w")
+
+
+def test_names_are_new_and_numbers_bounded():
+    board = WatchBoard()
+    board.start(watch("watch_1"))
+    assert board.new_id() == "watch_2"
+    for n in range(31):
+        board.start(watch(f"x{n}"))
+    with pytest.raises(BusyError):
+        board.start(watch("one too many"))
+    board.start(watch("x0"))
+    board.clear()
+    assert len(board) == 0
+
+
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, 1e9])
+def test_bad_rates(rate):
+    with pytest.raises(BadRequestError):
+        watch(rate=rate)
