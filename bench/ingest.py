@@ -233,8 +233,8 @@ def compare(seconds: float, runs: int) -> None:
                 seen = run(receiver, profile, seconds)
                 lost = max(0.0, 1 - seen["rate"] / seen["sent_rate"])
                 rows.append(
-                    [receiver, name, f"{seen['sent_rate']:.1f} Hz", f"{seen['rate']:.1f} Hz", f"{lost:.0%}", seen["replaced"],
-                     seen["age"], f"{seen['cpu']:.0%}"]
+                    [receiver, name, f"{seen['sent_rate']:.1f} Hz", f"{seen['rate']:.1f} Hz",
+                     f"{lost:.0%}", seen["replaced"], seen["age"], f"{seen['cpu']:.0%}"]
                 )  # fmt: skip
     report(
         "Node ingest",
