@@ -53,8 +53,10 @@ def surface(folder, box):
 
 
 def gap(a, b):
-    return min(np.linalg.norm(block[:, None] - b[None, ::3], axis=2).min()
-               for block in np.array_split(a[::3], 16))
+    return min(
+        np.linalg.norm(block[:, None] - b[None, ::3], axis=2).min()
+        for block in np.array_split(a[::3], 16)
+    )
 
 
 def region(name):
@@ -69,7 +71,7 @@ def test_measured_gaps_agree_with_the_depth_image(first_frame, ros, run_node):
         "replay",
         arguments=[
             str(first_frame), "--fx", str(FX), "--fy", str(FX), "--cx", str(CX), "--cy", str(CY),
-            "--rate", "5", "--loop", "--camera-height", "0.6",
+            "--rate", "5", "--loop", "--camera-height", "0.415",
         ],
     )  # fmt: skip
     run_node("spatialgeo_node", parameters={"profile": "none"})
