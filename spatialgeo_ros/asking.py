@@ -188,7 +188,10 @@ def _spot(
             raise BadRequestError(
                 f"'{run.intent.text}' does not say which object: name it, or give its region"
             )
-        found, seen_in = perception.find(observation, name if chosen is None else chosen)
+        rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
+        found, seen_in = perception.find(
+            observation, name if chosen is None else chosen, rivals
+        )
         if not found.region.label:
             found = Found(_labelled(found.region, name), found.how, found.score, found.note)
         run.spotted.append(_Spotted(name, found, seen_in))
@@ -205,6 +208,8 @@ def _match_regions(
     for index, mention in enumerate(mentions):
         if mention.region is None or (mention.phrase and mention.region >= len(regions)):
             continue
+        if not regions:
+            continue  # "it", with nothing to point at: refused by the caller with its own words
         if mention.region >= len(regions):
             raise BadRequestError(
                 f"the question speaks of region {mention.region}, the request has {len(regions)} "

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,17 @@ class Locator:
         """Whether phrases can be found without a detector."""
         return self._networks is not None and self._networks.has_grounding
 
-    def find(self, observation: Observation, text: str) -> Found | None:
-        """Find the object a phrase means; None when it is not in view."""
+    def find(
+        self, observation: Observation, text: str, rivals: Sequence[str] = ()
+    ) -> Found | None:
+        """Find the object a phrase means; None when it is not in view.
+
+        Args:
+            observation: where to look.
+            text: the phrase.
+            rivals: phrases for other objects of the same question: where one of them fits better,
+                this one is not looked for.
+        """
         phrase = self.vocabulary.parse(text)
         frame = observation.frame
         if frame.detections:
@@ -55,7 +65,10 @@ class Locator:
             if match is not None:
                 note = _others(text, match.others)
                 return Found(match.region, "detection", min(1.0, match.score), note)
-        return self._find_by_similarity(observation, phrase) if self.can_ground else None
+        if not self.can_ground:
+            return None
+        others = [self.vocabulary.parse(rival) for rival in rivals]
+        return self._find_by_similarity(observation, phrase, others)
 
     def scan(self, observation: Observation) -> list[SeenObject]:
         """List what the scene seems to hold, surest first; each name at most once."""
@@ -96,13 +109,17 @@ class Locator:
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"
         return PhraseNotFoundError(f"{message}; {seen}")
 
-    def _find_by_similarity(self, observation: Observation, phrase: Phrase) -> Found | None:
+    def _find_by_similarity(
+        self, observation: Observation, phrase: Phrase, rivals: Sequence[Phrase]
+    ) -> Found | None:
         networks = self._networks
         if networks is None or not phrase.text:
             return None
         heat = self._heat(observation, phrase)
         if heat is None:
             return None
+        for rival in rivals:
+            heat = self._without(observation, phrase, heat, rival)
         found = blobs(heat, networks.grounding_threshold)
         if not found:
             return None
@@ -127,6 +144,24 @@ class Locator:
         # more exact than a mask refined from patches (legs of chairs, poles of lamps).
         bounds = Region.from_mask(mask).bounds(*mask.shape)
         return Found(Region.from_box(*bounds, label, score), "clip", score, note)
+
+    def _without(
+        self,
+        observation: Observation,
+        phrase: Phrase,
+        heat: npt.NDArray[np.float32],
+        rival: Phrase,
+    ) -> npt.NDArray[np.float32]:
+        """Take the patches out where a rival fits better; a more general rival takes none."""
+        mine, theirs = set(self.vocabulary.matching(phrase)), set(self.vocabulary.matching(rival))
+        if not theirs or theirs >= mine:
+            return heat
+        other = self._heat(observation, rival)
+        if other is None:
+            return heat
+        # "the chair" beside "the red chair" is another chair: its own heat holds the rival's.
+        share = 0.5 if theirs < mine else 1.0
+        return np.where(other > share * heat, np.float32(0.0), heat)
 
     def _heat(self, observation: Observation, phrase: Phrase) -> npt.NDArray[np.float32] | None:
         """Probability of the phrase at each patch [h, w]; None when it cannot be told."""

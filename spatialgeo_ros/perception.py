@@ -121,7 +121,7 @@ class Perception:
         if self.networks.has_geometry:
             self.networks.depth(image, camera, self.networks.nominal_mount, cache)
         if self.networks.has_grounding:
-            names = self.networks.vocabulary.names()[:2] or ("chair",)
+            names = self.networks.vocabulary.names() or ("chair",)
             self.networks.similarity(image, (*names, *self.networks.background_names), cache)
         if self.networks.has_language:
             question = "how far is the object <region> from the camera ?"
@@ -277,8 +277,15 @@ class Perception:
 
     # For the parts of the facade (asking.py)
 
-    def find(self, observation: Observation, what: Region | str) -> tuple[Found, Observation]:
+    def find(
+        self, observation: Observation, what: Region | str, rivals: Sequence[str] = ()
+    ) -> tuple[Found, Observation]:
         """Resolve words or a region to pixels; also the observation that they are pixels of.
+
+        Args:
+            observation: the frame that is asked about.
+            what: a region, or the words for an object.
+            rivals: words for other objects of the same question, which must be other objects.
 
         Raises:
             PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
@@ -290,13 +297,14 @@ class Perception:
         text = what.label if isinstance(what, Region) else what
         if not text.strip():
             raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
-        found = self.locator.find(observation, text)
+        found = self.locator.find(observation, text, rivals)
         if found is not None:
             return found, observation
         for earlier in remembered(self._memory.frames, observation.frame):
-            found = self.locator.find(self._with_pointmap(earlier), text)
+            seen = self._with_pointmap(earlier)
+            found = self.locator.find(seen, text, rivals)
             if found is not None:
-                return found, self._with_pointmap(earlier)
+                return found, seen
         raise self.locator.not_found(observation, text)
 
     def measured_points(
