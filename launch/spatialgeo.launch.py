@@ -39,6 +39,7 @@ PARAMETERS = {
     "image_transport": ("{camera}.image_transport", str, "raw or compressed"),
     "camera_info_topic": ("{camera}.camera_info_topic", str, "calibration of the colour image"),
     "depth_topic": ("{camera}.depth_topic", str, "depth registered to the image; 'none' for none"),
+    "depth_transport": ("{camera}.depth_transport", str, "raw or compressedDepth"),
     "detections_topic": ("{camera}.detections_topic", str, "vision_msgs/Detection2DArray; 'none' "
                          "for none"),
 }  # fmt: skip
@@ -57,10 +58,11 @@ def node_parameters(context: LaunchContext) -> list:
         "use_sim_time": use_sim_time(),
     }
     for argument, (name, kind, _) in PARAMETERS.items():
-        text = LaunchConfiguration(argument).perform(context)
-        if text:
-            value = "" if text == "none" and argument.endswith("_topic") else text
-            values[name.format(camera=camera)] = ParameterValue(value, value_type=kind)
+        text = LaunchConfiguration(argument)
+        if not text.perform(context):
+            continue
+        value = "" if kind is str and text.perform(context) == "none" and "topic" in name else text
+        values[name.format(camera=camera)] = ParameterValue(value, value_type=kind)
     file = LaunchConfiguration("params_file").perform(context)
     if not file:
         return [values]

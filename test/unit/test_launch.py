@@ -1,0 +1,162 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files parse, describe their arguments, and start what they say, with what they say."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+launch = pytest.importorskip("launch", reason="needs ROS 2's launch")
+if not hasattr(launch, "LaunchDescription"):
+    pytest.skip("the ROS package launch is not installed", allow_module_level=True)
+pytest.importorskip("launch_ros.actions", reason="needs launch_ros")
+
+from launch import LaunchContext  # noqa: E402
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction  # noqa: E402
+from launch.launch_description_sources import get_launch_description_from_python_launch_file  # noqa: E402, E501
+from launch_ros.actions import LifecycleNode, Node  # noqa: E402
+from launch_ros.utilities import evaluate_parameters  # noqa: E402
+
+FILES = ["spatialgeo.launch.py", "demo.launch.py"]
+
+
+@pytest.fixture
+def launch_file(repository):
+    return lambda name: str(repository / "launch" / name)
+
+
+def arguments_of(description):
+    """Declared arguments of one file, not of the files it includes."""
+    found = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
+    return {argument.name: argument for argument in found}
+
+
+def context_with(description, given):
+    context = LaunchContext()
+    for name, argument in arguments_of(description).items():
+        default = "".join(part.perform(context) for part in argument.default_value)
+        context.launch_configurations[name] = given.get(name, default)
+    return context
+
+
+def nodes_of(launch_file, **given):
+    """Nodes that spatialgeo.launch.py starts with some arguments, and the context."""
+    description = get_launch_description_from_python_launch_file(launch_file(FILES[0]))
+    context = context_with(description, given)
+    (group,) = [e for e in description.entities if isinstance(e, GroupAction)]
+    (start,) = [e for e in group.get_sub_entities() if isinstance(e, OpaqueFunction)]
+    return start.execute(context), context
+
+
+def parameters_of(node, context):
+    """Parameters as the node gets them: later ones win."""
+    merged = {}
+    for entry in evaluate_parameters(context, node._Node__parameters):
+        if isinstance(entry, dict):
+            merged.update(entry)
+        else:
+            content = yaml.safe_load(open(entry).read())
+            merged.update(content["/**"]["ros__parameters"])
+    return merged
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_is_described(launch_file, name):
+    description = get_launch_description_from_python_launch_file(launch_file(name))
+    arguments = arguments_of(description)
+    assert {"namespace", "profile", "rviz", "log_level"} <= set(arguments)
+    for argument in arguments.values():
+        assert len(argument.description) > 10, argument.name
+        assert argument.default_value is not None, argument.name
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_reading_a_launch_file_imports_no_network_code(launch_file, name):
+    script = (
+        "import sys\n"
+        "from launch.launch_description_sources import "
+        "get_launch_description_from_python_launch_file as read\n"
+        f"read({launch_file(name)!r})\n"
+        "heavy = {'torch', 'mujoco', 'transformers', 'cv2', 'rclpy.node'} & set(sys.modules)\n"
+        "heavy.discard('rclpy.node')\n"  # launch_ros itself needs it
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_defaults_leave_the_parameters_to_the_node(launch_file):
+    (node, rviz), context = nodes_of(launch_file)
+    assert isinstance(node, LifecycleNode)
+    assert parameters_of(node, context) == {"cameras": ["camera"], "use_sim_time": False}
+    assert isinstance(rviz, Node)
+    assert not rviz.condition.evaluate(context)
+
+
+def test_arguments_become_typed_parameters(launch_file):
+    (node, rviz), context = nodes_of(
+        launch_file,
+        camera="front",
+        image_topic="/robot/front/rgb",
+        depth_topic="none",
+        autostart="false",
+        use_sim_time="true",
+        profile="none",
+        rviz="true",
+    )
+    assert parameters_of(node, context) == {
+        "cameras": ["front"],
+        "front.image_topic": "/robot/front/rgb",
+        "front.depth_topic": "",
+        "autostart": False,
+        "use_sim_time": True,
+        "profile": "none",
+    }
+    assert rviz.condition.evaluate(context)
+
+
+def test_given_arguments_win_over_the_parameter_file(launch_file, tmp_path):
+    path = tmp_path / "robot.yaml"
+    content = {"cameras": ["left", "right"], "profile": "none", "keyframes": 4}
+    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": content}}))
+    (node, _), context = nodes_of(launch_file, params_file=str(path), profile="nano")
+    merged = parameters_of(node, context)
+    assert merged["profile"] == "nano"
+    assert (merged["keyframes"], list(merged["cameras"])) == (4, ["left", "right"])
+
+
+def test_fast_dds_profile_is_set_unless_one_is(launch_file, monkeypatch):
+    name = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+    def environment(**given):
+        description = get_launch_description_from_python_launch_file(launch_file(FILES[0]))
+        context = context_with(description, given)
+        (group,) = [e for e in description.entities if isinstance(e, GroupAction)]
+        for action in group.get_sub_entities():
+            if type(action).__name__ == "SetEnvironmentVariable":
+                action.visit(context)
+        return context.environment.get(name)
+
+    monkeypatch.delenv(name, raising=False)
+    assert environment(fastdds_profile="false") is None
+    ours = environment()
+    assert os.path.isfile(ours)
+    assert ours.endswith("config/fastdds.xml")
+    monkeypatch.setenv(name, "/etc/mine.xml")
+    assert environment() == "/etc/mine.xml"
+
+
+def test_rviz_shows_the_topics_that_the_node_publishes(repository):
+    config = yaml.safe_load((repository / "rviz" / "spatialgeo.rviz").read_text())
+    displays = config["Visualization Manager"]["Displays"]
+    topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
+    assert topics == {
+        "spatialgeo/points", "spatialgeo/markers", "spatialgeo/overlay", "spatialgeo/depth/image",
+        "camera/image_raw",
+    }  # fmt: skip
+    outputs = (repository / "spatialgeo_ros" / "node" / "outputs.py").read_text()
+    for topic in topics - {"camera/image_raw"}:
+        assert f'"{topic.removeprefix("spatialgeo/")}"' in outputs
