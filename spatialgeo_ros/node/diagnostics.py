@@ -34,6 +34,7 @@ class Host(Protocol):
     watches: WatchBoard
     cameras: Mapping[str, CameraInput]
     configure_error: str
+    loading: bool
 
     def is_active(self) -> bool:
         """Whether the lifecycle state is active."""
@@ -69,12 +70,13 @@ class Diagnostics:
         host, worker = self._host, self._host.worker
         status = self._status("perception")
         if worker is None:
-            failed = bool(host.configure_error)
-            _raise(
-                status,
-                DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN,
-                f"configure failed: {host.configure_error}" if failed else "unconfigured",
-            )
+            if host.loading:
+                _raise(status, DiagnosticStatus.WARN, f"loading profile '{host.config.profile}'")
+            elif host.configure_error:
+                text = f"configure failed: {host.configure_error}"
+                _raise(status, DiagnosticStatus.ERROR, text)
+            else:
+                _raise(status, DiagnosticStatus.WARN, "unconfigured")
             return status
         if not host.is_active():
             _raise(status, DiagnosticStatus.WARN, "inactive")

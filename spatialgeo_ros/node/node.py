@@ -17,45 +17,20 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.node import parameters
 from spatialgeo_ros.node.assembly import FrameAssembler
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
+from spatialgeo_ros.node.loading import load_perception
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
-from spatialgeo_ros.node.pose_source import (
-    PoseResult,
-    PoseSource,
-    make_pose_source,
-    mount_pose,
-)
+from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
 from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
 from spatialgeo_ros.node.worker import Worker
 
 _GOODBYE = 2.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
-
-
-def load_perception(config: Config) -> Any:
-    """Return the perception of the configured profile; imports torch, so only at configure."""
-    from spatialgeo_ros.perception import Mount, Perception
-
-    poses = {camera.name: mount_pose(camera.mount) for camera in config.cameras if camera.has_mount}
-    return Perception.load(
-        config.profile,
-        device=config.device,
-        load_4bit=config.load_4bit,
-        threads=config.threads,
-        encode=config.encode,
-        keyframes=config.keyframes,
-        voxel_size=config.voxel_size,
-        mounts={
-            name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
-            for name, pose in poses.items()
-        },
-    )
 
 
 def logged(transition: Transition) -> Transition:
@@ -101,6 +76,7 @@ class SpatialGeoNode(LifecycleNode):
         self.outputs: Outputs | None = None
         self.watches = WatchBoard()
         self.configure_error = ""
+        self.loading = False
         self._perception: Any = None
         self._poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
@@ -135,6 +111,7 @@ class SpatialGeoNode(LifecycleNode):
     @logged
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load and warm up; on failure everything is released, and configure can be tried again."""
+        self.loading = True
         try:
             parameters.declare(self)  # the list of cameras may have changed
             self.config = parameters.read(self)
@@ -144,6 +121,8 @@ class SpatialGeoNode(LifecycleNode):
             self._release()
             self.configure_error = str(error) or type(error).__name__
             return TransitionCallbackReturn.FAILURE
+        finally:
+            self.loading = False
         self.configure_error = ""
         return super().on_configure(state)
 

@@ -59,6 +59,7 @@ class Host(Protocol):
     worker: Worker | None
     outputs: Outputs
     watches: WatchBoard
+    loading: bool
 
     def is_active(self) -> bool:
         """Whether the lifecycle state is active."""
@@ -257,6 +258,8 @@ class Services:
     def _wait(self, job: Request, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """Submit and wait, without ever waiting beyond the deadline."""
         worker = self._host.worker
+        if worker is None and self._host.loading:
+            raise NotActiveError("the node is still loading its models: ask again later")
         if worker is None:
             raise NotActiveError("the node is not active: configure and activate it first")
         worker.submit(job)

@@ -13,11 +13,13 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from spatialgeo_ros.node.node import SpatialGeoNode, load_perception
+from spatialgeo_ros.node.loading import load_perception
+from spatialgeo_ros.node.node import SpatialGeoNode
 from spatialgeo_ros.node.parameters import Config, ParameterError
 
 # Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
@@ -73,6 +75,9 @@ def _spin(executor: MultiThreadedExecutor, node: LifecycleNode, stop: threading.
             executor.spin()
         except ExternalShutdownException:
             stop.set()
+        except rclpy_implementation.InvalidHandle:
+            # rclpy met the events of a subscription that deactivate destroys at this moment.
+            continue
         except Exception:  # rclpy raises a callback's exception here
             node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
             stop.wait(_AFTER_FAILURE)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 _WINDOW = 64
 _ENOUGH = 8  # intervals below which a rate says nothing about loss
+_JITTER = 0.2  # of a period
+_REGULAR = 0.75  # share of the intervals that must be whole periods for a rate to be known
 
 
 class StreamStatistics:
@@ -65,10 +67,14 @@ class StreamStatistics:
         intervals = sorted(b - a for a, b in zip(stamps, stamps[1:], strict=False))
         if len(intervals) < _ENOUGH:
             return None
-        # The lowest fifth: even when three of four messages are lost, a fourth of the intervals
-        # are still between neighbours.
-        period = statistics.median(intervals[: max(1, len(intervals) // 5)])
-        return 1e9 / period
+        # Even when three of four messages are lost, a fourth of the intervals are still between
+        # neighbours: the lowest fifth finds them, the median of all like them is the period.
+        shortest = statistics.median(intervals[: max(1, len(intervals) // 5)])
+        period = statistics.median(i for i in intervals if i < 1.5 * shortest)
+        # Lost messages leave gaps of whole periods; other gaps come from an irregular publisher.
+        multiples = [interval / period for interval in intervals]
+        regular = sum(abs(m - round(m)) < _JITTER for m in multiples)
+        return 1e9 / period if regular >= _REGULAR * len(intervals) else None
 
     def loses_messages(self) -> bool:
         """Whether clearly fewer messages arrive than are stamped."""

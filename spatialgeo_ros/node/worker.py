@@ -15,7 +15,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from spatialgeo_ros.errors import (
     BadImageError,
@@ -31,19 +31,10 @@ from spatialgeo_ros.errors import (
 )
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.node.request import Request
+from spatialgeo_ros.node.schedule import FrameSchedule, FrameSource
 from spatialgeo_ros.node.stream_statistics import Counters, LatencyStatistics
 
 _IDLE_TIMEOUT = 30.0  # s that pausing waits for the running inference; none takes longer
-
-
-class FrameSource(Protocol):
-    """What the worker needs of a camera."""
-
-    def take(self) -> Any | None:
-        """Return the newest raw frame that was not taken yet, without waiting."""
-
-    def ready_at(self) -> float | None:
-        """Return the monotonic time at which :meth:`take` has a frame, or None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +73,7 @@ class Worker:
         self._cameras = cameras
         self._assemble = assemble
         self._on_observation = on_observation
-        self._process_rate = process_rate
+        self._schedule = FrameSchedule(cameras, process_rate)
         self._queue_size = queue_size
         self._logger = logger
         self._wake = threading.Condition()
@@ -90,9 +81,8 @@ class Worker:
         self._running: Request | None = None
         self._active = self._stopping = self._reset = self._busy = False
         self._thread = threading.Thread(target=self._run, name="perception", daemon=True)
-        # Only the worker thread touches these three.
+        # Only the worker thread touches these.
         self._latest: dict[str, Observed] = {}
-        self._last_start: dict[str, float] = {}
         self._problems: dict[str, SpatialGeoError] = {}
         self._logged: set[str] = set()
         self.counters = Counters()
@@ -191,8 +181,8 @@ class Worker:
                     self._forget()
                 if request is not None:
                     self._serve(request)
-                else:
-                    self._process_due_camera()
+                elif self._active and (camera := self._schedule.due_camera()) is not None:
+                    self._observe_newest(camera)
             except Exception as error:  # the thread must outlive any defect of a model
                 self._report(error)
             finally:
@@ -200,37 +190,18 @@ class Worker:
 
     def _wait_for_work(self) -> None:
         while not self._stopping and not self._reset and not (self._active and self._queue):
-            delay = self._delay() if self._active else None
+            delay = self._schedule.delay() if self._active else None
             if delay is not None and delay <= 0:
                 return
             self._wake.wait(delay)
-
-    def _delay(self) -> float | None:
-        """Return the seconds until some camera's frame is due, or None when none waits."""
-        delays = [due - time.monotonic() for _, due in self._due_times()]
-        return min(delays, default=None)
-
-    def _due_times(self) -> list[tuple[str, float]]:
-        rate = self._process_rate()
-        period = 1.0 / rate if rate > 0 else 0.0
-        return [
-            (name, max(ready, self._last_start.get(name, -1e9) + period))
-            for name, source in self._cameras.items()
-            if (ready := source.ready_at()) is not None
-        ]
-
-    def _process_due_camera(self) -> None:
-        """Process the camera that has waited longest, if one is due."""
-        due = [(time_due, name) for name, time_due in self._due_times()]
-        if due and min(due)[0] <= time.monotonic():
-            self._observe_newest(min(due)[1])
 
     def _observe_newest(self, name: str) -> None:
         """Observe the camera's newest frame if it has one; bad frames are counted and dropped."""
         raw = self._cameras[name].take()
         if raw is None:
             return
-        started = self._last_start[name] = time.monotonic()
+        started = time.monotonic()
+        self._schedule.started(name, started)
         try:
             frame = self._assemble(name, raw)
             decoded = time.monotonic()
@@ -297,7 +268,7 @@ class Worker:
     def _forget(self) -> None:
         self._perception.reset()
         self._latest.clear()
-        self._last_start.clear()
+        self._schedule.clear()
         self._problems.clear()
         self.description = self._perception.describe()
 

@@ -45,6 +45,26 @@ def test_bag_played_slowly_is_not_a_lossy_one():
     assert not feed(lambda n: True, slowdown=4.0).loses_messages()
 
 
+def test_irregular_publisher_is_not_a_lossy_one():
+    clock, chance = FakeClock(), random.Random(5)
+    stream = StreamStatistics(clock)
+    for _ in range(200):
+        clock.now += chance.uniform(0.2, 0.9)  # a renderer that cannot keep up
+        stream.add(round(clock.now * 1e9))
+        assert not stream.loses_messages()
+
+
+def test_jitter_of_a_regular_camera_does_not_hide_loss():
+    clock, chance = FakeClock(), random.Random(7)
+    stream = StreamStatistics(clock)
+    for n in range(300):
+        clock.now = 100.0 + n / 30.0
+        if chance.random() > 0.6:
+            stream.add(round((clock.now + chance.gauss(0.0, 0.0015)) * 1e9))
+    assert stream.stamp_rate() == pytest.approx(30.0, rel=0.15)
+    assert stream.loses_messages()
+
+
 def test_few_messages_say_nothing():
     stream = feed(lambda n: n in (0, 1, 40, 80))
     assert stream.stamp_rate() is None
