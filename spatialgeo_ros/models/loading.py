@@ -13,12 +13,12 @@ from torch import nn
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.moge import MoGe2
+from spatialgeo_ros.models.profile_file import WeightFile
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LanguagePart,
     Profile,
     SemanticPart,
-    WeightFile,
 )
 from spatialgeo_ros.models.quantise import quantise_nf4
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel

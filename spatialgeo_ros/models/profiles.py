@@ -15,10 +15,9 @@ import yaml
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.moge import NANO_CONFIG
+from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section, WeightFile
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 from spatialgeo_ros.runtime.resources import find_resource
-
-PROFILE_FOLDER = "config/models"
 
 # Shapes by name; a profile may also spell a configuration out.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -29,19 +28,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "language": {"nano": NANO_LANGUAGE_CONFIG},
     "adapter": {"nano": NANO_ADAPTER_CONFIG},
 }
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One file of weights.
-
-    Attributes:
-        path: As found on this machine.
-        sha256: Expected hash, "" where the profile states none.
-    """
-
-    path: Path
-    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,86 +191,6 @@ class Profile:
         return tuple(found)
 
 
-class _Section:
-    """A mapping of the YAML file whose reads fail with the key's full name and are ticked off."""
-
-    def __init__(self, path: Path, name: str, content: Any) -> None:
-        if not isinstance(content, dict):
-            raise ModelLoadError(f"{path}: '{name or 'the file'}' must be a mapping")
-        self.path, self.name, self.content = path, name, content
-        self.unread = set(content)
-
-    def _label(self, key: str) -> str:
-        return f"{self.path}: '{self.name}.{key}'" if self.name else f"{self.path}: '{key}'"
-
-    def get(self, key: str, kind: type, default: Any = None) -> Any:
-        self.unread.discard(key)
-        value = self.content.get(key, default)
-        if value is None:
-            raise ModelLoadError(f"{self._label(key)} is missing")
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ModelLoadError(
-                f"{self._label(key)} must be a {kind.__name__}, not {type(value).__name__}"
-            )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ModelLoadError(f"{self._label(key)} must be finite")
-        return value
-
-    def positive(self, key: str, kind: type, default: Any = None) -> Any:
-        value = self.get(key, kind, default)
-        if value <= 0:
-            raise ModelLoadError(f"{self._label(key)} must be positive, not {value}")
-        return value
-
-    def words(self, key: str) -> tuple[str, ...]:
-        value = self.get(key, list, [])
-        if not all(isinstance(word, str) and word for word in value):
-            raise ModelLoadError(f"{self._label(key)} must be a list of words")
-        return tuple(value)
-
-    def section(self, key: str) -> _Section | None:
-        self.unread.discard(key)
-        if self.content.get(key) is None:
-            return None
-        return _Section(self.path, f"{self.name}.{key}" if self.name else key, self.content[key])
-
-    def preset(self, key: str, family: str) -> dict[str, Any]:
-        self.unread.discard(key)
-        value = self.content.get(key)
-        if isinstance(value, dict):
-            return dict(value)
-        known = PRESETS[family]
-        if not isinstance(value, str) or value not in known:
-            raise ModelLoadError(
-                f"{self._label(key)} must be a mapping or one of {', '.join(known)}, not {value!r}"
-            )
-        return dict(known[value])
-
-    def file(self, key: str) -> Path:
-        """Beside the profile first, then among the shipped files; need not exist yet."""
-        name = Path(self.get(key, str)).expanduser()
-        if name.is_absolute():
-            return name
-        beside = self.path.parent / name
-        if beside.exists():
-            return beside
-        try:
-            return find_resource(str(name))
-        except ModelLoadError:
-            # Loading it will say that it does not exist; reading a profile must not fail for it.
-            shipped = self.path.parent.as_posix().endswith(PROFILE_FOLDER)
-            return self.path.parents[2] / name if shipped else beside
-
-    def weights(self, key: str = "weights", hash_key: str = "sha256") -> WeightFile:
-        return WeightFile(self.file(key), self.get(hash_key, str, ""))
-
-    def finish(self) -> None:
-        if self.unread:
-            raise ModelLoadError(f"{self._label(sorted(self.unread)[0])} is not a known setting")
-
-
 def list_profiles() -> list[str]:
     """Names of the profiles that are installed."""
     return sorted(p.stem for p in find_resource(PROFILE_FOLDER).glob("*.yaml"))
@@ -311,7 +217,7 @@ def load_profile(name: str | Path) -> Profile:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelLoadError(f"model profile {path} cannot be read: {error}") from error
-    root = _Section(path, "", content)
+    root = Section(path, "", content)
     profile = Profile(
         name=root.get("name", str),
         description=root.get("description", str),
@@ -330,7 +236,7 @@ def load_profile(name: str | Path) -> Profile:
     return profile
 
 
-def _image(root: _Section) -> ImageInput:
+def _image(root: Section) -> ImageInput:
     section = root.section("image")
     if section is None:
         raise ModelLoadError(f"{root.path}: 'image' is missing")
@@ -345,7 +251,7 @@ def _image(root: _Section) -> ImageInput:
     return ImageInput(width, height, patch, (colour[0], colour[1], colour[2]))
 
 
-def _camera(section: _Section | None) -> CameraMount | None:
+def _camera(section: Section | None) -> CameraMount | None:
     if section is None:
         return None
     pitch = math.radians(section.get("pitch_down_deg", float))
@@ -354,7 +260,7 @@ def _camera(section: _Section | None) -> CameraMount | None:
     return mount
 
 
-def _geometry(section: _Section | None) -> GeometryPart | None:
+def _geometry(section: Section | None) -> GeometryPart | None:
     if section is None:
         return None
     kind = section.get("kind", str)
@@ -362,7 +268,7 @@ def _geometry(section: _Section | None) -> GeometryPart | None:
         raise ModelLoadError(f"{section.path}: 'geometry.kind' must be moge2, not '{kind}'")
     part = GeometryPart(
         kind=kind,
-        config=section.preset("config", "geometry"),
+        config=section.preset("config", PRESETS["geometry"]),
         num_tokens=section.positive("num_tokens", int),
         relative_sigma=section.positive("relative_sigma", float),
         recover_shift=section.get("recover_shift", bool, True),
@@ -372,11 +278,11 @@ def _geometry(section: _Section | None) -> GeometryPart | None:
     return part
 
 
-def _semantic(section: _Section | None) -> SemanticPart | None:
+def _semantic(section: Section | None) -> SemanticPart | None:
     if section is None:
         return None
     part = SemanticPart(
-        section.preset("config", "semantic"),
+        section.preset("config", PRESETS["semantic"]),
         section.weights(),
         _grounding(section.section("grounding")),
     )
@@ -384,7 +290,7 @@ def _semantic(section: _Section | None) -> SemanticPart | None:
     return part
 
 
-def _grounding(section: _Section | None) -> GroundingPart | None:
+def _grounding(section: Section | None) -> GroundingPart | None:
     if section is None:
         return None
     part = GroundingPart(
@@ -398,13 +304,13 @@ def _grounding(section: _Section | None) -> GroundingPart | None:
     return part
 
 
-def _language(section: _Section | None) -> LanguagePart | None:
+def _language(section: Section | None) -> LanguagePart | None:
     if section is None:
         return None
     part = LanguagePart(
-        config=section.preset("config", "language"),
+        config=section.preset("config", PRESETS["language"]),
         weights=section.weights(),
-        adapter=section.preset("adapter", "adapter"),
+        adapter=section.preset("adapter", PRESETS["adapter"]),
         adapter_weights=section.weights("adapter_weights", "adapter_sha256"),
         tokenizer=section.file("tokenizer"),
         prompt=section.get("prompt", str),
