@@ -104,7 +104,7 @@ def test_lengths_and_directions_are_stated(
         ("is the red chair to the right of the blue sofa?", "no", "is to the left of"),
         ("is the red chair left or right of the blue sofa?", "left", "The red chair is to the"),
         ("which is closer, the red chair or the blue sofa?", "red chair", "The red chair is closer"),
-        ("which is further away, the red chair or the blue sofa?", "blue sofa", "The blue sofa is"),
+        ("which is farther, the red chair or the blue sofa?", "blue sofa", "The blue sofa is"),
         ("is the red chair behind the blue sofa?", "no", "No: the red chair is in front of"),
         ("is the blue sofa bigger than the red chair?", "yes", "1.30 m³ against 0.23 m³"),
         ("is the red chair taller than the blue sofa?", "yes", "0.90 m against 0.80 m"),

@@ -17,8 +17,8 @@ from spatialgeo_ros.grounding import (
     name_probabilities,
     refine,
 )
-from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
 from spatialgeo_ros.sim.path import RobotPath, camera_pose, default_camera
+from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
 from spatialgeo_ros.sim.room import make_room
 from spatialgeo_ros.vocabulary import Vocabulary
 
