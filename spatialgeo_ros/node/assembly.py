@@ -15,6 +15,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.node.cameras import CameraInput, RawFrame
 from spatialgeo_ros.node.conversions import (
     camera_for_image,
+    compressed_depth_to_array,
     compressed_to_rgb,
     depth_to_array,
     detections_to_regions,
@@ -103,8 +104,9 @@ class FrameAssembler:
     def _depth(self, camera: CameraInput, raw: RawFrame) -> Any | None:
         if raw.depth is None:
             return None
+        packed = isinstance(raw.depth, CompressedImage)
         try:
-            return depth_to_array(raw.depth)
+            return compressed_depth_to_array(raw.depth) if packed else depth_to_array(raw.depth)
         except BadImageError as error:
             camera.counters.add("depth_errors", str(error))
             return None

@@ -45,7 +45,7 @@ class RawFrame:
     """The messages of one frame as they arrived, with the monotonic time of arrival in seconds."""
 
     image: Image | CompressedImage
-    depth: Image | None
+    depth: Image | CompressedImage | None
     sequence: int
     received: float
 
@@ -81,14 +81,17 @@ class CameraInput:
             # The convention of image_transport: remap the base topic, then append the transport.
             self.image_topic += "/compressed"
         self.info_topic = node.resolve_topic_name(camera.camera_info_topic)
+        self.depth_topic = camera.depth_topic and node.resolve_topic_name(camera.depth_topic)
+        if camera.depth_topic and camera.depth_transport == "compressedDepth":
+            self.depth_topic += "/compressedDepth"
         self._node = node
         self._on_frame = on_frame
         self._on_time_jump = on_time_jump
         self._lock = threading.Lock()
-        self._pairing: StampPairing[tuple[Any, int, float], Image] = StampPairing(
+        self._pairing: StampPairing[tuple[Any, int, float], Any] = StampPairing(
             round(config.depth_slop * 1e9),
             config.depth_wait,
-            lambda: bool(camera.depth_topic) and node.count_publishers(camera.depth_topic) > 0,
+            lambda: bool(self.depth_topic) and node.count_publishers(self.depth_topic) > 0,
         )
         self._detections: deque[Any] = deque(maxlen=16)
         self._last_stamp = 0
@@ -102,8 +105,9 @@ class CameraInput:
         compressed = camera.image_transport == "compressed"
         self._subscribe(CompressedImage if compressed else Image, self.image_topic, self._on_image)
         self._subscribe(CameraInfo, camera.camera_info_topic, self._on_info)
-        if camera.depth_topic:
-            self._subscribe(Image, camera.depth_topic, self._on_depth)
+        if self.depth_topic:
+            packed = camera.depth_transport == "compressedDepth"
+            self._subscribe(CompressedImage if packed else Image, self.depth_topic, self._on_depth)
         if camera.detections_topic and Detection2DArray is not None:
             self._subscribe(Detection2DArray, camera.detections_topic, self._on_detections)
         self.images.restart()
@@ -204,7 +208,7 @@ class CameraInput:
             self._store(self._pairing.add_image(stamp, (message, self._sequence, now), now))
         self._on_frame()
 
-    def _on_depth(self, message: Image) -> None:
+    def _on_depth(self, message: Image | CompressedImage) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.depths.add(stamp)
         with self._lock:
@@ -216,7 +220,7 @@ class CameraInput:
         # The worker notices a change, since the message object differs.
         self.info = message
 
-    def _store(self, pair: Pair[tuple[Any, int, float], Image] | None) -> None:
+    def _store(self, pair: Pair[tuple[Any, int, float], Any] | None) -> None:
         if pair is not None:
             message, sequence, received = pair.image
             self.slot.put(RawFrame(message, pair.depth, sequence, received))

@@ -144,7 +144,10 @@ CAMERA_TABLE: tuple[Spec, ...] = (
     Spec("rectified", False, "The images are rectified (image_rect): P of the CameraInfo is used, "
          "without distortion"),
     Spec("depth_topic", "{camera}/depth/image_raw", "Depth registered to the image (16UC1 mm or "
-         "32FC1 m); empty for none"),
+         "32FC1 m); with depth_transport compressedDepth, the base topic to which "
+         "/compressedDepth is appended; empty for none"),
+    Spec("depth_transport", "raw", "How depth arrives; compressedDepth must be of format png",
+         choices=("raw", "compressedDepth")),
     Spec("detections_topic", "{camera}/detections", "vision_msgs/Detection2DArray on the image; "
          "empty for none"),
     Spec("mount", [0.0] * 6,

@@ -49,6 +49,7 @@ class CameraConfig:
     camera_info_topic: str
     rectified: bool
     depth_topic: str
+    depth_transport: str
     detections_topic: str
     mount: tuple[float, ...]
 

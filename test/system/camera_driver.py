@@ -44,13 +44,17 @@ class CameraDriver:
         camera: str = "camera",
         qos: QoSProfile = qos_profile_sensor_data,
         compressed: bool = False,
+        compressed_depth: bool = False,
     ) -> None:
         base = f"/{namespace}/{camera}"
         kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         node = ros.node
         self.image = node.create_publisher(kind, f"{base}/image_raw{suffix}", qos)
         self.info = node.create_publisher(CameraInfo, f"{base}/camera_info", qos)
-        self.depth = node.create_publisher(Image, f"{base}/depth/image_raw", qos)
+        depth_kind, suffix = (
+            (CompressedImage, "/compressedDepth") if compressed_depth else (Image, "")
+        )
+        self.depth = node.create_publisher(depth_kind, f"{base}/depth/image_raw{suffix}", qos)
         self.odometry = node.create_publisher(Odometry, f"/{namespace}/odom", qos)
         self.name = camera
         self._frame_id = f"{camera}_optical_frame"

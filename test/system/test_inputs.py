@@ -38,9 +38,10 @@ from spatialgeo_ros.node.conversions import (
 )
 
 CAMERAS = [f"cam{n}" for n in range(12)]
-JPEG_CAMERA = "jpeg"
+JPEG_CAMERA, PNG_DEPTH_CAMERA = "jpeg", "png_depth"
 PARAMETERS = {
-    "cameras": [*CAMERAS, JPEG_CAMERA],
+    "cameras": [*CAMERAS, JPEG_CAMERA, PNG_DEPTH_CAMERA],
+    f"{PNG_DEPTH_CAMERA}.depth_transport": "compressedDepth",
     f"{JPEG_CAMERA}.image_transport": "compressed",
     "process_rate": 0.0,
     "depth_wait": 0.1,
@@ -120,6 +121,17 @@ def test_compressed_images(robot):
         data = cv2.imencode(".jpg", scene_rgb()[..., ::-1])[1]
         image = CompressedImage(format="jpeg", data=message_bytes(data))
         response = measured(robot, camera, image=image)
+        assert response.distances[0].distance == pytest.approx(BOX_DISTANCE, abs=0.02)
+
+
+def test_compressed_depth(robot):
+    name = PNG_DEPTH_CAMERA
+    with CameraDriver(robot.ros, robot.namespace, name, compressed_depth=True) as camera:
+        wait_for(camera.matched)
+        png = cv2.imencode(".png", scene_depth())[1].tobytes()
+        depth = CompressedImage(format="16UC1; compressedDepth png")
+        depth.data = message_bytes(np.frombuffer(bytes(12) + png, np.uint8))
+        response = measured(robot, camera, depth=depth)
         assert response.distances[0].distance == pytest.approx(BOX_DISTANCE, abs=0.02)
 
 
