@@ -103,7 +103,7 @@ def test_lengths_and_directions_are_stated(
         ("is the red chair to the left of the blue sofa?", "yes", "Yes: the red chair is to the"),
         ("is the red chair to the right of the blue sofa?", "no", "is to the left of"),
         ("is the red chair left or right of the blue sofa?", "left", "The red chair is to the"),
-        ("which is closer, the red chair or the blue sofa?", "red chair", "The red chair is closer"),
+        ("which is closer, the red chair or the blue sofa?", "red chair", "red chair is closer"),
         ("which is farther, the red chair or the blue sofa?", "blue sofa", "The blue sofa is"),
         ("is the red chair behind the blue sofa?", "no", "No: the red chair is in front of"),
         ("is the blue sofa bigger than the red chair?", "yes", "1.30 m³ against 0.23 m³"),
