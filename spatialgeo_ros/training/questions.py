@@ -186,7 +186,8 @@ class QuestionMaker:
         for item in picked:
             style = int(self.rng.choice(3, p=_NAME_SHARES))
             phrases.append((item.name, item.kind, UNNAMED)[style])
-        if distinct and (len(set(phrases)) < len(phrases) or UNNAMED in phrases):
+        ambiguous = UNNAMED in phrases or len({item.kind for item in picked}) < len(picked)
+        if distinct and ambiguous:
             return [item.name for item in picked]
         return phrases
 

@@ -82,13 +82,12 @@ def test_greedy_equals_recomputing_everything(model, tokenizer) -> None:
 def test_prefix_reuse_changes_nothing_but_the_work(model, tokenizer) -> None:
     prefix = PrefixCache()
     lengths: list[int] = []
-    handle = model.model.register_forward_pre_hook(
-        lambda _module, _args, kwargs: lengths.append(
-            (kwargs["input_ids"] if kwargs.get("inputs_embeds") is None else kwargs["inputs_embeds"])
-            .shape[1]
-        ),
-        with_kwargs=True,
-    )  # fmt: skip
+
+    def record(_module, _args, kwargs) -> None:
+        embeds = kwargs.get("inputs_embeds")
+        lengths.append((kwargs["input_ids"] if embeds is None else embeds).shape[1])
+
+    handle = model.model.register_forward_pre_hook(record, with_kwargs=True)
     try:
         for seed in range(4):
             embeds = prompt(seed, 30 + seed, shared=20)
