@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Sequence
 
@@ -98,6 +99,8 @@ def _markers(
 
 def caption(estimate: DistanceEstimate) -> str:
     """Return what is written at a measured distance, for example "1.24 ± 0.02 m"."""
+    if not math.isfinite(estimate.std_dev):
+        return f"{estimate.distance:.2f} m"
     return f"{estimate.distance:.2f} \u00b1 {estimate.std_dev:.2f} m"
 
 

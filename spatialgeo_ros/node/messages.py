@@ -33,6 +33,7 @@ from spatialgeo_ros.node.conversions import (
 )
 from spatialgeo_ros.results import Answer
 
+REQUEST = "request"  # name of the measurements of services and the action
 _AGREEMENT = {
     "unknown": SpatialAnswer.AGREEMENT_UNKNOWN,
     "agree": SpatialAnswer.AGREEMENT_AGREE,
@@ -44,7 +45,7 @@ _AGREEMENT = {
 class Measurement:
     """One measurement in a frame, ready to be published and drawn.
 
-    ``name`` is the id of its watch, or "request". ``regions`` and ``masks`` are the objects that
+    ``name`` is the id of its watch, or REQUEST. ``regions`` and ``masks`` are the objects that
     were located in this very frame, ``estimates`` is what was measured between them; all are empty
     when an object was not found.
     """

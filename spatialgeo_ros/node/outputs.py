@@ -7,11 +7,12 @@ Everything but :meth:`Outputs.clear_markers` is called on the worker thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
@@ -25,9 +26,11 @@ from spatialgeo_ros.node.conversions import (
     rgb_to_image,
 )
 from spatialgeo_ros.node.markers import MarkerBoard
-from spatialgeo_ros.node.messages import Measurement, frame_header, keyframes_message
+from spatialgeo_ros.node.messages import REQUEST, Measurement, frame_header, keyframes_message
 
+# Reliable publishers suit every subscriber: best-effort ones and RViz, which asks for reliable.
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_IMAGES = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
@@ -36,7 +39,7 @@ _LATCHED = QoSProfile(
 
 
 class Outputs:
-    """Topics of results (reliable), of the frame memory (latched) and of images (sensor data)."""
+    """Topics of results, of the frame memory (latched) and of images."""
 
     def __init__(self, node: LifecycleNode, marker_lifetime: Any) -> None:
         """Create the publishers; they are silent unless the node is active.
@@ -48,15 +51,16 @@ class Outputs:
         self._node = node
         self._marker_lifetime = marker_lifetime
         self._board = MarkerBoard()
+        self._overlay_until = 0.0
         self._publishers: list[Any] = []
         self._answers = self._create(SpatialAnswer, "answers", _RESULTS)
         self._distances = self._create(DistanceEstimate, "distances", _RESULTS)
         self._markers = self._create(MarkerArray, "markers", _RESULTS)
         self._keyframes = self._create(KeyframeArray, "keyframes", _LATCHED)
-        self._depth = self._create(Image, "depth/image", qos_profile_sensor_data)
-        self._depth_info = self._create(CameraInfo, "depth/camera_info", qos_profile_sensor_data)
-        self._points = self._create(PointCloud2, "points", qos_profile_sensor_data)
-        self._overlay = self._create(Image, "overlay", qos_profile_sensor_data)
+        self._depth = self._create(Image, "depth/image", _IMAGES)
+        self._depth_info = self._create(CameraInfo, "depth/camera_info", _IMAGES)
+        self._points = self._create(PointCloud2, "points", _IMAGES)
+        self._overlay = self._create(Image, "overlay", _IMAGES)
 
     def close(self) -> None:
         """Destroy the publishers."""
@@ -85,7 +89,7 @@ class Outputs:
         """Publish an answer, its distances, and both as pictures."""
         self._answers.publish(message)
         measurement = Measurement(
-            "request", message.distances, regions=answer.regions, estimates=answer.distances
+            REQUEST, message.distances, regions=answer.regions, estimates=answer.distances
         )
         self.publish_measurements(observation, [measurement], message.question, answer.text)
 
@@ -103,7 +107,13 @@ class Outputs:
             self._markers.publish(
                 self._board.show(measurement.name, measurement.messages, self._marker_lifetime())
             )
+        # What a request measured stays to be seen as long as its markers do.
+        now = time.monotonic()
+        if not measurements and now < self._overlay_until:
+            return
         if self._wanted(self._overlay):
+            if question or any(one.name == REQUEST for one in measurements):
+                self._overlay_until = now + self._marker_lifetime()
             frame = observation.frame
             picture = drawing.draw_overlay(
                 frame.image,

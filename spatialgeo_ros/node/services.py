@@ -32,6 +32,7 @@ from spatialgeo_ros.errors import (
 )
 from spatialgeo_ros.node.conversions import msg_to_region
 from spatialgeo_ros.node.messages import (
+    REQUEST,
     answer_message,
     check_duration,
     check_region_camera,
@@ -200,7 +201,7 @@ class Services:
             kinds, first, second = measurement_request(request, camera)
 
             def work(perception: Any, observation: Any) -> Any:
-                measurement = measure(perception, observation, kinds, first, second, "request")
+                measurement = measure(perception, observation, kinds, first, second, REQUEST)
                 self._host.outputs.publish_measurements(observation, [measurement])
                 return measurement.messages
 
