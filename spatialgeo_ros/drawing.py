@@ -82,7 +82,13 @@ def draw_overlay(
         for point in (start, end):
             canvas.disc(picture, point, 3.6 * unit, canvas.PAPER, casing=canvas.INK)
     if width >= _SMALLEST_FOR_TEXT:
-        taken: list[canvas.Rect] = []
+        # No label may hide where a line ends.
+        reach = 6 * unit
+        taken: list[canvas.Rect] = [
+            (u - reach, v - reach, u + reach, v + reach)
+            for start, end, _ in lines
+            for u, v in (start, np.add(start, end) / 2, end)
+        ]
         for start, end, text in lines:
             taken.append(_label_line(picture, start, end, text, size * 1.1, taken, area))
         for region, box, colour, _ in shown:

@@ -55,6 +55,14 @@ def test_the_line_joins_the_projected_end_points(image):
         assert drawn[round(v), round(u)]
 
 
+def test_labels_do_not_hide_where_lines_end(image):
+    short = estimate([0.0, 0.0, 2.0], [0.03, 0.02, 2.0])
+    across = estimate([-0.5, 0.12, 2.0], [0.5, -0.14, 2.0])
+    shown = overlay(image, camera=CAMERA, distances=[across, short])
+    for u, v in CAMERA.project(np.stack([short.point_from, short.point_to])).round().astype(int):
+        assert (shown[v, u] == canvas.PAPER).all()
+
+
 def test_a_line_from_the_camera_starts_at_the_lower_border(image):
     distances = [estimate([0, 0, 0], [0.5, 0, 2.0], Kind.CAMERA_TO_OBJECT)]
     drawn = changed(image, overlay(image, camera=CAMERA, distances=distances))
