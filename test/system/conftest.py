@@ -57,14 +57,16 @@ class Robot:
         return list(self.call(SetParameters, "set_parameters", request).results)
 
 
-def start_robot(folder: Path, **parameters: Any) -> Robot:
+def start_robot(folder: Path, executable: Path = FAKE_NODE, **parameters: Any) -> Robot:
     """Start a node in a namespace of its own and wait until it has come up.
 
     "{namespace}" in the name of a parameter stands for that namespace.
     """
     namespace = f"robot_{next(_numbers)}"
     parameters = {key.format(namespace=namespace): v for key, v in parameters.items()}
-    process = NodeProcess(FAKE_NODE, folder / namespace, parameters=parameters, namespace=namespace)
+    process = NodeProcess(
+        executable, folder / namespace, parameters=parameters, namespace=namespace
+    )
     robot = Robot(process, namespace, RosClient(namespace=namespace))
     expected = "active" if parameters.get("autostart", True) else "unconfigured"
     try:
@@ -85,6 +87,8 @@ def _is_up(robot: Robot, expected: str) -> bool:
 
 def _dump(process: NodeProcess) -> str:
     """Return the output of a node that hangs, with the stack of each of its threads."""
+    if process.name != FAKE_NODE.name:
+        return f"\n{process.output}"
     os.kill(process.pid, signal.SIGUSR1)
     process.wait_for_output("Current thread", 10.0)
     return f"\n{process.output}"
@@ -104,10 +108,11 @@ def stop_robot(robot: Robot) -> None:
 
 @pytest.fixture(scope="module")
 def robot(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Robot]:
-    """The module's node; parameters are the module's ``PARAMETERS``."""
+    """The module's node, with the module's ``PARAMETERS`` and ``EXECUTABLE`` where it has them."""
     pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
     pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
     parameters = getattr(request.module, "PARAMETERS", {})
-    running = start_robot(tmp_path_factory.mktemp("robot"), **parameters)
+    executable = getattr(request.module, "EXECUTABLE", FAKE_NODE)
+    running = start_robot(tmp_path_factory.mktemp("robot"), executable, **parameters)
     yield running
     stop_robot(running)
