@@ -56,7 +56,7 @@ def test_the_line_joins_the_projected_end_points(image):
 
 
 def test_labels_do_not_hide_where_lines_end(image):
-    short = estimate([0.0, 0.0, 2.0], [0.03, 0.02, 2.0])
+    short = estimate([0.02, -0.135, 2.0], [0.05, -0.12, 2.0])  # where the label would go
     across = estimate([-0.5, 0.12, 2.0], [0.5, -0.14, 2.0])
     shown = overlay(image, camera=CAMERA, distances=[across, short])
     for u, v in CAMERA.project(np.stack([short.point_from, short.point_to])).round().astype(int):
