@@ -66,6 +66,8 @@ def node_parameters(context: LaunchContext) -> list:
     file = LaunchConfiguration("params_file").perform(context)
     if not file:
         return [values]
+    if not Path(file).is_file():  # launch_ros would only warn, and start with other parameters
+        raise FileNotFoundError(f"params_file {file} does not exist")
     if camera == "camera":
         del values["cameras"]  # the file may name several
     return [file, values]

@@ -128,6 +128,11 @@ def test_given_arguments_win_over_the_parameter_file(launch_file, tmp_path):
     assert (merged["keyframes"], list(merged["cameras"])) == (4, ["left", "right"])
 
 
+def test_a_missing_parameter_file_is_an_error(launch_file):
+    with pytest.raises(FileNotFoundError, match="params_file /nowhere.yaml"):
+        nodes_of(launch_file, params_file="/nowhere.yaml")
+
+
 def test_fast_dds_profile_is_set_unless_one_is(launch_file, monkeypatch):
     name = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
