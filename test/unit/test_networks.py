@@ -1,0 +1,220 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The nano networks behind the facade's interface, with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spatialgeo_ros import networks as module
+from spatialgeo_ros.errors import CancelledError, ModelLoadError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.language.prompts import template
+from spatialgeo_ros.language.tokenizer import LanguageTokenizer, load_tokenizer
+from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.profiles import Profile, WeightFile, load_profile
+from spatialgeo_ros.models.spatialgeo import (
+    NANO_ADAPTER_CONFIG,
+    NANO_LANGUAGE_CONFIG,
+    SpatialGeoModel,
+)
+from spatialgeo_ros.networks import TorchNetworks
+from spatialgeo_ros.results import Mount
+
+CAMERA = PinholeCamera(320, 240, 262.0, 262.0, 159.5, 119.5)
+MOUNT = Mount.from_pitch(0.9, 0.2)
+QUESTION = "how far is the red chair <region> from the camera ?"
+
+
+def _profile() -> Profile:
+    """The nano profile with stated hashes, so that no weight file is read."""
+    profile = load_profile("nano")
+    file = WeightFile(Path("none"), "0" * 64)
+    assert profile.geometry and profile.semantic and profile.language
+    return replace(
+        profile,
+        geometry=replace(profile.geometry, weights=file),
+        semantic=replace(profile.semantic, weights=file),
+        language=replace(profile.language, weights=file, adapter_weights=file),
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded() -> TorchNetworks:
+    profile = _profile()
+    assert profile.language
+    words = len(load_tokenizer(profile.language.tokenizer))
+    torch.manual_seed(0)
+    geometry = MoGe2(**NANO_CONFIG).eval()
+    clip = Clip(NANO_VISION_CONFIG, {**NANO_TEXT_CONFIG, "vocab_size": words}).eval()
+    language = SpatialGeoModel(
+        {**NANO_LANGUAGE_CONFIG, "vocab_size": words},
+        NANO_ADAPTER_CONFIG,
+        clip,
+        geometry,
+        num_tokens=48,
+    ).eval()
+    return TorchNetworks(profile, torch.device("cpu"), geometry, clip, language)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
+
+
+def _mask(x0: int, x1: int) -> np.ndarray:
+    mask = np.zeros((240, 320), bool)
+    mask[60:180, x0:x1] = True
+    return mask
+
+
+def test_identity_says_profile_and_weights(loaded: TorchNetworks) -> None:
+    assert loaded.model_id.startswith("nano-")
+    assert loaded.backend == "torch-cpu"
+    assert loaded.has_geometry and loaded.has_grounding and loaded.has_language
+    assert loaded.nominal_mount is not None
+    assert loaded.nominal_mount.height == pytest.approx(0.9)
+    assert loaded.describe()["model_bytes"] > 1e6
+
+
+def test_depth_runs_the_tower_once_per_frame(
+    loaded: TorchNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    original = MoGe2.forward
+
+    def counted(self: MoGe2, *args: Any, **options: Any) -> Any:
+        runs.append(1)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(MoGe2, "forward", counted)
+    cache: dict[str, Any] = {}
+    first = loaded.depth(image, CAMERA, MOUNT, cache)
+    loaded.encode(image, CAMERA, MOUNT, cache)
+    loaded.answer(image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", cache, None, None)
+    assert len(runs) == 1
+    assert first.depth.shape == first.valid.shape == (48, 64)
+    assert first.relative_sigma == pytest.approx(0.15)
+
+
+def test_the_mount_reaches_the_geometry_network(loaded: TorchNetworks, image: np.ndarray) -> None:
+    low = loaded.depth(image, CAMERA, MOUNT, {}).depth
+    high = loaded.depth(image, CAMERA, Mount.from_pitch(1.6, 0.2), {}).depth
+    unknown = loaded.depth(image, CAMERA, None, {}).depth
+    assert not np.allclose(low, high)
+    assert not np.allclose(low, unknown)
+
+
+def test_bars_of_other_aspects_are_cut_away(loaded: TorchNetworks) -> None:
+    wide = np.zeros((180, 320, 3), np.uint8)
+    camera = PinholeCamera(320, 180, 262.0, 262.0, 159.5, 89.5)
+    cache: dict[str, Any] = {}
+    assert loaded.depth(wide, camera, MOUNT, cache).depth.shape == (36, 64)
+    assert loaded.similarity(wide, ("red chair", "room"), cache).shape[0] == 2
+    rows, columns = loaded.similarity(wide, ("room",), cache).shape[1:]
+    assert columns == 8 and rows in (4, 5)
+
+
+def test_similarity_is_the_scaled_cosine_the_network_was_trained_with(
+    loaded: TorchNetworks, image: np.ndarray
+) -> None:
+    names = ("red chair", "blue table", "room")
+    logits = loaded.similarity(image, names, {})
+    assert logits.shape == (3, 6, 8)
+    clip = loaded._clip
+    assert clip is not None
+    limit = float(clip.logit_scale.detach().exp())
+    assert np.abs(logits).max() <= limit + 1e-4
+    again = loaded.similarity(image, names[::-1], {})
+    np.testing.assert_allclose(again[::-1], logits, atol=1e-4)
+
+
+def test_answers_are_streamed_reuse_the_prefix_and_depend_on_the_region(
+    loaded: TorchNetworks, image: np.ndarray
+) -> None:
+    cache: dict[str, Any] = {}
+    hits = loaded.describe()["prefix_hits"]
+    pieces: list[str] = []
+    arguments = (image, CAMERA, MOUNT, QUESTION)
+    text = loaded.answer(
+        *arguments, [_mask(40, 120)], "camera_distance", cache, pieces.append, None
+    )
+    assert "".join(pieces).strip() == text
+    same = loaded.answer(*arguments, [_mask(40, 120)], "camera_distance", cache, None, None)
+    assert same == text
+    assert loaded.describe()["prefix_hits"] == hits + 1
+
+
+def test_a_cancelled_answer_raises(loaded: TorchNetworks, image: np.ndarray) -> None:
+    pieces: list[str] = []
+    with pytest.raises(CancelledError):
+        loaded.answer(
+            image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", {}, pieces.append,
+            lambda: len(pieces) > 0,
+        )  # fmt: skip
+    assert len(pieces) == 1
+
+
+@torch.inference_mode()
+def test_the_prompt_equals_the_one_of_training(
+    loaded: TorchNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training packs text behind a visual prefix; asking must give the very same sequence."""
+    seen: list[torch.Tensor] = []
+    regions: list[torch.Tensor] = []
+    original = module.generate
+
+    def spy(model: Any, tokenizer: Any, embeds: torch.Tensor, *args: Any, **options: Any) -> Any:
+        seen.append(embeds)
+        return original(model, tokenizer, embeds, *args, **options)
+
+    adapter_type = type(loaded._language.adapter)  # type: ignore[union-attr]
+    pooled = adapter_type.region_embeddings
+
+    def keep(self: Any, *args: Any, **options: Any) -> torch.Tensor:
+        regions.append(pooled(self, *args, **options))
+        return regions[-1]
+
+    monkeypatch.setattr(module, "generate", spy)
+    monkeypatch.setattr(adapter_type, "region_embeddings", keep)
+    cache: dict[str, Any] = {}
+    loaded.answer(image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", cache, None, None)
+
+    model, tokenizer = loaded._language, loaded._tokenizer
+    assert model is not None and isinstance(tokenizer, LanguageTokenizer)
+    ids = tokenizer.encode(template("nano").build(QUESTION, images=0), add_bos=False)
+    visual, _ = model.visual_embeds(cache["clip"], cache["geometry"]["features"].tokens())
+    prefix, _ = model.prefix(visual, None, [tokenizer.bos_id])  # type: ignore[list-item]
+    text = model.text_embeds(
+        torch.tensor([ids]), regions[0], torch.zeros((1, len(ids)), dtype=torch.long)
+    )
+    torch.testing.assert_close(seen[0], torch.cat([prefix, text], dim=1), atol=1e-5, rtol=1e-5)
+
+
+def test_without_calibration_the_language_model_can_still_be_asked(
+    loaded: TorchNetworks, image: np.ndarray
+) -> None:
+    text = loaded.answer(image, None, None, QUESTION, [_mask(40, 120)], "", {}, None, None)
+    assert isinstance(text, str)
+
+
+def test_a_closed_profile_answers_with_a_clear_error(image: np.ndarray) -> None:
+    profile = replace(_profile(), language=None, semantic=None)
+    closed = TorchNetworks(profile, torch.device("cpu"), MoGe2(**NANO_CONFIG).eval(), None, None)
+    closed.close()
+    assert not closed.has_geometry
+    with pytest.raises(ModelLoadError, match="no geometry network"):
+        closed.depth(image, CAMERA, MOUNT, {})
+
+
+def test_grounding_without_a_tokenizer_is_refused() -> None:
+    profile = replace(_profile(), language=None)
+    with pytest.raises(ModelLoadError, match="tokenizer"):
+        TorchNetworks(profile, torch.device("cpu"), None, None, None)
