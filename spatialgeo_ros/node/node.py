@@ -247,9 +247,9 @@ class SpatialGeoNode(LifecycleNode):
 
     def _on_observation(self, perception: Any, observation: Any) -> None:
         """Publish one processed frame; on the worker thread."""
-        age = self.age_of(observation.frame.stamp_ns)
-        if self.worker is not None and math.isfinite(age):
-            self.worker.latencies.add({"stamp to processed": age})
+        worker, age = self.worker, self.age_of(observation.frame.stamp_ns)
+        if worker is not None and math.isfinite(age):
+            worker.latencies.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
         self.outputs.publish_measurements(
             observation, self.watches.measure(perception, observation)
@@ -278,7 +278,8 @@ class SpatialGeoNode(LifecycleNode):
 
     def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
         names = self.get_parameter("cameras").value
-        result = parameters.validate(changes, self.worker is not None, names)
+        configured = self.loading or self.worker is not None
+        result = parameters.validate(changes, configured, names)
         # Humble has no callback after the change: there it is applied here, after the last check.
         if result.successful and not hasattr(self, "add_post_set_parameters_callback"):
             self._update(changes)

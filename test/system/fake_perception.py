@@ -3,7 +3,7 @@
 """The facade's interface without networks: real geometry from sensor depth, words by the clock.
 
 What it does is chosen by the profile ("broken" cannot be loaded) and by the question ("slow ..."
-speaks for a minute, "crash ..." raises).
+speaks for a minute, "sluggish ..." a token per second, "crash ..." raises).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from spatialgeo_ros.memory.keyframes import KeyframeMemory
 from spatialgeo_ros.memory.voxels import voxel_keys
 from spatialgeo_ros.results import Answer, LocatedObject, Observation, frame_reference
 
-TOKEN_SECONDS = 0.02
+TOKEN_SECONDS, SLUGGISH_TOKEN_SECONDS = 0.02, 1.0
 _NOISE = DepthNoise(0.001, 0.002)
 _VOXEL = 0.1
 
@@ -108,11 +108,14 @@ class FakePerception:
         distances = []
         if located:
             distances = self.measure(observation, [Kind.CAMERA_TO_OBJECT], located[0])
+        sluggish = question.startswith("sluggish")
         spoken = ""
-        for index in range(3000 if question.startswith("slow") else 5):
+        for index in range(3000 if question.startswith(("slow", "sluggish")) else 5):
             if cancelled is not None and cancelled():
                 raise CancelledError(f"cancelled after {index} tokens")
-            time.sleep(TOKEN_SECONDS)  # stands for the network's work on a token
+            time.sleep(
+                SLUGGISH_TOKEN_SECONDS if sluggish else TOKEN_SECONDS
+            )  # stands for the network's work on a token
             spoken += f"word{index} "
             if on_token is not None:
                 on_token(f"word{index} ")
