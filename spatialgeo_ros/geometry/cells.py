@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,9 +139,9 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
     cells across the step lie on one plane: inverse depth is linear over the image of any plane, so
     its second difference tells a slanted surface from a jump.
     """
-    z = np.where(use, cells.points[..., 2], np.nan)
+    z = np.where(use, cells.points[..., 2], np.float32(np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
-        inverse = 1.0 / z
+        inverse = np.float32(1.0) / z
     tolerance = 0.03 + 3 * cells.sigma + 0.006 * np.nan_to_num(z)
     links = [_link(z, inverse, tolerance, dy, dx) for dy, dx in _STEPS]
     h, w = z.shape
@@ -162,12 +163,11 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(use, label, -1)
 
 
+_T = TypeVar("_T", bound=np.generic)
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
-def _pair(
-    array: NDArray[np.int64], dy: int, dx: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pair(array: NDArray[_T], dy: int, dx: int) -> tuple[NDArray[_T], NDArray[_T]]:
     """Views of all cells that have a neighbour at (dy, dx), and of those neighbours."""
     h, w = array.shape
     left, right = max(0, -dx), w - max(0, dx)
@@ -181,14 +181,14 @@ def _link(
     dy: int,
     dx: int,
 ) -> NDArray[np.bool_]:
-    a, b = _pair(z, dy, dx)  # type: ignore[arg-type, type-var]
-    inverse_a, inverse_b = _pair(inverse, dy, dx)  # type: ignore[arg-type, type-var]
-    limit = np.maximum(*_pair(tolerance, dy, dx))  # type: ignore[arg-type, call-overload]
+    a, b = _pair(z, dy, dx)
+    inverse_a, inverse_b = _pair(inverse, dy, dx)
+    limit = np.maximum(*_pair(tolerance, dy, dx))
     with np.errstate(invalid="ignore"):
         jump = np.abs(a - b)
         link = jump < limit
         # Slanted surfaces: predict b from the cell before a, and a from the cell after b.
-        bend = np.full(inverse.shape, np.inf, np.float32)
+        bend = np.full(inverse.shape, np.nan, np.float32)
         h, w = z.shape
         lo, hi = abs(dx), w - abs(dx)
         middle = inverse[dy : h - dy, lo:hi] if dy else inverse[:, lo:hi]
@@ -196,6 +196,6 @@ def _link(
         after = inverse[2 * dy :, lo + dx : hi + dx]
         target = bend[dy : h - dy, lo:hi] if dy else bend[:, lo:hi]
         np.copyto(target, np.abs(before - 2 * middle + after) * middle**-2)
-        bend_a, bend_b = _pair(bend, dy, dx)  # type: ignore[arg-type, type-var]
+        bend_a, bend_b = _pair(bend, dy, dx)
         planar = np.fmin(bend_a, bend_b) < limit
         return link | (planar & (jump < 0.12 * np.minimum(a, b)))

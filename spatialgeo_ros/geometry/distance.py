@@ -240,7 +240,9 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
         radius = max(3 * thing.cell_size(at[2]), 0.03)
         close.append(local_surface(thing.points, thing.sigma, thing.camera, at, radius))
     if min(len(points) for points in close) > 0:
-        k, n = _nearest_pair(*close, *(min(3, len(points) // 10) for points in close))
+        k, n = _nearest_pair(
+            close[0], close[1], min(3, len(close[0]) // 10), min(3, len(close[1]) // 10)
+        )
         start, end = close[0][k], close[1][n]
     distance = float(np.linalg.norm(end - start))
     along = (end - start) / max(distance, 1e-6)

@@ -9,26 +9,22 @@ surfaces that fills the box from side to side.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
+from spatialgeo_ros.geometry.assembly import extent, fill, select
 from spatialgeo_ros.geometry.background import find_floor, on_backdrop, on_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, connected, make_cells
-from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
-from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
 _MOST_CELLS = 5000
-_TOUCHING = 0.15  # metres between pieces of one object
-_FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
@@ -177,7 +173,7 @@ def _cut_sides(
     shape: tuple[int, int],
 ) -> tuple[bool, bool, bool, bool]:
     """Whether the object goes on unseen at its left, top, right and bottom."""
-    top, bottom, left, right = _extent(chosen)
+    top, bottom, left, right = extent(chosen)
     height, width = shape
     edge = 2 + cells.step
     border = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
@@ -228,133 +224,15 @@ def _bounded(
         use &= ~on_floor(cells, gravity, floor_height)
     backdrop = on_backdrop(cells, use, ~within, gravity)
     standing = use & ~backdrop
-    chosen = _select(cells, connected(cells, standing), within, gravity)
+    chosen = select(cells, connected(cells, standing), within, gravity)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    if chosen is None or _fill(chosen, within) < 0.15:
-        flush = _select(cells, np.where(backdrop & within, 0, -1), within, gravity)
-        if flush is not None and (chosen is None or _fill(flush, within) > 0.5):
+    if chosen is None or fill(chosen, within) < 0.15:
+        flush = select(cells, np.where(backdrop & within, 0, -1), within, gravity)
+        if flush is not None and (chosen is None or fill(flush, within) > 0.5):
             return flush
     if chosen is None:
-        chosen = _select(cells, connected(cells, use & within), within, gravity)
+        chosen = select(cells, connected(cells, use & within), within, gravity)
     return chosen if chosen is not None else np.zeros(cells.shape, bool)
-
-
-def _fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
-    """Share of the region's bounding box that the chosen cells' bounding box covers."""
-    a, b = _extent(chosen), _extent(within)
-    return float((a[1] - a[0] + 1) * (a[3] - a[2] + 1)) / ((b[1] - b[0] + 1) * (b[3] - b[2] + 1))
-
-
-def _extent(cells: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
-
-
-def _select(
-    cells: Cells,
-    label: NDArray[np.int64],
-    within: NDArray[np.bool_],
-    gravity: NDArray[np.float64] | None,
-) -> NDArray[np.bool_] | None:
-    """Choose the connected surfaces that are the object; None when there is none."""
-    names, index = np.unique(label, return_inverse=True)
-    index = index.reshape(label.shape)
-    first = 1 if names[0] < 0 else 0
-    if len(names) == first:
-        return None
-    n = len(names)
-    inside = np.bincount(index[within], minlength=n)
-    outside = np.bincount(index[~within], minlength=n)
-    inside[:first] = 0
-    good = (inside >= 3) & (outside <= 0.5 * inside)
-    if not good.any():
-        return None
-    top, bottom, left, right = _extent(within)
-    size = float((bottom - top + 1) * (right - left + 1))
-    boxes = np.zeros((n, 4), np.int64)
-    score = np.zeros(n)
-    for k in np.flatnonzero(good):
-        boxes[k] = _extent((index == k) & within)
-        a, b, c, d = boxes[k]
-        score[k] = (b - a + 1) * (d - c + 1) / size + 0.5 * inside[k] / size
-        score[k] -= 3.0 * outside[k] / inside[k]
-    main = int(np.argmax(np.where(good, score, -np.inf)))
-    members = {main}
-    loose = [
-        k for k in np.argsort(-inside) if good[k] and k != main and outside[k] <= 0.2 * inside[k]
-    ]
-    pieces = {k: (index == k) & within for k in (main, *loose)}
-    whole = pieces[main]
-    grew = True
-    while grew:
-        grew = False
-        for k in loose:
-            if k in members:
-                continue
-            bounded = bool(outside[k] <= 0.05 * inside[k])
-            if _belongs(cells, pieces[k], whole, gravity, bounded):
-                members.add(k)
-                whole = whole | pieces[k]
-                grew = True
-    return whole
-
-
-def _thinned(cells: Cells, use: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
-    """Row and column of at most ``most`` of the cells, [N, 2]."""
-    at = np.argwhere(use)
-    return at[:: max(1, math.ceil(len(at) / most))]
-
-
-def _belongs(
-    cells: Cells,
-    piece: NDArray[np.bool_],
-    whole: NDArray[np.bool_],
-    gravity: NDArray[np.float64] | None,
-    bounded: bool,
-) -> bool:
-    """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
-
-    It is when it nearly touches the object in space. A piece that stays inside the region also is
-    when it stands above or below the object (the far leg of a table), or when something nearer
-    covers the whole gap between the two in the image (one object, seen on both sides of a post);
-    never when it is nearer to the camera than the object, as an occluder is.
-    """
-    at_piece, at_whole = _thinned(cells, piece, 120), _thinned(cells, whole, 400)
-    points = cells.points[at_piece[:, 0], at_piece[:, 1]]
-    others = cells.points[at_whole[:, 0], at_whole[:, 1]]
-    squared = ((points[:, None] - others[None]) ** 2).sum(axis=2)
-    gap = float(np.sqrt(squared.min()))
-    if gap < _TOUCHING:
-        return True
-    if not bounded or gap > _FARTHEST:
-        return False
-    if np.percentile(points[:, 2], 10) < np.percentile(others[:, 2], 2) - 0.1:
-        return False
-    if gravity is not None:
-        level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
-        footprint = fit_footprint(others @ level)
-        if footprint.holds(points @ level, _TOUCHING).mean() > 0.8:
-            return True
-    return _covered(cells, at_piece, at_whole)
-
-
-def _covered(cells: Cells, a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
-    """Tell whether something nearer than both fills the image between two sets of cells."""
-    apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
-    # Several lines across the gap, from different cells of the piece.
-    spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
-    depth = np.where(cells.ok, cells.points[..., 2], np.inf)
-    hidden = total = 0
-    for start in spread[:: max(1, len(spread) // 8)]:
-        end = b[np.argmin(((b - start) ** 2).sum(axis=1))]
-        steps = int(np.abs(end - start).max())
-        if steps < 2:
-            continue
-        line = np.rint(np.linspace(start, end, steps + 1)[1:-1]).astype(np.int64)
-        limit = min(depth[tuple(start)], depth[tuple(end)]) - 0.05
-        hidden += int((depth[line[:, 0], line[:, 1]] < limit).sum())
-        total += len(line)
-    return hidden > 0.7 * total and total > 0
 
 
 def _trusted(pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,0 +1,237 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses, among the connected surfaces in a region, those that are the object it bounds.
+
+Three facts are used. A region bounds its object: a surface that goes on outside is something else.
+An object fills its region: its surfaces together reach from side to side. An object is one thing
+in space: its pieces touch, stand above one another, or are cut apart by something nearer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.cells import Cells
+from spatialgeo_ros.geometry.footprint import fit_footprint
+from spatialgeo_ros.geometry.pose import level_frame
+
+_TOUCHING = 0.15  # metres between pieces of one object
+_FARTHEST = 1.2  # metres over which an occluder may cut an object apart
+_FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
+_LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
+_LOOSE_LEAK = 0.2  # the same for a piece that joins another
+_NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
+_CANDIDATES = 3
+
+Extent = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """One connected surface in the region.
+
+    Attributes:
+        at: [N, 2] rows and columns of its cells.
+        points: [N, 3] their points.
+        leak: share of the surface outside the region, relative to that inside.
+    """
+
+    at: NDArray[np.int64]
+    points: NDArray[np.float32]
+    leak: float
+
+    def thinned(self, most: int) -> _Piece:
+        step = max(1, math.ceil(len(self.at) / most))
+        return _Piece(self.at[::step], self.points[::step], self.leak)
+
+
+def extent(cells: NDArray[np.bool_]) -> Extent:
+    """First row, last row, first column, last column of a mask that is not empty."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+
+
+def fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Share of the region's bounding box that the chosen cells' bounding box covers."""
+    return _area(extent(chosen)) / _area(extent(within))
+
+
+def _area(box: Extent) -> float:
+    return float((box[1] - box[0] + 1) * (box[3] - box[2] + 1))
+
+
+def select(
+    cells: Cells,
+    label: NDArray[np.int64],
+    within: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+) -> NDArray[np.bool_] | None:
+    """Choose the surfaces that are the object; None when none can be.
+
+    Args:
+        cells: the window around the region.
+        label: [h, w] connected surfaces, -1 where there is none.
+        within: [h, w] cells inside the region.
+        gravity: direction of falling [3], None when unknown.
+    """
+    pieces = _pieces(cells, label, within)
+    if not pieces:
+        return None
+    bounds = extent(within)
+    best, chosen = -np.inf, None
+    mains = sorted(pieces, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
+    for main in mains:
+        if chosen is not None and any(piece is main for piece in chosen):
+            continue  # it has joined a better one already
+        group = _grow(cells, main, pieces, bounds, gravity)
+        score = _score(group, bounds)
+        if score > best:
+            best, chosen = score, group
+    out = np.zeros(cells.shape, bool)
+    for piece in chosen or []:
+        out[piece.at[:, 0], piece.at[:, 1]] = True
+    return out
+
+
+def _pieces(cells: Cells, label: NDArray[np.int64], within: NDArray[np.bool_]) -> list[_Piece]:
+    names, index = np.unique(label, return_inverse=True)
+    index = index.reshape(label.shape)
+    inside = np.bincount(index[within], minlength=len(names))
+    outside = np.bincount(index[~_widened(within)], minlength=len(names))
+    found = []
+    for k in np.argsort(-inside):
+        if names[k] < 0 or inside[k] < 3 or outside[k] > _LEAK * inside[k]:
+            continue
+        at = np.argwhere((index == k) & within)
+        points = cells.points[at[:, 0], at[:, 1]]
+        found.append(_Piece(at, points, float(outside[k] / inside[k])))
+    return found
+
+
+def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow by one cell: the cells that straddle a region's outline count as neither side."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    out[:, 1:] |= out[:, :-1].copy()
+    out[:, :-1] |= out[:, 1:].copy()
+    return out
+
+
+def _score(group: list[_Piece], bounds: Extent) -> float:
+    """How well surfaces explain the region: fill it from side to side, and do not leave it."""
+    at = np.concatenate([piece.at for piece in group])
+    (top, left), (bottom, right) = at.min(axis=0), at.max(axis=0)
+    leak = sum(piece.leak * len(piece.at) for piece in group) / len(at)
+    box = _area((int(top), int(bottom), int(left), int(right)))
+    return box / _area(bounds) + 0.1 * len(at) / _area(bounds) - 3.0 * leak
+
+
+def _grow(
+    cells: Cells,
+    main: _Piece,
+    pieces: list[_Piece],
+    bounds: Extent,
+    gravity: NDArray[np.float64] | None,
+) -> list[_Piece]:
+    """Join to ``main`` every piece that is of the same object."""
+    group = [main]
+    loose = [p for p in pieces if p is not main and p.leak <= _LOOSE_LEAK]
+    grew = True
+    while grew and loose:
+        grew = False
+        for piece in list(loose):
+            if _belongs(cells, piece, group, bounds, gravity):
+                group.append(piece)
+                loose.remove(piece)
+                grew = True
+    return group
+
+
+def _belongs(
+    cells: Cells,
+    piece: _Piece,
+    group: list[_Piece],
+    bounds: Extent,
+    gravity: NDArray[np.float64] | None,
+) -> bool:
+    """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
+
+    It is when it nearly touches the object in space. A piece that stays inside the region also is
+    when it stands above or below the object (the far leg of a table), when something nearer covers
+    the whole gap between the two in the image (one object, seen on both sides of a post), or when
+    the object without it ends short of a side of its region; never when it is nearer to the camera
+    than the object, as an occluder is.
+    """
+    part = piece.thinned(120)
+    whole = _Piece(
+        np.concatenate([p.at for p in group]), np.concatenate([p.points for p in group]), 0.0
+    ).thinned(400)
+    squared = ((part.points[:, None] - whole.points[None]) ** 2).sum(axis=2)
+    gap = float(np.sqrt(squared.min()))
+    if gap < _TOUCHING:
+        return True
+    if piece.leak > _NO_LEAK or gap > _FARTHEST:
+        return False
+    if np.percentile(part.points[:, 2], 10) < np.percentile(whole.points[:, 2], 2) - 0.1:
+        return False
+    if gravity is not None:
+        if _level(part, whole, gravity):
+            return True
+        level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
+        footprint = fit_footprint(whole.points @ level)
+        if footprint.holds(part.points @ level, _TOUCHING).mean() > 0.8:
+            return True
+    if _covered(cells, part.at, whole.at):
+        return True
+    return group[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
+
+
+def _level(piece: _Piece, whole: _Piece, gravity: NDArray[np.float64]) -> bool:
+    """Tell whether a piece goes on a horizontal surface of the whole: a top seen edge-on.
+
+    At a grazing angle neighbouring rows of a table top are far apart, but at one height.
+    """
+    down = gravity.astype(np.float32)
+    drop, other = piece.points @ down, whole.points @ down
+    if np.ptp(np.percentile(drop, (10, 90))) > 2 * _FLAT:
+        return False
+    near = np.abs(piece.at[:, None] - whole.at[None]).max(axis=2) <= 3
+    same = np.abs(drop[:, None] - other[None]) < _FLAT
+    return bool((near & same).any(axis=1).mean() > 0.5)
+
+
+def _reaches(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
+    """Tell whether a piece reaches a side of the region that the group stays well away from."""
+    at = np.concatenate([p.at for p in group])
+    for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
+        short = max(3, 0.12 * (last - first + 1))
+        own, group_own = piece.at[:, axis], at[:, axis]
+        if own.min() <= first + 2 and group_own.min() > first + short:
+            return True
+        if own.max() >= last - 2 and group_own.max() < last - short:
+            return True
+    return False
+
+
+def _covered(cells: Cells, a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    """Tell whether something nearer than both fills the image between two sets of cells."""
+    apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+    # Several lines across the gap, from different cells of the piece.
+    spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
+    depth = np.where(cells.ok, cells.points[..., 2], np.inf)
+    hidden = total = 0
+    for start in spread[:: max(1, len(spread) // 8)]:
+        end = b[np.argmin(((b - start) ** 2).sum(axis=1))]
+        steps = int(np.abs(end - start).max())
+        if steps < 2:
+            continue
+        line = np.rint(np.linspace(start, end, steps + 1)[1:-1]).astype(np.int64)
+        limit = min(depth[tuple(start)], depth[tuple(end)]) - 0.05
+        hidden += int((depth[line[:, 0], line[:, 1]] < limit).sum())
+        total += len(line)
+    return hidden > 0.7 * total and total > 0
