@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,9 +30,10 @@ class ToyTokenizer:
 
 
 @pytest.fixture(scope="session")
-def reference(golden: Callable[[str], Any]) -> dict[str, Any]:
+def reference(golden: Path) -> dict[str, Any]:
     """The stored strings and ids."""
-    return golden("spatialgeo_prompts.json")
+    text = (golden / "spatialgeo_prompts.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 @pytest.mark.parametrize("name", NAMES)
