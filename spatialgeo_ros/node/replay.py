@@ -241,7 +241,7 @@ class Replay(Node):
             if not self._wait(begin, seconds, first):
                 break
             item.publish(self._restamp(now, first, item.stamp_ns, seconds))
-        if first is not None and frames > 1:  # keep the rhythm from one lap to the next
+        if options.loop and first is not None and frames > 1:  # keep the rhythm to the next lap
             self._wait(begin, seconds * frames / (frames - 1), first)
         return frames
 
