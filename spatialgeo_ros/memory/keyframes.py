@@ -64,16 +64,17 @@ class Decision:
 class KeyframeMemory:
     """Keeps at most ``capacity`` frames that cover the most voxels; one pass, bounded memory.
 
-    While there is room, a frame that adds enough new voxels is kept. Once full, a newcomer takes
-    the place of the frame ``u`` whose loss costs least, provided the union grows by at least
-    ``swap_factor / capacity`` of itself. This is maximum k-coverage in a stream with preemption
-    (Buchbinder, Feldman and Schwartz, "Online submodular maximization with preemption", SODA 2015;
-    swap rules for coverage go back to Saha and Getoor, SDM 2009): with ``swap_factor`` c > 0 the
-    kept frames cover, at every moment, at least c / (c + 1)^2 of what the best K frames seen so
-    far cover, less what the entry threshold turned away. That is 1/4 at c = 1, against 1 - 1/e
-    offline with all frames at hand (:func:`spatialgeo_ros.memory.sampling.greedy_max_coverage`).
-    It is a worst case: on simulated walks through a room, K = 8 and 16, the default covers 0.96 to
-    1.00 of what offline greedy does, c = 1 only 0.80 to 0.90 with a third of the swaps.
+    A frame that adds too few new voxels is never kept. While there is room, any other is; once
+    full, it takes the place of the frame whose loss costs least, provided the union grows by at
+    least ``swap_factor / capacity`` of itself. This is maximum k-coverage in a stream with
+    preemption (Buchbinder, Feldman and Schwartz, "Online submodular maximization with preemption",
+    SODA 2015; swap rules for coverage go back to Saha and Getoor, SDM 2009): with ``swap_factor``
+    c > 0 the kept frames cover, at every moment, at least c / (c + 1)^2 of what the best K frames
+    seen so far cover, less what the entry threshold turned away. That is 1/4 at c = 1, against
+    1 - 1/e offline with all frames at hand
+    (:func:`spatialgeo_ros.memory.sampling.greedy_max_coverage`). It is a worst case: on simulated
+    walks through a room, K = 8 and 16, the default covers 0.96 to 1.00 of what offline greedy
+    does, c = 1 only 0.80 to 0.91 with a third of the swaps.
 
     An offer costs O(number of its keys + K): a hash table counts the holders of each voxel and
     knows the only holder where there is one, so every frame's loss is at hand.
@@ -90,7 +91,7 @@ class KeyframeMemory:
         capacity: int,
         voxel_size: float,
         *,
-        min_new_fraction: float = 0.05,
+        min_new_fraction: float = 0.1,
         swap_factor: float = 0.1,
     ) -> None:
         """Make an empty memory.
@@ -98,8 +99,9 @@ class KeyframeMemory:
         Args:
             capacity: Most frames to keep, K >= 1.
             voxel_size: Edge in metres of the voxels that offers are made of (reported only).
-            min_new_fraction: While there is room, the share of its own voxels that must be new for
-                a frame to be kept, in [0, 1].
+            min_new_fraction: The share of its own voxels that must be new for a frame to be kept,
+                in [0, 1]. Depth noise moves points across voxel borders, so that a robot that
+                stands still sees a few per cent of new voxels in every frame.
             swap_factor: c above, >= 0. At 0 any growth of the union swaps, without a guarantee.
 
         Raises:
@@ -203,9 +205,9 @@ class KeyframeMemory:
             return Decision(False, 0, released, Reason.NO_POINTS)
         counts, owners = self._table.look_up(keys)
         gain = int(np.count_nonzero(counts == 0))
+        if gain == 0 or gain < self._min_new_fraction * keys.size:
+            return Decision(False, gain, released, Reason.REDUNDANT)
         if not self._full:
-            if gain == 0 or gain < self._min_new_fraction * keys.size:
-                return Decision(False, gain, released, Reason.REDUNDANT)
             self._insert(frame, keys, counts, owners)
             return Decision(True, gain, released, Reason.NEW_SPACE)
         if not self._placed:

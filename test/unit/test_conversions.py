@@ -234,6 +234,18 @@ def test_bad_and_weak_detections_are_left_out():
     assert [r.label for r in cv.detections_to_regions(array)] == ["c", "", "chair"]
 
 
+def test_detections_of_real_messages():
+    vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
+    box = vision.BoundingBox2D(size_x=10.0, size_y=20.0)
+    centre = getattr(box.center, "position", box.center)
+    centre.x, centre.y = 50.0, 40.0
+    guess = vision.ObjectHypothesisWithPose()
+    guess.hypothesis.class_id, guess.hypothesis.score = "chair", 0.9
+    array = vision.Detection2DArray(detections=[vision.Detection2D(bbox=box, results=[guess])])
+    (found,) = cv.detections_to_regions(array)
+    assert (found.box, found.label, found.score) == ((45.0, 30.0, 55.0, 50.0), "chair", 0.9)
+
+
 # From here on with real messages: what is made must be a message that ROS accepts.
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatialgeo_ros.memory.keyframes import KeyframeMemory, Reason
+from spatialgeo_ros.memory.voxels import voxel_keys
 
 
 def keys(*values):
@@ -49,7 +50,7 @@ def test_swap_replaces_the_frame_whose_loss_costs_least():
 
 
 def test_voxels_the_newcomer_also_sees_are_not_a_loss():
-    memory = KeyframeMemory(2, 0.1, swap_factor=0)
+    memory = KeyframeMemory(2, 0.1, min_new_fraction=0, swap_factor=0)
     offer_sets(memory, [range(0, 10), range(20, 23)])
     # Sees all of frame 0 and one voxel more: swapping it for frame 1 would lose three.
     decision = memory.offer(3, "cam", keys(*range(0, 11)))
@@ -191,6 +192,23 @@ def test_reset_forgets_everything():
     memory.reset()
     assert memory.frames == () and memory.covered == 0
     assert memory.offer(1, "cam", keys(1)).kept
+
+
+def test_sensor_noise_of_a_standing_robot_is_not_new_space():
+    """A wall and a floor seen from 2 to 4 m, with the noise of a depth camera there."""
+    rng = np.random.default_rng(5)
+    wall = np.column_stack([rng.uniform(-2, 2, (8000, 1)), np.full(8000, 4.05)])
+    wall = np.column_stack([wall, rng.uniform(0, 2, 8000)])
+    floor = np.column_stack(
+        [rng.uniform(-1, 1, 8000), rng.uniform(2, 4, 8000), np.full(8000, 0.05)]
+    )
+    scene = np.concatenate([wall, floor])
+    memory = KeyframeMemory(16, 0.1)
+    kept = 0
+    for i in range(100):
+        noise = rng.normal(0, 0.02, scene.shape) * (0, 1, 0.3)
+        kept += memory.offer(i + 1, "cam", voxel_keys(scene + noise, 0.1)).kept
+    assert kept <= 2
 
 
 def test_memory_is_bounded_over_a_long_drive():
