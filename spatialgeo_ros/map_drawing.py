@@ -117,9 +117,12 @@ def draw_map(
     inside = map_area(picture, view)
     if len(track) > 1:
         canvas.polyline(inside, view.pixels(track, local=True), canvas.INK, 2 * unit)
-    for number, (keyframe, colour) in enumerate(zip(keyframes, colours, strict=True), 1):
+    for keyframe, colour in zip(keyframes, colours, strict=True):
         if keyframe.pose is not None:
-            _draw_camera(inside, view, keyframe.pose, colour, str(number), unit)
+            _draw_wedge(inside, view, keyframe.pose, colour, unit)
+    for number, keyframe in enumerate(keyframes, 1):
+        if keyframe.pose is not None:
+            _draw_number(inside, view, keyframe.pose, str(number), unit)
     for thing in objects:
         _draw_footprint(inside, view, thing, unit)
     taken: list[canvas.Rect] = []
@@ -201,24 +204,25 @@ def _heading(pose: Pose) -> npt.NDArray[np.float64] | None:
     return forward / length if length > 1e-3 else None
 
 
-def _draw_camera(
-    picture: npt.NDArray[np.uint8],
-    view: MapView,
-    pose: Pose,
-    colour: canvas.Colour,
-    number: str,
-    unit: float,
+def _draw_wedge(
+    picture: npt.NDArray[np.uint8], view: MapView, pose: Pose, colour: canvas.Colour, unit: float
 ) -> None:
-    origin = pose.translation[:2]
     forward = _heading(pose)
-    if forward is not None:
-        reach = max(_WEDGE_M, 26 * unit / view.scale)
-        c, s = math.cos(_WEDGE_HALF_ANGLE), math.sin(_WEDGE_HALF_ANGLE)
-        turns = (np.array([[c, -s], [s, c]]), np.array([[c, s], [-s, c]]))
-        wedge = view.pixels([origin, *(origin + reach * (t @ forward) for t in turns)], local=True)
-        canvas.polygon(picture, wedge, colour)
-        canvas.polyline(picture, wedge, canvas.INK, 1.2 * unit, closed=True)
-    centre = view.pixels([origin], local=True)[0]
+    if forward is None:
+        return
+    origin = pose.translation[:2]
+    reach = max(_WEDGE_M, 26 * unit / view.scale)
+    c, s = math.cos(_WEDGE_HALF_ANGLE), math.sin(_WEDGE_HALF_ANGLE)
+    turns = (np.array([[c, -s], [s, c]]), np.array([[c, s], [-s, c]]))
+    wedge = view.pixels([origin, *(origin + reach * (t @ forward) for t in turns)], local=True)
+    canvas.polygon(picture, wedge, colour)
+    canvas.polyline(picture, wedge, canvas.INK, 1.2 * unit, closed=True)
+
+
+def _draw_number(
+    picture: npt.NDArray[np.uint8], view: MapView, pose: Pose, number: str, unit: float
+) -> None:
+    centre = view.pixels([pose.translation[:2]], local=True)[0]
     canvas.disc(picture, centre, 8 * unit, canvas.PAPER, casing=canvas.INK)
     size = 12 * unit
     shift = canvas.text_width(number, size, bold=True) / 2
