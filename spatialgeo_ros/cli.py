@@ -38,8 +38,8 @@ _DELEGATES = {
         "it needs the training extras: pip install mujoco torch transformers tqdm",
     ),
     "evaluate": (
-        "spatialgeo_ros.evaluation.measuring",
-        "how right measured distances are on held-out simulated rooms",
+        "spatialgeo_ros.evaluation.nano",
+        "what a profile can do, on held-out simulated rooms",
         "it needs the simulator: pip install mujoco",
     ),
 }

@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError, PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding import blobs, match_detection, name_probabilities, refine
+from spatialgeo_ros.grounding import Blob, blobs, match_detection, name_probabilities, refine
 from spatialgeo_ros.results import Networks, Observation, SeenObject
 from spatialgeo_ros.vocabulary import Phrase, Vocabulary
 
 #: What an open-vocabulary encoder compares a phrase with when the profile has no word list.
 _GENERIC_CONTRAST = ("wall", "floor", "ceiling", "something else")
+#: A scan names things nobody asked for, so it has to be surer than a search for a phrase.
+_SCAN_THRESHOLD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +87,10 @@ class Locator:
             if best is None or region.score > best.score:
                 seen[region.label] = SeenObject(region.label, box, region.score, "detection")
         if self.can_ground:
-            for name, heat in self._heat_by_name(observation).items():
-                if name in seen or self._networks is None:
-                    continue
-                found = blobs(heat, self._networks.grounding_threshold)
-                if found:
-                    box = _cells_box(found[0].cells, width, height)
-                    seen[name] = SeenObject(name, box, found[0].peak, "clip")
+            for name, blob in self._best_named(observation):
+                if name not in seen:
+                    box = _cells_box(blob.cells, width, height)
+                    seen[name] = SeenObject(name, box, blob.peak, "clip")
         return sorted(seen.values(), key=lambda thing: -thing.score)
 
     def not_found(self, observation: Observation, text: str) -> PhraseNotFoundError:
@@ -136,7 +135,8 @@ class Locator:
         )
         score = min(1.0, found[0].peak)
         similar = sum(blob.peak > 0.5 * found[0].peak for blob in found[1:])
-        note = _others(phrase.text, similar)
+        notes = (_others(phrase.text, similar), self._doubt(observation, phrase, heat, found[0]))
+        note = "; ".join(text for text in notes if text)
         if mask is None:
             box = _cells_box(found[0].cells, frame.width, frame.height)
             return Found(Region.from_box(*box, label, score), "clip", score, note)
@@ -179,6 +179,40 @@ class Locator:
             observation.frame.image, (phrase.text, *contrast), observation.visual
         )
         return name_probabilities(logits)[0]
+
+    def _doubt(
+        self,
+        observation: Observation,
+        phrase: Phrase,
+        heat: npt.NDArray[np.float32],
+        blob: Blob,
+    ) -> str:
+        """Say so when the object found looks more like something else than like the phrase."""
+        peak = np.unravel_index(np.argmax(np.where(blob.cells, heat, 0.0)), heat.shape)
+        meant = self.vocabulary.matching(phrase)
+        others = {
+            name: float(one[peak])
+            for name, one in self._heat_by_name(observation).items()
+            if name not in meant
+        }
+        likely = max(others, key=lambda name: others[name], default="")
+        if not likely or others[likely] <= heat[peak]:
+            return ""
+        return f"what was taken for '{phrase.text}' may be a {likely}"
+
+    def _best_named(self, observation: Observation) -> list[tuple[str, Blob]]:
+        """The largest blob of each name over the patches where no other name is likelier."""
+        by_name = self._heat_by_name(observation)
+        if not by_name or self._networks is None:
+            return []
+        highest = np.max(list(by_name.values()), axis=0)
+        named = []
+        for name, heat in by_name.items():
+            own = np.where(heat >= highest, heat, np.float32(0.0))
+            found = blobs(own, max(_SCAN_THRESHOLD, self._networks.grounding_threshold))
+            if found:
+                named.append((name, found[0]))
+        return named
 
     def _heat_by_name(self, observation: Observation) -> dict[str, npt.NDArray[np.float32]]:
         """Probability maps of every name of the vocabulary; computed once per frame."""
