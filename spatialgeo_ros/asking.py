@@ -329,7 +329,7 @@ def _tell(
     if networks is None or not networks.has_language:
         run.note("no language model in this profile: answered from measurements alone")
         return
-    views = {id(spot.seen_in): spot.seen_in for spot in run.spotted}
+    views = {id(spot.seen_in.frame): spot.seen_in for spot in run.spotted}
     if len(views) > 1:
         run.note("language model not asked: it sees one image, the objects are in several")
         return

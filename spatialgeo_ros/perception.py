@@ -318,7 +318,9 @@ class Perception:
         notes = [found.note] if found.note else []
         if seen_in is not asked:
             age = (asked.frame.stamp_ns - seen_in.frame.stamp_ns) * 1e-9
-            notes.append(f"'{found.region.label}' is not in view now: seen {age:.1f} s earlier")
+            other = seen_in.frame.camera
+            by = "" if other == asked.frame.camera else f" by camera '{other}'"
+            notes.append(f"'{found.region.label}' is not in view now: seen {age:.1f} s earlier{by}")
         try:
             points = _segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:

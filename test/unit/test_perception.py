@@ -372,6 +372,10 @@ def test_an_object_out_of_view_is_remembered_from_a_keyframe() -> None:
     assert [used.stamp_ns for used in answer.frames] == [4_000_000_000, 1_000_000_000]
     assert answer.regions == ()
     assert any("earlier" in reason for reason in answer.degraded)
+    # Both objects are remembered from one frame: the language model is shown that frame.
+    pair = perception.ask("how far is the red chair from the blue table?", observation)
+    assert pair.language_text == "2.00 meters"
+    assert pair.distances[0].distance == pytest.approx(1.43, abs=0.12)
 
 
 def test_kept_frames_do_not_chain_or_hold_point_maps() -> None:
