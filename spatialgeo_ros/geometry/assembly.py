@@ -184,7 +184,8 @@ def _belongs(
             return True
         level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
         footprint = fit_footprint(whole.points @ level)
-        if footprint.holds(part.points @ level, _TOUCHING).mean() > 0.8:
+        margin = max(_TOUCHING, _row_spacing(cells, whole, gravity))
+        if footprint.holds(part.points @ level, margin).mean() > 0.8:
             return True
     if _covered(cells, part.at, whole.at):
         return True
@@ -205,9 +206,19 @@ def _level(piece: _Piece, whole: _Piece, gravity: NDArray[np.float64]) -> bool:
     return bool((near & same).any(axis=1).mean() > 0.5)
 
 
+def _row_spacing(cells: Cells, whole: _Piece, gravity: NDArray[np.float64]) -> float:
+    """How far a horizontal surface may go on behind its last visible row of cells, metres."""
+    z = whole.points[:, 2]
+    far = whole.points[np.argsort(z)[-max(3, len(z) // 40) :]]
+    drop = abs(float(np.median(far @ gravity.astype(np.float32))))
+    return min(0.5, float(np.median(far[:, 2])) ** 2 * cells.angle / max(drop, 0.05))
+
+
 def _reaches(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
     """Tell whether a piece reaches a side of the region that the group stays well away from."""
     at = np.concatenate([p.at for p in group])
+    if len(at) < 0.5 * len(piece.at):
+        return False  # a scrap does not decide where its object is
     for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
         short = max(3, 0.12 * (last - first + 1))
         own, group_own = piece.at[:, axis], at[:, axis]

@@ -40,6 +40,7 @@ class Cells:
         ok: [h, w] bool, the cell has a point.
         raw_z: [h, w] float32, robust mean depth of the cell's own pixels.
         sigma: [h, w] float32, standard deviation of the smoothed depth, correlated part included.
+        angle: height of a cell at a depth of one metre, metres.
     """
 
     x0: int
@@ -49,6 +50,7 @@ class Cells:
     ok: NDArray[np.bool_]
     raw_z: NDArray[np.float32]
     sigma: NDArray[np.float32]
+    angle: float
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,7 +76,16 @@ def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
         right = np.minimum(columns + 1, pointmap.camera.width - 1)
         rays += pointmap.camera.rays()[below[:, None], right[None]]
         rays *= np.float32(0.5)
-    return Cells(x0, y0, step, rays * smooth[..., None], ok, z, sigma.astype(np.float32))
+    return Cells(
+        x0,
+        y0,
+        step,
+        rays * smooth[..., None],
+        ok,
+        z,
+        sigma.astype(np.float32),
+        step / pointmap.camera.fy,
+    )
 
 
 def _reduce(
@@ -175,9 +186,9 @@ def _pair(array: NDArray[_T], dy: int, dx: int) -> tuple[NDArray[_T], NDArray[_T
 
 
 def _link(
-    z: NDArray[np.float32],
-    inverse: NDArray[np.float32],
-    tolerance: NDArray[np.float32],
+    z: NDArray[np.floating],
+    inverse: NDArray[np.floating],
+    tolerance: NDArray[np.floating],
     dy: int,
     dx: int,
 ) -> NDArray[np.bool_]:

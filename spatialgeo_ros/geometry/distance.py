@@ -214,35 +214,29 @@ def _level(gravity: ArrayLike | None) -> NDArray[np.float64]:
 def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
     surface = a.surface.astype(np.float64)
     ranges = np.linalg.norm(surface, axis=1)
-    rank = _rank(len(ranges))
-    near = np.argpartition(ranges, rank)[: rank + 1]
-    end = near[np.argmax(ranges[near])]
+    end = int(np.argmin(ranges))
     stretch = ranges[end] / surface[end, 2]
     sigma = np.hypot(a.surface_sigma[end] * stretch, 0.5 * a.cell_size(surface[end, 2]))
     return float(ranges[end]), float(sigma), np.zeros(3), surface[end]
 
 
-def _rank(count: int) -> int:
-    """How many of the nearest points are passed over as possible outliers."""
-    return 1 if count > 30 else 0
-
-
 def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Point]:
-    """Distance between two surfaces, up to the few nearest points of each (outliers)."""
+    """Distance between two visible surfaces.
+
+    Outliers do not count: every surface point is a plane through at least six pixels, and of the
+    pixels looked at in the end the nearest one of each surface is passed over.
+    """
     first, second = _facing(a.surface, b.surface)
     pa, pb = a.surface[first].astype(np.float64), b.surface[second].astype(np.float64)
-    i, j = _nearest_pair(pa, pb, _rank(len(a.surface)), _rank(len(b.surface)))
+    i, j = _nearest_pair(pa, pb, 0)
     start, end = pa[i], pb[j]
-    # The surface points are centres of squares of pixels: look at the pixels themselves, as far as
-    # the neighbours of the two squares.
+    # A surface point is the middle of a square of pixels: look at the pixels around it themselves.
     close = []
     for thing, at in ((a, start), (b, end)):
         radius = max(3 * thing.cell_size(at[2]), 0.03)
         close.append(local_surface(thing.points, thing.sigma, thing.camera, at, radius))
     if min(len(points) for points in close) > 0:
-        k, n = _nearest_pair(
-            close[0], close[1], min(3, len(close[0]) // 10), min(3, len(close[1]) // 10)
-        )
+        k, n = _nearest_pair(close[0], close[1], 1)
         start, end = close[0][k], close[1][n]
     distance = float(np.linalg.norm(end - start))
     along = (end - start) / max(distance, 1e-6)
@@ -256,12 +250,12 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
     return distance, float(np.sqrt(variance)), start, end
 
 
-def _nearest_pair(a: Point, b: Point, pass_a: int, pass_b: int) -> tuple[int, int]:
-    """Indices of the nearest pair once so many of each cloud's nearest points are passed over."""
+def _nearest_pair(a: Point, b: Point, skip: int) -> tuple[int, int]:
+    """Indices of the nearest pair, the ``skip`` nearest points of each cloud passed over."""
     squared = _squared(a, b)
-    keep = np.argpartition(squared.min(axis=0), pass_b)[pass_b:]
+    keep = np.argpartition(squared.min(axis=0), skip)[skip:]
     squared = squared[:, keep]
-    i = int(np.argpartition(squared.min(axis=1), pass_a)[pass_a])
+    i = int(np.argpartition(squared.min(axis=1), skip)[skip])
     return i, int(keep[np.argmin(squared[i])])
 
 

@@ -18,6 +18,7 @@ from spatialgeo_ros.geometry.cells import CORRELATED, Window
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 _MOST = 2000
+_SUPPORT = 6  # pixels around a surface point that must agree with it
 _RIDGE = 0.5  # pixels^2: keeps a fit through few or aligned neighbours from tilting freely
 
 
@@ -58,13 +59,15 @@ def surfels(
     ]
     q, u, v, sigma = grid
     weight = count.reshape(h, w).astype(np.float64)
-    smooth, gain = _regress(q, u, v, sigma, weight)
+    smooth, gain, pixels = _regress(q, u, v, sigma, weight)
     ok = weight > 0
+    if (ok & (pixels >= _SUPPORT)).any():  # a few pixels alone may be noise at an edge
+        ok &= pixels >= _SUPPORT
     z = 1.0 / smooth[ok]
-    pixels = np.stack([u[ok] + x0, v[ok] + y0], axis=1)
+    places = np.stack([u[ok] + x0, v[ok] + y0], axis=1)
     shared = CORRELATED[pointmap.source]
     left = sigma[ok] * np.sqrt(shared**2 + (1 - shared**2) * gain[ok])
-    points = pointmap.camera.unproject(pixels, z)
+    points = pointmap.camera.unproject(places, z)
     good = np.isfinite(points).all(axis=1)
     return points[good].astype(np.float32), left[good].astype(np.float32), step
 
@@ -81,10 +84,11 @@ def _regress(
     v: NDArray[np.float64],
     sigma: NDArray[np.float64],
     weight: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Local plane per cell over its 3x3 neighbours: value at the cell and its variance gain.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Local plane per cell over its 3x3 neighbours.
 
-    The gain is the variance of the fitted value divided by that of one pixel.
+    Returns its value at the cell, the variance of that value divided by that of one pixel, and the
+    number of pixels on it.
     """
     h, w = q.shape
     # A neighbour is on the same surface when its depth is close for its distance in the image.
@@ -110,7 +114,7 @@ def _regress(
     slope_u, slope_v = (c * e - b * f) / determinant, (a * f - b * e) / determinant
     value = q + mq - slope_u * mu - slope_v * mv
     gain = 1 / n + (c * mu * mu - 2 * b * mu * mv + a * mv * mv) / determinant
-    return np.where(value > 0, value, q), np.minimum(gain, 1.0)
+    return np.where(value > 0, value, q), np.minimum(gain, 1.0), n
 
 
 def local_surface(
