@@ -24,6 +24,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.msg import SceneGroundTruth
 from spatialgeo_ros.node.camera_publisher import (
     BODY_FROM_OPTICAL,
@@ -270,7 +271,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         try:
             node = SimulatedCamera()
-        except (ParameterError, ValueError) as error:
+        except (SpatialGeoError, ValueError) as error:
             rclpy.logging.get_logger("simulated_camera").fatal(str(error))
             return 2
         executor = SingleThreadedExecutor()

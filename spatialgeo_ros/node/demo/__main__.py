@@ -200,7 +200,8 @@ class Demo:
         if verdict is not None:
             plain(
                 f"      measured {verdict.measured} | truth {verdict.truth} | "
-                f"error {verdict.deviation} | language model alone: {language} | {seconds:.2f} s"
+                f"error {verdict.deviation} | "
+                f"language model alone: {_short(language)} | {seconds:.2f} s"
             )
             self._rows.append(
                 Row(way, question.text, verdict.measured, verdict.truth, verdict.deviation,
@@ -234,8 +235,8 @@ class Demo:
         plain()
         heads = ("via", "question", "measured", "truth", "error", "language model", "s")
         lines = [
-            (row.way, row.question, row.measured, row.truth, row.deviation, row.language,
-             f"{row.seconds:.2f}")
+            (row.way, row.question, row.measured, row.truth, row.deviation,
+             _short(row.language), f"{row.seconds:.2f}")
             if row.answered else (row.way, row.question, "not answered", "", "", "", "")
             for row in self._rows
         ]  # fmt: skip
@@ -246,6 +247,10 @@ class Demo:
             f"{name} {math.fsum(values) / len(values):.3f}"
             for name, values in self._stages.items()
         ))  # fmt: skip
+
+
+def _short(text: str, most: int = 28) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _token_printer(plain: Callable[..., None]) -> Callable[[str], None]:

@@ -100,8 +100,13 @@ class Examiner:
         return names
 
     def question(self, template: Template, scene: SceneGroundTruth) -> Question | None:
-        """Fill a template with objects in view, those asked about least first; None: too few."""
-        names = sorted(self.in_view(scene), key=lambda name: self._asked[name])
+        """Fill a template with objects in view; None: too few.
+
+        Those asked about least come first, and of them those whose colour is theirs alone.
+        """
+        colours = Counter(thing.colour for thing in scene.objects if thing.views)
+        shared = {thing.label: colours[thing.colour] for thing in scene.objects}
+        names = sorted(self.in_view(scene), key=lambda name: (self._asked[name], shared[name]))
         pose = msg_to_pose(scene.camera_poses[0])
         for a in names:
             for b in names if template.objects == 2 else [""]:
