@@ -41,6 +41,8 @@ from spatialgeo_ros.results import MonocularDepth, Mount, Networks, Observation
 _ASPECT_TOLERANCE = 0.01
 #: Camera heights that a robot can have, metres; a pose outside has another origin than the floor.
 _HEIGHTS = (0.05, 3.0)
+#: Difference between the floor seen and the floor expected that is worth a remark, metres.
+_FLOOR_DISPUTE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +156,16 @@ def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation
     if seen is None or not _HEIGHTS[0] <= seen <= _HEIGHTS[1]:
         return orientation
     known = orientation.height
-    if known is not None and seen < known + 0.05:
-        return orientation
-    return replace(orientation, height=seen)
+    if known is None:
+        return replace(orientation, height=seen)
+    used = max(seen, known) if abs(seen - known) > 0.05 else known
+    remarks = orientation.remarks
+    if abs(seen - known) > _FLOOR_DISPUTE:
+        remarks += (
+            f"the lowest level in view is {seen:.2f} m below the camera, the pose or mount says "
+            f"{known:.2f} m: the floor is taken at {used:.2f} m",
+        )
+    return replace(orientation, height=used, remarks=remarks)
 
 
 def sensor_pointmap(
@@ -217,7 +226,7 @@ class FrameLifter:
         camera, remarks = camera_of(frame)
         metres, more = registered_depth(frame)
         orientation = orientation_of(frame, self._mounts, nominal)
-        remarks += more + orientation.remarks
+        remarks += more
         pointmap: PointMap | None = None
         if camera is not None:
             if metres is not None:
@@ -238,7 +247,7 @@ class FrameLifter:
             orientation.gravity,
             orientation.height,
             cache,
-            degraded=remarks,
+            degraded=remarks + orientation.remarks,
             mount=orientation.mount,
         )
 

@@ -254,6 +254,7 @@ def test_a_base_frame_above_the_ground_is_corrected_by_the_floor_that_is_seen() 
     claimed = camera_pose(height=0.9)  # odometry whose z starts at the base, 0.3 m up
     observation = Perception(None).observe(frame(claimed, view=true_pose))
     assert observation.camera_height == pytest.approx(1.2, abs=0.04)
+    assert any("the pose or mount says 0.90 m" in reason for reason in observation.degraded)
 
 
 # Locating and measuring
