@@ -157,9 +157,10 @@ class SimulatedCamera(Node):
         s = self.settings
         self.room = make_room(s.seed)
         if s.furniture != "primitives":
-            from spatialgeo_ros.sim.sweethome3d import refurnish
+            from spatialgeo_ros.sim.sweethome3d import attribution_file, refurnish
 
             self.room = refurnish(self.room, mixed=s.furniture == "mixed")
+            self.get_logger().info(f"makers of the furniture models: {attribution_file()}")
         self._camera = default_camera(s.width, s.height, s.focal_length)
         self._drive = Drive(self.room, s.speed, s.start, s.loop)
         self._yaws = [2 * math.pi * k / s.cameras for k in range(s.cameras)]

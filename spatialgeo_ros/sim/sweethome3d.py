@@ -212,6 +212,11 @@ def cache_folder() -> Path:
     return Path(base) / "spatialgeo_ros" / "furniture"
 
 
+def attribution_file() -> Path:
+    """Return the file that names the makers and licences of the models used last."""
+    return cache_folder() / "ATTRIBUTION.txt"
+
+
 def _cached_meshes(model: Model) -> list[tuple[Path, Rgb, float]]:
     """Return one mesh file per material with its colour and area, converted when first used.
 
@@ -257,7 +262,6 @@ def _attribute(models: list[Model]) -> None:
     lines = ["3D models of the Debian package sweethome3d-furniture that were used here.", ""]
     lines += sorted({f"{m.name} ({m.path}), by {m.creator or 'unknown'}: {m.licence}"
                      for m in models})  # fmt: skip
-    path = cache_folder() / "ATTRIBUTION.txt"
+    path = attribution_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    log.info("furniture by: %s; see %s", ", ".join(sorted({m.creator for m in models})), path)

@@ -109,7 +109,7 @@ def test_meshes_fill_the_unit_box_with_the_back_at_plus_y(catalogue):
 
 def test_the_makers_are_named(catalogue):
     sweethome3d.refurnish(make_room(SEED))
-    text = (sweethome3d.cache_folder() / "ATTRIBUTION.txt").read_text()
+    text = sweethome3d.attribution_file().read_text()
     assert "Test chair (made/chair/chair.obj), by Nobody: CC0" in text
     assert "Somebody else" not in text
 

@@ -163,8 +163,7 @@ class Demo:
                     break
                 if answer.error_code not in _WORTH_ANOTHER_TRY or attempt == _TRIES - 1:
                     break
-            else:
-                continue
+                self._rows.pop()  # it is asked again, about other objects
 
     @staticmethod
     def _next(robot, examiner, template):
