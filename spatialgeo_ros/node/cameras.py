@@ -96,7 +96,6 @@ class CameraInput:
         self._detections: deque[Any] = deque(maxlen=16)
         self._last_stamp = 0
         self._sequence = 0
-        self._group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Any] = []
 
     def start(self) -> None:
@@ -181,7 +180,9 @@ class CameraInput:
                 topic,
                 callback,
                 qos,
-                callback_group=self._group,
+                # A group of its own: in a shared one, images that are always ready starve depth
+                # and camera_info on a busy machine.
+                callback_group=MutuallyExclusiveCallbackGroup(),
                 event_callbacks=events,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
