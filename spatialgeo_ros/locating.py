@@ -21,6 +21,8 @@ from spatialgeo_ros.vocabulary import Phrase, Vocabulary
 _GENERIC_CONTRAST = ("wall", "floor", "ceiling", "something else")
 #: A scan names things nobody asked for, so it has to be surer than a search for a phrase.
 _SCAN_THRESHOLD = 0.2
+#: Least probability in a frame that is only searched because the newest one does not show it.
+_SURE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,15 @@ class Found:
     how: str
     score: float
     note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Warm:
+    """A phrase's heat-map [h, w], its warmest blob, and a remark."""
+
+    heat: npt.NDArray[np.float32]
+    blob: Blob
+    note: str
 
 
 class Locator:
@@ -50,7 +61,7 @@ class Locator:
         return self._networks is not None and self._networks.has_grounding
 
     def find(
-        self, observation: Observation, text: str, rivals: Sequence[str] = ()
+        self, observation: Observation, text: str, rivals: Sequence[str] = (), sure: bool = False
     ) -> Found | None:
         """Find the object a phrase means; None when it is not in view.
 
@@ -59,18 +70,25 @@ class Locator:
             text: the phrase.
             rivals: phrases for other objects of the same question: where one of them fits better,
                 this one is not looked for.
+            sure: take nothing doubtful. Many frames are searched for something that is not in
+                view now, and every one of them is a chance to be wrong.
         """
-        phrase = self.vocabulary.parse(text)
         frame = observation.frame
-        if frame.detections:
-            match = match_detection(phrase, frame.detections, frame.image, self.vocabulary)
-            if match is not None:
-                note = _others(text, match.others)
-                return Found(match.region, "detection", min(1.0, match.score), note)
-        if not self.can_ground:
-            return None
-        others = [self.vocabulary.parse(rival) for rival in rivals]
-        return self._find_by_similarity(observation, phrase, others)
+        phrase = self.vocabulary.parse(text)
+        match = match_detection(phrase, frame.detections, frame.image, self.vocabulary)
+        if match is not None:
+            note = _others(text, match.others)
+            return Found(match.region, "detection", min(1.0, match.score), note)
+        warm = self._warm(observation, phrase, rivals, sure)
+        return None if warm is None else self._refined(observation, phrase, warm)
+
+    def sees(self, observation: Observation, text: str, rivals: Sequence[str] = ()) -> bool:
+        """Tell whether :meth:`find` with ``sure`` would find something; needs no point map."""
+        frame = observation.frame
+        phrase = self.vocabulary.parse(text)
+        if match_detection(phrase, frame.detections, frame.image, self.vocabulary) is not None:
+            return True
+        return self._warm(observation, phrase, rivals, True) is not None
 
     def scan(self, observation: Observation) -> list[SeenObject]:
         """List what the scene seems to hold, surest first; each name at most once."""
@@ -108,42 +126,49 @@ class Locator:
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"
         return PhraseNotFoundError(f"{message}; {seen}")
 
-    def _find_by_similarity(
-        self, observation: Observation, phrase: Phrase, rivals: Sequence[Phrase]
-    ) -> Found | None:
+    def _warm(
+        self, observation: Observation, phrase: Phrase, rivals: Sequence[str], sure: bool
+    ) -> _Warm | None:
+        """Find the warmest blob of a phrase's heat-map; None when nothing is warm enough."""
         networks = self._networks
-        if networks is None or not phrase.text:
+        if networks is None or not networks.has_grounding or not phrase.text:
             return None
         heat = self._heat(observation, phrase)
         if heat is None:
             return None
         for rival in rivals:
-            heat = self._without(observation, phrase, heat, rival)
-        found = blobs(heat, networks.grounding_threshold)
+            heat = self._without(observation, phrase, heat, self.vocabulary.parse(rival))
+        threshold = networks.grounding_threshold
+        found = blobs(heat, max(threshold, _SURE_THRESHOLD) if sure else threshold)
         if not found:
             return None
+        doubt = self._doubt(observation, phrase, heat, found[0])
+        if sure and doubt:
+            return None
+        similar = sum(blob.peak > 0.5 * found[0].peak for blob in found[1:])
+        notes = (_others(phrase.text, similar), doubt)
+        return _Warm(heat, found[0], "; ".join(text for text in notes if text))
+
+    def _refined(self, observation: Observation, phrase: Phrase, warm: _Warm) -> Found:
+        """Turn a blob of patches into the box of an object."""
         frame = observation.frame
-        label = phrase.text
         mask = refine(
-            heat,
-            found[0].cells,
+            warm.heat,
+            warm.blob.cells,
             frame.image,
             None if observation.pointmap is None else observation.pointmap.points,
             observation.gravity,
             observation.camera_height,
             phrase.colour,
         )
-        score = min(1.0, found[0].peak)
-        similar = sum(blob.peak > 0.5 * found[0].peak for blob in found[1:])
-        notes = (_others(phrase.text, similar), self._doubt(observation, phrase, heat, found[0]))
-        note = "; ".join(text for text in notes if text)
         if mask is None:
-            box = _cells_box(found[0].cells, frame.width, frame.height)
-            return Found(Region.from_box(*box, label, score), "clip", score, note)
-        # The box, not the mask: geometry then finds the object's points in it by itself, which is
-        # more exact than a mask refined from patches (legs of chairs, poles of lamps).
-        bounds = Region.from_mask(mask).bounds(*mask.shape)
-        return Found(Region.from_box(*bounds, label, score), "clip", score, note)
+            box = _cells_box(warm.blob.cells, frame.width, frame.height)
+        else:
+            # The box, not the mask: geometry then finds the object's points in it by itself, which
+            # is more exact than a mask refined from patches (legs of chairs, poles of lamps).
+            box = Region.from_mask(mask).bounds(*mask.shape)
+        score = min(1.0, warm.blob.peak)
+        return Found(Region.from_box(*box, phrase.text, score), "clip", score, warm.note)
 
     def _without(
         self,

@@ -301,8 +301,10 @@ class Perception:
         if found is not None:
             return found, observation
         for earlier in remembered(self._memory.frames, observation.frame):
+            if not self.locator.sees(earlier, text, rivals):
+                continue  # before the cost of its point map
             seen = self._with_pointmap(earlier)
-            found = self.locator.find(seen, text, rivals)
+            found = self.locator.find(seen, text, rivals, sure=True)
             if found is not None:
                 return found, seen
         raise self.locator.not_found(observation, text)
