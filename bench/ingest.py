@@ -31,7 +31,7 @@ IMAGE_TOPIC, INFO_TOPIC = "camera/image_raw", "camera/camera_info"
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILE = REPOSITORY / "config" / "fastdds.xml"
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-DISCOVERY_SECONDS = 30.0
+DISCOVERY_SECONDS = 60.0  # on a busy machine a node takes its time to start
 
 
 def publish(seconds: float) -> None:
@@ -196,6 +196,8 @@ def run(receiver: str, profile: bool, seconds: float) -> dict[str, Any]:
         sent = publisher.communicate(timeout=limit)[0]
         if counter.returncode or publisher.returncode:
             raise SystemExit("a process failed, see above")
+    except subprocess.TimeoutExpired as error:
+        raise SystemExit(f"no result from the {receiver} within {limit:g} s") from error
     finally:
         for process in processes:
             if process.poll() is None:
