@@ -23,6 +23,7 @@ REGION_ID = -201
 IGNORE_LABEL = -100
 FEATURE_DROP_PROBABILITY = 0.3
 REGION_STATISTICS = 16
+REGION_OCTAVES = 5
 
 
 def mlp_gelu(in_features: int, out_features: int) -> nn.Sequential:
@@ -30,6 +31,17 @@ def mlp_gelu(in_features: int, out_features: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(in_features, out_features), nn.GELU(), nn.Linear(out_features, out_features)
     )
+
+
+def fourier_features(values: Tensor, octaves: int = REGION_OCTAVES) -> Tensor:
+    """Values ``[..., N]`` with sines and cosines of them, ``[..., N * (1 + 2 * octaves)]``.
+
+    Periods are 4, 2, 1, ... units: from plain numbers a small network learns slowly to tell
+    neighbouring distances apart (Tancik et al. 2020).
+    """
+    turns = torch.pi / 2 * 2.0 ** torch.arange(octaves, device=values.device, dtype=values.dtype)
+    angles = (values[..., None] * turns).flatten(-2)
+    return torch.cat([values, angles.sin(), angles.cos()], dim=-1)
 
 
 class HierarchicalAdapter(nn.Module):
@@ -66,7 +78,8 @@ class HierarchicalAdapter(nn.Module):
         self.moge_mm_projector_list = nn.ModuleList(
             mlp_gelu(moge_dim, hidden_size) for _ in range(layers)
         )
-        self.region_encoder = mlp_gelu(REGION_STATISTICS, hidden_size) if region_tokens else None
+        inputs = REGION_STATISTICS * (1 + 2 * REGION_OCTAVES)
+        self.region_encoder = mlp_gelu(inputs, hidden_size) if region_tokens else None
         self.unit_scale = unit_scale
         self.hidden_size = hidden_size
 
@@ -124,7 +137,8 @@ class HierarchicalAdapter(nn.Module):
         semantic = weights @ clip_embeds
         if keep_clip is not None:
             semantic = semantic * keep_clip.to(semantic.dtype)[:, None, None]
-        geometric = self._scale(self.region_encoder(statistics.to(clip_embeds.dtype)))
+        known = fourier_features(statistics.to(clip_embeds.dtype))
+        geometric = self._scale(self.region_encoder(known))
         return semantic + weights @ moge_embeds + geometric
 
 

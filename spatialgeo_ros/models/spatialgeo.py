@@ -39,6 +39,8 @@ NANO_LANGUAGE_CONFIG: dict[str, Any] = {
     "eos_token_id": 2,
     "pad_token_id": 0,
     "tie_word_embeddings": False,
+    # 1 / sqrt(hidden size); LLaMA's 0.02 is for widths of thousands and leaves this one asleep.
+    "initializer_range": 0.07,
 }
 
 NANO_ADAPTER_CONFIG: dict[str, Any] = {

@@ -3,9 +3,9 @@
 """Trains the nano language model and SpatialGeo's adapters on questions about rendered rooms.
 
 Three stages, after SpatialGeo's recipe. The paper starts from LLaVA, which has no nano size, so
-"base" makes one: language model and CLIP projector on CLIP tokens alone. Stage 1 then trains only
-the MoGe projectors, stage 2 everything, with CLIP tokens dropped for 30 % of the images. Towers
-stay frozen throughout.
+"base" makes one: language model and CLIP projector on region tokens alone, without the image's
+tokens: those cost time and teach nothing yet. Stage 1 then trains only the MoGe projectors,
+stage 2 everything, with CLIP tokens dropped for 30 % of the images. Towers stay frozen throughout.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class LanguageTask:
         kept = None if keep is None else torch.tensor(keep)
         if stage == "base":
             moge = torch.zeros_like(moge)
-            visual, valid = clip, None
+            visual, valid = clip[:, :0], None
         else:
             visual, valid = model.visual_embeds(batch.clip, batch.moge, keep)
         regions = model.adapter.region_embeddings(clip, moge, batch.weights, batch.statistics, kept)
@@ -157,7 +157,9 @@ class LanguageTask:
         """Cross-entropy; number tokens get a soft label around the true value.
 
         Returns:
-            Mean loss over number tokens and mean loss over all other answer tokens.
+            Summed loss over number tokens and over all other answer tokens, each divided by the
+            number of answers. Means over tokens would drown the one word that decides an answer
+            among units and end-of-sequence tokens.
         """
         log_probability = logits.log_softmax(-1)
         is_number = torch.isfinite(values)
@@ -166,7 +168,8 @@ class LanguageTask:
         apart = (self._values[None] - values[is_number][:, None]) / width[:, None]
         soft = (-0.5 * apart.square()).softmax(-1)
         number = -(soft * log_probability[is_number][:, self._numbers]).sum(-1)
-        return number.sum() / max(1, len(number)), plain[~is_number].mean()
+        answers = (targets == self.tokenizer.eos_id).sum().clamp(min=1)
+        return number.sum() / answers, plain[~is_number].sum() / answers
 
     def step(
         self, model: SpatialGeoModel, stage: str, indices: np.ndarray, rng: np.random.Generator
@@ -219,7 +222,7 @@ def train_language(
     tokenizer: LanguageTokenizer,
     folder: Path,
     schedules: dict[str, Schedule],
-    questions_per_frame: int = 12,
+    questions_per_frame: int = 16,
 ) -> SpatialGeoModel:
     """Run the stages in order, each resumable; returns the model with its adapters.
 

@@ -47,9 +47,9 @@ HELD_OUT_ROOMS = RenderPlan(first_seed=HELD_OUT_SEEDS, rooms=20, frames_per_room
 GEOMETRY = Schedule(steps=4500, batch=8, rate=1.5e-3)
 CONTRASTIVE = Schedule(steps=5000, batch=8, rate=1e-3, weight_decay=0.05)
 LANGUAGE = {
-    "base": Schedule(steps=300, batch=8, rate=1e-3, evaluate_every=150),
-    "stage1": Schedule(steps=150, batch=8, rate=1e-3, evaluate_every=150),
-    "stage2": Schedule(steps=2000, batch=8, rate=1.5e-3, evaluate_every=250),
+    "base": Schedule(steps=1200, batch=8, rate=1.5e-3, evaluate_every=100),
+    "stage1": Schedule(steps=100, batch=8, rate=1e-3, evaluate_every=50),
+    "stage2": Schedule(steps=1000, batch=8, rate=1e-3, evaluate_every=100),
 }
 #: Frames the language model is trained on, evenly spread over all rooms.
 LANGUAGE_FRAMES = 10_000

@@ -16,6 +16,7 @@ from spatialgeo_ros.models.fusion import (
     REGION_ID,
     HierarchicalAdapter,
     draw_keep_clip,
+    fourier_features,
     prepare_inputs,
 )
 from spatialgeo_ros.models.region_features import METRES_PER_UNIT, region_statistics
@@ -147,7 +148,7 @@ def test_region_embedding_is_pooled_plus_geometry(model: SpatialGeoModel) -> Non
     weights[0, 0, 2:4] = torch.tensor([0.2, 0.6])
     statistics = torch.randn(1, 1, 16)
     out = adapter.region_embeddings(clip, moge, weights, statistics)
-    geometry = adapter._scale(adapter.region_encoder(statistics))
+    geometry = adapter._scale(adapter.region_encoder(fourier_features(statistics)))
     mean = 0.25 * (clip + moge)[0, 2] + 0.75 * (clip + moge)[0, 3]
     torch.testing.assert_close(out[0, 0], mean + geometry[0, 0])
     dropped = adapter.region_embeddings(clip, moge, weights, statistics, torch.tensor([False]))
