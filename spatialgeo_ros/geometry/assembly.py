@@ -83,7 +83,8 @@ def select(
         return None
     bounds = extent(within)
     best, chosen = -np.inf, None
-    mains = sorted(pieces, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
+    large = [piece for piece in pieces if len(piece.at) >= 0.2 * len(pieces[0].at)]
+    mains = sorted(large, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
     for main in mains:
         if chosen is not None and any(piece is main for piece in chosen):
             continue  # it has joined a better one already
@@ -220,11 +221,12 @@ def _reaches(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
     if len(at) < 0.5 * len(piece.at):
         return False  # a scrap does not decide where its object is
     for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
-        short = max(3, 0.12 * (last - first + 1))
+        size = last - first + 1
+        short, slack = max(3, 0.12 * size), max(2, 0.04 * size)
         own, group_own = piece.at[:, axis], at[:, axis]
-        if own.min() <= first + 2 and group_own.min() > first + short:
+        if own.min() <= first + slack and group_own.min() > first + short:
             return True
-        if own.max() >= last - 2 and group_own.max() < last - short:
+        if own.max() >= last - slack and group_own.max() < last - short:
             return True
     return False
 

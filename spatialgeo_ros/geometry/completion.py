@@ -144,7 +144,7 @@ def _complete_sides(
     seen = high - low
     middle = axes.T @ ((low + high) / 2)
     view = middle / max(float(np.linalg.norm(middle)), 1e-6)
-    spread = np.full(2, 2 * noise + 0.01)
+    spread = 2 * noise + 0.01 + 0.03 * seen
     if usual is None:
         # The axis along the view: a thin front is a face whose depth is hidden behind it.
         k = int(np.argmax(np.abs(axes @ view)))
@@ -152,6 +152,7 @@ def _complete_sides(
         if seen[k] < 0.5 * seen[1 - k]:
             wanted[k] = max(seen[k], min(0.45 * seen[1 - k], 0.6))
         share = _BLIND_SPREAD
+        spread[k] = np.hypot(spread[k], share * max(wanted[k], 0.5 * seen[1 - k]))
     else:
         wanted = _assign(seen, usual)
         share = _SIZE_SPREAD

@@ -30,6 +30,8 @@ Point = NDArray[np.float64]
 #: An estimate whose standard deviation exceeds this share of it says nothing.
 _MOST_RELATIVE_SIGMA = 0.5
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
+_OUTLINE_SHARE = 0.01  # of a nearest distance: standard deviation from the outlines found
+_CUT_SHARE = 0.03  # the same where a part of an object is out of sight
 
 
 class Kind(IntEnum):
@@ -246,8 +248,10 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
         (end, b.surface_sigma[second[j]], b),
     ):
         ray = point / point[2]  # a depth error of 1 moves the point by this
-        variance += (noise * (ray @ along)) ** 2 + (0.5 * thing.cell_size(point[2])) ** 2
-    return distance, float(np.sqrt(variance)), start, end
+        variance += (noise * (ray @ along)) ** 2 + (0.7 * thing.cell_size(point[2])) ** 2
+    # Which of the surfaces in the regions are the objects' own is not certain either.
+    share = _CUT_SHARE if any(a.cut) or any(b.cut) else _OUTLINE_SHARE
+    return distance, float(np.hypot(np.sqrt(variance), share * distance)), start, end
 
 
 def _nearest_pair(a: Point, b: Point, skip: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.assembly import extent, fill, select
 from spatialgeo_ros.geometry.background import find_floor, on_backdrop, on_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, connected, make_cells
+from spatialgeo_ros.geometry.cells import Cells, Window, connected, make_cells
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.surfels import surfels
@@ -126,14 +126,17 @@ def segment_object(
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = _share_inside(inside, cells) > 0.5
     if region.type is RegionType.MASK:
-        chosen = _trusted(pointmap, cells, inside)
+        chosen = cells.ok & within
     elif region.type is RegionType.POINT:
         chosen = _grown(cells, x0, y0, down, floor_height)
     else:
         chosen = _bounded(cells, within, down, floor_height)
-    mask = _pixels(pointmap, cells, chosen, window)
-    if region.type is not RegionType.POINT:
-        mask &= inside
+    if region.type is RegionType.MASK:
+        mask = _settled(pointmap, inside, window)
+    else:
+        mask = _pixels(pointmap, cells, chosen, window)
+        if region.type is RegionType.BOX or region.type is RegionType.POLYGON:
+            mask &= inside
     support = int(mask.sum())
     if support < MIN_SUPPORT or not chosen.any():
         name = f"'{region.label}'" if region.label else "the region"
@@ -235,8 +238,26 @@ def _bounded(
     return chosen if chosen is not None else np.zeros(cells.shape, bool)
 
 
-def _trusted(pointmap: PointMap, cells: Cells, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return cells.ok & (_share_inside(inside, cells) > 0.5)
+def _settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
+    """Pixels of a mask without those that float at depth edges, where a sensor mixes two surfaces.
+
+    A pixel on a surface has at least two of its eight neighbours at its own depth.
+    """
+    x0, y0, x1, y1 = window
+    part = inside[y0:y1, x0:x1] & pointmap.valid[y0:y1, x0:x1]
+    depth = np.pad(np.where(part, pointmap.depth[y0:y1, x0:x1], np.nan), 1, constant_values=np.nan)
+    h, w = part.shape
+    centre = depth[1:-1, 1:-1]
+    with np.errstate(invalid="ignore"):
+        tolerance = 0.02 * centre + 4 * pointmap.sigma[y0:y1, x0:x1]
+        alike = np.zeros((h, w), np.uint8)
+        for dy in (0, 1, 2):
+            for dx in (0, 1, 2):
+                if (dy, dx) != (1, 1):
+                    alike += np.abs(depth[dy : dy + h, dx : dx + w] - centre) < tolerance
+    out = np.zeros_like(inside)
+    out[y0:y1, x0:x1] = part & (alike >= 2)
+    return out
 
 
 def _grown(
@@ -267,18 +288,34 @@ def _grown(
 
 
 def _pixels(
-    pointmap: PointMap,
-    cells: Cells,
-    chosen: NDArray[np.bool_],
-    window: tuple[int, int, int, int],
+    pointmap: PointMap, cells: Cells, chosen: NDArray[np.bool_], window: Window
 ) -> NDArray[np.bool_]:
-    """Pixels of the chosen cells at the cells' depth; pixels that float at edges stay out."""
+    """Pixels of the object: those of the chosen cells at the cells' depth.
+
+    A cell on the object's outline can hold mostly background: of the cells beside the chosen ones,
+    pixels that are clearly at the neighbour's depth rather than at their own cell's are taken too.
+    Pixels that float at depth edges are at neither.
+    """
     x0, y0, x1, y1 = window
     mask = np.zeros(pointmap.valid.shape, bool)
-    step = cells.step
-    z = np.repeat(np.repeat(np.where(chosen, cells.raw_z, np.nan), step, 0), step, 1)
-    z = z[: y1 - y0, : x1 - x0]
+
+    def spread(values: NDArray[np.floating]) -> NDArray[np.floating]:
+        wide = np.repeat(np.repeat(values, cells.step, axis=0), cells.step, axis=1)
+        return wide[: y1 - y0, : x1 - x0]
+
+    own = np.where(cells.ok, cells.raw_z, np.inf)
     depth = pointmap.depth[y0:y1, x0:x1]
+    tolerance = 0.03 + 3 * pointmap.sigma[y0:y1, x0:x1]
     with np.errstate(invalid="ignore"):
-        mask[y0:y1, x0:x1] = np.abs(depth - z) < 0.03 + 0.02 * z + 3 * pointmap.sigma[y0:y1, x0:x1]
+        off = np.abs(depth - spread(np.where(chosen, own, np.nan)))
+        found = off < tolerance + 0.02 * depth
+        if cells.step > 1:
+            apart = np.abs(depth - spread(own))
+            padded = np.pad(np.where(chosen, own, np.nan), 1, constant_values=np.nan)
+            h, w = cells.shape
+            for dy, dx in ((0, 1), (1, 0), (1, 2), (2, 1)):
+                beside = np.where(chosen, np.nan, padded[dy : dy + h, dx : dx + w])
+                off = np.abs(depth - spread(beside))
+                found |= (off < tolerance) & (off < 0.5 * apart)
+    mask[y0:y1, x0:x1] = found
     return mask
