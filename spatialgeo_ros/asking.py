@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialgeo_ros.answering import LanguageVerdict, Measured, Subject, judge, measured_answer
+from spatialgeo_ros.answering import Measured, Subject, measured_answer
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -36,12 +36,11 @@ from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.language.intent import (
     OPEN,
     Intent,
-    Mention,
     canonical_question,
     parse_question,
 )
 from spatialgeo_ros.language.relations import ObjectFacts
-from spatialgeo_ros.locating import Found
+from spatialgeo_ros.mentions import Spotted, spot_objects
 from spatialgeo_ros.observing import camera_of
 from spatialgeo_ros.remembering import relative_pose
 from spatialgeo_ros.results import (
@@ -52,6 +51,7 @@ from spatialgeo_ros.results import (
     SeenObject,
     frame_reference,
 )
+from spatialgeo_ros.verdict import LanguageVerdict, judge
 
 if TYPE_CHECKING:
     from spatialgeo_ros.perception import Perception
@@ -63,23 +63,13 @@ _UNMEASURABLE = (NoCameraInfoError, NoGeometryError, TooLittleSupportError)
 
 
 @dataclass(eq=False)
-class _Spotted:
-    """An object of the question: its pixels, the observation they are of, and its points."""
-
-    name: str
-    found: Found
-    seen_in: Observation
-    located: LocatedObject | None = None
-
-
-@dataclass(eq=False)
 class _Run:
     """What is gathered while one question is served."""
 
     intent: Intent
     timings: dict[str, float] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
-    spotted: list[_Spotted] = field(default_factory=list)
+    spotted: list[Spotted] = field(default_factory=list)
     estimates: list[DistanceEstimate] = field(default_factory=list)
     measured: Measured | None = None
     problem: SpatialGeoError | None = None
@@ -117,7 +107,8 @@ def ask_question(
     _check(cancelled)
     if run.intent.family != OPEN:
         with run.stage("locate"):
-            _spot(perception, run, observation, regions)
+            run.spotted = spot_objects(perception, run.intent, observation, regions)
+            run.note(*(spot.found.note for spot in run.spotted))
         _check(cancelled)
         with run.stage("measure"):
             _measure(perception, run, observation)
@@ -155,89 +146,6 @@ def ask_question(
 def _check(cancelled: Callable[[], bool] | None) -> None:
     if cancelled is not None and cancelled():
         raise CancelledError("the question was cancelled")
-
-
-# Which objects are meant
-
-
-def _spot(
-    perception: Perception, run: _Run, observation: Observation, regions: Sequence[Region]
-) -> None:
-    """Find the pixels of every object of the question, in the order of the intent.
-
-    Raises:
-        BadRequestError: too few objects are named, or a region's number is out of range.
-        PhraseNotFoundError: an object is not found.
-    """
-    mentions = list(run.intent.objects)
-    given = _match_regions(perception, mentions, regions)
-    taken = {id(region) for region in given if region is not None}
-    spare = [region for region in regions if id(region) not in taken]
-    while len(mentions) < run.intent.objects_needed and spare:
-        region = spare.pop(0)
-        mentions.append(Mention(region.label, "b" if mentions else "a"))
-        given.append(region)
-    if len(mentions) < run.intent.objects_needed:
-        raise BadRequestError(
-            f"'{run.intent.text}' needs {run.intent.objects_needed} objects, "
-            f"{len(mentions)} named: name them, or give their regions"
-        )
-    for mention, chosen in zip(mentions, given, strict=True):
-        name = mention.phrase or (chosen.label if chosen is not None else "") or mention.label
-        if chosen is None and not mention.phrase:
-            raise BadRequestError(
-                f"'{run.intent.text}' does not say which object: name it, or give its region"
-            )
-        rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
-        found, seen_in = perception.find(
-            observation, name if chosen is None else chosen, rivals
-        )
-        if not found.region.label:
-            found = Found(_labelled(found.region, name), found.how, found.score, found.note)
-        run.spotted.append(_Spotted(name, found, seen_in))
-        run.note(found.note)
-
-
-def _match_regions(
-    perception: Perception, mentions: Sequence[Mention], regions: Sequence[Region]
-) -> list[Region | None]:
-    """Pair the question's objects with the request's regions: by number, label, then order."""
-    vocabulary = perception.locator.vocabulary
-    pairs: list[Region | None] = [None] * len(mentions)
-    free = list(regions)
-    for index, mention in enumerate(mentions):
-        if mention.region is None or (mention.phrase and mention.region >= len(regions)):
-            continue
-        if not regions:
-            continue  # "it", with nothing to point at: refused by the caller with its own words
-        if mention.region >= len(regions):
-            raise BadRequestError(
-                f"the question speaks of region {mention.region}, the request has {len(regions)} "
-                "regions (counted from 0)"
-            )
-        chosen = regions[mention.region]
-        pairs[index] = chosen
-        free = [region for region in free if region is not chosen]
-    for index, mention in enumerate(mentions):
-        if pairs[index] is not None or not mention.phrase:
-            continue
-        phrase = vocabulary.parse(mention.phrase)
-        scores = [vocabulary.agreement(phrase, region.label)[0] for region in free]
-        if scores and max(scores) > 0:
-            best = free.pop(int(np.argmax(scores)))
-            pairs[index] = best
-    unlabelled = [region for region in free if not region.label]
-    open_slots = [index for index, region in enumerate(pairs) if region is None]
-    if len(unlabelled) >= len(open_slots):
-        for index, spare in zip(open_slots, unlabelled, strict=False):
-            pairs[index] = spare
-    return pairs
-
-
-def _labelled(region: Region, label: str) -> Region:
-    return Region(
-        region.type, label, region.score, region.box, region.polygon, region.point, region.mask
-    )
 
 
 # Measuring

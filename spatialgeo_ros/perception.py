@@ -19,7 +19,7 @@ import numpy.typing as npt
 from spatialgeo_ros.asking import ask_question
 from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
@@ -29,7 +29,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
 from spatialgeo_ros.observing import FrameLifter, require_pointmap
-from spatialgeo_ros.remembering import express, relative_pose, remembered
+from spatialgeo_ros.remembering import measure_located, remembered
 from spatialgeo_ros.results import (
     Answer,
     LocatedObject,
@@ -208,7 +208,7 @@ class Perception:
             raise BadRequestError(f"{', '.join(lacking)} needs a second object")
         first = a if isinstance(a, LocatedObject) else self.locate(observation, a)
         second = b if b is None or isinstance(b, LocatedObject) else self.locate(observation, b)
-        return [self._measure_one(observation, kind, first, second) for kind in wanted]
+        return [measure_located(observation.frame, kind, first, second) for kind in wanted]
 
     def ask(
         self,
@@ -365,35 +365,6 @@ class Perception:
             return observation
         rebuilt = self._lifter.lift(observation.frame, observation.visual)
         return replace(rebuilt, keyframe=observation.keyframe)
-
-    def _measure_one(
-        self,
-        observation: Observation,
-        kind: Kind,
-        a: LocatedObject,
-        b: LocatedObject | None,
-    ) -> DistanceEstimate:
-        """Measure where the objects were seen, then express the end points in the asked frame."""
-        asked = observation.frame
-        if kind is Kind.CAMERA_TO_OBJECT:
-            estimate = measure(kind, express(a.points, relative_pose(asked, a.frame)))
-        elif kind in PAIR_KINDS and b is not None:
-            second = b.points
-            if b.frame is not a.frame:
-                second = express(second, relative_pose(a.frame, b.frame))
-            estimate = measure(kind, a.points, second)
-        else:
-            estimate = measure(kind, a.points)
-        if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked:
-            pose = relative_pose(asked, a.frame)
-            estimate = replace(
-                estimate,
-                point_from=pose.apply(estimate.point_from),
-                point_to=pose.apply(estimate.point_to),
-            )
-        used = (a,) if b is None or kind not in PAIR_KINDS else (a, b)
-        notes = [estimate.reason, *(thing.note for thing in used)]
-        return replace(estimate, reason="; ".join(note for note in notes if note))
 
 
 def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:

@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
-from spatialgeo_ros.results import Observation
+from spatialgeo_ros.results import LocatedObject, Observation
 
 
 def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:
@@ -57,3 +58,35 @@ def express(points: ObjectPoints, here_from_there: Pose) -> ObjectPoints:
         gravity=gravity,
         floor_height=height,
     )
+
+
+def measure_located(
+    asked: Frame, kind: Kind, a: LocatedObject, b: LocatedObject | None
+) -> DistanceEstimate:
+    """Measure where the objects were seen, then express the end points in the frame asked about.
+
+    The unseen half of an object is behind what its own camera saw, so extents and centres are
+    worked out in the frame the object was seen in.
+
+    Raises:
+        BadRequestError: the objects are of different frames without poses in one world.
+    """
+    if kind is Kind.CAMERA_TO_OBJECT:
+        estimate = measure(kind, express(a.points, relative_pose(asked, a.frame)))
+    elif kind in PAIR_KINDS and b is not None:
+        second = b.points
+        if b.frame is not a.frame:
+            second = express(second, relative_pose(a.frame, b.frame))
+        estimate = measure(kind, a.points, second)
+    else:
+        estimate = measure(kind, a.points)
+    if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked:
+        pose = relative_pose(asked, a.frame)
+        estimate = replace(
+            estimate,
+            point_from=pose.apply(estimate.point_from),
+            point_to=pose.apply(estimate.point_to),
+        )
+    used = (a,) if b is None or kind not in PAIR_KINDS else (a, b)
+    notes = [estimate.reason, *(thing.note for thing in used)]
+    return replace(estimate, reason="; ".join(note for note in notes if note))
