@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,13 +31,12 @@ from spatialgeo_ros.models.loading import (
     load_language,
 )
 from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge_geometry import floor_prior
-from spatialgeo_ros.models.preprocess import Letterbox, image_tensor
 from spatialgeo_ros.models.profiles import Profile, load_profile
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.weights import sha256_of, weight_bytes
 from spatialgeo_ros.results import MonocularDepth, Mount
+from spatialgeo_ros.towers import FrameTowers
 from spatialgeo_ros.vocabulary import Vocabulary
 
 
@@ -102,6 +100,7 @@ class TorchNetworks:
     ) -> None:
         self._profile, self._device = profile, device
         self._geometry, self._clip, self._language = geometry, clip, language
+        self._towers = FrameTowers(profile, device, geometry, clip)
         self._tokenizer: LanguageTokenizer | None = None
         if profile.language is not None:
             self._tokenizer = load_tokenizer(profile.language.tokenizer)
@@ -142,8 +141,8 @@ class TorchNetworks:
         part = self._profile.geometry
         if self._geometry is None or part is None:
             raise ModelLoadError(f"profile '{self._profile.name}' has no geometry network")
-        box = self._letterbox(image, cache)
-        z, mask = self._metric(image, camera, mount, cache)
+        box = self._towers.letterbox(image, cache)
+        z, mask = self._towers.metric(image, camera, mount, cache)
         # Back from the letterboxed input to the camera image's view.
         rows, columns = z.shape
         size = (
@@ -161,13 +160,13 @@ class TorchNetworks:
         """Scaled patch-text cosines [n, h, w] over the camera image's own view."""
         if self._clip is None:
             raise ModelLoadError(f"profile '{self._profile.name}' has no CLIP tower")
-        patches = self._clip.patch_embedding(self._clip_features(image, cache))[0]
+        patches = self._clip.patch_embedding(self._towers.clip_features(image, cache))[0]
         texts = torch.stack([self._text_embedding(name) for name in names])
         scale = self._clip.logit_scale.exp().clamp(max=100)
         logits = (scale * texts @ patches.T).float().cpu().numpy()
         rows, columns = self._profile.image.grid
         maps = logits.reshape(len(names), rows, columns)
-        box = self._letterbox(image, cache)
+        box = self._towers.letterbox(image, cache)
         if box.content == box.target:
             return np.asarray(maps, np.float32)
         size = (
@@ -186,9 +185,9 @@ class TorchNetworks:
     ) -> None:
         """Run both towers of a frame now."""
         if self._clip is not None:
-            self._clip_features(image, cache)
+            self._towers.clip_features(image, cache)
         if self._geometry is not None:
-            self._predictions(image, camera, mount, cache)
+            self._towers.predictions(image, camera, mount, cache)
 
     @torch.inference_mode()
     def answer(
@@ -208,8 +207,8 @@ class TorchNetworks:
         if model is None or part is None or tokenizer is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
         if "visual" not in cache:
-            features = self._clip_features(image, cache)
-            layers = self._predictions(image, camera, mount, cache)["features"].tokens()
+            features = self._towers.clip_features(image, cache)
+            layers = self._towers.predictions(image, camera, mount, cache)["features"].tokens()
             clip_embeds = model.adapter.project_clip(features)
             moge_embeds = model.adapter.project_moge(layers)
             visual, _ = model.visual_embeds(features, layers)
@@ -258,36 +257,12 @@ class TorchNetworks:
     def close(self) -> None:
         """Free the networks and their caches."""
         self._geometry = self._clip = self._language = None
+        self._towers = FrameTowers(self._profile, self._device, None, None)
         self.has_geometry = self.has_grounding = self.has_language = False
         self._prefix.clear()
         self._text.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-    # Cached steps
-
-    def _letterbox(self, image: np.ndarray, cache: dict[str, Any]) -> Letterbox:
-        if "letterbox" not in cache:
-            size = (self._profile.image.width, self._profile.image.height)
-            cache["letterbox"] = Letterbox.fit((image.shape[1], image.shape[0]), size)
-        box: Letterbox = cache["letterbox"]
-        return box
-
-    def _pixels(self, image: np.ndarray, cache: dict[str, Any]) -> Tensor:
-        if "pixels" not in cache:
-            small = self._letterbox(image, cache).image(image, self._profile.image.pad_colour)
-            precision = getattr(torch, self._profile.precision)
-            cache["pixels"] = image_tensor(small).to(self._device, precision)
-        pixels: Tensor = cache["pixels"]
-        return pixels
-
-    def _clip_features(self, image: np.ndarray, cache: dict[str, Any]) -> Tensor:
-        if self._clip is None:
-            raise ModelLoadError(f"profile '{self._profile.name}' has no CLIP tower")
-        if "clip" not in cache:
-            cache["clip"] = self._clip(self._clip.normalise(self._pixels(image, cache)))
-        features: Tensor = cache["clip"]
-        return features
 
     def _text_embedding(self, name: str) -> Tensor:
         if self._clip is None or self._tokenizer is None:
@@ -298,57 +273,6 @@ class TorchNetworks:
             )
             self._text[name] = self._clip.text_embedding(ids, torch.ones_like(ids))[0]
         return self._text[name]
-
-    def _predictions(
-        self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
-        cache: dict[str, Any],
-    ) -> dict[str, Any]:
-        """MoGe's raw output; the camera prior is zeros where camera or mount are unknown."""
-        part = self._profile.geometry
-        if self._geometry is None or part is None:
-            raise ModelLoadError(f"profile '{self._profile.name}' has no geometry network")
-        if "geometry" not in cache:
-            pixels = self._pixels(image, cache)
-            prior = None
-            if camera is not None and mount is not None and self._profile.camera is not None:
-                seen = self._letterbox(image, cache).camera(camera)
-                values = floor_prior(seen, mount.gravity, mount.height)
-                prior = torch.from_numpy(values)[None].to(pixels)
-            cache["geometry"] = self._geometry(pixels, part.num_tokens, prior, upsample=False)
-        predictions: dict[str, Any] = cache["geometry"]
-        return predictions
-
-    def _metric(
-        self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
-        cache: dict[str, Any],
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Metric depth and validity of the letterboxed input at the decoder's size."""
-        if "metric" in cache:
-            found: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] = cache["metric"]
-            return found
-        out = self._predictions(image, camera, mount, cache)
-        part = self._profile.geometry
-        if self._geometry is not None and part is not None and part.recover_shift:
-            fov = None
-            if camera is not None:
-                seen = self._letterbox(image, cache).camera(camera)
-                fov = math.degrees(2 * math.atan(0.5 * seen.width / seen.fx))
-            result = self._geometry.to_metric(out, fov_x=fov, apply_mask=False)
-            z, mask = result["depth"][0], result["mask"][0]
-        else:
-            z = out["points"][0, ..., 2].float() * out["metric_scale"][0].float()
-            mask = (out["mask"][0] > 0.5) & (z > 0)
-        cache["metric"] = (
-            np.asarray(z.float().cpu().numpy(), np.float32),
-            np.asarray(mask.cpu().numpy(), bool),
-        )
-        return self._metric(image, camera, mount, cache)
 
     def _region_embeds(
         self,
@@ -363,8 +287,8 @@ class TorchNetworks:
         """One embedding per region [R, D]: pooled tokens and the network's own geometry of it."""
         if self._language is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        box = self._letterbox(image, cache)
-        z, valid = self._metric(image, camera, mount, cache)
+        box = self._towers.letterbox(image, cache)
+        z, valid = self._towers.metric(image, camera, mount, cache)
         rows, columns = z.shape
         if camera is None:
             # Without calibration: the field of view of the simulated camera the nano model knows.
