@@ -23,8 +23,10 @@ lint: setup
 	@tools/run ruff check .
 	@tools/run mypy
 
-test: lint
-	@SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest $(PYTEST_ARGS)
+# The tests run also where lint has found something; either fails the target.
+test: setup
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest $(PYTEST_ARGS) || status=1; exit $$status
 
 bench: setup
 	@tools/run --isolated python -m bench $(BENCH_ARGS)
