@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -40,6 +41,18 @@ def wait_for(
         time.sleep(POLL_SECONDS)
 
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _prepare_child() -> None:
+    """Run in a new process before its program."""
+    # A background job of a shell ignores SIGINT, and so would all its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A test run that is killed takes its nodes along, instead of leaving them to meet the next.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class NodeProcess:
     """One executable in a session of its own; its output goes to ``<folder>/output.txt``."""
 
@@ -74,8 +87,7 @@ class NodeProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
                 start_new_session=True,
-                # A background job of a shell ignores SIGINT, and so would all its children.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                preexec_fn=_prepare_child,
             )
 
     @property
@@ -135,6 +147,7 @@ class RosClient:
         self.node = rclpy.create_node(name, namespace=namespace, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._at_close: list[Callable[[], None]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -157,6 +170,16 @@ class RosClient:
         finally:
             self.node.destroy_client(client)
 
+    def action_client(self, kind: type, name: str, timeout: float = 30.0) -> Any:
+        """Return a client of an action whose server is there."""
+        from rclpy.action import ActionClient
+
+        client = ActionClient(self.node, kind, name)
+        # Not before the executor has stopped: rclpy fails on a client that goes while it is used.
+        self._at_close.append(client.destroy)
+        wait_for(client.server_is_ready, timeout, f"action {name}")
+        return client
+
     def collect(self, kind: type, topic: str, qos: Any = 10) -> list[Any]:
         """Subscribe; the returned list grows with every message."""
         messages: list[Any] = []
@@ -167,6 +190,8 @@ class RosClient:
         """Stop spinning and leave the graph."""
         self._stopping.set()
         self._thread.join(timeout=10.0)
+        for release in self._at_close:
+            release()
         self._executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()

@@ -111,10 +111,10 @@ class SpatialGeoNode(LifecycleNode):
     @logged
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load and warm up; on failure everything is released, and configure can be tried again."""
-        self.loading = True
         try:
             parameters.declare(self)  # the list of cameras may have changed
             self.config = parameters.read(self)
+            self.loading = True  # from here on, changes would miss what is being built
             self._build(self.config)
         except Exception as error:
             self.get_logger().error(f"configure failed:\n{traceback.format_exc()}")

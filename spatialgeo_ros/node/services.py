@@ -10,9 +10,10 @@ code, where a rejection could not say why.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse
@@ -42,6 +43,7 @@ from spatialgeo_ros.node.messages import (
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
+from spatialgeo_ros.node.progress import Feedback, Progress
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.node.worker import Worker
@@ -49,8 +51,6 @@ from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
 
 _CANCEL_POLL = 0.05  # s; running work looks itself, this is for work that waits in the queue
 _MAX_QUESTION = 2000  # characters
-
-Feedback = AskSpatialAction.Feedback
 
 
 class Host(Protocol):
@@ -67,28 +67,6 @@ class Host(Protocol):
 
     def age_of(self, stamp_ns: int) -> float:
         """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
-
-
-class _Progress:
-    """Publishes the feedback of one goal. Called from the worker thread."""
-
-    def __init__(self, goal: ServerGoalHandle) -> None:
-        self._goal = goal
-        self._feedback = Feedback()
-
-    def state(self, state: int) -> None:
-        """Say what is being done now."""
-        self._feedback.state = state
-        self._feedback.token = ""
-        self._goal.publish_feedback(self._feedback)
-
-    def token(self, token: str) -> None:
-        """Pass a piece of text on."""
-        self._feedback.state = Feedback.STATE_GENERATING
-        self._feedback.token = token
-        self._feedback.partial_text += token
-        self._feedback.tokens += 1
-        self._goal.publish_feedback(self._feedback)
 
 
 class Services:
@@ -128,16 +106,32 @@ class Services:
         self._action.destroy()
 
     def wait_until_idle(self, timeout: float) -> None:
-        """Return when no callback waits for the worker any more, or after ``timeout`` seconds."""
+        """Return when every waiting callback has ended, or after ``timeout`` seconds."""
         with self._idle:
             self._idle.wait_for(lambda: self._serving == 0, timeout)
 
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        with self._idle:
+            self._serving += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._serving -= 1
+                self._idle.notify_all()
+
     def _on_ask(self, request: Any, response: Any) -> Any:
-        response.answer = self._ask(request)
+        with self._busy():
+            response.answer = self._ask(request)
         return response
 
     def _on_goal(self, goal: ServerGoalHandle) -> Any:
-        progress = _Progress(goal)
+        with self._busy():
+            return self._execute(goal)
+
+    def _execute(self, goal: ServerGoalHandle) -> Any:
+        progress = Progress(goal)
         progress.state(Feedback.STATE_QUEUED)
         result = AskSpatialAction.Result(answer=self._ask(goal.request, goal, progress))
         if result.answer.error_code == 0:
@@ -152,7 +146,7 @@ class Services:
         self,
         request: Any,
         goal: ServerGoalHandle | None = None,
-        progress: _Progress | None = None,
+        progress: Progress | None = None,
     ) -> Any:
         def cancelled() -> bool:
             return goal is not None and goal.is_cancel_requested
@@ -208,7 +202,8 @@ class Services:
             return self._request(camera, request.max_image_age, work)
 
         try:
-            response.distances = self._wait(prepare())
+            with self._busy():
+                response.distances = self._wait(prepare())
         except SpatialGeoError as error:
             _fill_error(response, error)
         except Exception as error:
@@ -264,16 +259,6 @@ class Services:
         if worker is None:
             raise NotActiveError("the node is not active: configure and activate it first")
         worker.submit(job)
-        with self._idle:
-            self._serving += 1
-        try:
-            return self._result(worker, job, cancelled)
-        finally:
-            with self._idle:
-                self._serving -= 1
-                self._idle.notify_all()
-
-    def _result(self, worker: Worker, job: Request, cancelled: Callable[[], bool]) -> Any:
         while True:
             remaining = job.deadline - time.monotonic()
             try:

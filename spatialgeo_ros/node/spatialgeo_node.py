@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from spatialgeo_ros.node.parameters import Config, ParameterError
 # Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4
 _POLL = 0.2  # s
+_BETWEEN_ROUNDS = 0.02  # s
 _AFTER_FAILURE = 0.1  # s; bounds the log should every spin fail
 
 
@@ -86,12 +88,14 @@ def _spin(executor: MultiThreadedExecutor, node: LifecycleNode, stop: threading.
 def _drain(executor: MultiThreadedExecutor) -> None:
     """Let the executor send what is on its way: the results of goals that were just aborted.
 
-    It runs its newest task first, so one round alone could overtake them.
+    rclpy makes a task of sending a result only after the goal's callback has returned, and it runs
+    its newest task first: one round alone could overtake it.
     """
     for _ in range(3):
         served = threading.Event()
         executor.create_task(served.set)
         served.wait(1.0)
+        time.sleep(_BETWEEN_ROUNDS)
 
 
 if __name__ == "__main__":

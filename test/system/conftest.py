@@ -62,7 +62,8 @@ def start_robot(folder: Path, executable: Path = FAKE_NODE, **parameters: Any) -
 
     "{namespace}" in the name of a parameter stands for that namespace.
     """
-    namespace = f"robot_{next(_numbers)}"
+    # The process id keeps a node that a killed test run left behind out of this one.
+    namespace = f"robot_{os.getpid()}_{next(_numbers)}"
     parameters = {key.format(namespace=namespace): v for key, v in parameters.items()}
     process = NodeProcess(
         executable, folder / namespace, parameters=parameters, namespace=namespace

@@ -19,7 +19,6 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.action import ActionClient
 from ros_support import wait_for
 from rosgraph_msgs.msg import Clock
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
@@ -135,12 +134,11 @@ def test_a_parameter_that_cannot_be_used_ends_the_start_with_its_name(tmp_path):
 def test_deactivate_aborts_goals_and_takes_markers_back(start):
     robot = start()
     markers = robot.ros.collect(MarkerArray, robot.name("markers"))
-    client = ActionClient(robot.ros.node, AskSpatialAction, robot.name("ask_action"))
+    client = robot.ros.action_client(AskSpatialAction, robot.name("ask_action"))
     with CameraDriver(robot.ros, robot.namespace) as camera:
         camera.run()
         wait_for(lambda: measure_code(robot) == ErrorCode.OK, what="a measurement")
         wait_for(lambda: markers, what="markers")
-        wait_for(client.server_is_ready)
         feedback: list[Any] = []
         goal = AskSpatialAction.Goal(question="slow story")
         handle = robot.ros.result(client.send_goal_async(goal, feedback.append))
@@ -161,17 +159,15 @@ def test_deactivate_aborts_goals_and_takes_markers_back(start):
         ),
         what="the deletion of every marker",
     )
-    client.destroy()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_busy_node_cleanly(start, number):
     robot = start()
-    client = ActionClient(robot.ros.node, AskSpatialAction, robot.name("ask_action"))
+    client = robot.ros.action_client(AskSpatialAction, robot.name("ask_action"))
     with CameraDriver(robot.ros, robot.namespace) as camera:
         camera.run()
         wait_for(lambda: measure_code(robot) == ErrorCode.OK, what="a measurement")
-        wait_for(client.server_is_ready)
         feedback: list[Any] = []
         goal = AskSpatialAction.Goal(question="slow story")
         result = robot.ros.result(client.send_goal_async(goal, feedback.append)).get_result_async()
@@ -182,7 +178,6 @@ def test_signals_end_a_busy_node_cleanly(start, number):
         wait_for(lambda: not robot.process.is_running(), 10.0, "the end of the process")
     assert robot.process.interrupt(timeout=1.0) == 0
     assert "Traceback" not in robot.process.output, robot.process.output
-    client.destroy()
 
 
 def test_a_frame_that_breaks_the_network_is_logged_once(start):

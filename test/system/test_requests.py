@@ -18,7 +18,6 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
 from ros_support import wait_for
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, Region, SpatialAnswer
@@ -37,11 +36,10 @@ def driver(robot: Any) -> Iterator[CameraDriver]:
         yield camera
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def goals(robot: Any, driver: CameraDriver) -> Iterator[Any]:
     """Send goals; ``goals.send(question)`` returns handle, result future and feedback list."""
-    client = ActionClient(robot.ros.node, AskSpatialAction, robot.name("ask_action"))
-    wait_for(client.server_is_ready, what="the action server")
+    client = robot.ros.action_client(AskSpatialAction, robot.name("ask_action"))
 
     def send(question: str) -> Any:
         feedback: list[Any] = []
@@ -51,7 +49,6 @@ def goals(robot: Any, driver: CameraDriver) -> Iterator[Any]:
         return SimpleNamespace(handle=handle, result=handle.get_result_async(), feedback=feedback)
 
     yield SimpleNamespace(send=send)
-    client.destroy()
 
 
 def box_region(label: str = "box") -> Region:
