@@ -49,7 +49,8 @@ def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
     # Noise smears the peak upwards and downwards: look for it around the lowest level.
     start = max(0, lowest - 4)
     peak = start + int(np.argmax(near[start : lowest + 3]))
-    usual = float(np.median(near[near > 0]))
+    higher = near[: max(0, peak - 2)]
+    usual = float(np.median(higher[higher > 0])) if higher.any() else 0.0
     if near[peak] < max(0.04 * len(points), 2.0 * usual):
         return None
     at = drop[np.abs(drop - (peak + 0.5) * _FLOOR_BIN) < 2 * _FLOOR_BIN]

@@ -282,10 +282,13 @@ def _undistort_brown(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArr
             xy[:, 1] -= (jac[:, 0, 0] * miss[:, 1] - jac[:, 1, 0] * miss[:, 0]) / det
             if np.nanmax(np.abs(miss), initial=0.0) < _TOLERANCE:
                 break
-        value, jac = _brown(xy, d)
-        det = jac[:, 0, 0] * jac[:, 1, 1] - jac[:, 0, 1] * jac[:, 1, 0]
-        # Beyond the fold of the polynomial the mapping turns over (det <= 0): not a real ray.
-        good = (np.abs(value - target).max(axis=1) < 1e-7) & (det > 0)
+        good = np.abs(_brown(xy, d)[0] - target).max(axis=1) < 1e-7
+        # Beyond the fold of the polynomial the mapping turns over: not a real ray. A ray is real
+        # when the mapping keeps its orientation all the way from the axis.
+        for share in (0.25, 0.5, 0.75, 1.0):
+            jac = _brown(share * xy, d)[1]
+            good &= jac[:, 0, 0] * jac[:, 1, 1] > jac[:, 0, 1] * jac[:, 1, 0]
+            good &= jac[:, 0, 0] + jac[:, 1, 1] > 0
     xy[~good] = np.nan
     return xy
 

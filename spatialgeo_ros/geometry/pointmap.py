@@ -92,7 +92,7 @@ def depth_to_metres(depth: ArrayLike) -> NDArray[np.float32]:
         raise BadImageError(f"a depth image has 2 dimensions, got shape {array.shape}")
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         metres = array.astype(np.float32)
-        metres *= np.float32(0.001)
+        metres /= np.float32(1000)
         metres[array == 0] = np.nan
         return metres
     if array.dtype.kind == "f":

@@ -14,8 +14,8 @@ from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 
 _MIN_PIXELS = 50
 _MOST_PIXELS = 20000
-_HUBER = 1.345  # in standard deviations: 95 % efficient on Gaussian errors
-_ITERATIONS = 15
+_BISQUARE = 4.685  # in standard deviations: 95 % efficient on Gaussian errors
+_ITERATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,12 @@ class ScaleAlignment:
 def align_depth(
     mono_depth: ArrayLike, sensor_depth: ArrayLike, sensor_sigma: ArrayLike
 ) -> ScaleAlignment:
-    """Fit scale and shift by iteratively reweighted least squares with Huber weights.
+    """Fit scale and shift by iteratively reweighted least squares with Tukey's bisquare weights.
 
     The residual is taken relative to depth, because a network errs in proportion to it. The start
-    is the median ratio, which up to half of the pixels (mirrors, edges, moving things) cannot pull.
+    is the median ratio, which up to half of the pixels (mirrors, edges, moving things) cannot pull;
+    from there, weights that fall to zero keep outliers in the *network's* depth, which have
+    leverage on the line, out of the fit (Huber's weights would not).
 
     Args:
         mono_depth: [H, W] metres, NaN invalid.
@@ -100,8 +102,7 @@ def align_depth(
         residual = (scale * x + shift - y) / (y * noise)
         spread = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
         size = np.abs(residual) / spread
-        weight = np.where(size <= _HUBER, 1.0, _HUBER / np.maximum(size, 1e-12))
-        weight = weight / (y * noise) ** 2
+        weight = np.maximum(1 - (size / _BISQUARE) ** 2, 0.0) ** 2 / (y * noise) ** 2
         before = scale, shift
         if with_shift:
             sw, swx, swy = weight.sum(), weight @ x, weight @ y

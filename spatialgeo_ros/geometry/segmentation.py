@@ -164,7 +164,7 @@ def segment_object(
         down,
         floor_height,
         box,
-        _cut_sides(cells, chosen, box, (height, width)),
+        _cut_sides(cells, chosen, box, (height, width), down, floor_height),
         side,
     )
 
@@ -174,36 +174,43 @@ def _cut_sides(
     chosen: NDArray[np.bool_],
     box: tuple[int, int, int, int],
     shape: tuple[int, int],
+    gravity: NDArray[np.float64] | None,
+    floor_height: float | None,
 ) -> tuple[bool, bool, bool, bool]:
-    """Whether the object goes on unseen at its left, top, right and bottom."""
+    """Whether the object goes on unseen at its left, top, right and bottom.
+
+    It does where the image ends, and where something nearer lies beside its outermost cells. The
+    floor in front of an object is nearer too and hides nothing.
+    """
     top, bottom, left, right = extent(chosen)
     height, width = shape
     edge = 2 + cells.step
     border = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
-    z = np.where(cells.ok, cells.points[..., 2], np.nan)
-    reach = 3  # cells beyond the object's outline that may be its occluder
+    others = cells.ok & ~chosen
+    step_down = 0.0
+    if gravity is not None and floor_height is not None:
+        others &= ~on_floor(cells, gravity, floor_height)
+    else:  # a floor that is not known comes nearer by this per row, seen from a metre above
+        step_down = float(np.median(cells.points[chosen][:, 2])) ** 2 * cells.angle
+    reach = 3  # cells beyond the outline that may be the occluder
     cut = []
-    for axis, last, backwards in (
-        (1, left, True),
-        (0, top, True),
-        (1, right, False),
-        (0, bottom, False),
-    ):
-        span = (
-            slice(max(0, last - reach), last + 3)
-            if backwards
-            else slice(max(0, last - 2), last + reach + 1)
-        )
-        pick = (slice(None), span) if axis else (span, slice(None))
-        strip, own = z[pick], chosen[pick]
-        with np.errstate(invalid="ignore"):
-            depth = np.where(own, strip, np.nan)
-            lines = own.any(axis=axis)
-            mine = np.nanmin(np.where(np.isnan(depth), np.inf, depth), axis=axis)
-            other = np.nanmin(np.where(own | np.isnan(strip), np.inf, strip), axis=axis)
-            nearer = lines & (other < mine - 0.08)
-        cut.append(bool(nearer.sum() > 0.3 * max(1, lines.sum())))
-    return tuple(a or b for a, b in zip(border, cut, strict=True))  # type: ignore[return-value]
+    for axis, last, outward in ((1, left, -1), (0, top, -1), (1, right, 1), (0, bottom, 1)):
+        near = slice(last - 2, last + 1 + reach) if outward > 0 else slice(last - reach, last + 3)
+        near = slice(max(0, near.start), near.stop)
+        strip = (slice(None), near) if axis else (near, slice(None))
+        z = cells.points[..., 2][strip]
+        mine = np.where(chosen[strip], z, np.inf).min(axis=axis)
+        other = np.where(others[strip], z, np.inf).min(axis=axis)
+        lines = chosen[strip].any(axis=axis)
+        limit = 0.08 + (reach * step_down if (axis, outward) == (0, 1) else 0.0)
+        hidden = lines & (other < mine - limit)
+        cut.append(bool(hidden.sum() > 0.3 * max(1, lines.sum())))
+    return (
+        border[0] or cut[0],
+        border[1] or cut[1],
+        border[2] or cut[2],
+        border[3] or cut[3],
+    )
 
 
 def _share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]:

@@ -1,0 +1,150 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera model agrees with OpenCV, honours ROI and binning, and refuses what it cannot use."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from spatialgeo_ros.errors import NoCameraInfoError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+
+PLUMB_BOB = (-0.28, 0.08, 0.001, -0.0007, -0.01)
+RATIONAL = (0.5, -2.6, 0.0007, -0.0002, 1.5, 0.38, -2.4, 1.4)
+PRISM = (*RATIONAL, 0.001, -0.0004, 0.0008, 0.0002)
+EQUIDISTANT = (-0.01, 0.02, -0.01, 0.002)
+MODELS = [
+    ("plumb_bob", PLUMB_BOB[:4]),
+    ("plumb_bob", PLUMB_BOB),
+    ("rational_polynomial", RATIONAL),
+    ("rational_polynomial", PRISM),
+]
+
+
+def camera(model="", distortion=()):
+    return PinholeCamera(640, 480, 400.0, 402.0, 321.2, 238.1, model, tuple(distortion))
+
+
+def info(**changes):
+    roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False)
+    fields = {
+        "width": 640,
+        "height": 480,
+        "distortion_model": "plumb_bob",
+        "d": [0.0] * 5,
+        "k": [500.0, 0, 320.0, 0, 510.0, 240.0, 0, 0, 1],
+        "p": [450.0, 0, 315.0, 0, 0, 455.0, 235.0, 0, 0, 0, 1, 0],
+        "binning_x": 0,
+        "binning_y": 0,
+        "roi": roi,
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def pixels(count=300):
+    return np.random.default_rng(0).uniform((0, 0), (639, 479), (count, 2))
+
+
+@pytest.mark.parametrize(("model", "distortion"), MODELS)
+def test_undistortion_agrees_with_opencv(model, distortion):
+    cam, uv = camera(model, distortion), pixels()
+    ours = cam.unproject(uv, np.full(len(uv), 2.0))
+    criteria = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 500, 1e-14)
+    theirs = cv2.undistortPoints(
+        uv[:, None], cam.K, np.array(distortion), R=np.eye(3), P=np.eye(3), criteria=criteria
+    )[:, 0]
+    np.testing.assert_allclose(ours[:, :2] / 2, theirs, atol=2e-6)
+    assert (ours[:, 2] == 2).all()
+
+
+@pytest.mark.parametrize(("model", "distortion"), MODELS)
+def test_projection_agrees_with_opencv_and_inverts(model, distortion):
+    cam, uv = camera(model, distortion), pixels()
+    points = cam.unproject(uv, np.random.default_rng(1).uniform(0.5, 5, len(uv)))
+    theirs = cv2.projectPoints(points, np.zeros(3), np.zeros(3), cam.K, np.array(distortion))[0]
+    np.testing.assert_allclose(cam.project(points), theirs[:, 0], atol=1e-9)
+    np.testing.assert_allclose(cam.project(points), uv, atol=1e-6)
+
+
+def test_fisheye_agrees_with_opencv_and_inverts():
+    cam, uv = camera("equidistant", EQUIDISTANT), pixels()
+    points = cam.unproject(uv, np.ones(len(uv)))
+    theirs = cv2.fisheye.undistortPoints(uv[:, None], cam.K, np.array(EQUIDISTANT))[:, 0]
+    np.testing.assert_allclose(points[:, :2], theirs, atol=1e-7)
+    np.testing.assert_allclose(cam.project(points), uv, atol=1e-6)
+
+
+def test_no_ray_beyond_the_fold_of_the_distortion():
+    # With k1 = -0.5 the distorted radius has its maximum 0.544 at 0.816: no ray goes farther out.
+    cam = PinholeCamera(640, 480, 300.0, 300.0, 319.5, 239.5, "plumb_bob", (-0.5, 0, 0, 0))
+    rays = cam.rays()
+    assert np.isnan(rays[0, 0]).all()
+    assert np.isfinite(rays[240, 320]).all()
+    radius = np.hypot(rays[..., 0], rays[..., 1])
+    assert np.nanmax(radius) < 0.82
+
+
+def test_rays_go_through_integer_pixel_centres():
+    cam = camera("plumb_bob", PLUMB_BOB)
+    rays = cam.rays()
+    assert rays.shape == (480, 640, 3) and rays.dtype == np.float32
+    expected = cam.unproject([[17, 5], [600, 470]], [1, 1])
+    np.testing.assert_allclose(rays[[5, 470], [17, 600]], expected, atol=1e-6)
+    assert camera().rays()[0, 0, 0] == pytest.approx(-321.2 / 400)
+    assert cam.rays() is rays  # cached
+    with pytest.raises(ValueError):
+        rays[0, 0, 0] = 1.0
+
+
+def test_points_behind_the_camera_have_no_pixel():
+    assert np.isnan(camera().project([[0.1, 0.1, -1.0], [0, 0, 0]])).all()
+
+
+def test_roi_and_binning_as_image_geometry_does():
+    roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300, do_rectify=False)
+    cam = PinholeCamera.from_camera_info(info(roi=roi, binning_x=2, binning_y=4))
+    assert (cam.width, cam.height) == (200, 75)
+    assert (cam.fx, cam.fy, cam.cx, cam.cy) == (250.0, 127.5, 110.0, 50.0)
+    # The same ray through the full and the reduced image.
+    full = PinholeCamera.from_camera_info(info())
+    point = [[0.2, -0.1, 1.5]]
+    u, v = full.project(point)[0]
+    np.testing.assert_allclose(cam.project(point)[0], [(u - 100) / 2, (v - 40) / 4])
+
+
+def test_rectified_images_use_the_projection_matrix():
+    cam = PinholeCamera.from_camera_info(info(d=list(PLUMB_BOB)), rectified=True)
+    assert (cam.fx, cam.fy, cam.cx, cam.cy) == (450.0, 455.0, 315.0, 235.0)
+    assert cam.distortion == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"k": [0.0] * 9}, "uncalibrated"),
+        ({"distortion_model": "", "d": [0.1, 0, 0, 0, 0]}, "distortion_model"),
+        ({"distortion_model": "fancy", "d": [0.1, 0, 0, 0, 0]}, "fancy"),
+        ({"d": [0.1, 0.2]}, "coefficients"),
+        ({"d": [float("nan")] * 5}, "not usable"),
+        ({"width": 0}, "size"),
+        ({"distortion_model": "rational_polynomial", "d": [0.1] * 14}, "tilted"),
+    ],
+)
+def test_unusable_calibration_is_refused_with_the_cure(changes, words):
+    with pytest.raises(NoCameraInfoError, match=words):
+        PinholeCamera.from_camera_info(info(**changes))
+
+
+def test_zero_coefficients_are_no_distortion():
+    assert PinholeCamera.from_camera_info(info()).distortion_model == ""
+
+
+def test_resized_keeps_every_ray():
+    cam = camera("plumb_bob", PLUMB_BOB)
+    small = cam.resized(160, 120)
+    assert small.hfov == pytest.approx(cam.hfov) and small.vfov == pytest.approx(cam.vfov)
+    # The middle of the image's area stays the middle of the area (pixel areas, as cv2.resize).
+    point = cam.unproject([[319.5, 239.5]], [1.0])
+    np.testing.assert_allclose(small.project(point)[0], [79.5, 59.5], atol=1e-9)

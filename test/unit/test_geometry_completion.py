@@ -1,0 +1,122 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The unseen half of an object is estimated: from its kind's size, the floor and its outline."""
+
+import numpy as np
+import pytest
+from geometry_scene import HEIGHT, Block, box_of, see
+
+from spatialgeo_ros.geometry.completion import TYPICAL_SIZES, estimate_centre, usual_size
+from spatialgeo_ros.geometry.footprint import fit_footprint
+from spatialgeo_ros.geometry.pointmap import DepthNoise
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.segmentation import segment_object
+
+KINECT = DepthNoise(0.0012, 0.0019)
+
+
+def complete(blocks, label="", sizes=None, noise=KINECT, knows_floor=True):
+    made, index, gravity, pose = see(blocks, noise)
+    thing = segment_object(
+        made,
+        Region.from_box(*box_of(index, 0), label=label),
+        gravity,
+        HEIGHT if knows_floor else None,
+    )
+    done = estimate_centre(thing, sizes=sizes)
+    return done, pose.apply(done.centre), thing, pose
+
+
+def test_wardrobe_from_the_front_gets_its_depth_from_its_kind():
+    # Higher than the camera and square to it: only the front face is seen. Width lies along y.
+    block = Block(3.0, 0.0, (0.6, 1.2, 2.0))
+    done, centre, thing, pose = complete([block], "the white wardrobe")
+    np.testing.assert_allclose(centre, block.centre, atol=0.08)
+    np.testing.assert_allclose(done.extents, (1.2, 2.0, 0.6), atol=0.12)
+    surface = pose.apply(thing.surface.astype(float)).mean(axis=0)
+    assert np.linalg.norm(surface - block.centre) > 0.25  # the visible half alone is off
+    assert done.sigma > 0.03
+
+
+def test_unknown_kind_still_gets_some_depth_and_is_less_certain():
+    block = Block(3.0, 0.0, (0.6, 1.2, 2.0))
+    named, _, _, _ = complete([block], "wardrobe")
+    unnamed, centre, _, _ = complete([block], "thing", sizes={})
+    assert 3.0 - 0.3 + 0.1 < centre[0] < 3.3
+    assert unnamed.sigma > named.sigma
+
+
+def test_corner_view_needs_no_prior():
+    block = Block(2.8, 0.0, (1.0, 0.5, 0.7), yaw=0.7)
+    done, centre, _, pose = complete([block], sizes={})
+    np.testing.assert_allclose(centre, block.centre, atol=0.05)
+    along = pose.rotation @ done.rotation[:, 0]  # width axis in the world
+    expected = np.array([np.cos(0.7), np.sin(0.7), 0])
+    assert abs(along @ expected) > np.cos(np.radians(5))
+    assert abs(along[2]) < 1e-6
+    assert np.linalg.det(done.rotation) == pytest.approx(1)
+
+
+def test_hidden_bottom_reaches_the_floor():
+    cabinet = Block(3.2, 0.0, (0.5, 1.0, 0.9))
+    screen = Block(2.2, 0.0, (0.05, 2.0, 0.45))
+    done, centre, thing, _ = complete([cabinet, screen], "cabinet")
+    assert thing.cut[3]
+    assert done.extents[1] == pytest.approx(0.9, abs=0.05)
+    assert centre[2] == pytest.approx(0.45, abs=0.04)
+
+
+def test_what_hangs_stays_up():
+    picture = Block(4.0, 0.0, (0.05, 0.6, 0.5), bottom=1.0)
+    done, centre, _, _ = complete([picture], "picture", sizes={})
+    assert centre[2] == pytest.approx(1.25, abs=0.05)
+    assert done.extents[1] == pytest.approx(0.5, abs=0.06)
+
+
+def test_side_beyond_the_image_border_is_extended_that_way():
+    sofa = Block(2.4, 1.3, (0.9, 1.8, 0.8))
+    _, centre, thing, _ = complete([sofa], "sofa")
+    seen = see([sofa], KINECT)[3].apply(thing.surface.astype(float)).mean(axis=0)
+    assert thing.truncated
+    assert abs(centre[1] - 1.3) < 0.5 * abs(seen[1] - 1.3)
+
+
+def test_kind_is_found_by_the_last_known_word():
+    assert usual_size("the red office chair", TYPICAL_SIZES) == TYPICAL_SIZES["chair"]
+    assert usual_size("table lamp", TYPICAL_SIZES) == TYPICAL_SIZES["lamp"]
+    assert usual_size("two Chairs", TYPICAL_SIZES) == TYPICAL_SIZES["chair"]
+    assert usual_size("mug", TYPICAL_SIZES) is None
+    assert usual_size("chair", {}) is None
+
+
+def test_explicit_kind_wins_over_the_label():
+    block = Block(3.0, 0.0, (0.6, 1.2, 2.0))
+    made, index, gravity, _ = see([block])
+    thing = segment_object(made, Region.from_box(*box_of(index, 0), label="door"), gravity, HEIGHT)
+    assert estimate_centre(thing, kind_prior="wardrobe").extents[2] > 0.5
+    assert estimate_centre(thing).extents[2] < 0.2
+
+
+def test_covariance_is_that_of_a_position():
+    done, *_ = complete([Block(3.0, 0.0, (0.6, 1.2, 2.0))], "wardrobe")
+    np.testing.assert_allclose(done.covariance, done.covariance.T, atol=1e-12)
+    assert np.linalg.eigvalsh(done.covariance).min() > 0
+    # The depth, which is not seen, is less certain than the width, which is.
+    width, depth = (done.rotation[:, k] for k in (0, 2))
+    assert depth @ done.covariance @ depth > width @ done.covariance @ width
+
+
+@pytest.mark.parametrize("heading", [0, 17, 45, 80])
+def test_footprint_of_an_l_shape(heading):
+    turn = np.radians(heading)
+    axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    along = np.concatenate(
+        [np.stack([np.linspace(0, 1.2, 60), np.zeros(60)], 1),
+         np.stack([np.zeros(30), np.linspace(0, 0.6, 30)], 1)]
+    )  # fmt: skip
+    noisy = along @ axes + np.random.default_rng(0).normal(0, 0.005, (90, 2)) + [3, 1]
+    found = fit_footprint(noisy)
+    assert np.abs(found.axes @ axes.T).max(axis=1).min() > np.cos(np.radians(2))
+    assert sorted(found.high - found.low) == pytest.approx([0.6, 1.2], abs=0.04)
+    assert found.holds(noisy, 0.05).all()
+    assert not found.holds(noisy + 5, 0.05).any()

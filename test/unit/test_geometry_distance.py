@@ -1,0 +1,186 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Distances agree with known geometry, carry honest sigmas and end points, or say why not."""
+
+import numpy as np
+import pytest
+from geometry_scene import HEIGHT, Block, box_of, see
+
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.geometry.distance import Kind, direction_oclock, measure
+from spatialgeo_ros.geometry.pointmap import (
+    DepthNoise,
+    DepthSource,
+    PointMap,
+    pointmap_from_monocular,
+)
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.segmentation import segment_object
+
+KINECT = DepthNoise(0.0012, 0.0019)
+LEFT = Block(2.6, 0.7, (0.5, 0.5, 0.6))
+RIGHT = Block(3.2, -0.6, (0.6, 0.5, 0.8))
+
+
+def both(noise=None, seed=0, blocks=(LEFT, RIGHT), labels=("box", "crate")):
+    made, index, gravity, pose = see(list(blocks), noise, seed)
+    things = [
+        segment_object(made, Region.from_box(*box_of(index, k), label=label), gravity, HEIGHT)
+        for k, label in enumerate(labels)
+    ]
+    return made, index, pose, things
+
+
+def visible(made, index, block):
+    return made.points[index == block].astype(np.float64)
+
+
+def test_camera_to_object_is_the_nearest_visible_point():
+    made, index, _, (a, _) = both()
+    estimate = measure(Kind.CAMERA_TO_OBJECT, a)
+    truth = np.linalg.norm(visible(made, index, 0), axis=1).min()
+    assert estimate.valid and estimate.distance == pytest.approx(truth, rel=0.01)
+    assert (estimate.from_label, estimate.to_label) == ("camera", "box")
+    np.testing.assert_array_equal(estimate.point_from, np.zeros(3))
+    assert np.linalg.norm(estimate.point_to) == pytest.approx(estimate.distance)
+    assert estimate.source is DepthSource.SENSOR and estimate.reason == ""
+
+
+def test_nearest_points_of_two_objects():
+    made, index, _, (a, b) = both()
+    pa, pb = visible(made, index, 0), visible(made, index, 1)
+    truth = min(np.linalg.norm(pb - p, axis=1).min() for p in pa[::3])
+    estimate = measure(Kind.NEAREST_POINTS, a, b)
+    assert estimate.distance == pytest.approx(truth, rel=0.03)
+    gap = np.linalg.norm(estimate.point_to - estimate.point_from)
+    assert gap == pytest.approx(estimate.distance)
+    # Each end lies on its object.
+    assert np.linalg.norm(pa - estimate.point_from, axis=1).min() < 0.03
+    assert np.linalg.norm(pb - estimate.point_to, axis=1).min() < 0.03
+    back = measure(Kind.NEAREST_POINTS, b, a)
+    assert back.distance == pytest.approx(estimate.distance, abs=0.02)
+
+
+def test_centres_of_whole_blocks():
+    _, _, pose, (a, b) = both()
+    offset = RIGHT.centre - LEFT.centre
+    centre = measure(Kind.CENTRE_TO_CENTRE, a, b)
+    assert centre.distance == pytest.approx(np.linalg.norm(offset), rel=0.05)
+    horizontal = measure(Kind.HORIZONTAL, a, b)
+    assert horizontal.distance == pytest.approx(np.hypot(*offset[:2]), rel=0.05)
+    vertical = measure(Kind.VERTICAL, a, b)
+    assert vertical.distance == pytest.approx(abs(offset[2]), abs=0.02)
+    # The end points of both lie level with and straight above each other in the world.
+    ends = pose.apply(np.stack([horizontal.point_from, horizontal.point_to]))
+    assert ends[0, 2] == pytest.approx(ends[1, 2], abs=1e-6)
+    ends = pose.apply(np.stack([vertical.point_from, vertical.point_to]))
+    np.testing.assert_allclose(ends[0, :2], ends[1, :2], atol=1e-6)
+
+
+def test_extents_of_a_block_seen_from_a_corner():
+    block = Block(2.6, 0.0, (1.0, 0.5, 0.7), yaw=0.6)
+    made, index, gravity, _ = see([block])
+    thing = segment_object(made, Region.from_box(*box_of(index, 0)), gravity, HEIGHT)
+    for kind, truth in ((Kind.WIDTH, 1.0), (Kind.DEPTH_EXTENT, 0.5), (Kind.HEIGHT, 0.7)):
+        estimate = measure(kind, thing)
+        assert estimate.distance == pytest.approx(truth, abs=0.06), kind.name
+        ends = np.linalg.norm(estimate.point_to - estimate.point_from)
+        assert ends == pytest.approx(estimate.distance)
+
+
+def test_noise_does_not_pull_the_nearest_points_together():
+    """The least of many noisy distances is too small; that of a denoised surface is not."""
+    clean = measure(Kind.NEAREST_POINTS, *both()[3])
+    errors, sigmas = [], []
+    for seed in range(12):
+        estimate = measure(Kind.NEAREST_POINTS, *both(KINECT, seed)[3])
+        errors.append(estimate.distance - clean.distance)
+        sigmas.append(estimate.sigma)
+    assert abs(np.mean(errors)) < 0.015
+    assert np.mean(np.abs(errors) < 2 * np.array(sigmas)) > 0.9
+    assert max(sigmas) < 0.08
+
+
+def test_outliers_of_a_few_pixels_do_not_count():
+    made, index, gravity, _ = see([LEFT, RIGHT])
+    depth = made.depth.copy()
+    rows, columns = np.nonzero(index == 1)
+    pick = np.random.default_rng(0).choice(len(rows), 5, replace=False)
+    depth[rows[pick], columns[pick]] = 0.8
+    points = made.camera.rays() * depth[..., None]
+    spoiled = PointMap(points, made.valid, made.sigma, made.camera, made.source)
+    things = [
+        segment_object(m, Region.from_mask(index == 1, label="crate"), gravity, HEIGHT)
+        for m in (made, spoiled)
+    ]
+    good, bad = (measure(Kind.CAMERA_TO_OBJECT, thing) for thing in things)
+    assert bad.distance == pytest.approx(good.distance, abs=0.02)
+
+
+def test_sigma_grows_with_noise_and_does_not_average_away():
+    def nearest_sigma(noise):
+        return measure(Kind.CAMERA_TO_OBJECT, both(noise)[3][0]).sigma
+
+    quiet, loud = nearest_sigma(DepthNoise(0.001, 0.0)), nearest_sigma(DepthNoise(0.05, 0.0))
+    assert loud > quiet
+    # Thousands of pixels, yet the part that neighbours share stays.
+    assert loud > 0.3 * 0.05
+
+
+def test_monocular_depth_is_less_certain():
+    made, index, gravity, _ = see([LEFT, RIGHT])
+    network = pointmap_from_monocular(made.depth, made.valid, made.camera, 0.08)
+    thing = segment_object(network, Region.from_box(*box_of(index, 0)), gravity, HEIGHT)
+    estimate = measure(Kind.CAMERA_TO_OBJECT, thing)
+    assert estimate.source is DepthSource.MONOCULAR
+    assert estimate.sigma > 0.07 * estimate.distance
+
+
+def test_too_uncertain_is_invalid_with_a_reason():
+    made, index, gravity, _ = see([LEFT, RIGHT])
+    network = pointmap_from_monocular(made.depth, made.valid, made.camera, 0.9)
+    a, b = (segment_object(network, Region.from_mask(index == k), gravity, HEIGHT) for k in (0, 1))
+    estimate = measure(Kind.NEAREST_POINTS, a, b)
+    assert not estimate.valid and np.isnan(estimate.distance) and np.isnan(estimate.sigma)
+    assert "uncertain" in estimate.reason
+
+
+def test_cut_objects_say_so_and_are_less_certain():
+    whole = Block(2.6, 0.0, (0.5, 1.0, 0.7))  # its width across the view
+    beyond = Block(2.0, 1.2, (0.5, 1.0, 0.7))
+    estimates = []
+    for block in (whole, beyond):
+        made, index, gravity, _ = see([block])
+        region = Region.from_box(*box_of(index, 0), label="bench")
+        thing = segment_object(made, region, gravity, HEIGHT)
+        estimates.append(measure(Kind.WIDTH, thing, sizes={"bench": (1.0, 0.5, 0.7)}))
+    assert estimates[0].reason == "" and "'bench' is cut by the image border" in estimates[1].reason
+    assert estimates[1].sigma > estimates[0].sigma
+
+
+def test_without_gravity_the_axes_are_the_images_and_it_is_said():
+    made, index, _, _ = see([LEFT, RIGHT], pitch=0.0)
+    a, b = (segment_object(made, Region.from_mask(index == k), None) for k in (0, 1))
+    estimate = measure(Kind.VERTICAL, a, b)
+    assert estimate.valid and "gravity unknown" in estimate.reason
+    assert measure(Kind.NEAREST_POINTS, a, b).reason == ""
+
+
+def test_pairs_need_two_objects():
+    _, _, _, (a, _) = both()
+    with pytest.raises(BadRequestError, match="two objects"):
+        measure(Kind.HORIZONTAL, a)
+
+
+@pytest.mark.parametrize(("y", "hour"), [(0.0, 12), (-1.3, 1), (1.3, 11)])
+def test_direction_from_the_camera(y, hour):
+    made, index, gravity, _ = see([Block(2.2, y, (0.3, 0.3, 0.8))])
+    thing = segment_object(made, Region.from_mask(index == 0), gravity, HEIGHT)
+    assert direction_oclock(thing) == hour
+
+
+def test_direction_from_another_object():
+    blocks = (Block(2.5, 0.6, (0.3, 0.3, 0.6)), Block(2.5, -0.6, (0.3, 0.3, 0.6)))
+    _, _, _, (a, b) = both(blocks=blocks)
+    assert direction_oclock(a, b) == 9
+    assert direction_oclock(b, a) == 3
