@@ -285,14 +285,9 @@ def main() -> int:
     ros = system_ros()
     start = time.monotonic()
     python = choose_python(ros)
-    packages = digest(
-        [ROOT / "constraints.txt"],
-        True,
-        str(ROOT),
-        ros,
-        str(python),
-        os.environ.get("TORCH_INDEX_URL", ""),
-    )
+    # resolved: python3 and python3.11 may be one interpreter
+    machine = (str(ROOT), ros, str(python.resolve()), os.environ.get("TORCH_INDEX_URL", ""))
+    packages = digest([ROOT / "constraints.txt"], True, *machine)
     generated = [p for d in ("msg", "srv", "action") for p in (ROOT / d).iterdir()]
     generated += [ROOT / "CMakeLists.txt", ROOT / "package.xml"]
     # symlinks: of these a change of content needs no build, a new file does
