@@ -22,7 +22,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.results import LocatedObject, Mount
+from spatialgeo_ros.perception.results import LocatedObject, Mount
 from spatialgeo_ros.sim.recordings import read_calibration
 
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.

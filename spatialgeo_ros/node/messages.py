@@ -31,7 +31,7 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
-from spatialgeo_ros.results import Answer
+from spatialgeo_ros.perception.results import Answer
 
 REQUEST = "request"  # name of the measurements of services and the action
 _AGREEMENT = {

@@ -71,6 +71,10 @@ class LanguageTask:
         self._prompt = template("nano")
         numbers, values = tokenizer.number_tokens()
         self._numbers = torch.tensor(numbers)
+        end = tokenizer.eos_id
+        if end is None:
+            raise ValueError("answers need an end-of-sequence token")
+        self._end: int = end
         self._values = torch.tensor(values)
 
     def __len__(self) -> int:

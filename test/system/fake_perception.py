@@ -30,7 +30,7 @@ from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import KeyframeMemory
 from spatialgeo_ros.memory.voxels import voxel_keys
-from spatialgeo_ros.results import Answer, LocatedObject, Observation, frame_reference
+from spatialgeo_ros.perception.results import Answer, LocatedObject, Observation, frame_reference
 
 TOKEN_SECONDS, SLUGGISH_TOKEN_SECONDS = 0.02, 1.0
 _NOISE = DepthNoise(0.001, 0.002)

@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pytest
 
-from spatialgeo_ros.answering import Measured, Subject, measured_answer
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.language.intent import parse_question
 from spatialgeo_ros.language.relations import ObjectFacts
-from spatialgeo_ros.verdict import judge
+from spatialgeo_ros.perception.answering import Measured, Subject, measured_answer
+from spatialgeo_ros.perception.verdict import judge
 
 
 def subject(

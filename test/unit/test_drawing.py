@@ -7,8 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialgeo_ros import canvas
-from spatialgeo_ros.drawing import MapKeyframe, MapLine, MapObject, distance_text, draw_map
+from spatialgeo_ros.drawing import MapKeyframe, MapLine, MapObject, canvas, distance_text, draw_map
 from spatialgeo_ros.drawing import draw_overlay as overlay
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind

@@ -11,16 +11,17 @@ import pytest
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding import (
+from spatialgeo_ros.perception.grounding import (
     blobs,
     match_detection,
     name_probabilities,
     refine,
 )
-from spatialgeo_ros.sim.path import RobotPath, camera_pose, default_camera
+from spatialgeo_ros.perception.vocabulary import Vocabulary
+from spatialgeo_ros.sim.path import RobotPath
 from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
+from spatialgeo_ros.sim.rig import camera_pose, default_camera
 from spatialgeo_ros.sim.room import make_room
-from spatialgeo_ros.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(kinds=("chair", "sofa", "table"), colours=("red", "blue"))
 

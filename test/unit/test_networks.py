@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from spatialgeo_ros import networks as module
 from spatialgeo_ros.errors import CancelledError, ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.language.prompts import template
@@ -25,8 +24,9 @@ from spatialgeo_ros.models.spatialgeo import (
     NANO_LANGUAGE_CONFIG,
     SpatialGeoModel,
 )
-from spatialgeo_ros.networks import TorchNetworks
-from spatialgeo_ros.results import Mount
+from spatialgeo_ros.perception import networks as module
+from spatialgeo_ros.perception.networks import TorchNetworks
+from spatialgeo_ros.perception.results import Mount
 
 CAMERA = PinholeCamera(320, 240, 262.0, 262.0, 159.5, 119.5)
 MOUNT = Mount.from_pitch(0.9, 0.2)

@@ -29,8 +29,8 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.perception import Mount, Perception
-from spatialgeo_ros.results import MonocularDepth
-from spatialgeo_ros.vocabulary import Vocabulary
+from spatialgeo_ros.perception.results import MonocularDepth
+from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 260.0, 260.0, 159.5, 119.5)

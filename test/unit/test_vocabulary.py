@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialgeo_ros.vocabulary import Vocabulary, colour_mask
+from spatialgeo_ros.perception.vocabulary import Vocabulary, colour_mask
 
 VOCABULARY = Vocabulary(
     kinds=("sofa", "table", "chair", "shelf", "cabinet", "plant", "lamp", "door"),

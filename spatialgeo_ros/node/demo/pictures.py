@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.map_drawing import MapKeyframe, MapObject, draw_map
+from spatialgeo_ros.drawing.map import MapKeyframe, MapObject, draw_map
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.demo.robot import Robot
 

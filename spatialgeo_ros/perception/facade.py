@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.asking import ask_question
 from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
@@ -24,13 +23,14 @@ from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
 from spatialgeo_ros.language.intent import parse_question
-from spatialgeo_ros.locating import Found, Locator
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
-from spatialgeo_ros.observing import FrameLifter, require_pointmap
-from spatialgeo_ros.remembering import measure_located, remembered
-from spatialgeo_ros.results import (
+from spatialgeo_ros.perception.asking import ask_question
+from spatialgeo_ros.perception.locating import Found, Locator
+from spatialgeo_ros.perception.observing import FrameLifter, require_pointmap
+from spatialgeo_ros.perception.remembering import measure_located, remembered
+from spatialgeo_ros.perception.results import (
     Answer,
     LocatedObject,
     Mount,
@@ -104,7 +104,7 @@ class Perception:
         """
         if profile == "none":
             return cls(None, **options)
-        from spatialgeo_ros.networks import load_networks
+        from spatialgeo_ros.perception.networks import load_networks
 
         return cls(load_networks(profile, device, load_4bit, threads), **options)
 

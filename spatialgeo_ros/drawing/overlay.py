@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures for people: the camera image with what was found and measured in it.
 
-The top-down map of keyframes and coverage is in :mod:`spatialgeo_ros.map_drawing` and offered here
+The top-down map of keyframes and coverage is in :mod:`spatialgeo_ros.drawing.map` and offered here
 too.
 """
 
@@ -14,14 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros import canvas
+import spatialgeo_ros.drawing.canvas as canvas
 from spatialgeo_ros.errors import BadRegionError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.map_drawing import MapKeyframe, MapLine, MapObject, draw_map
-
-__all__ = ["MapKeyframe", "MapLine", "MapObject", "distance_text", "draw_map", "draw_overlay"]
 
 # Below this width in pixels no text fits; such images only get their masks and lines.
 _SMALLEST_FOR_TEXT = 160

@@ -174,9 +174,7 @@ def _length_answer(
     return Measured(_sentence(text), value, first.sigma)
 
 
-def _size_answer(
-    subject: Subject, estimates: Sequence[DistanceEstimate]
-) -> Measured | None:
+def _size_answer(subject: Subject, estimates: Sequence[DistanceEstimate]) -> Measured | None:
     words = {Kind.WIDTH: "wide", Kind.DEPTH_EXTENT: "deep", Kind.HEIGHT: "tall"}
     parts = [
         f"{length(estimate.distance, estimate.sigma)} {words[estimate.kind]}"

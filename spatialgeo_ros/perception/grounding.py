@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.vocabulary import Phrase, Vocabulary, colour_mask
+from spatialgeo_ros.perception.vocabulary import Phrase, Vocabulary, colour_mask
 
 Mask = npt.NDArray[np.bool_]
 Heat = npt.NDArray[np.float32]

@@ -35,9 +35,9 @@ from spatialgeo_ros.models.profiles import Profile, load_profile
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.weights import sha256_of, weight_bytes
-from spatialgeo_ros.results import MonocularDepth, Mount
-from spatialgeo_ros.towers import FrameTowers
-from spatialgeo_ros.vocabulary import Vocabulary
+from spatialgeo_ros.perception.results import MonocularDepth, Mount
+from spatialgeo_ros.perception.towers import FrameTowers
+from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 
 def load_networks(
@@ -77,7 +77,7 @@ def load_networks(
 
 
 class TorchNetworks:
-    """A loaded profile on PyTorch; implements :class:`spatialgeo_ros.results.Networks`.
+    """A loaded profile on PyTorch; implements :class:`spatialgeo_ros.perception.results.Networks`.
 
     Args:
         profile: what was loaded.
@@ -113,9 +113,7 @@ class TorchNetworks:
         self.background_names: tuple[str, ...] = ()
         self.grounding_threshold = 1.0
         if grounding is not None:
-            self.vocabulary = Vocabulary(
-                grounding.kinds, grounding.colours, grounding.plain_kinds
-            )
+            self.vocabulary = Vocabulary(grounding.kinds, grounding.colours, grounding.plain_kinds)
             self.background_names = grounding.background
             self.grounding_threshold = grounding.threshold
         self.has_geometry = geometry is not None
@@ -137,7 +135,7 @@ class TorchNetworks:
     def depth(
         self, image: np.ndarray, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
     ) -> MonocularDepth:
-        """Predict metric depth of one frame; see :class:`spatialgeo_ros.results.Networks`."""
+        """Predict metric depth of one frame; see ``results.Networks``."""
         part = self._profile.geometry
         if self._geometry is None or part is None:
             raise ModelLoadError(f"profile '{self._profile.name}' has no geometry network")
@@ -202,7 +200,7 @@ class TorchNetworks:
         on_token: Callable[[str], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> str:
-        """Generate an answer; see :class:`spatialgeo_ros.results.Networks`."""
+        """Generate an answer; see ``results.Networks``."""
         model, part, tokenizer = self._language, self._profile.language, self._tokenizer
         if model is None or part is None or tokenizer is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros import canvas
-from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.map_frame import (
+import spatialgeo_ros.drawing.canvas as canvas
+from spatialgeo_ros.drawing.map_frame import (
     ACCENT,
     MapView,
     draw_grid,
@@ -23,6 +22,7 @@ from spatialgeo_ros.map_frame import (
     map_area,
     spread_colours,
 )
+from spatialgeo_ros.geometry.pose import Pose
 
 _GROUND: canvas.Colour = (246, 247, 249)
 _WEDGE_M = 0.35  # how far a camera's wedge reaches, metres

@@ -19,7 +19,7 @@ from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge_geometry import floor_prior
 from spatialgeo_ros.models.preprocess import Letterbox, image_tensor
 from spatialgeo_ros.models.profiles import Profile
-from spatialgeo_ros.results import Mount
+from spatialgeo_ros.perception.results import Mount
 
 
 class FrameTowers:

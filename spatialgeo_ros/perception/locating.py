@@ -13,9 +13,15 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError, PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding import Blob, blobs, match_detection, name_probabilities, refine
-from spatialgeo_ros.results import Networks, Observation, SeenObject
-from spatialgeo_ros.vocabulary import Phrase, Vocabulary
+from spatialgeo_ros.perception.grounding import (
+    Blob,
+    blobs,
+    match_detection,
+    name_probabilities,
+    refine,
+)
+from spatialgeo_ros.perception.results import Networks, Observation, SeenObject
+from spatialgeo_ros.perception.vocabulary import Phrase, Vocabulary
 
 #: What an open-vocabulary encoder compares a phrase with when the profile has no word list.
 _GENERIC_CONTRAST = ("wall", "floor", "ceiling", "something else")

@@ -13,8 +13,8 @@ import numpy as np
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.language.intent import Intent, Mention
-from spatialgeo_ros.locating import Found
-from spatialgeo_ros.results import LocatedObject, Observation
+from spatialgeo_ros.perception.locating import Found
+from spatialgeo_ros.perception.results import LocatedObject, Observation
 
 if TYPE_CHECKING:
     from spatialgeo_ros.perception import Perception
@@ -60,9 +60,7 @@ def spot_objects(
                 f"'{intent.text}' does not say which object: name it, or give its region"
             )
         rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
-        found, seen_in = perception.find(
-            observation, name if chosen is None else chosen, rivals
-        )
+        found, seen_in = perception.find(observation, name if chosen is None else chosen, rivals)
         if not found.region.label:
             found = Found(_labelled(found.region, name), found.how, found.score, found.note)
         spotted.append(Spotted(name, found, seen_in))

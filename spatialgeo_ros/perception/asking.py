@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialgeo_ros.answering import Measured, Subject, measured_answer
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -40,10 +39,11 @@ from spatialgeo_ros.language.intent import (
     parse_question,
 )
 from spatialgeo_ros.language.relations import ObjectFacts
-from spatialgeo_ros.mentions import Spotted, spot_objects
-from spatialgeo_ros.observing import camera_of
-from spatialgeo_ros.remembering import relative_pose
-from spatialgeo_ros.results import (
+from spatialgeo_ros.perception.answering import Measured, Subject, measured_answer
+from spatialgeo_ros.perception.mentions import Spotted, spot_objects
+from spatialgeo_ros.perception.observing import camera_of
+from spatialgeo_ros.perception.remembering import relative_pose
+from spatialgeo_ros.perception.results import (
     Answer,
     FrameReference,
     LocatedObject,
@@ -51,7 +51,7 @@ from spatialgeo_ros.results import (
     SeenObject,
     frame_reference,
 )
-from spatialgeo_ros.verdict import LanguageVerdict, judge
+from spatialgeo_ros.perception.verdict import LanguageVerdict, judge
 
 if TYPE_CHECKING:
     from spatialgeo_ros.perception import Perception
@@ -130,9 +130,7 @@ def ask_question(
         language_text=run.language_text,
         language_value_m=verdict.value_m,
         distances=(*run.estimates, *_told_estimate(run, verdict)),
-        regions=tuple(
-            spot.found.region for spot in run.spotted if spot.seen_in is observation
-        ),
+        regions=tuple(spot.found.region for spot in run.spotted if spot.seen_in is observation),
         agreement=verdict.agreement,
         frames=_frames(run, observation),
         timings=run.timings,
@@ -186,9 +184,7 @@ def _estimates(
     kinds = [Kind[name] for name in intent.kinds]
     if intent.reference is not None:
         a, b, reference = located
-        return [
-            perception.measure(observation, kinds, thing, reference)[0] for thing in (a, b)
-        ]
+        return [perception.measure(observation, kinds, thing, reference)[0] for thing in (a, b)]
     pair = len(located) > 1 and any(kind in PAIR_KINDS for kind in kinds)
     if not pair:
         single = [kind for kind in kinds if kind not in PAIR_KINDS]
@@ -214,9 +210,7 @@ def _subject(name: str, thing: LocatedObject, observation: Observation) -> Subje
     spread = completed.extent_sigma
     return Subject(
         name,
-        ObjectFacts(
-            (float(centre[0]), float(centre[1]), float(centre[2])), (width, depth, height)
-        ),
+        ObjectFacts((float(centre[0]), float(centre[1]), float(centre[2])), (width, depth, height)),
         rotation @ completed.covariance @ rotation.T,
         (spread[0], spread[2], spread[1]),
     )
@@ -242,9 +236,7 @@ def _tell(
         run.note("language model not asked: it sees one image, the objects are in several")
         return
     view = next(iter(views.values()), observation)
-    run.language_names = [
-        _model_name(perception, spot.name) for spot in run.spotted
-    ]
+    run.language_names = [_model_name(perception, spot.name) for spot in run.spotted]
     wording = canonical_question(run.intent, run.language_names) if run.spotted else None
     if wording is None and networks.canonical_only:
         run.note("language model not asked: it was not trained for this kind of question")

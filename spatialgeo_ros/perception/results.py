@@ -19,7 +19,7 @@ from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision
-from spatialgeo_ros.vocabulary import Vocabulary
+from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
-from spatialgeo_ros.results import LocatedObject, Observation
+from spatialgeo_ros.perception.results import LocatedObject, Observation
 
 
 def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spatialgeo_ros.answering import Measured
 from spatialgeo_ros.language.answers import (
     UNKNOWN,
     choices_agree,
@@ -18,6 +17,7 @@ from spatialgeo_ros.language.answers import (
     values_agree,
 )
 from spatialgeo_ros.language.intent import Intent
+from spatialgeo_ros.perception.answering import Measured
 
 
 @dataclass(frozen=True)

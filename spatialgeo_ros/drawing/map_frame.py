@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros import canvas
+import spatialgeo_ros.drawing.canvas as canvas
 
 #: Colour of the robot and of what was measured.
 ACCENT: canvas.Colour = (214, 40, 70)

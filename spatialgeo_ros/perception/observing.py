@@ -35,7 +35,7 @@ from spatialgeo_ros.geometry.pointmap import (
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.results import MonocularDepth, Mount, Networks, Observation
+from spatialgeo_ros.perception.results import MonocularDepth, Mount, Networks, Observation
 
 #: Two images show the same view when their aspect ratios differ by less than this share.
 _ASPECT_TOLERANCE = 0.01
@@ -111,9 +111,7 @@ def registered_depth(frame: Frame) -> tuple[npt.NDArray[np.float32] | None, tupl
     return np.asarray(scaled, np.float32), ()
 
 
-def orientation_of(
-    frame: Frame, mounts: Mapping[str, Mount], nominal: Mount | None
-) -> Orientation:
+def orientation_of(frame: Frame, mounts: Mapping[str, Mount], nominal: Mount | None) -> Orientation:
     """Return gravity and camera height from the pose, else the camera's mount, else unknown.
 
     World frames have z up and their origin on the floor (REP-103, REP-105). The profile's nominal

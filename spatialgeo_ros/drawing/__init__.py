@@ -1,0 +1,8 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people: the annotated camera image, and the top-down map of what was seen."""
+
+from spatialgeo_ros.drawing.map import MapKeyframe, MapLine, MapObject, draw_map
+from spatialgeo_ros.drawing.overlay import distance_text, draw_overlay
+
+__all__ = ["MapKeyframe", "MapLine", "MapObject", "distance_text", "draw_map", "draw_overlay"]
