@@ -172,7 +172,7 @@ class LanguageTask:
         apart = (self._values[None] - values[is_number][:, None]) / width[:, None]
         soft = (-0.5 * apart.square()).softmax(-1)
         number = -(soft * log_probability[is_number][:, self._numbers]).sum(-1)
-        answers = targets.eq(self.tokenizer.eos_id).sum().clamp(min=1)
+        answers = targets.eq(self._end).sum().clamp(min=1)
         return number.sum() / answers, plain[~is_number].sum() / answers
 
     def step(
