@@ -23,13 +23,15 @@ from spatialgeo_ros.geometry.completion import TYPICAL_SIZES, Completed, Size, e
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
-from spatialgeo_ros.geometry.surfels import local_surface
+from spatialgeo_ros.geometry.surfels import denoised_pixels
 
 Point = NDArray[np.float64]
 
 #: An estimate whose standard deviation exceeds this share of it says nothing.
 _MOST_RELATIVE_SIGMA = 0.5
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
+_CLOSE_UP = 200  # pixels of each surface that are looked at for the nearest points
+_SKIPPED = 1  # nearest pixels passed over as possible outliers
 _OUTLINE_SHARE = 0.01  # of a nearest distance: standard deviation from the outlines found
 _CUT_SHARE = 0.03  # the same where a part of an object is out of sight
 
@@ -232,13 +234,11 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
     pa, pb = a.surface[first].astype(np.float64), b.surface[second].astype(np.float64)
     i, j = _nearest_pair(pa, pb, 0)
     start, end = pa[i], pb[j]
-    # A surface point is the middle of a square of pixels: look at the pixels around it themselves.
-    close = []
-    for thing, at in ((a, start), (b, end)):
-        radius = max(3 * thing.cell_size(at[2]), 0.03)
-        close.append(local_surface(thing.points, thing.sigma, thing.camera, at, radius))
-    if min(len(points) for points in close) > 0:
-        k, n = _nearest_pair(close[0], close[1], 1)
+    # A surface point is the middle of a square of pixels: look at the pixels near the two
+    # themselves, each with the noise taken out.
+    close = [_close_up(a, end), _close_up(b, start)]
+    if min(len(points) for points in close) > _SKIPPED:
+        k, n = _nearest_pair(close[0], close[1], _SKIPPED)
         start, end = close[0][k], close[1][n]
     distance = float(np.linalg.norm(end - start))
     along = (end - start) / max(distance, 1e-6)
@@ -252,6 +252,15 @@ def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Poi
     # Which of the surfaces in the regions are the objects' own is not certain either.
     share = _CUT_SHARE if any(a.cut) or any(b.cut) else _OUTLINE_SHARE
     return distance, float(np.hypot(np.sqrt(variance), share * distance)), start, end
+
+
+def _close_up(thing: ObjectPoints, towards: Point) -> Point:
+    """The pixels of an object that are nearest to a place, denoised, [K, 3]."""
+    apart = thing.points - towards.astype(np.float32)
+    squared = (apart * apart).sum(axis=1)
+    count = min(_CLOSE_UP, len(squared))
+    pick = np.argpartition(squared, count - 1)[:count]
+    return denoised_pixels(thing.mask, thing.points, thing.sigma, pick, reach=4)
 
 
 def _nearest_pair(a: Point, b: Point, skip: int) -> tuple[int, int]:

@@ -13,7 +13,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import CORRELATED, Window
 from spatialgeo_ros.geometry.pointmap import PointMap
 
@@ -46,30 +45,41 @@ def surfels(
     noise = pointmap.sigma[y0:y1, x0:x1][part].astype(np.float64)
     count = np.bincount(cell, minlength=h * w)
     mean = _per_cell(cell, depth, count)
-    # One cell can hold two surfaces: keep the pixels on the side of its mean that is nearer.
+    # A cell can hold two surfaces: the nearer half is smoothed with its neighbours, the farther
+    # half stands for itself.
     spread = np.sqrt(np.maximum(_per_cell(cell, depth**2, count) - mean**2, 0))
     folded = spread > 3 * _per_cell(cell, noise, count) + 0.03
-    keep = ~folded[cell] | (depth <= mean[cell])
-    cell, depth, noise = cell[keep], depth[keep], noise[keep]
-    rows, columns = rows[keep], columns[keep]
-    count = np.bincount(cell, minlength=h * w)
-    grid = [
-        _per_cell(cell, values, count).reshape(h, w)
-        for values in (1.0 / depth, columns.astype(float), rows.astype(float), noise)
-    ]
-    q, u, v, sigma = grid
-    weight = count.reshape(h, w).astype(np.float64)
+    behind = folded[cell] & (depth > mean[cell])
+    values = (1.0 / depth, columns.astype(np.float64), rows.astype(np.float64), noise)
+    front = _means(cell, ~behind, values, h * w)
+    q, u, v, sigma, weight = (part.reshape(h, w) for part in front)
     smooth, gain, pixels = _regress(q, u, v, sigma, weight)
     ok = weight > 0
     if (ok & (pixels >= _SUPPORT)).any():  # a few pixels alone may be noise at an edge
         ok &= pixels >= _SUPPORT
-    z = 1.0 / smooth[ok]
-    places = np.stack([u[ok] + x0, v[ok] + y0], axis=1)
+    back = _means(cell, behind, values, h * w)
+    back = [part[back[4] >= _SUPPORT] for part in back]
+    places = np.stack(
+        [np.concatenate([u[ok], back[1]]) + x0, np.concatenate([v[ok], back[2]]) + y0], axis=1
+    )
+    points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth[ok], back[0]]))
     shared = CORRELATED[pointmap.source]
-    left = sigma[ok] * np.sqrt(shared**2 + (1 - shared**2) * gain[ok])
-    points = pointmap.camera.unproject(places, z)
+    gain = np.concatenate([gain[ok], 1 / np.maximum(back[4], 1)])
+    left = np.concatenate([sigma[ok], back[3]]) * np.sqrt(shared**2 + (1 - shared**2) * gain)
     good = np.isfinite(points).all(axis=1)
     return points[good].astype(np.float32), left[good].astype(np.float32), step
+
+
+def _means(
+    cell: NDArray[np.int64],
+    use: NDArray[np.bool_],
+    values: tuple[NDArray[np.float64], ...],
+    cells: int,
+) -> list[NDArray[np.float64]]:
+    """Mean of each value per cell over the pixels in use, and how many they are."""
+    count = np.bincount(cell[use], minlength=cells)
+    out = [_per_cell(cell[use], value[use], count) for value in values]
+    return [*out, count.astype(np.float64)]
 
 
 def _per_cell(
@@ -117,44 +127,51 @@ def _regress(
     return np.where(value > 0, value, q), np.minimum(gain, 1.0), n
 
 
-def local_surface(
+def denoised_pixels(
+    mask: NDArray[np.bool_],
     points: NDArray[np.float32],
     sigma: NDArray[np.float32],
-    camera: PinholeCamera,
-    around: NDArray[np.float64],
-    radius: float,
+    pick: NDArray[np.int64],
+    reach: int,
 ) -> NDArray[np.float64]:
-    """Every measured pixel within ``radius`` of a place, moved onto their common plane.
-
-    The points keep their pixels; only their depth is replaced by that of a robust plane through
-    all of them. [K, 3]; empty when fewer than six pixels are there.
+    """Some measured pixels of an object, each moved along its ray onto the plane around it.
 
     Args:
-        points: [N, 3] measured points of one object, metres.
+        mask: [H, W] bool, the object's pixels.
+        points: [N, 3] their points, in the order of ``np.nonzero(mask)``, metres.
         sigma: [N] their standard deviation of z, metres.
-        camera: intrinsics.
-        around: [3] metres.
-        radius: metres.
+        pick: [K] which of them.
+        reach: pixels to each side that the plane is fitted to.
+
+    Returns:
+        [L, 3] points; those with fewer than six pixels on their plane are left out.
     """
-    apart = points - around.astype(np.float32)
-    near = np.flatnonzero((apart * apart).sum(axis=1) < radius * radius)
-    if len(near) < 6:
-        return np.zeros((0, 3))
-    local = points[near].astype(np.float64)
-    q = 1.0 / local[:, 2]
-    design = np.stack([np.ones(len(q)), local[:, 0] * q, local[:, 1] * q], axis=1)
-    design[:, 1:] -= design[:, 1:].mean(axis=0)
-    noise = sigma[near] * q**2
-    # Pull the slopes towards facing the camera until the pixels say otherwise.
-    scale = 3.0 / (camera.fx * np.sqrt(len(q)))
-    prior = np.diag([0.0, scale**2, scale**2]) * len(q)
-    weight = 1.0 / noise**2
-    for _ in range(3):
-        normal = design.T @ (design * weight[:, None]) + prior * weight.mean()
-        fit = np.linalg.solve(normal, design.T @ (weight * q))
-        off = np.abs(q - design @ fit) / noise
-        weight = np.where(off < 2.5, 1.0, 0.05) / noise**2
-    on = off < 4
-    if on.sum() < 6:
-        return np.zeros((0, 3))
-    return local[on] * (q[on] / (design[on] @ fit))[:, None]
+    rows, columns = np.nonzero(mask)
+    top, left = rows.min(), columns.min()
+    q_image = np.full((np.ptp(rows) + 1 + 2 * reach, np.ptp(columns) + 1 + 2 * reach), np.nan)
+    q_image[rows - top + reach, columns - left + reach] = 1.0 / points[:, 2]
+    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    at = (rows[pick] - top + reach)[:, None] + dv, (columns[pick] - left + reach)[:, None] + du
+    q = 1.0 / points[pick, 2].astype(np.float64)
+    dq = q_image[at] - q[:, None]
+    noise = sigma[pick] * q**2
+    near = np.abs(dq) < (4 * noise + 0.005 * q * reach)[:, None]
+    dq = np.where(near, dq, 0.0)
+    for _ in range(2):  # fit, drop what is off the plane, fit again
+        n = near.sum(axis=1)
+        weight = near / np.maximum(n, 1)[:, None]
+        mean_u, mean_v, mean_q = weight @ du, weight @ dv, (weight * dq).sum(axis=1)
+        uu = weight @ (du * du) - mean_u**2 + _RIDGE
+        vv = weight @ (dv * dv) - mean_v**2 + _RIDGE
+        uv = weight @ (du * dv) - mean_u * mean_v
+        uq = (weight * dq) @ du - mean_u * mean_q
+        vq = (weight * dq) @ dv - mean_v * mean_q
+        determinant = uu * vv - uv**2
+        slope_u = (vv * uq - uv * vq) / determinant
+        slope_v = (uu * vq - uv * uq) / determinant
+        offset = mean_q - slope_u * mean_u - slope_v * mean_v
+        plane = offset[:, None] + slope_u[:, None] * du + slope_v[:, None] * dv
+        near &= np.abs(dq - plane) < 3 * noise[:, None] + 1e-4
+    fitted = q + offset
+    good = (n >= _SUPPORT) & (fitted > 0)
+    return points[pick[good]].astype(np.float64) * (q[good] / fitted[good])[:, None]
