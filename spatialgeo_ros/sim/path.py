@@ -76,9 +76,13 @@ def _headings(closed: np.ndarray, arc: np.ndarray) -> tuple[np.ndarray, np.ndarr
     x, y = (np.interp(phases * arc[-1], arc, closed[:, axis]) for axis in (0, 1))
     look = np.arctan2(-y, -x) + math.radians(30) * np.sin(6 * math.pi * phases)
     window = np.hanning(52)[1:-1]
-    unit = np.exp(1j * look)
-    smooth = np.convolve(np.concatenate([unit[-50:], unit, unit[:50]]), window, "same")[50:-50]
-    yaws = np.unwrap(np.angle(np.append(smooth, smooth[0])))
+    continuous = np.unwrap(np.append(look, look[0]))
+    lap = continuous[-1] - continuous[0]  # a multiple of a full turn
+    looks = continuous[:-1]
+    around = np.concatenate([looks[-50:] - lap, looks, looks[:50] + lap])
+    # The angle is averaged, not the direction: a mean direction can vanish and then flip.
+    smooth = np.convolve(around, window / window.sum(), "same")[50:-50]
+    yaws = np.append(smooth, smooth[0] + lap)
     return np.append(phases, 1.0), yaws
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import sys
@@ -41,8 +42,14 @@ class Rendered:
     segmentation: np.ndarray
 
 
-def _import_mujoco() -> Any:
-    """Import MuJoCo with an off-screen OpenGL, or say what to install."""
+_INSTALL = (
+    "install a software renderer: `apt-get install libegl1 libgl1-mesa-dri`, or `apt-get install "
+    "libosmesa6` and set MUJOCO_GL=osmesa"
+)
+
+
+def _import_mujoco() -> tuple[Any, Any]:
+    """Import MuJoCo and the class of an off-screen OpenGL context, or say what to install."""
     if sys.platform.startswith("linux"):
         os.environ.setdefault("MUJOCO_GL", "egl")
         if os.environ["MUJOCO_GL"] == "egl":
@@ -50,17 +57,17 @@ def _import_mujoco() -> Any:
     try:
         import mujoco
 
-        return mujoco
+        if not sys.platform.startswith("linux"):
+            return mujoco, mujoco.GLContext
+        # By name: mujoco.GLContext is what MUJOCO_GL said when somebody first imported MuJoCo.
+        backend = importlib.import_module(f"mujoco.{os.environ['MUJOCO_GL']}")
+        return mujoco, backend.GLContext
     except ImportError as error:
         raise RendererUnavailableError(
-            f"MuJoCo cannot render here ({error}). `pip install mujoco`, and on Debian or Ubuntu "
-            "`apt-get install libegl1 libgl1-mesa-dri` (or `libosmesa6` with MUJOCO_GL=osmesa)."
+            f"MuJoCo cannot render here ({error}): `pip install mujoco`, and {_INSTALL}."
         ) from error
     except (AttributeError, RuntimeError) as error:  # PyOpenGL without its native library
-        raise RendererUnavailableError(
-            f"no off-screen OpenGL ({error}). Install one: `apt-get install libegl1 "
-            "libgl1-mesa-dri`, or `apt-get install libosmesa6` and set MUJOCO_GL=osmesa."
-        ) from error
+        raise RendererUnavailableError(f"no off-screen OpenGL ({error}): {_INSTALL}.") from error
 
 
 def _rgba(rgb: tuple[float, float, float]) -> str:
@@ -171,18 +178,16 @@ class RoomRenderer:
     def __init__(
         self, room: Room, width: int, height: int, samples: int = 4, shadows: bool = False
     ) -> None:
-        self._mujoco = _import_mujoco()
+        self._mujoco, gl_context = _import_mujoco()
         self.width, self.height = width, height
         self._samples, self._shadows = samples, shadows
         self._context: Any = None
         try:
-            self._gl = self._mujoco.GLContext(width, height)
+            self._gl = gl_context(width, height)
             self._gl.make_current()
         except Exception as error:  # each GL binding raises its own kinds
             raise RendererUnavailableError(
-                f"off-screen OpenGL does not start ({error}). Install a software renderer: "
-                "`apt-get install libegl1 libgl1-mesa-dri`, or `apt-get install libosmesa6` and "
-                "set MUJOCO_GL=osmesa."
+                f"off-screen OpenGL does not start ({error}): {_INSTALL}."
             ) from error
         self.load(room)
 
