@@ -105,7 +105,7 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         loss, parts = step_function(rng.integers(0, samples, schedule.batch), rng)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"{folder.name}: the loss is {float(loss)} at step {step}")
+            raise FloatingPointError(f"{folder.name}: the loss is {loss.item()} at step {step}")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

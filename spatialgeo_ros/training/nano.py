@@ -37,12 +37,17 @@ from spatialgeo_ros.training.features import (
 from spatialgeo_ros.training.geometry import train_geometry
 from spatialgeo_ros.training.language import train_language
 from spatialgeo_ros.training.loop import Schedule
-from spatialgeo_ros.training.render import HELD_OUT_SEEDS, RenderPlan, render_dataset
+from spatialgeo_ros.training.render import (
+    HELD_OUT_SEEDS,
+    TRAINED_SEEDS,
+    RenderPlan,
+    render_dataset,
+)
 
 log = logging.getLogger(__name__)
 
 #: What the committed weights were trained with.
-TRAINING_ROOMS = RenderPlan(rooms=1500)
+TRAINING_ROOMS = RenderPlan(first_seed=TRAINED_SEEDS.start, rooms=len(TRAINED_SEEDS))
 HELD_OUT_ROOMS = RenderPlan(first_seed=HELD_OUT_SEEDS, rooms=20, frames_per_room=10)
 GEOMETRY = Schedule(steps=4500, batch=8, rate=1.5e-3)
 CONTRASTIVE = Schedule(steps=5000, batch=8, rate=1e-3, weight_decay=0.05)

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: Rooms with these seeds are never trained on: evaluation uses them.
 HELD_OUT_SEEDS = 900_000
+#: Rooms that the committed weights were trained on.
+TRAINED_SEEDS = range(1500)
 
 
 @dataclass(frozen=True)
