@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,10 @@ def subscribe(seconds: float) -> None:
     from sensor_msgs.msg import Image
 
     from spatialgeo_ros.memory.slot import NewestSlot
+    from spatialgeo_ros.node.allocator import keep_image_memory
     from spatialgeo_ros.node.conversions import image_to_rgb, stamp_to_ns
 
+    keep_image_memory()
     rclpy.init()
     node = rclpy.create_node("bench_ingest")
     slot: NewestSlot[Any] = NewestSlot()
@@ -125,31 +128,34 @@ def watch_node(seconds: float, pid: int) -> None:
     rclpy.init()
     node = rclpy.create_node("bench_watch")
     newest: dict[str, str] = {}
+    arrival = [0.0]
 
     def receive(message: Any) -> None:
         for status in message.status:
             newest.update({v.key: v.value for v in status.values})
+        arrival[0] = time.monotonic()
 
-    def spin(until: float) -> None:
-        while time.monotonic() < until:
+    def spin_until(done: Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
             rclpy.spin_once(node, timeout_sec=0.05)
 
     node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
-    end = time.monotonic() + DISCOVERY_SECONDS
-    while int(newest.get("received", 0)) < 2 and time.monotonic() < end:
-        rclpy.spin_once(node, timeout_sec=0.05)
-    # Counts come once a second: the window begins and ends with a message.
-    before, cpu, start = dict(newest), cpu_seconds(pid), time.monotonic()
-    spin(start + seconds)
-    wall, used = time.monotonic() - start, cpu_seconds(pid) - cpu
-    received = int(newest.get("received", 0)) - int(before.get("received", 0))
+    spin_until(lambda: int(newest.get("received", 0)) > 1, DISCOVERY_SECONDS)
+    # Counts come once a second: the window begins and ends with one.
+    before, cpu, start = dict(newest), cpu_seconds(pid), arrival[0]
+    spin_until(lambda: arrival[0] - start >= seconds, seconds + 3)
+    wall, used = max(arrival[0] - start, 1e-9), cpu_seconds(pid) - cpu
+
+    def grown(key: str) -> int:
+        return int(newest.get(key, 0)) - int(before.get(key, 0))
+
     age = newest.get("latency stamp to processed", "-")
     result = {
-        "received": received,
-        "replaced": int(newest.get("replaced by newer", 0))
-        - int(before.get("replaced by newer", 0)),
-        "rate": received / wall,
-        "age": f"{age} of the last frames" if received else "-",
+        "received": grown("received"),
+        "replaced": grown("replaced by newer"),
+        "rate": grown("received") / wall,
+        "age": f"{age} of the last frames" if grown("received") else "-",
         "cpu": used / wall,
     }
     sys.stdout.write(json.dumps(result))

@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from spatialgeo_ros.node.allocator import keep_image_memory
 from spatialgeo_ros.node.loading import load_perception
 from spatialgeo_ros.node.node import SpatialGeoNode
 from spatialgeo_ros.node.parameters import Config, ParameterError
@@ -39,6 +40,7 @@ def main(
     The executor spins in a thread of its own. So signals reach the main thread at once, and the
     node can shut down in order, with the graph still there: goals are aborted, markers deleted.
     """
+    keep_image_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,35 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the C allocator from giving the memory of every image back to the system.
+
+Each 1920x1080 message needs several blocks of 6 MB. In threads other than the main one, glibc
+returns such blocks at once and gets them anew for the next image, page by page: receiving cost
+three times the CPU, and on a busy machine half of the images were lost (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+# malloc.h; glibc accepts no larger mmap threshold than 32 MB.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST_REUSED = 32 << 20
+_KEPT_AT_MOST = 128 << 20
+
+
+def keep_image_memory() -> bool:
+    """Let glibc reuse blocks of up to 32 MB and keep up to 128 MB of them per heap.
+
+    Call it once, when a process that receives or sends images starts.
+
+    Returns:
+        Whether it took effect; with another C library there is nothing to do.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    # Either setting switches glibc's own adaption of both off, so both are made.
+    reused = libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_REUSED)
+    kept = libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
+    return bool(reused and kept)
