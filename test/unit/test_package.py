@@ -44,6 +44,7 @@ NODE_FLOOR = FLOORS["node"]
 # Import name -> rosdep key, where they differ.
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
+    "hypothesis": "python3-hypothesis",
     "launch_ros": "launch_ros",
     "numpy": "python3-numpy",
     "PIL": "python3-pil",
@@ -196,17 +197,24 @@ def declared() -> set[str]:
 
 
 def test_package_xml_declares_every_import() -> None:
-    files = [*SOURCES, *(REPOSITORY / "launch").glob("*.py")]
+    files = [
+        path
+        for top in ("spatialgeo_ros", "launch", "test")
+        for path in sorted((REPOSITORY / top).rglob("*.py"))
+    ]
     imported = {name.split(".")[0] for path in files for name in imports(path)}
-    foreign = imported - sys.stdlib_module_names - {"spatialgeo_ros", ""} - WITHOUT_ROSDEP_KEY
+    tests = (path for path in files if REPOSITORY / "test" in path.parents)
+    own = {"spatialgeo_ros", "bench", *(name for p in tests for name in (p.stem, p.parent.name))}
+    foreign = imported - sys.stdlib_module_names - own - WITHOUT_ROSDEP_KEY
     keys = {ROSDEP_KEYS.get(name, name) for name in foreign}
     assert keys - declared() == set()
 
 
-def test_pins_declare_what_has_no_rosdep_key() -> None:
+def test_pip_declares_what_has_no_rosdep_key() -> None:
     for name in ("constraints.txt", "pyproject.toml"):
         text = (REPOSITORY / name).read_text()
-        assert not [module for module in WITHOUT_ROSDEP_KEY if module not in text]
+        modules = WITHOUT_ROSDEP_KEY | {"hypothesis", "pytest"}
+        assert not [module for module in modules if module not in text]
 
 
 def test_versions_agree() -> None:
