@@ -20,6 +20,8 @@ from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pose import level_frame
 
 _TOUCHING = 0.15  # metres between pieces of one object
+_CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
+_JOINED = 0.08  # metres between a piece and its continuation outside the region
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
@@ -103,14 +105,33 @@ def _pieces(cells: Cells, label: NDArray[np.int64], within: NDArray[np.bool_]) -
     index = index.reshape(label.shape)
     inside = np.bincount(index[within], minlength=len(names))
     outside = np.bincount(index[~_widened(within)], minlength=len(names))
+    # Pieces outside that touch one inside (the legs below a seat) are its leak too.
+    beyond = [
+        _thin_points(cells, index == k)
+        for k in np.flatnonzero((inside < 3) | (outside > _LEAK * inside))
+        if names[k] >= 0 and outside[k] >= 3
+    ]
     found = []
     for k in np.argsort(-inside):
         if names[k] < 0 or inside[k] < 3 or outside[k] > _LEAK * inside[k]:
             continue
         at = np.argwhere((index == k) & within)
         points = cells.points[at[:, 0], at[:, 1]]
-        found.append(_Piece(at, points, float(outside[k] / inside[k])))
-    return found
+        piece = _Piece(at, points, float(outside[k] / inside[k]))
+        own = piece.thinned(150).points
+        spilled = sum(count for other, count in beyond if _gap(own, other) < _JOINED)
+        found.append(_Piece(at, points, piece.leak + spilled / float(inside[k])))
+    return [piece for piece in found if piece.leak <= _LEAK] or found
+
+
+def _thin_points(cells: Cells, use: NDArray[np.bool_]) -> tuple[NDArray[np.float32], int]:
+    """At most 150 of the points in use, and how many there are."""
+    points = cells.points[use]
+    return points[:: max(1, math.ceil(len(points) / 150))], len(points)
+
+
+def _gap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float(np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2).min()))
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -172,22 +193,24 @@ def _belongs(
     whole = _Piece(
         np.concatenate([p.at for p in group]), np.concatenate([p.points for p in group]), 0.0
     ).thinned(400)
-    squared = ((part.points[:, None] - whole.points[None]) ** 2).sum(axis=2)
-    gap = float(np.sqrt(squared.min()))
-    if gap < _TOUCHING:
+    gap = _gap(part.points, whole.points)
+    # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
+    nearer = np.percentile(part.points[:, 2], 10) < np.percentile(whole.points[:, 2], 2) - 0.1
+    doubtful = bool(nearer) or piece.leak > _NO_LEAK
+    if gap < (_CONTACT if doubtful else _TOUCHING):
         return True
     if piece.leak > _NO_LEAK or gap > _FARTHEST:
         return False
-    if np.percentile(part.points[:, 2], 10) < np.percentile(whole.points[:, 2], 2) - 0.1:
-        return False
     if gravity is not None:
-        if _level(part, whole, gravity):
-            return True
         level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
         footprint = fit_footprint(whole.points @ level)
-        margin = max(_TOUCHING, _row_spacing(cells, whole, gravity))
+        margin = _CONTACT if doubtful else max(_TOUCHING, _row_spacing(cells, whole, gravity))
         if footprint.holds(part.points @ level, margin).mean() > 0.8:
             return True
+    if nearer:
+        return False
+    if gravity is not None and _level(part, whole, gravity):
+        return True
     if _covered(cells, part.at, whole.at):
         return True
     return group[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
@@ -222,7 +245,7 @@ def _reaches(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
         return False  # a scrap does not decide where its object is
     for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
         size = last - first + 1
-        short, slack = max(3, 0.12 * size), max(2, 0.04 * size)
+        short, slack = max(3, 0.07 * size), max(2, 0.04 * size)
         own, group_own = piece.at[:, axis], at[:, axis]
         if own.min() <= first + slack and group_own.min() > first + short:
             return True

@@ -8,6 +8,8 @@ such a plane as a whole cannot cut through an object, because every object is in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +18,7 @@ from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.pose import level_frame
 
 _FLOOR_BIN = 0.02  # metres
+_FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 96
 _SAMPLE = 900  # points that vote for a plane
 _NEAREST = 0.25  # metres from the camera to a supporting plane
@@ -57,13 +60,24 @@ def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
     return float(np.median(at))
 
 
-def on_floor(cells: Cells, gravity: NDArray[np.float64], floor_height: float) -> NDArray[np.bool_]:
-    """Cells at or below the floor, [h, w] bool: within 2.5 cm and two standard deviations."""
-    down = level_frame(gravity)[1].astype(np.float32)
-    drop = cells.points @ down
-    with np.errstate(invalid="ignore", divide="ignore"):
-        noise = cells.sigma * np.abs(drop) / cells.points[..., 2]
-        return cells.ok & (drop > floor_height - 0.025 - 2 * noise)
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """The floor as a plane: ``normal @ p == height`` on it, the normal pointing down into it."""
+
+    normal: NDArray[np.float64]
+    height: float
+
+    def holds(self, points: NDArray[np.floating], sigma: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which points [..., 3] with noise ``sigma`` of z are on the floor or below it."""
+        drop = points @ self.normal.astype(points.dtype)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            noise = sigma * np.abs(drop) / points[..., 2]
+            return drop > self.height - _FLOOR_TOLERANCE - 2 * noise
+
+    def below(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which denoised points [N, 3] are on the floor or below it."""
+        drop = points @ self.normal.astype(points.dtype)
+        return drop > self.height - _FLOOR_TOLERANCE
 
 
 def on_backdrop(

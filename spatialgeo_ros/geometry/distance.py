@@ -260,7 +260,8 @@ def _close_up(thing: ObjectPoints, towards: Point) -> Point:
     squared = (apart * apart).sum(axis=1)
     count = min(_CLOSE_UP, len(squared))
     pick = np.argpartition(squared, count - 1)[:count]
-    return denoised_pixels(thing.mask, thing.points, thing.sigma, pick, reach=4)
+    points = denoised_pixels(thing.mask, thing.points, thing.sigma, pick, reach=4)
+    return points if thing.floor is None else points[~thing.floor.below(points)]
 
 
 def _nearest_pair(a: Point, b: Point, skip: int) -> tuple[int, int]:

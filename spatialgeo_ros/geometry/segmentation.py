@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.assembly import extent, fill, select
-from spatialgeo_ros.geometry.background import find_floor, on_backdrop, on_floor
+from spatialgeo_ros.geometry.background import Floor, find_floor, on_backdrop
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, Window, connected, make_cells
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
@@ -49,6 +49,8 @@ class ObjectPoints:
         cut: at the (left, top, right, bottom) the object goes on unseen, behind the image border
             or behind something nearer.
         cell_pixels: side of a cell of ``surface`` in pixels.
+        floor: the floor that the object was taken off, None when unknown. Single pixels of it may
+            be left in ``mask`` and ``points``, where noise hides them; none in ``surface``.
     """
 
     label: str
@@ -66,6 +68,7 @@ class ObjectPoints:
     box: tuple[int, int, int, int]
     cut: tuple[bool, bool, bool, bool]
     cell_pixels: int
+    floor: Floor | None
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""
@@ -125,12 +128,15 @@ def segment_object(
         )
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = _share_inside(inside, cells) > 0.5
+    floor = None
+    if down is not None and floor_height is not None:
+        floor = Floor(down, floor_height)
     if region.type is RegionType.MASK:
         chosen = cells.ok & within
     elif region.type is RegionType.POINT:
-        chosen = _grown(cells, x0, y0, down, floor_height)
+        chosen = _grown(cells, x0, y0, down, floor)
     else:
-        chosen = _bounded(cells, within, down, floor_height)
+        chosen = _bounded(cells, within, down, floor)
     if region.type is RegionType.MASK:
         mask = _settled(pointmap, inside, window)
     else:
@@ -150,6 +156,12 @@ def segment_object(
     truncated = box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
     total = support if region.type is RegionType.POINT else int(inside.sum())
     surface, surface_sigma, side = surfels(pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1))
+    if floor is not None:
+        ground = floor.below(surface)
+        if ground.mean() < 0.5:
+            surface, surface_sigma = surface[~ground], surface_sigma[~ground]
+        else:  # a rug, or a point on the ground: the object is the floor
+            floor = None
     return ObjectPoints(
         region.label,
         mask,
@@ -164,8 +176,9 @@ def segment_object(
         down,
         floor_height,
         box,
-        _cut_sides(cells, chosen, box, (height, width), down, floor_height),
+        _cut_sides(cells, chosen, box, (height, width), floor),
         side,
+        floor,
     )
 
 
@@ -174,8 +187,7 @@ def _cut_sides(
     chosen: NDArray[np.bool_],
     box: tuple[int, int, int, int],
     shape: tuple[int, int],
-    gravity: NDArray[np.float64] | None,
-    floor_height: float | None,
+    floor: Floor | None,
 ) -> tuple[bool, bool, bool, bool]:
     """Whether the object goes on unseen at its left, top, right and bottom.
 
@@ -188,8 +200,8 @@ def _cut_sides(
     border = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
     others = cells.ok & ~chosen
     step_down = 0.0
-    if gravity is not None and floor_height is not None:
-        others &= ~on_floor(cells, gravity, floor_height)
+    if floor is not None:
+        others &= ~floor.holds(cells.points, cells.sigma)
     else:  # a floor that is not known comes nearer by this per row, seen from a metre above
         step_down = float(np.median(cells.points[chosen][:, 2])) ** 2 * cells.angle
     reach = 3  # cells beyond the outline that may be the occluder
@@ -226,19 +238,19 @@ def _bounded(
     cells: Cells,
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
-    floor_height: float | None,
+    floor: Floor | None,
 ) -> NDArray[np.bool_]:
     """Cells of the object that the region bounds."""
     use = cells.ok.copy()
-    if gravity is not None and floor_height is not None:
-        use &= ~on_floor(cells, gravity, floor_height)
+    if floor is not None:
+        use &= ~floor.holds(cells.points, cells.sigma)
     backdrop = on_backdrop(cells, use, ~within, gravity)
     standing = use & ~backdrop
     chosen = select(cells, connected(cells, standing), within, gravity)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    if chosen is None or fill(chosen, within) < 0.15:
+    if chosen is None or fill(chosen, within) < 0.45:
         flush = select(cells, np.where(backdrop & within, 0, -1), within, gravity)
-        if flush is not None and (chosen is None or fill(flush, within) > 0.5):
+        if flush is not None and (chosen is None or fill(flush, within) > 0.9):
             return flush
     if chosen is None:
         chosen = select(cells, connected(cells, use & within), within, gravity)
@@ -272,17 +284,17 @@ def _grown(
     u: int,
     v: int,
     gravity: NDArray[np.float64] | None,
-    floor_height: float | None,
+    floor: Floor | None,
 ) -> NDArray[np.bool_]:
     """Cells of the surface around a pixel."""
     use = cells.ok.copy()
     row, column = (v - cells.y0) // cells.step, (u - cells.x0) // cells.step
     seeds = np.zeros(cells.shape, bool)
     seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
-    if gravity is not None and floor_height is not None:
-        floor = on_floor(cells, gravity, floor_height)
-        if not floor[row, column]:
-            use &= ~floor
+    if floor is not None:
+        ground = floor.holds(cells.points, cells.sigma)
+        if not ground[row, column]:
+            use &= ~ground
     backdrop = on_backdrop(cells, use, np.ones(cells.shape, bool), gravity)
     if not backdrop[row, column]:
         use &= ~backdrop
