@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.completion import Size
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.sim.depth_noise import DepthSensorModel
 from spatialgeo_ros.sim.furniture import Part
 from spatialgeo_ros.sim.renderer import RoomRenderer

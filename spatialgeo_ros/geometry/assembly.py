@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.cells import Cells
 from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.sizes import Size
 
 _TOUCHING = 0.15  # metres between pieces of one object
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
+_SMALL = 0.15  # of the object's cells, for a leg
+_SMALL_KIND = 0.8  # metres of width or depth
+_OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
 _LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
@@ -71,6 +75,7 @@ def select(
     label: NDArray[np.int64],
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
+    usual: Size | None = None,
 ) -> NDArray[np.bool_] | None:
     """Choose the surfaces that are the object; None when none can be.
 
@@ -79,6 +84,7 @@ def select(
         label: [h, w] connected surfaces, -1 where there is none.
         within: [h, w] cells inside the region.
         gravity: direction of falling [3], None when unknown.
+        usual: (width, depth, height) of this kind of object in metres, None when unknown.
     """
     pieces = _pieces(cells, label, within)
     if not pieces:
@@ -90,7 +96,7 @@ def select(
     for main in mains:
         if chosen is not None and any(piece is main for piece in chosen):
             continue  # it has joined a better one already
-        group = _grow(cells, main, pieces, bounds, gravity)
+        group = _grow(cells, main, pieces, bounds, gravity, usual)
         score = _score(group, bounds)
         if score > best:
             best, chosen = score, group
@@ -159,6 +165,7 @@ def _grow(
     pieces: list[_Piece],
     bounds: Extent,
     gravity: NDArray[np.float64] | None,
+    usual: Size | None,
 ) -> list[_Piece]:
     """Join to ``main`` every piece that is of the same object."""
     group = [main]
@@ -167,7 +174,7 @@ def _grow(
     while grew and loose:
         grew = False
         for piece in list(loose):
-            if _belongs(cells, piece, group, bounds, gravity):
+            if _belongs(cells, piece, group, bounds, gravity, usual):
                 group.append(piece)
                 loose.remove(piece)
                 grew = True
@@ -180,14 +187,20 @@ def _belongs(
     group: list[_Piece],
     bounds: Extent,
     gravity: NDArray[np.float64] | None,
+    usual: Size | None,
 ) -> bool:
     """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
 
     It is when it nearly touches the object in space. A piece that stays inside the region also is
-    when it stands above or below the object (the far leg of a table), when something nearer covers
-    the whole gap between the two in the image (one object, seen on both sides of a post), or when
-    the object without it ends short of a side of its region; never when it is nearer to the camera
-    than the object, as an occluder is.
+
+    - when it stands above or below the object (the far leg of a table),
+    - when something nearer covers the whole gap between the two in the image (one object, seen on
+      both sides of a post),
+    - when the object without it ends short of a side of its region,
+    - when it is seen below the object and both together still have the usual size of their kind
+      (the far legs of a chair);
+
+    never when it is nearer to the camera than the object, as an occluder is.
     """
     part = piece.thinned(120)
     whole = _Piece(
@@ -211,9 +224,40 @@ def _belongs(
         return False
     if gravity is not None and _level(part, whole, gravity):
         return True
+    if gravity is not None and usual is not None and _under(piece, group):
+        if _fits(part, whole, gravity, usual):
+            return True
     if _covered(cells, part.at, whole.at):
         return True
     return group[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
+
+
+def _fits(piece: _Piece, whole: _Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
+    """Tell whether whole and piece together still have the usual size of their kind.
+
+    Only for small kinds: the sizes of large ones vary by more than things stand apart.
+    """
+    if max(usual[:2]) > _SMALL_KIND:
+        return False
+    level = level_frame(gravity).T.astype(np.float32)
+    points = np.concatenate([piece.points, whole.points]) @ level
+    found = fit_footprint(points[:, [0, 2]])
+    sides = np.sort(found.high - found.low)
+    limits = np.sort(np.array(usual[:2])) * _OVERSIZE
+    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * _OVERSIZE)
+
+
+def _under(piece: _Piece, group: list[_Piece]) -> bool:
+    """Tell whether a small piece is seen below the group: its columns have the group above them."""
+    at = np.concatenate([p.at for p in group])
+    if len(piece.at) > _SMALL * len(at):
+        return False
+    width = int(max(at[:, 1].max(), piece.at[:, 1].max())) + 1
+    top, own = np.full(width, np.iinfo(np.int64).max), np.full(width, np.iinfo(np.int64).max)
+    np.minimum.at(top, at[:, 1], at[:, 0])
+    np.minimum.at(own, piece.at[:, 1], piece.at[:, 0])
+    columns = np.unique(piece.at[:, 1])
+    return bool((top[columns] < own[columns]).mean() > 0.7)
 
 
 def _level(piece: _Piece, whole: _Piece, gravity: NDArray[np.float64]) -> bool:

@@ -9,7 +9,6 @@ furniture looks like; what stands on the floor reaches down to it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,29 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 
-Size = tuple[float, float, float]
-
-#: Usual (width, depth, height) of furniture in metres, from common catalogue measures.
-TYPICAL_SIZES: dict[str, Size] = {
-    "sofa": (1.80, 0.88, 0.82),
-    "couch": (1.80, 0.88, 0.82),
-    "armchair": (0.85, 0.85, 0.90),
-    "bed": (2.00, 1.50, 0.55),
-    "table": (1.25, 0.78, 0.74),
-    "desk": (1.40, 0.70, 0.74),
-    "chair": (0.48, 0.50, 0.90),
-    "stool": (0.40, 0.40, 0.50),
-    "shelf": (0.90, 0.33, 1.75),
-    "bookcase": (0.90, 0.33, 1.75),
-    "cabinet": (1.00, 0.46, 0.90),
-    "dresser": (1.10, 0.50, 0.85),
-    "wardrobe": (1.20, 0.60, 2.00),
-    "fridge": (0.60, 0.65, 1.75),
-    "plant": (0.50, 0.50, 1.15),
-    "lamp": (0.40, 0.40, 1.50),
-    "door": (0.90, 0.06, 2.03),
-}
 _SIZE_SPREAD = 0.15  # standard deviation of a size within its kind, as a share
 _BLIND_SPREAD = 0.35  # the same for a guessed unseen side
 _STANDS = 0.35  # metres: whatever ends this little above the floor stands on it
@@ -69,15 +47,6 @@ class Completed:
     def sigma(self) -> float:
         """Standard deviation of the centre along its most uncertain direction, metres."""
         return float(np.sqrt(np.linalg.eigvalsh(self.covariance)[-1]))
-
-
-def usual_size(label: str, sizes: Mapping[str, Size]) -> Size | None:
-    """Usual size of the kind of object that a label names by its last known word, if any."""
-    for word in reversed(re.findall(r"[a-z]+", label.lower())):
-        for name in (word, word.removesuffix("s")):
-            if name in sizes:
-                return sizes[name]
-    return None
 
 
 def estimate_centre(

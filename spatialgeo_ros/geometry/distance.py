@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.geometry.completion import TYPICAL_SIZES, Completed, Size, estimate_centre
+from spatialgeo_ros.geometry.completion import Completed, estimate_centre
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
 Point = NDArray[np.float64]

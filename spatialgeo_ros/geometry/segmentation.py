@@ -9,6 +9,7 @@ surfaces that fills the box from side to side.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, Window, connected, make_cells
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
@@ -85,6 +87,7 @@ def segment_object(
     region: Region,
     gravity: ArrayLike | None = None,
     floor_height: float | None = None,
+    sizes: Mapping[str, Size] | None = None,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
@@ -98,6 +101,8 @@ def segment_object(
             and walls are taken to be upright.
         floor_height: of the camera above the floor in metres; looked for in the point map when
             None and gravity is known.
+        sizes: usual (width, depth, height) in metres by kind of object, found by the words of the
+            region's label; default :data:`TYPICAL_SIZES`, an empty mapping for none.
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
@@ -128,6 +133,7 @@ def segment_object(
         )
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = _share_inside(inside, cells) > 0.5
+    usual = usual_size(region.label, TYPICAL_SIZES if sizes is None else sizes)
     floor = None
     if down is not None and floor_height is not None:
         floor = Floor(down, floor_height)
@@ -136,7 +142,7 @@ def segment_object(
     elif region.type is RegionType.POINT:
         chosen = _grown(cells, x0, y0, down, floor)
     else:
-        chosen = _bounded(cells, within, down, floor)
+        chosen = _bounded(cells, within, down, floor, usual)
     if region.type is RegionType.MASK:
         mask = _settled(pointmap, inside, window)
     else:
@@ -239,6 +245,7 @@ def _bounded(
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     floor: Floor | None,
+    usual: Size | None,
 ) -> NDArray[np.bool_]:
     """Cells of the object that the region bounds."""
     use = cells.ok.copy()
@@ -246,14 +253,14 @@ def _bounded(
         use &= ~floor.holds(cells.points, cells.sigma)
     backdrop = on_backdrop(cells, use, ~within, gravity)
     standing = use & ~backdrop
-    chosen = select(cells, connected(cells, standing), within, gravity)
+    chosen = select(cells, connected(cells, standing), within, gravity, usual)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     if chosen is None or fill(chosen, within) < 0.45:
-        flush = select(cells, np.where(backdrop & within, 0, -1), within, gravity)
+        flush = select(cells, np.where(backdrop & within, 0, -1), within, gravity, usual)
         if flush is not None and (chosen is None or fill(flush, within) > 0.9):
             return flush
     if chosen is None:
-        chosen = select(cells, connected(cells, use & within), within, gravity)
+        chosen = select(cells, connected(cells, use & within), within, gravity, usual)
     return chosen if chosen is not None else np.zeros(cells.shape, bool)
 
 

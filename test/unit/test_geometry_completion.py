@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from geometry_scene import HEIGHT, Block, box_of, see
 
-from spatialgeo_ros.geometry.completion import TYPICAL_SIZES, estimate_centre, usual_size
+from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pointmap import DepthNoise
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
 
 KINECT = DepthNoise(0.0012, 0.0019)
 
