@@ -42,7 +42,7 @@ from spatialgeo_ros.language.relations import ObjectFacts
 from spatialgeo_ros.perception.answering import Measured, Subject, measured_answer
 from spatialgeo_ros.perception.mentions import Spotted, spot_objects
 from spatialgeo_ros.perception.observing import camera_of
-from spatialgeo_ros.perception.remembering import relative_pose
+from spatialgeo_ros.perception.remembering import relative_pose, require_distinct
 from spatialgeo_ros.perception.results import (
     Answer,
     FrameReference,
@@ -156,6 +156,7 @@ def _measure(perception: Perception, run: _Run, observation: Observation) -> Non
             spot.located = perception.measured_points(spot.seen_in, spot.found, observation)
             run.note(spot.located.note)
         located = [spot.located for spot in run.spotted if spot.located is not None]
+        require_distinct(located)
         run.estimates = _estimates(perception, run.intent, observation, located)
         subjects = [
             _subject(spot.name, thing, observation)

@@ -29,7 +29,11 @@ from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
 from spatialgeo_ros.perception.asking import ask_question
 from spatialgeo_ros.perception.locating import Found, Locator
 from spatialgeo_ros.perception.observing import FrameLifter, require_pointmap
-from spatialgeo_ros.perception.remembering import measure_located, remembered
+from spatialgeo_ros.perception.remembering import (
+    measure_located,
+    remembered,
+    require_distinct,
+)
 from spatialgeo_ros.perception.results import (
     Answer,
     LocatedObject,
@@ -208,6 +212,8 @@ class Perception:
             raise BadRequestError(f"{', '.join(lacking)} needs a second object")
         first = a if isinstance(a, LocatedObject) else self.locate(observation, a)
         second = b if b is None or isinstance(b, LocatedObject) else self.locate(observation, b)
+        if second is not None:
+            require_distinct((first, second))
         return [measure_located(observation.frame, kind, first, second) for kind in wanted]
 
     def ask(

@@ -9,13 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
+from spatialgeo_ros.memory.voxels import voxel_keys
 from spatialgeo_ros.perception.results import LocatedObject, Observation
+
+_SAME_VOXEL = 0.1  # m, grid on which surfaces seen from two places are compared
 
 
 def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:
@@ -58,6 +61,38 @@ def express(points: ObjectPoints, here_from_there: Pose) -> ObjectPoints:
         gravity=gravity,
         floor_height=height,
     )
+
+
+def require_distinct(things: Sequence[LocatedObject]) -> None:
+    """Refuse two phrases that led to one object: the distance between them would be a clean zero.
+
+    Only phrases can be mistaken; regions of the request are taken at their word.
+
+    Raises:
+        PhraseNotFoundError: names the phrase that was found with less certainty.
+    """
+    for index, a in enumerate(things):
+        for b in things[index + 1 :]:
+            if "request" in (a.how, b.how) or not _same_surface(a, b):
+                continue
+            surer, other = (a, b) if a.score >= b.score else (b, a)
+            raise PhraseNotFoundError(
+                f"'{other.label}' is not in view: what looks like it is the '{surer.label}'; "
+                "give a box, point or mask for one of them"
+            )
+
+
+def _same_surface(a: LocatedObject, b: LocatedObject) -> bool:
+    """Whether more than half of the smaller object's pixels, or of its space, are the other's."""
+    if a.frame is b.frame:
+        shared = int((a.points.mask & b.points.mask).sum())
+        return shared > 0.5 * min(a.points.mask.sum(), b.points.mask.sum())
+    try:
+        moved = relative_pose(a.frame, b.frame).apply(b.points.points)
+    except BadRequestError:
+        return False  # frames that cannot be compared
+    mine, theirs = (set(voxel_keys(p, _SAME_VOXEL).tolist()) for p in (a.points.points, moved))
+    return len(mine & theirs) > 0.5 * min(len(mine), len(theirs))
 
 
 def measure_located(

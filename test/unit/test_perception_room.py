@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from spatialgeo_ros.errors import PhraseNotFoundError
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
@@ -119,3 +120,19 @@ def test_the_floor_is_covered_at_height_zero(views: list[View], perception: Perc
     points = perception.coverage_points()
     assert np.percentile(points[:, 2], 1) == pytest.approx(0.0, abs=0.1)
     assert len(perception.keyframes()) == len(views)
+
+
+def test_two_phrases_for_one_object_are_refused(views: list[View], perception: Perception) -> None:
+    view = next(view for view in views if view.boxes)
+    box = next(iter(view.boxes.values()))
+    twice = tuple(
+        Region.from_box(*box.box, label, score) for label, score in (("sofa", 0.9), ("lamp", 0.6))
+    )
+    frame = replace(view.observation.frame, detections=twice, stamp_ns=10**11)
+    seen = perception.observe(frame)
+    with pytest.raises(PhraseNotFoundError, match="'lamp' is not in view.*'sofa'"):
+        perception.ask("how far is the sofa from the lamp?", seen)
+    with pytest.raises(PhraseNotFoundError, match="'lamp'"):
+        perception.measure(seen, [], "the lamp", "the sofa")
+    # Regions of a request are taken at their word.
+    assert perception.measure(seen, [], twice[0], twice[1])[0].valid
