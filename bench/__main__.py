@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("sampling", "image_conversion", "ingest")
+NAMES = ("sampling", "image_conversion", "ingest", "measuring")
 
 
 def main() -> int:

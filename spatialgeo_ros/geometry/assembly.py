@@ -137,7 +137,10 @@ def _thin_points(cells: Cells, use: NDArray[np.bool_]) -> tuple[NDArray[np.float
 
 
 def _gap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    return float(np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2).min()))
+    middle = a.mean(axis=0)  # near the origin float32 keeps the differences
+    a, b = a - middle, b - middle
+    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
+    return float(np.sqrt(max(float(squared.min()), 0.0)))
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ Point = NDArray[np.float64]
 #: An estimate whose standard deviation exceeds this share of it says nothing.
 _MOST_RELATIVE_SIGMA = 0.5
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
-_CLOSE_UP = 200  # pixels of each surface that are looked at for the nearest points
+_CLOSE_UP = 150  # pixels of each surface that are looked at for the nearest points
 _SKIPPED = 1  # nearest pixels passed over as possible outliers
 _OUTLINE_SHARE = 0.01  # of a nearest distance: standard deviation from the outlines found
 _CUT_SHARE = 0.03  # the same where a part of an object is out of sight
@@ -261,7 +261,9 @@ def _close_up(thing: ObjectPoints, towards: Point) -> Point:
     squared = (apart * apart).sum(axis=1)
     count = min(_CLOSE_UP, len(squared))
     pick = np.argpartition(squared, count - 1)[:count]
-    points = denoised_pixels(thing.mask, thing.points, thing.sigma, pick, reach=4)
+    x0, y0, x1, y1 = thing.box
+    part = thing.mask[y0 : y1 + 1, x0 : x1 + 1]
+    points = denoised_pixels(part, thing.points, thing.sigma, pick, reach=3)
     return points if thing.floor is None else points[~thing.floor.below(points)]
 
 

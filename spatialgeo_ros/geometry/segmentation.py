@@ -149,15 +149,17 @@ def segment_object(
         mask = _pixels(pointmap, cells, chosen, window)
         if region.type is RegionType.BOX or region.type is RegionType.POLYGON:
             mask &= inside
-    support = int(mask.sum())
+    x0, y0, x1, y1 = window
+    part = mask[y0:y1, x0:x1]
+    support = int(part.sum())
     if support < MIN_SUPPORT or not chosen.any():
         name = f"'{region.label}'" if region.label else "the region"
         raise TooLittleSupportError(
             f"only {support} measured pixels on {name} ({MIN_SUPPORT} needed); depth may be "
             "missing there, or the region holds only background"
         )
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
+    top, bottom, left, right = extent(part)
+    box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
     edge = 2 + cells.step
     truncated = box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
     total = support if region.type is RegionType.POINT else int(inside.sum())
@@ -171,8 +173,8 @@ def segment_object(
     return ObjectPoints(
         region.label,
         mask,
-        pointmap.points[mask],
-        pointmap.sigma[mask],
+        pointmap.points[y0:y1, x0:x1][part],
+        pointmap.sigma[y0:y1, x0:x1][part],
         pointmap.camera,
         pointmap.source,
         surface,

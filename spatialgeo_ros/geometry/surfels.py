@@ -137,7 +137,7 @@ def denoised_pixels(
     """Some measured pixels of an object, each moved along its ray onto the plane around it.
 
     Args:
-        mask: [H, W] bool, the object's pixels.
+        mask: [h, w] bool, the object's pixels in any window that holds them all.
         points: [N, 3] their points, in the order of ``np.nonzero(mask)``, metres.
         sigma: [N] their standard deviation of z, metres.
         pick: [K] which of them.
@@ -147,11 +147,11 @@ def denoised_pixels(
         [L, 3] points; those with fewer than six pixels on their plane are left out.
     """
     rows, columns = np.nonzero(mask)
-    top, left = rows.min(), columns.min()
-    q_image = np.full((np.ptp(rows) + 1 + 2 * reach, np.ptp(columns) + 1 + 2 * reach), np.nan)
-    q_image[rows - top + reach, columns - left + reach] = 1.0 / points[:, 2]
+    h, w = mask.shape
+    q_image = np.full((h + 2 * reach, w + 2 * reach), np.nan)
+    q_image[rows + reach, columns + reach] = 1.0 / points[:, 2]
     dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    at = (rows[pick] - top + reach)[:, None] + dv, (columns[pick] - left + reach)[:, None] + du
+    at = (rows[pick] + reach)[:, None] + dv, (columns[pick] + reach)[:, None] + du
     q = 1.0 / points[pick, 2].astype(np.float64)
     dq = q_image[at] - q[:, None]
     noise = sigma[pick] * q**2
