@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
-from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
@@ -44,6 +44,7 @@ ROWS = (
     "camera to object",
     "nearest points (visible, same estimator)",
     "nearest points (visible, exact)",
+    "nearest points (visible, exact), given masks",
     "nearest points (whole objects)",
     "centre to centre",
     "centre to centre, sizes unknown",
@@ -164,6 +165,7 @@ def compare(
     rays = frame.camera.rays()
     things: list[tuple[SceneObject, NDArray[np.float64], ObjectPoints | None]] = []
     ideal: list[ObjectPoints] = []
+    masked: list[ObjectPoints | None] = []
     seconds = []
     for index, thing in enumerate(frame.room.objects):
         seen = frame.segmentation == index
@@ -174,12 +176,9 @@ def compare(
             columns.min(), rows.min(), columns.max(), rows.max(), label=thing.name
         )
         start = time.perf_counter()
-        try:
-            found = segment_object(pointmap, region, gravity, height)
-        except TooLittleSupportError as error:
-            log.info("%s: %s", thing.name, error)
-            found = None
+        found = _segmented(pointmap, region, gravity, height)
         seconds.append(time.perf_counter() - start)
+        masked.append(_segmented(pointmap, Region.from_mask(seen, thing.name), gravity, height))
         ideal.append(segment_object(perfect, Region.from_mask(seen), gravity, height))
         visible = (rays[seen] * frame.depth[seen][:, None]).astype(np.float64)
         things.append((thing, visible[np.isfinite(visible[:, 2])], found))
@@ -203,6 +202,8 @@ def compare(
         _add(table, "nearest points (visible, same estimator)", same, Kind.NEAREST_POINTS, *pair)
         nearest = nearest_distance(seen_a, seen_b)
         _add(table, "nearest points (visible, exact)", nearest, Kind.NEAREST_POINTS, *pair)
+        row = "nearest points (visible, exact), given masks"
+        _add(table, row, nearest, Kind.NEAREST_POINTS, masked[i], masked[k])
         whole = nearest_distance(_surface(a), _surface(b))
         _add(table, "nearest points (whole objects)", whole, Kind.NEAREST_POINTS, *pair)
         offset = np.array(a.centre) - np.array(b.centre)
@@ -213,6 +214,16 @@ def compare(
         table["centre to centre, true visible surface"].add(centres, float(middle))
         _add(table, "horizontal", float(np.hypot(*offset[:2])), Kind.HORIZONTAL, *pair, sizes)
     return seconds
+
+
+def _segmented(
+    pointmap: PointMap, region: Region, gravity: NDArray[np.float64], height: float
+) -> ObjectPoints | None:
+    try:
+        return segment_object(pointmap, region, gravity, height)
+    except TooLittleSupportError as error:
+        log.info("%s", error)
+        return None
 
 
 def _add(
