@@ -29,8 +29,12 @@ def _claim_domain() -> int:
         path = Path(tempfile.gettempdir()) / f"spatialgeo_test_domain_{domain}.lock"
         try:
             lock = path.open("w")
+        except OSError:  # another user's
+            continue
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             continue
         _domain_lock = lock
         return domain
