@@ -21,6 +21,7 @@ demo: setup
 
 lint: setup
 	@tools/run ruff check .
+	@tools/run ruff format --check .
 	@tools/run mypy
 
 # The tests run also where lint has found something; either fails the target.

@@ -72,9 +72,7 @@ def _index(corner: str, count: int) -> int:
     return number - 1 if number > 0 else count + number
 
 
-def _read_colours(
-    archive: zipfile.ZipFile, path: str
-) -> dict[str, tuple[float, float, float]]:
+def _read_colours(archive: zipfile.ZipFile, path: str) -> dict[str, tuple[float, float, float]]:
     try:
         text = archive.read(path).decode("latin-1")
     except KeyError:  # some models name a library that is not there

@@ -102,8 +102,7 @@ def refurnish(room: Room, mixed: bool = False) -> Room:
         fitting = [
             models[int(k)]
             for k in order
-            if models[int(k)].kind == thing.kind
-            and models[int(k)].stretch(thing.size) <= _STRETCH
+            if models[int(k)].kind == thing.kind and models[int(k)].stretch(thing.size) <= _STRETCH
         ]
         body = None if keep else _first_body(fitting, thing)
         if body is None:
@@ -142,9 +141,7 @@ def _read_catalogue(file: Path) -> list[Model]:
         if not key.startswith("id#"):
             continue
         fields = {
-            name.split("#")[0]: value
-            for name, value in entries.items()
-            if name.endswith(key[2:])
+            name.split("#")[0]: value for name, value in entries.items() if name.endswith(key[2:])
         }
         kind = _kind(fields["name"].lower())
         path = fields["model"].lstrip("/")

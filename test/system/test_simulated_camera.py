@@ -112,9 +112,7 @@ def test_the_robot_moves_and_stands_still(ros, run_node):
 
 def test_several_cameras_look_in_all_directions(ros, run_node):
     truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
-    jpegs = ros.collect(
-        CompressedImage, "camera_2/image_raw/compressed", qos_profile_sensor_data
-    )
+    jpegs = ros.collect(CompressedImage, "camera_2/image_raw/compressed", qos_profile_sensor_data)
     run_node("simulated_camera", parameters={**EXACT, "cameras": 2, "compressed": True})
     wait_for(lambda: truth and jpegs, 90.0, "two cameras")
     scene = truth[-1]

@@ -108,9 +108,7 @@ def test_lengths_are_compared_in_metres(examiner):
 
 def test_an_invalid_length_counts_as_nothing(examiner):
     question = Question(PLAN[0], ("red chair",))
-    verdict = examiner.verdict(
-        question, answer(valid=False, distance=2.1, kind=0), Pose.identity()
-    )
+    verdict = examiner.verdict(question, answer(valid=False, distance=2.1, kind=0), Pose.identity())
     assert verdict.measured == "nothing"
     assert math.isnan(verdict.error)
 

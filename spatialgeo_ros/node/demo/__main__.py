@@ -64,8 +64,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--output", type=Path, default=Path("demo_output"), help="folder for pictures and logs")
     add("--profile", default="nano", help="model profile")
     add("--rate", type=float, default=4.0, help="frames per second of the simulated camera")
-    add("--detections", action="store_true", help="let the camera publish true boxes, so that the "
-        "nano CLIP need not find the objects (needs vision_msgs)")
+    add(
+        "--detections",
+        action="store_true",
+        help="let the camera publish true boxes, so that the "
+        "nano CLIP need not find the objects (needs vision_msgs)",
+    )
     add("--timeout", type=float, default=180.0, help="longest wait for the node to start, s")
     return parser.parse_args(arguments)
 

@@ -44,9 +44,7 @@ def coverage_map(robot: Robot, title: str) -> npt.NDArray[np.uint8] | None:
     for thing in scene.objects:
         pose = msg_to_pose(thing.pose)
         yaw = float(np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0]))
-        things.append(
-            MapObject(thing.label, pose.translation, (thing.size.x, thing.size.y), yaw)
-        )
+        things.append(MapObject(thing.label, pose.translation, (thing.size.x, thing.size.y), yaw))
     return draw_map(
         shown,
         path=robot.path,

@@ -176,9 +176,7 @@ class Examiner:
         away = hour_difference(float(said[1]), hour)
         return Verdict(f"{said[1]} o'clock", f"{hour} o'clock", f"{away:.0f} h")
 
-    def _comparison_verdict(
-        self, question: Question, answer: SpatialAnswer, pose: Pose
-    ) -> Verdict:
+    def _comparison_verdict(self, question: Question, answer: SpatialAnswer, pose: Pose) -> Verdict:
         a, b = question.objects
         facts = [self._truth.facts(pose, name) for name in (a, b)]
         holds = compare(question.template.family, *facts)
