@@ -332,11 +332,12 @@ def format_table(table: dict[str, Column]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, column in table.items():
+        one, two = column.within_sigmas(1), column.within_sigmas(2)
         lines.append(
             f"| {name} | {len(column.truth)} | {column.share_within(0.10):.1%} "
             f"| {column.share_within(0.25):.1%} | {column.median_error():.1%} "
             f"| {column.best_constant(0.10):.0%} / {column.best_constant(0.25):.0%} "
-            f"| {column.within_sigmas(1):.0%} / {column.within_sigmas(2):.0%} |"
+            f"| {'-' if np.isnan(one) else f'{one:.0%} / {two:.0%}'} |"
         )
     return "\n".join(lines)
 
