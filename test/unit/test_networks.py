@@ -40,7 +40,7 @@ def _profile() -> Profile:
     assert profile.geometry and profile.semantic and profile.language
     return replace(
         profile,
-        geometry=replace(profile.geometry, weights=file),
+        geometry=replace(profile.geometry, weights=file, relative_sigma=0.15),
         semantic=replace(profile.semantic, weights=file),
         language=replace(profile.language, weights=file, adapter_weights=file),
     )
