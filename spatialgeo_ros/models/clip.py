@@ -23,17 +23,6 @@ from spatialgeo_ros.models.backbones import conv_bn_relu
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
-# openai/clip-vit-large-patch14-336, the tower of LLaVA-1.5 and SpatialGeo.
-CLIP_VIT_L_336: dict[str, Any] = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "image_size": 336,
-    "patch_size": 14,
-    "hidden_act": "quick_gelu",
-}
-
 NANO_VISION_CONFIG: dict[str, Any] = {
     "hidden_size": 192,
     "intermediate_size": 512,

@@ -37,16 +37,6 @@ SIZE_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, flo
 }
 KINDS: tuple[str, ...] = tuple(SIZE_RANGES)
 
-#: Mean (width, depth, height) per kind, metres: the size prior for the unseen half of an object.
-MEAN_SIZES: dict[str, tuple[float, float, float]] = {
-    kind: (
-        round((low[0] + high[0]) / 2, 3),
-        round((low[1] + high[1]) / 2, 3),
-        round((low[2] + high[2]) / 2, 3),
-    )
-    for kind, (low, high) in SIZE_RANGES.items()
-}
-
 Size = tuple[float, float, float]
 Rgb = tuple[float, float, float]
 _WOOD: Rgb = (0.45, 0.30, 0.18)
