@@ -72,7 +72,9 @@ class StampPairing(Generic[I, D]):
             return self._pair_up_to(stamp_ns, Pair(image, None))
         self._images.append(_Waiting(stamp_ns, image, now))
         if len(self._images) > _CAPACITY:
-            self._images.popleft()
+            # The oldest one stays: it is the first to be overdue. Without it a camera that fills
+            # the queue within the wait would never get an image through when its depth fails.
+            del self._images[1]
             self.unmatched_images += 1
         return None
 

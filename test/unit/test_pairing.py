@@ -60,6 +60,20 @@ def test_failed_depth_lets_images_through_after_the_wait_then_at_once():
     assert pairs.unmatched_images == 2
 
 
+def test_a_fast_camera_is_not_starved_by_depth_that_was_promised_and_never_comes():
+    pairs = pairing()
+    passed = []
+    for n in range(200):  # 100 Hz: far more images within the wait than are kept
+        now = n * 0.01
+        assert pairs.add_image(n * 10 * MS, f"i{n}", now) is None
+        if (pair := pairs.overdue(now)) is not None:
+            passed.append((now, pair))
+    gaps = [b[0] - a[0] for a, b in zip(passed, passed[1:], strict=False)]
+    assert passed[0][0] <= 0.21
+    assert max(gaps) <= 0.21
+    assert all(pair.depth is None for _, pair in passed)
+
+
 def test_what_waits_is_bounded():
     pairs = pairing()
     for n in range(100):
