@@ -1,0 +1,76 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ``spatialgeo`` command: one module per sub-command, each with ``add_parser`` and ``run``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from spatialgeo_ros.cli import ask, measure, models
+from spatialgeo_ros.errors import SpatialGeoError
+
+#: In the order of the help text. They import networks and simulators only when they run.
+_COMMANDS = (ask, measure, models)
+
+#: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
+_DELEGATES = {
+    "replay": (
+        "spatialgeo_ros.node.replay",
+        "publish a recording (folder or bag) as a live camera",
+        "it needs ROS 2: source your installation and the workspace first",
+    ),
+    "train": (
+        "spatialgeo_ros.training.nano",
+        "train the nano profile from nothing",
+        "it needs the training extras: pip install mujoco torch transformers tqdm",
+    ),
+    "evaluate": (
+        "spatialgeo_ros.evaluation.nano",
+        "what a profile can do, on held-out simulated rooms",
+        "it needs the simulator: pip install mujoco",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status (0 done, 1 not possible and why, 2 wrong use)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in _DELEGATES:
+        return _delegate(arguments[0], arguments[1:])
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING)
+    try:
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except SpatialGeoError as error:
+        print(f"spatialgeo: {error}", file=sys.stderr)
+        return 1
+
+
+def _delegate(name: str, arguments: list[str]) -> int:
+    module, _, cure = _DELEGATES[name]
+    try:
+        program = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("spatialgeo_ros."):
+            raise  # generated messages are part of a built workspace, everything else of the code
+        print(f"spatialgeo {name}: {error.name} is not installed; {cure}", file=sys.stderr)
+        return 2
+    return int(program.main(arguments) or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spatialgeo", description="Metric answers about what a camera sees."
+    )
+    parser.add_argument("--verbose", action="store_true", help="say what is loaded")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    for name, (_, text, _) in _DELEGATES.items():
+        commands.add_parser(name, help=f"{text}; see 'spatialgeo {name} --help'", add_help=False)
+    return parser

@@ -1,0 +1,168 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments that the commands share (image, depth, camera, profile, regions), and reading them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spatialgeo_ros.errors import BadImageError, BadRequestError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.perception.results import Mount
+from spatialgeo_ros.sim.recordings import read_calibration
+
+#: Name of the one camera that a command's images come from.
+CAMERA = "image"
+
+
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """Add ``--image`` and the depth that belongs to it."""
+    parser.add_argument("--image", type=Path, required=True, help="colour image")
+    add_depth(parser)
+
+
+def add_depth(parser: argparse.ArgumentParser) -> None:
+    """Add ``--depth``."""
+    parser.add_argument(
+        "--depth", type=Path,
+        help="depth registered to the image: 16-bit PNG in millimetres, or .npy of float metres",
+    )  # fmt: skip
+
+
+def add_camera(parser: argparse.ArgumentParser) -> None:
+    """Add calibration and mount of the camera."""
+    parser.add_argument(
+        "--camera-info", metavar="FILE|FX,FY,CX,CY",
+        help="calibration file (ROS YAML, Open3D JSON) or the four numbers in pixels",
+    )  # fmt: skip
+    parser.add_argument("--mount-height", type=float, help="camera height above the floor, metres")
+    parser.add_argument("--mount-pitch", type=float, default=0.0, help="degrees it looks down")
+
+
+def add_model(parser: argparse.ArgumentParser, default_profile: str) -> None:
+    """Add the choice of profile and device."""
+    parser.add_argument("--profile", default=default_profile, help="model profile, or none")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
+    bits = parser.add_mutually_exclusive_group()
+    for flag, kind, text in (("4bit", "nf4", "4 bits (NF4)"), ("8bit", "int8", "8 bits")):
+        bits.add_argument(
+            f"--load-{flag}", dest="quantisation", action="store_const", const=kind,
+            default="profile", help=f"language model in {text}, whatever the profile says",
+        )  # fmt: skip
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add where the results go."""
+    parser.add_argument("--overlay", type=Path, help="write the annotated picture here (PNG)")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def load_perception(options: argparse.Namespace) -> Any:
+    """Load the facade that the options of :func:`add_model` and :func:`add_camera` describe."""
+    from spatialgeo_ros.perception import Perception
+
+    mounts = {}
+    if options.mount_height is not None:
+        pitch = math.radians(options.mount_pitch)
+        mounts[CAMERA] = Mount.from_pitch(options.mount_height, pitch)
+    return Perception.load(
+        options.profile, device=options.device, quantisation=options.quantisation, mounts=mounts
+    )
+
+
+def read_frame(options: argparse.Namespace) -> Frame:
+    """Read the frame that the options of :func:`add_image` and :func:`add_camera` describe.
+
+    Raises:
+        BadImageError: image or depth cannot be read.
+        BadRequestError: the calibration cannot be used.
+    """
+    image = read_image(options.image)
+    height, width = image.shape[:2]
+    camera = read_camera(options.camera_info, width, height) if options.camera_info else None
+    depth = read_depth(options.depth) if options.depth else None
+    return Frame(CAMERA, 0, "camera_optical_frame", image, camera, depth)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image file as RGB [H, W, 3] uint8.
+
+    Raises:
+        BadImageError: it is missing or no image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise BadImageError(f"{path} is missing or no image that can be read")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+
+
+def read_camera(text: str, width: int, height: int) -> PinholeCamera:
+    """Return the camera of ``--camera-info`` for images of this size, in pixels."""
+    numbers = _numbers(text)
+    if len(numbers) == 4:
+        fx, fy, cx, cy = numbers
+        return PinholeCamera(width, height, fx, fy, cx, cy)
+    return read_calibration(text, width, height)
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """Read depth [H, W]: uint16 millimetres of a PNG, or float32 metres of a .npy file.
+
+    Raises:
+        BadImageError: it is neither.
+    """
+    if path.suffix == ".npy":
+        try:
+            return np.load(path, allow_pickle=False).astype(np.float32)
+        except (OSError, ValueError) as error:
+            raise BadImageError(f"{path} cannot be read: {error}") from error
+    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
+        raise BadImageError(f"{path} must be a 16-bit single-channel PNG in millimetres, or .npy")
+    return np.asarray(depth, np.uint16)
+
+
+def read_region(text: str, label: str = "") -> Region:
+    """Return the region that a box, a point or a phrase on the command line means.
+
+    Raises:
+        BadRequestError: numbers that are neither a box nor a point.
+    """
+    numbers = _numbers(text)
+    if len(numbers) == 4:
+        x0, y0, x1, y1 = numbers
+        return Region.from_box(x0, y0, x1, y1, label)
+    if len(numbers) == 2:
+        return Region.from_point(numbers[0], numbers[1], label)
+    if numbers:
+        raise BadRequestError(f"'{text}' is neither a box x0,y0,x1,y1 nor a point u,v")
+    return Region.from_phrase(text)
+
+
+def read_labelled_region(text: str) -> Region:
+    """Return the region of ``--region [LABEL=]x0,y0,x1,y1`` or ``[LABEL=]u,v``.
+
+    Raises:
+        BadRequestError: there are no numbers, or too few.
+    """
+    label, separator, numbers = text.rpartition("=")
+    region = read_region(numbers, label if separator else "")
+    if not _numbers(numbers):
+        raise BadRequestError(f"--region {text}: expected [LABEL=]x0,y0,x1,y1 or [LABEL=]u,v")
+    return region
+
+
+def _numbers(text: str) -> list[float]:
+    """Return comma-separated numbers, or nothing when the text is anything else."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
