@@ -20,10 +20,10 @@ from spatialgeo_ros.models.backbones import Features, build_backbone
 from spatialgeo_ros.models.conv_stack import ConvStack
 from spatialgeo_ros.models.moge_geometry import (
     depth_to_points,
+    finish_maps,
     focal_from_fov_x,
     intrinsics_from_focal,
     recover_focal_shift,
-    remap_points,
     view_plane_uv,
 )
 
@@ -193,8 +193,24 @@ class MoGe2(nn.Module):
         """
         height, width = image.shape[-2:]
         aspect = width / height
-        rows, columns = self.base_grid(num_tokens, aspect)
-        fused, features = self.encoder(image, (rows, columns), prior, antialias)
+        fused, features = self.encoder(image, self.base_grid(num_tokens, aspect), prior, antialias)
+        raw = self.decode(fused, features, aspect)
+        size = (height, width) if upsample else None
+        return {"features": features, **finish_maps(raw, self.remap_output, size)}
+
+    def decode(self, fused: Tensor, features: Features, aspect: float) -> dict[str, Tensor]:
+        """Neck and heads at the decoder's own size, before any activation.
+
+        Args:
+            fused: ``[B, dim_out, rows, columns]`` from the encoder.
+            features: What the backbone saw, beside it.
+            aspect: Width over height of the image (not of the grid, which is rounded).
+
+        Returns:
+            What ``finish_maps`` takes: ``raw_points [B, 3, h, w]``, ``raw_normal [B, 3, h, w]``,
+            ``mask_logits [B, h, w]`` and ``log_scale [B]``, each where the head exists.
+        """
+        rows, columns = fused.shape[-2:]
         inputs: list[Tensor] = []
         for level in range(self.levels):
             uv = view_plane_uv(
@@ -207,24 +223,19 @@ class MoGe2(nn.Module):
                 parts.insert(0, features.skips[level - 1])
             inputs.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
         maps = self.neck(inputs)
-
-        def head(name: str) -> Tensor | None:
-            if not hasattr(self, name):
-                return None
-            out = getattr(self, name)(maps)[-1]
-            return F.interpolate(out, (height, width), mode="bilinear") if upsample else out
-
-        result: dict[str, Any] = {"features": features}
-        if (points := head("points_head")) is not None:
-            result["points"] = remap_points(points.permute(0, 2, 3, 1), self.remap_output)
-        if (normal := head("normal_head")) is not None:
-            result["normal"] = F.normalize(normal.permute(0, 2, 3, 1), dim=-1)
-        if (mask := head("mask_head")) is not None:
-            result["mask_logits"] = mask[:, 0]
-            result["mask"] = mask[:, 0].sigmoid()
+        raw: dict[str, Tensor] = {}
+        for name, key in (
+            ("points_head", "raw_points"),
+            ("normal_head", "raw_normal"),
+            ("mask_head", "mask_logits"),
+        ):
+            if hasattr(self, name):
+                raw[key] = getattr(self, name)(maps)[-1]
+        if "mask_logits" in raw:
+            raw["mask_logits"] = raw["mask_logits"][:, 0]
         if hasattr(self, "scale_head"):
-            result["metric_scale"] = self.scale_head(features.cls)[:, 0].exp()
-        return result
+            raw["log_scale"] = self.scale_head(features.cls)[:, 0]
+        return raw
 
     @torch.inference_mode()
     def infer(

@@ -9,6 +9,7 @@ Formulas of MoGe (Wang et al., CVPR 2025) and MoGe-2 (2025). Point maps are in t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,41 @@ def remap_points(points: Tensor, mode: str) -> Tensor:
         xy, z = points.split([2, 1], dim=-1)
         return torch.cat([xy.sinh(), z.exp()], dim=-1)
     raise ValueError(f"unknown output remap '{mode}'")
+
+
+def finish_maps(
+    raw: Mapping[str, Tensor], remap: str, size: tuple[int, int] | None = None
+) -> dict[str, Tensor]:
+    """Activate what MoGe-2's heads gave.
+
+    Stays outside exported graphs: the maps are enlarged before the remap, to whatever size the
+    caller's image has, and ``exp`` of a far point or a large scale overflows float16 (above 11.09).
+
+    Args:
+        raw: ``raw_points [B, 3, h, w]``, ``raw_normal [B, 3, h, w]``, ``mask_logits [B, h, w]``,
+            ``log_scale [B]``; each may be missing.
+        remap: See ``remap_points``.
+        size: Rows and columns wanted, bilinear; None keeps the maps' own.
+
+    Returns:
+        ``points [B, H, W, 3]`` affine, ``normal [B, H, W, 3]`` unit, ``mask [B, H, W]`` in [0, 1]
+        with ``mask_logits`` beside it, ``metric_scale [B]``.
+    """
+
+    def enlarged(maps: Tensor) -> Tensor:
+        return maps if size is None else F.interpolate(maps, size, mode="bilinear")
+
+    result: dict[str, Tensor] = {}
+    if "raw_points" in raw:
+        result["points"] = remap_points(enlarged(raw["raw_points"]).permute(0, 2, 3, 1), remap)
+    if "raw_normal" in raw:
+        result["normal"] = F.normalize(enlarged(raw["raw_normal"]).permute(0, 2, 3, 1), dim=-1)
+    if "mask_logits" in raw:
+        result["mask_logits"] = enlarged(raw["mask_logits"][:, None])[:, 0]
+        result["mask"] = result["mask_logits"].sigmoid()
+    if "log_scale" in raw:
+        result["metric_scale"] = raw["log_scale"].exp()
+    return result
 
 
 def solve_focal_shift(
