@@ -2,23 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Token-by-token generation with a causal language model: streaming, cancelling, prefix reuse.
 
-The model is any Hugging Face causal language model whose key-value cache can be cropped (LLaMA and
-its kin). Batch size is one: a robot asks one question at a time.
+The model is any Hugging Face causal language model whose key-value cache can be cropped (LLaMA,
+Qwen2.5-VL with its three-dimensional positions, and their kin). Batch size is one: a robot asks one
+question at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from spatialgeo_ros.language.incremental import IncrementalText
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer
-
-#: What a decoder puts for bytes that do not form a character yet.
-_INCOMPLETE = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,15 @@ class Sampling:
         temperature: 0 takes the likeliest token, else the logits are divided by it.
         top_p: with a temperature, the share of probability the candidates must cover.
         seed: of the sampling; None draws from the global generator.
+        repetition_penalty: divides positive and multiplies negative logits of tokens that stand in
+            the prompt or the answer already (Keskar et al. 2019, section 4.1); 1 does nothing.
     """
 
     max_new_tokens: int = 128
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         """Reject values no model could be sampled with.
@@ -47,6 +49,8 @@ class Sampling:
             raise ValueError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}")
         if not (self.temperature >= 0 and 0 < self.top_p <= 1):
             raise ValueError("temperature must be at least 0 and top_p in (0, 1]")
+        if not self.repetition_penalty > 0:
+            raise ValueError(f"repetition_penalty must be above 0, not {self.repetition_penalty}")
 
 
 @dataclass(frozen=True)
@@ -128,76 +132,6 @@ class PrefixCache:
                 self._cache.crop(-surplus)
 
 
-class IncrementalText:
-    """Turns tokens into pieces of text as they come; the pieces joined are the whole text.
-
-    A piece is held back while its last bytes form no character yet, and while its end could be the
-    beginning of the stop text.
-
-    Args:
-        tokenizer: decodes ids.
-        stop: text that ends the answer, or None.
-    """
-
-    def __init__(self, tokenizer: LanguageTokenizer, stop: str | None = None) -> None:
-        self.tokenizer = tokenizer
-        self.stop = stop
-        self.text = ""
-        self.stopped = False
-        self._ids: list[int] = []
-        self._window = 0  # tokens before it cannot change what follows any more
-        self._read = 0
-        self._pending = ""
-
-    def push(self, token: int) -> str:
-        """Add one token and return the text that is certain now ("" when none is)."""
-        self._ids.append(token)
-        # Decoding two neighbouring pieces together puts the space between them that decoding the
-        # second alone would lose.
-        before = self.tokenizer.decode(self._ids[self._window : self._read])
-        after = self.tokenizer.decode(self._ids[self._window :])
-        if after.endswith(_INCOMPLETE) or not after.startswith(before) or after == before:
-            return ""
-        self._window, self._read = self._read, len(self._ids)
-        return self._emit(after[len(before) :])
-
-    def flush(self) -> str:
-        """Return what was held back, at the end of the answer."""
-        before = self.tokenizer.decode(self._ids[self._window : self._read])
-        after = self.tokenizer.decode(self._ids[self._window :])
-        self._read = len(self._ids)
-        rest = after[len(before) :].rstrip(_INCOMPLETE) if after.startswith(before) else ""
-        piece = self._emit(rest)
-        if not self.stopped and self._pending:
-            self.text += self._pending
-            piece, self._pending = piece + self._pending, ""
-        return piece
-
-    def _emit(self, piece: str) -> str:
-        if self.stopped:
-            return ""
-        if self.stop is None:
-            self.text += piece
-            return piece
-        self._pending += piece
-        end = self._pending.find(self.stop)
-        if end >= 0:
-            self.stopped = True
-            certain, self._pending = self._pending[:end], ""
-        else:
-            held = _overlap(self._pending, self.stop)
-            cut = len(self._pending) - held
-            certain, self._pending = self._pending[:cut], self._pending[cut:]
-        self.text += certain
-        return certain
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest end of ``text`` that begins ``stop``."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)
-
-
 @torch.inference_mode()
 def generate(
     model: Any,
@@ -211,6 +145,9 @@ def generate(
     prefix: PrefixCache | None = None,
     prefix_key: Hashable = None,
     prefix_length: int = 0,
+    position_ids: Tensor | None = None,
+    prompt_ids: Sequence[int] = (),
+    end_ids: Collection[int] = (),
 ) -> Generation:
     """Generate an answer.
 
@@ -226,26 +163,38 @@ def generate(
         prefix_key: what these positions depend on, e.g. frame numbers and prompt template. Equal
             keys must mean equal embeddings.
         prefix_length: positions to cache, 0 to T - 1; 0 disables the cache.
+        position_ids: [1, T], or [3, 1, T] for M-RoPE (time, row, column); the answer continues in
+            every row after the largest of them. By default 0 to T - 1.
+        prompt_ids: token ids of the prompt, which the repetition penalty covers besides the answer;
+            negative ones (image placeholders) are no tokens.
+        end_ids: tokens that end the answer besides the tokenizer's end token.
 
     Returns:
         The answer so far when ``cancelled`` became true, with ``stopped == "cancelled"``.
 
     Raises:
-        ValueError: the prompt is empty or ``prefix_length`` leaves nothing to compute.
+        ValueError: the prompt is empty, ``prefix_length`` leaves nothing to compute, or
+            ``position_ids`` are not of the prompt's length.
     """
     sampling = sampling or Sampling()
     total = inputs_embeds.shape[1]
     if total == 0 or not 0 <= prefix_length < total:
         raise ValueError(f"prefix_length {prefix_length} must be below the prompt's {total} tokens")
+    if position_ids is not None and position_ids.shape[-1] != total:
+        raise ValueError(f"{position_ids.shape[-1]} position_ids for a prompt of {total} tokens")
+    first = None if position_ids is None else position_ids.amax() + 1
+    prompt = _Prompt(inputs_embeds, position_ids, first)
     is_cancelled = cancelled or (lambda: False)
     if is_cancelled():
         return Generation("", (), "cancelled", total)
     if prefix is None or prefix_length == 0:
         prefix, prefix_length = None, 0
     try:
-        cache, reused = _prefill(model, inputs_embeds, prefix, prefix_key, prefix_length)
+        cache, reused = _prefill(model, prompt, prefix, prefix_key, prefix_length)
         run = _Run(model, tokenizer, sampling, on_token, is_cancelled, stop)
-        stopped = run.decode(inputs_embeds[:, prefix_length:], cache)
+        run.seen.update(i for i in prompt_ids if i >= 0)
+        run.ends.update(end_ids)
+        stopped = run.decode(prompt, prefix_length, cache)
     except BaseException:
         # Whatever failed may have left the layers of the cache at different lengths.
         if prefix is not None:
@@ -256,8 +205,33 @@ def generate(
     return Generation(run.text, tuple(run.ids), stopped, total, reused, run.number)
 
 
+@dataclass(frozen=True)
+class _Prompt:
+    """The embedded prompt and its positions; the answer's begin at ``answer_position``."""
+
+    embeds: Tensor
+    position_ids: Tensor | None
+    answer_position: Tensor | None
+
+    def part(self, start: int, end: int | None = None) -> dict[str, Tensor]:
+        """Arguments of the model for positions ``start`` to ``end`` of the prompt."""
+        arguments = {"inputs_embeds": self.embeds[:, start:end]}
+        if self.position_ids is not None:
+            arguments["position_ids"] = self.position_ids[..., start:end]
+        return arguments
+
+    def answer_token(self, token: int, index: int) -> dict[str, Tensor]:
+        """Arguments of the model for the answer's token number ``index``."""
+        device = self.embeds.device
+        arguments = {"input_ids": torch.tensor([[token]], device=device)}
+        if self.position_ids is not None and self.answer_position is not None:
+            place = self.answer_position + index
+            arguments["position_ids"] = place.expand(*self.position_ids.shape[:-1], 1)
+        return arguments
+
+
 def _prefill(
-    model: Any, embeds: Tensor, prefix: PrefixCache | None, key: Hashable, length: int
+    model: Any, prompt: _Prompt, prefix: PrefixCache | None, key: Hashable, length: int
 ) -> tuple[Any, int]:
     """Return a cache that holds the prefix, and how many positions of it were reused."""
     from transformers import DynamicCache
@@ -268,7 +242,7 @@ def _prefill(
     if cache is not None:
         return cache, length
     cache = DynamicCache()
-    model(inputs_embeds=embeds[:, :length], past_key_values=cache, use_cache=True, logits_to_keep=1)
+    model(**prompt.part(0, length), past_key_values=cache, use_cache=True, logits_to_keep=1)
     prefix.put(key, length, cache)
     return cache, 0
 
@@ -295,26 +269,31 @@ class _Run:
         self.number: NumberEstimate | None = None
         self.numbers = dict(zip(*tokenizer.number_tokens(), strict=True))
         self.generator: torch.Generator | None = None
+        self.seen: set[int] = set()
+        self.ends = set() if tokenizer.eos_id is None else {tokenizer.eos_id}
 
     @property
     def text(self) -> str:
         return self.pieces.text.strip()
 
-    def decode(self, embeds: Tensor, cache: Any) -> str:
-        """Generate until an end; returns why it ended."""
+    def decode(self, prompt: _Prompt, start: int, cache: Any) -> str:
+        """Generate from position ``start`` of the prompt until an end; returns why it ended."""
         if self.sampling.seed is not None:
-            self.generator = torch.Generator(embeds.device).manual_seed(self.sampling.seed)
-        inputs: dict[str, Tensor] = {"inputs_embeds": embeds}
+            device = prompt.embeds.device
+            self.generator = torch.Generator(device).manual_seed(self.sampling.seed)
+        inputs = prompt.part(start)
         stopped = "length"
-        for _ in range(self.sampling.max_new_tokens):
+        for index in range(self.sampling.max_new_tokens):
             if self.cancelled():
                 stopped = "cancelled"
                 break
             output = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
             logits = output.logits[0, -1].float()
-            token = choose_token(logits, self.sampling, self.generator)
+            penalised = _penalise(logits, self.seen, self.sampling.repetition_penalty)
+            token = choose_token(penalised, self.sampling, self.generator)
             self.ids.append(token)
-            if token == self.tokenizer.eos_id:
+            self.seen.add(token)
+            if token in self.ends:
                 stopped = "eos"
                 break
             if self.number is None and token in self.numbers:
@@ -323,7 +302,7 @@ class _Run:
             if self.pieces.stopped:
                 stopped = "stop"
                 break
-            inputs = {"input_ids": torch.tensor([[token]], device=embeds.device)}
+            inputs = prompt.answer_token(token, index)
         if stopped != "stop":
             self._say(self.pieces.flush())
         return stopped
@@ -331,6 +310,14 @@ class _Run:
     def _say(self, piece: str) -> None:
         if piece and self.on_token is not None:
             self.on_token(piece)
+
+
+def _penalise(logits: Tensor, seen: Collection[int], penalty: float) -> Tensor:
+    if penalty == 1 or not seen:
+        return logits
+    index = torch.tensor(sorted(seen), device=logits.device)
+    old = logits[index]
+    return logits.index_copy(0, index, torch.where(old < 0, old * penalty, old / penalty))
 
 
 def choose_token(logits: Tensor, sampling: Sampling, generator: torch.Generator | None) -> int:

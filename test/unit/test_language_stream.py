@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from spatialgeo_ros.language.incremental import IncrementalText
 from spatialgeo_ros.language.stream import (
-    IncrementalText,
     PrefixCache,
     Sampling,
     choose_token,
