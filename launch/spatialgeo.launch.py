@@ -28,7 +28,8 @@ ON_OFF = ["true", "false"]
 PARAMETERS = {
     "profile": ("profile", str, "model profile: a name in config/models/ or a YAML file"),
     "device": ("device", str, "where the networks run: auto, cpu, cuda"),
-    "load_4bit": ("load_4bit", bool, "load the language model in 4-bit NF4: true, false"),
+    "quantisation": ("quantisation", str, "linear layers of the language model: profile, none, "
+                     "nf4, int8"),
     "autostart": ("autostart", bool, "configure and activate by itself: true (the node's default); "
                   "false: drive it with `ros2 lifecycle set`"),
     "pose_source": ("pose_source", str, "camera poses from: auto, tf, odometry, none"),

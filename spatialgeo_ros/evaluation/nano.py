@@ -100,7 +100,7 @@ def depth_scores(
     """Compare depth predicted from the image alone with the truth, at full resolution."""
     if perception.networks is None:
         raise ValueError("the profile 'none' has no network to score")
-    predicted = perception.networks.depth(seen.frame.image, frame.camera, seen.mount, seen.visual)
+    predicted = perception.networks.depth(seen.view)
     size = (frame.camera.width, frame.camera.height)
     depth = cv2.resize(predicted.depth, size, interpolation=cv2.INTER_LINEAR)
     valid = np.isfinite(frame.depth)
@@ -147,9 +147,8 @@ def ask_about(
     for question in make_questions(usable, rng, questions):
         regions = [masks[k] for k in question.regions]
         text = perception.networks.answer(
-            seen.frame.image, frame.camera, seen.mount, question.question, regions,
-            question.family, seen.visual, None, None,
-        )  # fmt: skip
+            seen.view, question.question, regions, question.family
+        )
         yield question, text
 
 
@@ -221,7 +220,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="also write the summary here")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
-    perception = Perception.load(arguments.profile, load_4bit=arguments.load_4bit)
+    perception = Perception.load(
+        arguments.profile, quantisation="nf4" if arguments.load_4bit else "profile"
+    )
     report = evaluate(perception, arguments.frames, arguments.questions)
     print(format_report(report))
     if arguments.json:

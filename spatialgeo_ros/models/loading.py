@@ -87,7 +87,7 @@ def load_language(
     num_tokens: int | None,
     *,
     device: torch.device | str = "cpu",
-    load_4bit: bool | None = None,
+    quantisation: str | None = None,
 ) -> SpatialGeoModel:
     """Build and load language model and adapter around towers that are loaded already.
 
@@ -97,7 +97,7 @@ def load_language(
         geometry: MoGe-2, shared too.
         num_tokens: Patches for MoGe-2.
         device: Where the language model and adapter go.
-        load_4bit: NF4; None takes the profile's setting.
+        quantisation: "none" or "nf4"; None takes the profile's setting.
 
     Raises:
         ModelLoadError: Names the file or tensor that is wrong.
@@ -112,7 +112,7 @@ def load_language(
     )
     _fill(model.language_model, part.weights)
     _fill(model.adapter, part.adapter_weights)
-    if part.load_4bit if load_4bit is None else load_4bit:
+    if (part.quantisation if quantisation is None else quantisation) == "nf4":
         quantise_nf4(model.language_model, device)
     else:
         nn.Module.to(model.language_model, device)
@@ -121,7 +121,7 @@ def load_language(
 
 
 def load_spatialgeo(
-    profile: Profile, device: str = "auto", load_4bit: bool | None = None
+    profile: Profile, device: str = "auto", quantisation: str | None = None
 ) -> SpatialGeoModel:
     """Load every network of a profile that has all three parts.
 
@@ -140,5 +140,5 @@ def load_spatialgeo(
         geometry,
         profile.geometry.num_tokens,
         device=target,
-        load_4bit=load_4bit,
+        quantisation=quantisation,
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,15 @@ class Section:
         value = self.get(key, kind, default)
         if value <= 0:
             raise ModelLoadError(f"{self._label(key)} must be positive, not {value}")
+        return value
+
+    def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
+        """Read one of several words."""
+        value: str = self.get(key, str, default)
+        if value not in choices:
+            raise ModelLoadError(
+                f"{self._label(key)} must be one of {', '.join(choices)}, not '{value}'"
+            )
         return value
 
     def words(self, key: str) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+# Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
+QUANTISATIONS = ("none", "nf4", "int8")
+
+
 @dataclass(frozen=True)
 class ImageInput:
     """What the networks are given.
@@ -137,7 +141,7 @@ class LanguagePart:
         tokenizer: File or folder.
         prompt: Name of the prompt template.
         max_new_tokens: Longest answer.
-        load_4bit: Quantise to NF4 unless the caller says otherwise.
+        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
     """
 
     config: Mapping[str, Any]
@@ -147,7 +151,7 @@ class LanguagePart:
     tokenizer: Path
     prompt: str
     max_new_tokens: int
-    load_4bit: bool
+    quantisation: str
 
 
 @dataclass(frozen=True)
@@ -315,7 +319,7 @@ def _language(section: Section | None) -> LanguagePart | None:
         tokenizer=section.file("tokenizer"),
         prompt=section.get("prompt", str),
         max_new_tokens=section.positive("max_new_tokens", int),
-        load_4bit=section.get("load_4bit", bool, False),
+        quantisation=section.choice("quantisation", QUANTISATIONS, "none"),
     )
     section.finish()
     return part

@@ -19,7 +19,7 @@ def load_perception(config: Config) -> Any:
     return Perception.load(
         config.profile,
         device=config.device,
-        load_4bit=config.load_4bit,
+        quantisation=config.quantisation,
         threads=config.threads,
         encode=config.encode,
         keyframes=config.keyframes,

@@ -97,7 +97,8 @@ NODE_TABLE: tuple[Spec, ...] = (
     Spec("profile", "nano", "Model profile: a name in config/models/ or the path of a YAML file"),
     Spec("device", "auto", "Where the networks run: auto, cpu, cuda or cuda:<n>"),
     Spec("threads", 0, "CPU threads of the networks; 0 lets PyTorch choose", "", 0, 256),
-    Spec("load_4bit", False, "Load the language model in 4-bit NF4"),
+    Spec("quantisation", "profile", "Linear layers of the language model: profile takes what the "
+         "profile says", choices=("profile", "none", "nf4", "int8")),
     Spec("encode", "on_demand", "When the networks run: on_demand only for what a request or "
          "missing depth needs, always on every processed frame", choices=("on_demand", "always")),
     Spec("keyframes", 16, "Most keyframes kept for coverage and for questions", "", 1, 128),

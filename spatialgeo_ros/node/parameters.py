@@ -68,7 +68,7 @@ class Config:
     profile: str
     device: str
     threads: int
-    load_4bit: bool
+    quantisation: str
     encode: str
     keyframes: int
     voxel_size: float

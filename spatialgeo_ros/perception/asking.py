@@ -25,6 +25,7 @@ from spatialgeo_ros.errors import (
     NoCameraInfoError,
     NoGeometryError,
     NoLanguageModelError,
+    PhraseNotFoundError,
     SpatialGeoError,
     TooLittleSupportError,
 )
@@ -39,9 +40,9 @@ from spatialgeo_ros.language.intent import (
     parse_question,
 )
 from spatialgeo_ros.language.relations import ObjectFacts
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.perception.answering import Measured, Subject, measured_answer
 from spatialgeo_ros.perception.mentions import Spotted, spot_objects
-from spatialgeo_ros.perception.observing import camera_of
 from spatialgeo_ros.perception.remembering import relative_pose, require_distinct
 from spatialgeo_ros.perception.results import (
     Answer,
@@ -75,6 +76,14 @@ class _Run:
     problem: SpatialGeoError | None = None
     language_text: str = ""
     language_names: list[str] = field(default_factory=list)
+    context: list[Frame] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """What the objects of the question are called, found or not."""
+        if self.spotted:
+            return [spot.name for spot in self.spotted]
+        return [mention.phrase or mention.label for mention in self.intent.objects]
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -107,8 +116,7 @@ def ask_question(
     _check(cancelled)
     if run.intent.family != OPEN:
         with run.stage("locate"):
-            run.spotted = spot_objects(perception, run.intent, observation, regions)
-            run.note(*(spot.found.note for spot in run.spotted))
+            _locate(perception, run, observation, regions)
         _check(cancelled)
         with run.stage("measure"):
             _measure(perception, run, observation)
@@ -120,7 +128,7 @@ def ask_question(
         run.measured,
         run.language_text,
         run.language_names,
-        [spot.name for spot in run.spotted],
+        run.names,
     )
     text = _final_text(perception, run, observation)
     run.timings["total"] = time.perf_counter() - started
@@ -149,8 +157,30 @@ def _check(cancelled: Callable[[], bool] | None) -> None:
 # Measuring
 
 
+def _locate(
+    perception: Perception, run: _Run, observation: Observation, regions: Sequence[Region]
+) -> None:
+    """Find the objects of the question.
+
+    Where nothing can look for words, a language model of free wording can still be asked: it looks
+    at the image itself. Words that were looked for and not found stay an error.
+    """
+    try:
+        run.spotted = spot_objects(perception, run.intent, observation, regions)
+    except PhraseNotFoundError as error:
+        networks = perception.networks
+        free = networks is not None and networks.has_language and not networks.canonical_only
+        if perception.locator.can_ground or observation.frame.detections or not free:
+            raise
+        run.problem = error
+        run.note(f"not measured: {error}")
+    run.note(*(spot.found.note for spot in run.spotted))
+
+
 def _measure(perception: Perception, run: _Run, observation: Observation) -> None:
     """Measure what the question asks; what cannot be measured is kept as the run's problem."""
+    if run.problem is not None:
+        return
     try:
         for spot in run.spotted:
             spot.located = perception.measured_points(spot.seen_in, spot.found, observation)
@@ -233,34 +263,50 @@ def _tell(
         run.note("no language model in this profile: answered from measurements alone")
         return
     views = {id(spot.seen_in.frame): spot.seen_in for spot in run.spotted}
-    if len(views) > 1:
+    if len(views) > 1 and not networks.context_views:
         run.note("language model not asked: it sees one image, the objects are in several")
         return
-    view = next(iter(views.values()), observation)
-    run.language_names = [_model_name(perception, spot.name) for spot in run.spotted]
-    wording = canonical_question(run.intent, run.language_names) if run.spotted else None
-    if wording is None and networks.canonical_only:
-        run.note("language model not asked: it was not trained for this kind of question")
-        return
-    height, width = view.frame.image.shape[:2]
-    masks = [
-        # The object's own pixels where they are known: that is what the model was trained with.
-        spot.located.points.mask
-        if spot.located is not None
-        else spot.found.region.rasterise(height, width)
-        for spot in run.spotted
-    ]
+    seen = observation if networks.context_views else next(iter(views.values()), observation)
+    run.language_names = [_model_name(perception, name) for name in run.names]
+    wording, masks = question, []
+    if networks.canonical_only:
+        canonical = canonical_question(run.intent, run.language_names) if run.spotted else None
+        if canonical is None:
+            run.note("language model not asked: it was not trained for this kind of question")
+            return
+        height, width = seen.frame.image.shape[:2]
+        wording = canonical
+        masks = [
+            # The object's own pixels where they are known: that is what it was trained with.
+            spot.located.points.mask
+            if spot.located is not None
+            else spot.found.region.rasterise(height, width)
+            for spot in run.spotted
+        ]
+    elif any(spot.found.how == "request" for spot in run.spotted):
+        run.note("the language model sees the image and the question, not the given regions")
+    earlier = _earlier(perception, seen, networks.context_views)
+    run.context = [view.frame for view in earlier]
     run.language_text = networks.answer(
-        view.frame.image,
-        camera_of(view.frame)[0],
-        view.mount,
-        wording or question,
+        seen.view,
+        wording,
         masks,
         run.intent.family,
-        view.visual,
+        [view.view for view in earlier],
         on_token,
         cancelled,
     ).strip()
+
+
+def _earlier(perception: Perception, newest: Observation, count: int) -> list[Observation]:
+    """Return up to ``count`` keyframes of the same camera from before, oldest first."""
+    kept: list[Observation] = [keyframe.payload for keyframe in perception.keyframes()]
+    same = [
+        one
+        for one in kept
+        if one.frame.camera == newest.frame.camera and one.frame.stamp_ns < newest.frame.stamp_ns
+    ]
+    return sorted(same, key=lambda one: one.frame.stamp_ns)[max(0, len(same) - count) :]
 
 
 def _model_name(perception: Perception, name: str) -> str:
@@ -305,11 +351,10 @@ def _told_estimate(run: _Run, verdict: LanguageVerdict) -> tuple[DistanceEstimat
     if run.measured is not None or not math.isfinite(verdict.value_m) or not run.intent.kinds:
         return ()
     kind = Kind[run.intent.kinds[0]]
-    names = [spot.name for spot in run.spotted]
-    nowhere = np.full(3, np.nan)
-    start, end = (names[0], names[1]) if len(names) > 1 else (names[0], "")
+    start, end, *_ = (*run.names, "", "")
     if kind is Kind.CAMERA_TO_OBJECT:
-        start, end = "camera", names[0]
+        start, end = "camera", start
+    nowhere = np.full(3, np.nan)
     return (
         DistanceEstimate(
             kind, start, end, verdict.value_m, math.nan, nowhere, nowhere, "language", True,
@@ -319,5 +364,5 @@ def _told_estimate(run: _Run, verdict: LanguageVerdict) -> tuple[DistanceEstimat
 
 
 def _frames(run: _Run, observation: Observation) -> tuple[FrameReference, ...]:
-    used = [observation.frame, *(spot.seen_in.frame for spot in run.spotted)]
+    used = [observation.frame, *(spot.seen_in.frame for spot in run.spotted), *run.context]
     return tuple(dict.fromkeys(frame_reference(frame) for frame in used))

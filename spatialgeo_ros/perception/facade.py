@@ -41,6 +41,7 @@ from spatialgeo_ros.perception.results import (
     Networks,
     Observation,
     SeenObject,
+    View,
 )
 
 __all__ = ["Answer", "LocatedObject", "Mount", "Observation", "Perception"]
@@ -90,7 +91,7 @@ class Perception:
         cls,
         profile: str,
         device: str = "auto",
-        load_4bit: bool = False,
+        quantisation: str = "profile",
         threads: int = 0,
         **options: Any,
     ) -> Perception:
@@ -99,7 +100,8 @@ class Perception:
         Args:
             profile: name in config/models or path of a YAML file; "none" for no networks.
             device: "auto", "cpu", "cuda" or "cuda:<n>".
-            load_4bit: quantise the language model to NF4.
+            quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
+                profile says.
             threads: of PyTorch on the CPU; 0 leaves its choice.
             options: keyword arguments of the constructor.
 
@@ -110,36 +112,28 @@ class Perception:
             return cls(None, **options)
         from spatialgeo_ros.perception.networks import load_networks
 
-        return cls(load_networks(profile, device, load_4bit, threads), **options)
+        return cls(load_networks(profile, device, quantisation, threads), **options)
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
         parse_question("how far is the chair?")  # compiles the patterns of the grammar
         if self.networks is None:
             return
-        image = np.full((480, 640, 3), 127, np.uint8)
         camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
-        cache: dict[str, Any] = {}
+        image = np.full((480, 640, 3), 127, np.uint8)
+        view = View(image, camera, self.networks.nominal_mount)
         mask = np.zeros((480, 640), bool)
         mask[200:300, 200:300] = True
         if self.networks.has_geometry:
-            self.networks.depth(image, camera, self.networks.nominal_mount, cache)
+            self.networks.depth(view)
         if self.networks.has_grounding:
             names = self.networks.vocabulary.names() or ("chair",)
-            self.networks.similarity(image, (*names, *self.networks.background_names), cache)
-        if self.networks.has_language:
+            self.networks.similarity(view, (*names, *self.networks.background_names))
+        if self.networks.has_language and self.networks.canonical_only:
             question = "how far is the object <region> from the camera ?"
-            self.networks.answer(
-                image,
-                camera,
-                self.networks.nominal_mount,
-                question,
-                [mask],
-                "camera_distance",
-                cache,
-                None,
-                None,
-            )
+            self.networks.answer(view, question, [mask], "camera_distance")
+        elif self.networks.has_language:
+            self.networks.answer(view, "How far is the wall?")
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.

@@ -206,9 +206,7 @@ class Locator:
         if self.vocabulary.kinds:
             return None  # a small network cannot know what it was never shown
         contrast = networks.background_names or _GENERIC_CONTRAST
-        logits = networks.similarity(
-            observation.frame.image, (phrase.text, *contrast), observation.visual
-        )
+        logits = networks.similarity(observation.view, (phrase.text, *contrast))
         return name_probabilities(logits)[0]
 
     def _doubt(
@@ -253,9 +251,7 @@ class Locator:
             return {}
         if "heat" not in cache:
             names = self.vocabulary.names()
-            logits = networks.similarity(
-                observation.frame.image, (*names, *networks.background_names), cache
-            )
+            logits = networks.similarity(observation.view, (*names, *networks.background_names))
             probability = name_probabilities(logits)
             cache["heat"] = dict(zip(names, probability[: len(names)], strict=True))
         heat: dict[str, npt.NDArray[np.float32]] = cache["heat"]

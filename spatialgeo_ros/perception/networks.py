@@ -35,20 +35,21 @@ from spatialgeo_ros.models.profiles import Profile, load_profile
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.weights import sha256_of, weight_bytes
-from spatialgeo_ros.perception.results import MonocularDepth, Mount
+from spatialgeo_ros.perception.results import MonocularDepth, Mount, View
 from spatialgeo_ros.perception.towers import FrameTowers
 from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 
 def load_networks(
-    name: str, device: str = "auto", load_4bit: bool = False, threads: int = 0
+    name: str, device: str = "auto", quantisation: str = "profile", threads: int = 0
 ) -> TorchNetworks:
     """Load a profile's networks.
 
     Args:
         name: of a profile, or the path of its YAML file.
         device: "auto", "cpu", "cuda" or "cuda:<n>".
-        load_4bit: NF4 for the language model, also where the profile does not ask for it.
+        quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
+            profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
 
     Raises:
@@ -71,7 +72,7 @@ def load_networks(
             geometry,
             None if profile.geometry is None else profile.geometry.num_tokens,
             device=target,
-            load_4bit=True if load_4bit else None,
+            quantisation=None if quantisation == "profile" else quantisation,
         )
     return TorchNetworks(profile, target, geometry, clip, language)
 
@@ -119,6 +120,7 @@ class TorchNetworks:
         self.has_geometry = geometry is not None
         self.has_grounding = clip is not None and grounding is not None
         self.has_language = language is not None
+        self.context_views = 0
         self.canonical_only = profile.language is not None and profile.language.prompt == "nano"
         mount = profile.camera
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)
@@ -132,15 +134,13 @@ class TorchNetworks:
         self._serials = itertools.count()
 
     @torch.inference_mode()
-    def depth(
-        self, image: np.ndarray, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
-    ) -> MonocularDepth:
-        """Predict metric depth of one frame; see ``results.Networks``."""
+    def depth(self, view: View) -> MonocularDepth:
+        """Predict depth of one view; see ``results.Networks``."""
         part = self._profile.geometry
         if self._geometry is None or part is None:
             raise ModelLoadError(f"profile '{self._profile.name}' has no geometry network")
-        box = self._towers.letterbox(image, cache)
-        z, mask = self._towers.metric(image, camera, mount, cache)
+        box = self._towers.letterbox(view)
+        z, mask = self._towers.metric(view)
         # Back from the letterboxed input to the camera image's view.
         rows, columns = z.shape
         size = (
@@ -152,19 +152,17 @@ class TorchNetworks:
         return MonocularDepth(z, mask, part.relative_sigma)
 
     @torch.inference_mode()
-    def similarity(
-        self, image: np.ndarray, names: Sequence[str], cache: dict[str, Any]
-    ) -> npt.NDArray[np.float32]:
+    def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Scaled patch-text cosines [n, h, w] over the camera image's own view."""
         if self._clip is None:
             raise ModelLoadError(f"profile '{self._profile.name}' has no CLIP tower")
-        patches = self._clip.patch_embedding(self._towers.clip_features(image, cache))[0]
+        patches = self._clip.patch_embedding(self._towers.clip_features(view))[0]
         texts = torch.stack([self._text_embedding(name) for name in names])
         scale = self._clip.logit_scale.exp().clamp(max=100)
         logits = (scale * texts @ patches.T).float().cpu().numpy()
         rows, columns = self._profile.image.grid
         maps = logits.reshape(len(names), rows, columns)
-        box = self._towers.letterbox(image, cache)
+        box = self._towers.letterbox(view)
         if box.content == box.target:
             return np.asarray(maps, np.float32)
         size = (
@@ -174,39 +172,32 @@ class TorchNetworks:
         return np.stack([box.resample(one, size, smooth=True) for one in maps])
 
     @torch.inference_mode()
-    def encode(
-        self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
-        cache: dict[str, Any],
-    ) -> None:
+    def encode(self, view: View) -> None:
         """Run both towers of a frame now."""
         if self._clip is not None:
-            self._towers.clip_features(image, cache)
+            self._towers.clip_features(view)
         if self._geometry is not None:
-            self._towers.predictions(image, camera, mount, cache)
+            self._towers.predictions(view)
 
     @torch.inference_mode()
     def answer(
         self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
+        view: View,
         question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        cache: dict[str, Any],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
+        regions: Sequence[npt.NDArray[np.bool_]] = (),
+        family: str = "open",
+        earlier: Sequence[View] = (),
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> str:
         """Generate an answer; see ``results.Networks``."""
         model, part, tokenizer = self._language, self._profile.language, self._tokenizer
         if model is None or part is None or tokenizer is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
+        cache = view.cache
         if "visual" not in cache:
-            features = self._towers.clip_features(image, cache)
-            layers = self._towers.predictions(image, camera, mount, cache)["features"].tokens()
+            features = self._towers.clip_features(view)
+            layers = self._towers.predictions(view)["features"].tokens()
             clip_embeds = model.adapter.project_clip(features)
             moge_embeds = model.adapter.project_moge(layers)
             visual, _ = model.visual_embeds(features, layers)
@@ -218,9 +209,7 @@ class TorchNetworks:
         ids = tokenizer.encode(prompt)
         region_embeds: Sequence[Tensor] | Tensor = ()
         if regions:
-            region_embeds = self._region_embeds(
-                image, camera, mount, regions, cache, clip_embeds, moge_embeds
-            )
+            region_embeds = self._region_embeds(view, regions, clip_embeds, moge_embeds)
         before = ids.index(IMAGE_ID)
         inputs = model.prepare_inputs(
             torch.tensor([ids], device=self._device), [visual[0]], region_embeds=region_embeds
@@ -274,37 +263,32 @@ class TorchNetworks:
 
     def _region_embeds(
         self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
+        view: View,
         regions: Sequence[npt.NDArray[np.bool_]],
-        cache: dict[str, Any],
         clip_embeds: Tensor,
         moge_embeds: Tensor,
     ) -> Tensor:
         """One embedding per region [R, D]: pooled tokens and the network's own geometry of it."""
         if self._language is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        box = self._towers.letterbox(image, cache)
-        z, valid = self._towers.metric(image, camera, mount, cache)
+        box = self._towers.letterbox(view)
+        z, valid = self._towers.metric(view)
         rows, columns = z.shape
+        camera = view.camera
         if camera is None:
             # Without calibration: the field of view of the simulated camera the nano model knows.
-            fx = 525.0 / 640.0 * image.shape[1]
-            camera = PinholeCamera(
-                image.shape[1], image.shape[0], fx, fx,
-                (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2,
-            )  # fmt: skip
+            height, width = view.image.shape[:2]
+            fx = 525.0 / 640.0 * width
+            camera = PinholeCamera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2)
         rays = box.camera(camera).resized(columns, rows).rays()
         points = rays * np.where(valid, z, np.nan)[..., None]
+        gravity = None if view.mount is None else view.mount.gravity
         weights, statistics = [], []
         for region in regions:
             share = box.patch_weights(region, (rows, columns)).reshape(rows, columns)
             inside = share >= min(0.5, float(share.max()))
             weights.append(box.patch_weights(region, self._profile.image.grid))
-            statistics.append(
-                region_statistics(points, inside, None if mount is None else mount.gravity)
-            )
+            statistics.append(region_statistics(points, inside, gravity))
         embeds = self._language.adapter.region_embeddings(
             clip_embeds,
             moge_embeds,

@@ -35,7 +35,14 @@ from spatialgeo_ros.geometry.pointmap import (
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.perception.results import MonocularDepth, Mount, Networks, Observation
+from spatialgeo_ros.perception.results import (
+    MonocularDepth,
+    Mount,
+    Networks,
+    Observation,
+    View,
+)
+from spatialgeo_ros.perception.scaling import scale_by_floor
 
 #: Two images show the same view when their aspect ratios differ by less than this share.
 _ASPECT_TOLERANCE = 0.01
@@ -234,10 +241,11 @@ class FrameLifter:
                 else:
                     orientation = with_seen_floor(orientation, pointmap)
             if pointmap is None:
-                pointmap = self._monocular(frame, camera, orientation.mount, cache)
-                if pointmap is None:
-                    remarks += ("no depth: neither a sensor's nor a geometry network's",)
-                elif orientation.gravity is None and orientation.mount is not None:
+                view = View(frame.image, camera, orientation.mount, cache)
+                pointmap, more = self._metric(view, camera, orientation)
+                remarks += more
+                assumed = orientation.gravity is None and orientation.mount is not None
+                if pointmap is not None and assumed:
                     remarks += ("monocular depth assumes the profile's nominal camera mount",)
         return Observation(
             frame,
@@ -247,16 +255,14 @@ class FrameLifter:
             cache,
             degraded=remarks + orientation.remarks,
             mount=orientation.mount,
+            camera=camera,
         )
 
     def encode(self, observation: Observation) -> None:
         """Run every tower now, and fill the holes of sensor depth."""
         if self._networks is None:
             return
-        frame = observation.frame
-        self._networks.encode(
-            frame.image, camera_of(frame)[0], observation.mount, observation.visual
-        )
+        self._networks.encode(observation.view)
         if (aligned := self.aligned(observation)) is not None:
             observation.pointmap = aligned
 
@@ -265,9 +271,8 @@ class FrameLifter:
         sensor = observation.pointmap
         if sensor is None or sensor.source is not DepthSource.SENSOR:
             return None
-        monocular = self._monocular(
-            observation.frame, sensor.camera, observation.mount, observation.visual
-        )
+        prediction = self._predicted(observation.view)
+        monocular = None if prediction is None else monocular_pointmap(prediction, sensor.camera)
         if monocular is None:
             return None
         try:
@@ -276,11 +281,35 @@ class FrameLifter:
             return None
         return alignment.apply(monocular, sensor)
 
-    def _monocular(
-        self, frame: Frame, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
-    ) -> PointMap | None:
+    def _predicted(self, view: View) -> MonocularDepth | None:
         if self._networks is None or not self._networks.has_geometry:
             return None
-        if "monocular" not in cache:
-            cache["monocular"] = self._networks.depth(frame.image, camera, mount, cache)
-        return monocular_pointmap(cache["monocular"], camera)
+        if "monocular" not in view.cache:
+            view.cache["monocular"] = self._networks.depth(view)
+        prediction: MonocularDepth = view.cache["monocular"]
+        return prediction
+
+    def _metric(
+        self, view: View, camera: PinholeCamera, orientation: Orientation
+    ) -> tuple[PointMap | None, tuple[str, ...]]:
+        """The network's point map in metres, or None, and what to say about it."""
+        prediction = self._predicted(view)
+        pointmap = None if prediction is None else monocular_pointmap(prediction, camera)
+        if prediction is None or pointmap is None:
+            return None, ("no depth: neither a sensor's nor a geometry network's",)
+        if prediction.metric:
+            return pointmap, ()
+        unscaled = "the geometry network's depth has no scale of its own"
+        if orientation.gravity is None or orientation.height is None:
+            return None, (
+                f"no depth in metres: {unscaled}, and neither sensor depth nor the camera's height "
+                "above the floor (pose or mount) gives one",
+            )
+        metric = scale_by_floor(pointmap, orientation.gravity, orientation.height)
+        if metric is None:
+            return None, (
+                f"no depth in metres: {unscaled}, and the floor that would give one is not in view",
+            )
+        return metric, (
+            f"{unscaled}: scaled to a floor {orientation.height:.2f} m below the camera",
+        )

@@ -41,26 +41,43 @@ class Mount:
 
 
 @dataclass(frozen=True, eq=False)
-class MonocularDepth:
-    """Metric depth predicted from one image.
+class View:
+    """One image as the networks get it.
 
     Attributes:
-        depth: [h, w] float32 metres along the optical axis, any resolution of the same view.
+        image: [H, W, 3] uint8 RGB.
+        camera: calibration at the size of the image, or None when unknown.
+        mount: what is known of gravity and camera height, or None.
+        cache: of this image alone: networks keep there what they would otherwise compute again
+            (pixels on the device, tokens of the towers).
+    """
+
+    image: npt.NDArray[np.uint8]
+    camera: PinholeCamera | None
+    mount: Mount | None
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class MonocularDepth:
+    """Depth predicted from one image.
+
+    Attributes:
+        depth: [h, w] float32 along the optical axis, any resolution of the same view; metres, or
+            metres up to one unknown factor where ``metric`` is False.
         valid: [h, w] bool.
         relative_sigma: one standard deviation divided by depth, scalar or [h, w].
+        metric: whether the network knows the scale.
     """
 
     depth: npt.NDArray[np.float32]
     valid: npt.NDArray[np.bool_]
     relative_sigma: float | npt.NDArray[np.float32]
+    metric: bool = True
 
 
 class Networks(Protocol):
-    """What the facade needs of the loaded networks. All calls come from one thread.
-
-    ``cache`` is a dictionary that belongs to one frame: implementations keep there what they would
-    otherwise compute again (pixels on the device, tokens of the towers).
-    """
+    """What the facade needs of the loaded networks. All calls come from one thread."""
 
     model_id: str
     backend: str
@@ -75,40 +92,42 @@ class Networks(Protocol):
     grounding_threshold: float
     #: Whether the language model only understands questions in the wording it was trained with.
     canonical_only: bool
+    #: How many earlier views of the same camera the language model can look at besides the newest.
+    context_views: int
 
-    def depth(
-        self, image: np.ndarray, camera: PinholeCamera, mount: Mount | None, cache: dict[str, Any]
-    ) -> MonocularDepth:
-        """Predict metric depth; ``mount`` is what is known of gravity and camera height."""
+    def depth(self, view: View) -> MonocularDepth:
+        """Predict depth of a view whose camera is known."""
 
-    def similarity(
-        self, image: np.ndarray, names: Sequence[str], cache: dict[str, Any]
-    ) -> npt.NDArray[np.float32]:
+    def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Logits [len(names), h, w] of each name at each patch of the image."""
 
     def answer(
         self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
+        view: View,
         question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        cache: dict[str, Any],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
+        regions: Sequence[npt.NDArray[np.bool_]] = (),
+        family: str = "open",
+        earlier: Sequence[View] = (),
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> str:
-        """Let the language model answer; ``<region>`` k in ``question`` is mask k.
+        """Let the language model answer.
+
+        Args:
+            view: what is asked about.
+            question: ``<region>`` k in it is mask k.
+            regions: masks [H, W] of the view's image.
+            family: kind of the question, for the form of the answer.
+            earlier: at most ``context_views`` views from before, oldest first.
+            on_token: gets each piece of text as it comes.
+            cancelled: asked between tokens.
 
         Raises:
             CancelledError: ``cancelled`` became true between two tokens.
         """
 
-    def encode(
-        self, image: np.ndarray, camera: PinholeCamera | None, mount: Mount | None,
-        cache: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Run every tower now and keep the features in ``cache``."""
+    def encode(self, view: View) -> None:
+        """Run every tower now and keep the features in the view's cache."""
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -131,6 +150,7 @@ class Observation:
         degraded: what is missing or assumed, in words.
         keyframe: what the keyframe memory did with the frame, None when there was nothing to offer.
         mount: gravity and height as given to the geometry network (may be nominal).
+        camera: calibration at the size of the image, or None when unknown.
     """
 
     frame: Frame
@@ -142,6 +162,12 @@ class Observation:
     degraded: tuple[str, ...] = ()
     keyframe: Decision | None = None
     mount: Mount | None = None
+    camera: PinholeCamera | None = None
+
+    @property
+    def view(self) -> View:
+        """The image as the networks get it."""
+        return View(self.frame.image, self.camera, self.mount, self.visual)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,7 +134,7 @@ def test_four_bit_stays_close_and_is_smaller(saved: Path) -> None:
     pytest.importorskip("bitsandbytes")
     profile = load_profile(saved / "tiny.yaml")
     full = load_spatialgeo(profile, "cpu")
-    packed = load_spatialgeo(profile, "cpu", load_4bit=True)
+    packed = load_spatialgeo(profile, "cpu", quantisation="nf4")
     embeds = torch.randn(1, 12, 64, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
         expected = full.language_model(inputs_embeds=embeds).logits

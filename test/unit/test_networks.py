@@ -26,7 +26,7 @@ from spatialgeo_ros.models.spatialgeo import (
 )
 from spatialgeo_ros.perception import networks as module
 from spatialgeo_ros.perception.networks import TorchNetworks
-from spatialgeo_ros.perception.results import Mount
+from spatialgeo_ros.perception.results import Mount, View
 
 CAMERA = PinholeCamera(320, 240, 262.0, 262.0, 159.5, 119.5)
 MOUNT = Mount.from_pitch(0.9, 0.2)
@@ -69,6 +69,10 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
 
 
+def _view(image: np.ndarray, mount: Mount | None = MOUNT) -> View:
+    return View(image, CAMERA, mount)
+
+
 def _mask(x0: int, x1: int) -> np.ndarray:
     mask = np.zeros((240, 320), bool)
     mask[60:180, x0:x1] = True
@@ -95,19 +99,19 @@ def test_depth_runs_the_tower_once_per_frame(
         return original(self, *args, **options)
 
     monkeypatch.setattr(MoGe2, "forward", counted)
-    cache: dict[str, Any] = {}
-    first = loaded.depth(image, CAMERA, MOUNT, cache)
-    loaded.encode(image, CAMERA, MOUNT, cache)
-    loaded.answer(image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", cache, None, None)
+    view = _view(image)
+    first = loaded.depth(view)
+    loaded.encode(view)
+    loaded.answer(view, QUESTION, [_mask(40, 120)])
     assert len(runs) == 1
     assert first.depth.shape == first.valid.shape == (48, 64)
     assert first.relative_sigma == pytest.approx(0.15)
 
 
 def test_the_mount_reaches_the_geometry_network(loaded: TorchNetworks, image: np.ndarray) -> None:
-    low = loaded.depth(image, CAMERA, MOUNT, {}).depth
-    high = loaded.depth(image, CAMERA, Mount.from_pitch(1.6, 0.2), {}).depth
-    unknown = loaded.depth(image, CAMERA, None, {}).depth
+    low = loaded.depth(_view(image)).depth
+    high = loaded.depth(_view(image, Mount.from_pitch(1.6, 0.2))).depth
+    unknown = loaded.depth(_view(image, None)).depth
     assert not np.allclose(low, high)
     assert not np.allclose(low, unknown)
 
@@ -115,10 +119,10 @@ def test_the_mount_reaches_the_geometry_network(loaded: TorchNetworks, image: np
 def test_bars_of_other_aspects_are_cut_away(loaded: TorchNetworks) -> None:
     wide = np.zeros((180, 320, 3), np.uint8)
     camera = PinholeCamera(320, 180, 262.0, 262.0, 159.5, 89.5)
-    cache: dict[str, Any] = {}
-    assert loaded.depth(wide, camera, MOUNT, cache).depth.shape == (36, 64)
-    assert loaded.similarity(wide, ("red chair", "room"), cache).shape[0] == 2
-    rows, columns = loaded.similarity(wide, ("room",), cache).shape[1:]
+    view = View(wide, camera, MOUNT)
+    assert loaded.depth(view).depth.shape == (36, 64)
+    assert loaded.similarity(view, ("red chair", "room")).shape[0] == 2
+    rows, columns = loaded.similarity(view, ("room",)).shape[1:]
     assert columns == 8 and rows in (4, 5)
 
 
@@ -126,28 +130,25 @@ def test_similarity_is_the_scaled_cosine_the_network_was_trained_with(
     loaded: TorchNetworks, image: np.ndarray
 ) -> None:
     names = ("red chair", "blue table", "room")
-    logits = loaded.similarity(image, names, {})
+    logits = loaded.similarity(_view(image), names)
     assert logits.shape == (3, 6, 8)
     clip = loaded._clip
     assert clip is not None
     limit = float(clip.logit_scale.detach().exp())
     assert np.abs(logits).max() <= limit + 1e-4
-    again = loaded.similarity(image, names[::-1], {})
+    again = loaded.similarity(_view(image), names[::-1])
     np.testing.assert_allclose(again[::-1], logits, atol=1e-4)
 
 
 def test_answers_are_streamed_reuse_the_prefix_and_depend_on_the_region(
     loaded: TorchNetworks, image: np.ndarray
 ) -> None:
-    cache: dict[str, Any] = {}
     hits = loaded.describe()["prefix_hits"]
     pieces: list[str] = []
-    arguments = (image, CAMERA, MOUNT, QUESTION)
-    text = loaded.answer(
-        *arguments, [_mask(40, 120)], "camera_distance", cache, pieces.append, None
-    )
+    arguments = (_view(image), QUESTION, [_mask(40, 120)], "camera_distance")
+    text = loaded.answer(*arguments, on_token=pieces.append)
     assert "".join(pieces).strip() == text
-    same = loaded.answer(*arguments, [_mask(40, 120)], "camera_distance", cache, None, None)
+    same = loaded.answer(*arguments)
     assert same == text
     assert loaded.describe()["prefix_hits"] == hits + 1
 
@@ -156,8 +157,8 @@ def test_a_cancelled_answer_raises(loaded: TorchNetworks, image: np.ndarray) -> 
     pieces: list[str] = []
     with pytest.raises(CancelledError):
         loaded.answer(
-            image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", {}, pieces.append,
-            lambda: len(pieces) > 0,
+            _view(image), QUESTION, [_mask(40, 120)], on_token=pieces.append,
+            cancelled=lambda: len(pieces) > 0,
         )  # fmt: skip
     assert len(pieces) == 1
 
@@ -184,13 +185,14 @@ def test_the_prompt_equals_the_one_of_training(
 
     monkeypatch.setattr(module, "generate", spy)
     monkeypatch.setattr(adapter_type, "region_embeddings", keep)
-    cache: dict[str, Any] = {}
-    loaded.answer(image, CAMERA, MOUNT, QUESTION, [_mask(40, 120)], "", cache, None, None)
+    view = _view(image)
+    loaded.answer(view, QUESTION, [_mask(40, 120)])
 
     model, tokenizer = loaded._language, loaded._tokenizer
     assert model is not None and isinstance(tokenizer, LanguageTokenizer)
     ids = tokenizer.encode(template("nano").build(QUESTION, images=0), add_bos=False)
-    visual, _ = model.visual_embeds(cache["clip"], cache["geometry"]["features"].tokens())
+    features = view.cache["geometry"]["features"]
+    visual, _ = model.visual_embeds(view.cache["clip"], features.tokens())
     prefix, _ = model.prefix(visual, None, [tokenizer.bos_id])  # type: ignore[list-item]
     text = model.text_embeds(
         torch.tensor([ids]), regions[0], torch.zeros((1, len(ids)), dtype=torch.long)
@@ -201,7 +203,7 @@ def test_the_prompt_equals_the_one_of_training(
 def test_without_calibration_the_language_model_can_still_be_asked(
     loaded: TorchNetworks, image: np.ndarray
 ) -> None:
-    text = loaded.answer(image, None, None, QUESTION, [_mask(40, 120)], "", {}, None, None)
+    text = loaded.answer(View(image, None, None), QUESTION, [_mask(40, 120)])
     assert isinstance(text, str)
 
 
@@ -211,7 +213,7 @@ def test_a_closed_profile_answers_with_a_clear_error(image: np.ndarray) -> None:
     closed.close()
     assert not closed.has_geometry
     with pytest.raises(ModelLoadError, match="no geometry network"):
-        closed.depth(image, CAMERA, MOUNT, {})
+        closed.depth(_view(image))
 
 
 def test_grounding_without_a_tokenizer_is_refused() -> None:

@@ -29,7 +29,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.perception import Mount, Perception
-from spatialgeo_ros.perception.results import MonocularDepth
+from spatialgeo_ros.perception.results import MonocularDepth, View
 from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 WIDTH, HEIGHT = 320, 240
@@ -107,6 +107,8 @@ class FakeNetworks:
     nominal_mount = Mount.from_pitch(0.9, 0.0)
     has_geometry = has_grounding = has_language = canonical_only = True
     grounding_threshold = 0.3
+    context_views = 0
+    metric, error = True, 1.1  # a network errs in scale
 
     def __init__(self, reply: str = "2.00 meters", view: Pose | None = None) -> None:
         self.reply, self.view = reply, view or camera_pose()
@@ -115,38 +117,35 @@ class FakeNetworks:
         self.masks: list[Sequence[np.ndarray]] = []
         self.closed = False
 
-    def depth(
-        self, image: np.ndarray, camera: PinholeCamera, mount: Mount | None, cache: dict
-    ) -> MonocularDepth:
+    def depth(self, view: View) -> MonocularDepth:
         self.calls.append("depth")
-        small = render(self.view)[1][::4, ::4] * np.float32(1.1)  # a network errs in scale
-        return MonocularDepth(small, np.isfinite(small), 0.1)
+        small = render(self.view)[1][::4, ::4] * np.float32(self.error)
+        return MonocularDepth(small, np.isfinite(small), 0.1, self.metric)
 
-    def similarity(self, image: np.ndarray, names: Sequence[str], cache: dict) -> np.ndarray:
+    def similarity(self, view: View, names: Sequence[str]) -> np.ndarray:
         self.calls.append("similarity")
         logits = np.zeros((len(names), 6, 8), np.float32)
         logits[list(names).index("room")] = 5.0
         for name, colour, _, _ in THINGS:
-            where = (np.abs(image.astype(int) - colour) < 3).all(-1)
+            where = (np.abs(view.image.astype(int) - colour) < 3).all(-1)
             share = cv2.resize(where.astype(np.float32), (8, 6), interpolation=cv2.INTER_AREA)
             logits[list(names).index(name)] = 20.0 * share
         return logits
 
     def answer(
         self,
-        image: np.ndarray,
-        camera: PinholeCamera | None,
-        mount: Mount | None,
+        view: View,
         question: str,
-        regions: Sequence[np.ndarray],
-        family: str,
-        cache: dict,
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
+        regions: Sequence[np.ndarray] = (),
+        family: str = "open",
+        earlier: Sequence[View] = (),
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> str:
         self.calls.append("answer")
         self.questions.append(question)
         self.masks.append(regions)
+        self.earlier = earlier
         for piece in self.reply.split():
             if cancelled is not None and cancelled():
                 raise CancelledError("cancelled")
@@ -154,7 +153,7 @@ class FakeNetworks:
                 on_token(piece)
         return self.reply
 
-    def encode(self, image: np.ndarray, camera: Any, mount: Any, cache: dict) -> None:
+    def encode(self, view: View) -> None:
         self.calls.append("encode")
 
     def describe(self) -> dict[str, Any]:
@@ -492,8 +491,8 @@ def test_two_phrases_of_a_question_mean_two_objects() -> None:
     class Confused(FakeNetworks):
         """Takes every chair for a sofa as well, a little less likely."""
 
-        def similarity(self, image: np.ndarray, names: Sequence[str], cache: dict) -> np.ndarray:
-            logits = super().similarity(image, names, cache)
+        def similarity(self, view: View, names: Sequence[str]) -> np.ndarray:
+            logits = super().similarity(view, names)
             order = list(names)
             logits[order.index("red sofa")] = logits[order.index("red chair")] - 0.5
             return logits
@@ -566,3 +565,99 @@ def test_a_located_point_region_is_grown_to_its_object() -> None:
     assert located.region.type is RegionType.POINT
     truth = render(camera_pose())[2] == 1
     assert (located.points.mask & truth).sum() / truth.sum() > 0.8
+
+
+# Networks of other profiles: depth without a scale, free wording, several views
+
+
+class UnscaledNetworks(FakeNetworks):
+    """Depth up to one factor, as of MoGe 1."""
+
+    metric, error = False, 0.17
+
+
+def test_depth_without_a_scale_is_scaled_to_the_floor() -> None:
+    perception = Perception(UnscaledNetworks())
+    observation = perception.observe(frame(camera_pose(), depth=None))
+    assert observation.pointmap is not None
+    truth = render(camera_pose())[1]
+    ratio = observation.pointmap.depth / truth
+    assert np.nanmedian(ratio) == pytest.approx(1.0, abs=0.05)
+    assert any("scaled to a floor 0.90 m below" in reason for reason in observation.degraded)
+    (estimate,) = perception.measure(observation, [], box("red chair"))
+    assert estimate.distance == pytest.approx(1.8, abs=0.15)
+
+
+def test_depth_without_a_scale_or_a_height_is_not_taken_for_metres() -> None:
+    perception = Perception(UnscaledNetworks())
+    observation = perception.observe(frame(None, depth=None))
+    assert observation.pointmap is None
+    with pytest.raises(NoGeometryError, match="no scale of its own"):
+        perception.measure(observation, [], box("red chair"))
+
+
+def test_depth_without_a_scale_fills_the_holes_of_sensor_depth() -> None:
+    depth = render(camera_pose())[1].copy()
+    depth[:, :100] = 0.0
+    perception = Perception(UnscaledNetworks(), encode="always")
+    observation = perception.observe(frame(camera_pose(), depth=depth))
+    assert observation.pointmap is not None
+    assert observation.pointmap.source is DepthSource.MONOCULAR_ALIGNED
+    truth = render(camera_pose())[1]
+    error = np.abs(observation.pointmap.depth[:, :90] - truth[:, :90]) / truth[:, :90]
+    assert np.median(error) < 0.03
+
+
+class FreeNetworks(FakeNetworks):
+    """A language model of free wording without grounding, as of the 7B profiles."""
+
+    vocabulary = Vocabulary()
+    has_grounding = canonical_only = False
+
+
+def test_a_free_language_model_is_asked_when_nothing_can_look_for_words() -> None:
+    networks = FreeNetworks("{2.50 meters}")
+    perception = Perception(networks)
+    observation = perception.observe(frame(camera_pose()))
+    question = "How far is the chair from the table?"
+    answer = perception.ask(question, observation)
+    assert networks.questions == [question]
+    assert answer.text == "{2.50 meters} (said by the language model, not measured)"
+    assert answer.language_value_m == pytest.approx(2.5)
+    (told,) = answer.distances
+    assert (told.source, told.from_label, told.to_label) == ("language", "chair", "table")
+    assert any("cannot be looked for" in reason for reason in answer.degraded)
+    assert answer.agreement == "unknown"
+
+
+def test_a_free_language_model_is_checked_against_given_regions() -> None:
+    networks = FreeNetworks("{9.00 meters}")
+    perception = Perception(networks)
+    observation = perception.observe(frame(camera_pose()))
+    regions = (box("red chair", label="chair"), box("blue table", label="table"))
+    answer = perception.ask("How far is the chair from the table?", observation, regions)
+    assert answer.agreement == "disagree"
+    assert "9.00" not in answer.text
+    assert networks.masks == [[]]
+    assert any("not the given regions" in reason for reason in answer.degraded)
+
+
+def test_words_that_a_detector_does_not_see_stay_an_error() -> None:
+    perception = Perception(FreeNetworks())
+    seen = frame(camera_pose(), detections=(box("red chair", label="chair"),))
+    with pytest.raises(PhraseNotFoundError, match="door"):
+        perception.ask("How far is the door?", perception.observe(seen))
+
+
+def test_a_video_model_gets_the_keyframes_before_the_newest_view() -> None:
+    networks = FreeNetworks("in the kitchen")
+    networks.context_views = 2
+    perception = Perception(networks)
+    for number in range(4):
+        pose = camera_pose(x=0.5 * number)
+        observation = perception.observe(frame(pose, stamp_ns=1_000_000_000 * (number + 1)))
+    answer = perception.ask("What is this room used for?", observation)
+    assert answer.text.startswith("in the kitchen")
+    assert len(networks.earlier) == 2
+    stamps = [reference.stamp_ns for reference in answer.frames]
+    assert stamps == [4_000_000_000, 2_000_000_000, 3_000_000_000]
