@@ -136,7 +136,7 @@ def convert_dinov2_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Dinov2Backbone(nn.Module):
-    """DINOv2 on transformers' layers with the official position-embedding rule.
+    """DINOv2, plain or with registers, on transformers' layers with the official position rule.
 
     ``load_state_dict`` takes official key names (``blocks.0.attn.qkv.weight``) as well as
     transformers' own.
@@ -148,20 +148,18 @@ class Dinov2Backbone(nn.Module):
         Args:
             config: ``embed_dim``, ``depth``, ``num_heads`` and optionally ``mlp_ratio``,
                 ``patch_size``, ``img_size``, ``swiglu``, ``norm_eps``, ``interpolate_offset``,
-                ``interpolate_antialias``.
+                ``interpolate_antialias``, ``num_register_tokens`` (with registers, the position
+                rule is by size and antialiased unless the mapping says otherwise).
             layers: The blocks to read: the last n, or a list of block indices.
         """
         super().__init__()
-        if config.get("num_register_tokens", 0):
-            raise ModelLoadError(
-                "Dinov2Backbone has no register tokens; give the weights of a plain DINOv2"
-            )
+        registers = int(config.get("num_register_tokens", 0))
         depth = int(config["depth"])
         self.layers = tuple(range(depth - layers, depth) if isinstance(layers, int) else layers)
         self.dim = int(config["embed_dim"])
         self.patch_size = int(config.get("patch_size", 14))
-        self.offset = float(config.get("interpolate_offset", 0.1))
-        self.antialias = bool(config.get("interpolate_antialias", False))
+        self.offset = float(config.get("interpolate_offset", 0.0 if registers else 0.1))
+        self.antialias = bool(config.get("interpolate_antialias", registers > 0))
         self.skip_dims: tuple[int, ...] = ()
         self.by_size = False
         self.model = Dinov2Model(
@@ -177,14 +175,31 @@ class Dinov2Backbone(nn.Module):
                 qkv_bias=bool(config.get("qkv_bias", True)),
             )
         )
+        # Darcet et al. 2024, "Vision Transformers Need Registers": extra tokens without a place.
+        self.registers = registers
+        if registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, registers, self.dim))
         self.register_load_state_dict_pre_hook(_rename_official_keys)
 
-    def forward(self, image: Tensor, prior: Tensor | None = None) -> Features:
+    def position_embedding(self, grid: tuple[int, int]) -> Tensor:
+        """Position table ``[1, 1 + rows*columns, C]`` for a patch grid, class position first."""
+        return interpolate_position_embedding(
+            self.model.embeddings.position_embeddings,
+            grid,
+            offset=self.offset,
+            antialias=self.antialias,
+            by_size=self.by_size,
+        )
+
+    def forward(
+        self, image: Tensor, prior: Tensor | None = None, position: Tensor | None = None
+    ) -> Features:
         """Features of a normalised batch.
 
         Args:
             image: ``[B, 3, H, W]``, ImageNet-normalised, sides multiples of the patch size.
             prior: Must be None: official weights know no camera prior.
+            position: What ``position_embedding`` gave for this grid; computed here by default.
 
         Raises:
             ValueError: A prior was given.
@@ -195,20 +210,19 @@ class Dinov2Backbone(nn.Module):
         grid = (image.shape[2] // self.patch_size, image.shape[3] // self.patch_size)
         x = embeddings.patch_embeddings(image)
         x = torch.cat([embeddings.cls_token.expand(x.shape[0], -1, -1), x], dim=1)
-        position = interpolate_position_embedding(
-            embeddings.position_embeddings,
-            grid,
-            offset=self.offset,
-            antialias=self.antialias,
-            by_size=self.by_size,
-        )
+        if position is None:
+            position = self.position_embedding(grid)
         x = x + position.to(x.dtype)
+        if self.registers:
+            registers = self.register_tokens.expand(x.shape[0], -1, -1).to(x.dtype)
+            x = torch.cat([x[:, :1], registers, x[:, 1:]], dim=1)
         outputs = []
         for index, block in enumerate(self.model.encoder.layer):
             x = block(x)
             if index in self.layers:
                 outputs.append(self.model.layernorm(x))
-        maps = [o[:, 1:].transpose(1, 2).unflatten(2, grid) for o in outputs]
+        first = 1 + self.registers
+        maps = [o[:, first:].transpose(1, 2).unflatten(2, grid) for o in outputs]
         return Features(maps=maps, cls=outputs[-1][:, 0])
 
 
@@ -219,6 +233,9 @@ def _rename_official_keys(
     if prefix + "patch_embed.proj.weight" not in state:
         return
     official = {k[len(prefix) :]: state.pop(k) for k in list(state) if k.startswith(prefix)}
+    registers = official.pop("register_tokens", None)
+    if registers is not None:
+        state[prefix + "register_tokens"] = registers
     for key, tensor in convert_dinov2_state_dict(official).items():
         state[f"{prefix}model.{key}"] = tensor
 

@@ -108,18 +108,32 @@ class ClipVisionTower(nn.Module):
         """RGB ``[B, 3, H, W]`` in [0, 1] to CLIP's mean and standard deviation."""
         return (image - self.image_mean) / self.image_std
 
-    def _embed(self, pixel_values: Tensor) -> Tensor:
+    def position_embedding(self, grid: tuple[int, int]) -> Tensor:
+        """Position table ``[1, 1 + rows*columns, C]`` for a patch grid, class position first.
+
+        Raises:
+            ValueError: The tower has another, fixed grid.
+        """
+        embeddings = self.vision_model.embeddings
+        table = embeddings.position_embedding.weight[None]
+        if self.grid is None:
+            rows, columns = grid
+            tokens = table[:, :1].expand(-1, 1 + rows * columns, -1)  # only its shape is read
+            position: Tensor = embeddings.interpolate_pos_encoding(
+                tokens, rows * self.patch_size, columns * self.patch_size
+            )
+            return position
+        if grid != self.grid:
+            raise ValueError(f"this tower has a fixed grid of {self.grid} patches, not {grid}")
+        return table
+
+    def _embed(self, pixel_values: Tensor, position: Tensor | None = None) -> Tensor:
         embeddings = self.vision_model.embeddings
         patches = embeddings.patch_embedding(pixel_values)
-        grid = (patches.shape[2], patches.shape[3])
         x = patches.flatten(2).transpose(1, 2)
         x = torch.cat([embeddings.class_embedding.expand(x.shape[0], 1, -1).to(x), x], dim=1)
-        if self.grid is None:
-            position = embeddings.interpolate_pos_encoding(x, *pixel_values.shape[-2:])
-        elif grid == self.grid:
-            position = embeddings.position_embedding.weight[None]
-        else:
-            raise ValueError(f"this tower has a fixed grid of {self.grid} patches, not {grid}")
+        if position is None:
+            position = self.position_embedding((patches.shape[2], patches.shape[3]))
         return self.vision_model.pre_layrnorm(x + position.to(x.dtype))
 
     def encode(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,12 +153,13 @@ class ClipVisionTower(nn.Module):
             x = layer(x, None)
         return x, layers[-1](x, None)
 
-    def forward(self, pixel_values: Tensor) -> Tensor:
+    def forward(self, pixel_values: Tensor, position: Tensor | None = None) -> Tensor:
         """Patch features ``[B, P, C]``: ``hidden_states[-2]`` without the class token.
 
-        The last layer is not run: nothing reads it here.
+        The last layer is not run: nothing reads it here. ``position`` is what
+        ``position_embedding`` gave for this grid; computed here by default.
         """
-        x = self._embed(pixel_values)
+        x = self._embed(pixel_values, position)
         for layer in self.vision_model.encoder.layers[:-1]:
             x = layer(x, None)
         return self.patch_features(x)

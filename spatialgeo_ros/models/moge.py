@@ -72,6 +72,13 @@ NANO_CONFIG: dict[str, Any] = {
 }
 
 
+def resize_input(image: Tensor, size: tuple[int, int], antialias: bool = True) -> Tensor:
+    """Bilinear to rows and columns ``size``, as MoGe-2 fits images to its patch grid."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", antialias=antialias)
+
+
 class Encoder(nn.Module):
     """Backbone, ImageNet normalisation, and the summed 1x1 projections of its four layers."""
 
@@ -108,15 +115,21 @@ class Encoder(nn.Module):
             The fused map ``[B, dim_out, rows, columns]`` and the backbone's features.
         """
         size = (grid[0] * self.backbone.patch_size, grid[1] * self.backbone.patch_size)
-        if image.shape[-2:] != size:
-            image = F.interpolate(image, size, mode="bilinear", antialias=antialias)
-        if prior is not None and prior.shape[-2:] != size:
-            prior = F.interpolate(prior, size, mode="bilinear", antialias=antialias)
-        features = self.backbone((image - self.image_mean) / self.image_std, prior)
+        if prior is not None:
+            prior = resize_input(prior, size, antialias)
+        features = self.backbone(self.normalise(resize_input(image, size, antialias)), prior)
+        return self.fuse(features), features
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """RGB ``[B, 3, H, W]`` in [0, 1] to ImageNet's mean and standard deviation."""
+        return (image - self.image_mean) / self.image_std
+
+    def fuse(self, features: Features) -> Tensor:
+        """Sum of the projected maps, ``[B, dim_out, rows, columns]``."""
         fused = self.output_projections[0](features.maps[0])
         for projection, layer in zip(self.output_projections[1:], features.maps[1:], strict=True):
             fused = fused + projection(layer)
-        return fused, features
+        return fused
 
 
 class MoGe2(nn.Module):
