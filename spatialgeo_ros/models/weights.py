@@ -42,7 +42,7 @@ def verify_sha256(path: Path, expected: str) -> None:
     Raises:
         ModelLoadError: The hash differs, or the file is missing.
     """
-    _require_file(path)
+    require_file(path)
     actual = sha256_of(path)
     if actual != expected.lower():
         raise ModelLoadError(
@@ -51,7 +51,12 @@ def verify_sha256(path: Path, expected: str) -> None:
         )
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """Check that a file is there and could hold weights.
+
+    Raises:
+        ModelLoadError: It is missing, empty, or a git-lfs pointer.
+    """
     if not path.is_file():
         raise ModelLoadError(f"weight file {path} does not exist; download or train it first")
     if path.stat().st_size == 0:
@@ -76,20 +81,14 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ModelLoadError: Missing, damaged, of another format, or with anything but tensors in it.
     """
     path = Path(path)
-    _require_file(path)
+    require_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if path.suffix not in _PYTORCH_SUFFIXES:
         raise ModelLoadError(
             f"{path}: unknown kind of weight file; use .safetensors, {', '.join(_PYTORCH_SUFFIXES)}"
         )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelLoadError(
-            f"{path} cannot be read as plain tensors (damaged, or it holds code, which is never "
-            f"run): {str(error).splitlines()[0]}"
-        ) from error
+    content = load_pytorch(path)
     metadata: dict[str, Any] = {}
     if isinstance(content, dict):
         for key in ("model", "state_dict"):
@@ -97,12 +96,43 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 metadata = {k: v for k, v in content.items() if k != key}
                 content = content[key]
                 break
+    return named_tensors(content, path), metadata
+
+
+def load_pytorch(path: Path, *, mapped: bool = False) -> Any:
+    """Content of a PyTorch file that is plain data.
+
+    Args:
+        path: Of the file.
+        mapped: Map the tensors into memory instead of reading them; they must then be copied
+            before the file may change. Files of PyTorch before 1.6 cannot be mapped and are read.
+
+    Raises:
+        ModelLoadError: Damaged, or it holds code.
+    """
+    with path.open("rb") as stream:
+        archive = stream.read(4) == b"PK\x03\x04"
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ModelLoadError(
+            f"{path} cannot be read as plain tensors (damaged, or it holds code, which is never "
+            f"run): {str(error).splitlines()[0]}"
+        ) from error
+
+
+def named_tensors(content: Any, source: str | Path) -> dict[str, Tensor]:
+    """``content`` where it is a dict of tensors.
+
+    Raises:
+        ModelLoadError: It is something else.
+    """
     if not isinstance(content, dict):
-        raise ModelLoadError(f"{path} holds a {type(content).__name__}, not named tensors")
+        raise ModelLoadError(f"{source} holds a {type(content).__name__}, not named tensors")
     for name, value in content.items():
         if not isinstance(value, Tensor):
-            raise ModelLoadError(f"{path}: entry '{name}' is a {type(value).__name__}, no tensor")
-    return content, metadata
+            raise ModelLoadError(f"{source}: entry '{name}' is a {type(value).__name__}, no tensor")
+    return content
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -127,7 +157,7 @@ def tensor_shape(path: str | Path, name: str) -> tuple[int, ...]:
         ModelLoadError: The file cannot be read or has no such tensor.
     """
     path = Path(path)
-    _require_file(path)
+    require_file(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as stream:
             if name in stream.keys():
