@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("sampling", "image_conversion", "ingest", "measuring")
+NAMES = ("sampling", "image_conversion", "ingest", "measuring", "second_question")
 
 
 def main() -> int:
