@@ -1,0 +1,17 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""VGGT: geometry of a clip's frames from one feed-forward network, with its official weights."""
+
+from spatialgeo_ros.models.vggt.checkpoint import load_vggt, vggt_from_state
+from spatialgeo_ros.models.vggt.config import VggtConfig, config_from_tensors
+from spatialgeo_ros.models.vggt.model import Vggt
+from spatialgeo_ros.models.vggt.preprocess import load_images
+
+__all__ = [
+    "Vggt",
+    "VggtConfig",
+    "config_from_tensors",
+    "load_images",
+    "load_vggt",
+    "vggt_from_state",
+]
