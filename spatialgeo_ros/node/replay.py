@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.utilities import remove_ros_args
@@ -38,6 +36,7 @@ from spatialgeo_ros.node.camera_publisher import (
 )
 from spatialgeo_ros.node.conversions import ns_to_stamp, stamp_to_ns
 from spatialgeo_ros.node.pose_source import mount_pose
+from spatialgeo_ros.node.run_source import run_source
 from spatialgeo_ros.sim.bags import BagMessage, BagRecording
 from spatialgeo_ros.sim.recordings import FolderRecording, RecordedFrame, read_calibration
 from spatialgeo_ros.sim.replay_options import parse
@@ -288,31 +287,7 @@ def main(args: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if args is None else args
     options = parse(remove_ros_args(["replay", *arguments])[1:])
-    rclpy.init(args=["replay", *arguments])
-    logger = rclpy.logging.get_logger("replay")
-    node = None
-    try:
-        try:
-            node = Replay(options)
-        except SpatialGeoError as error:
-            logger.fatal(str(error))
-            return 2
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            executor.spin()
-        except (KeyboardInterrupt, ExternalShutdownException):
-            pass
-        node.close()
-        if node.failure is not None:
-            logger.fatal(node.failure)
-            return 1
-        return 0
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
+    return run_source("replay", lambda: Replay(options), ["replay", *arguments])
 
 
 if __name__ == "__main__":

@@ -19,12 +19,10 @@ from typing import Any
 import cv2
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.msg import SceneGroundTruth
 from spatialgeo_ros.node.camera_publisher import (
     BODY_FROM_OPTICAL,
@@ -34,6 +32,7 @@ from spatialgeo_ros.node.camera_publisher import (
 )
 from spatialgeo_ros.node.ground_truth import DetectionPublisher, ground_truth
 from spatialgeo_ros.node.parameters import Change, ParameterError, Spec
+from spatialgeo_ros.node.run_source import run_source
 from spatialgeo_ros.sim.depth_noise import DepthSensorModel
 from spatialgeo_ros.sim.path import BaseState, RobotPath
 from spatialgeo_ros.sim.renderer import Rendered, RendererUnavailableError, RoomRenderer
@@ -267,30 +266,7 @@ class SimulatedCamera(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the simulated camera until it is stopped; return the exit status."""
-    rclpy.init(args=args)
-    node = None
-    try:
-        try:
-            node = SimulatedCamera()
-        except (SpatialGeoError, ValueError) as error:
-            rclpy.logging.get_logger("simulated_camera").fatal(str(error))
-            return 2
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            executor.spin()
-        except (KeyboardInterrupt, ExternalShutdownException):
-            pass
-        node.close()
-        if node.failure is not None:
-            rclpy.logging.get_logger("simulated_camera").fatal(node.failure)
-            return 1
-        return 0
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
+    return run_source("simulated_camera", SimulatedCamera, args)
 
 
 if __name__ == "__main__":
