@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from transformers import Dinov2Config, Dinov2Model
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.dinov2_names import convert_dinov2_state_dict, official_dinov2_key
 
 DINOV2_VARIANTS: dict[str, dict[str, Any]] = {
     "dinov2_vits14": {"embed_dim": 384, "depth": 12, "num_heads": 6},
@@ -90,51 +91,6 @@ def interpolate_position_embedding(
     return torch.cat([table[:, :1], patches.to(table.dtype)], dim=1)
 
 
-def dinov2_key_from_official(key: str) -> str | None:
-    """Name in transformers' ``Dinov2Model`` of an official DINOv2 tensor; None for a fused qkv."""
-    if key in ("cls_token", "mask_token"):
-        return f"embeddings.{key}"
-    if key == "pos_embed":
-        return "embeddings.position_embeddings"
-    if key.startswith("patch_embed.proj."):
-        return "embeddings.patch_embeddings.projection." + key.rsplit(".", 1)[1]
-    if key.startswith("norm."):
-        return "layernorm." + key[5:]
-    if not key.startswith("blocks."):
-        return key
-    _, index, rest = key.split(".", 2)
-    if rest.startswith("attn.qkv."):
-        return None
-    for old, new in (
-        ("attn.proj.", "attention.o_proj."),
-        ("ls1.gamma", "layer_scale1.lambda1"),
-        ("ls2.gamma", "layer_scale2.lambda1"),
-        ("mlp.w12.", "mlp.weights_in."),
-        ("mlp.w3.", "mlp.weights_out."),
-    ):
-        rest = rest.replace(old, new)
-    return f"encoder.layer.{index}.{rest}"
-
-
-def convert_dinov2_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename an official DINOv2 state dict for transformers' ``Dinov2Model`` (qkv split in three).
-
-    Keys that are in transformers' naming already pass through unchanged.
-    """
-    converted: dict[str, Tensor] = {}
-    for key, tensor in state.items():
-        name = dinov2_key_from_official(key)
-        if name is not None:
-            converted[name] = tensor
-            continue
-        _, index, rest = key.split(".", 2)
-        for part, piece in zip("qkv", tensor.chunk(3, dim=0), strict=True):
-            converted[f"encoder.layer.{index}.attention.{part}_proj.{rest.rsplit('.', 1)[1]}"] = (
-                piece
-            )
-    return converted
-
-
 class Dinov2Backbone(nn.Module):
     """DINOv2, plain or with registers, on transformers' layers with the official position rule.
 
@@ -180,6 +136,15 @@ class Dinov2Backbone(nn.Module):
         if registers:
             self.register_tokens = nn.Parameter(torch.zeros(1, registers, self.dim))
         self.register_load_state_dict_pre_hook(_rename_official_keys)
+
+    def official_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors under official names (query, key and value as one)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for key, tensor in self.state_dict().items():
+            name = official_dinov2_key(key.removeprefix("model."))
+            rows = 3 * tensor.shape[0] if ".attn.qkv." in name else None
+            shapes[name] = tuple(tensor.shape) if rows is None else (rows, *tensor.shape[1:])
+        return shapes
 
     def position_embedding(self, grid: tuple[int, int]) -> Tensor:
         """Position table ``[1, 1 + rows*columns, C]`` for a patch grid, class position first."""

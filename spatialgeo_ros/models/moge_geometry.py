@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import least_squares
 from torch import Tensor
 from torch.nn import functional as F
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.models.moge_focal import solve_focal_shift, solve_focal_shift_batch
+
+Solver = Literal["fast", "scipy"]
 
 # Side of the nearest-sampled map on which focal and shift are solved (MoGe's own choice).
 SOLVER_SIZE = 64
@@ -112,78 +115,67 @@ def finish_maps(
     return result
 
 
-def solve_focal_shift(
-    points: npt.NDArray[np.float32], uv: npt.NDArray[np.float32], focal: float | None = None
-) -> tuple[float, float]:
-    """Shift along z, and focal length, that make a point set project onto its pixels.
-
-    Minimises ``|f P - uv|`` with ``P = xy / (z + s)`` over the shift s, where f is the best focal
-    for that s in closed form, or the given one. Levenberg-Marquardt of MINPACK with
-    ``ftol = 1e-3``: the published results come from this early stop, and on noisy maps a fully
-    converged solver ends several per cent away from them.
-
-    Args:
-        points: ``[N, 3]`` affine points.
-        uv: ``[N, 2]`` view-plane coordinates.
-        focal: Known focal length relative to the half diagonal.
-
-    Returns:
-        Focal (relative to the half diagonal) and shift. Fewer than two points give focal 1 (or the
-        known one) and shift 0.
-    """
-    if len(points) < 2:
-        return (1.0 if focal is None else focal), 0.0
-    xy = points[:, :2].astype(np.float32)
-    z = points[:, 2].astype(np.float32)
-    target = uv.astype(np.float32)
-
-    def best_focal(projected: npt.NDArray[np.floating]) -> np.floating:
-        return (projected * target).sum() / np.square(projected).sum()
-
-    # The solver's shift is float64, so its finite differences are not lost in float32 rounding.
-    def residual(shift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        projected = xy / (z + shift)[:, None]
-        scale = best_focal(projected) if focal is None else focal
-        return np.asarray(scale * projected - target, dtype=np.float64).ravel()
-
-    solution = least_squares(residual, x0=0, ftol=1e-3, method="lm")
-    shift = np.float32(solution.x.squeeze())
-    if focal is not None:
-        return focal, float(shift)
-    return float(best_focal(xy / (z + shift)[:, None])), float(shift)
-
-
 def recover_focal_shift(
-    points: Tensor, mask: Tensor | None = None, focal: Tensor | None = None
+    points: Tensor,
+    mask: Tensor | None = None,
+    focal: Tensor | None = None,
+    solver: Solver = "fast",
 ) -> tuple[Tensor, Tensor]:
     """Focal length and shift of affine point maps, solved on a 64 x 64 nearest-sampled grid.
 
     Args:
         points: ``[B, H, W, 3]`` affine points.
         mask: ``[B, H, W]`` bool of pixels to use, all by default.
-        focal: ``[B]`` known focal lengths relative to the half diagonal.
+        focal: ``[B]`` known focal lengths relative to the half diagonal (``focal_from_fx``); NaN
+            where an image's is unknown.
+        solver: "fast" solves the batch at once on the points' device; "scipy" calls MoGe's own
+            solver per image on the CPU. They agree to 1e-6 on clean maps and to 1e-4 on maps of
+            half noise (relative; ``python -m bench focal_shift`` measures it).
 
     Returns:
         Focal ``[B]`` relative to the half diagonal, and shift ``[B]``, float32 on points' device.
+
+    Raises:
+        ValueError: Unknown ``solver``.
     """
-    height, width = points.shape[1:3]
-    size = (SOLVER_SIZE, SOLVER_SIZE)
-    uv = view_plane_uv(height, width)
-    sampled = F.interpolate(points.detach().float().cpu().permute(0, 3, 1, 2), size=size)
-    sampled_uv = F.interpolate(uv.permute(2, 0, 1)[None], size=size)[0].permute(1, 2, 0).numpy()
-    if mask is None:
-        keep = np.ones((points.shape[0], *size), dtype=bool)
-    else:
-        keep = (F.interpolate(mask.detach().float().cpu()[:, None], size=size)[:, 0] > 0).numpy()
-    grid = sampled.permute(0, 2, 3, 1).numpy()
+    batch, height, width = points.shape[:3]
+    device = points.device
+    rows, columns = _nearest(height, device), _nearest(width, device)
+    uv = torch.stack(
+        torch.meshgrid(
+            view_plane_uv(height, 1, width / height, device=device)[rows, 0, 1],
+            view_plane_uv(1, width, width / height, device=device)[0, columns, 0],
+            indexing="ij",
+        )[::-1],
+        dim=-1,
+    ).reshape(-1, 2)
+    grid = (slice(None), rows[:, None], columns[None])
+    sampled = points.detach()[grid].float().reshape(batch, -1, 3)
+    keep = torch.ones_like(sampled[..., 0], dtype=torch.bool)
+    if mask is not None:
+        keep = mask[grid].reshape(batch, -1)
+    if solver == "fast":
+        return solve_focal_shift_batch(sampled, uv, keep, focal)
+    if solver != "scipy":
+        raise ValueError(f"unknown solver '{solver}'; use fast or scipy")
+    known = [math.nan] * batch if focal is None else focal.tolist()
+    sampled, uv, keep = sampled.cpu(), uv.cpu(), keep.cpu()
     results = [
         solve_focal_shift(
-            grid[i][keep[i]], sampled_uv[keep[i]], None if focal is None else float(focal[i])
+            sampled[i][keep[i]].numpy(),
+            uv[keep[i]].numpy(),
+            known[i] if math.isfinite(known[i]) else None,
         )
-        for i in range(points.shape[0])
+        for i in range(batch)
     ]
-    solved = torch.tensor(results, dtype=torch.float32, device=points.device)
+    solved = torch.tensor(results, dtype=torch.float32, device=device)
     return solved[:, 0], solved[:, 1]
+
+
+def _nearest(size: int, device: torch.device) -> Tensor:
+    """Indices that nearest-neighbour resizing to the solver's grid picks along one side."""
+    index = torch.arange(size, dtype=torch.float32, device=device)
+    return F.interpolate(index[None, None], size=SOLVER_SIZE)[0, 0].long()
 
 
 def intrinsics_from_focal(focal: Tensor, aspect: float) -> Tensor:
@@ -202,6 +194,11 @@ def intrinsics_from_focal(focal: Tensor, aspect: float) -> Tensor:
 def focal_from_fov_x(fov_x: Tensor, aspect: float) -> Tensor:
     """Focal relative to the half diagonal from the horizontal field of view in degrees."""
     return aspect / math.sqrt(1 + aspect**2) / torch.tan(torch.deg2rad(fov_x / 2))
+
+
+def focal_from_fx(fx: Tensor, width: float, height: float) -> Tensor:
+    """Focal relative to the half diagonal from a calibration's fx, all in pixels."""
+    return 2 * fx / math.hypot(width, height)
 
 
 def depth_to_points(depth: Tensor, intrinsics: Tensor) -> Tensor:
