@@ -20,7 +20,7 @@ from spatialgeo_ros.models.profiles import (
     Profile,
     SemanticPart,
 )
-from spatialgeo_ros.models.quantise import quantise_nf4
+from spatialgeo_ros.models.quantise import quantise
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.weights import load_into, read_weights, tensor_shape, verify_sha256
 
@@ -113,7 +113,7 @@ def load_language(
     _fill(model.language_model, part.weights)
     _fill(model.adapter, part.adapter_weights)
     if (part.quantisation if quantisation is None else quantisation) == "nf4":
-        quantise_nf4(model.language_model, device)
+        quantise(model.language_model, "nf4", device)
     else:
         nn.Module.to(model.language_model, device)
     model.adapter.to(device)

@@ -274,12 +274,16 @@ def save_weights(
 
 def weight_bytes(module: nn.Module) -> int:
     """Bytes of a module's parameters and buffers, quantisation constants included."""
-    total = 0
-    for tensor in [*module.parameters(), *module.buffers()]:
-        total += tensor.numel() * tensor.element_size()
+    tensors = [*module.parameters(), *module.buffers()]
+    for tensor in list(tensors):
         quantised = getattr(tensor, "quant_state", None)
         while quantised is not None:
-            for part in (quantised.absmax, quantised.code):
-                total += part.numel() * part.element_size()
+            tensors += [quantised.absmax, quantised.code]
             quantised = quantised.state2 if quantised.nested else None
-    return total
+    for layer in module.modules():
+        # bitsandbytes moves the scales of 8-bit rows from the weight to the state on first use.
+        for holder in (getattr(layer, "state", None), getattr(layer, "weight", None)):
+            scales = getattr(holder, "SCB", None)
+            if isinstance(scales, Tensor):
+                tensors.append(scales)
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

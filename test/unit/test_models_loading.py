@@ -20,7 +20,7 @@ from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.loading import choose_device, load_spatialgeo
 from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.profiles import load_profile
-from spatialgeo_ros.models.quantise import quantise_nf4
+from spatialgeo_ros.models.quantise import quantise
 from spatialgeo_ros.models.weights import (
     load_into,
     read_weights,
@@ -303,7 +303,7 @@ def test_unusable_device() -> None:
 def test_quantised_layers_are_those_inside_the_transformer() -> None:
     pytest.importorskip("bitsandbytes")
     model = LlamaForCausalLM(LlamaConfig(**LANGUAGE, vocab_size=VOCABULARY))
-    quantise_nf4(model)
+    quantise(model, "nf4")
     kinds = {
         name: type(module).__name__
         for name, module in model.named_modules()
