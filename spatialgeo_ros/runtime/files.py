@@ -1,0 +1,81 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are run or trusted later: written whole or not at all, read from their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from spatialgeo_ros.errors import ModelLoadError
+
+
+class UntrustedFileError(ModelLoadError):
+    """A file or folder could have been changed by another user of this machine."""
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that is there with its whole content or not at all, also after a power cut.
+
+    The file belongs to the user and nobody else may write it. A writer that is killed leaves
+    ``.<name>.<random>.tmp`` behind, which nothing reads.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def check_owner(status: os.stat_result, path: Path) -> None:
+    """Refuse what somebody else could have written.
+
+    Raises:
+        UntrustedFileError: Names the path and the cure.
+    """
+    if status.st_uid not in (os.geteuid(), 0):
+        raise UntrustedFileError(
+            f"{path} belongs to another user (uid {status.st_uid}): delete it, or take it over "
+            "with chown if you trust its content"
+        )
+    shared = stat.S_IWOTH if stat.S_ISDIR(status.st_mode) else stat.S_IWOTH | stat.S_IWGRP
+    if status.st_mode & shared:
+        raise UntrustedFileError(
+            f"{path} can be written by other users: delete it, or `chmod go-w '{path}'` if you "
+            "trust its content"
+        )
+
+
+def read_trusted(path: Path) -> bytes:
+    """Read a file that only this user (or root) can have written.
+
+    The check is on the opened file, so that it cannot be exchanged in between.
+
+    Raises:
+        UntrustedFileError: Another user owns it or may write it, or it is a link.
+        FileNotFoundError: There is none.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UntrustedFileError(f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(handle, "rb") as stream:
+        check_owner(os.fstat(stream.fileno()), path)
+        return stream.read()
