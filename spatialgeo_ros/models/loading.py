@@ -13,16 +13,16 @@ from torch import nn
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.profile_file import WeightFile
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LanguagePart,
     Profile,
     SemanticPart,
+    WeightFile,
 )
 from spatialgeo_ros.models.quantise import quantise
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.models.weights import load_into, read_weights, tensor_shape, verify_sha256
+from spatialgeo_ros.models.weights import load_into, read_weights, tensor_shape
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def _fill(module: ModuleT, file: WeightFile) -> ModuleT:
-    if file.sha256:
-        verify_sha256(file.path, file.sha256)
-    state, _ = read_weights(file.path)
-    load_into(module, state, file.path)
-    log.info("loaded %s (%d tensors)", file.path, len(state))
+    path = file.checked()
+    state, _ = read_weights(path)
+    load_into(module, state, path)
+    log.info("loaded %s (%d tensors)", path, len(state))
     return module.requires_grad_(False).eval()
 
 
@@ -61,6 +60,8 @@ def load_geometry(part: GeometryPart) -> MoGe2:
     Raises:
         ModelLoadError: Names the file or tensor that is wrong.
     """
+    if part.config is None or part.weights is None:
+        raise ModelLoadError("a geometry network without a configuration has to be loaded whole")
     model = _fill(MoGe2(**part.config), part.weights)
     for parameter in model.parameters():
         if parameter.dim() == 4:  # convolutions run faster on the CPU in this layout
@@ -75,7 +76,7 @@ def load_clip(part: SemanticPart) -> Clip:
         ModelLoadError: Names the file or tensor that is wrong.
     """
     config = dict(part.config)
-    rows, _ = tensor_shape(part.weights.path, "text_model.embeddings.token_embedding.weight")
+    rows, _ = tensor_shape(part.weights.checked(), "text_model.embeddings.token_embedding.weight")
     config["text"] = {**config["text"], "vocab_size": rows}
     return _fill(Clip(**config), part.weights)
 
@@ -102,7 +103,7 @@ def load_language(
     Raises:
         ModelLoadError: Names the file or tensor that is wrong.
     """
-    rows, _ = tensor_shape(part.weights.path, "model.embed_tokens.weight")
+    rows, _ = tensor_shape(part.weights.checked(), "model.embed_tokens.weight")
     model = SpatialGeoModel(
         {**part.config, "vocab_size": rows},
         part.adapter,
@@ -128,7 +129,11 @@ def load_spatialgeo(
     Raises:
         ModelLoadError: A part is missing from the profile, or names the file that is wrong.
     """
-    if profile.geometry is None or profile.semantic is None or profile.language is None:
+    if (
+        profile.geometry is None
+        or profile.semantic is None
+        or not isinstance(profile.language, LanguagePart)
+    ):
         raise ModelLoadError(f"profile '{profile.name}' has no complete SpatialGeo network")
     target = choose_device(device)
     precision = getattr(torch, profile.precision)

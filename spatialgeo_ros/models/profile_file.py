@@ -5,28 +5,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.runtime.resources import find_resource
 
 PROFILE_FOLDER = "config/models"
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One file of weights.
-
-    Attributes:
-        path: As found on this machine.
-        sha256: Expected hash, "" where the profile states none.
-    """
-
-    path: Path
-    sha256: str = ""
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_REVISION = re.compile(r"[\w./-]+")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Section:
@@ -63,6 +54,19 @@ class Section:
         if value <= 0:
             raise ModelLoadError(f"{self._label(key)} must be positive, not {value}")
         return value
+
+    def between(self, key: str, least: float, most: float, default: float) -> float:
+        """Read a number from a range, its ends included."""
+        value: float = self.get(key, float, default)
+        if not least <= value <= most:
+            raise ModelLoadError(
+                f"{self._label(key)} must be from {least:g} to {most:g}, not {value:g}"
+            )
+        return value
+
+    def has(self, key: str) -> bool:
+        """Tell whether a key is there at all."""
+        return self.content.get(key) is not None
 
     def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
         """Read one of several words."""
@@ -114,9 +118,73 @@ class Section:
             shipped = self.path.parent.as_posix().endswith(PROFILE_FOLDER)
             return self.path.parents[2] / name if shipped else beside
 
+    def sha256(self, key: str) -> str:
+        """Read a hash; "" where none is stated."""
+        value: str = self.get(key, str, "")
+        if value and not _SHA256.fullmatch(value):
+            raise ModelLoadError(f"{self._label(key)} must be 64 hexadecimal digits")
+        return value
+
     def weights(self, key: str = "weights", hash_key: str = "sha256") -> WeightFile:
-        """Read a weight file and its hash."""
-        return WeightFile(self.file(key), self.get(hash_key, str, ""))
+        """Read a weight file and its hash: a path, or repo, revision and file of the Hub."""
+        if not isinstance(self.content.get(key), dict):
+            return WeightFile(self.file(key), self.sha256(hash_key), None, self.profile)
+        section = self.section(key)
+        assert section is not None
+        repo, revision = section._repository()
+        hub = HubFile(repo, revision, section._name("file"))
+        section.finish()
+        return WeightFile(hub.locate(), self.sha256(hash_key), hub, self.profile)
+
+    def checkpoint(self, key: str) -> Checkpoint | None:
+        """Read a folder of files: a local path, or repo, revision and files of the Hub."""
+        section = self.section(key)
+        if section is None:
+            return None
+        patterns = section.words("files")
+        if not patterns:
+            raise ModelLoadError(f"{section._label('files')} must name at least one file")
+        hashes = section.section("sha256")
+        known = {} if hashes is None else {str(k): hashes.sha256(k) for k in hashes.content}
+        if "path" in section.content:
+            folder = section.file("path")
+            found = Checkpoint(folder, patterns=patterns, sha256=known, profile=self.profile)
+        else:
+            repo, revision = section._repository()
+            archive = section.get("archive", str, "")
+            found = Checkpoint(None, repo, revision, patterns, known, archive, self.profile)
+        section.finish()
+        return found
+
+    def required(self, key: str) -> Checkpoint:
+        """Read a folder of files that must be stated; see :meth:`checkpoint`."""
+        found = self.checkpoint(key)
+        if found is None:
+            raise ModelLoadError(f"{self._label(key)} is missing")
+        return found
+
+    @property
+    def profile(self) -> str:
+        """What ``spatialgeo models`` and every launch argument call this profile."""
+        shipped = self.path.parent.as_posix().endswith(PROFILE_FOLDER)
+        return self.path.stem if shipped else str(self.path)
+
+    def _repository(self) -> tuple[str, str]:
+        """Repository and revision."""
+        repo: str = self.get("repo", str)
+        if not _REPOSITORY.fullmatch(repo):
+            raise ModelLoadError(f"{self._label('repo')} must be owner/name, not '{repo}'")
+        revision: str = self.get("revision", str)
+        if not _REVISION.fullmatch(revision) or ".." in revision:
+            raise ModelLoadError(f"{self._label('revision')} must be a commit, tag or branch")
+        return repo, revision
+
+    def _name(self, key: str) -> str:
+        """Name of a file inside a repository."""
+        name: str = self.get(key, str)
+        if not name or name.startswith("/") or ".." in Path(name).parts:
+            raise ModelLoadError(f"{self._label(key)} must be a path inside the repository")
+        return name
 
     def finish(self) -> None:
         """Refuse settings that nothing has read: a typing error must not pass silently."""

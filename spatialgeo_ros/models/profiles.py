@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,44 @@ import yaml
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.moge import NANO_CONFIG
-from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section, WeightFile
+from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section
+from spatialgeo_ros.models.profile_parts import (
+    IMAGE_MODES,
+    QUANTISATIONS,
+    CameraMount,
+    GeometryPart,
+    GroundingPart,
+    ImageInput,
+    LanguagePart,
+    LlavaPart,
+    SemanticPart,
+    SpatialMllmPart,
+)
+from spatialgeo_ros.models.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
+from spatialgeo_ros.models.store import hash_of
 from spatialgeo_ros.runtime.resources import find_resource
+
+__all__ = [
+    "IMAGE_MODES",
+    "PRECISIONS",
+    "PRESETS",
+    "QUANTISATIONS",
+    "CameraMount",
+    "Checkpoint",
+    "GeometryPart",
+    "GroundingPart",
+    "HubFile",
+    "ImageInput",
+    "LanguagePart",
+    "LlavaPart",
+    "Profile",
+    "SemanticPart",
+    "SpatialMllmPart",
+    "WeightFile",
+    "list_profiles",
+    "load_profile",
+]
 
 # Shapes by name; a profile may also spell a configuration out.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -28,130 +64,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "language": {"nano": NANO_LANGUAGE_CONFIG},
     "adapter": {"nano": NANO_ADAPTER_CONFIG},
 }
-
-
-# Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
-QUANTISATIONS = ("none", "nf4", "int8")
-
-
-@dataclass(frozen=True)
-class ImageInput:
-    """What the networks are given.
-
-    Attributes:
-        width: Of the input, pixels.
-        height: Of the input, pixels.
-        patch: Side of a patch, pixels.
-        pad_colour: RGB of the bars around images of another aspect.
-    """
-
-    width: int
-    height: int
-    patch: int
-    pad_colour: tuple[int, int, int]
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches."""
-        return self.height // self.patch, self.width // self.patch
-
-    @property
-    def patches(self) -> int:
-        """Number of patches."""
-        return self.grid[0] * self.grid[1]
-
-
-@dataclass(frozen=True)
-class CameraMount:
-    """Nominal mount of the training data's camera.
-
-    Attributes:
-        height: Above the floor, metres.
-        pitch: Downwards, radians.
-    """
-
-    height: float
-    pitch: float
-
-
-@dataclass(frozen=True)
-class GeometryPart:
-    """The geometry network.
-
-    Attributes:
-        kind: "moge2".
-        config: Arguments of ``MoGe2``.
-        num_tokens: Patches it is run at.
-        relative_sigma: One standard deviation of its depth, divided by depth.
-        recover_shift: Whether its points have a free z-shift, as MoGe's own training leaves it.
-        weights: Its file.
-    """
-
-    kind: str
-    config: Mapping[str, Any]
-    num_tokens: int
-    relative_sigma: float
-    recover_shift: bool
-    weights: WeightFile
-
-
-@dataclass(frozen=True)
-class GroundingPart:
-    """What phrases can be looked for with CLIP's patches.
-
-    Attributes:
-        kinds: Nouns CLIP was trained with; none for an open vocabulary.
-        colours: Adjectives it was trained with.
-        plain_kinds: Nouns that it never saw with a colour.
-        background: What patches without an object are called.
-        threshold: Least probability of a patch at which an object counts as found.
-    """
-
-    kinds: tuple[str, ...]
-    colours: tuple[str, ...]
-    plain_kinds: tuple[str, ...]
-    background: tuple[str, ...]
-    threshold: float
-
-
-@dataclass(frozen=True)
-class SemanticPart:
-    """The CLIP towers.
-
-    Attributes:
-        config: Arguments of ``Clip``; the vocabulary's size is taken from the weights.
-        weights: Their file.
-        grounding: Vocabulary and threshold for phrases, or None to leave them to detections.
-    """
-
-    config: Mapping[str, Any]
-    weights: WeightFile
-    grounding: GroundingPart | None = None
-
-
-@dataclass(frozen=True)
-class LanguagePart:
-    """The language model and its adapter.
-
-    Attributes:
-        config: Arguments of ``LlamaConfig``; the vocabulary's size is taken from the weights.
-        weights: Its file.
-        adapter: Arguments of ``HierarchicalAdapter``.
-        adapter_weights: Its file.
-        tokenizer: File or folder.
-        prompt: Name of the prompt template.
-        max_new_tokens: Longest answer.
-        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
-    """
-
-    config: Mapping[str, Any]
-    weights: WeightFile
-    adapter: Mapping[str, Any]
-    adapter_weights: WeightFile
-    tokenizer: Path
-    prompt: str
-    max_new_tokens: int
-    quantisation: str
+PRECISIONS = ("float32", "float16", "bfloat16")
+# Keys of "memory": what is loaded, in a precision or with a quantised language model.
+_MEMORY = (*PRECISIONS, *QUANTISATIONS[1:])
 
 
 @dataclass(frozen=True)
@@ -167,8 +82,9 @@ class Profile:
         image: Input of the networks.
         camera: Nominal mount, or None for networks that do not take one.
         geometry: Geometry network.
-        semantic: CLIP.
+        semantic: CLIP with its text tower.
         language: Language model with its adapter.
+        memory: Expected GB by precision or quantisation, as far as stated.
     """
 
     name: str
@@ -180,19 +96,47 @@ class Profile:
     camera: CameraMount | None
     geometry: GeometryPart | None
     semantic: SemanticPart | None
-    language: LanguagePart | None
+    language: LanguagePart | LlavaPart | SpatialMllmPart | None
+    memory: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
-        """Every weight file that the profile needs."""
-        found: list[WeightFile] = []
+        """Every single file of weights that the profile needs."""
+        found: list[WeightFile | None] = []
         if self.geometry is not None:
             found.append(self.geometry.weights)
         if self.semantic is not None:
             found.append(self.semantic.weights)
-        if self.language is not None:
+        if isinstance(self.language, LanguagePart):
             found += [self.language.weights, self.language.adapter_weights]
-        return tuple(found)
+        if isinstance(self.language, LlavaPart):
+            found.append(self.language.tower)
+        return tuple(file for file in found if file is not None)
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Every folder of files that the profile needs."""
+        found: list[Checkpoint | None] = []
+        if isinstance(self.language, LlavaPart):
+            found += [self.language.base, self.language.adapter, self.language.clip]
+        if isinstance(self.language, SpatialMllmPart):
+            found.append(self.language.checkpoint)
+        return tuple(checkpoint for checkpoint in found if checkpoint is not None)
+
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that change with any of the files; they must be there.
+
+        Raises:
+            ModelLoadError: A file is missing.
+        """
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update((file.expected or hash_of(file.checked())).encode())
+        for checkpoint in self.checkpoints:
+            checkpoint.folder()
+            for path, expected in checkpoint.files():
+                digest.update((expected or hash_of(path)).encode())
+        return digest.hexdigest()[:8]
 
 
 def list_profiles() -> list[str]:
@@ -204,8 +148,9 @@ def load_profile(name: str | Path) -> Profile:
     """Read a profile.
 
     Args:
-        name: Of a shipped profile, or the path of a YAML file. Weight files are looked for beside
-            the YAML file, then among the shipped files.
+        name: Of a shipped profile, or the path of a YAML file. Files with a plain path are looked
+            for beside the YAML file, then among the shipped files; files of a Hugging Face
+            repository in the store and in its cache.
 
     Raises:
         ModelLoadError: There is no such profile, or the file names the key that is wrong.
@@ -227,16 +172,21 @@ def load_profile(name: str | Path) -> Profile:
         description=root.get("description", str),
         licence=root.get("licence", str),
         origin=root.get("origin", str),
-        precision=root.get("precision", str, "float32"),
+        precision=root.choice("precision", PRECISIONS, "float32"),
         image=_image(root),
         camera=_camera(root.section("camera")),
         geometry=_geometry(root.section("geometry")),
         semantic=_semantic(root.section("semantic")),
         language=_language(root.section("language")),
+        memory=_memory(root.section("memory")),
     )
     root.finish()
-    if profile.precision not in ("float32", "float16", "bfloat16"):
-        raise ModelLoadError(f"{path}: 'precision' is float32, float16 or bfloat16")
+    if profile.geometry is not None and profile.geometry.shared:
+        language = profile.language
+        if not isinstance(language, LlavaPart) or language.tower is None:
+            raise ModelLoadError(
+                f"{path}: 'geometry.shared' needs a language model with a geometry tower"
+            )
     return profile
 
 
@@ -244,15 +194,21 @@ def _image(root: Section) -> ImageInput:
     section = root.section("image")
     if section is None:
         raise ModelLoadError(f"{root.path}: 'image' is missing")
-    width, height = section.positive("width", int), section.positive("height", int)
+    mode = section.choice("mode", IMAGE_MODES, "letterbox")
     patch = section.positive("patch", int)
+    if mode == "native":
+        section.finish()
+        return ImageInput(0, 0, patch, (0, 0, 0), mode)
+    width, height = section.positive("width", int), section.positive("height", int)
     if width % patch or height % patch:
         raise ModelLoadError(f"{root.path}: 'image' must be a multiple of {patch} pixels a side")
+    if mode == "square" and width != height:
+        raise ModelLoadError(f"{root.path}: 'image' of mode square must be as high as it is wide")
     colour = section.get("pad_colour", list)
     if len(colour) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in colour):
         raise ModelLoadError(f"{root.path}: 'image.pad_colour' must be three numbers from 0 to 255")
     section.finish()
-    return ImageInput(width, height, patch, (colour[0], colour[1], colour[2]))
+    return ImageInput(width, height, patch, (colour[0], colour[1], colour[2]), mode)
 
 
 def _camera(section: Section | None) -> CameraMount | None:
@@ -267,16 +223,15 @@ def _camera(section: Section | None) -> CameraMount | None:
 def _geometry(section: Section | None) -> GeometryPart | None:
     if section is None:
         return None
-    kind = section.get("kind", str)
-    if kind != "moge2":
-        raise ModelLoadError(f"{section.path}: 'geometry.kind' must be moge2, not '{kind}'")
+    shared = section.get("shared", bool, False)
     part = GeometryPart(
-        kind=kind,
-        config=section.preset("config", PRESETS["geometry"]),
-        num_tokens=section.positive("num_tokens", int),
+        kind=section.choice("kind", ("moge1", "moge2")),
+        config=section.preset("config", PRESETS["geometry"]) if section.has("config") else None,
+        num_tokens=section.positive("num_tokens", int) if section.has("num_tokens") else None,
         relative_sigma=section.positive("relative_sigma", float),
         recover_shift=section.get("recover_shift", bool, True),
-        weights=section.weights(),
+        weights=None if shared else section.weights(),
+        shared=shared,
     )
     section.finish()
     return part
@@ -308,18 +263,51 @@ def _grounding(section: Section | None) -> GroundingPart | None:
     return part
 
 
-def _language(section: Section | None) -> LanguagePart | None:
+def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllmPart | None:
     if section is None:
         return None
-    part = LanguagePart(
-        config=section.preset("config", PRESETS["language"]),
-        weights=section.weights(),
-        adapter=section.preset("adapter", PRESETS["adapter"]),
-        adapter_weights=section.weights("adapter_weights", "adapter_sha256"),
-        tokenizer=section.file("tokenizer"),
-        prompt=section.get("prompt", str),
-        max_new_tokens=section.positive("max_new_tokens", int),
-        quantisation=section.choice("quantisation", QUANTISATIONS, "none"),
-    )
+    kind = section.choice("kind", ("nano", "llava", "spatial_mllm"), "nano")
+    quantisation = section.choice("quantisation", QUANTISATIONS, "none")
+    longest = section.positive("max_new_tokens", int)
+    part: LanguagePart | LlavaPart | SpatialMllmPart
+    if kind == "llava":
+        part = LlavaPart(
+            base=section.required("base"),
+            adapter=section.checkpoint("adapter"),
+            clip=section.required("clip"),
+            tower=section.weights("tower", "tower_sha256") if section.has("tower") else None,
+            prompt=section.get("prompt", str),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
+            quantisation=quantisation,
+        )
+    elif kind == "spatial_mllm":
+        part = SpatialMllmPart(
+            checkpoint=section.required("checkpoint"),
+            frames=section.positive("frames", int),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
+            top_p=section.between("top_p", 0.0, 1.0, 1.0),
+            quantisation=quantisation,
+        )
+    else:
+        part = LanguagePart(
+            config=section.preset("config", PRESETS["language"]),
+            weights=section.weights(),
+            adapter=section.preset("adapter", PRESETS["adapter"]),
+            adapter_weights=section.weights("adapter_weights", "adapter_sha256"),
+            tokenizer=section.file("tokenizer"),
+            prompt=section.get("prompt", str),
+            max_new_tokens=longest,
+            quantisation=quantisation,
+        )
     section.finish()
     return part
+
+
+def _memory(section: Section | None) -> dict[str, float]:
+    if section is None:
+        return {}
+    found = {key: section.positive(key, float) for key in _MEMORY if section.has(key)}
+    section.finish()
+    return found

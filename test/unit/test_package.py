@@ -57,6 +57,7 @@ ROSDEP_KEYS = {
 # No rosdep key in every supported distribution: constraints.txt and pyproject.toml declare them.
 WITHOUT_ROSDEP_KEY = {
     "bitsandbytes",
+    "huggingface_hub",
     "mujoco",
     "rosbags",
     "safetensors",

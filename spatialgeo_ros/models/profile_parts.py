@@ -1,0 +1,189 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a model profile: what each network is built from, and how it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spatialgeo_ros.models.sources import Checkpoint, WeightFile
+
+# Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
+QUANTISATIONS = ("none", "nf4", "int8")
+# How an image becomes the networks' input; see ``ImageInput``.
+IMAGE_MODES = ("letterbox", "native", "square")
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """What the networks are given.
+
+    Attributes:
+        width: Of the input, pixels; 0 in mode "native".
+        height: Of the input, pixels; 0 in mode "native".
+        patch: Side of a patch, pixels.
+        pad_colour: RGB of the bars around images of another aspect.
+        mode: "letterbox" scales the whole image into width x height with bars, "square" pads it to
+            a square first as LLaVA does, "native" leaves size and aspect to the network itself.
+    """
+
+    width: int
+    height: int
+    patch: int
+    pad_colour: tuple[int, int, int]
+    mode: str = "letterbox"
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches; (0, 0) in mode "native"."""
+        return self.height // self.patch, self.width // self.patch
+
+    @property
+    def patches(self) -> int:
+        """Number of patches; 0 in mode "native"."""
+        return self.grid[0] * self.grid[1]
+
+
+@dataclass(frozen=True)
+class CameraMount:
+    """Nominal mount of the training data's camera.
+
+    Attributes:
+        height: Above the floor, metres.
+        pitch: Downwards, radians.
+    """
+
+    height: float
+    pitch: float
+
+
+@dataclass(frozen=True)
+class GeometryPart:
+    """The geometry network.
+
+    Attributes:
+        kind: "moge1" or "moge2".
+        config: Its constructor's arguments, or None to take those of the checkpoint.
+        num_tokens: Patches it is run at, or None for the most it was trained with.
+        relative_sigma: One standard deviation of its depth, divided by depth.
+        recover_shift: Whether its points have a free z-shift, as MoGe's own training leaves it.
+        weights: Its file, None where ``shared``.
+        shared: Its heads read the features that the language model's geometry tower computes; they
+            are in the tower's file.
+    """
+
+    kind: str
+    config: Mapping[str, Any] | None
+    num_tokens: int | None
+    relative_sigma: float
+    recover_shift: bool
+    weights: WeightFile | None
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class GroundingPart:
+    """What phrases can be looked for with CLIP's patches.
+
+    Attributes:
+        kinds: Nouns CLIP was trained with; none for an open vocabulary.
+        colours: Adjectives it was trained with.
+        plain_kinds: Nouns that it never saw with a colour.
+        background: What patches without an object are called.
+        threshold: Least probability of a patch at which an object counts as found.
+    """
+
+    kinds: tuple[str, ...]
+    colours: tuple[str, ...]
+    plain_kinds: tuple[str, ...]
+    background: tuple[str, ...]
+    threshold: float
+
+
+@dataclass(frozen=True)
+class SemanticPart:
+    """The CLIP towers.
+
+    Attributes:
+        config: Arguments of ``Clip``; the vocabulary's size is taken from the weights.
+        weights: Their file.
+        grounding: Vocabulary and threshold for phrases, or None to leave them to detections.
+    """
+
+    config: Mapping[str, Any]
+    weights: WeightFile
+    grounding: GroundingPart | None = None
+
+
+@dataclass(frozen=True)
+class LanguagePart:
+    """The language model and its adapter, of this repository's own training.
+
+    Attributes:
+        config: Arguments of ``LlamaConfig``; the vocabulary's size is taken from the weights.
+        weights: Its file.
+        adapter: Arguments of ``HierarchicalAdapter``.
+        adapter_weights: Its file.
+        tokenizer: File or folder.
+        prompt: Name of the prompt template.
+        max_new_tokens: Longest answer.
+        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+    """
+
+    config: Mapping[str, Any]
+    weights: WeightFile
+    adapter: Mapping[str, Any]
+    adapter_weights: WeightFile
+    tokenizer: Path
+    prompt: str
+    max_new_tokens: int
+    quantisation: str
+
+
+@dataclass(frozen=True)
+class LlavaPart:
+    """A language model in LLaVA's layout, with SpatialGeo's adapter or without.
+
+    Attributes:
+        base: LLaVA itself, or a merged checkpoint.
+        adapter: LoRA weights and projectors trained on top of it, or None.
+        clip: The CLIP image tower.
+        tower: The MoGe tower; None for plain LLaVA.
+        prompt: Name of the prompt template.
+        max_new_tokens: Longest answer.
+        temperature: Of sampling; 0 takes the likeliest token.
+        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+    """
+
+    base: Checkpoint
+    adapter: Checkpoint | None
+    clip: Checkpoint
+    tower: WeightFile | None
+    prompt: str
+    max_new_tokens: int
+    temperature: float
+    quantisation: str
+
+
+@dataclass(frozen=True)
+class SpatialMllmPart:
+    """Spatial-MLLM: Qwen2.5-VL with VGGT's features added to its visual tokens.
+
+    Attributes:
+        checkpoint: Everything, in one folder.
+        frames: Most frames of a video that it looks at.
+        max_new_tokens: Longest answer.
+        temperature: Of sampling; 0 takes the likeliest token.
+        top_p: Of sampling, in (0, 1].
+        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+    """
+
+    checkpoint: Checkpoint
+    frames: int
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    quantisation: str
