@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.checkpoint_tensors import check_tensors
+from spatialgeo_ros.models.shards import Shards
 from spatialgeo_ros.models.vggt.config import VggtConfig, config_from_tensors
 from spatialgeo_ros.models.vggt.model import HEADS, Vggt
-from spatialgeo_ros.models.weights import load_into, read_weights
 
 _log = logging.getLogger(__name__)
-_FILES = ("model.safetensors", "model.pt")
-_NOT_BUILT = ("track_head",)
+_STEMS = (("model", ".safetensors"), ("model", ".pt"))
+_NOT_BUILT = {"track_head"}
 
 
 def load_vggt(
@@ -42,24 +43,9 @@ def load_vggt(
     Raises:
         ModelLoadError: The file is missing, damaged, or its tensors do not fit; names them.
     """
-    file = checkpoint_file(path)
-    state, _ = read_weights(file)
-    return vggt_from_state(state, file, dtype, heads=heads, config=config, device=device)
-
-
-def checkpoint_file(path: str | Path) -> Path:
-    """The weight file meant by a path to it or to its folder.
-
-    Raises:
-        ModelLoadError: A folder has none of the official files.
-    """
     path = Path(path)
-    if not path.is_dir():
-        return path
-    for name in _FILES:
-        if (path / name).is_file():
-            return path / name
-    raise ModelLoadError(f"{path} has no {' or '.join(_FILES)}: get the VGGT checkpoint again")
+    with Shards.from_folder(path, _STEMS) if path.is_dir() else Shards([path]) as tensors:
+        return vggt_from_state(tensors, path, dtype, heads=heads, config=config, device=device)
 
 
 def vggt_from_state(
@@ -78,20 +64,34 @@ def vggt_from_state(
     """
     if config is None:
         config = config_from_tensors(state, str(source))
-    ours = {f"{head}_head" for head in heads} | {"aggregator"}
-    left = {f"{head}_head" for head in HEADS} | set(_NOT_BUILT)
-    left -= ours
-    kept = {name: t for name, t in state.items() if name.split(".", 1)[0] not in left}
-    if len(kept) < len(state):
-        skipped = sorted({name.split(".", 1)[0] for name in state} & left)
-        _log.info(
-            "%s: %d tensors of %s are not needed and left out",
-            source, len(state) - len(kept), ", ".join(skipped),
-        )  # fmt: skip
+    left = {f"{head}_head" for head in HEADS if head not in heads} | _NOT_BUILT
+    skipped = {name for name in state if name.split(".", 1)[0] in left}
+    if skipped:
+        parts = ", ".join(sorted({name.split(".", 1)[0] for name in skipped}))
+        _log.info("%s: the %d tensors of %s are left out", source, len(skipped), parts)
+    tensors = {
+        name: _converted(state[name], name, source, dtype, device)
+        for name in state
+        if name not in skipped
+    }
     with torch.device("meta"):
         model = Vggt(config, heads)
-    model = model.to_empty(device=device)
-    if dtype is not None:
-        model.aggregator.to(dtype)
-    load_into(model, kept, source)
+    check_tensors(model, tensors, source)
+    # Assigned, not copied: the network never exists twice.
+    model.load_state_dict(tensors, assign=True)
     return model.eval()
+
+
+def _converted(
+    tensor: Tensor,
+    name: str,
+    source: str | Path,
+    dtype: torch.dtype | None,
+    device: torch.device | str,
+) -> Tensor:
+    """A copy of a checkpoint's tensor in the type and on the device that its part runs in."""
+    wanted = dtype if dtype is not None and name.startswith("aggregator.") else torch.float32
+    tensor = tensor.to(device, wanted, copy=True)
+    if not torch.isfinite(tensor).all():
+        raise ModelLoadError(f"{source}: tensor '{name}' has values that are not finite")
+    return tensor

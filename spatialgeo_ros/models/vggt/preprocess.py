@@ -78,9 +78,9 @@ def prepare_frame(
         image = image.transpose(Image.Transpose.ROTATE_270)
     width, height = image.size
     if mode == "pad" and height > width:
-        new_width, new_height = _whole_patches(width * size / height), size
+        new_width, new_height = _whole_patches(width * (size / height)), size
     else:
-        new_width, new_height = size, _whole_patches(height * size / width)
+        new_width, new_height = size, _whole_patches(height * (size / width))
     image = image.resize((new_width, new_height), Image.Resampling.BICUBIC)
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
     if mode == "pad":
