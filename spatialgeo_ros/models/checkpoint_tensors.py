@@ -17,7 +17,11 @@ _NAMED_IN_ERROR = 3
 
 def checkpoint_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that a complete official checkpoint of ``module`` holds."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")  # bookkeeping of training
+    }
     for prefix, part in module.named_modules():
         if isinstance(part, Dinov2Backbone):
             start = f"{prefix}." if prefix else ""

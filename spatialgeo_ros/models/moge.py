@@ -18,17 +18,8 @@ from torch.nn import functional as F
 
 from spatialgeo_ros.models.backbones import Features, build_backbone
 from spatialgeo_ros.models.conv_stack import ConvStack
-from spatialgeo_ros.models.moge_geometry import (
-    depth_to_points,
-    finish_maps,
-    focal_from_fov_x,
-    intrinsics_from_focal,
-    recover_focal_shift,
-    view_plane_uv,
-)
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from spatialgeo_ros.models.moge_base import IMAGENET_MEAN, IMAGENET_STD, MoGe
+from spatialgeo_ros.models.moge_geometry import finish_maps, view_plane_uv
 
 NANO_CONFIG: dict[str, Any] = {
     "encoder": {
@@ -48,6 +39,8 @@ NANO_CONFIG: dict[str, Any] = {
         "dim_res_blocks": [160, 80, 40, 24],
         "num_res_blocks": [0, 1, 1, 0],
         "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose"],
+        "res_block_in_norm": "none",
+        "res_block_hidden_norm": "none",
         "padding": "zeros",
     },
     "points_head": {
@@ -121,8 +114,8 @@ class Encoder(nn.Module):
         return self.fuse(features), features
 
     def normalise(self, image: Tensor) -> Tensor:
-        """RGB ``[B, 3, H, W]`` in [0, 1] to ImageNet's mean and standard deviation."""
-        return (image - self.image_mean) / self.image_std
+        """RGB ``[B, 3, H, W]`` in [0, 1] normalised as ImageNet is, in the weights' dtype."""
+        return ((image - self.image_mean) / self.image_std).to(self.image_mean.dtype)
 
     def fuse(self, features: Features) -> Tensor:
         """Sum of the projected maps, ``[B, dim_out, rows, columns]``."""
@@ -132,7 +125,7 @@ class Encoder(nn.Module):
         return fused
 
 
-class MoGe2(nn.Module):
+class MoGe2(MoGe):
     """MoGe-2 (Wang et al. 2025) with a backbone of choice."""
 
     def __init__(
@@ -176,6 +169,21 @@ class MoGe2(nn.Module):
         self.remap_output = remap_output
         self.num_tokens_range = (int(num_tokens_range[0]), int(num_tokens_range[1]))
 
+    @property
+    def has_metric_scale(self) -> bool:
+        """Whether the checkpoint has the head for the metric scale."""
+        return hasattr(self, "scale_head")
+
+    @property
+    def has_normals(self) -> bool:
+        """Whether the checkpoint has the head for normals."""
+        return hasattr(self, "normal_head")
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch of the backbone, pixels."""
+        return self.encoder.backbone.patch_size
+
     def base_grid(self, num_tokens: int, aspect: float) -> tuple[int, int]:
         """Rows and columns of patches for a token budget and an image aspect (width / height)."""
         return round(math.sqrt(num_tokens / aspect)), round(math.sqrt(num_tokens * aspect))
@@ -189,20 +197,10 @@ class MoGe2(nn.Module):
         upsample: bool = True,
         antialias: bool = True,
     ) -> dict[str, Any]:
-        """Raw predictions.
+        """Raw predictions; arguments and result as for ``MoGe.forward``.
 
-        Args:
-            image: ``[B, 3, H, W]`` RGB in [0, 1].
-            num_tokens: Patches wanted; the grid keeps the image's aspect.
-            prior: ``[B, 4, H, W]`` camera prior (``floor_prior``) for a backbone that takes one.
-            upsample: Bilinear to ``[H, W]``; otherwise at the decoder's own size
-                (``base_grid * 2**(levels - 1)``).
-            antialias: False reproduces the official ONNX exports.
-
-        Returns:
-            ``points [B, h, w, 3]`` affine (scale and z-shift unknown), ``mask [B, h, w]`` in [0, 1]
-            with ``mask_logits`` beside it, ``normal [B, h, w, 3]`` unit, ``metric_scale [B]``
-            (each where the head exists), and ``features`` (``Features``).
+        The decoder's own size is ``base_grid * 2**(levels - 1)``. ``mask`` is a probability, with
+        ``mask_logits`` beside it.
         """
         height, width = image.shape[-2:]
         aspect = width / height
@@ -249,93 +247,3 @@ class MoGe2(nn.Module):
         if hasattr(self, "scale_head"):
             raw["log_scale"] = self.scale_head(features.cls)[:, 0]
         return raw
-
-    @torch.inference_mode()
-    def infer(
-        self,
-        image: Tensor,
-        num_tokens: int | None = None,
-        *,
-        resolution_level: int = 9,
-        focal: Tensor | None = None,
-        fov_x: float | Tensor | None = None,
-        prior: Tensor | None = None,
-        force_projection: bool = True,
-        apply_mask: bool = True,
-    ) -> dict[str, Tensor]:
-        """Metric points, depth, intrinsics, mask and normals of a batch of images.
-
-        Args:
-            image: ``[B, 3, H, W]`` RGB in [0, 1], or one image without the batch axis.
-            num_tokens: Patches; by default from ``resolution_level``.
-            resolution_level: 0 (coarse) to 9, within the checkpoint's token range.
-            focal: ``[B]`` known focal lengths relative to the half diagonal.
-            fov_x: Known horizontal field of view in degrees (used when ``focal`` is None).
-            prior: Camera prior, as in ``forward``.
-            force_projection: Points are the depth re-projected with the intrinsics.
-            apply_mask: Points and depth outside the mask become +inf, normals 0.
-
-        Returns:
-            ``points [B, H, W, 3]`` and ``depth [B, H, W]`` in metres (optical frame), ``mask``
-            bool, ``intrinsics [B, 3, 3]`` normalised by the image size, and ``normal`` where there
-            is a head. Without a batch axis in, none out.
-
-        Raises:
-            ValueError: ``resolution_level`` outside 0 to 9.
-        """
-        if image.dim() == 3:
-            batched = self.infer(
-                image[None], num_tokens, resolution_level=resolution_level, focal=focal,
-                fov_x=fov_x, prior=None if prior is None else prior[None],
-                force_projection=force_projection, apply_mask=apply_mask,
-            )  # fmt: skip
-            return {k: v[0] for k, v in batched.items()}
-        if num_tokens is None:
-            if not 0 <= resolution_level <= 9:
-                raise ValueError(f"resolution_level must be 0 to 9, not {resolution_level}")
-            low, high = self.num_tokens_range
-            num_tokens = int(low + resolution_level / 9 * (high - low))
-        out = self.forward(image, num_tokens, prior)
-        return self.to_metric(
-            out, focal=focal, fov_x=fov_x, force_projection=force_projection, apply_mask=apply_mask
-        )
-
-    def to_metric(
-        self,
-        out: Mapping[str, Any],
-        *,
-        focal: Tensor | None = None,
-        fov_x: float | Tensor | None = None,
-        force_projection: bool = True,
-        apply_mask: bool = True,
-    ) -> dict[str, Tensor]:
-        """Post-processing of ``forward``'s result in float32; arguments as for ``infer``."""
-        points = out["points"].float()
-        batch, height, width = points.shape[:3]
-        aspect = width / height
-        mask = out["mask"] > 0.5 if "mask" in out else None
-        if focal is None and fov_x is not None:
-            fov = torch.as_tensor(fov_x, dtype=torch.float32, device=points.device)
-            focal = focal_from_fov_x(fov.expand(batch), aspect)
-        focal, shift = recover_focal_shift(points, mask, focal)
-        intrinsics = intrinsics_from_focal(focal.to(points), aspect)
-        depth = points[..., 2] + shift[:, None, None]
-        positive = depth > 0
-        mask = positive if mask is None else mask & positive
-        if force_projection:
-            points = depth_to_points(depth, intrinsics)
-        else:
-            points = torch.cat([points[..., :2], depth[..., None]], dim=-1)
-        if "metric_scale" in out:
-            scale = out["metric_scale"].float()
-            points = points * scale[:, None, None, None]
-            depth = depth * scale[:, None, None]
-        result = {"points": points, "depth": depth, "intrinsics": intrinsics, "mask": mask}
-        if "normal" in out:
-            result["normal"] = out["normal"].float()
-        if apply_mask:
-            result["points"] = points.masked_fill(~mask[..., None], torch.inf)
-            result["depth"] = depth.masked_fill(~mask, torch.inf)
-            if "normal" in result:
-                result["normal"] = result["normal"].masked_fill(~mask[..., None], 0.0)
-        return result

@@ -191,9 +191,7 @@ def _minimise(xp: ModuleType, points: Any, uv: Any, valid: Any, known: Any) -> t
         damping = where(poor, damping / shrink, where(good, 0.5 * damping, damping))
         accepted = ~done & (ratio >= 1e-4)
         shift = where(accepted, new_shift, shift)
-        now = _Sums(
-            **{k: where(accepted, getattr(new, k), v) for k, v in vars(now).items()}
-        )
+        now = _Sums(**{k: where(accepted, getattr(new, k), v) for k, v in vars(now).items()})
         done = done | ((xp.abs(gain) <= _FTOL) & (predicted <= _FTOL) & (ratio <= 2))
         done = done | (radius <= _XTOL * scale**0.5 * xp.abs(shift))
         done = done | (accepted & ~(now.jr * now.jr > _GTOL**2 * now.jj * now.cost))

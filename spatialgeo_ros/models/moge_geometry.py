@@ -83,23 +83,24 @@ def remap_points(points: Tensor, mode: str) -> Tensor:
 def finish_maps(
     raw: Mapping[str, Tensor], remap: str, size: tuple[int, int] | None = None
 ) -> dict[str, Tensor]:
-    """Activate what MoGe-2's heads gave.
+    """Activate what MoGe's heads gave, in float32.
 
     Stays outside exported graphs: the maps are enlarged before the remap, to whatever size the
     caller's image has, and ``exp`` of a far point or a large scale overflows float16 (above 11.09).
 
     Args:
-        raw: ``raw_points [B, 3, h, w]``, ``raw_normal [B, 3, h, w]``, ``mask_logits [B, h, w]``,
-            ``log_scale [B]``; each may be missing.
+        raw: ``raw_points [B, 3, h, w]``, ``raw_normal [B, 3, h, w]``, ``log_scale [B]`` and
+            ``mask_logits [B, h, w]`` (MoGe 1: ``raw_mask``, a mask as it is); each may be missing.
         remap: See ``remap_points``.
         size: Rows and columns wanted, bilinear; None keeps the maps' own.
 
     Returns:
-        ``points [B, H, W, 3]`` affine, ``normal [B, H, W, 3]`` unit, ``mask [B, H, W]`` in [0, 1]
-        with ``mask_logits`` beside it, ``metric_scale [B]``.
+        ``points [B, H, W, 3]`` affine, ``normal [B, H, W, 3]`` unit, ``mask [B, H, W]``
+        (in [0, 1] where it comes from ``mask_logits``, which are beside it), ``metric_scale [B]``.
     """
 
     def enlarged(maps: Tensor) -> Tensor:
+        maps = maps.float()
         return maps if size is None else F.interpolate(maps, size, mode="bilinear")
 
     result: dict[str, Tensor] = {}
@@ -110,8 +111,10 @@ def finish_maps(
     if "mask_logits" in raw:
         result["mask_logits"] = enlarged(raw["mask_logits"][:, None])[:, 0]
         result["mask"] = result["mask_logits"].sigmoid()
+    if "raw_mask" in raw:
+        result["mask"] = enlarged(raw["raw_mask"][:, None])[:, 0]
     if "log_scale" in raw:
-        result["metric_scale"] = raw["log_scale"].exp()
+        result["metric_scale"] = raw["log_scale"].float().exp()
     return result
 
 
