@@ -25,7 +25,7 @@ from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.perception.networks import load_networks
+from spatialgeo_ros.perception.loading import load_networks
 from spatialgeo_ros.perception.results import View
 
 QUESTION = "how far is the object <region> from the camera ?"

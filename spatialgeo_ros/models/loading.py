@@ -13,6 +13,8 @@ from torch import nn
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.moge import MoGe2
+from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge_checkpoint import load_moge
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LanguagePart,
@@ -54,15 +56,22 @@ def _fill(module: ModuleT, file: WeightFile) -> ModuleT:
     return module.requires_grad_(False).eval()
 
 
-def load_geometry(part: GeometryPart) -> MoGe2:
+def load_geometry(part: GeometryPart) -> MoGe1 | MoGe2:
     """Build and load the geometry network, on the CPU.
 
     Raises:
-        ModelLoadError: Names the file or tensor that is wrong.
+        ModelLoadError: Names the file or tensor that is wrong, or says that the part has no file of
+            its own (it shares the language model's tower), or that the file is of the other MoGe.
     """
-    if part.config is None or part.weights is None:
-        raise ModelLoadError("a geometry network without a configuration has to be loaded whole")
-    model = _fill(MoGe2(**part.config), part.weights)
+    if part.weights is None:
+        raise ModelLoadError(
+            "the geometry network shares the language model's tower and is loaded with it"
+        )
+    model = load_moge(part.weights.checked(), config=part.config)
+    if isinstance(model, MoGe1) != (part.kind == "moge1"):
+        raise ModelLoadError(
+            f"{part.weights.path} holds {type(model).__name__}, but the profile says {part.kind}"
+        )
     for parameter in model.parameters():
         if parameter.dim() == 4:  # convolutions run faster on the CPU in this layout
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -84,7 +93,7 @@ def load_clip(part: SemanticPart) -> Clip:
 def load_language(
     part: LanguagePart,
     vision_tower: Clip | None,
-    geometry: MoGe2 | None,
+    geometry: MoGe1 | MoGe2 | None,
     num_tokens: int | None,
     *,
     device: torch.device | str = "cpu",
@@ -95,7 +104,7 @@ def load_language(
     Args:
         part: Of the profile.
         vision_tower: CLIP, shared with whoever else uses it.
-        geometry: MoGe-2, shared too.
+        geometry: MoGe, shared too.
         num_tokens: Patches for MoGe-2.
         device: Where the language model and adapter go.
         quantisation: "none" or "nf4"; None takes the profile's setting.

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
+from spatialgeo_ros.errors import BadRequestError, CancelledError, TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
@@ -110,7 +111,7 @@ class Perception:
         """
         if profile == "none":
             return cls(None, **options)
-        from spatialgeo_ros.perception.networks import load_networks
+        from spatialgeo_ros.perception.loading import load_networks
 
         return cls(load_networks(profile, device, quantisation, threads), **options)
 
@@ -133,7 +134,11 @@ class Perception:
             question = "how far is the object <region> from the camera ?"
             self.networks.answer(view, question, [mask], "camera_distance")
         elif self.networks.has_language:
-            self.networks.answer(view, "How far is the wall?")
+            said: list[str] = []
+            with suppress(CancelledError):  # one token warms up what a whole answer needs
+                self.networks.answer(
+                    view, "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
+                )
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.

@@ -10,96 +10,182 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.clip import Clip
-from spatialgeo_ros.models.moge import MoGe2
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
+from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge_base import MoGe
 from spatialgeo_ros.models.moge_geometry import floor_prior
-from spatialgeo_ros.models.preprocess import Letterbox, image_tensor
-from spatialgeo_ros.models.profiles import Profile
-from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.models.preprocess import Letterbox, image_tensor, spatialgeo_pixels
+from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
+from spatialgeo_ros.perception.results import MonocularDepth, View
 
 
 class FrameTowers:
     """CLIP and MoGe behind one cache per frame.
 
     Args:
-        profile: what was loaded.
+        image: how an image becomes the towers' input.
         device: where the networks are.
-        geometry: MoGe-2, or None.
+        dtype: of the towers' input.
+        part: how the geometry network is used, or None.
+        geometry: MoGe, or None.
         clip: CLIP, or None.
+        backbone: the geometry tower of a published SpatialGeo, which sees CLIP's pixels, or None.
+            Where ``part.shared``, MoGe's heads read its features.
+        camera_prior: whether MoGe was trained with what is known of the camera's mount.
+        cache_key: keeps two sets of towers apart in one frame's cache.
     """
 
     def __init__(
-        self, profile: Profile, device: torch.device, geometry: MoGe2 | None, clip: Clip | None
+        self,
+        image: ImageInput,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        part: GeometryPart | None = None,
+        geometry: MoGe | None = None,
+        clip: ClipVisionTower | None = None,
+        backbone: Dinov2Backbone | None = None,
+        camera_prior: bool = False,
+        cache_key: str = "",
     ) -> None:
-        self._profile, self._device = profile, device
-        self._geometry, self._clip = geometry, clip
+        self.image, self._device, self._dtype = image, device, dtype
+        self._part, self._geometry, self._clip = part, geometry, clip
+        self._backbone = backbone
+        self._camera_prior = camera_prior
+        self._key = cache_key
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether depth can be predicted."""
+        return self._geometry is not None and self._part is not None
+
+    @property
+    def has_clip(self) -> bool:
+        """Whether there is a semantic tower."""
+        return self._clip is not None
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The networks."""
+        found: list[nn.Module | None] = [self._geometry, self._clip]
+        if self._part is None or not self._part.shared:  # else it is inside the geometry network
+            found.append(self._backbone)
+        return tuple(module for module in found if module is not None)
+
+    def close(self) -> None:
+        """Let the networks go."""
+        self._geometry = self._clip = self._backbone = None
 
     def letterbox(self, view: View) -> Letterbox:
-        """Where a frame's image lies in the networks' input."""
-        if "letterbox" not in view.cache:
-            size = (self._profile.image.width, self._profile.image.height)
+        """Where a view's image lies in the towers' input."""
+        key = f"{self._key}letterbox"
+        if key not in view.cache:
             height, width = view.image.shape[:2]
-            view.cache["letterbox"] = Letterbox.fit((width, height), size)
-        box: Letterbox = view.cache["letterbox"]
+            size = (self.image.width, self.image.height)
+            if self.image.mode == "native":
+                size = (width, height)
+            view.cache[key] = Letterbox.fit((width, height), size)
+        box: Letterbox = view.cache[key]
         return box
 
     def pixels(self, view: View) -> Tensor:
-        """The networks' input ``[1, 3, h, w]`` in [0, 1], on the device."""
-        if "pixels" not in view.cache:
-            small = self.letterbox(view).image(view.image, self._profile.image.pad_colour)
-            precision = getattr(torch, self._profile.precision)
-            view.cache["pixels"] = image_tensor(small).to(self._device, precision)
-        pixels: Tensor = view.cache["pixels"]
+        """The towers' input ``[1, 3, h, w]`` on the device.
+
+        RGB in [0, 1]; in mode "square" normalised as CLIP wants it, as both towers of the published
+        SpatialGeo get it.
+        """
+        key = f"{self._key}pixels"
+        if key not in view.cache:
+            if self.image.mode == "square":
+                values = spatialgeo_pixels(view.image, self.image.width)[None]
+            elif self.image.mode == "native":
+                values = image_tensor(view.image)
+            else:
+                small = self.letterbox(view).image(view.image, self.image.pad_colour)
+                values = image_tensor(small)
+            view.cache[key] = values.to(self._device, self._dtype)
+        pixels: Tensor = view.cache[key]
         return pixels
 
     def clip_features(self, view: View) -> Tensor:
         """CLIP's patch features ``[1, P, C]``.
 
         Raises:
-            ModelLoadError: the profile has no CLIP tower.
+            ModelLoadError: there is no CLIP tower.
         """
         if self._clip is None:
-            raise ModelLoadError(f"profile '{self._profile.name}' has no CLIP tower")
-        if "clip" not in view.cache:
-            view.cache["clip"] = self._clip(self._clip.normalise(self.pixels(view)))
-        features: Tensor = view.cache["clip"]
+            raise ModelLoadError("this profile has no CLIP tower")
+        key = f"{self._key}clip"
+        if key not in view.cache:
+            pixels = self.pixels(view)
+            if self.image.mode != "square":
+                pixels = self._clip.normalise(pixels)
+            view.cache[key] = self._clip(pixels)
+        features: Tensor = view.cache[key]
+        return features
+
+    def fused_layers(self, view: View) -> list[Tensor]:
+        """The four layers that the hierarchical adapter reads, each ``[1, P, C]``.
+
+        Raises:
+            ModelLoadError: there is no geometry tower.
+        """
+        if self._backbone is not None:
+            return self._backbone_features(self._backbone, view).tokens()
+        features: Features = self.predictions(view)["features"]
+        return features.tokens()
+
+    def _backbone_features(self, backbone: Dinov2Backbone, view: View) -> Features:
+        key = f"{self._key}backbone"
+        if key not in view.cache:
+            view.cache[key] = backbone(self.pixels(view))
+        features: Features = view.cache[key]
         return features
 
     def predictions(self, view: View) -> dict[str, Any]:
         """MoGe's raw output; the camera prior is zeros where camera or mount are unknown.
 
         Raises:
-            ModelLoadError: the profile has no geometry network.
+            ModelLoadError: there is no geometry network.
         """
-        part = self._profile.geometry
-        if self._geometry is None or part is None:
-            raise ModelLoadError(f"profile '{self._profile.name}' has no geometry network")
-        if "geometry" not in view.cache:
-            pixels = self.pixels(view)
-            prior = None
-            if (
-                view.camera is not None
-                and view.mount is not None
-                and self._profile.camera is not None
-            ):
-                seen = self.letterbox(view).camera(view.camera)
-                values = floor_prior(seen, view.mount.gravity, view.mount.height)
-                prior = torch.from_numpy(values)[None].to(pixels)
-            view.cache["geometry"] = self._geometry(pixels, part.num_tokens, prior, upsample=False)
-        predictions: dict[str, Any] = view.cache["geometry"]
+        if self._geometry is None or self._part is None:
+            raise ModelLoadError("this profile has no geometry network")
+        key = f"{self._key}geometry"
+        if key not in view.cache:
+            view.cache[key] = self._predict(self._geometry, self._part, view)
+        predictions: dict[str, Any] = view.cache[key]
         return predictions
 
-    def metric(self, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Metric depth and validity of the letterboxed input at the decoder's size."""
-        if "metric" in view.cache:
-            found: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] = view.cache["metric"]
+    def _predict(self, geometry: MoGe, part: GeometryPart, view: View) -> dict[str, Any]:
+        if part.shared and isinstance(geometry, MoGe1) and self._backbone is not None:
+            size = (self.image.height, self.image.width)
+            features = self._backbone_features(self._backbone, view)
+            return geometry.predict_from_features(features, size, size[1] / size[0])
+        pixels = self.pixels(view)
+        prior = None
+        if self._camera_prior and view.camera is not None and view.mount is not None:
+            seen = self.letterbox(view).camera(view.camera)
+            values = floor_prior(seen, view.mount.gravity, view.mount.height)
+            prior = torch.from_numpy(values)[None].to(pixels)
+        tokens = part.num_tokens or geometry.num_tokens_range[1]
+        return geometry(pixels, tokens, prior, upsample=False)
+
+    def points(self, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Depth and validity of the towers' input, at the size of MoGe's decoder.
+
+        Metres, or up to one factor where the network has no metric scale. With a known camera its
+        focal length is given to the recovery of the shift.
+        """
+        key = f"{self._key}points"
+        if key in view.cache:
+            found: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] = view.cache[key]
             return found
         out = self.predictions(view)
-        part = self._profile.geometry
-        if self._geometry is not None and part is not None and part.recover_shift:
+        if self._geometry is not None and self._part is not None and self._part.recover_shift:
             fov = None
             if view.camera is not None:
                 seen = self.letterbox(view).camera(view.camera)
@@ -109,8 +195,44 @@ class FrameTowers:
         else:
             z = out["points"][0, ..., 2].float() * out["metric_scale"][0].float()
             mask = (out["mask"][0] > 0.5) & (z > 0)
-        view.cache["metric"] = (
+        view.cache[key] = (
             np.asarray(z.float().cpu().numpy(), np.float32),
             np.asarray(mask.cpu().numpy(), bool),
         )
-        return self.metric(view)
+        return self.points(view)
+
+    def depth(self, view: View) -> MonocularDepth:
+        """Depth over the camera image's own view.
+
+        Raises:
+            ModelLoadError: there is no geometry network.
+        """
+        z, mask = self.points(view)
+        if self._geometry is None or self._part is None:
+            raise ModelLoadError("this profile has no geometry network")
+        # Back from the input with its bars to the camera image's view.
+        box = self.letterbox(view)
+        size = content_size(box, z.shape)
+        if size != (z.shape[1], z.shape[0]):
+            z, mask = box.resample(z, size), box.resample(mask.astype(np.float32), size) > 0.5
+        return MonocularDepth(
+            z, mask, self._part.relative_sigma, metric=self._geometry.has_metric_scale
+        )
+
+    def seen_camera(self, view: View) -> PinholeCamera:
+        """Calibration of the towers' input; of the simulated camera where the view's is unknown."""
+        camera = view.camera
+        if camera is None:
+            height, width = view.image.shape[:2]
+            fx = 525.0 / 640.0 * width
+            camera = PinholeCamera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2)
+        return self.letterbox(view).camera(camera)
+
+
+def content_size(box: Letterbox, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Width and height of the image's own part of a map [rows, columns] over the input."""
+    rows, columns = shape[0], shape[1]
+    return (
+        max(1, round(columns * box.content[0] / box.target[0])),
+        max(1, round(rows * box.content[1] / box.target[1])),
+    )

@@ -15,7 +15,7 @@ import torch
 from spatialgeo_ros.errors import CancelledError, ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.language.prompts import template
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer, load_tokenizer
+from spatialgeo_ros.language.tokenizer import load_tokenizer
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
 from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.profiles import Profile, WeightFile, load_profile
@@ -24,9 +24,11 @@ from spatialgeo_ros.models.spatialgeo import (
     NANO_LANGUAGE_CONFIG,
     SpatialGeoModel,
 )
-from spatialgeo_ros.perception import networks as module
-from spatialgeo_ros.perception.networks import TorchNetworks
+from spatialgeo_ros.perception import speaking as module
+from spatialgeo_ros.perception.networks import ProfileNetworks
 from spatialgeo_ros.perception.results import Mount, View
+from spatialgeo_ros.perception.speaking import NanoSpeaker
+from spatialgeo_ros.perception.towers import FrameTowers
 
 CAMERA = PinholeCamera(320, 240, 262.0, 262.0, 159.5, 119.5)
 MOUNT = Mount.from_pitch(0.9, 0.2)
@@ -46,8 +48,15 @@ def _profile() -> Profile:
     )
 
 
+def _towers(profile: Profile, geometry: MoGe2 | None, clip: Clip | None = None) -> FrameTowers:
+    return FrameTowers(
+        profile.image, torch.device("cpu"), part=profile.geometry, geometry=geometry, clip=clip,
+        camera_prior=True,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def loaded() -> TorchNetworks:
+def loaded() -> ProfileNetworks:
     profile = _profile()
     assert profile.language
     words = len(load_tokenizer(profile.language.tokenizer))
@@ -61,7 +70,10 @@ def loaded() -> TorchNetworks:
         geometry,
         num_tokens=48,
     ).eval()
-    return TorchNetworks(profile, torch.device("cpu"), geometry, clip, language)
+    tokenizer = load_tokenizer(profile.language.tokenizer)
+    towers = _towers(profile, geometry, clip)
+    speaker = NanoSpeaker(profile.language, language, tokenizer, towers)
+    return ProfileNetworks(profile, torch.device("cpu"), towers, speaker, clip, tokenizer)
 
 
 @pytest.fixture
@@ -79,7 +91,7 @@ def _mask(x0: int, x1: int) -> np.ndarray:
     return mask
 
 
-def test_identity_says_profile_and_weights(loaded: TorchNetworks) -> None:
+def test_identity_says_profile_and_weights(loaded: ProfileNetworks) -> None:
     assert loaded.model_id.startswith("nano-")
     assert loaded.backend == "torch-cpu"
     assert loaded.has_geometry and loaded.has_grounding and loaded.has_language
@@ -89,7 +101,7 @@ def test_identity_says_profile_and_weights(loaded: TorchNetworks) -> None:
 
 
 def test_depth_runs_the_tower_once_per_frame(
-    loaded: TorchNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    loaded: ProfileNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = []
     original = MoGe2.forward
@@ -108,7 +120,7 @@ def test_depth_runs_the_tower_once_per_frame(
     assert first.relative_sigma == pytest.approx(0.15)
 
 
-def test_the_mount_reaches_the_geometry_network(loaded: TorchNetworks, image: np.ndarray) -> None:
+def test_the_mount_reaches_the_geometry_network(loaded: ProfileNetworks, image: np.ndarray) -> None:
     low = loaded.depth(_view(image)).depth
     high = loaded.depth(_view(image, Mount.from_pitch(1.6, 0.2))).depth
     unknown = loaded.depth(_view(image, None)).depth
@@ -116,7 +128,7 @@ def test_the_mount_reaches_the_geometry_network(loaded: TorchNetworks, image: np
     assert not np.allclose(low, unknown)
 
 
-def test_bars_of_other_aspects_are_cut_away(loaded: TorchNetworks) -> None:
+def test_bars_of_other_aspects_are_cut_away(loaded: ProfileNetworks) -> None:
     wide = np.zeros((180, 320, 3), np.uint8)
     camera = PinholeCamera(320, 180, 262.0, 262.0, 159.5, 89.5)
     view = View(wide, camera, MOUNT)
@@ -127,7 +139,7 @@ def test_bars_of_other_aspects_are_cut_away(loaded: TorchNetworks) -> None:
 
 
 def test_similarity_is_the_scaled_cosine_the_network_was_trained_with(
-    loaded: TorchNetworks, image: np.ndarray
+    loaded: ProfileNetworks, image: np.ndarray
 ) -> None:
     names = ("red chair", "blue table", "room")
     logits = loaded.similarity(_view(image), names)
@@ -141,7 +153,7 @@ def test_similarity_is_the_scaled_cosine_the_network_was_trained_with(
 
 
 def test_answers_are_streamed_reuse_the_prefix_and_depend_on_the_region(
-    loaded: TorchNetworks, image: np.ndarray
+    loaded: ProfileNetworks, image: np.ndarray
 ) -> None:
     hits = loaded.describe()["prefix_hits"]
     pieces: list[str] = []
@@ -153,7 +165,7 @@ def test_answers_are_streamed_reuse_the_prefix_and_depend_on_the_region(
     assert loaded.describe()["prefix_hits"] == hits + 1
 
 
-def test_a_cancelled_answer_raises(loaded: TorchNetworks, image: np.ndarray) -> None:
+def test_a_cancelled_answer_raises(loaded: ProfileNetworks, image: np.ndarray) -> None:
     pieces: list[str] = []
     with pytest.raises(CancelledError):
         loaded.answer(
@@ -165,7 +177,7 @@ def test_a_cancelled_answer_raises(loaded: TorchNetworks, image: np.ndarray) -> 
 
 @torch.inference_mode()
 def test_the_prompt_equals_the_one_of_training(
-    loaded: TorchNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    loaded: ProfileNetworks, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Training packs text behind a visual prefix; asking must give the very same sequence."""
     seen: list[torch.Tensor] = []
@@ -176,7 +188,10 @@ def test_the_prompt_equals_the_one_of_training(
         seen.append(embeds)
         return original(model, tokenizer, embeds, *args, **options)
 
-    adapter_type = type(loaded._language.adapter)  # type: ignore[union-attr]
+    speaker = loaded._speaker
+    assert isinstance(speaker, NanoSpeaker)
+    model, tokenizer = speaker._model, speaker._tokenizer
+    adapter_type = type(model.adapter)
     pooled = adapter_type.region_embeddings
 
     def keep(self: Any, *args: Any, **options: Any) -> torch.Tensor:
@@ -188,8 +203,6 @@ def test_the_prompt_equals_the_one_of_training(
     view = _view(image)
     loaded.answer(view, QUESTION, [_mask(40, 120)])
 
-    model, tokenizer = loaded._language, loaded._tokenizer
-    assert model is not None and isinstance(tokenizer, LanguageTokenizer)
     ids = tokenizer.encode(template("nano").build(QUESTION, images=0), add_bos=False)
     features = view.cache["geometry"]["features"]
     visual, _ = model.visual_embeds(view.cache["clip"], features.tokens())
@@ -201,7 +214,7 @@ def test_the_prompt_equals_the_one_of_training(
 
 
 def test_without_calibration_the_language_model_can_still_be_asked(
-    loaded: TorchNetworks, image: np.ndarray
+    loaded: ProfileNetworks, image: np.ndarray
 ) -> None:
     text = loaded.answer(View(image, None, None), QUESTION, [_mask(40, 120)])
     assert isinstance(text, str)
@@ -209,7 +222,8 @@ def test_without_calibration_the_language_model_can_still_be_asked(
 
 def test_a_closed_profile_answers_with_a_clear_error(image: np.ndarray) -> None:
     profile = replace(_profile(), language=None, semantic=None)
-    closed = TorchNetworks(profile, torch.device("cpu"), MoGe2(**NANO_CONFIG).eval(), None, None)
+    towers = _towers(profile, MoGe2(**NANO_CONFIG).eval())
+    closed = ProfileNetworks(profile, torch.device("cpu"), towers)
     closed.close()
     assert not closed.has_geometry
     with pytest.raises(ModelLoadError, match="no geometry network"):
@@ -219,4 +233,4 @@ def test_a_closed_profile_answers_with_a_clear_error(image: np.ndarray) -> None:
 def test_grounding_without_a_tokenizer_is_refused() -> None:
     profile = replace(_profile(), language=None)
     with pytest.raises(ModelLoadError, match="tokenizer"):
-        TorchNetworks(profile, torch.device("cpu"), None, None, None)
+        ProfileNetworks(profile, torch.device("cpu"), _towers(profile, None))

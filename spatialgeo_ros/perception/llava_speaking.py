@@ -1,0 +1,95 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LLaVA and SpatialGeo as published: one image, any wording, no tokens for regions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from spatialgeo_ros.language.prompts import format_suffix, template
+from spatialgeo_ros.language.stream import PrefixCache, Sampling
+from spatialgeo_ros.language.tokenizer import IMAGE_ID, LanguageTokenizer
+from spatialgeo_ros.models.profiles import LlavaPart
+from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
+from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.perception.speaking import say
+from spatialgeo_ros.perception.towers import FrameTowers
+
+
+class LlavaSpeaker:
+    """A language model in LLaVA's prompt format; SpatialGeo where it has MoGe projectors.
+
+    Args:
+        part: of the profile.
+        model: language model and adapter.
+        tokenizer: of the language model.
+        towers: CLIP and geometry tower of the frame, both on CLIP's padded square.
+    """
+
+    canonical_only = False
+    context_views = 0
+
+    def __init__(
+        self,
+        part: LlavaPart,
+        model: SpatialGeoModel,
+        tokenizer: LanguageTokenizer,
+        towers: FrameTowers,
+    ) -> None:
+        self.prefix = PrefixCache()
+        self._part, self._model, self._tokenizer = part, model, tokenizer
+        self._towers = towers
+        self._serials = itertools.count()
+        self._fused = len(model.adapter.moge_mm_projector_list) > 0
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Language model and adapter."""
+        return self._model.language_model, self._model.adapter
+
+    def encode(self, view: View) -> None:
+        """Run the towers that the language model reads."""
+        self._towers.clip_features(view)
+        if self._fused:
+            self._towers.fused_layers(view)
+
+    def answer(
+        self,
+        view: View,
+        question: str,
+        regions: Sequence[npt.NDArray[np.bool_]],
+        family: str,
+        earlier: Sequence[View],
+        on_token: Callable[[str], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> str:
+        """Generate an answer; see ``results.Networks``."""
+        del regions, earlier
+        model, part = self._model, self._part
+        if "visual" not in view.cache:
+            layers = self._towers.fused_layers(view) if self._fused else []
+            visual, _ = model.visual_embeds(self._towers.clip_features(view), layers)
+            view.cache["visual"] = (visual, next(self._serials))
+        visual, serial = view.cache["visual"]
+        prompt = template(part.prompt)
+        suffix = format_suffix(family) if part.answer_format else ""
+        ids = self._tokenizer.encode(prompt.build(question, suffix=suffix))
+        before = ids.index(IMAGE_ID)
+        inputs = model.prepare_inputs(torch.tensor([ids], device=visual.device), [visual[0]])
+        return say(
+            model.language_model,
+            self._tokenizer,
+            inputs.inputs_embeds,
+            Sampling(max_new_tokens=part.max_new_tokens, temperature=part.temperature),
+            on_token=on_token,
+            cancelled=cancelled,
+            stop=prompt.stop,
+            prefix=self.prefix,
+            prefix_key=(serial, tuple(ids[:before])),
+            prefix_length=before + visual.shape[1],
+        )
