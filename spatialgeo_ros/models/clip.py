@@ -99,10 +99,17 @@ class ClipVisionTower(nn.Module):
         if self.grid is not None:
             embeddings.position_embedding = nn.Embedding(1 + self.grid[0] * self.grid[1], self.dim)
             nn.init.normal_(embeddings.position_embedding.weight, std=config.initializer_range)
-        self.register_buffer(
-            "image_mean", torch.tensor(CLIP_MEAN).view(1, 3, 1, 1), persistent=False
-        )
-        self.register_buffer("image_std", torch.tensor(CLIP_STD).view(1, 3, 1, 1), persistent=False)
+        self.image_size = int(config.image_size)
+        self.reset_constants()
+
+    def reset_constants(self) -> None:
+        """Set what no checkpoint holds; needed again where the tower was built on "meta"."""
+        embeddings = self.vision_model.embeddings
+        device = embeddings.class_embedding.device
+        for name, values in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)):
+            constant = torch.tensor(values, device=device).view(1, 3, 1, 1)
+            self.register_buffer(name, constant, persistent=False)
+        embeddings.position_ids = torch.arange(embeddings.num_positions, device=device)[None]
 
     def normalise(self, image: Tensor) -> Tensor:
         """RGB ``[B, 3, H, W]`` in [0, 1] to CLIP's mean and standard deviation."""

@@ -67,7 +67,7 @@ class HierarchicalAdapter(nn.Module):
             clip_dim: Width of CLIP patch features.
             moge_dim: Width of MoGe patch features.
             hidden_size: Of the language model.
-            layers: MoGe layers read; index 0 is the earliest.
+            layers: MoGe layers read; index 0 is the earliest. None are read by plain LLaVA.
             region_tokens: Also an encoder of a region's geometric statistics.
             unit_scale: Normalise each embedding to unit variance (LayerNorm without parameters).
                 A small language model trained from scratch learns metres far sooner from visual
@@ -80,6 +80,7 @@ class HierarchicalAdapter(nn.Module):
         )
         inputs = REGION_STATISTICS * (1 + 2 * REGION_OCTAVES)
         self.region_encoder = mlp_gelu(inputs, hidden_size) if region_tokens else None
+        self.layers = layers
         self.unit_scale = unit_scale
         self.hidden_size = hidden_size
 

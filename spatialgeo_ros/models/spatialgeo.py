@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SpatialGeo: CLIP and MoGe towers, the hierarchical adapter, and a LLaMA language model.
 
-The same class serves the 7B checkpoint and the nano profile. Encoding is separate from asking: the
-towers run once per frame, and their features (or the embeddings made of them) are what is cached.
+The same class serves the 7B checkpoint, plain LLaVA-1.5 (no MoGe) and the nano profile. Encoding is
+separate from asking: the towers run once per frame, and their features (or the embeddings made of
+them) are what is cached.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.errors import BadRequestError, ModelLoadError
+from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.fusion import (
-    IGNORE_LABEL,
     REGION_ID,
     HierarchicalAdapter,
     PreparedInputs,
@@ -28,6 +28,8 @@ from spatialgeo_ros.models.fusion import (
     visual_tokens,
 )
 from spatialgeo_ros.models.moge import MoGe2
+from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.packing import packed_attention_mask, packed_position_ids
 
 NANO_LANGUAGE_CONFIG: dict[str, Any] = {
     "hidden_size": 192,
@@ -58,8 +60,9 @@ class EncodedImages:
 
     Attributes:
         clip_features: ``[B, P, Dc]``.
-        moge_features: Four layers, earliest first, each ``[B, P, Dm]``.
-        geometry: MoGe's raw predictions (``MoGe2.forward``) where the geometry tower has heads.
+        moge_features: Four layers, earliest first, each ``[B, P, Dm]``; none for plain LLaVA.
+        geometry: MoGe's raw predictions (``MoGe.forward`` without ``upsample``) where the geometry
+            tower has heads.
     """
 
     clip_features: Tensor
@@ -73,22 +76,25 @@ class SpatialGeoModel(nn.Module):
     def __init__(
         self,
         language: Mapping[str, Any] | LlamaForCausalLM,
-        adapter: Mapping[str, Any],
+        adapter: Mapping[str, Any] | HierarchicalAdapter,
         vision_tower: ClipVisionTower | None = None,
-        geometry: MoGe2 | Dinov2Backbone | None = None,
+        geometry: MoGe1 | MoGe2 | Dinov2Backbone | None = None,
         *,
         num_tokens: int | None = None,
+        max_length: int | None = None,
     ) -> None:
         """Assemble the network.
 
         Args:
             language: Arguments of ``LlamaConfig``, or a model that is already built (quantised).
-            adapter: Arguments of ``HierarchicalAdapter``.
+            adapter: Arguments of ``HierarchicalAdapter``, or one that is already built.
             vision_tower: CLIP.
-            geometry: Either a complete MoGe-2, which normalises the image itself and also predicts
-                the point map, or a bare DINOv2 as in the published SpatialGeo, which is given the
-                same CLIP-normalised pixels as CLIP.
+            geometry: A MoGe-2 trained together with the adapter, which normalises the image
+                itself and also predicts the point map; or, as in the published SpatialGeo, MoGe
+                v1's DINOv2, bare or below its heads, which is given the same CLIP-normalised
+                pixels as CLIP. None for plain LLaVA.
             num_tokens: Patches for MoGe-2; must give CLIP's grid.
+            max_length: Longest prompt in embeddings, visual ones included.
 
         Raises:
             ModelLoadError: A MoGe-2 without ``num_tokens``.
@@ -99,7 +105,10 @@ class SpatialGeoModel(nn.Module):
         self.vision_tower = vision_tower
         self.geometry = geometry
         self.num_tokens = num_tokens
-        self.adapter = HierarchicalAdapter(**adapter)
+        self.max_length = max_length
+        self.adapter = (
+            adapter if isinstance(adapter, HierarchicalAdapter) else HierarchicalAdapter(**adapter)
+        )
         self.language_model = (
             language
             if isinstance(language, LlamaForCausalLM)
@@ -107,31 +116,52 @@ class SpatialGeoModel(nn.Module):
         )
 
     def encode_images(
-        self, image: Tensor, prior: Tensor | None = None, *, normalised: bool = False
+        self,
+        image: Tensor,
+        prior: Tensor | None = None,
+        *,
+        normalised: bool = False,
+        predict: bool = True,
     ) -> EncodedImages:
-        """Run both towers once.
+        """Run both towers once, and MoGe's heads on the same features where they are loaded.
+
+        The point map of MoGe v1 from SpatialGeo's features is not what ``MoGe1.infer`` gives for
+        the same picture, because its backbone then sees what SpatialGeo's training gave it: pixels
+        with CLIP's mean and deviation instead of ImageNet's, and 24x24 patches, less than half of
+        the 1,200 that MoGe was trained with at the least. It costs no second pass of the backbone;
+        where accuracy counts, give the picture to ``MoGe1`` itself. MoGe-2's heads belong to
+        another backbone, so beside the published SpatialGeo it always needs a pass of its own.
 
         Args:
             image: ``[B, 3, H, W]`` RGB in [0, 1].
             prior: Camera prior ``[B, 4, H, W]`` for a MoGe-2 that takes one.
             normalised: ``image`` is CLIP-normalised already (official preprocessing).
+            predict: Also run the heads of MoGe v1.
 
         Raises:
             ModelLoadError: The model was built without towers.
             ValueError: ``normalised`` pixels for a MoGe-2, or the towers' grids differ.
         """
-        if self.vision_tower is None or self.geometry is None:
+        if self.vision_tower is None or (self.geometry is None and self.adapter.layers):
             raise ModelLoadError("this model was loaded without its image towers")
         pixels = image if normalised else self.vision_tower.normalise(image)
-        clip_features = self.vision_tower(pixels)
+        clip_features = self.vision_tower(pixels.to(_dtype(self.vision_tower)))
         predictions: dict[str, Any] | None = None
+        if self.geometry is None:
+            return EncodedImages(clip_features, [])
         if isinstance(self.geometry, MoGe2):
             if normalised or self.num_tokens is None:
                 raise ValueError("MoGe-2 takes the image in [0, 1], not CLIP-normalised pixels")
             predictions = self.geometry(image, self.num_tokens, prior, upsample=False)
-            moge_features = predictions["features"].tokens()
+            features: Features = predictions["features"]
         else:
-            moge_features = self.geometry(pixels).tokens()
+            heads = self.geometry if isinstance(self.geometry, MoGe1) else None
+            backbone = self.geometry if heads is None else heads.backbone
+            features = backbone(pixels.to(_dtype(backbone)))
+            if heads is not None and predict:
+                height, width = pixels.shape[-2:]
+                predictions = heads.predict_from_features(features, (height, width), width / height)
+        moge_features = features.tokens()
         if moge_features[0].shape[1] != clip_features.shape[1]:
             raise ValueError(
                 f"CLIP has {clip_features.shape[1]} patches but MoGe {moge_features[0].shape[1]}"
@@ -144,7 +174,12 @@ class SpatialGeoModel(nn.Module):
         moge_features: Sequence[Tensor],
         keep_clip: Sequence[bool] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Features to interleaved tokens ``[B, 2P, D]`` and validity; see ``visual_tokens``."""
+        """Features to interleaved tokens ``[B, 2P, D]`` and validity; see ``visual_tokens``.
+
+        Plain LLaVA has CLIP's tokens alone, ``[B, P, D]``.
+        """
+        if not self.adapter.layers:
+            return self.adapter.project_clip(clip_features), None
         return visual_tokens(
             self.adapter.project_clip(clip_features),
             self.adapter.project_moge(moge_features),
@@ -158,6 +193,72 @@ class SpatialGeoModel(nn.Module):
         return prepare_inputs(
             self.language_model.get_input_embeddings(), input_ids, image_embeds, **options
         )
+
+    def prompt_inputs(
+        self, prompts: Sequence[Sequence[int]], image_embeds: Sequence[Tensor] = ()
+    ) -> PreparedInputs:
+        """A batch of prompts ready for generation: padded on the left, never cut off.
+
+        Args:
+            prompts: Token ids with -200 where an image goes: none, one or several in a prompt.
+            image_embeds: ``[V, D]`` per placeholder, in reading order over the batch.
+
+        Raises:
+            BadRequestError: There is no prompt; a prompt with its images is longer than the model
+                was trained with; or the number of images differs from the placeholders'.
+        """
+        if not prompts:
+            raise BadRequestError("there is no prompt")
+        device = self.language_model.device
+        longest = max(map(len, prompts))
+        ids = torch.zeros((len(prompts), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
+            mask[row, longest - len(prompt) :] = 1
+        prepared = self.prepare_inputs(
+            ids.to(device), image_embeds, attention_mask=mask.to(device), padding_side="left"
+        )
+        length = prepared.inputs_embeds.shape[1]
+        if self.max_length is not None and length > self.max_length:
+            raise BadRequestError(
+                f"the prompt has {length} tokens with its images, but this model takes "
+                f"{self.max_length}: ask a shorter question, or about fewer images"
+            )
+        return prepared
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        image_embeds: Sequence[Tensor] = (),
+        *,
+        max_new_tokens: int = 128,
+        **options: Any,
+    ) -> list[list[int]]:
+        """Answer a batch of prompts (evaluation; a single question streams through ``stream``).
+
+        Args:
+            prompts: As for ``prompt_inputs``.
+            image_embeds: As for ``prompt_inputs``.
+            max_new_tokens: Most tokens of an answer.
+            options: Of transformers' ``generate``; greedy by default.
+
+        Returns:
+            Token ids of each answer, without the end token and what follows it.
+        """
+        inputs = self.prompt_inputs(prompts, image_embeds)
+        end = self.language_model.config.eos_token_id
+        language_model: Any = self.language_model  # mypy cannot follow what it inherits
+        answers = language_model.generate(
+            inputs_embeds=inputs.inputs_embeds,
+            attention_mask=inputs.attention_mask,
+            max_new_tokens=max_new_tokens,
+            pad_token_id=end,
+            **{"do_sample": False, **options},
+        )
+        rows = [row.tolist() for row in answers]
+        return [row[: row.index(end)] if end in row else row for row in rows]
 
     def text_embeds(
         self,
@@ -239,56 +340,5 @@ class SpatialGeoModel(nn.Module):
         return self.language_model.lm_head(hidden if select is None else hidden[select])
 
 
-def packed_attention_mask(
-    block_ids: Tensor, prefix_length: int, prefix_valid: Tensor | None, dtype: torch.dtype
-) -> Tensor:
-    """Additive mask ``[B, 1, V + T, V + T]``: causal, and blocks do not see each other.
-
-    Every position sees itself, so that padded rows have no empty softmax.
-    """
-    batch, text_length = block_ids.shape
-    total = prefix_length + text_length
-    # The prefix is a block of its own that everybody sees; block -1 (padding) is seen by itself.
-    prefix_block = block_ids.new_full((batch, prefix_length), -2)
-    blocks = torch.cat([prefix_block, block_ids], dim=1)
-    is_prefix = blocks == -2
-    if prefix_valid is not None:
-        is_prefix[:, :prefix_length] &= prefix_valid
-    visible = (blocks[:, :, None] == blocks[:, None, :]) & (blocks[:, None, :] != -2)
-    visible |= is_prefix[:, None, :]
-    causal = torch.ones((total, total), dtype=torch.bool, device=blocks.device).tril()
-    visible &= causal
-    visible |= torch.eye(total, dtype=torch.bool, device=blocks.device)
-    mask = torch.zeros((batch, total, total), dtype=dtype, device=blocks.device)
-    return mask.masked_fill(~visible, torch.finfo(dtype).min)[:, None]
-
-
-def packed_position_ids(
-    block_ids: Tensor, prefix_length: int, prefix_valid: Tensor | None
-) -> Tensor:
-    """Positions ``[B, V + T]``: each block continues from the end of the valid prefix."""
-    batch, text_length = block_ids.shape
-    index = torch.arange(text_length, device=block_ids.device)
-    starts = torch.ones_like(block_ids, dtype=torch.bool)
-    starts[:, 1:] = block_ids[:, 1:] != block_ids[:, :-1]
-    within = index - torch.where(starts, index, 0).cummax(dim=1).values
-    prefix = torch.arange(prefix_length, device=block_ids.device).expand(batch, -1)
-    valid_length = (
-        block_ids.new_full((batch, 1), prefix_length)
-        if prefix_valid is None
-        else prefix_valid.sum(dim=1, keepdim=True)
-    )
-    return torch.cat([prefix, valid_length + within], dim=1)
-
-
-def next_token_targets(labels: Tensor, block_ids: Tensor) -> Tensor:
-    """Target of each packed position: the label after it in the same block, else -100.
-
-    Args:
-        labels: ``[B, T]`` token ids, -100 where nothing is to be learned (the question).
-        block_ids: ``[B, T]`` as for ``forward_packed``.
-    """
-    targets = torch.full_like(labels, IGNORE_LABEL)
-    same = (block_ids[:, 1:] == block_ids[:, :-1]) & (block_ids[:, 1:] >= 0)
-    targets[:, :-1] = torch.where(same, labels[:, 1:], IGNORE_LABEL)
-    return targets
+def _dtype(module: nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype

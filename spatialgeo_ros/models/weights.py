@@ -167,6 +167,50 @@ def tensor_shape(path: str | Path, name: str) -> tuple[int, ...]:
     raise ModelLoadError(f"{path} has no tensor '{name}'; it belongs to another model")
 
 
+def require_shapes(
+    needed: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    source: str | Path,
+    *,
+    strict: bool = True,
+) -> list[str]:
+    """Check names and shapes of a checkpoint's tensors, before any of them is read.
+
+    Args:
+        needed: Of the network, under the checkpoint's names.
+        found: Of the checkpoint.
+        source: Named in errors.
+        strict: Also refuse tensors that the network does not have.
+
+    Returns:
+        Names that the network does not have.
+
+    Raises:
+        ModelLoadError: Names the first tensors that are missing, of another shape, or unknown.
+    """
+    missing = [name for name in needed if name not in found]
+    unknown = [name for name in found if name not in needed]
+    if missing:
+        hint = f"; it has {_names(unknown)} instead" if unknown else ""
+        raise ModelLoadError(
+            f"{source} lacks {_names(missing)}{hint}: it is incomplete or of another version; get "
+            "it again"
+        )
+    wrong = [name for name, shape in needed.items() if tuple(found[name]) != tuple(shape)]
+    if wrong:
+        listed = "; ".join(
+            f"'{name}' is {list(found[name])} but the configuration needs {list(needed[name])}"
+            for name in wrong[:_NAMED_IN_ERROR]
+        )
+        raise ModelLoadError(
+            f"{source}: tensor {listed}{_more(wrong)}: tensors and configuration belong to "
+            "different checkpoints"
+        )
+    if unknown and strict:
+        raise ModelLoadError(f"{source} has {_names(unknown)}, which the network does not have")
+    return unknown
+
+
 def load_into(
     module: nn.Module, state: Mapping[str, Tensor], source: str | Path, *, strict: bool = True
 ) -> None:

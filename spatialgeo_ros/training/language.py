@@ -22,11 +22,11 @@ from spatialgeo_ros.evaluation.answers import score_answers
 from spatialgeo_ros.language.prompts import template
 from spatialgeo_ros.language.tokenizer import REGION_ID, LanguageTokenizer
 from spatialgeo_ros.models.fusion import IGNORE_LABEL, draw_keep_clip
+from spatialgeo_ros.models.packing import next_token_targets
 from spatialgeo_ros.models.spatialgeo import (
     NANO_ADAPTER_CONFIG,
     NANO_LANGUAGE_CONFIG,
     SpatialGeoModel,
-    next_token_targets,
 )
 from spatialgeo_ros.training.features import FrameFeatures
 from spatialgeo_ros.training.loop import Schedule, train

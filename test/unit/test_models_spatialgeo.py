@@ -19,8 +19,9 @@ from spatialgeo_ros.models.fusion import (
     fourier_features,
     prepare_inputs,
 )
+from spatialgeo_ros.models.packing import next_token_targets
 from spatialgeo_ros.models.region_features import METRES_PER_UNIT, region_statistics
-from spatialgeo_ros.models.spatialgeo import SpatialGeoModel, next_token_targets
+from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
 LANGUAGE = {
     "hidden_size": 32,
