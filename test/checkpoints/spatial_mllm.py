@@ -147,7 +147,9 @@ def random_state(config: dict[str, Any], version: str = "1.1", seed: int = 0) ->
     for name, shape in shapes.items():
         noise = torch.randn(shape, generator=generator)
         if len(shape) > 1:
-            state[name] = noise * noise[0].numel() ** -0.5
+            # Queries and keys large enough that attention picks some of the many visual tokens.
+            gain = 4 if name.startswith("model.layers") and ("q_proj" in name or "k_proj" in name) else 1
+            state[name] = gain * noise * noise[0].numel() ** -0.5
         else:
             state[name] = noise * 0.1 + float(name.endswith(("norm.weight", "layernorm.weight")))
     # The table is the output layer too. Small, or every token would be followed by itself;
