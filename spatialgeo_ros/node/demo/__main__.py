@@ -143,7 +143,7 @@ class Demo:
         robot.wait(robot.newest_truth, options.timeout, "the simulated camera")
         say("the camera publishes; waiting for the node to load and warm up its networks")
         robot.wait_for_node(options.timeout)
-        robot.wait(lambda: robot.clouds, options.timeout, "the node's first point cloud")
+        robot.wait(robot.first_cloud, options.timeout, "the node's first point cloud")
         say("the node sees")
         robot.wait(lambda: robot.diagnostics, 10.0, "diagnostics")
         for name, values in sorted(robot.diagnostics.items()):
@@ -271,13 +271,16 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         from spatialgeo_ros.node.demo.processes import ProcessEndedError
+        from spatialgeo_ros.node.demo.robot import NodeFailedError
         from spatialgeo_ros.sim.renderer import RendererUnavailableError
     except ImportError as error:
         console.say(f"{error}: run `make setup`, or source ROS 2 and the built workspace")
         return 1
     try:
         return Demo(options, console).run()
-    except (ProcessEndedError, RendererUnavailableError, TimeoutError) as error:
+    except (
+        NodeFailedError, ProcessEndedError, RendererUnavailableError, TimeoutError
+    ) as error:  # fmt: skip
         console.say(str(error))
         return 1
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
@@ -34,6 +34,10 @@ _KEPT_FRAMES = 600
 _CLOUD_STEP = 5
 
 
+class NodeFailedError(RuntimeError):
+    """The node says that it cannot work."""
+
+
 class Robot:
     """A client of the node in its own context, spinning in a background thread."""
 
@@ -52,6 +56,7 @@ class Robot:
         self.path: list[tuple[float, float]] = []
         self.keyframes: KeyframeArray | None = None
         self.diagnostics: dict[str, dict[str, str]] = {}
+        self.problems: dict[str, str] = {}
         self._overlays: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
@@ -105,6 +110,17 @@ class Robot:
             TimeoutError: it does not within ``timeout`` seconds.
         """
         self.wait(self._service.service_is_ready, timeout, "the service spatialgeo/ask")
+
+    def first_cloud(self) -> bool:
+        """Tell whether the node has published a point cloud.
+
+        Raises:
+            NodeFailedError: it could not be configured, and never will.
+        """
+        for message in tuple(self.problems.values()):
+            if "configure failed" in message:
+                raise NodeFailedError(message)
+        return bool(self.clouds)
 
     def newest_truth(self) -> SceneGroundTruth | None:
         """Return the ground truth of the newest frame."""
@@ -194,6 +210,8 @@ class Robot:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+            failed = status.level == DiagnosticStatus.ERROR
+            self.problems[status.name] = status.message if failed else ""
 
 
 def _keep(kept: OrderedDict[int, T], stamp_ns: int, value: T) -> None:
