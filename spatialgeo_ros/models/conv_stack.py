@@ -87,8 +87,8 @@ class ConvStack(nn.Module):
         dim_out: Sequence[int | None] | None,
         num_res_blocks: int | Sequence[int],
         resamplers: str | Sequence[str],
-        res_block_in_norm: str = "layer_norm",
-        res_block_hidden_norm: str = "group_norm",
+        res_block_in_norm: str = "none",
+        res_block_hidden_norm: str = "none",
         dim_times_res_block_hidden: int = 1,
         padding: Padding = "replicate",
     ) -> None:

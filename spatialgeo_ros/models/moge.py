@@ -39,8 +39,6 @@ NANO_CONFIG: dict[str, Any] = {
         "dim_res_blocks": [160, 80, 40, 24],
         "num_res_blocks": [0, 1, 1, 0],
         "resamplers": ["conv_transpose", "conv_transpose", "conv_transpose"],
-        "res_block_in_norm": "none",
-        "res_block_hidden_norm": "none",
         "padding": "zeros",
     },
     "points_head": {

@@ -23,6 +23,9 @@ from spatialgeo_ros.models.weights import load_into, read_weights
 _log = logging.getLogger(__name__)
 
 _PATCH_AREA = 14 * 14
+# What the published code takes where a configuration says nothing (the published ones say "none").
+_STACKS = ("neck", "points_head", "mask_head", "normal_head")
+_NORMS = {"res_block_in_norm": "layer_norm", "res_block_hidden_norm": "group_norm"}
 
 
 def build_moge(
@@ -48,6 +51,8 @@ def build_moge(
     if "neck" in config and isinstance(config.get("encoder"), Mapping):
         build = MoGe2
         encoder = _known(dict(config["encoder"]), Encoder, f"{source}: encoder")
+        if isinstance(encoder.get("backbone"), str):
+            config |= {k: {**_NORMS, **config[k]} for k in _STACKS if config.get(k) is not None}
         config["encoder"] = encoder if backbone is None else {**encoder, "backbone": backbone}
     elif "encoder" in config and "neck" not in config:
         build = MoGe1
@@ -89,7 +94,7 @@ def load_moge(
             with the configuration as JSON in its header (``model_config`` or ``config``) or beside
             it (the file's name with .json, ``model_config.json`` or ``config.json``).
         dtype: Of the network; float32 by default, whatever the file has.
-        config: ``model_config`` for a file that carries none.
+        config: ``model_config`` to use instead of the one that the file carries, if any.
 
     Raises:
         ModelLoadError: The file is missing, damaged or carries no configuration, or its tensors do
@@ -98,17 +103,16 @@ def load_moge(
     """
     path = Path(path)
     state, metadata = read_weights(path)
-    carried = _carried_config(path, metadata)
-    if carried is None:
-        carried = config
-    if carried is None:
+    if config is None:
+        config = _carried_config(path, metadata)
+    if config is None:
         raise ModelLoadError(
             f"{path} carries no model_config, so its network is unknown; use the official "
             f"model.pt, or write the configuration as JSON to {path.with_name('model_config.json')}"
         )
     sizes = metadata.get("backbone")
     with torch.device("meta"):
-        model = build_moge(carried, sizes if isinstance(sizes, Mapping) else None, path)
+        model = build_moge(config, sizes if isinstance(sizes, Mapping) else None, path)
     strict = isinstance(model, MoGe1)
     unknown = check_tensors(model, state, path, strict=strict)
     if unknown:
