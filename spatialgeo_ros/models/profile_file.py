@@ -151,8 +151,10 @@ class Section:
             found = Checkpoint(folder, patterns=patterns, sha256=known, profile=self.profile)
         else:
             repo, revision = section._repository()
-            archive = section.get("archive", str, "")
-            found = Checkpoint(None, repo, revision, patterns, known, archive, self.profile)
+            found = Checkpoint(
+                None, repo, revision, patterns, known,
+                section.words("optional"), section.words("archive"), self.profile,
+            )  # fmt: skip
         section.finish()
         return found
 

@@ -156,6 +156,9 @@ class LlavaPart:
         max_new_tokens: Longest answer.
         temperature: Of sampling; 0 takes the likeliest token.
         quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+        answer_format: Append the benchmark's sentence on the form of the answer to the system
+            text. It stands before the image and differs by kind of question, so that questions of
+            another kind about the same frame no longer share their prefix.
     """
 
     base: Checkpoint
@@ -166,6 +169,7 @@ class LlavaPart:
     max_new_tokens: int
     temperature: float
     quantisation: str
+    answer_format: bool = False
 
 
 @dataclass(frozen=True)

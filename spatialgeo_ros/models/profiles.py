@@ -280,6 +280,7 @@ def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllm
             max_new_tokens=longest,
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             quantisation=quantisation,
+            answer_format=section.get("answer_format", bool, False),
         )
     elif kind == "spatial_mllm":
         part = SpatialMllmPart(

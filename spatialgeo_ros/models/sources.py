@@ -93,7 +93,9 @@ class Checkpoint:
         revision: A commit, a tag or a branch.
         patterns: Files it must have: names, or patterns of which at least one file must match.
         sha256: Expected hashes by file name, as far as they are known.
-        archive: Pattern of an archive in the repository that holds the files, or "".
+        optional: Files that are downloaded and verified too where the repository has them.
+        archive: Patterns of an archive in the repository that holds the files; none where the
+            files lie there themselves.
         profile: What ``spatialgeo models download`` is to be called with.
     """
 
@@ -102,7 +104,8 @@ class Checkpoint:
     revision: str = "main"
     patterns: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
-    archive: str = ""
+    optional: tuple[str, ...] = ()
+    archive: tuple[str, ...] = ()
     profile: str = ""
 
     @property
@@ -124,7 +127,8 @@ class Checkpoint:
         root, folder, _ = self._best()
         locked = _locked(self.hub_repo, self.revision) if self.hub_repo else {}
         present = _present(folder)
-        names = [n for p in self.patterns for n in present if fnmatchcase(n, p)]
+        wanted = (*self.patterns, *self.optional)
+        names = [n for p in wanted for n in present if fnmatchcase(n, p)]
         return [
             (
                 folder / name,
