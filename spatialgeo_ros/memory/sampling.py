@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,8 @@ class SamplingResult:
         set_sizes: Number of voxels each frame covers.
         order: Frame indices in the order the greedy rule took them.
         selection: The same indices, ascending.
+        cells: Of each frame the sorted ids of the voxels it covers.
+        sides: Voxels along x, y and z of the bounding box.
     """
 
     threshold: float
@@ -42,6 +45,28 @@ class SamplingResult:
     set_sizes: tuple[int, ...]
     order: tuple[int, ...]
     selection: tuple[int, ...]
+    cells: tuple[npt.NDArray[np.int64], ...]
+    sides: tuple[int, int, int]
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        """Voxels that each pick added to those before it, in greedy order."""
+        counts = [0] + [self.covered(self.order[: n + 1]).size for n in range(len(self.order))]
+        return tuple(after - before for before, after in pairwise(counts))
+
+    def covered(self, frames: Sequence[int] | None = None) -> npt.NDArray[np.int64]:
+        """Sorted ids of the voxels that these frames cover together; all frames by default."""
+        chosen = [self.cells[i] for i in (range(len(self.cells)) if frames is None else frames)]
+        return np.unique(np.concatenate([np.empty(0, np.int64), *chosen]))
+
+    def coverage(self, frames: Sequence[int]) -> float:
+        """Share of all voxels that these frames cover."""
+        return self.covered(frames).size / self.covered().size
+
+    def centres(self, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Centres ``[N, 3]`` of voxels in the frame of the points (metres)."""
+        index = np.stack(np.unravel_index(cells, self.sides), axis=-1)
+        return self.bbox[0].astype(np.float64) + (index + 0.5) * self.voxel_size
 
 
 def sampling_indices(frame_count: int, max_frames: int = 128) -> npt.NDArray[np.int64]:
@@ -124,6 +149,8 @@ def space_aware_sampling(
         set_sizes=tuple(int(frame_keys.size) for frame_keys in keys),
         order=tuple(order),
         selection=tuple(sorted(order)),
+        cells=tuple(keys),
+        sides=(int(sides[0]), int(sides[1]), int(sides[2])),
     )
 
 

@@ -115,6 +115,10 @@ class BagRecording:
             role = roles[connection.id]
             yield BagMessage(role, connection.topic, connection.msgtype, stamp, bytes(data))
 
+    def decode(self, message: BagMessage) -> Any:
+        """Return a message's fields, named as in the ROS class of its type."""
+        return self._reader.deserialize(message.data, message.msgtype)
+
     def _assign(self, wanted: Mapping[str, str]) -> None:
         by_topic = {connection.topic: connection for connection in self._reader.connections}
         for role, topic in wanted.items():

@@ -21,7 +21,8 @@ from spatialgeo_ros.errors import BadImageError, BadRequestError, NoCameraInfoEr
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
 
-_COLOUR_FOLDERS = ("color", "colour", "rgb", "image")
+#: Where a recording keeps its colour images.
+COLOUR_FOLDERS = ("color", "colour", "rgb", "image")
 _DEPTH_FOLDERS = ("depth",)
 _CALIBRATION_FILES = (
     "camera_info.yaml",
@@ -163,10 +164,10 @@ class FolderRecording:
             raise BadRequestError(f"world_axes must be optical or rep103, not {world_axes!r}")
         if not rate > 0:
             raise BadRequestError(f"the rate must be above 0 Hz, not {rate}")
-        self._colour = _images(self.folder, _COLOUR_FOLDERS)
+        self._colour = _images(self.folder, COLOUR_FOLDERS)
         if not self._colour:
             raise BadRequestError(
-                f"no images in {self.folder}: expected a folder {' or '.join(_COLOUR_FOLDERS)} "
+                f"no images in {self.folder}: expected a folder {' or '.join(COLOUR_FOLDERS)} "
                 "of .jpg or .png files"
             )
         self._depth = _images(self.folder, _DEPTH_FOLDERS)

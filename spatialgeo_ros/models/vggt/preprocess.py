@@ -46,7 +46,13 @@ def load_images(
     """
     if not frames:
         raise ValueError("there are no frames")
-    tensors = [prepare_frame(f, mode, turn_portrait=turn_portrait, size=size) for f in frames]
+    return stack_frames(
+        [prepare_frame(f, mode, turn_portrait=turn_portrait, size=size) for f in frames]
+    )
+
+
+def stack_frames(tensors: Sequence[Tensor]) -> Tensor:
+    """Frames of :func:`prepare_frame` as one tensor ``[S, 3, H, W]``, padded to the largest."""
     height = max(t.shape[1] for t in tensors)
     width = max(t.shape[2] for t in tensors)
     return torch.stack([_pad_to(t, height, width) for t in tensors])
