@@ -8,7 +8,7 @@ dtype and on the device wanted, so that no second copy of the checkpoint is ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,69 +16,40 @@ from torch import Tensor, nn
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.shards import Shards
 
-_NAMED_IN_ERROR = 3
-
 
 def fill(
     module: nn.Module,
     shards: Shards,
-    official: Callable[[str], str],
-    source: object,
+    official: Mapping[str, str],
     *,
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
-    skip: Collection[str] = (),
-) -> set[str]:
-    """Give every parameter and persistent buffer of a module its tensor.
+) -> None:
+    """Give parameters and persistent buffers of a module their tensors.
+
+    Names and shapes are taken as checked (``weights.require_shapes``).
 
     Args:
         module: Built on the meta device.
         shards: The checkpoint.
-        official: From a tensor's name in the module to its name in the checkpoint.
-        source: Named in errors.
+        official: From tensor names of the module to those of the checkpoint. What is not in it
+            stays as it is, because it is tied to another.
         dtype: Of floating-point tensors.
         device: Where the tensors go.
-        skip: Names in the module that are left as they are, because they are tied to others.
-
-    Returns:
-        The names used of the checkpoint.
 
     Raises:
-        ModelLoadError: Names the tensors that are missing, of another shape, or not finite in
-            ``dtype``.
+        ModelLoadError: A tensor cannot be read, or is not finite in ``dtype``; names it.
     """
-    wanted = {
-        name: (official(name), tuple(tensor.shape))
-        for name, tensor in module.state_dict().items()
-        if name not in skip
-    }
-    missing = [theirs for theirs, _ in wanted.values() if theirs not in shards]
-    if missing:
-        raise ModelLoadError(
-            f"{source} lacks tensor {list_names(missing)} of {type(module).__name__}: it is "
-            "incomplete or of another version; get it again"
-        )
-    wrong = [
-        f"'{theirs}' is {list(shards.shape(theirs))} but the configuration needs {list(shape)}"
-        for theirs, shape in wanted.values()
-        if shards.shape(theirs) != shape
-    ]
-    if wrong:
-        raise ModelLoadError(
-            f"{source}: tensor {'; '.join(wrong[:_NAMED_IN_ERROR])}{_more(wrong)}: tensors and "
-            "configuration belong to different checkpoints"
-        )
-    for name, (theirs, _) in wanted.items():
+    for name, theirs in official.items():
         tensor = shards[theirs]
         # A copy in any case: the file may be mapped into memory and must be free to go.
         tensor = tensor.to(device, dtype if tensor.is_floating_point() else None, copy=True)
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelLoadError(
-                f"{source}: tensor '{theirs}' has values that are not finite in {dtype}; "
-                "bfloat16 has the wider range"
+                f"{shards.source(theirs)}: tensor '{theirs}' has values that are not finite in "
+                f"{dtype}: it is damaged, or needs the range of bfloat16"
             )
         _assign(module, name, tensor)
-    return {theirs for theirs, _ in wanted.values()}
 
 
 def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
@@ -88,14 +59,3 @@ def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
         owner._parameters[child] = nn.Parameter(tensor, requires_grad=False)
     else:
         owner._buffers[child] = tensor
-
-
-def list_names(names: Iterable[str]) -> str:
-    """The first names in quotes, and how many more there are."""
-    names = list(names)
-    return ", ".join(f"'{name}'" for name in names[:_NAMED_IN_ERROR]) + _more(names)
-
-
-def _more(items: list[str]) -> str:
-    extra = len(items) - _NAMED_IN_ERROR
-    return f" and {extra} more" if extra > 0 else ""

@@ -58,6 +58,10 @@ class QwenChat:
         tokenizer: Of the checkpoint.
         source: Named in errors.
 
+    Attributes:
+        tokenizer: The same.
+        video_id: Token that stands for a visual token of a clip.
+
     Raises:
         ModelLoadError: The tokenizer lacks one of the chat's special tokens.
     """
@@ -69,7 +73,7 @@ class QwenChat:
                 f"the tokenizer in {source} lacks {', '.join(missing)}, so it is not that of a "
                 "Qwen2.5-VL checkpoint; get its tokenizer files again"
             )
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.video_id = int(tokenizer.tokenizer.get_vocab()[_VIDEO])
 
     def ids(self, question: str, *, video: bool = True) -> ChatIds:
@@ -82,11 +86,11 @@ class QwenChat:
         end = f"{_END}\n{_TURN}assistant\n"
         before = self._encode(start + (_VISION_START if video else ""))
         opening = self._encode(_VISION_END) if video else []
-        text = self._tokenizer.tokenizer(question, split_special_tokens=True).input_ids
+        text = self.tokenizer.tokenizer(question, split_special_tokens=True).input_ids
         return ChatIds(tuple(before), (*opening, *text, *self._encode(end)))
 
     def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.tokenizer(text).input_ids)
+        return list(self.tokenizer.tokenizer(text).input_ids)
 
 
 def mrope_positions(

@@ -8,7 +8,7 @@ A folder holds ``config.json``, sharded safetensors with their index, and Qwen's
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,21 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.filling import fill, list_names
+from spatialgeo_ros.models.filling import fill
 from spatialgeo_ros.models.quantise import quantise, require_quantisation
 from spatialgeo_ros.models.shards import Shards, read_json
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.model import SpatialMllm
 from spatialgeo_ros.models.vggt import Vggt, vggt_from_state
+from spatialgeo_ros.models.weights import require_shapes
 
 _log = logging.getLogger(__name__)
 
 PRECISIONS = (torch.bfloat16, torch.float16, torch.float32)
 _MODEL_TYPES = ("spatial-mllm", "spatial_mllm", "qwen2_5_vl")
 _CONNECTOR_TYPE = "mlp_add"
+_OUTPUT = "lm_head.weight"
 _VGGT_HEADS = ("camera_head.", "point_head.", "depth_head.", "track_head.")
 
 
@@ -85,30 +87,28 @@ def load_spatial_mllm(
     content = read_json(folder / "config.json")
     config = _qwen_config(content, folder)
     layer = _connector_layer(content, folder)
+    chat = _load_chat(config, folder)
+    ends, penalty = _generation_settings(folder)
     with Shards.from_folder(folder) as shards:
         family = detect_family(shards, folder)
+        vggt = _load_vggt(shards, family, folder, dtype, device, geometry_heads)
+        with torch.device("meta"):
+            qwen = Qwen2_5_VLForConditionalGeneration(config)
+            connector = family.build(2 * vggt.config.embed_dim, qwen.lm_head.in_features)
+        qwen_names = _qwen_names(qwen, shards)
+        connector_names = {name: family.connector + name for name in connector.state_dict()}
+        _check(shards, ((qwen, qwen_names), (connector, connector_names)), family, folder)
+        fill(connector, shards, connector_names, dtype=dtype, device=device)
         # What is packed is packed from the CPU, so that a GPU never holds the language model whole.
         where = device if quantisation == "none" else "cpu"
-        qwen, used = _load_qwen(config, shards, folder, dtype, where)
-        _refuse_unknown(shards, used, family, folder)
-        vggt = _load_vggt(shards, family, folder, dtype, device, geometry_heads)
-        connector = _load_connector(qwen, vggt, shards, family, folder, dtype, device)
+        fill(qwen, shards, qwen_names, dtype=dtype, device=where)
+    _finish_qwen(qwen, where)
     if quantisation != "none":
         quantise(qwen.model.language_model, quantisation, device, dtype)
         nn.Module.to(qwen, device)
-    tokenizer = load_qwen_tokenizer(folder)
-    chat = QwenChat(tokenizer, folder)
-    rows = qwen.lm_head.out_features
-    if len(tokenizer) > rows or chat.video_id != config.video_token_id:
-        raise ModelLoadError(
-            f"the tokenizer in {folder} has {len(tokenizer)} tokens with <|video_pad|> at "
-            f"{chat.video_id}, but config.json says {rows} and {config.video_token_id}: they "
-            "belong to different checkpoints"
-        )
-    ends, penalty = _generation_settings(folder)
     _log.info("loaded Spatial-MLLM %s from %s (%s)", family.version, folder, quantisation)
     return SpatialMllm(
-        qwen, vggt, connector, tokenizer, chat,
+        qwen, vggt, connector, chat,
         layer=layer, end_ids=ends, repetition_penalty=penalty,
     ).requires_grad_(False).eval()  # fmt: skip
 
@@ -169,36 +169,58 @@ def _connector_layer(content: Mapping[str, Any], folder: Path) -> int:
     return layer
 
 
-def _load_qwen(
-    config: Qwen2_5_VLConfig,
-    shards: Shards,
-    folder: Path,
-    dtype: torch.dtype,
-    device: torch.device | str,
-) -> tuple[Qwen2_5_VLForConditionalGeneration, set[str]]:
-    with torch.device("meta"):
-        qwen = Qwen2_5_VLForConditionalGeneration(config)
+def _load_chat(config: Qwen2_5_VLConfig, folder: Path) -> QwenChat:
+    chat = QwenChat(load_qwen_tokenizer(folder), folder)
+    text: Any = config.text_config
+    if len(chat.tokenizer) > text.vocab_size or chat.video_id != config.video_token_id:
+        raise ModelLoadError(
+            f"the tokenizer in {folder} has {len(chat.tokenizer)} tokens with <|video_pad|> at "
+            f"{chat.video_id}, but config.json says at most {text.vocab_size} and "
+            f"{config.video_token_id}: they belong to different checkpoints"
+        )
+    return chat
+
+
+def _qwen_names(qwen: Qwen2_5_VLForConditionalGeneration, shards: Shards) -> dict[str, str]:
+    """Name in the checkpoint of each tensor that Qwen2.5-VL takes from it."""
     # transformers 5 saves its own names; the published folders have those of 4.51.
-    ours = any(name.startswith("model.language_model.") for name in shards)
-    naming: Callable[[str], str] = str if ours else official_qwen_name
-    tied = bool(config.tie_word_embeddings)
-    skip = ("lm_head.weight",) if tied else ()
-    used = fill(qwen, shards, naming, folder, dtype=dtype, device=device, skip=skip)
-    if tied:
+    todays = any(name.startswith("model.language_model.") for name in shards)
+    return {
+        name: name if todays else official_qwen_name(name)
+        for name in qwen.state_dict()
+        if not (name == _OUTPUT and qwen.config.tie_word_embeddings)
+    }
+
+
+def _check(
+    shards: Shards,
+    parts: Sequence[tuple[nn.Module, Mapping[str, str]]],
+    family: Family,
+    folder: Path,
+) -> None:
+    """Names and shapes of all that is not VGGT's."""
+    needed = {
+        names[name]: tuple(tensor.shape)
+        for module, names in parts
+        for name, tensor in module.state_dict().items()
+        if name in names
+    }
+    # A tied output layer that is saved all the same repeats the table: transformers ignores it too.
+    found = {
+        name: shards.shape(name)
+        for name in shards
+        if not name.startswith(family.vggt) and (name != _OUTPUT or name in needed)
+    }
+    require_shapes(needed, found, folder)
+
+
+def _finish_qwen(qwen: Qwen2_5_VLForConditionalGeneration, device: torch.device | str) -> None:
+    """What is in no checkpoint: the tied output layer, and the frequencies of the rotations."""
+    if qwen.config.tie_word_embeddings:
         qwen.lm_head.weight = qwen.get_input_embeddings().weight
-        used.add("lm_head.weight")  # some files repeat the table; transformers ignores it as well
-    # Rotary frequencies are in no checkpoint, and on the meta device they were not computed.
     text, tower = qwen.model.language_model, qwen.model.visual
     text.rotary_emb = type(text.rotary_emb)(text.rotary_emb.config).to(device)
     tower.rotary_pos_emb = type(tower.rotary_pos_emb)(tower.config).to(device)
-    return qwen, used
-
-
-def _refuse_unknown(shards: Shards, used: Collection[str], family: Family, folder: Path) -> None:
-    known = (family.connector, family.vggt)
-    unknown = [name for name in shards if name not in used and not name.startswith(known)]
-    if unknown:
-        raise ModelLoadError(f"{folder} has tensor {list_names(unknown)}, unknown to Spatial-MLLM")
 
 
 def _load_vggt(
@@ -216,28 +238,6 @@ def _load_vggt(
         if name.startswith(family.vggt) and not name.removeprefix(family.vggt).startswith(unread)
     }
     return vggt_from_state(state, f"{folder} ({family.vggt}*)", dtype, heads=heads, device=device)
-
-
-def _load_connector(
-    qwen: Qwen2_5_VLForConditionalGeneration,
-    vggt: Vggt,
-    shards: Shards,
-    family: Family,
-    folder: Path,
-    dtype: torch.dtype,
-    device: torch.device | str,
-) -> Connector | EmbeddingMerger:
-    with torch.device("meta"):
-        connector = family.build(2 * vggt.config.embed_dim, qwen.lm_head.in_features)
-    prefix = family.connector
-    used = fill(connector, shards, prefix.__add__, folder, dtype=dtype, device=device)
-    unknown = [name for name in shards if name.startswith(prefix) and name not in used]
-    if unknown:
-        raise ModelLoadError(
-            f"{folder} has tensor {list_names(unknown)}, unknown to the connector of "
-            f"Spatial-MLLM {family.version}"
-        )
-    return connector
 
 
 def _generation_settings(folder: Path) -> tuple[tuple[int, ...], float]:

@@ -70,8 +70,7 @@ class SpatialMllm(nn.Module):
         qwen: With its weights.
         vggt: Its aggregator at least.
         connector: Of v1.1 or v1.0.
-        tokenizer: Of the checkpoint.
-        chat: Writes prompts for this tokenizer.
+        chat: Writes prompts for the checkpoint's tokenizer.
         layer: Of VGGT's aggregator, negative counts from the end.
         end_ids: Tokens that end an answer besides the tokenizer's end token.
         repetition_penalty: That the checkpoint's ``generation_config.json`` asks for.
@@ -82,7 +81,6 @@ class SpatialMllm(nn.Module):
         qwen: Qwen2_5_VLForConditionalGeneration,
         vggt: Vggt,
         connector: Connector | EmbeddingMerger,
-        tokenizer: LanguageTokenizer,
         chat: QwenChat,
         *,
         layer: int = -1,
@@ -93,7 +91,6 @@ class SpatialMllm(nn.Module):
         self.qwen = qwen
         self.vggt = vggt
         self.connector = connector
-        self.tokenizer = tokenizer
         self.chat = chat
         self.layer = layer
         self.end_ids = tuple(end_ids)
@@ -103,6 +100,11 @@ class SpatialMllm(nn.Module):
     def version(self) -> str:
         """Family of the checkpoint, "1.0" or "1.1"."""
         return "1.0" if isinstance(self.connector, EmbeddingMerger) else "1.1"
+
+    @property
+    def tokenizer(self) -> LanguageTokenizer:
+        """Of the checkpoint."""
+        return self.chat.tokenizer
 
     @property
     def embed_tokens(self) -> nn.Module:
