@@ -103,7 +103,8 @@ class TensorRTBackend:
             BackendUnavailableError: There is no GPU.
         """
         self.name = f"{trt.kind}-{precision}"
-        self._trt, self._device, self._precision = trt, device, precision
+        self._trt, self._precision = trt, precision
+        self._device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0"
         self._cuda: Any = torch.cuda if cuda is None else cuda
         self._profile = dict(profile or {})
         self._lock = threading.Lock()

@@ -89,7 +89,7 @@ def build_engine(
         found = [_parser_error(parser.get_error(i)) for i in range(parser.num_errors)]
         raise ModelLoadError(
             f"{trt.kind} {trt.version} does not understand {model.path}: "
-            + "; ".join(found or messages or ["no reason given"])
+            + (found or messages or ["no reason given"])[0]
         )
     _check_interface(module, network, model)
     config = builder.create_builder_config()
@@ -112,6 +112,8 @@ def build_engine(
             f"{trt.kind} {trt.version} cannot build an engine for {target} from {model.path}: "
             + _last(messages, "no reason given")
         )
+    if progress is not None:
+        progress("done", 1.0)
     if measures and timing_cache is not None:
         write_atomically(timing_cache, memoryview(config.get_timing_cache().serialize()))
     return memoryview(engine).cast("B")
@@ -191,11 +193,13 @@ def _check_interface(module: ModuleType, network: Any, model: OnnxModel) -> None
 
 def _parser_error(error: Any) -> str:
     node = error.node_name() if hasattr(error, "node_name") else ""
-    return f"{node}: {error.desc()}" if node else str(error.desc())
+    # The first line names the node again, the second says what is wrong; a call stack follows.
+    reason = " ".join(str(error.desc()).splitlines()[:2])
+    return f"{node}: {reason}" if node else reason
 
 
 def _last(messages: list[str], otherwise: Any) -> str:
-    return messages[-1] if messages else str(otherwise)
+    return messages[-1][:500] if messages else str(otherwise)
 
 
 class PhaseClock:

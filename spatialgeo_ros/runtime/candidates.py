@@ -1,0 +1,142 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes each kind of backend for an encoder: from the engine cache, and through the parity gate."""
+
+from __future__ import annotations
+
+import logging
+
+from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.runtime.backend import Backend, BackendUnavailableError, OnnxModel
+from spatialgeo_ros.runtime.engine_manifest import (
+    EngineKey,
+    Manifest,
+    StaleEngineError,
+    shapes_of,
+)
+from spatialgeo_ros.runtime.gate import Encoder, Workshop, machine_name, trusted
+from spatialgeo_ros.runtime.onnx_backend import (
+    OnnxRuntimeBackend,
+    default_provider,
+    require_onnxruntime,
+)
+from spatialgeo_ros.runtime.parity import ParityReport
+from spatialgeo_ros.runtime.tensorrt_backend import TensorRTBackend
+from spatialgeo_ros.runtime.tensorrt_build import BuildOptions, build_engine
+from spatialgeo_ros.runtime.tensorrt_module import (
+    Device,
+    TensorRT,
+    find_tensorrt,
+    this_device,
+)
+
+log = logging.getLogger(__name__)
+
+
+def engine_key(trt: TensorRT, model: OnnxModel, target: Device, options: BuildOptions) -> EngineKey:
+    """Key of a TensorRT engine."""
+    return EngineKey(
+        onnx_sha256=model.sha256,
+        module=trt.kind,
+        version=trt.version,
+        gpu=target.gpu,
+        sm=target.sm,
+        driver=target.driver,
+        precision=model.precision,
+        shapes=shapes_of(model),
+        flags=options.flags(),
+    )
+
+
+def obtain_engine(
+    trt: TensorRT,
+    encoder: Encoder,
+    target: Device,
+    shop: Workshop,
+    *,
+    refused: str = "",
+) -> tuple[OnnxModel, EngineKey, Manifest, bytes, bool]:
+    """Load or build the engine of an encoder for a target; True at the end: built now.
+
+    Raises:
+        StaleEngineError: There is no good one and ``shop.build`` is False; names the command.
+        ModelLoadError: Building fails.
+    """
+    model = encoder.model(encoder.precision)
+    key = engine_key(trt, model, target, shop.options)
+    if not shop.build:
+        try:
+            if refused:
+                raise StaleEngineError("the runtime refused the engine")
+            return model, key, *shop.cache.load(key, encoder.name), False
+        except ModelLoadError as error:
+            raise StaleEngineError(
+                f"{error}; build it with: spatialgeo engines build --profile {shop.profile} "
+                f"--backend {trt.kind}"
+            ) from error
+
+    def build() -> memoryview:
+        timing = shop.cache.timing_cache(key)
+        return build_engine(
+            trt, model, target, shop.options, progress=shop.progress, timing_cache=timing
+        )
+
+    return model, key, *shop.cache.obtain(key, encoder.name, build, refused=refused)
+
+
+def tensorrt_backend(kind: str, encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport]:
+    """An engine on this machine's GPU that has passed the gate here.
+
+    Raises:
+        BackendUnavailableError: The module, a GPU or kernels for it are missing.
+        ParityError: It computes something else than PyTorch.
+        ModelLoadError: It cannot be built or loaded.
+    """
+    gpu = this_device(shop.device) if shop.device.type == "cuda" else None
+    if gpu is None:
+        raise BackendUnavailableError(f"{kind} needs an NVIDIA GPU; this runs on {shop.device}")
+    trt = find_tensorrt(kind)
+    target = trt.target_for(gpu)
+    machine = machine_name(shop.device)
+
+    def load(refused: str = "") -> tuple[Backend, Manifest, bool]:
+        model, key, manifest, engine, built = obtain_engine(
+            trt, encoder, target, shop, refused=refused
+        )
+        try:
+            backend: Backend = TensorRTBackend(
+                trt, engine, precision=model.precision, device=shop.device,
+                profile=model.profile, inputs=model.inputs, outputs=model.outputs,
+                runtime_cache=shop.cache.runtime_cache(key, machine),
+            )  # fmt: skip
+        except BackendUnavailableError:
+            raise
+        except ModelLoadError as error:
+            if built or refused:
+                raise
+            log.warning("%s: %s; building it again", encoder.name, error)
+            return load(refused=manifest.sha256)
+        return backend, manifest, built
+
+    backend, manifest, _ = load()
+    return trusted(backend, manifest, encoder, shop, machine)
+
+
+def onnxruntime_backend(encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport]:
+    """ONNX Runtime on the device, once it has passed the gate on this machine.
+
+    Raises:
+        BackendUnavailableError: The package or its provider for the device is missing.
+        ParityError: It computes something else than PyTorch.
+        ModelLoadError: The model cannot be loaded.
+    """
+    version = str(require_onnxruntime().__version__)
+    provider = default_provider(shop.device)
+    model = encoder.model("fp32" if provider == "cpu" else encoder.precision)
+    key = EngineKey(
+        onnx_sha256=model.sha256, module="onnxruntime", version=version, gpu="", sm=provider,
+        driver="", precision=model.precision, shapes=shapes_of(model),
+    )  # fmt: skip
+    backend = OnnxRuntimeBackend(model, provider=provider, device=shop.device)
+    manifest, _, _ = shop.cache.obtain(key, encoder.name, lambda: b"")
+    return trusted(backend, manifest, encoder, shop, machine_name(shop.device))

@@ -1,0 +1,172 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decides whether a loaded backend is trusted on this machine, and remembers the outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from spatialgeo_ros.runtime.backend import Backend, OnnxModel
+from spatialgeo_ros.runtime.comparison import ParityError, Tolerances
+from spatialgeo_ros.runtime.engine_cache import EngineCache
+from spatialgeo_ros.runtime.engine_manifest import Manifest
+from spatialgeo_ros.runtime.parity import (
+    Derive,
+    Fingerprint,
+    ParityReport,
+    known_inputs,
+    outputs_of,
+    run_gate,
+    self_check,
+)
+from spatialgeo_ros.runtime.tensorrt_build import BuildOptions, Progress
+from spatialgeo_ros.runtime.tensorrt_module import this_device
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network that any backend can run.
+
+    Attributes:
+        name: For files and people, for example "nano-geometry".
+        model: Exports it in a precision, or finds the export ("fp32" -> ONNX).
+        reference: Runs it in PyTorch.
+        reference_device: Where that runs.
+        precision: Of engines on a GPU; a CPU computes in fp32.
+        tolerances: Of the profile, by output's name; None for the defaults of the precision.
+        derive: What people rely on (points, mask, scale), from the outputs; compared as well.
+    """
+
+    name: str
+    model: Callable[[str], OnnxModel]
+    reference: Callable[[], Backend]
+    reference_device: torch.device = torch.device("cpu")
+    precision: str = "fp16"
+    tolerances: Tolerances | None = None
+    derive: Derive | None = None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where engines come from and what may be done to get them.
+
+    Attributes:
+        cache: Engines on disk.
+        device: Where backends run.
+        build: Build an engine that is not there; False: say which command builds it.
+        options: Of the builder.
+        progress: Told what is being built and how far it is.
+        profile: Of the models, for the command in messages.
+    """
+
+    cache: EngineCache
+    device: torch.device
+    build: bool = True
+    options: BuildOptions = field(default_factory=BuildOptions)
+    progress: Progress | None = None
+    profile: str = "NAME"
+
+
+def machine_name(device: torch.device) -> str:
+    """The machine as the manifest remembers it: GPU, chip and driver, or the CPU."""
+    gpu = this_device(device) if device.type == "cuda" else None
+    if gpu is not None:
+        return f"{gpu.gpu}, {gpu.sm}, {gpu.driver}"
+    return f"{platform.machine()}, {_cpu_model()}"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def trusted(
+    backend: Backend, manifest: Manifest, encoder: Encoder, shop: Workshop, machine: str
+) -> tuple[Backend, ParityReport]:
+    """Warm up, then run the whole gate at first load on a machine, the self-check afterwards."""
+    try:
+        backend.warm_up()
+        report = check_backend(backend, manifest, encoder, shop, machine)
+        if not report.passed:
+            raise ParityError(str(report))
+    except BaseException:
+        backend.close()
+        raise
+    return backend, report
+
+
+def check_backend(
+    backend: Backend,
+    manifest: Manifest,
+    encoder: Encoder,
+    shop: Workshop,
+    machine: str,
+    *,
+    whole: bool = False,
+) -> ParityReport:
+    """Compare with what the manifest remembers of this machine, or with the reference.
+
+    A backend that has failed here is run through the whole gate again: its cause (a driver, a
+    library) may be gone, and trying costs seconds.
+
+    Args:
+        backend: Loaded and warmed up.
+        manifest: Of its engine; the outcome is added to the one on disk.
+        encoder: What it computes.
+        shop: Device and cache.
+        machine: See ``machine_name``.
+        whole: Run the gate although the backend has passed it here.
+    """
+    precision, stated = manifest.key.precision, encoder.tolerances
+    tolerances = tolerances_digest(stated)
+    known = manifest.checks.get(machine, {})
+    model_profile = encoder.model(precision).profile
+    if not whole and known.get("passed") and known.get("tolerances") == tolerances:
+        stored = Fingerprint(known["fingerprint"])
+        report = self_check(
+            backend, stored, precision, stated=stated, profile=model_profile,
+            derive=encoder.derive, device=shop.device,
+        )  # fmt: skip
+        if report.passed:
+            return report
+        log.warning("%s: %s; running the whole gate", encoder.name, report)
+    reference = encoder.reference()
+    report = run_gate(
+        backend, reference, precision, stated=stated, profile=model_profile,
+        derive=encoder.derive, devices=(shop.device, encoder.reference_device),
+    )  # fmt: skip
+    first = known_inputs(backend.inputs, model_profile, count=1)[0]
+    taken = Fingerprint.take(outputs_of(backend, first, encoder.derive, shop.device))
+    shop.cache.record(
+        manifest.key,
+        encoder.name,
+        machine,
+        {
+            **report.to_dict(),
+            "tolerances": tolerances,
+            "fingerprint": taken.values,
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        },
+    )
+    return report
+
+
+def tolerances_digest(stated: Tolerances | None) -> str:
+    """Changes when a profile's tolerances do, so that the gate runs again."""
+    plain: Mapping[str, str] = {name: repr(value) for name, value in (stated or {}).items()}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
