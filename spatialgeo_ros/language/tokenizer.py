@@ -3,13 +3,14 @@
 """Text to token ids and back, with placeholders for images and regions.
 
 One class serves both sizes of language model: the word-level tokenizer of the nano model, which
-:func:`build_nano_tokenizer` makes from the question templates, and the Hugging Face tokenizer of a
-LLaMA checkpoint. Placeholders follow LLaVA: the text is split at them, the pieces are tokenised
+:func:`build_nano_tokenizer` makes from the question templates, and the tokenizer of a published
+checkpoint. Placeholders follow LLaVA: the text is split at them, the pieces are tokenised
 one by one, and a negative id is put between.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.language.families import all_texts
+from spatialgeo_ros.language.llama_tokenizer import MODEL_FILE, load_llama_tokenizer
 from spatialgeo_ros.language.numbers import CLOCK_TEXTS, format_number, grid_values
 
 IMAGE_PLACEHOLDER = "<image>"
@@ -27,6 +29,7 @@ REGION_ID = -201
 _PLACEHOLDERS = {IMAGE_PLACEHOLDER: IMAGE_ID, REGION_PLACEHOLDER: REGION_ID}
 _SPLIT = re.compile("(" + "|".join(map(re.escape, _PLACEHOLDERS)) + ")")
 
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 #: Words, numbers with their decimals, and single punctuation marks; the rest is white space.
 _WORD_PATTERN = r"\d+(?:\.\d+)?|[^\W\d_]+(?:'[^\W\d_]+)?|[^\w\s]"
@@ -178,7 +181,10 @@ def _wrap(backend: Any) -> Any:
 
 
 def load_tokenizer(path: str | Path) -> LanguageTokenizer:
-    """Load a nano ``tokenizer.json``, or the tokenizer in a Hugging Face checkpoint folder.
+    """Load a nano ``tokenizer.json``, or the tokenizer in the folder of a published checkpoint.
+
+    Of a LLaMA's folder ``tokenizer.model`` is taken, as its authors did, else ``tokenizer.json``
+    with the rules that are written in it.
 
     Raises:
         ModelLoadError: nothing usable is at ``path``.
@@ -186,14 +192,30 @@ def load_tokenizer(path: str | Path) -> LanguageTokenizer:
     path = Path(path)
     try:
         if path.is_dir():
-            if (path / "tokenizer_config.json").exists() or (path / "tokenizer.model").exists():
-                from transformers import AutoTokenizer
-
-                return LanguageTokenizer(AutoTokenizer.from_pretrained(str(path)))
+            if (path / MODEL_FILE).is_file():
+                return LanguageTokenizer(load_llama_tokenizer(path))
+            if (path / "tokenizer_config.json").is_file():
+                return LanguageTokenizer(_from_folder(path))
             path = path / "tokenizer.json"
         from tokenizers import Tokenizer
 
         # Read as text first: the library reports a missing file without its name.
         return LanguageTokenizer(_wrap(Tokenizer.from_str(path.read_text(encoding="utf-8"))))
+    except ModelLoadError:
+        raise
     except Exception as error:
         raise ModelLoadError(f"cannot load the tokenizer at {path}: {error}") from error
+
+
+def _from_folder(folder: Path) -> Any:
+    """Tokenizer of a folder without ``tokenizer.model``."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    if not str(settings.get("tokenizer_class")).startswith("LlamaTokenizer"):
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    # transformers 5 would replace the rules for spaces that stand in the file by its own.
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"),
+        **{name: settings[name] for name in _SPECIAL if settings.get(name) is not None},
+    )

@@ -35,12 +35,16 @@ def model(data: dict[str, Any]) -> SpatialGeoModel:
         "hidden_size": hidden,
         "intermediate_size": 48,
         "num_hidden_layers": 1,
-        "num_attention_heads": 4,
+        "num_attention_heads": 1,
         "vocab_size": data["embed_tokens"].shape[0],
     }
-    model = SpatialGeoModel(
-        language, {"clip_dim": 40, "moge_dim": 40, "hidden_size": hidden}, vision, backbone
-    ).eval()
+    adapter = {
+        "clip_dim": data["config"]["mm_hidden_size"],
+        "moge_dim": data["backbone"]["embed_dim"],
+        "hidden_size": hidden,
+        "layers": len(data["moge_layer_features"]),
+    }
+    model = SpatialGeoModel(language, adapter, vision, backbone).eval()
     model.adapter.load_state_dict(
         {k.removeprefix("model."): v for k, v in data["adapters"].items()}, strict=True
     )
@@ -71,21 +75,14 @@ def test_projected_features(
     torch.testing.assert_close(moge, data["moge_embeds"], rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    ("key", "options"),
-    [
-        ("batch_right", {}),
-        ("batch_left", {"padding_side": "left"}),
-        ("batch_trunc40", {"max_length": 40}),
-    ],
-)
+@pytest.mark.parametrize("variant", ["right", "left", "trunc"])
 def test_prepare_inputs(
-    data: dict[str, Any],
-    model: SpatialGeoModel,
-    encoded: EncodedImages,
-    key: str,
-    options: dict[str, Any],
+    data: dict[str, Any], model: SpatialGeoModel, encoded: EncodedImages, variant: str
 ) -> None:
+    (key,) = (name for name in data if name.startswith(f"batch_{variant}"))
+    options: dict[str, Any] = {"padding_side": "left"} if variant == "left" else {}
+    if variant == "trunc":
+        options["max_length"] = int(key.removeprefix("batch_trunc"))
     with torch.inference_mode():
         visual, _ = model.visual_embeds(encoded.clip_features, encoded.moge_features)
         out = model.prepare_inputs(
@@ -112,6 +109,18 @@ def test_prepare_single_without_mask(
     expected = data["single_no_mask"]
     torch.testing.assert_close(out.inputs_embeds, expected["inputs_embeds"], rtol=0, atol=2e-5)
     assert (out.attention_mask, out.position_ids, out.labels) == (None, None, None)
+
+
+def test_every_stored_result_is_tested(data: dict[str, Any]) -> None:
+    inputs = {
+        "config", "clip_config", "backbone", "clip_state_dict_tf5", "moge_backbone_state_dict",
+        "adapters", "embed_tokens", "images", "input_ids", "attention_mask", "labels",
+    }  # fmt: skip
+    results = {key for key in data if key not in inputs and not key.startswith("batch_")}
+    assert results == {
+        "clip_patch_features", "moge_layer_features", "clip_embeds", "moge_embeds",
+        "single_no_mask",
+    }  # fmt: skip
 
 
 def test_drop_draws(golden: Path) -> None:

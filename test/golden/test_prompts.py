@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.language.prompts import format_suffix, template
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer
 
@@ -36,15 +37,27 @@ def reference(golden: Path) -> dict[str, Any]:
     return json.loads(text)
 
 
+def test_every_stored_prompt_is_tested(reference: dict[str, Any]) -> None:
+    assert set(reference) == {"prompts", "toy_token_ids"}
+    for name, prompts in reference["prompts"].items():
+        assert name in NAMES
+        assert set(prompts) <= {"single", "multi", "single_direction"}
+    assert set(reference["toy_token_ids"]) <= set(NAMES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_single_turn(reference: dict[str, Any], name: str) -> None:
     assert template(name).build(QUESTION) == reference["prompts"][name]["single"]
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", NAMES)
 def test_history(reference: dict[str, Any], name: str) -> None:
-    prompt = template(name).build("Q2", [("Q1", "A1")])
-    assert prompt == reference["prompts"][name]["multi"]
+    expected = reference["prompts"][name]["multi"]
+    if expected is None:
+        with pytest.raises(BadRequestError, match="without a history"):
+            template(name).build("Q2", [("Q1", "A1")])
+    else:
+        assert template(name).build("Q2", [("Q1", "A1")]) == expected
 
 
 @pytest.mark.parametrize("family", ["direction", "camera_direction"])

@@ -61,6 +61,7 @@ WITHOUT_ROSDEP_KEY = {
     "mujoco",
     "rosbags",
     "safetensors",
+    "sentencepiece",
     "tokenizers",
     "torch",
     "transformers",
