@@ -1,24 +1,24 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The nano geometry network, the camera prior, and backbones beyond what the golden files show."""
+"""Both MoGes, the nano geometry network, the camera prior, and backbones beyond the golden files."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from checkpoints.moge import write_moge1
 from transformers import Dinov2Config, Dinov2Model
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, build_backbone
 from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge_checkpoint import load_moge
 from spatialgeo_ros.models.moge_geometry import (
-    depth_to_points,
     floor_prior,
     focal_from_fov_x,
-    intrinsics_from_focal,
-    recover_focal_shift,
     remap_points,
 )
 
@@ -74,23 +74,70 @@ def test_infer_without_batch_axis(nano: MoGe2) -> None:
         nano.infer(image, resolution_level=10)
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> MoGe1:
+    model = load_moge(write_moge1(tmp_path_factory.mktemp("moge1")))
+    assert isinstance(model, MoGe1)
+    return model
+
+
+@pytest.mark.parametrize("size", [(48, 64), (70, 42), (56, 56)])
+def test_heads_on_features_from_elsewhere(first: MoGe1, size: tuple[int, int]) -> None:
+    """What a shared tower computed gives the same maps as a pass of the network's own."""
+    image = torch.rand(2, 3, *size)
+    with torch.inference_mode():
+        expected = first(image, 20, upsample=False)
+        working = first.working_size(20, size)
+        features = first.backbone(first.patches_input(image, working))
+        found = first.predict_from_features(features, working, working[1] / working[0])
+    assert found["points"].shape == (2, *working, 3)
+    for key in ("points", "mask"):
+        assert torch.equal(found[key], expected[key])
+    assert found["features"] is features
+    result = first.to_metric(found, fov_x=60.0)
+    assert result["depth"].shape == (2, *working)
+
+
+def test_heads_take_a_square_of_patches(first: MoGe1) -> None:
+    """SpatialGeo's tower sees whole patches of a square: nothing is cut off."""
+    image = torch.rand(1, 3, 56, 56)
+    with torch.inference_mode():
+        expected = first(image, 16, upsample=False)
+        assert first.working_size(16, (56, 56)) == (56, 56)
+        features = first.backbone((image - first.image_mean) / first.image_std)
+        found = first.predict_from_features(features, (56, 56), 1.0)
+    torch.testing.assert_close(found["points"], expected["points"], rtol=0, atol=1e-5)
+
+
+def test_first_version_keeps_what_its_mask_says(first: MoGe1) -> None:
+    """MoGe-2 also drops points behind the camera; MoGe 1 does not."""
+    points = torch.ones(1, 30, 40, 3)
+    points[0, :, :20, 2] = -5.0
+    out = {"points": points, "mask": torch.full((1, 30, 40), 0.6)}
+    assert first.to_metric(out, fov_x=60.0)["mask"].all()
+    out["mask"] = torch.full((1, 30, 40), 0.5)
+    assert not first.to_metric(out, fov_x=60.0)["mask"].any()
+
+
+def test_second_version_drops_what_is_behind_the_camera(nano: MoGe2) -> None:
+    points = torch.ones(1, 30, 40, 3)
+    points[0, :, :20, 2] = -500.0
+    out = {"points": points, "mask": torch.full((1, 30, 40), 0.6)}
+    mask = nano.to_metric(out, fov_x=60.0)["mask"]
+    assert not mask[:, :, :20].any() and mask[:, :, 20:].all()
+
+
+def test_first_version_takes_no_camera_prior(first: MoGe1) -> None:
+    with pytest.raises(ValueError, match="prior"):
+        first(torch.rand(1, 3, 48, 64), 20, torch.zeros(1, 4, 48, 64))
+
+
 def test_known_focal_is_kept(nano: MoGe2) -> None:
     aspect = 128 / 96
     focal = focal_from_fov_x(torch.tensor([62.0]), aspect)
     matrix = nano.infer(torch.rand(1, 3, 96, 128), TOKENS, focal=focal)["intrinsics"]
     fov = 2 * torch.atan(0.5 / matrix[0, 0, 0])
     assert torch.rad2deg(fov).item() == pytest.approx(62.0, abs=1e-3)
-
-
-def test_focal_and_shift_of_an_exact_scene() -> None:
-    torch.manual_seed(2)
-    focal, shift = torch.tensor([1.1]), 0.4
-    depth = 1 + 3 * torch.rand(1, 60, 80)
-    points = depth_to_points(depth, intrinsics_from_focal(focal, 80 / 60))
-    points[..., 2] -= shift
-    found_focal, found_shift = recover_focal_shift(points)
-    assert found_focal.item() == pytest.approx(1.1, abs=2e-3)
-    assert found_shift.item() == pytest.approx(shift, abs=5e-3)
 
 
 @pytest.mark.parametrize("mode", ["linear", "exp", "sinh", "sinh_exp"])
