@@ -96,6 +96,20 @@ class OnnxModel:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+class Exportable(Protocol):
+    """What a module says about itself so that a backend can run or export it.
+
+    Called with its inputs by name, it returns a tuple of its outputs (``models/graphs.py``).
+    """
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
+        """Inputs by name, of the shape and type that the module takes, on its device."""
+        ...
+
+
 class Backend(Protocol):
     """A network that is loaded and ready to run.
 

@@ -20,16 +20,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import (
     PRECISIONS,
     BackendUnavailableError,
+    Exportable,
     OnnxModel,
     ShapeProfile,
     TensorSpec,
@@ -45,17 +46,6 @@ OPSETS = {"fp32": 20, "fp16": 20, "bf16": 22}
 EXTERNAL_ABOVE_BYTES = 512 * 2**20
 _METADATA_PREFIX = "spatialgeo_ros."
 _PACKAGES = ("torch", "transformers", "onnxscript")
-
-
-class Exportable(Protocol):
-    """What a module must say about itself (``models/graphs.py``)."""
-
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Inputs of the shape to export."""
-        ...
 
 
 def require_exporter() -> tuple[Any, Any]:
