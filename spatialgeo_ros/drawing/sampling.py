@@ -112,20 +112,20 @@ def coverage_picture(
     top = _MARGIN + _HEADING
     shape = (top + panel_height + 90, _MARGIN + len(choices) * (_PANEL + _MARGIN), 3)
     picture = np.full(shape, 255, np.uint8)
-    total, cells = _columns(result, everything, axes)
+    total = _columns(result, everything, axes)
     for number, choice in enumerate(choices):
         left = _MARGIN + number * (_PANEL + _MARGIN)
         view = MapView.fit((left, top, left + _PANEL, top + panel_height), (x0, y0, x1, y1))
-        covered, _ = _columns(result, result.covered(choice.frames), axes)
+        covered = _columns(result, result.covered(choice.frames), axes)
         _paint(picture, view, result, axes, covered, total, choice.colour)
         _draw_cameras(picture, view, positions[list(choice.frames)][:, axes])
-        share = f"{100 * result.coverage(choice.frames):.1f} % of {everything.size} voxels"
+        count = f"{result.covered(choice.frames).size} of {everything.size} voxels"
         for line in canvas.wrap(choice.name, 24, _PANEL, 1, bold=True):
             canvas.draw_text(picture, line, (left, _MARGIN - 6), 24, canvas.INK, bold=True)
-        canvas.draw_text(picture, share, (left, _MARGIN + 26), 18, canvas.MUTED)
+        canvas.draw_text(picture, count, (left, _MARGIN + 26), 18, canvas.MUTED)
         if metric:
             draw_scale_bar(picture, view, 1.0)
-    legend = f"full colour: all voxels above the cell covered; grey: missed ({cells} cells)"
+    legend = "full colour: every voxel above the cell is covered; grey: none of them is"
     canvas.draw_text(picture, legend, (_MARGIN, shape[0] - 56 + 26), 16, canvas.MUTED)
     right = shape[1] - _MARGIN - canvas.text_width(note, 16)
     canvas.draw_text(picture, note, (right, shape[0] - 56 + 26), 16, canvas.MUTED)
@@ -139,13 +139,13 @@ def _extent(points: npt.NDArray[np.float64], margin: float) -> tuple[float, floa
 
 def _columns(
     result: SamplingResult, cells: npt.NDArray[np.int64], axes: tuple[int, int]
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Count the voxels above each ground cell, [side of axis 0, side of axis 1], and the cells."""
+) -> npt.NDArray[np.int64]:
+    """Count the voxels above each ground cell, [side of axis 0, side of axis 1]."""
     index = np.unravel_index(cells, result.sides)
     shape = (result.sides[axes[0]], result.sides[axes[1]])
     counts = np.zeros(shape, np.int64)
     np.add.at(counts, (index[axes[0]], index[axes[1]]), 1)
-    return counts, int((counts > 0).sum())
+    return counts
 
 
 def _paint(

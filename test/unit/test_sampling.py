@@ -100,3 +100,19 @@ def test_index_rules_reach_both_ends():
 def test_index_rules_need_positive_counts(arguments):
     with pytest.raises(ValueError):
         sampling_indices(*arguments)
+
+
+def test_gains_and_coverage_follow_from_the_voxels():
+    points = np.zeros((3, 1, 2, 3), np.float32)
+    points[0, 0] = [[0, 0, 0], [4, 4, 4]]
+    points[1, 0] = [[0, 0, 0], [1.5, 2.5, 3.5]]
+    points[2, 0] = [[0, 0, 0], [0, 0, 0.5]]
+    result = space_aware_sampling(points, np.ones((3, 1, 2)), k=3, divisions=4)
+    assert result.sides == (5, 5, 5) and result.voxel_size == 1
+    assert result.order == (0, 1) and result.gains == (2, 1)
+    assert [cells.size for cells in result.cells] == list(result.set_sizes) == [2, 2, 1]
+    assert result.coverage([0, 1]) == 1 and result.coverage([2]) == pytest.approx(1 / 3)
+    assert result.coverage([]) == 0
+    np.testing.assert_allclose(
+        result.centres(result.covered([1])), [[0.5, 0.5, 0.5], [1.5, 2.5, 3.5]]
+    )
