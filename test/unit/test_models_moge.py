@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Both MoGes, the nano geometry network, the camera prior, and backbones beyond the golden files."""
+"""Both MoGes, the nano geometry network, camera prior, and backbones beyond the golden files."""
 
 from __future__ import annotations
 
