@@ -43,11 +43,16 @@ def load_qwen_tokenizer(folder: Path) -> LanguageTokenizer:
     Raises:
         ModelLoadError: The folder has no usable tokenizer files.
     """
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise ModelLoadError(  # transformers would make an empty tokenizer of nothing
+            f"{folder} has neither tokenizer.json nor vocab.json; get the checkpoint again, with "
+            "its tokenizer files"
+        )
     try:
         return LanguageTokenizer(Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True))
     except Exception as error:  # of many kinds, and none names the file
         raise ModelLoadError(
-            f"cannot load the tokenizer in {folder} (tokenizer.json and its kin): {error}"
+            f"cannot load the tokenizer in {folder}: {error}; get its files again"
         ) from error
 
 
