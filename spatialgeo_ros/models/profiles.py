@@ -15,6 +15,7 @@ import yaml
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
+from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.moge import NANO_CONFIG
 from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section
 from spatialgeo_ros.models.profile_parts import (
@@ -85,6 +86,8 @@ class Profile:
         semantic: CLIP with its text tower.
         language: Language model with its adapter.
         memory: Expected GB by precision or quantisation, as far as stated.
+        download: GB that a download brings, 0 where there is none.
+        engines: Precision and tolerances of compiled encoders.
     """
 
     name: str
@@ -98,6 +101,8 @@ class Profile:
     semantic: SemanticPart | None
     language: LanguagePart | LlavaPart | SpatialMllmPart | None
     memory: Mapping[str, float] = field(default_factory=dict)
+    download: float = 0.0
+    engines: EngineSettings = EngineSettings()
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -179,6 +184,8 @@ def load_profile(name: str | Path) -> Profile:
         semantic=_semantic(root.section("semantic")),
         language=_language(root.section("language")),
         memory=_memory(root.section("memory")),
+        engines=read_engine_settings(root.section("engines")),
+        download=root.positive("download", float) if root.has("download") else 0.0,
     )
     root.finish()
     if profile.geometry is not None and profile.geometry.shared:

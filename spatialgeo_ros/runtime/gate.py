@@ -44,7 +44,8 @@ class Encoder:
         reference: Runs it in PyTorch.
         reference_device: Where that runs.
         precision: Of engines on a GPU; a CPU computes in fp32.
-        tolerances: Of the profile, by output's name; None for the defaults of the precision.
+        tolerances: Of the profile, by precision and output's name; outputs that it does not name
+            have the defaults of the precision.
         derive: What people rely on (points, mask, scale), from the outputs; compared as well.
     """
 
@@ -53,7 +54,7 @@ class Encoder:
     reference: Callable[[], Backend]
     reference_device: torch.device = torch.device("cpu")
     precision: str = "fp16"
-    tolerances: Tolerances | None = None
+    tolerances: Mapping[str, Tolerances] = field(default_factory=dict)
     derive: Derive | None = None
 
 
@@ -132,7 +133,8 @@ def check_backend(
         machine: See ``machine_name``.
         whole: Run the gate although the backend has passed it here.
     """
-    precision, stated = manifest.key.precision, encoder.tolerances
+    precision = manifest.key.precision
+    stated = encoder.tolerances.get(precision)
     tolerances = tolerances_digest(stated)
     known = manifest.checks.get(machine, {})
     model_profile = encoder.model(precision).profile
