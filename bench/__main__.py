@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("sampling", "image_conversion", "ingest", "measuring", "second_question")
+NAMES = ("sampling", "image_conversion", "ingest", "measuring", "focal_shift", "second_question")
 
 
 def main() -> int:

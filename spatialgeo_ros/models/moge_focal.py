@@ -85,14 +85,17 @@ class _Problem:
     """A batch of maps, reduced to three numbers per point, on NumPy or on PyTorch."""
 
     def __init__(self, xp: ModuleType, points: Any, uv: Any, valid: Any, known: Any) -> None:
-        xy = points[..., :2]
+        """``points`` are ``[3, B, N]`` and ``uv`` ``[2, N]``: whole planes are fast to read."""
+        x, y, z = points
+        u, v = uv
+        where = xp.where
         self.xp = xp
         self.known, self.is_known = known, xp.isfinite(known)
         # Points that do not count have xy = 0 at an infinite distance: every term of theirs is 0.
-        self.z = xp.where(valid, points[..., 2], xp.inf)
-        self.xy_xy = xp.where(valid, (xy * xy).sum(-1), 0.0)
-        self.xy_uv = xp.where(valid, (xy * uv).sum(-1), 0.0)
-        self.uv_uv = xp.where(valid, (uv * uv).sum(-1), 0.0).sum(-1)
+        self.z = where(valid, z, xp.inf)
+        self.xy_xy = where(valid, x * x + y * y, 0.0)
+        self.xy_uv = where(valid, x * u + y * v, 0.0)
+        self.uv_uv = where(valid, u * u + v * v, 0.0).sum(-1)
 
     def at(self, shift: Any) -> _Sums:
         """Cost and derivatives at shifts ``[B]``, from P = xy q, P' = -xy q^2, q = 1 / (z + s)."""
@@ -136,16 +139,16 @@ def solve_focal_shift_batch(
     """
     if focal is None:
         focal = torch.full(points.shape[:1], torch.nan, device=points.device)
-    tensors = (points.detach().double(), uv.to(points.device).double(), valid, focal.to(points))
-    known = tensors[3].double()
-    if points.device.type == "cpu":  # NumPy calls cost a third of PyTorch's on arrays this small
-        arrays = (tensors[0].numpy(), tensors[1].numpy(), valid.numpy(), known.numpy())
-        with np.errstate(all="ignore"):
-            found = _minimise(np, *arrays)
-        solved, shift = (torch.from_numpy(np.asarray(v)).float() for v in found)
-    else:
-        solved, shift = (v.float() for v in _minimise(torch, *tensors[:3], known))
-    return solved, shift
+    planes = points.detach().permute(2, 0, 1).double().contiguous()
+    uv = uv.to(planes).T.contiguous()
+    known = focal.to(planes)
+    if points.device.type != "cpu":
+        solved, shift = _minimise(torch, planes, uv, valid, known)
+        return solved.float(), shift.float()
+    # NumPy's calls cost a third of PyTorch's on arrays this small.
+    with np.errstate(all="ignore"):
+        solved, shift = _minimise(np, planes.numpy(), uv.numpy(), valid.numpy(), known.numpy())
+    return torch.from_numpy(solved).float(), torch.from_numpy(shift).float()
 
 
 def _minimise(xp: ModuleType, points: Any, uv: Any, valid: Any, known: Any) -> tuple[Any, Any]:

@@ -152,11 +152,12 @@ def recover_focal_shift(
         )[::-1],
         dim=-1,
     ).reshape(-1, 2)
-    grid = (slice(None), rows[:, None], columns[None])
-    sampled = points.detach()[grid].float().reshape(batch, -1, 3)
-    keep = torch.ones_like(sampled[..., 0], dtype=torch.bool)
-    if mask is not None:
-        keep = mask[grid].reshape(batch, -1)
+    index = (rows[:, None] * width + columns).flatten()
+    sampled = points.detach().flatten(1, 2).index_select(1, index).float()
+    if mask is None:
+        keep = torch.ones_like(sampled[..., 0], dtype=torch.bool)
+    else:
+        keep = mask.flatten(1).index_select(1, index)
     if solver == "fast":
         return solve_focal_shift_batch(sampled, uv, keep, focal)
     if solver != "scipy":

@@ -123,7 +123,8 @@ def test_the_same_rule_on_pytorch() -> None:
     valid = torch.rand(2, 64 * 64) < 0.8
     expected = solve_focal_shift_batch(points, uv, valid)
     known = torch.full((2,), torch.nan, dtype=torch.float64)
-    found = moge_focal._minimise(torch, points.double(), uv.double(), valid, known)
+    planes = points.permute(2, 0, 1).double()
+    found = moge_focal._minimise(torch, planes, uv.T.double(), valid, known)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.float(), b)
 
