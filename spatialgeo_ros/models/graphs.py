@@ -4,7 +4,8 @@
 
 What depends on the shape alone (position tables, view-plane coordinates) becomes a constant,
 computed by PyTorch for the exported grid. Resizing the camera image, the activations of the heads
-and the recovery of focal and shift stay outside (:class:`GeometryPlan`).
+and the recovery of focal and shift stay outside (:class:`GeometryPlan`). Inputs are float32 in
+every precision, so that normalising does not round twice; outputs have the weights' type.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from torch import Tensor, nn
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.moge import MoGe2, resize_input
+from spatialgeo_ros.models.moge1 import MoGe1, resize_to_patches
+from spatialgeo_ros.models.moge_base import IMAGENET_MEAN, IMAGENET_STD
 from spatialgeo_ros.models.moge_geometry import finish_maps
 
 LAYERS = 4
+_LAYER_NAMES = tuple(f"layer_{k}" for k in range(LAYERS))
+_RAW_NAMES = ("raw_points", "raw_normal", "mask_logits", "raw_mask", "log_scale")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class GeometryPlan:
         aspect: Width over height of the camera image.
         remap: Of the points, see ``remap_points``.
         prior_channels: Channels of the camera prior; 0 where the network takes none.
+        working_size: Rows and columns that MoGe 1 resizes to first; None for MoGe-2.
     """
 
     grid: tuple[int, int]
@@ -41,6 +47,7 @@ class GeometryPlan:
     aspect: float
     remap: str
     prior_channels: int = 0
+    working_size: tuple[int, int] | None = None
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -62,41 +69,71 @@ class GeometryPlan:
             raise ValueError(
                 f"an image of {width}x{height} has not the aspect {self.aspect:.4f} of this graph"
             )
+        if prior is not None and not self.prior_channels:
+            raise ValueError("this geometry network takes no camera prior")
+        image = image.float()
+        if self.working_size is not None:
+            mean, std = (
+                torch.tensor(values, device=image.device).view(1, 3, 1, 1)
+                for values in (IMAGENET_MEAN, IMAGENET_STD)
+            )
+            size = self.working_size
+            return {"pixel_values": resize_to_patches(image, size, self.patch_size, mean, std)}
         feeds = {"image": resize_input(image, self.input_size)}
         if self.prior_channels:
             if prior is None:
                 prior = image.new_zeros((image.shape[0], self.prior_channels, *self.input_size))
-            feeds["prior"] = resize_input(prior.to(image.dtype), self.input_size)
-        elif prior is not None:
-            raise ValueError("this geometry network takes no camera prior")
+            feeds["prior"] = resize_input(prior.float(), self.input_size)
         return feeds
 
     def finish(
         self, outputs: Mapping[str, Tensor], size: tuple[int, int] | None = None
     ) -> dict[str, Any]:
-        """What ``MoGe.forward`` returns, from the graph's outputs, computed in float32.
+        """What the network's ``forward`` returns, from the graph's outputs.
 
         Args:
             outputs: Of the graph, by name.
             size: Rows and columns that the maps are enlarged to; None keeps the decoder's.
         """
-        raw = {name: outputs[name].float() for name in RAW_OUTPUTS if name in outputs}
-        maps = [
-            outputs[f"layer_{k}"].transpose(1, 2).unflatten(2, self.grid) for k in range(LAYERS)
-        ]
+        raw = {name: outputs[name] for name in _RAW_NAMES if name in outputs}
+        maps = [outputs[name].transpose(1, 2).unflatten(2, self.grid) for name in _LAYER_NAMES]
         return {
             "features": Features(maps=maps, cls=outputs["cls"]),
             **finish_maps(raw, self.remap, size),
         }
 
 
-RAW_OUTPUTS = ("raw_points", "raw_normal", "mask_logits", "log_scale")
+class _Graph(nn.Module):
+    """One network for one shape; subclasses run it."""
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    def __init__(self, network: nn.Module, input_shapes: Mapping[str, tuple[int, int, int]]):
+        """Share a network's weights.
+
+        Args:
+            network: Not copied.
+            input_shapes: Channels, rows and columns of every input.
+        """
+        super().__init__()
+        self.input_shapes = dict(input_shapes)
+        self.input_names = tuple(input_shapes)
+        self.training = network.training
+
+    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
+        """Random inputs of the graph's shape, on its device."""
+        device = next(self.parameters()).device
+        return {
+            name: torch.rand((batch, *shape), device=device)
+            for name, shape in self.input_shapes.items()
+        }
 
 
-class GeometryGraph(nn.Module):
+class GeometryGraph(_Graph):
     """MoGe-2 for one patch grid: image (and camera prior) to backbone layers and raw maps.
 
-    Inputs: ``image [B, 3, 14 rows, 14 columns]`` RGB in [0, 1] at the patch grid's own size (what
+    Inputs: ``image [B, 3, H, W]`` RGB in [0, 1] at the patch grid's own size (what
     ``plan.prepare`` gives), and ``prior`` of the same size where the backbone takes one.
 
     Outputs, named by ``output_names``: ``layer_0`` to ``layer_3 [B, rows*columns, C]``, earliest
@@ -114,46 +151,33 @@ class GeometryGraph(nn.Module):
             num_tokens: Patches wanted, as for ``MoGe2.forward``.
             image_size: Rows and columns of the camera image; they give the aspect.
         """
-        super().__init__()
-        self.moge = moge
-        height, width = image_size
-        aspect = width / height
         backbone = moge.encoder.backbone
         prior_channels = backbone.in_channels - 3 if isinstance(backbone, ConvBackbone) else 0
-        self.plan = GeometryPlan(
-            grid=moge.base_grid(num_tokens, aspect),
-            patch_size=backbone.patch_size,
-            aspect=aspect,
-            remap=moge.remap_output,
-            prior_channels=prior_channels,
+        aspect = image_size[1] / image_size[0]
+        plan = GeometryPlan(
+            moge.base_grid(num_tokens, aspect),
+            backbone.patch_size,
+            aspect,
+            moge.remap_output,
+            prior_channels,
         )
+        shapes = {"image": (3, *plan.input_size)}
+        if prior_channels:
+            shapes["prior"] = (prior_channels, *plan.input_size)
+        super().__init__(moge, shapes)
+        self.plan, self.moge = plan, moge
         position = None
         if isinstance(backbone, Dinov2Backbone):
-            with torch.no_grad():
-                position = backbone.position_embedding(self.plan.grid).detach()
+            position = backbone.position_embedding(plan.grid).detach()
         self.register_buffer("position", position, persistent=False)
-        self.training = moge.training
         heads = {
-            "points_head": "raw_points", "normal_head": "raw_normal", "mask_head": "mask_logits",
+            "points_head": "raw_points",
+            "normal_head": "raw_normal",
+            "mask_head": "mask_logits",
             "scale_head": "log_scale",
-        }  # fmt: skip
-        self.input_names = ("image", "prior") if prior_channels else ("image",)
-        self.output_names = (
-            *(f"layer_{k}" for k in range(LAYERS)),
-            "cls",
-            *(output for head, output in heads.items() if hasattr(moge, head)),
-        )
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Random inputs of the exported shape, in the weights' type and on their device."""
-        like = self.moge.encoder.image_mean
-        sizes = {"image": 3, "prior": self.plan.prior_channels}
-        return {
-            name: torch.rand(
-                (batch, sizes[name], *self.plan.input_size), dtype=like.dtype, device=like.device
-            )
-            for name in self.input_names
         }
+        raw = (name for head, name in heads.items() if hasattr(moge, head))
+        self.output_names = (*_LAYER_NAMES, "cls", *raw)
 
     def forward(self, image: Tensor, prior: Tensor | None = None) -> tuple[Tensor, ...]:
         """Run once; see the class for inputs and outputs."""
@@ -164,22 +188,83 @@ class GeometryGraph(nn.Module):
         else:
             features = encoder.backbone(normalised, position=self.position)
         raw = self.moge.decode(encoder.fuse(features), features, self.plan.aspect)
-        named = {
-            **{f"layer_{k}": tokens for k, tokens in enumerate(features.tokens())},
-            "cls": features.cls,
-            **raw,
-        }
-        return tuple(named[name] for name in self.output_names)
+        return _outputs(self.output_names, features, raw)
 
 
-class SemanticGraph(nn.Module):
+class TowerGraph(_Graph):
+    """DINOv2 as in MoGe 1 and SpatialGeo, and MoGe 1's heads on the same features.
+
+    Input: ``pixel_values [B, 3, H, W]`` that are normalised already: by ``plan.prepare`` from a
+    camera image, or CLIP's own pixels, as SpatialGeo was trained with.
+
+    Outputs: ``layer_0`` to ``layer_3 [B, rows*columns, C]``, earliest first, each through the final
+    norm; ``cls [B, C]``; with heads ``raw_points [B, 3, h, w]`` and ``raw_mask [B, h, w]``.
+    """
+
+    position: Tensor
+
+    def __init__(
+        self,
+        network: MoGe1 | Dinov2Backbone,
+        image_size: tuple[int, int],
+        *,
+        aspect: float | None = None,
+        heads: bool = True,
+    ) -> None:
+        """Bake a network's constants for pixels of ``image_size`` (rows, columns).
+
+        Args:
+            network: MoGe 1 or a bare backbone; the weights are shared, not copied.
+            image_size: Rows and columns of the maps that the heads give; the backbone sees whole
+                patches of it.
+            aspect: Width over height of the camera image, where sizes were rounded since.
+            heads: False leaves MoGe 1's heads out.
+
+        Raises:
+            ValueError: The backbone is not a DINOv2.
+        """
+        backbone = network.backbone if isinstance(network, MoGe1) else network
+        if not isinstance(backbone, Dinov2Backbone):
+            raise ValueError("this graph is for DINOv2 backbones")
+        patch = backbone.patch_size
+        grid = (image_size[0] // patch, image_size[1] // patch)
+        super().__init__(network, {"pixel_values": (3, grid[0] * patch, grid[1] * patch)})
+        self.heads = network if isinstance(network, MoGe1) and heads else None
+        self.backbone = backbone
+        remap = "linear" if self.heads is None else self.heads.remap_output
+        self.plan = GeometryPlan(
+            grid, patch, aspect or image_size[1] / image_size[0], remap, working_size=image_size
+        )
+        self.maps_size = image_size
+        self.register_buffer(
+            "position", backbone.position_embedding(grid).detach(), persistent=False
+        )
+        raw = () if self.heads is None else ("raw_points", "raw_mask")
+        self.output_names = (*_LAYER_NAMES, "cls", *raw)
+
+    @classmethod
+    def for_image(cls, moge: MoGe1, num_tokens: int, image_size: tuple[int, int]) -> TowerGraph:
+        """MoGe 1 as its ``forward`` runs it for camera images of one size (rows, columns)."""
+        working = moge.working_size(num_tokens, image_size)
+        return cls(moge, working, aspect=image_size[1] / image_size[0])
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
+        """Run once; see the class for inputs and outputs."""
+        features = self.backbone(pixel_values.to(self.position.dtype), position=self.position)
+        raw: dict[str, Tensor] = {}
+        if self.heads is not None:
+            rows, columns = self.maps_size
+            raw = self.heads.decode(features, self.maps_size, columns / rows)
+        return _outputs(self.output_names, features, raw)
+
+
+class SemanticGraph(_Graph):
     """CLIP's patch features for one patch grid.
 
     Input ``pixel_values [B, 3, H, W]`` from ``ClipVisionTower.normalise``; output
     ``patch_features [B, P, C]``.
     """
 
-    input_names = ("pixel_values",)
     output_names = ("patch_features",)
     position: Tensor
 
@@ -189,24 +274,19 @@ class SemanticGraph(nn.Module):
         Raises:
             ValueError: The tower has a fixed grid that this size is not.
         """
-        super().__init__()
-        # Only the image side: Clip's text tower is no part of this graph.
-        self.image_size = image_size
+        super().__init__(clip, {"pixel_values": (3, *image_size)})
         grid = (image_size[0] // clip.patch_size, image_size[1] // clip.patch_size)
-        with torch.no_grad():
-            position = clip.position_embedding(grid).detach()
-        self.register_buffer("position", position, persistent=False)
+        self.register_buffer("position", clip.position_embedding(grid).detach(), persistent=False)
         self.clip = clip
-        self.training = clip.training
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Random inputs of the exported shape, in the weights' type and on their device."""
-        return {
-            "pixel_values": torch.randn(
-                (batch, 3, *self.image_size), dtype=self.position.dtype, device=self.position.device
-            )
-        }
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor]:
         """Run once; see the class for inputs and outputs."""
-        return (self.clip(pixel_values, self.position),)
+        return (self.clip(pixel_values.to(self.position.dtype), self.position),)
+
+
+def _outputs(
+    names: tuple[str, ...], features: Features, raw: Mapping[str, Tensor]
+) -> tuple[Tensor, ...]:
+    layers = dict(zip(_LAYER_NAMES, features.tokens(), strict=True))
+    named = {**layers, "cls": features.cls, **raw}
+    return tuple(named[name] for name in names)

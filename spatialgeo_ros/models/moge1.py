@@ -90,6 +90,24 @@ def _with_uv(x: Tensor, aspect: float) -> Tensor:
     return torch.cat([x, uv.permute(2, 0, 1)[None].expand(x.shape[0], -1, -1, -1)], dim=1)
 
 
+def resize_to_patches(
+    image: Tensor,
+    size: tuple[int, int],
+    patch_size: int,
+    mean: Tensor,
+    std: Tensor,
+    antialias: bool = True,
+) -> Tensor:
+    """What MoGe 1's backbone gets of an image ``[B, 3, H, W]`` in [0, 1], float32.
+
+    Resized to ``size`` (bicubic), normalised, then resized to whole patches (bilinear).
+    """
+    image = F.interpolate(image.float(), size, mode="bicubic", antialias=antialias)
+    image = (image - mean) / std
+    whole = (size[0] // patch_size * patch_size, size[1] // patch_size * patch_size)
+    return F.interpolate(image, whole, mode="bilinear", antialias=antialias)
+
+
 class MoGe1(MoGe):
     """MoGe 1 with its DINOv2 backbone; scale is unknown, and there are no normals."""
 
@@ -197,19 +215,10 @@ class MoGe1(MoGe):
         return {"features": features, **maps}
 
     def patches_input(self, image: Tensor, size: tuple[int, int], antialias: bool = True) -> Tensor:
-        """What the backbone gets of an image in [0, 1].
-
-        Resized to ``size`` (bicubic), normalised, then resized to whole patches (bilinear), all in
-        float32; the result has the weights' dtype.
-        """
-        image = F.interpolate(image.float(), size, mode="bicubic", antialias=antialias)
-        image = (image - self.image_mean) / self.image_std
-        whole = (
-            size[0] // self.patch_size * self.patch_size,
-            size[1] // self.patch_size * self.patch_size,
-        )
-        image = F.interpolate(image, whole, mode="bilinear", antialias=antialias)
-        return image.to(self.image_mean.dtype)
+        """What the backbone gets (``resize_to_patches``), in the weights' dtype."""
+        mean, std = self.image_mean, self.image_std
+        pixels = resize_to_patches(image, size, self.patch_size, mean, std, antialias)
+        return pixels.to(self.image_mean.dtype)
 
     def decode(self, features: Features, size: tuple[int, int], aspect: float) -> dict[str, Tensor]:
         """Heads at ``size``, before any activation.

@@ -39,8 +39,8 @@ class TorchBackend:
         self._module: nn.Module | None = module
         names = cast(Exportable, module)
         example = names.example_inputs()
-        first = next(iter(example.values()))
-        self.device, self._dtype = first.device, first.dtype
+        self.device = next(iter(example.values())).device
+        self._dtype = next(module.parameters()).dtype
         self.name = f"torch-{self.device.type}"
         self._output_names = names.output_names
         self.inputs = tuple(_spec(name, tensor) for name, tensor in example.items())
