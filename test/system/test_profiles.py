@@ -1,0 +1,99 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped profiles in the real node, with tiny checkpoints in the official layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+
+from checkpoints.profiles import write_profile
+from diagnostic_msgs.msg import DiagnosticArray
+from ros_support import wait_for
+from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, Region
+from spatialgeo_ros.srv import AskSpatial
+from system.camera_driver import BOX, BOX_DISTANCE, CameraDriver
+from system.conftest import Robot, start_robot, stop_robot
+
+EXECUTABLE = Path(__file__).parents[2] / "scripts" / "spatialgeo_node"
+SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b")
+
+
+@pytest.fixture(scope="module", params=["moge_l", "moge2_l", *SPEAKING])
+def robot(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Robot]:
+    folder = tmp_path_factory.mktemp(request.param)
+    running = start_robot(
+        folder,
+        EXECUTABLE,
+        profile=str(write_profile(request.param, folder / "profile")),
+        pose_source="none",
+        process_rate=0.0,
+        max_frame_age=30.0,
+    )
+    running.profile = request.param  # type: ignore[attr-defined]
+    yield running
+    stop_robot(running)
+
+
+@pytest.fixture(scope="module")
+def driver(robot: Robot) -> Iterator[CameraDriver]:
+    with CameraDriver(robot.ros, robot.namespace) as camera:
+        wait_for(camera.matched, what="the node's subscriptions")
+        yield camera.run(rate=5.0)
+
+
+def ask(robot: Robot, question: str, regions: list[Region]) -> Any:
+    request = AskSpatial.Request(question=question, regions=regions)
+    answers: list[Any] = []
+
+    def answered() -> bool:
+        answers.append(robot.call(AskSpatial, "ask", request, timeout=60.0).answer)
+        return answers[-1].error_code != ErrorCode.NO_FRAME
+
+    wait_for(answered, 60.0, "an answer about a frame")
+    return answers[-1]
+
+
+def crate() -> Region:
+    x0, y0, x1, y1 = (float(v) for v in BOX)
+    return Region(
+        type=Region.TYPE_BOX, label="crate", x_min=x0 - 4, y_min=y0 - 4, x_max=x1 + 3, y_max=y1 + 3
+    )
+
+
+def test_the_measured_number_is_answered_beside_what_the_model_says(robot, driver):
+    answer = ask(robot, "How far away is the crate?", [crate()])
+    assert answer.error_code == ErrorCode.OK, answer.error_message
+    estimate = answer.distances[0]
+    assert estimate.source == DistanceEstimate.SOURCE_SENSOR_DEPTH
+    assert estimate.distance == pytest.approx(BOX_DISTANCE, abs=0.02)
+    assert f"{estimate.distance:.2f} m" in answer.answer
+    assert robot.profile in answer.model_id
+    assert bool(answer.language_answer) == (robot.profile in SPEAKING)
+
+
+def test_a_free_question_is_answered_or_refused_with_the_reason(robot, driver):
+    answer = ask(robot, "What could this room be used for?", [])
+    if robot.profile in SPEAKING:
+        assert answer.error_code == ErrorCode.OK, answer.error_message
+        assert answer.language_answer
+    else:
+        assert answer.error_code == ErrorCode.NO_LANGUAGE_MODEL
+        assert "no language model" in answer.error_message
+
+
+def test_diagnostics_name_the_profile(robot, driver):
+    diagnostics = robot.ros.collect(DiagnosticArray, "/diagnostics")
+    name = f"/{robot.namespace}/spatialgeo: perception"
+
+    def profile() -> str:
+        found = [s for m in tuple(diagnostics) for s in m.status if s.name == name]
+        return {p.key: p.value for p in found[-1].values}["profile"] if found else ""
+
+    wait_for(lambda: profile() == robot.profile, what="the profile in /diagnostics")
