@@ -143,31 +143,37 @@ def hash_of(path: Path, *, fresh: bool = False) -> str:
         fresh: Read the file even so. Whoever changes a file and restores its time stamp is found
             by this alone.
     """
-    status = path.stat()
-    if status.st_size < _RECORDED_BYTES:
-        return sha256_of(path)
-    records = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    record = records / "spatialgeo_ros" / "hashes" / f"{_key(path)}.json"
-    state: dict[str, Any] = {
-        "path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns
-    }  # fmt: skip
     if not fresh:
         try:
-            known = json.loads(record.read_text())
-            if {key: known.get(key) for key in state} == state:
+            known = json.loads(_record(path).read_text())
+            if {**known, **_state(path)} == known:
                 return str(known["sha256"])
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError):
             log.debug("no record of the hash of %s", path)
     digest = sha256_of(path)
-    try:
-        _write_json(record, {**state, "sha256": digest})
-    except OSError as error:  # for example a home folder that cannot be written to
-        log.info("the hash of %s cannot be kept (%s): the next load computes it again", path, error)
+    keep_hash(path, digest)
     return digest
 
 
-def _key(path: Path) -> str:
-    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+def keep_hash(path: Path, sha256: str) -> None:
+    """Keep the hash of a large file, which was computed just now."""
+    if path.stat().st_size < _RECORDED_BYTES:
+        return
+    try:
+        _write_json(_record(path), {**_state(path), "sha256": sha256})
+    except OSError as error:  # for example a home folder that cannot be written to
+        log.info("the hash of %s cannot be kept (%s): the next load computes it again", path, error)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _record(path: Path) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    return cache / "spatialgeo_ros" / "hashes" / f"{name}.json"
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
