@@ -8,59 +8,36 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatialgeo_ros.models.engine_settings import EngineSettings
-from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph
+from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph, TowerGraph
 from spatialgeo_ros.runtime.backend import OnnxModel
 from spatialgeo_ros.runtime.export import ensure_onnx
 from spatialgeo_ros.runtime.gate import Encoder
-from spatialgeo_ros.runtime.parity import Derive
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
 
+# What a geometry network is used for; the gate looks at it beside the graph's raw outputs.
+_FINISHED = ("points", "mask", "normal", "metric_scale")
 
-def geometry_encoder(
-    graph: GeometryGraph, name: str, settings: EngineSettings, folder: Path
+
+def make_encoder(
+    graph: GeometryGraph | TowerGraph | SemanticGraph,
+    name: str,
+    settings: EngineSettings,
+    folder: Path,
 ) -> Encoder:
-    """MoGe for one patch grid; points, mask, normals and scale are what the gate looks at.
+    """A network for one input size, in PyTorch, and exported where another backend wants it.
 
     Args:
-        graph: In evaluation mode, on its device.
-        name: Of the profile.
+        graph: In evaluation mode, on its device; it is the reference as well.
+        name: For files and people, of profile and network: "nano-geometry".
         settings: Of the profile.
         folder: Of the engine cache; exports go to its sub-folder ``onnx``.
     """
-    rows, columns = graph.plan.input_size
+    _, rows, columns = next(iter(graph.input_shapes.values()))
+    stem = f"{name}-{columns}x{rows}"
 
-    def derive(outputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        finished = graph.plan.finish(outputs)
-        return {
-            key: finished[key]
-            for key in ("points", "mask", "normal", "metric_scale")
-            if key in finished
-        }
-
-    stem = f"{name}-geometry-{columns}x{rows}"
-    return _encoder(graph, f"{name}-geometry", stem, settings, folder, derive)
-
-
-def semantic_encoder(
-    graph: SemanticGraph, name: str, settings: EngineSettings, folder: Path
-) -> Encoder:
-    """CLIP's image tower for one image size; arguments as for ``geometry_encoder``."""
-    rows, columns = graph.image_size
-    stem = f"{name}-semantic-{columns}x{rows}"
-    return _encoder(graph, f"{name}-semantic", stem, settings, folder, None)
-
-
-def _encoder(
-    graph: nn.Module,
-    name: str,
-    stem: str,
-    settings: EngineSettings,
-    folder: Path,
-    derive: Derive | None,
-) -> Encoder:
     @cache  # finding an export hashes the weights
     def model(precision: str) -> OnnxModel:
         return ensure_onnx(graph, folder / "onnx" / f"{stem}-{precision}.onnx", precision=precision)
@@ -68,6 +45,12 @@ def _encoder(
     @cache
     def reference() -> TorchBackend:
         return TorchBackend(graph)
+
+    def derive(outputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if "raw_points" not in outputs or isinstance(graph, SemanticGraph):
+            return {}
+        finished = graph.plan.finish({key: value.float() for key, value in outputs.items()})
+        return {key: finished[key] for key in _FINISHED if key in finished}
 
     return Encoder(
         name=name,

@@ -110,7 +110,7 @@ class OutputReport:
         if self.not_finite:
             return f"{self.name}: {self.not_finite} values are NaN or infinite"
         return (
-            f"{self.name}: {self.within:.2%} within, error {self.excess:.2f} of what is allowed, "
+            f"{self.name}: {self.within:.2%} within, error {self.excess:.2g} of what is allowed, "
             f"largest {self.largest:.3g} at {list(self.place)}"
         )
 
