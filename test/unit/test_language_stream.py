@@ -223,6 +223,71 @@ def test_a_prefix_must_leave_something_to_compute(model, tokenizer) -> None:
         Sampling(top_p=0.0)
 
 
+def test_positions_that_count_from_zero_change_nothing(model, tokenizer) -> None:
+    embeds = prompt(6, 9)
+    sampling = Sampling(max_new_tokens=10)
+    plain = generate(model, tokenizer, embeds, sampling)
+    counted = generate(model, tokenizer, embeds, sampling, position_ids=torch.arange(9)[None])
+    assert counted.ids == plain.ids
+
+
+def test_the_answer_continues_the_positions_given(model, tokenizer) -> None:
+    embeds = prompt(6, 9)
+    positions = torch.tensor([[0, 1, 2, 2, 2, 3, 9, 9, 5]])  # the largest is not the last
+    seen: list[list[int]] = []
+    handle = model.model.register_forward_pre_hook(
+        lambda _module, _args, kwargs: seen.append(kwargs["position_ids"][0].tolist()),
+        with_kwargs=True,
+    )
+    try:
+        answers = [
+            generate(
+                model, tokenizer, embeds, Sampling(max_new_tokens=4),
+                position_ids=positions, prefix=prefix, prefix_length=length,
+            ).ids
+            for prefix, length in ((None, 0), (PrefixCache(), 5))
+        ]  # fmt: skip
+    finally:
+        handle.remove()
+    assert answers[0] == answers[1]
+    assert seen[:4] == [positions[0].tolist(), [10], [11], [12]]
+    assert seen[4:] == [positions[0, :5].tolist(), positions[0, 5:].tolist(), [10], [11], [12]]
+
+
+def test_positions_must_fit_the_prompt(model, tokenizer) -> None:
+    with pytest.raises(ValueError, match="8 position_ids for a prompt of 9 tokens"):
+        generate(model, tokenizer, prompt(1, 9), position_ids=torch.arange(8)[None])
+
+
+def test_repetition_penalty_equals_transformers(model, tokenizer) -> None:
+    ids = torch.tensor([[5, 9, 12, 30, 31, 7, 9]])
+    embeds = model.get_input_embeddings()(ids)
+    answers = set()
+    for penalty in (1.0, 1.2, 2.0, 0.7):
+        expected = model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12,
+            repetition_penalty=penalty, pad_token_id=0,
+        )  # fmt: skip
+        found = generate(
+            model, tokenizer, embeds, Sampling(max_new_tokens=12, repetition_penalty=penalty),
+            prompt_ids=[*ids[0].tolist(), -200],
+        )  # fmt: skip
+        assert list(found.ids) == expected[0, 7:].tolist()
+        answers.add(found.ids)
+    assert len(answers) > 2
+    with pytest.raises(ValueError, match="repetition_penalty"):
+        Sampling(repetition_penalty=0.0)
+
+
+def test_other_end_tokens_end_the_answer_too(model, tokenizer) -> None:
+    full = generate(model, tokenizer, prompt(2, 9), Sampling(max_new_tokens=12))
+    place = next(i for i, token in enumerate(full.ids) if i > 1 and token not in full.ids[:i])
+    ended = generate(
+        model, tokenizer, prompt(2, 9), Sampling(max_new_tokens=12), end_ids=[full.ids[place]]
+    )
+    assert (ended.ids, ended.stopped) == (full.ids[: place + 1], "eos")
+
+
 @pytest.fixture(scope="module")
 def byte_tokenizer() -> LanguageTokenizer:
     """One token per byte: most characters outside ASCII take several tokens."""
