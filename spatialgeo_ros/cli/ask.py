@@ -1,31 +1,50 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``spatialgeo ask``: a question about one image."""
+"""``spatialgeo ask``: a question about an image, or about the end of a video or a bag."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from spatialgeo_ros.cli.inputs import (
+    CAMERA,
     add_camera,
-    add_image,
+    add_image_or_clip,
     add_model,
     add_output,
     load_perception,
+    read_camera,
     read_frame,
     read_labelled_region,
 )
 from spatialgeo_ros.cli.output import distance_dict, say_degraded, write_overlay
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.sampling import sampling_indices
+
+#: Most frames of a clip that are looked at where the user names no rate.
+_MOST_FRAMES = 128
 
 
 def add_parser(commands: Any) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("ask", help="answer a question about one image")
+    parser = commands.add_parser(
+        "ask",
+        help="answer a question about an image, a video or a bag",
+        description="Objects are measured; what cannot be measured is the language model's answer "
+        "and says so. Of a clip the last frame is asked about: earlier ones serve for objects out of "
+        "view where camera poses are known, and for language models that watch clips.",
+    )
     parser.add_argument("question")
-    add_image(parser)
+    add_image_or_clip(parser)
     add_camera(parser)
     add_model(parser, default_profile="nano")
     add_output(parser)
@@ -33,16 +52,32 @@ def add_parser(commands: Any) -> None:
         "--region", action="append", default=[], metavar="[LABEL=]REGION",
         help="an object the question names: box x0,y0,x1,y1 or point u,v; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--world-axes", choices=("optical", "rep103"), default="optical",
+        help="of a recording's poses: x right, y down, z forward; or z up",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stream", action="store_true", help="print the language model's words as they come"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Answer and print."""
-    frame = read_frame(options)
-    perception = load_perception(options)
-    observation = perception.observe(frame)
     regions = tuple(read_labelled_region(text) for text in options.region)
-    answer = perception.ask(options.question, observation, regions)
+    earlier: list[Any] | None = None
+    if options.image is not None:
+        frame = read_frame(options)
+        perception = load_perception(options)
+        observation = perception.observe(frame)
+    else:
+        perception, observation, earlier = _watch(options)
+    answer = perception.ask(
+        options.question, observation, regions,
+        on_token=_teller(options.json) if options.stream else None, earlier=earlier,
+    )  # fmt: skip
+    if options.stream and answer.language_text:
+        print(file=sys.stderr if options.json else sys.stdout)
     write_overlay(
         options.overlay,
         observation,
@@ -52,20 +87,100 @@ def run(options: argparse.Namespace) -> int:
         answer=answer.text,
     )
     if options.json:
-        told = answer.language_value_m
-        print(json.dumps({
-            "answer": answer.text,
-            "language_answer": answer.language_text,
-            "language_value_m": told if math.isfinite(told) else None,
-            "agreement": answer.agreement,
-            "distances": [distance_dict(estimate) for estimate in answer.distances],
-            "degraded": answer.degraded,
-            "seconds": answer.timings,
-            "model": answer.model_id,
-        }, indent=2))  # fmt: skip
+        print(json.dumps(_report(answer), indent=2))
         return 0
     print(answer.text)
     if answer.language_text and answer.language_text not in answer.text:
         print(f"language model: {answer.language_text} ({answer.agreement})")
     say_degraded(answer.degraded)
     return 0
+
+
+def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
+    """Observe the frames of a clip in their order.
+
+    Returns:
+        The perception, the observation of the last frame, and what a language model for clips sees
+        before it: None for the keyframes, or evenly spread frames where no pose is known, without
+        which coverage cannot choose.
+    """
+    from spatialgeo_ros.cli.clips import open_clip
+
+    if options.depth is not None:
+        raise BadRequestError("--depth goes with --image; clips bring their own depth")
+    path: Path = options.video if options.video is not None else options.bag
+    clip = open_clip(path, options.camera_info, options.world_axes)
+    indices = _chosen(clip, options)
+    perception = load_perception(options)
+    views = 0 if perception.networks is None else perception.networks.context_views
+    before = len(indices) - 1
+    spread = set(sampling_indices(before, views).tolist()) if views and before else set()
+    kept: list[Any] = []
+    observation = None
+    posed = False
+    shown = tqdm(clip.read(indices), "observe", len(indices), unit="frame", disable=options.json)
+    for number, shot in enumerate(shown):
+        camera = shot.camera
+        if camera is None and options.camera_info:
+            height, width = shot.image.shape[:2]
+            camera = read_camera(options.camera_info, width, height)
+        posed = posed or shot.pose is not None
+        observation = perception.observe(
+            Frame(CAMERA, shot.stamp_ns, "camera_optical_frame", shot.image, camera, shot.depth,
+                  shot.pose, "world" if shot.pose is not None else "", sequence=number)
+        )  # fmt: skip
+        if number in spread:
+            kept.append(observation)
+    if observation is None:
+        raise BadRequestError(f"{path} has no frames")
+    remembered = sum(
+        frame.payload.frame is not observation.frame for frame in perception.keyframes()
+    )
+    used = f"{len(indices)} of {len(clip)} frames observed, {remembered} earlier ones remembered"
+    if views and not posed:
+        used += f"; the language model sees {len(kept)} earlier ones, evenly spread: no poses"
+    print(f"{path}: {used}", file=sys.stderr)
+    return perception, observation, None if posed or not views else kept
+
+
+def _chosen(clip: Any, options: argparse.Namespace) -> list[int]:
+    """Numbers of the frames to observe; the last frame of the clip is always one of them."""
+    last = len(clip) - 1
+    step = options.every
+    if options.fps is not None:
+        if not options.fps > 0:
+            raise BadRequestError(f"--fps must be positive, not {options.fps:g}")
+        ends = [frame.stamp_ns for frame in clip.read([0, last] if last else [0])]
+        seconds = (ends[-1] - ends[0]) * 1e-9
+        step = max(1, round(last / (seconds * options.fps))) if seconds > 0 else 1
+    if step is None:
+        return [int(index) for index in sampling_indices(len(clip), _MOST_FRAMES)]
+    if step < 1:
+        raise BadRequestError(f"--every must be 1 or more, not {step}")
+    return list(range(last % step, len(clip), step))
+
+
+def _teller(quietly: bool) -> Callable[[str], None]:
+    """Return what prints words as they come; beside JSON they go to the error stream."""
+    stream = sys.stderr if quietly else sys.stdout
+
+    def tell(piece: str) -> None:
+        stream.write(piece)
+        stream.flush()
+
+    return tell
+
+
+def _report(answer: Any) -> dict[str, Any]:
+    told = answer.language_value_m
+    distances: Sequence[Any] = answer.distances
+    return {
+        "answer": answer.text,
+        "language_answer": answer.language_text,
+        "language_value_m": told if math.isfinite(told) else None,
+        "agreement": answer.agreement,
+        "distances": [distance_dict(estimate) for estimate in distances],
+        "degraded": answer.degraded,
+        "seconds": answer.timings,
+        "model": answer.model_id,
+    }

@@ -29,6 +29,23 @@ def add_image(parser: argparse.ArgumentParser) -> None:
     add_depth(parser)
 
 
+def add_image_or_clip(parser: argparse.ArgumentParser) -> None:
+    """Add ``--image``, ``--video`` and ``--bag``, one of which is needed, and which frames."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--image", type=Path, help="colour image")
+    source.add_argument(
+        "--video", type=Path, metavar="CLIP",
+        help="video file, folder of images, or recording with color/: its last frame is asked",
+    )  # fmt: skip
+    source.add_argument("--bag", type=Path, help="ROS 2 bag: its last frame is asked")
+    add_depth(parser)
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument("--every", type=int, metavar="N", help="of a clip, use every N-th frame")
+    rate.add_argument(
+        "--fps", type=float, help="of a clip, use this many frames a second; by default at most 128"
+    )
+
+
 def add_depth(parser: argparse.ArgumentParser) -> None:
     """Add ``--depth``."""
     parser.add_argument(

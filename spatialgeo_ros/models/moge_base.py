@@ -15,6 +15,7 @@ from spatialgeo_ros.models.moge_geometry import (
     Solver,
     depth_to_points,
     focal_from_fov_x,
+    focal_without_shift,
     intrinsics_from_focal,
     recover_focal_shift,
 )
@@ -88,6 +89,7 @@ class MoGe(nn.Module):
         prior: Tensor | None = None,
         force_projection: bool = True,
         apply_mask: bool = True,
+        free_shift: bool = True,
         solver: Solver = "fast",
         use_fp16: bool = False,
     ) -> dict[str, Tensor]:
@@ -103,6 +105,8 @@ class MoGe(nn.Module):
             prior: Camera prior, as in ``forward``.
             force_projection: Points are the depth re-projected with the intrinsics.
             apply_mask: Points and depth outside the mask become +inf, normals 0.
+            free_shift: Whether z has an unknown shift, as MoGe's own training leaves it (the nano
+                profile's training does not).
             solver: As for ``recover_focal_shift``; "scipy" is the published code's own.
             use_fp16: Run the network in automatic mixed precision, unless its weights are half
                 already. (The published method does so by default, its command line does not.)
@@ -119,8 +123,8 @@ class MoGe(nn.Module):
             batched = self.infer(
                 image[None], num_tokens, resolution_level=resolution_level, focal=focal,
                 fov_x=fov_x, prior=None if prior is None else prior[None],
-                force_projection=force_projection, apply_mask=apply_mask, solver=solver,
-                use_fp16=use_fp16,
+                force_projection=force_projection, apply_mask=apply_mask, free_shift=free_shift,
+                solver=solver, use_fp16=use_fp16,
             )  # fmt: skip
             return {k: v[0] for k, v in batched.items()}
         if num_tokens is None:
@@ -131,7 +135,7 @@ class MoGe(nn.Module):
             out = self.forward(image.to(weights.device), num_tokens, prior)
         return self.to_metric(
             out, focal=focal, fov_x=fov_x, force_projection=force_projection,
-            apply_mask=apply_mask, solver=solver,
+            apply_mask=apply_mask, free_shift=free_shift, solver=solver,
         )  # fmt: skip
 
     def tokens_at(self, resolution_level: int) -> int:
@@ -153,6 +157,7 @@ class MoGe(nn.Module):
         fov_x: float | Tensor | None = None,
         force_projection: bool = True,
         apply_mask: bool = True,
+        free_shift: bool = True,
         solver: Solver = "fast",
     ) -> dict[str, Tensor]:
         """Post-processing of ``forward``'s result in float32; arguments as for ``infer``."""
@@ -163,7 +168,11 @@ class MoGe(nn.Module):
         if focal is None and fov_x is not None:
             fov = torch.as_tensor(fov_x, dtype=torch.float32, device=points.device)
             focal = focal_from_fov_x(fov.expand(batch), aspect)
-        focal, shift = recover_focal_shift(points, mask, focal, solver)
+        if free_shift:
+            focal, shift = recover_focal_shift(points, mask, focal, solver)
+        else:
+            shift = points.new_zeros(batch)
+            focal = focal_without_shift(points, mask) if focal is None else focal
         intrinsics = intrinsics_from_focal(focal.to(points), aspect)
         depth = points[..., 2] + shift[:, None, None]
         if mask is None:

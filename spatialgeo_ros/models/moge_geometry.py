@@ -176,6 +176,19 @@ def recover_focal_shift(
     return solved[:, 0], solved[:, 1]
 
 
+def focal_without_shift(points: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Best focal ``[B]`` of point maps ``[B, H, W, 3]`` whose z is right as it is.
+
+    The closed form that ``recover_focal_shift`` uses at every shift, over all pixels.
+    """
+    height, width = points.shape[1:3]
+    uv = view_plane_uv(height, width, dtype=points.dtype, device=points.device)
+    projected = points[..., :2] / points[..., 2:]
+    if mask is not None:
+        projected = torch.where(mask[..., None], projected, 0.0)
+    return (projected * uv).sum(dim=(1, 2, 3)) / projected.square().sum(dim=(1, 2, 3))
+
+
 def _nearest(size: int, device: torch.device) -> Tensor:
     """Indices that nearest-neighbour resizing to the solver's grid picks along one side."""
     index = torch.arange(size, dtype=torch.float32, device=device)

@@ -114,7 +114,7 @@ def load_pytorch(path: Path, *, mapped: bool = False) -> Any:
         archive = stream.read(4) == b"PK\x03\x04"
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise ModelLoadError(
             f"{path} cannot be read as plain tensors (damaged, or it holds code, which is never "
             f"run): {str(error).splitlines()[0]}"

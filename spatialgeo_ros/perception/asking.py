@@ -108,6 +108,7 @@ def ask_question(
     regions: Sequence[Region],
     on_token: Callable[[str], None] | None,
     cancelled: Callable[[], bool] | None,
+    earlier: Sequence[Observation] | None = None,
 ) -> Answer:
     """Serve one question; see :meth:`spatialgeo_ros.perception.Perception.ask`."""
     started = time.perf_counter()
@@ -122,7 +123,7 @@ def ask_question(
             _measure(perception, run, observation)
         _check(cancelled)
     with run.stage("language"):
-        _tell(perception, run, observation, question, on_token, cancelled)
+        _tell(perception, run, observation, question, on_token, cancelled, earlier)
     verdict = judge(
         run.intent,
         run.measured,
@@ -257,6 +258,7 @@ def _tell(
     question: str,
     on_token: Callable[[str], None] | None,
     cancelled: Callable[[], bool] | None,
+    given: Sequence[Observation] | None,
 ) -> None:
     networks = perception.networks
     if networks is None or not networks.has_language:
@@ -285,7 +287,10 @@ def _tell(
         ]
     elif any(spot.found.how == "request" for spot in run.spotted):
         run.note("the language model sees the image and the question, not the given regions")
-    earlier = _earlier(perception, seen, networks.context_views)
+    if given is None:
+        earlier = _earlier(perception, seen, networks.context_views)
+    else:
+        earlier = list(given)[max(0, len(given) - networks.context_views) :]
     run.context = [view.frame for view in earlier]
     run.language_text = networks.answer(
         seen.view,

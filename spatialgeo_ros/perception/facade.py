@@ -94,6 +94,7 @@ class Perception:
         device: str = "auto",
         quantisation: str = "profile",
         threads: int = 0,
+        engines: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Perception:
         """Load a model profile and return the facade on it.
@@ -104,6 +105,8 @@ class Perception:
             quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
                 profile says.
             threads: of PyTorch on the CPU; 0 leaves its choice.
+            engines: how the image towers run: fields of ``compiling.EngineOptions``; PyTorch by
+                default.
             options: keyword arguments of the constructor.
 
         Raises:
@@ -111,9 +114,11 @@ class Perception:
         """
         if profile == "none":
             return cls(None, **options)
+        from spatialgeo_ros.perception.compiling import EngineOptions
         from spatialgeo_ros.perception.loading import load_networks
 
-        return cls(load_networks(profile, device, quantisation, threads), **options)
+        how = EngineOptions(**(engines or {}))
+        return cls(load_networks(profile, device, quantisation, threads, how), **options)
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
@@ -222,6 +227,7 @@ class Perception:
         regions: Sequence[Region] = (),
         on_token: Callable[[str], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        earlier: Sequence[Observation] | None = None,
     ) -> Answer:
         """Answer a question about a frame.
 
@@ -231,13 +237,15 @@ class Perception:
             regions: objects the question names, where they are known already (by label or order).
             on_token: gets each piece of the language model's text as it comes.
             cancelled: asked between stages and tokens.
+            earlier: what a language model for clips looks at before the newest frame, oldest first;
+                None for the keyframes.
 
         Raises:
             CancelledError: ``cancelled`` became true.
             PhraseNotFoundError: an object of the question is not found; the message names it.
             SpatialGeoError: there is neither a measurement nor a language model's answer.
         """
-        return ask_question(self, question, observation, regions, on_token, cancelled)
+        return ask_question(self, question, observation, regions, on_token, cancelled, earlier)
 
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""

@@ -5,20 +5,24 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import torch
 
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.language.tokenizer import load_tokenizer
 from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.clip import Clip, ClipVisionTower
 from spatialgeo_ros.models.llava_checkpoint import load_llava
+from spatialgeo_ros.models.llava_towers import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.loading import (
     choose_device,
     load_clip,
     load_geometry,
     load_language,
 )
+from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_base import MoGe
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     ImageInput,
@@ -28,16 +32,21 @@ from spatialgeo_ros.models.profiles import (
     SpatialMllmPart,
     load_profile,
 )
+from spatialgeo_ros.perception.compiling import EngineOptions, compile_towers
 from spatialgeo_ros.perception.llava_speaking import LlavaSpeaker
 from spatialgeo_ros.perception.networks import ProfileNetworks
-from spatialgeo_ros.perception.speaking import NanoSpeaker
+from spatialgeo_ros.perception.speaking import NanoSpeaker, Speaker
 from spatialgeo_ros.perception.towers import FrameTowers
 
 log = logging.getLogger(__name__)
 
 
 def load_networks(
-    name: str, device: str = "auto", quantisation: str = "profile", threads: int = 0
+    name: str,
+    device: str = "auto",
+    quantisation: str = "profile",
+    threads: int = 0,
+    engines: EngineOptions | None = None,
 ) -> ProfileNetworks:
     """Load a profile's networks.
 
@@ -47,9 +56,10 @@ def load_networks(
         quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
             profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
+        engines: how the image towers run; in PyTorch by default.
 
     Raises:
-        ModelLoadError: names the file, key or tensor that is wrong.
+        ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing.
     """
     if threads > 0:
         torch.set_num_threads(threads)
@@ -59,10 +69,46 @@ def load_networks(
     if language is not None and quantisation == "profile":
         quantisation = language.quantisation
     if isinstance(language, LlavaPart):
-        return _llava(profile, language, target, quantisation)
-    if isinstance(language, SpatialMllmPart):
-        return _spatial_mllm(profile, language, target, quantisation)
-    return _nano_or_geometry(profile, language, target, quantisation)
+        eyes, speaker = _llava(profile, language, target, quantisation)
+    elif isinstance(language, SpatialMllmPart):
+        eyes, speaker = _spatial_mllm(profile, language, target, quantisation)
+    else:
+        eyes, speaker = _own(profile, language, target, quantisation)
+    running = compile_towers(profile, eyes.every, target, engines or EngineOptions())
+    return ProfileNetworks(profile, target, eyes.measuring, speaker, eyes.clip, running)
+
+
+def load_towers(profile: Profile, device: torch.device) -> tuple[FrameTowers, ...]:
+    """Load the image towers of a profile alone, to build engines for them.
+
+    Raises:
+        ModelLoadError: names the file, key or tensor that is wrong.
+    """
+    language, dtype = profile.language, tower_dtype(profile, device)
+    if isinstance(language, LlavaPart):
+        vision = load_clip_vision(language.clip.folder(), device, dtype)
+        tower = None
+        if language.tower is not None:
+            tower = load_moge_tower(language.tower.checked(), device, dtype)
+        return _published_eyes(profile, vision, tower, device).every
+    return _own_eyes(profile, device).every
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """The image towers of a profile.
+
+    Attributes:
+        measuring: what predicts depth.
+        every: these, and those that only the language model looks through.
+        clip: both CLIP towers where phrases can be looked for.
+        geometry: MoGe where the nano language model shares it.
+    """
+
+    measuring: FrameTowers
+    every: tuple[FrameTowers, ...]
+    clip: Clip | None = None
+    geometry: MoGe1 | MoGe2 | None = None
 
 
 def tower_dtype(profile: Profile, device: torch.device) -> torch.dtype:
@@ -82,9 +128,8 @@ def _language_dtype(profile: Profile, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def _nano_or_geometry(
-    profile: Profile, language: LanguagePart | None, device: torch.device, quantisation: str
-) -> ProfileNetworks:
+def _own_eyes(profile: Profile, device: torch.device) -> Eyes:
+    """CLIP and MoGe of this repository's own profiles, and those with MoGe alone."""
     dtype = tower_dtype(profile, device)
     geometry = clip = None
     if profile.geometry is not None:
@@ -92,24 +137,52 @@ def _nano_or_geometry(
     if profile.semantic is not None:
         clip = load_clip(profile.semantic).to(device, dtype)
     towers = FrameTowers(
-        profile.image, device, dtype,
-        part=profile.geometry, geometry=geometry, clip=clip,
+        profile.image, device, dtype, part=profile.geometry, geometry=geometry, clip=clip,
         camera_prior=profile.camera is not None,
     )  # fmt: skip
+    return Eyes(towers, (towers,), clip, geometry)
+
+
+def _own(
+    profile: Profile, language: LanguagePart | None, device: torch.device, quantisation: str
+) -> tuple[Eyes, Speaker | None]:
+    eyes = _own_eyes(profile, device)
     if language is None:
-        return ProfileNetworks(profile, device, towers, clip=clip)
+        return eyes, None
+    tokens = None if profile.geometry is None else profile.geometry.num_tokens
     model = load_language(
-        language, clip, geometry, None if profile.geometry is None else profile.geometry.num_tokens,
-        device=device, quantisation=quantisation,
-    )  # fmt: skip
+        language, eyes.clip, eyes.geometry, tokens, device=device, quantisation=quantisation
+    )
     tokenizer = load_tokenizer(language.tokenizer)
-    speaker = NanoSpeaker(language, model, tokenizer, towers)
-    return ProfileNetworks(profile, device, towers, speaker, clip, tokenizer)
+    return eyes, NanoSpeaker(language, model, tokenizer, eyes.measuring)
+
+
+def _published_eyes(
+    profile: Profile,
+    vision: ClipVisionTower | None,
+    tower: MoGe1 | Dinov2Backbone | None,
+    device: torch.device,
+) -> Eyes:
+    """CLIP and the geometry tower of a published language model, on the same padded square."""
+    dtype = tower_dtype(profile, device)
+    part = profile.geometry
+    shared = part is not None and part.shared
+    backbone = tower.backbone if isinstance(tower, MoGe1) else tower
+    seeing = FrameTowers(
+        profile.image, device, dtype, clip=vision,
+        backbone=backbone if isinstance(backbone, Dinov2Backbone) else None,
+        part=part if shared else None,
+        geometry=tower if shared and isinstance(tower, MoGe1) else None,
+    )  # fmt: skip
+    if part is None or shared:
+        return Eyes(seeing, (seeing,))
+    measuring = _beside(part, device, dtype)
+    return Eyes(measuring, (seeing, measuring))
 
 
 def _llava(
     profile: Profile, language: LlavaPart, device: torch.device, quantisation: str
-) -> ProfileNetworks:
+) -> tuple[Eyes, Speaker]:
     base = language.base.folder()
     model = load_llava(
         base,
@@ -120,29 +193,19 @@ def _llava(
         dtype=_language_dtype(profile, device),
         quantisation=quantisation,
     )
-    dtype = tower_dtype(profile, device)
     tower = model.geometry
-    backbone = tower.backbone if isinstance(tower, MoGe1) else tower
+    if isinstance(tower, MoGe2):
+        raise ModelLoadError(f"profile '{profile.name}': SpatialGeo's tower is that of MoGe 1")
     for module in (model.vision_tower, tower):
         if module is not None:
-            module.to(device, dtype)
-    part = profile.geometry
-    shared = part is not None and part.shared
-    eyes = FrameTowers(
-        profile.image, device, dtype, clip=model.vision_tower,
-        backbone=backbone if isinstance(backbone, Dinov2Backbone) else None,
-        part=part if shared else None,
-        geometry=tower if shared and isinstance(tower, MoGe1) else None,
-    )  # fmt: skip
-    speaker = LlavaSpeaker(language, model, load_tokenizer(base), eyes)
-    if shared or part is None:
-        return ProfileNetworks(profile, device, eyes, speaker)
-    return ProfileNetworks(profile, device, _own_geometry(part, device, dtype), speaker)
+            module.to(device, tower_dtype(profile, device))
+    eyes = _published_eyes(profile, model.vision_tower, tower, device)
+    return eyes, LlavaSpeaker(language, model, load_tokenizer(base), eyes.every[0])
 
 
 def _spatial_mllm(
     profile: Profile, language: SpatialMllmPart, device: torch.device, quantisation: str
-) -> ProfileNetworks:
+) -> tuple[Eyes, Speaker]:
     # Imported here: transformers takes seconds for Qwen2.5-VL, which the other profiles never use.
     from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
     from spatialgeo_ros.perception.video_speaking import VideoSpeaker
@@ -153,15 +216,11 @@ def _spatial_mllm(
         dtype=_language_dtype(profile, device),
         quantisation=quantisation,
     )
-    dtype = tower_dtype(profile, device)
-    towers = FrameTowers(profile.image, device, dtype)
-    if profile.geometry is not None:
-        towers = _own_geometry(profile.geometry, device, dtype)
-    return ProfileNetworks(profile, device, towers, VideoSpeaker(language, model))
+    return _own_eyes(profile, device), VideoSpeaker(language, model)
 
 
-def _own_geometry(part: GeometryPart, device: torch.device, dtype: torch.dtype) -> FrameTowers:
+def _beside(part: GeometryPart, device: torch.device, dtype: torch.dtype) -> FrameTowers:
     """MoGe beside a language model that has another backbone: it sees the whole image itself."""
-    geometry: MoGe = load_geometry(part).to(device, dtype)
+    geometry = load_geometry(part).to(device, dtype)
     image = ImageInput(0, 0, geometry.patch_size, (0, 0, 0), "native")
     return FrameTowers(image, device, dtype, part=part, geometry=geometry, cache_key="geometry_")

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError, NoLanguageModelError
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.models.weights import weight_bytes
+from spatialgeo_ros.perception.compiling import Running
 from spatialgeo_ros.perception.results import MonocularDepth, Mount, View
-from spatialgeo_ros.perception.speaking import Speaker
+from spatialgeo_ros.perception.speaking import NanoSpeaker, Speaker
 from spatialgeo_ros.perception.towers import FrameTowers, content_size
 from spatialgeo_ros.perception.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ class ProfileNetworks:
         towers: geometry and semantic towers of a frame.
         speaker: language model, or None.
         clip: both CLIP towers for looking for phrases, or None.
-        tokenizer: of CLIP's text tower; needed where the profile grounds phrases.
+        running: which backends the towers run on, where it is not PyTorch.
 
     Raises:
         ModelLoadError: the profile grounds phrases but there is no tokenizer for them.
@@ -50,11 +50,14 @@ class ProfileNetworks:
         towers: FrameTowers,
         speaker: Speaker | None = None,
         clip: Clip | None = None,
-        tokenizer: LanguageTokenizer | None = None,
+        running: Running | None = None,
     ) -> None:
         self._profile, self._device = profile, device
         self._towers, self._speaker = towers, speaker
-        self._clip, self._tokenizer = clip, tokenizer
+        self._clip = clip
+        # CLIP's text tower of the nano profile speaks the language model's vocabulary.
+        tokenizer = speaker.tokenizer if isinstance(speaker, NanoSpeaker) else None
+        self._tokenizer = tokenizer
         grounding = None if profile.semantic is None else profile.semantic.grounding
         if grounding is not None and tokenizer is None:
             raise ModelLoadError(
@@ -77,7 +80,14 @@ class ProfileNetworks:
         self.model_id = f"{profile.name}-{profile.fingerprint()}"
         modules = () if speaker is None else speaker.modules()
         kinds = {packing(module) for module in modules} - {"none"}
-        self.backend = "-".join(["torch", device.type, *sorted(kinds)])
+        torch_name = "-".join(["torch", device.type, *sorted(kinds)])
+        self._running = running or Running({}, {}, ())
+        parts = dict(self._running.names)
+        if parts and speaker is not None:
+            parts["language"] = torch_name
+        # One name where everything runs on one backend, else each network's.
+        several = " ".join(f"{name}={backend}" for name, backend in parts.items())
+        self.backend = several or torch_name
         self._bytes = sum(weight_bytes(module) for module in (*modules, *towers.modules()))
         self._text: dict[str, Tensor] = {}
 
@@ -131,12 +141,15 @@ class ProfileNetworks:
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
+        remarks = (self._towers.remark,) if self._towers.remark else ()
         return {
             "profile": self._profile.name,
             "device": str(self._device),
             "threads": torch.get_num_threads(),
             "model_bytes": self._bytes,
             "prefix_hits": 0 if self._speaker is None else self._speaker.prefix.hits,
+            **{f"{name} runs on": why for name, why in self._running.reasons.items()},
+            "degraded": (*self._running.degraded, *remarks),
         }
 
     def close(self) -> None:

@@ -96,7 +96,8 @@ class NanoSpeaker:
         towers: FrameTowers,
     ) -> None:
         self.prefix = PrefixCache()
-        self._part, self._model, self._tokenizer = part, model, tokenizer
+        self.tokenizer = tokenizer
+        self._part, self._model = part, model
         self._towers = towers
         self._serials = itertools.count()
 
@@ -130,7 +131,7 @@ class NanoSpeaker:
             view.cache["visual"] = (clip_embeds, moge_embeds, visual, next(self._serials))
         clip_embeds, moge_embeds, visual, serial = view.cache["visual"]
         prompt = template(self._part.prompt)
-        ids = self._tokenizer.encode(prompt.build(question))
+        ids = self.tokenizer.encode(prompt.build(question))
         region_embeds: Sequence[Tensor] | Tensor = ()
         if regions:
             region_embeds = self._region_embeds(view, regions, clip_embeds, moge_embeds)
@@ -140,7 +141,7 @@ class NanoSpeaker:
         )
         return say(
             model.language_model,
-            self._tokenizer,
+            self.tokenizer,
             inputs.inputs_embeds,
             Sampling(max_new_tokens=self._part.max_new_tokens),
             on_token=on_token,

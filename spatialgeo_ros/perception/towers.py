@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,30 @@ from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
+from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge1 import MoGe1
 from spatialgeo_ros.models.moge_base import MoGe
 from spatialgeo_ros.models.moge_geometry import floor_prior
 from spatialgeo_ros.models.preprocess import Letterbox, image_tensor, spatialgeo_pixels
 from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.perception.results import MonocularDepth, View
+from spatialgeo_ros.runtime.backend import Backend
+
+Graph = GeometryGraph | TowerGraph | SemanticGraph
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network on another backend, and what surrounds its graph (None: nothing)."""
+
+    backend: Backend
+    plan: GeometryPlan | None
+
+    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Features and maps, as the network itself gives them."""
+        outputs = self.backend.run(feeds)
+        return dict(outputs) if self.plan is None else self.plan.finish(outputs)
 
 
 class FrameTowers:
@@ -56,6 +76,9 @@ class FrameTowers:
         self.image, self._device, self._dtype = image, device, dtype
         self._part, self._geometry, self._clip = part, geometry, clip
         self._backbone = backbone
+        self._compiled: dict[str, Compiled] = {}
+        #: What keeps a compiled network from being used, "" where nothing does.
+        self.remark = ""
         self._camera_prior = camera_prior
         self._key = cache_key
 
@@ -76,8 +99,41 @@ class FrameTowers:
             found.append(self._backbone)
         return tuple(module for module in found if module is not None)
 
+    def graphs(self, image_size: tuple[int, int]) -> dict[str, Graph]:
+        """The networks as graphs that another backend than PyTorch can run, by name.
+
+        Args:
+            image_size: rows and columns of camera images; matters in mode "native" only, where the
+                networks' input has the camera's aspect.
+        """
+        size = (self.image.height, self.image.width)
+        if self.image.mode == "native":
+            size = image_size
+        found: dict[str, Graph] = {}
+        if self._clip is not None:
+            found["semantic"] = SemanticGraph(self._clip, size)
+        geometry, part = self._geometry, self._part
+        if self._backbone is not None:
+            network = geometry if isinstance(geometry, MoGe1) else self._backbone
+            found["tower"] = TowerGraph(network, size)
+        elif geometry is not None and part is not None:
+            tokens = part.num_tokens or geometry.num_tokens_range[1]
+            if isinstance(geometry, MoGe1):
+                found["geometry"] = TowerGraph.for_image(geometry, tokens, size)
+            elif isinstance(geometry, MoGe2):
+                found["geometry"] = GeometryGraph(geometry, tokens, size)
+        return found
+
+    def use(self, name: str, graph: Graph, backend: Backend) -> None:
+        """Run a network of :meth:`graphs` on ``backend`` from now on."""
+        plan = None if isinstance(graph, SemanticGraph) else graph.plan
+        self._compiled[name] = Compiled(backend, plan)
+
     def close(self) -> None:
         """Let the networks go."""
+        for one in self._compiled.values():
+            one.backend.close()
+        self._compiled.clear()
         self._geometry = self._clip = self._backbone = None
 
     def letterbox(self, view: View) -> Letterbox:
@@ -124,7 +180,11 @@ class FrameTowers:
             pixels = self.pixels(view)
             if self.image.mode != "square":
                 pixels = self._clip.normalise(pixels)
-            view.cache[key] = self._clip(pixels)
+            if "semantic" in self._compiled:
+                out = self._compiled["semantic"].backend.run({"pixel_values": pixels.float()})
+                view.cache[key] = out["patch_features"]
+            else:
+                view.cache[key] = self._clip(pixels)
         features: Tensor = view.cache[key]
         return features
 
@@ -142,7 +202,14 @@ class FrameTowers:
     def _backbone_features(self, backbone: Dinov2Backbone, view: View) -> Features:
         key = f"{self._key}backbone"
         if key not in view.cache:
-            view.cache[key] = backbone(self.pixels(view))
+            if "tower" in self._compiled:
+                # One run gives the layers and, where the tower has heads, the raw maps.
+                view.cache[f"{self._key}geometry"] = self._compiled["tower"].run(
+                    {"pixel_values": self.pixels(view).float()}
+                )
+                view.cache[key] = view.cache[f"{self._key}geometry"]["features"]
+            else:
+                view.cache[key] = backbone(self.pixels(view))
         features: Features = view.cache[key]
         return features
 
@@ -164,15 +231,30 @@ class FrameTowers:
         if part.shared and isinstance(geometry, MoGe1) and self._backbone is not None:
             size = (self.image.height, self.image.width)
             features = self._backbone_features(self._backbone, view)
+            if "tower" in self._compiled:
+                found: dict[str, Any] = view.cache[f"{self._key}geometry"]
+                return found
             return geometry.predict_from_features(features, size, size[1] / size[0])
-        pixels = self.pixels(view)
-        prior = None
+        pixels, prior = self.pixels(view), None
         if self._camera_prior and view.camera is not None and view.mount is not None:
             seen = self.letterbox(view).camera(view.camera)
             values = floor_prior(seen, view.mount.gravity, view.mount.height)
             prior = torch.from_numpy(values)[None].to(pixels)
+        compiled = self._compiled.get("geometry")
+        if compiled is not None and compiled.plan is not None and self._fits(compiled.plan, view):
+            return compiled.run(compiled.plan.prepare(pixels, prior))
         tokens = part.num_tokens or geometry.num_tokens_range[1]
         return geometry(pixels, tokens, prior, upsample=False)
+
+    def _fits(self, plan: GeometryPlan, view: View) -> bool:
+        """Whether a view has the aspect that the geometry network was compiled for."""
+        height, width = view.image.shape[:2]
+        fits = self.image.mode != "native" or abs(width / height - plan.aspect) < 1e-6
+        self.remark = "" if fits else (
+            f"images of {width}x{height} run in PyTorch: the geometry network was compiled for "
+            f"images {plan.aspect:.3f} times as wide as high (see engine_image_size)"
+        )  # fmt: skip
+        return fits
 
     def points(self, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Depth and validity of the towers' input, at the size of MoGe's decoder.
