@@ -19,6 +19,7 @@ from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenize
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger, merge_tokens
 from spatialgeo_ros.models.spatial_mllm.preprocess import (
     PixelBudget,
+    frame_indices,
     prepare_video,
     resize_frames,
     resized_size,
@@ -124,6 +125,17 @@ def test_resizing_is_bicubic_with_antialiasing() -> None:
     ours = resize_frames(picture[None])[0].permute(1, 2, 0).numpy()
     pil = np.asarray(Image.fromarray(picture).resize((1008, 560), Image.Resampling.BICUBIC))
     assert np.abs(ours.astype(int) - pil.astype(int)).max() <= 1
+
+
+def test_frames_of_a_video_are_taken_evenly() -> None:
+    assert frame_indices(31, 4) == [0, 10, 20, 30]
+    assert frame_indices(11, 6) == [0, 2, 4, 6, 8, 10]
+    assert frame_indices(8, 6) == [0, 1, 3, 4, 6, 7]  # 1.4, 2.8, 4.2, 5.6
+    assert frame_indices(100, 5) == frame_indices(100, 4)  # 2.5 pairs are two
+    assert frame_indices(100, 1) == [0, 99]
+    assert frame_indices(3, 16) == [0, 1, 2]
+    with pytest.raises(ValueError, match="positive"):
+        frame_indices(0)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,27 @@ class VideoInput:
     images: Tensor
 
 
+def frame_indices(frame_count: int, frames: int = 16) -> list[int]:
+    """Which frames of a video Qwen's reader takes: evenly, first and last included.
+
+    ``linspace(0, n - 1, N)`` rounded half to even; ``frames`` is rounded to an even number first. A
+    video shorter than that is taken whole.
+
+    Args:
+        frame_count: Of the video.
+        frames: How many are wanted.
+
+    Raises:
+        ValueError: ``frame_count`` or ``frames`` is not positive.
+    """
+    if frame_count < 1 or frames < 1:
+        raise ValueError(f"need positive counts, not {frames} of {frame_count} frames")
+    wanted = max(TEMPORAL_MERGE, round(frames / TEMPORAL_MERGE) * TEMPORAL_MERGE)
+    if frame_count <= wanted:
+        return list(range(frame_count))
+    return torch.linspace(0, frame_count - 1, wanted).round().long().tolist()
+
+
 def resized_size(height: int, width: int, budget: PixelBudget | None = None) -> tuple[int, int]:
     """Height and width that Qwen2.5-VL gives a frame: multiples of 28 within the pixel budget.
 
