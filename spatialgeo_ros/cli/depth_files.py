@@ -130,6 +130,6 @@ def depth_edges(depth: Depth, valid: Mask, tolerance: float) -> Mask:
     window = np.ones((3, 3), np.uint8)
     nearest = cv2.erode(np.where(valid, depth, np.float32(np.inf)), window)
     farthest = cv2.dilate(np.where(valid, depth, np.float32(-np.inf)), window)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         spans = np.asarray(farthest - nearest > tolerance * depth)
     return spans & valid
