@@ -40,8 +40,8 @@ def add_parser(commands: Any) -> None:
         "ask",
         help="answer a question about an image, a video or a bag",
         description="Objects are measured; what cannot be measured is the language model's answer "
-        "and says so. Of a clip the last frame is asked about: earlier ones serve for objects out of "
-        "view where camera poses are known, and for language models that watch clips.",
+        "and says so. Of a clip the last frame is asked about. Earlier frames serve for objects "
+        "out of view, where camera poses are known, and for language models that watch clips.",
     )
     parser.add_argument("question")
     add_image_or_clip(parser)
