@@ -68,6 +68,7 @@ def load_networks(
     language = profile.language
     if language is not None and quantisation == "profile":
         quantisation = language.quantisation
+    speaker: Speaker | None
     if isinstance(language, LlavaPart):
         eyes, speaker = _llava(profile, language, target, quantisation)
     elif isinstance(language, SpatialMllmPart):

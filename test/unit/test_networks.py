@@ -73,7 +73,7 @@ def loaded() -> ProfileNetworks:
     tokenizer = load_tokenizer(profile.language.tokenizer)
     towers = _towers(profile, geometry, clip)
     speaker = NanoSpeaker(profile.language, language, tokenizer, towers)
-    return ProfileNetworks(profile, torch.device("cpu"), towers, speaker, clip, tokenizer)
+    return ProfileNetworks(profile, torch.device("cpu"), towers, speaker, clip)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_the_prompt_equals_the_one_of_training(
 
     speaker = loaded._speaker
     assert isinstance(speaker, NanoSpeaker)
-    model, tokenizer = speaker._model, speaker._tokenizer
+    model, tokenizer = speaker._model, speaker.tokenizer
     adapter_type = type(model.adapter)
     pooled = adapter_type.region_embeddings
 
