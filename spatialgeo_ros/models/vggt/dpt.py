@@ -25,16 +25,25 @@ def _upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
-def position_map(channels: int, size: tuple[int, int], aspect: float) -> Tensor:
+def position_map(
+    channels: int,
+    size: tuple[int, int],
+    aspect: float,
+    device: torch.device | str | None = None,
+) -> Tensor:
     """Sine-cosine code ``[channels, rows, columns]`` of view-plane positions, float32.
 
     The first half of the channels codes u, the second v; each half is sines, then cosines.
     """
     quarter = channels // 4
-    omega = _POSITION_BASE ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
-    angles = view_plane_uv(*size, aspect).double()[..., None] * omega  # [rows, columns, 2, quarter]
-    code = torch.cat([angles.sin(), angles.cos()], dim=-1)
-    return code.flatten(2).permute(2, 0, 1).float()
+    omega = torch.arange(quarter, dtype=torch.float64, device=device) / quarter
+    omega = _POSITION_BASE**-omega
+    uv = view_plane_uv(*size, aspect, device=device).double()
+    # u is the same in a whole column, v in a whole row: that saves nearly all sines.
+    u, v = (omega[:, None] * line for line in (uv[0, :, 0], uv[:, 0, 1]))
+    u_code = torch.cat([u.sin(), u.cos()]).float()[:, None, :].expand(-1, size[0], -1)
+    v_code = torch.cat([v.sin(), v.cos()]).float()[:, :, None].expand(-1, -1, size[1])
+    return torch.cat([u_code, v_code])
 
 
 class ResidualConvUnit(nn.Module):
@@ -164,8 +173,8 @@ class DptHead(nn.Module):
 
     @staticmethod
     def _with_positions(x: Tensor, aspect: float) -> Tensor:
-        code = position_map(x.shape[1], (x.shape[2], x.shape[3]), aspect)
-        return x + _POSITION_GAIN * code.to(x)
+        code = position_map(x.shape[1], (x.shape[2], x.shape[3]), aspect, x.device)
+        return x + _POSITION_GAIN * code
 
 
 def activate_points(raw: Tensor) -> tuple[Tensor, Tensor]:
