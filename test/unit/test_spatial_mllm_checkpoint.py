@@ -9,14 +9,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from checkpoints.spatial_mllm import random_state, tiny_config, write_shards, write_spatial_mllm_3b
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
+from spatialgeo_ros.models.spatial_mllm import PixelBudget, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.checkpoint import detect_family, official_qwen_name
+from spatialgeo_ros.models.spatial_mllm.connector import merge_tokens
+from spatialgeo_ros.models.spatial_mllm.preprocess import prepare_video
 
 PREFIXES = {
     "1.1": ("spatial_encoder.vggt_model.", "connector."),
@@ -79,6 +82,27 @@ def test_every_tensor_arrives(
     assert model.vggt.heads == ("camera", "point", "depth")
     assert any(name.removeprefix(vggt).startswith(heads) for name in unused)
     assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+
+
+def test_the_connector_reads_the_layer_that_the_configuration_names(
+    states: dict[str, dict[str, Tensor]], write: Callable[..., Path]
+) -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (2, 84, 112, 3), np.uint8)
+    budget = PixelBudget(28 * 28, 84 * 112)
+    images = prepare_video(clip, budget).images[None]
+    seen = []
+    for layer in (-1, 1):
+        section = {"connector_type": "mlp_add", "spatial_embeds_layer_idx": layer}
+        folder = write(states["1.1"], connector_config=section)
+        model = load_spatial_mllm(folder, dtype=torch.float32)
+        assert model.layer == layer
+        with torch.inference_mode():
+            tokens, start = model.vggt.aggregate(images)
+            merged = merge_tokens(tokens[layer][0, :, start:], (1, 6, 8), model.connector.order)
+            seen.append(
+                model.encode_video(clip, budget=budget).embeds - model.connector.project(merged)
+            )
+    torch.testing.assert_close(seen[0], seen[1], rtol=0, atol=1e-5)  # Qwen's own part is left
 
 
 def test_answering_needs_no_head_of_vggt(template: Path) -> None:

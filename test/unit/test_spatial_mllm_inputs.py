@@ -24,6 +24,7 @@ from spatialgeo_ros.models.spatial_mllm.preprocess import (
     resize_frames,
     resized_size,
 )
+from spatialgeo_ros.models.vggt import Vggt
 
 QUESTION = "How far is the chair from the door?"
 
@@ -127,6 +128,18 @@ def test_resizing_is_bicubic_with_antialiasing() -> None:
     assert np.abs(ours.astype(int) - pil.astype(int)).max() <= 1
 
 
+def test_overshoot_at_edges_is_clipped() -> None:
+    """A bicubic kernel overshoots beside black and white; unclipped, uint8 would wrap around."""
+    from PIL import Image
+
+    board = np.zeros((480, 640, 3), np.uint8)
+    board[::16] = board[:, ::16] = 255
+    ours = resize_frames(board[None])[0].permute(1, 2, 0).numpy().astype(int)
+    pil = np.asarray(Image.fromarray(board).resize((644, 476), Image.Resampling.BICUBIC))
+    assert np.abs(ours - pil).max() <= 32  # PIL also clips between the two directions
+    assert (ours == 0).any() and (ours == 255).any()
+
+
 def test_frames_of_a_video_are_taken_evenly() -> None:
     assert frame_indices(31, 4) == [0, 10, 20, 30]
     assert frame_indices(11, 6) == [0, 2, 4, 6, 8, 10]
@@ -212,11 +225,11 @@ def test_first_version_has_two_stages() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_published_connector_sizes() -> None:
+def test_published_sizes() -> None:
     with torch.device("meta"):
-        connectors = Connector(2048, 2048), EmbeddingMerger(2048, 2048)
-    counts = [sum(p.numel() for p in one.parameters()) for one in connectors]
-    assert [round(count / 1e6, 1) for count in counts] == [302.0, 310.4]
+        parts = Connector(2048, 2048), EmbeddingMerger(2048, 2048), Vggt(heads=())
+    counts = [sum(p.numel() for p in part.parameters()) for part in parts]
+    assert [round(count / 1e6, 1) for count in counts] == [302.0, 310.4, 909.1]
 
 
 @pytest.fixture(scope="module")
