@@ -30,6 +30,10 @@ PARAMETERS = {
     "device": ("device", str, "where the networks run: auto, cpu, cuda"),
     "quantisation": ("quantisation", str, "linear layers of the language model: profile, none, "
                      "nf4, int8"),
+    "backend": ("backend", str, "what runs the image networks: auto, torch, onnxruntime, tensorrt, "
+                "tensorrt_rtx"),
+    "backend_policy": ("backend_policy", str, "a backend that fails: next_backend, fail"),
+    "build_engines": ("build_engines", bool, "make missing engines while configuring: true, false"),
     "autostart": ("autostart", bool, "configure and activate by itself: true (the node's default); "
                   "false: drive it with `ros2 lifecycle set`"),
     "pose_source": ("pose_source", str, "camera poses from: auto, tf, odometry, none"),

@@ -35,6 +35,7 @@ class Host(Protocol):
     cameras: Mapping[str, CameraInput]
     configure_error: str
     loading: bool
+    loading_stage: str
 
     def is_active(self) -> bool:
         """Whether the lifecycle state is active."""
@@ -71,7 +72,9 @@ class Diagnostics:
         status = self._status("perception")
         if worker is None:
             if host.loading:
-                _raise(status, DiagnosticStatus.WARN, f"loading profile '{host.config.profile}'")
+                stage = f": {host.loading_stage}" if host.loading_stage else ""
+                text = f"loading profile '{host.config.profile}'{stage}"
+                _raise(status, DiagnosticStatus.WARN, text)
             elif host.configure_error:
                 text = f"configure failed: {host.configure_error}"
                 _raise(status, DiagnosticStatus.ERROR, text)

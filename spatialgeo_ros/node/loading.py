@@ -4,15 +4,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import mount_pose
 
+#: Told what is being built and which share of it is done; False in return stops the build.
+Progress = Callable[[str, float], bool]
+PerceptionFactory = Callable[[Config, Progress], Any]
 
-def load_perception(config: Config) -> Any:
-    """Return the perception of the configured profile; imports torch, so only at configure."""
+
+def load_perception(config: Config, progress: Progress) -> Any:
+    """Return the perception of the configured profile; imports torch, so only at configure.
+
+    Args:
+        config: parameters of the node.
+        progress: see ``Progress``.
+    """
     from spatialgeo_ros.perception import Mount, Perception
 
     poses = {camera.name: mount_pose(camera.mount) for camera in config.cameras if camera.has_mount}
@@ -21,6 +32,14 @@ def load_perception(config: Config) -> Any:
         device=config.device,
         quantisation=config.quantisation,
         threads=config.threads,
+        engines={
+            "backend": config.backend,
+            "policy": config.backend_policy,
+            "build": config.build_engines,
+            "folder": Path(config.engine_folder).expanduser() if config.engine_folder else None,
+            "image_size": config.engine_image_size[::-1],
+            "progress": progress,
+        },
         encode=config.encode,
         keyframes=config.keyframes,
         voxel_size=config.voxel_size,

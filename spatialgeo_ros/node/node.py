@@ -21,7 +21,8 @@ from spatialgeo_ros.node import parameters
 from spatialgeo_ros.node.assembly import FrameAssembler
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
-from spatialgeo_ros.node.loading import load_perception
+from spatialgeo_ros.node.loading import PerceptionFactory, load_perception
+from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
@@ -29,6 +30,7 @@ from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
 from spatialgeo_ros.node.worker import Worker
 
+_PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
 _GOODBYE = 2.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
@@ -55,13 +57,16 @@ class SpatialGeoNode(LifecycleNode):
 
     def __init__(
         self,
-        perception_factory: Callable[[Config], Any] = load_perception,
+        perception_factory: PerceptionFactory = load_perception,
+        interrupted: Callable[[], bool] = lambda: False,
         **node_options: Any,
     ) -> None:
         """Declare parameters and create the services; nothing is loaded yet.
 
         Args:
-            perception_factory: Makes the perception from the configuration.
+            perception_factory: Makes the perception from the configuration; told where to report
+                progress.
+            interrupted: Whether the process is to end; stops a build that takes minutes.
             node_options: For rclpy's Node (context, parameter_overrides, ...).
 
         Raises:
@@ -69,6 +74,7 @@ class SpatialGeoNode(LifecycleNode):
         """
         super().__init__("spatialgeo", **node_options)
         self._perception_factory = perception_factory
+        self._interrupted = interrupted
         parameters.declare(self)
         self.config: Config = parameters.read(self)
         self.cameras: dict[str, CameraInput] = {}
@@ -77,6 +83,8 @@ class SpatialGeoNode(LifecycleNode):
         self.watches = WatchBoard()
         self.configure_error = ""
         self.loading = False
+        self.loading_stage = ""
+        self._logs = LogBridge(self.get_logger())
         self._perception: Any = None
         self._poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
@@ -122,7 +130,7 @@ class SpatialGeoNode(LifecycleNode):
             self.configure_error = str(error) or type(error).__name__
             return TransitionCallbackReturn.FAILURE
         finally:
-            self.loading = False
+            self.loading, self.loading_stage = False, ""
         self.configure_error = ""
         return super().on_configure(state)
 
@@ -168,6 +176,10 @@ class SpatialGeoNode(LifecycleNode):
         except Exception as error:  # somebody else drives the lifecycle at the same time
             self.get_logger().warning(f"autostart stopped: {error}")
 
+    def build(self) -> bool:
+        """Configure alone, which makes what is missing; tells whether it succeeded."""
+        return self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
     def shut_down(self) -> None:
         """Go through the shutdown transition, unless somebody else has, and let clients know."""
         try:
@@ -181,12 +193,13 @@ class SpatialGeoNode(LifecycleNode):
         self._release()
         self._requests.close()
         self._jump_handle.unregister()
+        self._logs.close()
         super().destroy_node()
 
     def _build(self, config: Config) -> None:
         logger = self.get_logger()
         logger.info(f"loading profile '{config.profile}' on {config.device}")
-        self._perception = self._perception_factory(config)
+        self._perception = self._perception_factory(config, self._on_progress)
         self._perception.warm_up()
         self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
         self._poses = make_pose_source(self, config)
@@ -208,6 +221,12 @@ class SpatialGeoNode(LifecycleNode):
         )
         self.worker.start()
         logger.info(f"ready: {self.worker.description.get('model_id', config.profile)}")
+
+    def _on_progress(self, stage: str, share: float) -> bool:
+        """Say in diagnostics and log how far a long build is; False stops it. On any thread."""
+        self.loading_stage = f"{stage}: {share:.0%}"
+        self.get_logger().info(self.loading_stage, throttle_duration_sec=_PROGRESS_PERIOD)
+        return not self._interrupted()
 
     def _halt(self) -> None:
         """Stop taking work; harmless when nothing runs."""

@@ -78,6 +78,8 @@ class Spec:
             raise ParameterError(self.name, f"'{value}' is not one of: {', '.join(self.choices)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(self.name, "the value must be finite")
+        if self.name == "engine_image_size" and (len(value) != 2 or min(value) < 14):
+            raise ParameterError(self.name, "give width and height in pixels, such as [640, 480]")
         if self.name.endswith("mount") and (
             len(value) != 6 or not all(math.isfinite(entry) for entry in value)
         ):
@@ -99,6 +101,19 @@ NODE_TABLE: tuple[Spec, ...] = (
     Spec("threads", 0, "CPU threads of the networks; 0 lets PyTorch choose", "", 0, 256),
     Spec("quantisation", "profile", "Linear layers of the language model: profile takes what the "
          "profile says", choices=("profile", "none", "nf4", "int8")),
+    Spec("backend", "auto", "What runs the image networks; auto takes the best that is installed "
+         "and computes what PyTorch computes",
+         choices=("auto", "torch", "onnxruntime", "tensorrt", "tensorrt_rtx")),
+    Spec("backend_policy", "next_backend", "When a backend is missing or computes something else: "
+         "run on the next one and say so, or fail to configure",
+         choices=("next_backend", "fail")),
+    Spec("build_engines", True, "Make missing exports and engines while configuring (minutes on a "
+         "GPU); false: fail with the command that makes them"),
+    Spec("build_only", False, "Configure, which makes the engines, and end", change=_STARTUP),
+    Spec("engine_folder", "", "Folder of exports and engines; empty for engines/ of a checkout, "
+         "else ~/.cache/spatialgeo/engines"),
+    Spec("engine_image_size", [640, 480], "Width and height of camera images that profiles with an "
+         "input of the camera's aspect (moge*) are compiled for", "px"),
     Spec("encode", "on_demand", "When the networks run: on_demand only for what a request or "
          "missing depth needs, always on every processed frame", choices=("on_demand", "always")),
     Spec("keyframes", 16, "Most keyframes kept for coverage and for questions", "", 1, 128),

@@ -69,6 +69,12 @@ class Config:
     device: str
     threads: int
     quantisation: str
+    backend: str
+    backend_policy: str
+    build_engines: bool
+    build_only: bool
+    engine_folder: str
+    engine_image_size: tuple[int, int]
     encode: str
     keyframes: int
     voxel_size: float
@@ -115,6 +121,7 @@ def read(node: Node) -> Config:
                 raise ParameterError(f"{name}.{topic}", "the topic must not be empty")
         row["mount"] = tuple(row["mount"])
         cameras.append(CameraConfig(name=name, **row))
+    values["engine_image_size"] = tuple(values["engine_image_size"])
     return Config(cameras=tuple(cameras), **values)
 
 

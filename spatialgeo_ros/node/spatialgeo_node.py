@@ -9,8 +9,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -20,9 +18,9 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from spatialgeo_ros.node.allocator import keep_image_memory
-from spatialgeo_ros.node.loading import load_perception
+from spatialgeo_ros.node.loading import PerceptionFactory, load_perception
 from spatialgeo_ros.node.node import SpatialGeoNode
-from spatialgeo_ros.node.parameters import Config, ParameterError
+from spatialgeo_ros.node.parameters import ParameterError
 
 # Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4
@@ -33,9 +31,11 @@ _AFTER_FAILURE = 0.1  # s; bounds the log should every spin fail
 
 def main(
     args: list[str] | None = None,
-    perception_factory: Callable[[Config], Any] = load_perception,
+    perception_factory: PerceptionFactory = load_perception,
 ) -> int:
     """Run the node until SIGINT, SIGTERM or a shutdown from outside; return the exit status.
+
+    With the parameter ``build_only`` it ends when it is configured: 0 done, 1 failed.
 
     The executor spins in a thread of its own. So signals reach the main thread at once, and the
     node can shut down in order, with the graph still there: goals are aborted, markers deleted.
@@ -46,7 +46,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        node = SpatialGeoNode(perception_factory)
+        node = SpatialGeoNode(perception_factory, stop.is_set)
     except ParameterError as error:
         get_logger("spatialgeo").fatal(str(error))
         rclpy.shutdown()
@@ -57,6 +57,8 @@ def main(
     spinning = threading.Thread(target=_spin, args=(executor, node, stop), name="executor")
     spinning.start()
     try:
+        if node.config.build_only:
+            return 0 if node.build() else 1
         if node.config.autostart:
             node.autostart()
         # With a timeout: a signal that comes just before the wait begins does not interrupt it.
@@ -65,6 +67,7 @@ def main(
         node.shut_down()
         _drain(executor)
     finally:
+        stop.set()
         executor.shutdown()
         spinning.join()
         node.destroy_node()

@@ -47,7 +47,8 @@ class FakePerception:
         self._resets = 0
 
     @classmethod
-    def from_config(cls, config: Any) -> FakePerception:
+    def from_config(cls, config: Any, progress: Callable[[str, float], bool]) -> FakePerception:
+        progress("fake engine", 0.5)
         if config.profile == "broken":
             raise ModelLoadError("profile 'broken' has no weights")
         return cls(config.profile, config.keyframes)

@@ -33,6 +33,7 @@ def robot(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Rob
         EXECUTABLE,
         profile=str(write_profile(request.param, folder / "profile")),
         pose_source="none",
+        backend="torch",  # what other backends give is compared in test_compiling.py
         process_rate=0.0,
         max_frame_age=30.0,
     )
