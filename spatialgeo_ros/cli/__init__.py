@@ -10,11 +10,11 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from spatialgeo_ros.cli import ask, depth, measure, models, sample
+from spatialgeo_ros.cli import ask, depth, engines, measure, models, sample
 from spatialgeo_ros.errors import SpatialGeoError
 
 #: In the order of the help text. They import networks and simulators only when they run.
-_COMMANDS = (ask, measure, depth, sample, models)
+_COMMANDS = (ask, measure, depth, sample, models, engines)
 
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
 _DELEGATES = {

@@ -69,6 +69,7 @@ class Workshop:
         options: Of the builder.
         progress: Told what is being built and how far it is.
         profile: Of the models, for the command in messages.
+        recheck: Run the whole gate also where it was passed before.
     """
 
     cache: EngineCache
@@ -77,6 +78,7 @@ class Workshop:
     options: BuildOptions = field(default_factory=BuildOptions)
     progress: Progress | None = None
     profile: str = "NAME"
+    recheck: bool = False
 
 
 def machine_name(device: torch.device) -> str:
@@ -117,8 +119,6 @@ def check_backend(
     encoder: Encoder,
     shop: Workshop,
     machine: str,
-    *,
-    whole: bool = False,
 ) -> ParityReport:
     """Compare with what the manifest remembers of this machine, or with the reference.
 
@@ -131,14 +131,13 @@ def check_backend(
         encoder: What it computes.
         shop: Device and cache.
         machine: See ``machine_name``.
-        whole: Run the gate although the backend has passed it here.
     """
     precision = manifest.key.precision
     stated = encoder.tolerances.get(precision)
     tolerances = tolerances_digest(stated)
     known = manifest.checks.get(machine, {})
     model_profile = encoder.model(precision).profile
-    if not whole and known.get("passed") and known.get("tolerances") == tolerances:
+    if not shop.recheck and known.get("passed") and known.get("tolerances") == tolerances:
         stored = Fingerprint(known["fingerprint"])
         report = self_check(
             backend, stored, precision, stated=stated, profile=model_profile,
