@@ -76,14 +76,12 @@ class BagClip:
         images: list[int] = []
         depths: list[int] = []
         with BagRecording(path) as bag:
-            calibration = bag.topics.get("camera_info")
             for message in bag.messages():
                 if message.role == "image":
                     images.append(message.stamp_ns)
                 elif message.role == "depth":
                     depths.append(message.stamp_ns)
-                # By topic: one topic can be the calibration of both image and depth.
-                elif message.topic == calibration and self._info is None:
+                elif message.role == "camera_info" and self._info is None:
                     self._info = bag.decode(message)
         if not images:
             raise BadRequestError(f"{path} has no colour images")

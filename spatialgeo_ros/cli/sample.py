@@ -41,6 +41,9 @@ def add_parser(commands: Any) -> None:
         help="evenly spread candidates that the geometry is worked out for",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go here")
+    parser.add_argument(
+        "--save-frames", action="store_true", help="also write the chosen frames to DIR/frames"
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--vggt", type=Path, metavar="PATH", help="VGGT checkpoint: the file or its folder"
@@ -87,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
     report = _report(options, len(clip), geometry, sample)
     (options.out / "selection.json").write_text(json.dumps(report, indent=2) + "\n")
     _draw(options.out, geometry, sample)
+    if options.save_frames:
+        _save_frames(options.out / "frames", clip, report["space_aware"]["indices"])
     for name in ("space_aware", "uniform"):
         chosen = report[name]
         print(
@@ -123,6 +128,18 @@ def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -
     perception = Perception.load(options.profile, device=options.device)
     frames = tqdm(clip.read(candidates), "geometry", len(candidates), unit="frame")
     return metric_geometry(frames, perception, camera, trajectory)
+
+
+def _save_frames(folder: Path, clip: Any, chosen: list[int]) -> None:
+    """Write frames in full size, named by their numbers so that any sort keeps their order."""
+    folder.mkdir(exist_ok=True)
+    for frame in tqdm(clip.read(chosen), "save", len(chosen), unit="frame"):
+        _write(folder / f"frame_{frame.index:08d}.png", frame.image)
+
+
+def _write(path: Path, picture: Any) -> None:
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise BadImageError(f"{path} cannot be written")
 
 
 def _report(options: argparse.Namespace, length: int, geometry: Any, sample: Any) -> dict[str, Any]:
@@ -180,5 +197,4 @@ def _draw(folder: Path, geometry: Any, sample: Any) -> None:
         ),
     }
     for file, picture in pictures.items():
-        if not cv2.imwrite(str(folder / file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            raise BadImageError(f"{folder / file} cannot be written")
+        _write(folder / file, picture)

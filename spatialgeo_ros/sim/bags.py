@@ -108,12 +108,17 @@ class BagRecording:
         return {role: connection.msgtype for role, connection in self._roles.items()}
 
     def messages(self) -> Iterator[BagMessage]:
-        """Yield the messages of all roles in the order they were recorded."""
-        roles = {connection.id: role for role, connection in self._roles.items()}
-        chosen = list(self._roles.values())
-        for connection, stamp, data in self._reader.messages(connections=chosen):
-            role = roles[connection.id]
-            yield BagMessage(role, connection.topic, connection.msgtype, stamp, bytes(data))
+        """Yield the messages of all roles in the order they were recorded.
+
+        A topic that plays two roles (one calibration of colour and depth) comes once for each.
+        """
+        roles: dict[int, list[str]] = {}
+        for role, connection in self._roles.items():
+            roles.setdefault(connection.id, []).append(role)
+        chosen = {connection.id: connection for connection in self._roles.values()}
+        for connection, stamp, data in self._reader.messages(connections=chosen.values()):
+            for role in roles[connection.id]:
+                yield BagMessage(role, connection.topic, connection.msgtype, stamp, bytes(data))
 
     def decode(self, message: BagMessage) -> Any:
         """Return a message's fields, named as in the ROS class of its type."""

@@ -105,3 +105,15 @@ def test_errors(tmp_path):
         BagRecording(path, {"image": "/info"})
     with pytest.raises(BadRequestError, match="no such roles"):
         BagRecording(path, {"colour": "/info"})
+
+
+def test_a_calibration_shared_by_colour_and_depth_comes_for_both(tmp_path):
+    topics = {
+        "/cam/camera_info": camera_info(1),
+        "/cam/depth": image(2, "16UC1", 4),
+        "/cam/image": image(3),
+    }
+    with BagRecording(write_bag(tmp_path / "bag", "MCAP", topics)) as bag:
+        roles = [message.role for message in bag.messages()]
+    assert sorted(set(roles)) == ["camera_info", "depth", "depth_camera_info", "image"]
+    assert len(roles) == 12

@@ -88,8 +88,11 @@ def test_vggt_needs_nothing_but_frames(clip: Path, tmp_path: Path, dtype: str) -
     checkpoint = write_vggt(tmp_path / "vggt")
     report = sample(
         tmp_path / "out", str(clip / "clip.avi"), "--frames", "3", "--max-frames", "4",
-        "--vggt", str(checkpoint), "--dtype", dtype,
+        "--vggt", str(checkpoint), "--dtype", dtype, "--save-frames",
     )  # fmt: skip
+    saved = sorted((tmp_path / "out" / "frames").iterdir())
+    assert [int(file.stem[6:]) for file in saved] == report["space_aware"]["indices"]
+    assert cv2.imread(str(saved[0])).shape == (HEIGHT, WIDTH, 3)
     assert not report["metric"] and report["candidates"] == [0, 7, 15, 23]
     assert report["space_aware"]["coverage"] >= report["uniform"]["coverage"]
     assert report["confidence_threshold"] > 1
