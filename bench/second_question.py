@@ -26,7 +26,7 @@ from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.perception.loading import load_networks
-from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.perception.results import Question, View
 
 QUESTION = "how far is the object <region> from the camera ?"
 #: The 7B network's token counts (576 patches, 1,152 visual tokens) at an eighth of its widths.
@@ -62,7 +62,9 @@ def nano(seconds: float) -> tuple[Timing, Timing]:
     mask[200:300, 200:300] = True
 
     def ask(view: View, on_token: Callable[[str], None]) -> str:
-        return networks.answer(view, QUESTION, [mask], "camera_distance", on_token=on_token)
+        return networks.answer(
+            view, Question(QUESTION, [mask], "camera_distance", on_token=on_token)
+        )
 
     mount = networks.nominal_mount
     first = first_token(lambda say: ask(View(image, camera, mount), say), seconds)

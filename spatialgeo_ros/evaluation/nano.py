@@ -29,6 +29,7 @@ from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.perception import Observation, Perception
+from spatialgeo_ros.perception.results import Question
 from spatialgeo_ros.training.questions import QA, VisibleObject, make_questions
 from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 
@@ -147,7 +148,7 @@ def ask_about(
     for question in make_questions(usable, rng, questions):
         regions = [masks[k] for k in question.regions]
         text = perception.networks.answer(
-            seen.view, question.question, regions, question.family
+            seen.view, Question(question.question, regions, question.family)
         )
         yield question, text
 

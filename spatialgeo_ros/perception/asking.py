@@ -49,6 +49,7 @@ from spatialgeo_ros.perception.results import (
     FrameReference,
     LocatedObject,
     Observation,
+    Question,
     SeenObject,
     frame_reference,
 )
@@ -292,15 +293,10 @@ def _tell(
     else:
         earlier = list(given)[max(0, len(given) - networks.context_views) :]
     run.context = [view.frame for view in earlier]
-    run.language_text = networks.answer(
-        seen.view,
-        wording,
-        masks,
-        run.intent.family,
-        [view.view for view in earlier],
-        on_token,
-        cancelled,
-    ).strip()
+    asked = Question(
+        wording, masks, run.intent.family, [one.view for one in earlier], on_token, cancelled
+    )
+    run.language_text = networks.answer(seen.view, asked).strip()
 
 
 def _earlier(perception: Perception, newest: Observation, count: int) -> list[Observation]:

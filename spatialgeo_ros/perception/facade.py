@@ -41,6 +41,7 @@ from spatialgeo_ros.perception.results import (
     Mount,
     Networks,
     Observation,
+    Question,
     SeenObject,
     View,
 )
@@ -137,13 +138,14 @@ class Perception:
             self.networks.similarity(view, (*names, *self.networks.background_names))
         if self.networks.has_language and self.networks.canonical_only:
             question = "how far is the object <region> from the camera ?"
-            self.networks.answer(view, question, [mask], "camera_distance")
+            self.networks.answer(view, Question(question, [mask], "camera_distance"))
         elif self.networks.has_language:
             said: list[str] = []
             with suppress(CancelledError):  # one token warms up what a whole answer needs
-                self.networks.answer(
-                    view, "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
+                free = Question(
+                    "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
                 )
+                self.networks.answer(view, free)
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.

@@ -5,20 +5,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import nn
 
 from spatialgeo_ros.language.prompts import format_suffix, template
 from spatialgeo_ros.language.stream import PrefixCache, Sampling
-from spatialgeo_ros.language.tokenizer import IMAGE_ID, LanguageTokenizer
+from spatialgeo_ros.language.tokenizer import LanguageTokenizer
 from spatialgeo_ros.models.profiles import LlavaPart
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.perception.results import View
-from spatialgeo_ros.perception.speaking import say
+from spatialgeo_ros.perception.results import Question, View
+from spatialgeo_ros.perception.speaking import answer_about_image
 from spatialgeo_ros.perception.towers import FrameTowers
 
 
@@ -58,38 +54,17 @@ class LlavaSpeaker:
         if self._fused:
             self._towers.fused_layers(view)
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        earlier: Sequence[View],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         """Generate an answer; see ``results.Networks``."""
-        del regions, earlier
         model, part = self._model, self._part
         if "visual" not in view.cache:
             layers = self._towers.fused_layers(view) if self._fused else []
             visual, _ = model.visual_embeds(self._towers.clip_features(view), layers)
             view.cache["visual"] = (visual, next(self._serials))
         visual, serial = view.cache["visual"]
-        prompt = template(part.prompt)
-        suffix = format_suffix(family) if part.answer_format else ""
-        ids = self._tokenizer.encode(prompt.build(question, suffix=suffix))
-        before = ids.index(IMAGE_ID)
-        inputs = model.prepare_inputs(torch.tensor([ids], device=visual.device), [visual[0]])
-        return say(
-            model.language_model,
-            self._tokenizer,
-            inputs.inputs_embeds,
-            Sampling(max_new_tokens=part.max_new_tokens, temperature=part.temperature),
-            on_token=on_token,
-            cancelled=cancelled,
-            stop=prompt.stop,
-            prefix=self.prefix,
-            prefix_key=(serial, tuple(ids[:before])),
-            prefix_length=before + visual.shape[1],
-        )
+        return answer_about_image(
+            model, self._tokenizer, template(part.prompt), question, visual,
+            suffix=format_suffix(question.family) if part.answer_format else "",
+            sampling=Sampling(max_new_tokens=part.max_new_tokens, temperature=part.temperature),
+            prefix=self.prefix, serial=serial,
+        )  # fmt: skip

@@ -8,7 +8,7 @@ features, visual tokens. Text embeddings of names are kept for all frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.models.weights import weight_bytes
 from spatialgeo_ros.perception.compiling import Running
-from spatialgeo_ros.perception.results import MonocularDepth, Mount, View
+from spatialgeo_ros.perception.results import MonocularDepth, Mount, Question, View
 from spatialgeo_ros.perception.speaking import NanoSpeaker, Speaker
 from spatialgeo_ros.perception.towers import FrameTowers, content_size
 from spatialgeo_ros.perception.vocabulary import Vocabulary
@@ -124,20 +124,11 @@ class ProfileNetworks:
             self._towers.predictions(view)
 
     @torch.inference_mode()
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]] = (),
-        family: str = "open",
-        earlier: Sequence[View] = (),
-        on_token: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         """Generate an answer; see ``results.Networks``."""
         if self._speaker is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        return self._speaker.answer(view, question, regions, family, earlier, on_token, cancelled)
+        return self._speaker.answer(view, question)
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""

@@ -59,6 +59,27 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
+class Question:
+    """What a language model is asked.
+
+    Attributes:
+        text: ``<region>`` k in it is mask k.
+        regions: masks [H, W] of the view's image.
+        family: kind of the question, for the form of the answer.
+        earlier: at most ``context_views`` views from before, oldest first.
+        on_token: gets each piece of the answer as it comes.
+        cancelled: asked between tokens.
+    """
+
+    text: str
+    regions: Sequence[npt.NDArray[np.bool_]] = ()
+    family: str = "open"
+    earlier: Sequence[View] = ()
+    on_token: Callable[[str], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class MonocularDepth:
     """Depth predicted from one image.
 
@@ -101,29 +122,11 @@ class Networks(Protocol):
     def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Logits [len(names), h, w] of each name at each patch of the image."""
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]] = (),
-        family: str = "open",
-        earlier: Sequence[View] = (),
-        on_token: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> str:
-        """Let the language model answer.
-
-        Args:
-            view: what is asked about.
-            question: ``<region>`` k in it is mask k.
-            regions: masks [H, W] of the view's image.
-            family: kind of the question, for the form of the answer.
-            earlier: at most ``context_views`` views from before, oldest first.
-            on_token: gets each piece of text as it comes.
-            cancelled: asked between tokens.
+    def answer(self, view: View, question: Question) -> str:
+        """Let the language model answer a question about a view.
 
         Raises:
-            CancelledError: ``cancelled`` became true between two tokens.
+            CancelledError: ``question.cancelled`` became true between two tokens.
         """
 
     def encode(self, view: View) -> None:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from spatialgeo_ros.errors import CancelledError
-from spatialgeo_ros.language.prompts import template
-from spatialgeo_ros.language.stream import PrefixCache, Sampling, generate
+from spatialgeo_ros.language.prompts import PromptTemplate, template
+from spatialgeo_ros.language.stream import Generation, PrefixCache, Sampling, generate
 from spatialgeo_ros.language.tokenizer import IMAGE_ID, LanguageTokenizer
 from spatialgeo_ros.models.profiles import LanguagePart
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.perception.results import Question, View
 from spatialgeo_ros.perception.towers import FrameTowers
 
 
@@ -33,16 +33,7 @@ class Speaker(Protocol):
     #: How many earlier views it can look at.
     context_views: int
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        earlier: Sequence[View],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         """Generate an answer; see ``results.Networks``."""
 
     def encode(self, view: View) -> None:
@@ -52,27 +43,63 @@ class Speaker(Protocol):
         """The networks that are not among the frame's towers."""
 
 
-def say(
-    model: Any,
-    tokenizer: LanguageTokenizer,
-    embeds: Tensor,
-    sampling: Sampling,
-    *,
-    on_token: Callable[[str], None] | None,
-    cancelled: Callable[[], bool] | None,
-    **options: Any,
-) -> str:
-    """Generate with ``language.stream.generate``; returns the text.
+def finished(result: Generation) -> str:
+    """Return the text of an answer.
 
     Raises:
-        CancelledError: ``cancelled`` became true between two tokens.
+        CancelledError: it was broken off.
     """
-    result = generate(
-        model, tokenizer, embeds, sampling, on_token=on_token, cancelled=cancelled, **options
-    )
     if result.stopped == "cancelled":
         raise CancelledError("the question was cancelled while it was answered")
     return result.text
+
+
+def answer_about_image(
+    model: SpatialGeoModel,
+    tokenizer: LanguageTokenizer,
+    prompt: PromptTemplate,
+    question: Question,
+    visual: Tensor,
+    *,
+    suffix: str = "",
+    region_embeds: Sequence[Tensor] | Tensor = (),
+    sampling: Sampling,
+    prefix: PrefixCache,
+    serial: int,
+) -> str:
+    """Ask LLaVA's kind of language model about one image.
+
+    Args:
+        model: with language model and adapter.
+        tokenizer: of the language model.
+        prompt: its conversation format.
+        question: what is asked.
+        visual: [1, V, D] tokens of the image.
+        suffix: of the system text, see ``PromptTemplate.build``.
+        region_embeds: one per region placeholder in the question.
+        sampling: how tokens are chosen.
+        prefix: keeps the keys and values of everything up to the end of the image.
+        serial: names the image.
+    """
+    ids = tokenizer.encode(prompt.build(question.text, suffix=suffix))
+    before = ids.index(IMAGE_ID)
+    inputs = model.prepare_inputs(
+        torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
+    )
+    return finished(
+        generate(
+            model.language_model,
+            tokenizer,
+            inputs.inputs_embeds,
+            sampling,
+            on_token=question.on_token,
+            cancelled=question.cancelled,
+            stop=prompt.stop,
+            prefix=prefix,
+            prefix_key=(serial, tuple(ids[:before])),
+            prefix_length=before + visual.shape[1],
+        )
+    )
 
 
 class NanoSpeaker:
@@ -110,16 +137,7 @@ class NanoSpeaker:
         self._towers.clip_features(view)
         self._towers.predictions(view)
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        earlier: Sequence[View],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         """Generate an answer; see ``results.Networks``."""
         model = self._model
         if "visual" not in view.cache:
@@ -130,27 +148,15 @@ class NanoSpeaker:
             visual, _ = model.visual_embeds(features, layers)
             view.cache["visual"] = (clip_embeds, moge_embeds, visual, next(self._serials))
         clip_embeds, moge_embeds, visual, serial = view.cache["visual"]
-        prompt = template(self._part.prompt)
-        ids = self.tokenizer.encode(prompt.build(question))
         region_embeds: Sequence[Tensor] | Tensor = ()
-        if regions:
-            region_embeds = self._region_embeds(view, regions, clip_embeds, moge_embeds)
-        before = ids.index(IMAGE_ID)
-        inputs = model.prepare_inputs(
-            torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
-        )
-        return say(
-            model.language_model,
-            self.tokenizer,
-            inputs.inputs_embeds,
-            Sampling(max_new_tokens=self._part.max_new_tokens),
-            on_token=on_token,
-            cancelled=cancelled,
-            stop=prompt.stop,
-            prefix=self.prefix,
-            prefix_key=(serial, tuple(ids[:before])),
-            prefix_length=before + visual.shape[1],
-        )
+        if question.regions:
+            region_embeds = self._region_embeds(view, question.regions, clip_embeds, moge_embeds)
+        return answer_about_image(
+            model, self.tokenizer, template(self._part.prompt), question, visual,
+            region_embeds=region_embeds,
+            sampling=Sampling(max_new_tokens=self._part.max_new_tokens),
+            prefix=self.prefix, serial=serial,
+        )  # fmt: skip
 
     def _region_embeds(
         self,

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.language.stream import PrefixCache, Sampling
 from spatialgeo_ros.models.profiles import SpatialMllmPart
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
-from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.perception.results import Question, View
+from spatialgeo_ros.perception.speaking import finished
 
 
 class VideoSpeaker:
@@ -43,23 +43,13 @@ class VideoSpeaker:
         """Encode the view alone, as a question without keyframes needs it."""
         self._clip(view, ())
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[npt.NDArray[np.bool_]],
-        family: str,
-        earlier: Sequence[View],
-        on_token: Callable[[str], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         """Generate an answer; see ``results.Networks``."""
-        del regions, family
-        visual, serial = self._clip(view, earlier)
+        visual, serial = self._clip(view, question.earlier)
         part = self._part
         result = self._model.answer(
             visual,
-            question,
+            question.text,
             Sampling(
                 max_new_tokens=part.max_new_tokens,
                 temperature=part.temperature,
@@ -68,12 +58,10 @@ class VideoSpeaker:
             ),
             prefix=self.prefix,
             prefix_key=serial,
-            on_token=on_token,
-            cancelled=cancelled,
+            on_token=question.on_token,
+            cancelled=question.cancelled,
         )
-        if result.stopped == "cancelled":
-            raise CancelledError("the question was cancelled while it was answered")
-        return result.text
+        return finished(result)
 
     def _clip(self, view: View, earlier: Sequence[View]) -> tuple[VisualTokens, int]:
         """Tokens of the clip, kept with its newest view while the same frames come before it."""

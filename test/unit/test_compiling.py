@@ -20,7 +20,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.perception.compiling import EngineOptions
 from spatialgeo_ros.perception.loading import load_networks
 from spatialgeo_ros.perception.networks import ProfileNetworks
-from spatialgeo_ros.perception.results import Mount, View
+from spatialgeo_ros.perception.results import Mount, Question, View
 from spatialgeo_ros.runtime import export
 
 SIZE = (90, 120)  # rows, columns of the camera images
@@ -83,9 +83,8 @@ def test_onnx_runtime_gives_what_pytorch_gives(
         if not reference.canonical_only:
             question, regions = "How far is the wall?", []
         family = "camera_distance"
-        assert other.answer(b, question, regions, family) == reference.answer(
-            a, question, regions, family
-        )
+        asked = Question(question, regions, family)
+        assert other.answer(b, asked) == reference.answer(a, asked)
 
 
 def test_auto_takes_the_best_that_is_here_and_says_why_not_a_better_one(

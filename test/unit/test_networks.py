@@ -26,7 +26,7 @@ from spatialgeo_ros.models.spatialgeo import (
 )
 from spatialgeo_ros.perception import speaking as module
 from spatialgeo_ros.perception.networks import ProfileNetworks
-from spatialgeo_ros.perception.results import Mount, View
+from spatialgeo_ros.perception.results import Mount, Question, View
 from spatialgeo_ros.perception.speaking import NanoSpeaker
 from spatialgeo_ros.perception.towers import FrameTowers
 
@@ -114,7 +114,7 @@ def test_depth_runs_the_tower_once_per_frame(
     view = _view(image)
     first = loaded.depth(view)
     loaded.encode(view)
-    loaded.answer(view, QUESTION, [_mask(40, 120)])
+    loaded.answer(view, Question(QUESTION, [_mask(40, 120)]))
     assert len(runs) == 1
     assert first.depth.shape == first.valid.shape == (48, 64)
     assert first.relative_sigma == pytest.approx(0.15)
@@ -157,10 +157,10 @@ def test_answers_are_streamed_reuse_the_prefix_and_depend_on_the_region(
 ) -> None:
     hits = loaded.describe()["prefix_hits"]
     pieces: list[str] = []
-    arguments = (_view(image), QUESTION, [_mask(40, 120)], "camera_distance")
-    text = loaded.answer(*arguments, on_token=pieces.append)
+    view, regions, family = _view(image), [_mask(40, 120)], "camera_distance"
+    text = loaded.answer(view, Question(QUESTION, regions, family, on_token=pieces.append))
     assert "".join(pieces).strip() == text
-    same = loaded.answer(*arguments)
+    same = loaded.answer(view, Question(QUESTION, regions, family))
     assert same == text
     assert loaded.describe()["prefix_hits"] == hits + 1
 
@@ -169,9 +169,11 @@ def test_a_cancelled_answer_raises(loaded: ProfileNetworks, image: np.ndarray) -
     pieces: list[str] = []
     with pytest.raises(CancelledError):
         loaded.answer(
-            _view(image), QUESTION, [_mask(40, 120)], on_token=pieces.append,
-            cancelled=lambda: len(pieces) > 0,
-        )  # fmt: skip
+            _view(image),
+            Question(
+                QUESTION, [_mask(40, 120)], on_token=pieces.append, cancelled=lambda: bool(pieces)
+            ),
+        )
     assert len(pieces) == 1
 
 
@@ -201,7 +203,7 @@ def test_the_prompt_equals_the_one_of_training(
     monkeypatch.setattr(module, "generate", spy)
     monkeypatch.setattr(adapter_type, "region_embeddings", keep)
     view = _view(image)
-    loaded.answer(view, QUESTION, [_mask(40, 120)])
+    loaded.answer(view, Question(QUESTION, [_mask(40, 120)]))
 
     ids = tokenizer.encode(template("nano").build(QUESTION, images=0), add_bos=False)
     features = view.cache["geometry"]["features"]
@@ -216,7 +218,7 @@ def test_the_prompt_equals_the_one_of_training(
 def test_without_calibration_the_language_model_can_still_be_asked(
     loaded: ProfileNetworks, image: np.ndarray
 ) -> None:
-    text = loaded.answer(View(image, None, None), QUESTION, [_mask(40, 120)])
+    text = loaded.answer(View(image, None, None), Question(QUESTION, [_mask(40, 120)]))
     assert isinstance(text, str)
 
 

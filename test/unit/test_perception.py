@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.perception import Mount, Perception
-from spatialgeo_ros.perception.results import MonocularDepth, View
+from spatialgeo_ros.perception.results import MonocularDepth, Question, View
 from spatialgeo_ros.perception.vocabulary import Vocabulary
 
 WIDTH, HEIGHT = 320, 240
@@ -132,25 +132,16 @@ class FakeNetworks:
             logits[list(names).index(name)] = 20.0 * share
         return logits
 
-    def answer(
-        self,
-        view: View,
-        question: str,
-        regions: Sequence[np.ndarray] = (),
-        family: str = "open",
-        earlier: Sequence[View] = (),
-        on_token: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> str:
+    def answer(self, view: View, question: Question) -> str:
         self.calls.append("answer")
-        self.questions.append(question)
-        self.masks.append(regions)
-        self.earlier = earlier
+        self.questions.append(question.text)
+        self.masks.append(question.regions)
+        self.earlier = question.earlier
         for piece in self.reply.split():
-            if cancelled is not None and cancelled():
+            if question.cancelled is not None and question.cancelled():
                 raise CancelledError("cancelled")
-            if on_token is not None:
-                on_token(piece)
+            if question.on_token is not None:
+                question.on_token(piece)
         return self.reply
 
     def encode(self, view: View) -> None:

@@ -22,6 +22,7 @@ from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import list_profiles
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.perception.results import Question
 
 WIDTH, HEIGHT = 120, 90
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 100.0, 100.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
@@ -168,7 +169,7 @@ def test_one_backbone_pass_serves_tokens_and_point_map(
     assert perception.networks is not None
     perception.networks.encode(observation.view)
     prediction = perception.networks.depth(observation.view)
-    perception.networks.answer(observation.view, "What is there?")
+    perception.networks.answer(observation.view, Question("What is there?"))
     assert len(runs) == 1
     assert not prediction.metric
     # The bars of the padded square are cut away: the map has the camera image's aspect.

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.models.profile_parts import SpatialMllmPart
 from spatialgeo_ros.models.sources import Checkpoint
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, load_spatial_mllm
-from spatialgeo_ros.perception.results import View
+from spatialgeo_ros.perception.results import Question, View
 from spatialgeo_ros.perception.video_speaking import VideoSpeaker
 
 
@@ -40,9 +39,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> Coun
 
 def ask(speaker: Any, view: View, question: str, earlier: tuple[View, ...] = (), **how: Any) -> str:
     with torch.inference_mode():
-        return speaker.answer(
-            view, question, [], "open", earlier, how.get("on_token"), how.get("cancelled")
-        )
+        return speaker.answer(view, Question(question, earlier=earlier, **how))
 
 
 @pytest.fixture(scope="module")
