@@ -14,7 +14,7 @@ import cv2
 from tqdm import tqdm
 
 from spatialgeo_ros.cli.clips import open_clip
-from spatialgeo_ros.cli.inputs import add_camera, read_camera
+from spatialgeo_ros.cli.inputs import read_camera
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
 
@@ -67,7 +67,10 @@ def add_parser(commands: Any) -> None:
         "--dtype", choices=("auto", "bfloat16", "float32"), default="auto",
         help="of VGGT's aggregator; auto: bfloat16, as the authors run it, on a GPU alone",
     )  # fmt: skip
-    add_camera(parser)
+    parser.add_argument(
+        "--camera-info", metavar="FILE|FX,FY,CX,CY",
+        help="calibration for --profile, where the clip has none: ROS YAML, Open3D JSON, or pixels",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
