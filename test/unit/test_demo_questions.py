@@ -77,6 +77,16 @@ def test_every_object_has_its_turn(examiner):
     assert examiner.question(single, SCENE).objects != first.objects
 
 
+def test_an_object_that_was_not_found_waits_behind_the_others(examiner):
+    single = PLAN[0]
+    first = examiner.question(single, SCENE)
+    examiner.missed(first, f"'{first.objects[0]}' is not in view")
+    for _ in range(3):
+        other = examiner.question(single, SCENE)
+        assert other.objects != first.objects
+        examiner.asked(other)
+
+
 def test_pairs_need_two_objects(examiner):
     pair = Template(False, "distance", "What is the distance between the {a} and the {b}?")
     assert examiner.question(pair, scene(SCENE.objects[0])) is None

@@ -167,6 +167,7 @@ class Demo:
                     break
                 if answer.error_code not in _WORTH_ANOTHER_TRY or attempt == _TRIES - 1:
                     break
+                examiner.missed(question, answer.error_message)
                 self._rows.pop()  # it is asked again, about other objects
 
     @staticmethod

@@ -21,6 +21,8 @@ from spatialgeo_ros.sim.truth import SceneTruth
 _LEAST_SHARE = 0.015
 _BORDER_PX = 4.0
 _FARTHEST_M = 5.0
+#: An object that was not found waits as if it had been asked about so often.
+_MISSED = 4
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,12 @@ class Examiner:
     def asked(self, question: Question) -> None:
         """Note that a question was asked, so that other objects have their turn."""
         self._asked.update(question.objects)
+
+    def missed(self, question: Question, error: str) -> None:
+        """Note which of a question's objects the node did not find: the others come first now."""
+        for name in question.objects:
+            if f"'{name}'" in error:
+                self._asked[name] += _MISSED
 
     def verdict(self, question: Question, answer: SpatialAnswer, pose: Pose) -> Verdict:
         """Compare an answer with the truth.
