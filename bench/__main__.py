@@ -8,7 +8,15 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("sampling", "image_conversion", "ingest", "measuring", "focal_shift", "second_question")
+NAMES = (
+    "sampling",
+    "image_conversion",
+    "ingest",
+    "measuring",
+    "focal_shift",
+    "second_question",
+    "memory",
+)
 
 
 def main() -> int:
@@ -16,14 +24,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see it run")
-    arguments = parser.parse_args()
+    arguments, own = parser.parse_known_args()  # the rest is for the benchmark itself
     unknown = set(arguments.names) - set(NAMES)
     if unknown:
         parser.error(f"no benchmark called {', '.join(sorted(unknown))}")
+    if own and len(arguments.names) != 1:
+        parser.error(f"{' '.join(own)}: only with the name of one benchmark")
     status = 0
     for name in arguments.names or NAMES:
         command = [sys.executable, "-m", f"bench.{name}"]
-        status |= subprocess.run(command + ["--quick"] * arguments.quick).returncode
+        status |= subprocess.run(command + ["--quick"] * arguments.quick + own).returncode
     return status
 
 

@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
 def _list(_: argparse.Namespace) -> int:
     from spatialgeo_ros.models.profiles import list_profiles, load_profile
 
-    print(f"{'PROFILE':16} {'INSTALLED':>12} {'DOWNLOAD':>9} {'MEMORY':>9}  DESCRIPTION")
+    print(f"{'PROFILE':16} {'INSTALLED':>12} {'DOWNLOAD':>9} {'MEMORY':>10}  DESCRIPTION")
     for name in list_profiles():
         profile = load_profile(name)
         memory = profile.memory.get(profile.precision)
@@ -43,10 +43,10 @@ def _list(_: argparse.Namespace) -> int:
             f"{name:16}",
             f"{_installed(profile):>12}",
             f"{f'{profile.download:g} GB' if profile.download else '-':>9}",
-            f"{'-' if memory is None else f'{memory:g} GB':>9}",
+            f"{'-' if memory is None else f'{memory:g} GiB':>10}",
         ]
         print(" ".join(columns), f" {profile.description}")
-        print(f"{'':51}licence: {profile.licence}")
+        print(f"{'':52}licence: {profile.licence}")
     return 0
 
 
@@ -111,7 +111,7 @@ def _info(options: argparse.Namespace) -> int:
              "language": profile.language}  # fmt: skip
     print("parts: " + ", ".join(name for name, part in parts.items() if part is not None))
     for key, needed in profile.memory.items():
-        print(f"memory: {needed:g} GB in {key}")
+        print(f"memory: {needed:g} GiB in {key}")
     for file in profile.files:
         origin = "" if file.hub is None else f"  <- {file.hub.repo} at {file.hub.revision}"
         there = f"{file.path.stat().st_size / 1e6:.1f} MB" if file.path.is_file() else "MISSING"

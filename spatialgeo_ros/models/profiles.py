@@ -85,7 +85,7 @@ class Profile:
         geometry: Geometry network.
         semantic: CLIP with its text tower.
         language: Language model with its adapter.
-        memory: Expected GB by precision or quantisation, as far as stated.
+        memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled encoders.
     """
