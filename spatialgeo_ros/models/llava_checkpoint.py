@@ -111,7 +111,7 @@ class _Weights:
     """Where each tensor comes from; files opened later replace tensors of earlier ones."""
 
     config: LlavaConfig
-    read: dict[Part, dict[str, Callable[[], Tensor]]] = field(
+    read: dict[Part, dict[str, Callable[[torch.device], Tensor]]] = field(
         default_factory=lambda: {part: {} for part in Part}
     )
     shapes: dict[Part, dict[str, tuple[int, ...]]] = field(
@@ -128,9 +128,9 @@ class _Weights:
                 self.shapes[part][name] = shards.shape(stored)
 
 
-def _reader(shards: Shards, name: str) -> Callable[[], Tensor]:
-    def read() -> Tensor:
-        tensor = shards[name]
+def _reader(shards: Shards, name: str) -> Callable[[torch.device], Tensor]:
+    def read(device: torch.device) -> Tensor:
+        tensor = shards[name].to(device)
         if not torch.isfinite(tensor).all():
             raise ModelLoadError(
                 f"{shards.source(name)}: tensor '{name}' has values that are not finite"
@@ -194,7 +194,7 @@ def _adapter(
 ) -> HierarchicalAdapter:
     needed = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.ADAPTER], f"{base} with its adapter")
-    state = {name: read() for name, read in weights.read[Part.ADAPTER].items()}
+    state = {name: read(device) for name, read in weights.read[Part.ADAPTER].items()}
     return fill(empty, state, base, device, dtype)
 
 
@@ -217,7 +217,7 @@ def _geometry(
     if tower is not None:
         geometry = load_moge_tower(tower, device, dtype)
     elif copy := weights.read[Part.MOGE_TOWER]:
-        state = {name: read() for name, read in copy.items()}
+        state = {name: read(device) for name, read in copy.items()}
         geometry = load_moge_backbone(state, base, device, dtype)
     else:
         raise ModelLoadError(
@@ -247,7 +247,7 @@ def _language(
     merge = weights.lora.merge if weights.lora is not None else _unchanged
     for name, module in list(model.named_modules()):
         tensors = {
-            key: merge(f"{name}.{key}", read[f"{name}.{key}"]())
+            key: merge(f"{name}.{key}", read[f"{name}.{key}"](device))
             for key, _ in module.named_parameters(recurse=False)
         }
         if quantisation != "none" and is_quantisable(name, module):

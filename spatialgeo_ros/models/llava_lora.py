@@ -70,11 +70,11 @@ class Lora:
     def merge(self, name: str, weight: Tensor) -> Tensor:
         """The weight with its update, ``W + scale * B A``, in the weight's own dtype.
 
-        The product and the sum are taken in float32 and rounded once.
+        The product and the sum are taken in float32, where the weight is, and rounded once.
         """
         if name not in self.pairs:
             return weight
-        a, b = (self.shards[stored].float() for stored in self.pairs[name])
+        a, b = (self.shards[stored].to(weight.device).float() for stored in self.pairs[name])
         return weight.float().addmm_(b, a, alpha=self.scale).to(weight.dtype)
 
 

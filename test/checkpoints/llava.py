@@ -357,7 +357,7 @@ def write_clip(folder: Path, seed: int = 0, *, safe: bool = False, prefix: bool 
     if prefix:
         text = CLIPTextConfig(
             hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-            vocab_size=10, max_position_embeddings=4,
+            vocab_size=10, max_position_embeddings=4, bos_token_id=1, eos_token_id=2,
         )  # fmt: skip
         with torch.device("meta"):
             shapes = {n: tuple(t.shape) for n, t in CLIPTextModel(text).state_dict().items()}
