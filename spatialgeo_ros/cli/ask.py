@@ -101,8 +101,8 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
 
     Returns:
         The perception, the observation of the last frame, and what a language model for clips sees
-        before it: None for the keyframes, or evenly spread frames where no pose is known, without
-        which coverage cannot choose.
+        before it: None for the keyframes, or evenly spread frames where none were kept, for want of
+        poses, without which coverage cannot choose.
     """
     from spatialgeo_ros.cli.clips import open_clip
 
@@ -113,23 +113,21 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
     indices = _chosen(clip, options)
     perception = load_perception(options)
     views = 0 if perception.networks is None else perception.networks.context_views
-    before = len(indices) - 1
-    spread = set(sampling_indices(before, views).tolist()) if views and before else set()
+    spread = _spread(indices, len(clip), views, exact=options.every is None and options.fps is None)
+    indices = sorted({*indices, *spread})
     kept: list[Any] = []
     observation = None
-    posed = False
     shown = tqdm(clip.read(indices), "observe", len(indices), unit="frame", disable=options.json)
     for number, shot in enumerate(shown):
         camera = shot.camera
         if camera is None and options.camera_info:
             height, width = shot.image.shape[:2]
             camera = read_camera(options.camera_info, width, height)
-        posed = posed or shot.pose is not None
         observation = perception.observe(
             Frame(CAMERA, shot.stamp_ns, "camera_optical_frame", shot.image, camera, shot.depth,
                   shot.pose, "world" if shot.pose is not None else "", sequence=number)
         )  # fmt: skip
-        if number in spread:
+        if shot.index in spread:
             kept.append(observation)
     if observation is None:
         raise BadRequestError(f"{path} has no frames")
@@ -137,10 +135,29 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
         frame.payload.frame is not observation.frame for frame in perception.keyframes()
     )
     used = f"{len(indices)} of {len(clip)} frames observed, {remembered} earlier ones remembered"
-    if views and not posed:
-        used += f"; the language model sees {len(kept)} earlier ones, evenly spread: no poses"
+    if spread and not remembered:
+        used += f"; the language model sees {len(kept)} of them, evenly spread, before the last"
     print(f"{path}: {used}", file=sys.stderr)
-    return perception, observation, None if posed or not views else kept
+    return perception, observation, None if remembered or not views else kept
+
+
+def _spread(indices: list[int], length: int, views: int, exact: bool) -> set[int]:
+    """Frames that a language model for clips sees before the last, evenly spread.
+
+    Args:
+        indices: Of the frames that are observed.
+        length: Of the clip.
+        views: How many it can see before the last.
+        exact: Take them from the whole clip, as the published evaluation does, instead of from
+            ``indices``.
+    """
+    if not views:
+        return set()
+    from spatialgeo_ros.models.spatial_mllm.preprocess import frame_indices
+
+    if exact:
+        return set(frame_indices(length, views + 1)) - {length - 1}
+    return {indices[i] for i in frame_indices(len(indices), views + 1)} - {indices[-1]}
 
 
 def _chosen(clip: Any, options: argparse.Namespace) -> list[int]:
