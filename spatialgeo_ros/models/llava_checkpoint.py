@@ -63,6 +63,7 @@ def load_llava(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float16,
+    tower_dtype: torch.dtype | None = None,
     quantisation: str = "none",
 ) -> SpatialGeoModel:
     """Load SpatialGeo, or LLaVA-1.5 where neither base nor adapter has MoGe projectors.
@@ -81,6 +82,7 @@ def load_llava(
             take the copy that a merged checkpoint carries.
         device: Where it will run.
         dtype: Of weights and computation.
+        tower_dtype: Of the image towers, where it shall be another one.
         quantisation: Of the language model: "none", "nf4" or "int8".
 
     Raises:
@@ -88,18 +90,18 @@ def load_llava(
             shape, not finite, or for another base.
     """
     require_quantisation(quantisation)
-    device = torch.device(device)
+    device, tower_dtype = torch.device(device), tower_dtype or dtype
     with ExitStack() as stack:
         weights = _open(base, adapter, stack)
         config = weights.config
         projectors = _adapter_shape(weights)
-        vision = load_clip_vision(clip, device, dtype)
+        vision = load_clip_vision(clip, device, tower_dtype)
         if vision.dim != config.clip_dim:
             raise ModelLoadError(
                 f"{clip} has features of width {vision.dim}, but {base} was trained with "
                 f"{config.clip_dim}: it is another CLIP"
             )
-        geometry = _geometry(weights, projectors, base, tower, device, dtype)
+        geometry = _geometry(weights, projectors, base, tower, device, tower_dtype)
         language = _language(weights, base, device, dtype, quantisation)
         fusion = _adapter(weights, projectors, base, device, dtype)
     model = SpatialGeoModel(language, fusion, vision, geometry, max_length=config.max_length)

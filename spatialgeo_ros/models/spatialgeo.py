@@ -189,10 +189,23 @@ class SpatialGeoModel(nn.Module):
     def prepare_inputs(
         self, input_ids: Tensor, image_embeds: Sequence[Tensor], **options: Any
     ) -> PreparedInputs:
-        """``fusion.prepare_inputs`` with this model's embedding table."""
-        return prepare_inputs(
+        """``fusion.prepare_inputs`` with this model's embedding table.
+
+        Raises:
+            BadRequestError: Also for a prompt that is longer, with its images, than the model was
+                trained with. Only the option ``max_length`` cuts it off instead, as training does:
+                of a question nothing would be left but its image.
+        """
+        prepared = prepare_inputs(
             self.language_model.get_input_embeddings(), input_ids, image_embeds, **options
         )
+        length = prepared.inputs_embeds.shape[1]
+        if self.max_length is not None and length > self.max_length:
+            raise BadRequestError(
+                f"the prompt has {length} tokens with its images, but this model takes "
+                f"{self.max_length}: ask a shorter question, or about fewer images"
+            )
+        return prepared
 
     def prompt_inputs(
         self, prompts: Sequence[Sequence[int]], image_embeds: Sequence[Tensor] = ()
@@ -204,8 +217,7 @@ class SpatialGeoModel(nn.Module):
             image_embeds: ``[V, D]`` per placeholder, in reading order over the batch.
 
         Raises:
-            BadRequestError: There is no prompt; a prompt with its images is longer than the model
-                was trained with; or the number of images differs from the placeholders'.
+            BadRequestError: There is no prompt, or see ``prepare_inputs``.
         """
         if not prompts:
             raise BadRequestError("there is no prompt")
@@ -216,16 +228,9 @@ class SpatialGeoModel(nn.Module):
         for row, prompt in enumerate(prompts):
             ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
             mask[row, longest - len(prompt) :] = 1
-        prepared = self.prepare_inputs(
+        return self.prepare_inputs(
             ids.to(device), image_embeds, attention_mask=mask.to(device), padding_side="left"
         )
-        length = prepared.inputs_embeds.shape[1]
-        if self.max_length is not None and length > self.max_length:
-            raise BadRequestError(
-                f"the prompt has {length} tokens with its images, but this model takes "
-                f"{self.max_length}: ask a shorter question, or about fewer images"
-            )
-        return prepared
 
     @torch.inference_mode()
     def generate(

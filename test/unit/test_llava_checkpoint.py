@@ -233,6 +233,20 @@ def test_everything_has_the_precision_asked_for(files: Files, dtype: torch.dtype
     assert encoded.geometry is not None and encoded.geometry["points"].dtype == torch.float32
 
 
+def test_towers_may_have_another_precision(files: Files) -> None:
+    model = load(files, dtype=torch.bfloat16, tower_dtype=torch.float32)
+    assert model.vision_tower is not None and model.geometry is not None
+    towers = {p.dtype for m in (model.vision_tower, model.geometry) for p in m.parameters()}
+    assert towers == {torch.float32}
+    require_equal(model.vision_tower.vision_model, clip_vision_state(60, ""))
+    assert {p.dtype for p in model.adapter.parameters()} == {torch.bfloat16}
+    with torch.inference_mode():
+        encoded = model.encode_images(torch.rand(1, 3, 84, 84))
+        visual, _ = model.visual_embeds(encoded.clip_features, encoded.moge_features)
+        answers = model.generate([[1, -200, 5]], list(visual), max_new_tokens=2)
+    assert visual.dtype == torch.bfloat16 and len(answers) == 1
+
+
 def test_weights_do_not_depend_on_their_files_any_more(own: Files) -> None:
     model = load(own, dtype=torch.float16, base=own.merged, adapter=None, tower=None)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
