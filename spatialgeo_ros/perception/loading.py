@@ -192,14 +192,12 @@ def _llava(
         None if language.tower is None else language.tower.checked(),
         device=device,
         dtype=_language_dtype(profile, device),
+        tower_dtype=tower_dtype(profile, device),
         quantisation=quantisation,
     )
     tower = model.geometry
     if isinstance(tower, MoGe2):
         raise ModelLoadError(f"profile '{profile.name}': SpatialGeo's tower is that of MoGe 1")
-    for module in (model.vision_tower, tower):
-        if module is not None:
-            module.to(device, tower_dtype(profile, device))
     eyes = _published_eyes(profile, model.vision_tower, tower, device)
     return eyes, LlavaSpeaker(language, model, load_tokenizer(base), eyes.every[0])
 
