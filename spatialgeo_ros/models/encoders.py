@@ -16,6 +16,7 @@ from spatialgeo_ros.runtime.backend import OnnxModel
 from spatialgeo_ros.runtime.export import ensure_onnx
 from spatialgeo_ros.runtime.gate import Encoder
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
+from spatialgeo_ros.runtime.weight_quantisation import ensure_quantised
 
 # What a geometry network is used for; the gate looks at it beside the graph's raw outputs.
 _FINISHED = ("points", "mask", "normal", "metric_scale")
@@ -26,6 +27,8 @@ def make_encoder(
     name: str,
     settings: EngineSettings,
     folder: Path,
+    *,
+    build: bool = True,
 ) -> Encoder:
     """A network for one input size, in PyTorch, and exported where another backend wants it.
 
@@ -34,13 +37,19 @@ def make_encoder(
         name: For files and people, of profile and network: "nano-geometry".
         settings: Of the profile.
         folder: Of the engine cache; exports go to its sub-folder ``onnx``.
+        build: Export where no current export is there; False: fail.
     """
     _, rows, columns = next(iter(graph.input_shapes.values()))
     stem = f"{name}-{columns}x{rows}"
 
     @cache  # finding an export hashes the weights
     def model(precision: str) -> OnnxModel:
-        return ensure_onnx(graph, folder / "onnx" / f"{stem}-{precision}.onnx", precision=precision)
+        path = folder / "onnx" / f"{stem}-{precision}.onnx"
+        exported = ensure_onnx(graph, path, precision=precision, make=build)
+        if settings.weights == "native" or precision == "fp32":
+            return exported
+        path = path.with_name(f"{stem}-{precision}-{settings.weights}.onnx")
+        return ensure_quantised(exported, path, settings.weights, make=build)
 
     @cache
     def reference() -> TorchBackend:

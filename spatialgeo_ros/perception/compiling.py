@@ -58,8 +58,16 @@ def compile_towers(
     towers: Sequence[FrameTowers],
     device: torch.device,
     options: EngineOptions,
+    called: str,
 ) -> Running:
     """Choose a backend for every network of the towers; PyTorch needs nothing.
+
+    Args:
+        profile: that the towers are of.
+        towers: loaded.
+        device: where they run.
+        options: see ``EngineOptions``.
+        called: what the user calls the profile, for the command in messages.
 
     Raises:
         ModelLoadError: by policy "fail", or where engines may not be built and are missing.
@@ -73,13 +81,13 @@ def compile_towers(
     from spatialgeo_ros.runtime.select import select_backend
 
     cache = EngineCache(options.folder)
-    shop = Workshop(
-        cache, device, build=options.build, progress=options.progress, profile=profile.name
-    )
+    shop = Workshop(cache, device, build=options.build, progress=options.progress, profile=called)
     names, reasons, degraded = {}, {}, []
     for tower in towers:
         for name, graph in tower.graphs(options.image_size).items():
-            encoder = make_encoder(graph, f"{profile.name}-{name}", profile.engines, cache.folder)
+            encoder = make_encoder(
+                graph, f"{profile.name}-{name}", profile.engines, cache.folder, build=options.build
+            )
             selection = select_backend(encoder, shop, options.backend, options.policy)
             names[name], reasons[name] = selection.backend.name, str(selection)
             if selection.kind != "torch":

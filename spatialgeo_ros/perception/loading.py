@@ -75,7 +75,7 @@ def load_networks(
         eyes, speaker = _spatial_mllm(profile, language, target, quantisation)
     else:
         eyes, speaker = _own(profile, language, target, quantisation)
-    running = compile_towers(profile, eyes.every, target, engines or EngineOptions())
+    running = compile_towers(profile, eyes.every, target, engines or EngineOptions(), name)
     return ProfileNetworks(profile, target, eyes.measuring, speaker, eyes.clip, running)
 
 

@@ -62,7 +62,7 @@ def obtain_engine(
         StaleEngineError: There is no good one and ``shop.build`` is False; names the command.
         ModelLoadError: Building fails.
     """
-    model = encoder.model(encoder.precision)
+    model = _exported(encoder, encoder.precision, shop, trt.kind)
     key = engine_key(trt, model, target, shop.options)
     if not shop.build:
         try:
@@ -70,10 +70,7 @@ def obtain_engine(
                 raise StaleEngineError("the runtime refused the engine")
             return model, key, *shop.cache.load(key, encoder.name), False
         except ModelLoadError as error:
-            raise StaleEngineError(
-                f"{error}; build it with: spatialgeo engines build --profile {shop.profile} "
-                f"--backend {trt.kind}"
-            ) from error
+            raise _with_command(error, shop, trt.kind) from error
 
     def build() -> memoryview:
         timing = shop.cache.timing_cache(key)
@@ -82,6 +79,20 @@ def obtain_engine(
         )
 
     return model, key, *shop.cache.obtain(key, encoder.name, build, refused=refused)
+
+
+def _exported(encoder: Encoder, precision: str, shop: Workshop, kind: str) -> OnnxModel:
+    try:
+        return encoder.model(precision)
+    except StaleEngineError as error:
+        raise _with_command(error, shop, kind) from error
+
+
+def _with_command(error: ModelLoadError, shop: Workshop, kind: str) -> StaleEngineError:
+    return StaleEngineError(
+        f"{error}; build it with: spatialgeo engines build --profile {shop.profile} "
+        f"--backend {kind}"
+    )
 
 
 def tensorrt_backend(kind: str, encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport]:
@@ -132,7 +143,8 @@ def onnxruntime_backend(encoder: Encoder, shop: Workshop) -> tuple[Backend, Pari
     """
     version = str(require_onnxruntime().__version__)
     provider = default_provider(shop.device)
-    model = encoder.model("fp32" if provider == "cpu" else encoder.precision)
+    precision = "fp32" if provider == "cpu" else encoder.precision
+    model = _exported(encoder, precision, shop, "onnxruntime")
     key = EngineKey(
         onnx_sha256=model.sha256, module="onnxruntime", version=version, gpu="", sm=provider,
         driver="", precision=model.precision, shapes=shapes_of(model),

@@ -36,6 +36,7 @@ from spatialgeo_ros.runtime.backend import (
     TensorSpec,
     files_sha256,
 )
+from spatialgeo_ros.runtime.engine_manifest import StaleEngineError
 from spatialgeo_ros.runtime.onnx_file import description_path, read_onnx_model, write_description
 
 log = logging.getLogger(__name__)
@@ -156,10 +157,12 @@ def ensure_onnx(
     dynamic: ShapeProfile | None = None,
     precision: str = "fp32",
     metadata: Mapping[str, str] | None = None,
+    make: bool = True,
 ) -> OnnxModel:
     """The export of a network, made now unless an undamaged one of the same source is there.
 
-    Arguments and errors as for ``export_onnx``. The source is weights, shapes, precision, our code
+    Arguments and errors as for ``export_onnx``; with ``make`` False a missing or outdated export is
+    a StaleEngineError. The source is weights, shapes, precision, our code
     and the exporter's versions: after an update of any of them the file is written anew.
     """
     source = source_sha256(module, precision, dict(dynamic or {}), batch)
@@ -171,7 +174,9 @@ def ensure_onnx(
         else:
             if found.metadata.get("source") == source:
                 return found
-            log.info("%s is of other weights or code: exporting anew", path)
+            log.info("%s is of other weights or code", path)
+    if not make:
+        raise StaleEngineError(f"there is no current export {path}")
     return export_onnx(
         module, path, batch=batch, dynamic=dynamic, precision=precision, metadata=metadata
     )
