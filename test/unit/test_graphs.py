@@ -26,13 +26,12 @@ from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge1 import MoGe1
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.runtime.backend import AxisRange, OnnxModel
+from spatialgeo_ros.runtime.export import export_onnx
+from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
 
 pytest.importorskip("onnxscript", reason="exporting needs onnx and onnxscript")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
-from spatialgeo_ros.runtime.export import export_onnx
-from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend
 
 BATCH = {"batch": AxisRange(1, 1, 4)}
 TINY = {"embed_dim": 40, "depth": 4, "num_heads": 4, "patch_size": 14, "img_size": 70}
