@@ -48,6 +48,11 @@ def add_parser(commands: Any) -> None:
         "--precision", choices=("fp16", "bf16", "fp32"), help="default: what the profile says"
     )
     build.add_argument(
+        "--weights", choices=("native", "int8", "fp8"),
+        help="of matrices; 8 bits halve the memory (fp8: since SM89); default: what the profile "
+        "says",
+    )  # fmt: skip
+    build.add_argument(
         "--workspace", type=int, metavar="MB", help="most scratch memory of a layer while building"
     )
     actions.add_parser("list", help="the engines that are there, each file verified").add_argument(
@@ -111,8 +116,9 @@ def _encoders(
     device = choose_device(options.device)
     width, height = _size(options.image_size)
     settings = profile.engines
-    if getattr(options, "precision", None):
-        settings = replace(settings, precision=options.precision)
+    for name in ("precision", "weights"):
+        if getattr(options, name, None):
+            settings = replace(settings, **{name: getattr(options, name)})
     encoders = [
         make_encoder(graph, f"{profile.name}-{name}", settings, cache.folder)
         for tower in load_towers(profile, device)

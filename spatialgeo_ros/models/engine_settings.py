@@ -11,6 +11,7 @@ from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.runtime.backend import PRECISIONS
 from spatialgeo_ros.runtime.comparison import Tolerance
+from spatialgeo_ros.runtime.weight_quantisation import WEIGHT_TYPES
 
 
 @dataclass(frozen=True)
@@ -19,16 +20,22 @@ class EngineSettings:
 
     Attributes:
         precision: Of engines on a GPU ("fp32", "fp16", "bf16"); a CPU computes in fp32.
+        weights: Of the matrices in these engines: "native" (of the precision), "int8", or "fp8" for
+            GPUs since SM89.
         tolerances: Precision -> pattern of an output's name -> tolerance. Outputs that are not
             named have the defaults of ``runtime/comparison.py``.
     """
 
     precision: str = "fp16"
+    weights: str = "native"
     tolerances: Mapping[str, Mapping[str, Tolerance]] = field(default_factory=dict)
 
 
 def read_engine_settings(section: Section | None) -> EngineSettings:
-    """Read ``engines: {precision: fp16, tolerances: {fp16: {points: {relative: 0.02}}}}``.
+    """Read the section.
+
+    For example ``{precision: fp16, weights: int8, tolerances: {fp16: {points: {relative: 0.02,
+    share: 0.999, per: vector}}}}``; all of it may be left out.
 
     Raises:
         ModelLoadError: Names the key that is wrong.
@@ -40,6 +47,11 @@ def read_engine_settings(section: Section | None) -> EngineSettings:
         raise ModelLoadError(
             f"{section.path}: 'engines.precision' must be one of {', '.join(PRECISIONS)}"
         )
+    weights = section.get("weights", str, "native")
+    if weights not in WEIGHT_TYPES:
+        raise ModelLoadError(
+            f"{section.path}: 'engines.weights' must be one of {', '.join(WEIGHT_TYPES)}"
+        )
     tolerances: dict[str, dict[str, Tolerance]] = {}
     if (stated := section.section("tolerances")) is not None:
         for name in PRECISIONS:
@@ -50,7 +62,7 @@ def read_engine_settings(section: Section | None) -> EngineSettings:
                 outputs.finish()
         stated.finish()
     section.finish()
-    return EngineSettings(precision, tolerances)
+    return EngineSettings(precision, weights, tolerances)
 
 
 def _tolerance(outputs: Section, name: str) -> Tolerance:
