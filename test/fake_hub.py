@@ -27,6 +27,7 @@ class FakeHub:
         requests: Path and Range header of every request for a file.
         cut_after: By file name: bytes after which the connection breaks, once.
         spoilt: Names of files that arrive with another last byte.
+        gated: Repositories that want a licence accepted first.
     """
 
     url: str = ""
@@ -34,6 +35,7 @@ class FakeHub:
     requests: list[tuple[str, str]] = field(default_factory=list)
     cut_after: dict[str, int] = field(default_factory=dict)
     spoilt: set[str] = field(default_factory=set)
+    gated: set[str] = field(default_factory=set)
 
     def add(self, repo: str, files: dict[str, bytes], commit: str = "c" * 40) -> None:
         self.repositories[repo] = (commit, files)
@@ -66,7 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[:2] == ["api", "models"]:
             revision = parts[5] if len(parts) > 5 else "main"
             listing = self.hub.listing("/".join(parts[2:4]), revision)
-            if listing is None:
+            if "/".join(parts[2:4]) in self.hub.gated:
+                self.answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
+            elif listing is None:
                 self.refuse("RepoNotFound")
             else:
                 self.answer(200, json.dumps(listing).encode(), {})

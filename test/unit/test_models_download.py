@@ -206,6 +206,38 @@ def test_what_the_hub_does_not_have_is_named(
     assert re.search(words, message), message
 
 
+def test_gated_repository_says_how_to_get_in(
+    hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.gated.add("someone/moge")
+    assert cli.main(["models", "download", str(moge_profile(tmp_path))]) == 1
+    message = capsys.readouterr().err
+    assert "accepted its licence" in message and "hf auth login" in message
+
+
+def test_full_disk_is_seen_before_the_download(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    free = len(WEIGHTS) - 1
+    usage = type("Usage", (), {"free": free})()
+    monkeypatch.setattr(remote.shutil, "disk_usage", lambda _: usage)
+    assert cli.main(["models", "download", str(moge_profile(tmp_path))]) == 1
+    assert "needs 0.0 GB" in capsys.readouterr().err
+    assert hub.requests == []
+
+
+def test_file_with_a_plain_path_has_nowhere_to_come_from(
+    hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = moge_profile(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    content["geometry"]["weights"] = "mine.pt"
+    path.write_text(yaml.safe_dump(content))
+    assert cli.main(["models", "download", str(path)]) == 1
+    assert "mine.pt is missing and has no source" in capsys.readouterr().err
+
+
 def test_no_network_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
