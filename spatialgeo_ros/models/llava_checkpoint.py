@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -46,7 +47,7 @@ from spatialgeo_ros.models.quantise import (
 )
 from spatialgeo_ros.models.shards import Shards
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.models.weights import require_shapes
+from spatialgeo_ros.models.weights import require_finite, require_shapes
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class _Weights:
     """Where each tensor comes from; files opened later replace tensors of earlier ones."""
 
     config: LlavaConfig
-    read: dict[Part, dict[str, Callable[[torch.device], Tensor]]] = field(
+    read: dict[Part, dict[str, Callable[[], Tensor]]] = field(
         default_factory=lambda: {part: {} for part in Part}
     )
     shapes: dict[Part, dict[str, tuple[int, ...]]] = field(
@@ -126,20 +127,8 @@ class _Weights:
         for part, found in sort_names(names, source).items():
             for name, outer in found.items():
                 stored = names[outer]
-                self.read[part][name] = _reader(shards, stored)
+                self.read[part][name] = partial(shards.__getitem__, stored)
                 self.shapes[part][name] = shards.shape(stored)
-
-
-def _reader(shards: Shards, name: str) -> Callable[[torch.device], Tensor]:
-    def read(device: torch.device) -> Tensor:
-        tensor = shards[name].to(device)
-        if not torch.isfinite(tensor).all():
-            raise ModelLoadError(
-                f"{shards.source(name)}: tensor '{name}' has values that are not finite"
-            )
-        return tensor
-
-    return read
 
 
 def _open(base: Path, adapter: Path | None, stack: ExitStack) -> _Weights:
@@ -196,7 +185,7 @@ def _adapter(
 ) -> HierarchicalAdapter:
     needed = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.ADAPTER], f"{base} with its adapter")
-    state = {name: read(device) for name, read in weights.read[Part.ADAPTER].items()}
+    state = {name: read() for name, read in weights.read[Part.ADAPTER].items()}
     return fill(empty, state, base, device, dtype)
 
 
@@ -219,7 +208,7 @@ def _geometry(
     if tower is not None:
         geometry = load_moge_tower(tower, device, dtype)
     elif copy := weights.read[Part.MOGE_TOWER]:
-        state = {name: read(device) for name, read in copy.items()}
+        state = {name: read() for name, read in copy.items()}
         geometry = load_moge_backbone(state, base, device, dtype)
     else:
         raise ModelLoadError(
@@ -249,9 +238,11 @@ def _language(
     merge = weights.lora.merge if weights.lora is not None else _unchanged
     for name, module in list(model.named_modules()):
         tensors = {
-            key: merge(f"{name}.{key}", read[f"{name}.{key}"](device))
+            key: merge(f"{name}.{key}", read[f"{name}.{key}"]().to(device))
             for key, _ in module.named_parameters(recurse=False)
         }
+        for key, tensor in tensors.items():
+            require_finite(tensor.to(dtype), f"{name}.{key}", base)
         if quantisation != "none" and is_quantisable(name, module):
             packed = pack_linear(
                 tensors["weight"], tensors.get("bias"), quantisation, dtype, device

@@ -18,7 +18,13 @@ from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.moge1 import MoGe1
 from spatialgeo_ros.models.moge_checkpoint import load_moge
 from spatialgeo_ros.models.shards import MODEL_STEMS, Shards, read_json
-from spatialgeo_ros.models.weights import load_into, load_pytorch, require_file, require_shapes
+from spatialgeo_ros.models.weights import (
+    load_into,
+    load_pytorch,
+    require_file,
+    require_finite,
+    require_shapes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +50,12 @@ def fill(
     """Give a module that was built on the meta device its weights; frozen, for inference.
 
     Raises:
-        ModelLoadError: See ``weights.load_into``.
+        ModelLoadError: See ``weights.load_into``; or a value is beyond the range of ``dtype``.
     """
-    module.to_empty(device=device).to(dtype)
+    module.to(dtype).to_empty(device=device)
     load_into(module, state, source)
+    for name, parameter in module.named_parameters():
+        require_finite(parameter.data, name, source)
     return module.requires_grad_(False).eval()
 
 

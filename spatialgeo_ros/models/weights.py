@@ -211,6 +211,17 @@ def require_shapes(
     return unknown
 
 
+def require_finite(tensor: Tensor, name: str, source: str | Path) -> None:
+    """Check a floating-point tensor for values that no computation survives.
+
+    Raises:
+        ModelLoadError: Names it.
+    """
+    if not torch.isfinite(tensor).all():
+        hint = "; bfloat16 has a wider range" if tensor.dtype == torch.float16 else ""
+        raise ModelLoadError(f"{source}: tensor '{name}' has values that are not finite{hint}")
+
+
 def load_into(
     module: nn.Module, state: Mapping[str, Tensor], source: str | Path, *, strict: bool = True
 ) -> None:
@@ -227,8 +238,8 @@ def load_into(
             not finite.
     """
     for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelLoadError(f"{source}: tensor '{name}' has values that are not finite")
+        if tensor.is_floating_point():
+            require_finite(tensor, name, source)
     try:
         result = module.load_state_dict(dict(state), strict=False)
     except RuntimeError as error:

@@ -385,6 +385,12 @@ DAMAGE: dict[str, tuple[Callable[[Files], Any], str]] = {
         r"'model.layers.0.self_attn.q_proj.weight' is \[48, 48\] there, but the adapter's product "
         r"\[64, 48\]",
     ),
+    "damaged update": (
+        lambda f: rewrite(
+            f.stage2 / "adapter_model.safetensors", lambda c: c[f"{Q}.lora_A.weight"].fill_(torch.nan)
+        ),
+        "'model.layers.0.self_attn.q_proj.weight' has values that are not finite",
+    ),
     "renamed projector": (
         lambda f: rewrite(
             f.stage2 / "non_lora_trainables.bin",
@@ -460,6 +466,28 @@ def test_damage_is_named(own: Files, damage: str) -> None:
     spoil(own)
     with pytest.raises(ModelLoadError, match=message):
         load(own)
+
+
+@pytest.mark.parametrize("place", ["language", "projector", "tower"])
+def test_values_beyond_half_precision_are_named(own: Files, place: str) -> None:
+    path, name, shown = {
+        "language": (own.merged / "model-00001-of-00002.safetensors", EMBEDDING, EMBEDDING),
+        "projector": (
+            own.stage2 / "non_lora_trainables.bin",
+            "base_model.model.model.mm_projector.2.bias",
+            "mm_projector.2.bias",
+        ),
+        "tower": (own.tower, "blocks.1.norm1.bias", "model.encoder.layer.1.norm1.bias"),
+    }[place]
+
+    def spoil(content: dict[str, Any]) -> None:
+        content[name] = content[name].float() + 1e6
+
+    rewrite(path, spoil)
+    options = {"base": own.merged, "adapter": None} if place == "language" else {}
+    load(own, **options)  # float32 holds them
+    with pytest.raises(ModelLoadError, match=f"'{shown}' has values that are not finite; bfloat16"):
+        load(own, dtype=torch.float16, **options)
 
 
 def test_tower_without_projectors_is_refused(files: Files) -> None:
