@@ -16,6 +16,7 @@ NAMES = (
     "focal_shift",
     "second_question",
     "memory",
+    "encoders",
 )
 
 
