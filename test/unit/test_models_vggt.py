@@ -235,6 +235,18 @@ def test_extrinsics_of_a_known_turn() -> None:
     torch.testing.assert_close(extrinsics(pose), expected, atol=1e-6, rtol=0)
 
 
+def test_fields_of_view_are_never_negative(folder: Path) -> None:
+    """They are cut off for the caller alone: the next iteration goes on from the raw value."""
+    head = load_vggt(folder, heads=("camera",)).camera_head
+    tokens = torch.randn(1, 2, 5, 2 * TINY.embed_dim, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        head.pose_branch.fc2.weight.zero_()
+        head.pose_branch.fc2.bias.copy_(torch.tensor([0.0] * 6 + [1.0, -1.0, 1.0]))
+        poses = head(tokens, iterations=3)
+    assert [pose[0, 0, 7:].tolist() for pose in poses] == [[0, 1], [0, 2], [0, 3]]
+    assert poses[-1][0, 1, 6] == 3
+
+
 def test_positions_of_patches_start_at_one() -> None:
     assert patch_positions((2, 3), 2).tolist() == [
         [0, 0], [0, 0], [1, 1], [1, 2], [1, 3], [2, 1], [2, 2], [2, 3],
