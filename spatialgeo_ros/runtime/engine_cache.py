@@ -79,6 +79,11 @@ class EngineCache:
         if self.folder.exists():
             check_owner(self.folder.stat(), self.folder)
 
+    @property
+    def writable(self) -> bool:
+        """Whether this user can add to the folder."""
+        return os.access(self.folder, os.W_OK)
+
     def path(self, key: EngineKey, name: str) -> Path:
         """Where the engine of a key stands."""
         stem = f"{name}-{key.module}-{key.sm}-{key.precision}-{key.digest()[:16]}"
@@ -89,15 +94,26 @@ class EngineCache:
         where = hashlib.sha256(f"{key.gpu}|{key.sm}|{key.driver}".encode()).hexdigest()[:12]
         return self._sub("timing") / f"{key.module}-{key.version}-{where}.cache"
 
-    def runtime_cache(self, key: EngineKey, machine: str) -> Path:
-        """File for kernels that TensorRT for RTX finishes on a machine's GPU."""
+    def runtime_cache(self, key: EngineKey, machine: str) -> Path | None:
+        """File for kernels that TensorRT for RTX finishes on a machine's GPU.
+
+        None in a folder that cannot be written: they are finished anew at every start.
+        """
+        if not self.writable:
+            return None
         where = hashlib.sha256(machine.encode()).hexdigest()[:12]
         return self._sub("kernels") / f"{key.digest()[:16]}-{where}.cache"
 
     def _sub(self, name: str) -> Path:
         folder = self.folder / name
         for made in (self.folder, folder):  # one by one: the mode is for the last folder only
-            made.mkdir(mode=0o755, parents=True, exist_ok=True)
+            try:
+                made.mkdir(mode=0o755, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ModelLoadError(
+                    f"{made} cannot be made ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a "
+                    "folder of your own, or let its owner run `spatialgeo engines build`"
+                ) from error
             check_owner(made.stat(), made)
         return folder
 
@@ -185,7 +201,18 @@ class EngineCache:
         return manifest, engine
 
     def record(self, key: EngineKey, name: str, machine: str, check: Mapping[str, Any]) -> None:
-        """Remember the outcome of the parity gate on a machine in the manifest."""
+        """Remember the outcome of the parity gate on a machine in the manifest.
+
+        Nothing is remembered in a folder that belongs to an image or to root; the whole gate then
+        runs at every start.
+        """
+        if not self.writable:
+            log.warning(
+                "%s cannot be written: %s is compared with PyTorch at every start",
+                self.folder,
+                name,
+            )
+            return
         path = self.path(key, name).with_suffix(".json")
         with self._locked(key, timeout=60.0, waiting=None):
             manifest = Manifest.from_json(path)

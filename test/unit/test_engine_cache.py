@@ -315,15 +315,36 @@ def test_checks_are_remembered_per_machine(cache: EngineCache) -> None:
     assert engine == ENGINE
 
 
+def test_a_folder_of_an_image_is_read_and_not_written(cache, monkeypatch, caplog) -> None:
+    stored(cache)
+    before = sorted(cache.folder.rglob("*"))
+    # Root may write everywhere, so the answer is given for it.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert cache.obtain(KEY, "net", Builder())[1:] == (ENGINE, False)
+    assert cache.runtime_cache(KEY, "machine") is None
+    cache.record(KEY, "net", "machine", {"passed": True})
+    assert "compared with PyTorch at every start" in caplog.text
+    assert sorted(cache.folder.rglob("*")) == before
+    assert cache.load(KEY, "net")[0].checks == {}
+
+
+def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cache = EngineCache(tmp_path / "file" / "engines")
+    with pytest.raises(ModelLoadError, match="set SPATIALGEO_ENGINES"):
+        cache.obtain(KEY, "net", Builder())
+
+
 def test_prune_deletes_what_is_not_kept_and_what_is_left_behind(cache: EngineCache) -> None:
     old = replace(KEY, version="10.0.0")
     kept, gone, spoilt = (
         stored(cache), stored(cache, old), stored(cache, replace(KEY, driver="x")),
     )  # fmt: skip
     truncate(spoilt)
-    kernels = cache.runtime_cache(old, "machine")
+    kernels, kept_kernels = (cache.runtime_cache(key, "machine") for key in (old, KEY))
+    assert kernels is not None
+    assert kept_kernels is not None
     kernels.write_bytes(b"kernels")
-    kept_kernels = cache.runtime_cache(KEY, "machine")
     kept_kernels.write_bytes(b"kernels")
     orphan, fresh = cache.folder / ".net.engine.x.tmp", cache.folder / ".net.engine.y.tmp"
     orphan.touch()
