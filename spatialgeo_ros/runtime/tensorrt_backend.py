@@ -57,8 +57,14 @@ class Cuda(Protocol):
         """Make an empty graph."""
         ...
 
-    def graph(self, cuda_graph: Any, stream: Any) -> AbstractContextManager[Any]:
+    def graph(
+        self, cuda_graph: Any, *, stream: Any, capture_error_mode: str
+    ) -> AbstractContextManager[Any]:
         """Record what is enqueued."""
+        ...
+
+    def device(self, device: torch.device) -> AbstractContextManager[Any]:
+        """Make a GPU the current one, where TensorRT loads and runs."""
         ...
 
 
@@ -117,7 +123,8 @@ class TensorRTBackend:
             raise BackendUnavailableError(f"{trt.kind} cannot start: {error}") from error
         if (problem := engine_problem(trt, self._runtime, engine)) is not None:
             raise ModelLoadError(f"{trt.kind} {trt.version} refuses the engine: {problem}")
-        self._engine = self._runtime.deserialize_cuda_engine(engine)
+        with self._cuda.device(self._device):
+            self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
             raise ModelLoadError(
                 f"{trt.kind} {trt.version} cannot load the engine: {self._said('no reason given')}"
@@ -126,7 +133,8 @@ class TensorRTBackend:
         self.inputs, self.outputs = self._interface(inputs, outputs)
         self._runtime_cache_file = runtime_cache
         self._runtime_cache: Any = None
-        self._context: Any = self._make_context()
+        with self._cuda.device(self._device):
+            self._context: Any = self._make_context()
         if self._context is None:
             raise ModelLoadError(
                 f"{trt.kind} cannot make an execution context: {self._said('out of memory?')}"
@@ -138,6 +146,7 @@ class TensorRTBackend:
         self._side_stream: Any = None
         self._last_stream: Any = None
 
+    @torch.inference_mode()
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Enqueue one run on torch's current stream; see ``Backend.run``.
 
@@ -148,7 +157,7 @@ class TensorRTBackend:
             BackendInputError: A tensor is missing, unknown or of another shape, type or device.
             ModelLoadError: The backend is closed, or the runtime reports an error.
         """
-        with self._lock:
+        with self._lock, self._cuda.device(self._device):
             if self._context is None:
                 raise ModelLoadError(f"{self.name} is closed")
             check_feeds(self.inputs, feeds, self._profile, self._device)
@@ -216,6 +225,7 @@ class TensorRTBackend:
         if not done:
             raise ModelLoadError(f"{self.name}: {what} failed: {self._said('no reason given')}")
 
+    @torch.inference_mode()
     def warm_up(self) -> None:
         """Run on zeros, then record the graph where that is possible.
 
@@ -225,7 +235,7 @@ class TensorRTBackend:
         for _ in range(2):
             self.run(feeds)
         self._cuda.current_stream(self._device).synchronize()
-        with self._lock:
+        with self._lock, self._cuda.device(self._device):
             if self._record and self._graph is None:
                 self._capture(feeds)
         self._save_runtime_cache()
@@ -243,7 +253,8 @@ class TensorRTBackend:
         stream.synchronize()
         graph = self._cuda.CUDAGraph()
         try:
-            with self._cuda.graph(graph, stream=stream):
+            # thread_local: other threads of the node may allocate memory meanwhile.
+            with self._cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._enqueue(stream)
         except (RuntimeError, ModelLoadError) as error:
             # An engine with work that cannot be recorded runs launch by launch; describe() says so.

@@ -9,6 +9,7 @@ what is bound, enqueued, recorded and freed can be checked without a GPU.
 from __future__ import annotations
 
 import ctypes
+import inspect
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -183,6 +184,11 @@ class FakeCuda:
         yield
         self.current = before
 
+    @contextmanager
+    def device(self, device):
+        self.calls.append(("device", device))
+        yield
+
     def CUDAGraph(self):  # noqa: N802
         graph = SimpleNamespace(work=[])
 
@@ -195,7 +201,8 @@ class FakeCuda:
         return graph
 
     @contextmanager
-    def graph(self, graph, stream):
+    def graph(self, graph, *, stream, capture_error_mode):
+        assert capture_error_mode == "thread_local"
         FakeCuda.recording = graph
         try:
             yield
@@ -230,7 +237,9 @@ def test_every_tensor_is_bound_before_the_run_is_enqueued_on_torchs_stream() -> 
     backend = make(calls)
     calls.clear()
     backend.run({"image": image()})
-    assert calls == [("bind", "image"), ("bind", "double"), ("bind", "total"), ("enqueue", 7)]
+    assert calls == [
+        ("device", CPU), ("bind", "image"), ("bind", "double"), ("bind", "total"), ("enqueue", 7),
+    ]  # fmt: skip
 
 
 def test_the_default_stream_is_stood_in_for_and_ordered_on_both_sides() -> None:
@@ -251,7 +260,7 @@ def test_runs_on_two_streams_wait_for_each_other() -> None:
     cuda.current = FakeStream(8, calls)
     calls.clear()
     backend.run({"image": image()})
-    assert calls[0] == ("wait", 8, 7)
+    assert calls[1] == ("wait", 8, 7)  # before anything is bound
 
 
 def test_the_context_is_made_once_and_results_are_not_overwritten() -> None:
@@ -262,6 +271,8 @@ def test_the_context_is_made_once_and_results_are_not_overwritten() -> None:
     backend.run({"image": image(1)})
     assert torch.equal(first["double"], kept)
     assert calls.count("context") == 1
+    # Engine and context are made on the backend's GPU, not on the current one.
+    assert calls[:4] == [("device", CPU), "deserialise", ("device", CPU), "context"]
 
 
 def test_an_input_that_is_not_contiguous_is_read_rightly() -> None:
@@ -287,7 +298,7 @@ def test_wrong_inputs_are_refused_before_anything_is_bound(feeds: dict, says: st
     calls.clear()
     with pytest.raises(BackendInputError, match=says):
         backend.run(feeds)
-    assert calls == []
+    assert calls == [("device", CPU)]
 
 
 def test_varying_axes_are_set_when_they_change() -> None:
@@ -317,7 +328,7 @@ def test_a_warm_engine_is_replayed_as_a_graph_with_results_of_its_own() -> None:
     calls.clear()
     first = backend.run({"image": image(0)})
     second = backend.run({"image": image(1)})
-    assert calls == ["replay", "replay"]
+    assert [call for call in calls if call != ("device", CPU)] == ["replay", "replay"]
     assert torch.equal(first["double"], 2 * image(0))
     assert torch.equal(second["double"], 2 * image(1))
     assert backend.describe()["cuda_graph"] is True
@@ -387,3 +398,29 @@ def test_finished_kernels_are_kept_for_the_next_start(tmp_path: Path) -> None:
     calls.clear()
     make(calls, kind="tensorrt_rtx", runtime_cache=kernels)
     assert not [call for call in calls if call[0] == "kernels in"]
+
+
+def test_the_stand_ins_have_no_method_that_the_real_ones_lack() -> None:
+    real = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed")
+
+    def methods(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    for stand_in, names in ((Engine, {"num_io_tensors"}), (Context, {"execute_async_v3"})):
+        assert names <= methods(stand_in)
+    engine = methods(Engine)
+    assert engine - set(dir(real.ICudaEngine)) == set()
+    assert methods(Context) - {"compute"} - set(dir(real.IExecutionContext)) == set()
+    for name in ("deserialize_cuda_engine", "get_engine_validity"):
+        assert hasattr(real.Runtime, name)
+    for name in ("create_runtime_cache", "set_runtime_cache"):
+        assert hasattr(real.IRuntimeConfig, name)
+    assert hasattr(real.IExecutionContext, "is_stream_capturable")
+    assert hasattr(real.DynamicShapesKernelSpecializationStrategy, "EAGER")
+    # And torch's side, as it is called.
+    inspect.signature(torch.cuda.graph.__init__).bind(
+        None, None, stream=None, capture_error_mode="thread_local"
+    )
+    inspect.signature(torch.cuda.current_stream).bind(CPU)
+    inspect.signature(torch.cuda.stream).bind(None)
+    inspect.signature(torch.cuda.device.__init__).bind(None, CPU)
