@@ -221,10 +221,11 @@ def _sources(module: nn.Module) -> list[Path]:
     names: set[str] = {__name__}
     while waiting:
         name = waiting.pop()
-        if name.startswith(root) and name not in names:
+        if name.startswith(root) and name in sys.modules and name not in names:
             names.add(name)
-            used = vars(sys.modules[name]).values()
-            waiting |= {str(getattr(value, "__module__", "")) for value in used}
+            for value in vars(sys.modules[name]).values():
+                # A class or function knows its module; a module is known by its name.
+                waiting.add(str(getattr(value, "__module__", getattr(value, "__name__", ""))))
     return [Path(str(sys.modules[name].__file__)) for name in sorted(names)]
 
 
