@@ -105,7 +105,10 @@ def load_llava(
         geometry = _geometry(weights, projectors, base, tower, device, tower_dtype)
         language = _language(weights, base, device, dtype, quantisation)
         fusion = _adapter(weights, projectors, base, device, dtype)
-    model = SpatialGeoModel(language, fusion, vision, geometry, max_length=config.max_length)
+    # LLaVA's training cut prompts at 2,048 (tokenizer_model_max_length), which two images of 1,152
+    # tokens exceed; LLaMA 2 below it was trained with all its positions.
+    positions = int(language.config.max_position_embeddings)
+    model = SpatialGeoModel(language, fusion, vision, geometry, max_length=positions)
     return model.requires_grad_(False).eval()
 
 

@@ -83,12 +83,10 @@ class LlavaConfig:
     Attributes:
         language: Arguments of ``LlamaConfig``.
         clip_dim: Width of CLIP's features.
-        max_length: Longest prompt in embeddings, visual ones included; None where none is stated.
     """
 
     language: Mapping[str, Any]
     clip_dim: int
-    max_length: int | None
 
 
 def read_llava_config(folder: Path) -> LlavaConfig:
@@ -123,8 +121,7 @@ def read_llava_config(folder: Path) -> LlavaConfig:
     for key, value in (("vocab_size", language.get("vocab_size")), ("mm_hidden_size", clip_dim)):
         if not isinstance(value, int):
             raise ModelLoadError(f"{path}: '{key}' is missing")
-    length = content.get("tokenizer_model_max_length") or language.get("max_position_embeddings")
-    return LlavaConfig(language, int(clip_dim), None if length is None else int(length))
+    return LlavaConfig(language, int(clip_dim))
 
 
 def require_same_base(base: LlavaConfig, folder: Path) -> None:

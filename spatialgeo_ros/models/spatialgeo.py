@@ -192,9 +192,9 @@ class SpatialGeoModel(nn.Module):
         """``fusion.prepare_inputs`` with this model's embedding table.
 
         Raises:
-            BadRequestError: Also for a prompt that is longer, with its images, than the model was
-                trained with. Only the option ``max_length`` cuts it off instead, as training does:
-                of a question nothing would be left but its image.
+            BadRequestError: Also for a prompt that is longer, with its images, than the model
+                takes. It is cut off only where the option ``max_length`` asks for that, as training
+                does: of a question nothing would be left but its image.
         """
         prepared = prepare_inputs(
             self.language_model.get_input_embeddings(), input_ids, image_embeds, **options

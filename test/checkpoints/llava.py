@@ -56,7 +56,7 @@ LLAVA_CONFIG: dict[str, Any] = {
     "mm_use_im_patch_token": False,
     "image_aspect_ratio": "pad",
     "tokenizer_padding_side": "right",
-    "tokenizer_model_max_length": 320,
+    "tokenizer_model_max_length": 160,
 }
 VISION: dict[str, Any] = {
     "hidden_size": CLIP_DIM,

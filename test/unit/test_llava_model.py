@@ -261,8 +261,8 @@ def test_prompts_that_cannot_be_served(
         model.prompt_inputs([ids(tokenizer, "How far?")])
     with pytest.raises(BadRequestError, match="no prompt"):
         model.prompt_inputs([])
-    with pytest.raises(BadRequestError, match="with its images, but this model takes 320"):
-        model.prompt_inputs([ids(tokenizer, "How far?", 4)], [*visual, visual[0]])
+    with pytest.raises(BadRequestError, match="with its images, but this model takes 512"):
+        model.prompt_inputs([ids(tokenizer, "How far?", 6)], [*visual, *visual])
 
 
 # Plain LLaVA
