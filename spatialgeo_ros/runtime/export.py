@@ -46,7 +46,9 @@ OPSETS = {"fp32": 20, "fp16": 20, "bf16": 22}
 # Larger models get their weights in a file of their own; protobuf ends at 2 GB.
 EXTERNAL_ABOVE_BYTES = 512 * 2**20
 _METADATA_PREFIX = "spatialgeo_ros."
-_PACKAGES = ("torch", "transformers", "onnxscript")
+# Their versions decide with ours whether an export is current. onnxscript's does not: a machine that
+# only runs exports made elsewhere need not have it.
+_PACKAGES = ("torch", "transformers")
 
 
 def require_exporter() -> tuple[Any, Any]:
@@ -128,7 +130,7 @@ def export_onnx(
         "graph": type(module).__name__,
         "precision": precision,
         "source": source,
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: importlib.metadata.version(name) for name in (*_PACKAGES, "onnxscript")},
         **(metadata or {}),
     }
     graph: Any = program.model
@@ -162,8 +164,8 @@ def ensure_onnx(
     """The export of a network, made now unless an undamaged one of the same source is there.
 
     Arguments and errors as for ``export_onnx``; with ``make`` False a missing or outdated export is
-    a StaleEngineError. The source is weights, shapes, precision, our code
-    and the exporter's versions: after an update of any of them the file is written anew.
+    a StaleEngineError. The source is what ``source_sha256`` hashes: after an update of any of it
+    the file is written anew.
     """
     source = source_sha256(module, precision, dict(dynamic or {}), batch)
     if description_path(Path(path)).exists():
@@ -188,7 +190,7 @@ def source_sha256(
     """Hash of everything that an export depends on.
 
     Weights and their shapes, input shapes, precision, the source files of ours that the network
-    uses, and the versions of the exporting packages.
+    uses, and the versions of PyTorch and transformers.
     """
     digest = hashlib.sha256()
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import sys
@@ -111,7 +112,17 @@ def test_nothing_is_exported_twice(model: OnnxModel, monkeypatch: pytest.MonkeyP
         raise AssertionError("exported again")
 
     monkeypatch.setattr(export_module, "export_onnx", never)
+    # Nor are the exporter's packages needed where it is there.
+    for package in ("onnx", "onnx_ir", "onnxscript"):
+        monkeypatch.setitem(sys.modules, package, None)
+    versions = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: absent(name) or versions(name))
     assert ensure_onnx(Toy(), model.path, dynamic=BATCH) == model
+
+
+def absent(name: str) -> None:
+    if name.startswith("onnx"):
+        raise importlib.metadata.PackageNotFoundError(name)
 
 
 def other_weights(path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
