@@ -46,7 +46,7 @@ OPSETS = {"fp32": 20, "fp16": 20, "bf16": 22}
 # Larger models get their weights in a file of their own; protobuf ends at 2 GB.
 EXTERNAL_ABOVE_BYTES = 512 * 2**20
 _METADATA_PREFIX = "spatialgeo_ros."
-# Their versions decide with ours whether an export is current. onnxscript's does not: a machine that
+# Their versions decide whether an export is current. That of onnxscript does not: a machine that
 # only runs exports made elsewhere need not have it.
 _PACKAGES = ("torch", "transformers")
 
