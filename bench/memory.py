@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory of a profile's networks at full size with random weights, by part.
 
-Without a GPU the bytes are counted on networks without weights: exact for the weights and for the
-keys and values of one image's prompt, silent about working memory. With one, the networks are
-filled, a question's prompt is run, and the peak of each step is what PyTorch says it allocated.
+Without a GPU the bytes are counted on networks without weights: exactly for the weights and for the
+keys and values of one image's prompt; for working memory, what PyTorch would allocate, without the
+workspaces of kernels. With one, the networks are filled, a question's prompt is run, and the peak
+of each step is what PyTorch says it allocated.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from bench.common import machine_line, table
 from bench.full_size import TEXT_TOKENS, FullSize, fill, full_size
+from bench.live_bytes import working_bytes
 from spatialgeo_ros.models.profiles import PRECISIONS, list_profiles, load_profile
 from spatialgeo_ros.models.quantise import QUANTISATIONS, is_quantisable, require_quantisation
 
 GIB = 2**30
+_CACHE = "keys and values of"
 #: What the project wants for SpatialGeo 7B in NF4 with both towers and 1,152 visual tokens.
 GOAL_GIB = 6.5
 
@@ -63,7 +67,7 @@ def count(networks: FullSize, dtype: torch.dtype, quantisation: str) -> dict[str
     if networks.cache_values:
         tokens = networks.visual_tokens + TEXT_TOKENS
         size = networks.cache_values * tokens * dtype.itemsize
-        found[f"keys and values of {networks.visual_tokens:,} + {TEXT_TOKENS} tokens"] = (0, size)
+        found[f"{_CACHE} {networks.visual_tokens:,} + {TEXT_TOKENS} tokens"] = (0, size)
     return found
 
 
@@ -110,6 +114,22 @@ def counted(networks: FullSize, dtype: torch.dtype, quantisation: str) -> str:
     name = str(dtype).removeprefix("torch.")
     header = ["part", "million parameters", f"{name}, GiB"]
     return table(header + [f"{kind}, GiB" for kind in kinds[1:]], rows)
+
+
+def working(networks: FullSize, dtype: torch.dtype, quantisation: str) -> tuple[str, int | None]:
+    """Sentence about working memory, and the most bytes of any step, None where it cannot be told.
+
+    Args:
+        networks: Without weights; unusable afterwards.
+        dtype: Of activations.
+        quantisation: Of the language model.
+    """
+    try:
+        steps = working_bytes(networks, dtype, quantisation)
+    except DataDependentOutputException:
+        return "Working memory: only by running it, its shapes depend on values.", None
+    listed = ", ".join(f"{name} {_gib(size)} GiB" for name, size in steps.items())
+    return f"Beyond the weights at the peak of each step: {listed}.", max(steps.values())
 
 
 def measured(
@@ -176,17 +196,21 @@ def main(argv: list[str] | None = None) -> int:
         profile = load_profile(name)
         dtype = getattr(torch, options.precision or profile.precision)
         networks = full_size(profile)
-        print(f"### {name}\n\nCounted, without working memory:\n")
-        print(counted(networks, dtype, options.quantisation) + "\n")
-        sizes = count(networks, dtype, options.quantisation)
-        total = sum(size for _, size in sizes.values())
-        if name == "spatialgeo_7b" and options.quantisation == "nf4":
-            print(f"{total / GIB:.2f} GiB counted; the goal is {GOAL_GIB} GiB at the peak.\n")
+        kind = options.quantisation if networks.language is not None else "none"
+        print(f"### {name}\n\n{counted(networks, dtype, kind)}\n")
+        sizes = count(networks, dtype, kind)
+        weights = sum(size for part, (_, size) in sizes.items() if not part.startswith(_CACHE))
+        text, most = working(networks, dtype, kind)
+        label = str(dtype).removeprefix("torch.") if kind == "none" else kind
+        print(f"{label}: {text}")
+        if most is not None:
+            print(f"{_gib(weights + most)} GiB at the peak, counted.")
+        if name == "spatialgeo_7b" and kind == "nf4":
+            print(f"The goal is {GOAL_GIB} GiB.")
+        print()
         if torch.cuda.is_available():
             device = torch.device("cuda")
-            kinds = ["none"]
-            if networks.language is not None and options.quantisation != "none":
-                kinds.append(options.quantisation)
+            kinds = ["none"] if kind == "none" else ["none", kind]
             text, peaks = _measured_table(name, dtype, kinds, device)
             print(f"Measured on {torch.cuda.get_device_name(device)}:\n\n{text}\n")
             if len(kinds) == 2:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import torch
 
 from bench import full_size, memory
+from bench.live_bytes import working_bytes
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
 from spatialgeo_ros.models.vggt import VggtConfig
@@ -144,8 +146,39 @@ def test_prefill_leaves_the_counted_keys_and_values(small: None) -> None:
     assert size == networks.cache_values * (networks.visual_tokens + full_size.TEXT_TOKENS)
 
 
+def test_working_memory_is_what_is_alive_at_one_time(small: None) -> None:
+    # One matrix product of known size: input, output and its square at the same time.
+    class Square(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x @ x.T) * 2
+
+    square = Square()
+    networks = full_size.FullSize(
+        {"square": square}, None,
+        lambda device, dtype: (lambda x: [("square", lambda: square(x))])(
+            torch.rand(100, 50, device=device, dtype=dtype)
+        ),
+    )  # fmt: skip
+    found = working_bytes(networks, torch.float32, "none")
+    assert found == {"square": 4 * (100 * 50 + 2 * 100 * 100)}
+
+
+def test_prefill_holds_keys_values_and_one_unpacked_layer(small: None) -> None:
+    profile = load_profile("spatialgeo_7b")
+    plain = working_bytes(full_size.full_size(profile), torch.bfloat16, "none")
+    packed = working_bytes(full_size.full_size(profile), torch.bfloat16, "nf4")
+    networks = full_size.full_size(profile)
+    tokens = networks.visual_tokens + full_size.TEXT_TOKENS
+    cache = 2 * networks.cache_values * tokens
+    assert cache < plain["prefill"] < 8 * cache
+    assert packed["prefill"] - plain["prefill"] == 2 * 64 * 128
+    assert packed["image towers"] == plain["image towers"] > 0
+
+
 def test_table_compares_with_the_unquantised_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert memory.main(["--profile", "spatialgeo_7b"]) == 0
     text = capsys.readouterr().out
     assert "| total | 7,461.00 | 14.522 | 5.571 |" in text
     assert "| of the first column |  | 1 | 0.384 |" in text
+    peak = re.search(r"([\d.]+) GiB at the peak, counted", text)
+    assert peak is not None and 5.6 < float(peak[1]) < memory.GOAL_GIB
