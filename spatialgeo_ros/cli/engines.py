@@ -257,14 +257,25 @@ def _compare(options: argparse.Namespace, cache: EngineCache) -> int:
 
 
 def _prune(options: argparse.Namespace, cache: EngineCache) -> int:
-    keep: Callable[[Manifest], bool] = lambda manifest: not options.all  # noqa: E731
     if options.profile is not None and not options.all:
         keep = _current(options.profile, cache)
+    else:
+        keep = _none if options.all else _every
     deleted = cache.prune(keep)
     for path in deleted:
         print(f"deleted {path}")
     print(f"{len(deleted)} files deleted, {len(cache.entries())} engines left in {cache.folder}")
     return 0
+
+
+def _every(manifest: Manifest) -> bool:
+    del manifest
+    return True
+
+
+def _none(manifest: Manifest) -> bool:
+    del manifest
+    return False
 
 
 def _current(profile_name: str, cache: EngineCache) -> Callable[[Manifest], bool]:

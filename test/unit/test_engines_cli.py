@@ -15,6 +15,7 @@ from spatialgeo_ros.models.encoders import make_encoder
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.perception.loading import load_towers
 from spatialgeo_ros.runtime.engine_cache import EngineCache
+from spatialgeo_ros.runtime.engine_manifest import EngineKey
 from spatialgeo_ros.runtime.gate import Workshop
 from spatialgeo_ros.runtime.select import select_backend
 
@@ -123,3 +124,12 @@ def test_list_of_an_absent_folder_is_empty_and_makes_none(tmp_path: Path, capsys
     assert engines(tmp_path / "none", "list") == 0
     assert capsys.readouterr().out == f"engines in {tmp_path / 'none'}\n"
     assert not (tmp_path / "none").exists()
+
+
+def test_prune_all_deletes_what_is_whole_too(tmp_path: Path, capsys) -> None:
+    key = EngineKey("00" * 32, "tensorrt", "10.3.0", "Orin", "sm_87", "540", "fp16", {})
+    EngineCache(tmp_path / "e").obtain(key, "net", lambda: b"engine")
+    assert engines(tmp_path / "e", "prune") == 0
+    assert "0 files deleted, 1 engines left" in capsys.readouterr().out
+    assert engines(tmp_path / "e", "prune", "--all") == 0
+    assert "2 files deleted, 0 engines left" in capsys.readouterr().out
