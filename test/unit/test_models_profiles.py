@@ -83,6 +83,19 @@ def test_what_a_download_must_bring_has_the_tokenizer_and_configuration(
         assert any("model" in pattern or pattern.endswith(".safetensors") for pattern in names)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_profile_has_a_page_and_the_index_has_its_numbers(
+    name: str, profiles: dict[str, Profile]
+) -> None:
+    rows = (DOCS / "README.md").read_text().splitlines()
+    (row,) = [line for line in rows if line.startswith(f"| [`{name}`](")]
+    page = re.search(r"\((\w+\.md)\)", row)
+    assert page is not None and f"`{name}`" in (DOCS / page[1]).read_text()
+    memory = profiles[name].memory[profiles[name].precision]
+    stated = re.search(r"([\d.]+)(?: / [\d.]+)? GiB", row)
+    assert stated is not None and float(stated[1]) == pytest.approx(memory, rel=0.04)
+
+
 def test_shared_heads_are_in_the_tower(profiles: dict[str, Profile]) -> None:
     profile = profiles["spatialgeo_7b"]
     assert isinstance(profile.geometry, GeometryPart) and isinstance(profile.language, LlavaPart)
