@@ -103,25 +103,26 @@ def read_llava_config(folder: Path) -> LlavaConfig:
             f"{path}: model_type is {content.get('model_type')!r}; a LLaVA-1.5 checkpoint has "
             "'llava' or 'llava_llama'"
         )
-    text = content.get("text_config")
-    converted = isinstance(text, dict)
+    text, vision = content.get("text_config"), content.get("vision_config")
+    source = text if isinstance(text, dict) else content
     for key, allowed in _REQUIRED.items():
-        value = content.get(key)
+        value = source.get(key, content.get(key))
         if value is not None and value not in allowed:
             raise ModelLoadError(
                 f"{path}: '{key}' is {value!r}, but only {' or '.join(map(repr, allowed))} is "
                 "implemented"
             )
-    source = text if isinstance(text, dict) else content
     if source.get("model_type", "llama") not in ("llama", "llava", "llava_llama"):
         raise ModelLoadError(f"{path}: its language model is no LLaMA: {source['model_type']!r}")
     language = {key: source[key] for key in _LANGUAGE_SETTINGS if source.get(key) is not None}
-    vision = content.get("vision_config") if converted else {"hidden_size": None}
-    clip_dim = content.get("mm_hidden_size") or (vision or {}).get("hidden_size")
-    for key, value in (("vocab_size", language.get("vocab_size")), ("mm_hidden_size", clip_dim)):
-        if not isinstance(value, int):
-            raise ModelLoadError(f"{path}: '{key}' is missing")
-    return LlavaConfig(language, int(clip_dim))
+    clip_dim = content.get("mm_hidden_size")
+    if isinstance(vision, dict):  # of transformers' family
+        clip_dim = vision.get("hidden_size")
+    if not isinstance(clip_dim, int):
+        raise ModelLoadError(f"{path}: 'mm_hidden_size', the width of CLIP, is missing")
+    if not isinstance(language.get("vocab_size"), int):
+        raise ModelLoadError(f"{path}: 'vocab_size' is missing")
+    return LlavaConfig(language, clip_dim)
 
 
 def require_same_base(base: LlavaConfig, folder: Path) -> None:
@@ -133,7 +134,8 @@ def require_same_base(base: LlavaConfig, folder: Path) -> None:
     if not (folder / "config.json").is_file():
         return
     other = read_llava_config(folder)
-    for key in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size"):
+    # Not the vocabulary: transformers' conversion pads it, which concerns no adapter.
+    for key in ("hidden_size", "num_hidden_layers", "intermediate_size"):
         ours, theirs = base.language.get(key), other.language.get(key)
         if ours is not None and theirs is not None and ours != theirs:
             raise ModelLoadError(

@@ -128,6 +128,16 @@ def test_merged_update_is_rounded_once(files: Files) -> None:
     assert (merged - weight.double()).abs().max() > 0.05
 
 
+def test_rank_stabilised_updates_have_their_own_scale(own: Files) -> None:
+    rewrite(own.stage2 / "adapter_config.json", lambda c: c.update(use_rslora=True))
+    name = "model.layers.0.mlp.gate_proj"
+    lora = lora_state(30)
+    a, b = (lora[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
+    weight = language_state()[f"{name}.weight"].float() + ALPHA / RANK**0.5 * (b @ a)
+    merged = load(own).language_model.get_parameter(f"{name}.weight")
+    assert torch.equal(merged, weight.half().float())
+
+
 @pytest.mark.parametrize("safe", [True, False])
 def test_merged_checkpoint_equals_base_with_adapter(own: Files, safe: bool) -> None:
     adapter = write_spatialgeo_stage2(own.stage2.parent / "again", safe=safe)
@@ -330,9 +340,17 @@ DAMAGE: dict[str, tuple[Callable[[Files], Any], str]] = {
         lambda f: rewrite(f.base / "config.json", lambda c: c.update(image_aspect_ratio="anyres")),
         "'image_aspect_ratio' is 'anyres', but only 'pad' or 'square' is implemented",
     ),
+    "tied": (
+        lambda f: rewrite(f.base / "config.json", lambda c: c.update(tie_word_embeddings=True)),
+        "'tie_word_embeddings' is True, but only False",
+    ),
     "no sizes": (
         lambda f: rewrite(f.base / "config.json", lambda c: c.pop("mm_hidden_size")),
-        "'mm_hidden_size' is missing",
+        "'mm_hidden_size', the width of CLIP, is missing",
+    ),
+    "no vocabulary": (
+        lambda f: rewrite(f.base / "config.json", lambda c: c.pop("vocab_size")),
+        "'vocab_size' is missing",
     ),
     "adapter folder": (lambda f: setattr(f, "stage2", f.base / "no"), "adapter folder .*no does"),
     "no adapter in it": (
