@@ -52,9 +52,6 @@ def add_parser(commands: Any) -> None:
         help="of matrices; 8 bits halve the memory (fp8: since SM89); default: what the profile "
         "says",
     )  # fmt: skip
-    build.add_argument(
-        "--workspace", type=int, metavar="MB", help="most scratch memory of a layer while building"
-    )
     actions.add_parser("list", help="the engines that are there, each file verified").add_argument(
         "--folder", type=Path, help=_FOLDER_HELP
     )
@@ -140,7 +137,6 @@ def _build(options: argparse.Namespace, cache: EngineCache) -> int:
     from spatialgeo_ros.runtime.backend import BackendUnavailableError
     from spatialgeo_ros.runtime.candidates import obtain_engine
     from spatialgeo_ros.runtime.select import select_backend
-    from spatialgeo_ros.runtime.tensorrt_build import BuildOptions
     from spatialgeo_ros.runtime.tensorrt_module import Device, find_tensorrt
 
     trt = None
@@ -151,7 +147,6 @@ def _build(options: argparse.Namespace, cache: EngineCache) -> int:
         for target in options.target:
             trt.check_target(target)
     _, shop, encoders = _encoders(options, cache)
-    shop = replace(shop, options=BuildOptions(workspace_mb=options.workspace))
     policy = "next_backend" if options.backend == "auto" else "fail"
     for encoder in encoders:
         if trt is None:

@@ -15,6 +15,7 @@ from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph, TowerGrap
 from spatialgeo_ros.runtime.backend import OnnxModel
 from spatialgeo_ros.runtime.export import ensure_onnx
 from spatialgeo_ros.runtime.gate import Encoder
+from spatialgeo_ros.runtime.tensorrt_build import BuildOptions
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
 from spatialgeo_ros.runtime.weight_quantisation import ensure_quantised
 
@@ -69,4 +70,5 @@ def make_encoder(
         precision=settings.precision,
         tolerances=settings.tolerances,
         derive=derive,
+        options=BuildOptions(workspace_mb=settings.workspace_mb),
     )

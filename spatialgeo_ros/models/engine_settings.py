@@ -22,6 +22,8 @@ class EngineSettings:
         precision: Of engines on a GPU ("fp32", "fp16", "bf16"); a CPU computes in fp32.
         weights: Of the matrices in these engines: "native" (of the precision), "int8", or "fp8" for
             GPUs since SM89.
+        workspace_mb: Most scratch memory of a layer, MB, for GPUs with little; None leaves it to
+            TensorRT.
         tolerances: Precision -> pattern of an output's name -> tolerance. Outputs that are not
             named have the defaults of ``runtime/comparison.py``.
     """
@@ -29,6 +31,7 @@ class EngineSettings:
     precision: str = "fp16"
     weights: str = "native"
     tolerances: Mapping[str, Mapping[str, Tolerance]] = field(default_factory=dict)
+    workspace_mb: int | None = None
 
 
 def read_engine_settings(section: Section | None) -> EngineSettings:
@@ -52,6 +55,7 @@ def read_engine_settings(section: Section | None) -> EngineSettings:
         raise ModelLoadError(
             f"{section.path}: 'engines.weights' must be one of {', '.join(WEIGHT_TYPES)}"
         )
+    workspace = section.positive("workspace_mb", int) if section.has("workspace_mb") else None
     tolerances: dict[str, dict[str, Tolerance]] = {}
     if (stated := section.section("tolerances")) is not None:
         for name in PRECISIONS:
@@ -62,7 +66,7 @@ def read_engine_settings(section: Section | None) -> EngineSettings:
                 outputs.finish()
         stated.finish()
     section.finish()
-    return EngineSettings(precision, weights, tolerances)
+    return EngineSettings(precision, weights, tolerances, workspace)
 
 
 def _tolerance(outputs: Section, name: str) -> Tolerance:

@@ -63,7 +63,7 @@ def obtain_engine(
         ModelLoadError: Building fails.
     """
     model = _exported(encoder, encoder.precision, shop, trt.kind)
-    key = engine_key(trt, model, target, shop.options)
+    key = engine_key(trt, model, target, encoder.options)
     if not shop.build:
         try:
             if refused:
@@ -75,7 +75,7 @@ def obtain_engine(
     def build() -> memoryview:
         timing = shop.cache.timing_cache(key)
         return build_engine(
-            trt, model, target, shop.options, progress=shop.progress, timing_cache=timing
+            trt, model, target, encoder.options, progress=shop.progress, timing_cache=timing
         )
 
     return model, key, *shop.cache.obtain(key, encoder.name, build, refused=refused)

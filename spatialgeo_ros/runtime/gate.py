@@ -47,6 +47,7 @@ class Encoder:
         tolerances: Of the profile, by precision and output's name; outputs that it does not name
             have the defaults of the precision.
         derive: What people rely on (points, mask, scale), from the outputs; compared as well.
+        options: Of the builder of engines.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Encoder:
     precision: str = "fp16"
     tolerances: Mapping[str, Tolerances] = field(default_factory=dict)
     derive: Derive | None = None
+    options: BuildOptions = BuildOptions()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Workshop:
         cache: Engines on disk.
         device: Where backends run.
         build: Build an engine that is not there; False: say which command builds it.
-        options: Of the builder.
         progress: Told what is being built and how far it is.
         profile: Of the models, for the command in messages.
         recheck: Run the whole gate also where it was passed before.
@@ -75,7 +76,6 @@ class Workshop:
     cache: EngineCache
     device: torch.device
     build: bool = True
-    options: BuildOptions = field(default_factory=BuildOptions)
     progress: Progress | None = None
     profile: str = "NAME"
     recheck: bool = False

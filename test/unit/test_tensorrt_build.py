@@ -151,9 +151,8 @@ def test_a_missing_engine_names_the_command_where_building_is_not_wanted(
 def test_builder_flags_are_part_of_the_key(rtx: TensorRT, small, tmp_path: Path) -> None:
     encoder = Encoder("small", lambda precision: small, lambda: None)  # type: ignore[arg-type,return-value]
     first = obtain_engine(rtx, encoder, Device("sm_86"), shop(tmp_path))
-    second = obtain_engine(
-        rtx, encoder, Device("sm_86"), shop(tmp_path, options=BuildOptions(tf32=True))
-    )
+    other = replace(encoder, options=BuildOptions(tf32=True))
+    second = obtain_engine(rtx, other, Device("sm_86"), shop(tmp_path))
     assert first[-1]
     assert second[-1]
     assert first[1].differences(second[1]) == ["flags"]

@@ -169,6 +169,7 @@ def test_settings_of_a_profile_are_read() -> None:
             {
                 "precision": "bf16",
                 "weights": "int8",
+                "workspace_mb": 1000,
                 "tolerances": {"bf16": {"layer_*": {"relative": 0.1, "per": "vector"},
                                         "mask": {"absolute": 1, "share": 0.9}}},
             }
@@ -183,6 +184,7 @@ def test_settings_of_a_profile_are_read() -> None:
                 "mask": Tolerance(absolute=1.0, share=0.9),
             }
         },
+        1000,
     )
 
 
@@ -190,6 +192,7 @@ def test_settings_of_a_profile_are_read() -> None:
     ("content", "says"),
     [
         ({"precision": "fp64"}, "'engines.precision' must be one of fp32, fp16, bf16"),
+        ({"workspace_mb": 0}, "'engines.workspace_mb' must be positive"),
         ({"weights": "int4"}, "'engines.weights' must be one of native, int8, fp8"),
         ({"tolerances": {"fp64": {}}}, "'engines.tolerances.fp64' is not a known setting"),
         ({"tolerances": {"fp16": {"points": {}}}}, "'engines.tolerances.fp16.points'"),
