@@ -97,7 +97,11 @@ class FrameTowers:
         found: list[nn.Module | None] = [self._geometry, self._clip]
         if self._part is None or not self._part.shared:  # else it is inside the geometry network
             found.append(self._backbone)
-        return tuple(module for module in found if module is not None)
+        return tuple(
+            module
+            for module in found
+            if module is not None and next(module.parameters()).device.type != "meta"
+        )
 
     def graphs(self, image_size: tuple[int, int]) -> dict[str, Graph]:
         """The networks as graphs that another backend than PyTorch can run, by name.
@@ -128,6 +132,11 @@ class FrameTowers:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""
         plan = None if isinstance(graph, SemanticGraph) else graph.plan
         self._compiled[name] = Compiled(backend, plan)
+        if self.image.mode == "square":
+            # Every image has the compiled size, so PyTorch's copy of the weights is never run
+            # again; on a robot's shared memory it would cost as much as the engine.
+            for network in graph.children():
+                network.to("meta")
 
     def close(self) -> None:
         """Let the networks go."""

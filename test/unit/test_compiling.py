@@ -132,3 +132,14 @@ def test_another_aspect_than_the_compiled_one_runs_in_pytorch_and_says_so(
     assert "120x60 run in PyTorch" in reason
     networks.depth(make_view(2))
     assert networks.describe()["degraded"] == ()
+
+
+def test_weights_are_not_kept_twice(load: Callable[..., ProfileNetworks]) -> None:
+    reference, other = load("spatialgeo_7b", "torch"), load("spatialgeo_7b", "onnxruntime")
+    language = sum(
+        parameter.numel() * parameter.element_size()
+        for module in other._speaker.modules()  # type: ignore[union-attr]
+        for parameter in module.parameters()
+    )
+    assert other.describe()["model_bytes"] == pytest.approx(language, rel=0.01)
+    assert reference.describe()["model_bytes"] > 1.1 * language
