@@ -99,7 +99,7 @@ class ClipVisionTower(nn.Module):
         if self.grid is not None:
             embeddings.position_embedding = nn.Embedding(1 + self.grid[0] * self.grid[1], self.dim)
             nn.init.normal_(embeddings.position_embedding.weight, std=config.initializer_range)
-        self.image_size = int(config.image_size)
+        self.image_size = int(arguments.get("image_size", 224))  # transformers' default
         self.reset_constants()
 
     def reset_constants(self) -> None:
@@ -109,7 +109,8 @@ class ClipVisionTower(nn.Module):
         for name, values in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)):
             constant = torch.tensor(values, device=device).view(1, 3, 1, 1)
             self.register_buffer(name, constant, persistent=False)
-        embeddings.position_ids = torch.arange(embeddings.num_positions, device=device)[None]
+        positions = torch.arange(embeddings.num_positions, device=device)[None]
+        embeddings.register_buffer("position_ids", positions, persistent=False)
 
     def normalise(self, image: Tensor) -> Tensor:
         """RGB ``[B, 3, H, W]`` in [0, 1] to CLIP's mean and standard deviation."""
