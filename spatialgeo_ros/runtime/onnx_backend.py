@@ -69,7 +69,8 @@ class OnnxRuntimeBackend:
     """One exported network in an ONNX Runtime session; implements ``runtime.backend.Backend``.
 
     Inputs are read where torch has them and outputs are written into new torch tensors: on the CPU
-    and on a GPU alike nothing is copied. On a GPU the session works on torch's current stream.
+    and on a GPU alike nothing is copied. On a GPU the session has a stream of its own: torch's is
+    waited for before, and the session's has finished when ``run`` returns.
 
     Args:
         model: Exported network.
@@ -124,9 +125,7 @@ class OnnxRuntimeBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         chosen: list[Any] = [PROVIDERS[provider]]
         if provider != "cpu":
-            stream = torch.cuda.current_stream(self.device).cuda_stream
-            own = {"device_id": str(self.device.index), "user_compute_stream": str(stream)}
-            chosen = [(PROVIDERS[provider], own)]
+            chosen = [(PROVIDERS[provider], {"device_id": str(self.device.index)})]
         try:
             return onnxruntime.InferenceSession(
                 str(self._model.path), sess_options=options, providers=chosen
@@ -176,6 +175,8 @@ class OnnxRuntimeBackend:
             shape = [side if isinstance(side, int) else axes[side] for side in spec.shape]
             results[spec.name] = torch.empty(shape, dtype=spec.dtype, device=self.device)
             self._bind(binding.bind_output, spec.name, results[spec.name])
+        if self.device.type == "cuda":  # also whatever still uses the outputs' memory
+            torch.cuda.current_stream(self.device).synchronize()
         self._session.run_with_iobinding(binding)
         return results
 
