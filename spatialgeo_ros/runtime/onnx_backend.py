@@ -127,7 +127,7 @@ class OnnxRuntimeBackend:
         if provider != "cpu":
             chosen = [(PROVIDERS[provider], {"device_id": str(self.device.index)})]
         try:
-            return onnxruntime.InferenceSession(
+            session = onnxruntime.InferenceSession(
                 str(self._model.path), sess_options=options, providers=chosen
             )
         # ONNX Runtime's exceptions have no public base class but Exception.
@@ -137,6 +137,13 @@ class OnnxRuntimeBackend:
                 f"ONNX Runtime cannot load {self._model.path} with {provider} in "
                 f"{self._model.precision}: {reason}"
             ) from error
+        # Where a provider's libraries cannot be loaded, ONNX Runtime goes on with the CPU.
+        if PROVIDERS[provider] not in session.get_providers():
+            raise BackendUnavailableError(
+                f"ONNX Runtime {self._version} could not start {PROVIDERS[provider]}: its CUDA and "
+                "cuDNN libraries are missing or of another version than onnxruntime-gpu needs"
+            )
+        return session
 
     def _check_specs(self) -> None:
         session = self._session

@@ -312,3 +312,17 @@ def test_absent_provider_is_named(model: OnnxModel) -> None:
         OnnxRuntimeBackend(model, provider="cuda")
     with pytest.raises(ValueError, match="unknown provider"):
         OnnxRuntimeBackend(model, provider="dml")
+
+
+def test_a_provider_that_did_not_start_is_no_cpu_in_disguise(
+    model: OnnxModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path: str, sess_options: object, providers: object) -> None:
+            super().__init__(path, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    with pytest.raises(BackendUnavailableError, match="could not start CUDAExecutionProvider"):
+        OnnxRuntimeBackend(model, provider="cuda", device="meta")
