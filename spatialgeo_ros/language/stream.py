@@ -289,7 +289,7 @@ class _Run:
                 break
             output = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
             logits = output.logits[0, -1].float()
-            penalised = _penalise(logits, self.seen, self.sampling.repetition_penalty)
+            penalised = penalise(logits, self.seen, self.sampling.repetition_penalty)
             token = choose_token(penalised, self.sampling, self.generator)
             self.ids.append(token)
             self.seen.add(token)
@@ -312,7 +312,8 @@ class _Run:
             self.on_token(piece)
 
 
-def _penalise(logits: Tensor, seen: Collection[int], penalty: float) -> Tensor:
+def penalise(logits: Tensor, seen: Collection[int], penalty: float) -> Tensor:
+    """Logits [V] with the repetition penalty on the tokens ``seen``; see :class:`Sampling`."""
     if penalty == 1 or not seen:
         return logits
     index = torch.tensor(sorted(seen), device=logits.device)

@@ -148,7 +148,11 @@ def random_state(config: dict[str, Any], version: str = "1.1", seed: int = 0) ->
         noise = torch.randn(shape, generator=generator)
         if len(shape) > 1:
             # Queries and keys large enough that attention picks some of the many visual tokens.
-            gain = 4 if name.startswith("model.layers") and ("q_proj" in name or "k_proj" in name) else 1
+            gain = (
+                4
+                if name.startswith("model.layers") and ("q_proj" in name or "k_proj" in name)
+                else 1
+            )
             state[name] = gain * noise * noise[0].numel() ** -0.5
         else:
             state[name] = noise * 0.1 + float(name.endswith(("norm.weight", "layernorm.weight")))

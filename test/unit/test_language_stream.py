@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from spatialgeo_ros.language.incremental import IncrementalText
 from spatialgeo_ros.language.stream import (
@@ -16,6 +17,7 @@ from spatialgeo_ros.language.stream import (
     Sampling,
     choose_token,
     generate,
+    penalise,
 )
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer, build_nano_tokenizer
 
@@ -275,6 +277,10 @@ def test_repetition_penalty_equals_transformers(model, tokenizer) -> None:
         assert list(found.ids) == expected[0, 7:].tolist()
         answers.add(found.ids)
     assert len(answers) > 2
+    logits = torch.randn(1, 50, generator=torch.Generator().manual_seed(0))
+    expected = RepetitionPenaltyLogitsProcessor(1.3)(ids, logits)[0]
+    assert (logits[0, ids[0]] < 0).any()
+    assert torch.equal(penalise(logits[0], set(ids[0].tolist()), 1.3), expected)
     with pytest.raises(ValueError, match="repetition_penalty"):
         Sampling(repetition_penalty=0.0)
 
