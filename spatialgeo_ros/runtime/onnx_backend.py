@@ -125,7 +125,9 @@ class OnnxRuntimeBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         chosen: list[Any] = [PROVIDERS[provider]]
         if provider != "cpu":
-            chosen = [(PROVIDERS[provider], {"device_id": str(self.device.index)})]
+            # What TensorRT does not take is CUDA's.
+            kinds = ("tensorrt", "cuda") if provider == "tensorrt" else (provider,)
+            chosen = [(PROVIDERS[kind], {"device_id": str(self.device.index)}) for kind in kinds]
         try:
             session = onnxruntime.InferenceSession(
                 str(self._model.path), sess_options=options, providers=chosen

@@ -23,7 +23,9 @@ from spatialgeo_ros.runtime.backend import (
 class TorchBackend:
     """One network in eager PyTorch; implements ``runtime.backend.Backend``.
 
-    The first axis of every tensor is "batch" and may have any size.
+    The first axis of every tensor is "batch" and may have any size. There is no ``torch.compile``:
+    on the CPU it made the nano encoders 1.1 and 1.3 times faster, ONNX Runtime 2 times, and it
+    needs a C++ compiler and most of a minute at every first start.
 
     Args:
         module: An ``Exportable`` in evaluation mode, on its device and in its precision; it is
