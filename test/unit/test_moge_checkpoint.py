@@ -27,9 +27,11 @@ from checkpoints.moge import (
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models import moge_configs
 from spatialgeo_ros.models.backbones import build_backbone
+from spatialgeo_ros.models.loading import load_geometry
 from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge1 import MoGe1
 from spatialgeo_ros.models.moge_checkpoint import build_moge, load_moge
+from spatialgeo_ros.models.profiles import GeometryPart, WeightFile
 
 IMAGE = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(5))
 
@@ -259,3 +261,24 @@ def test_official_names_survive_the_split_of_query_key_value() -> None:
     for index, part in enumerate("qkv"):
         rows = fused[index * width : (index + 1) * width]
         assert torch.equal(attention.get_submodule(f"{part}_proj").weight, rows)
+
+
+def part(kind: str, path: Path | None) -> GeometryPart:
+    weights = None if path is None else WeightFile(path)
+    return GeometryPart(kind, None, None, 0.1, True, weights, shared=path is None)
+
+
+@pytest.mark.parametrize(("kind", "write"), [("moge1", write_moge1), ("moge2", write_moge2)])
+def test_profiles_take_the_configuration_from_the_file(
+    tmp_path: Path, kind: str, write: Callable[..., Path]
+) -> None:
+    path = write(tmp_path)
+    found, expected = load_geometry(part(kind, path)).infer(IMAGE), load_moge(path).infer(IMAGE)
+    torch.testing.assert_close(found["depth"], expected["depth"], rtol=1e-4, atol=1e-4)
+
+
+def test_profiles_name_the_other_network(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match="model.pt holds MoGe2, but the profile says moge1"):
+        load_geometry(part("moge1", write_moge2(tmp_path)))
+    with pytest.raises(ModelLoadError, match="shares the language model's tower"):
+        load_geometry(part("moge1", None))
