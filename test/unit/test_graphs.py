@@ -39,11 +39,12 @@ TINY = {"embed_dim": 40, "depth": 4, "num_heads": 4, "patch_size": 14, "img_size
 FEATURES, MASK = 3e-5, 1e-4
 
 
-def moge2(widths: tuple[int, ...] = (16, 12, 8)) -> MoGe2:
+def moge2() -> MoGe2:
     """Every part that official checkpoints have, in small: replicate padding, normals, bilinear."""
+    widths = (16, 12, 8)
     stack = {
         "dim_res_blocks": widths,
-        "num_res_blocks": [1] * len(widths),
+        "num_res_blocks": [0, 1, 0],
         "resamplers": ["conv_transpose", "bilinear"],
     }
     head = {**stack, "dim_in": widths}
