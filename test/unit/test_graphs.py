@@ -26,7 +26,7 @@ from spatialgeo_ros.models.moge import MoGe2
 from spatialgeo_ros.models.moge1 import MoGe1
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.runtime.backend import AxisRange, OnnxModel
-from spatialgeo_ros.runtime.export import export_onnx
+from spatialgeo_ros.runtime.export import export_onnx, source_sha256
 from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
 
@@ -249,3 +249,15 @@ def test_plan_refuses_what_the_graph_was_not_made_for(
     plan = GeometryPlan(grid=(6, 8), patch_size=14, aspect=128 / 96, remap="exp")
     with pytest.raises(ValueError, match=text):
         call(plan)
+
+
+@pytest.mark.parametrize("file", ["backbones.py", "moge_geometry.py", "conv_stack.py", "export.py"])
+def test_an_edit_of_the_code_behind_a_graph_makes_its_exports_stale(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = GeometryGraph(moge2(), 20, (100, 130))
+    before = source_sha256(graph, "fp32")
+    assert source_sha256(graph, "fp32") == before
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"\n" * (path.name == file))
+    assert source_sha256(graph, "fp32") != before
