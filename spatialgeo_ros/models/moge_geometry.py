@@ -128,7 +128,8 @@ def recover_focal_shift(
 
     Args:
         points: ``[B, H, W, 3]`` affine points.
-        mask: ``[B, H, W]`` bool of pixels to use, all by default.
+        mask: ``[B, H, W]`` bool of pixels to use, all by default; points that are not finite
+            never count.
         focal: ``[B]`` known focal lengths relative to the half diagonal (``focal_from_fx``); NaN
             where an image's is unknown.
         solver: "fast" solves the batch at once on the points' device; "scipy" calls MoGe's own
@@ -154,10 +155,9 @@ def recover_focal_shift(
     ).reshape(-1, 2)
     index = (rows[:, None] * width + columns).flatten()
     sampled = points.detach().flatten(1, 2).index_select(1, index).float()
-    if mask is None:
-        keep = torch.ones_like(sampled[..., 0], dtype=torch.bool)
-    else:
-        keep = mask.flatten(1).index_select(1, index)
+    keep = torch.isfinite(sampled).all(dim=-1)  # half precision can overflow far away
+    if mask is not None:
+        keep &= mask.flatten(1).index_select(1, index)
     if solver == "fast":
         return solve_focal_shift_batch(sampled, uv, keep, focal)
     if solver != "scipy":

@@ -104,6 +104,7 @@ def test_values_outside_the_mask_do_not_count(solver: Solver) -> None:
     points[0, :20] = torch.nan
     points[0, 0] = torch.inf
     assert torch.equal(torch.stack(recover_focal_shift(points, mask, solver=solver)), expected)
+    assert torch.equal(torch.stack(recover_focal_shift(points, solver=solver)), expected)
 
 
 def test_all_points_in_one_place_give_finite_numbers() -> None:
