@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A user's way with a shipped profile: download, verify, ask; with tiny checkpoints on a local Hub."""
+"""A user's way with a shipped profile: download from a local Hub, verify, ask; tiny checkpoints."""
 
 from __future__ import annotations
 
