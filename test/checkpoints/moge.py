@@ -91,8 +91,9 @@ def random_moge(
 def _aim(state: dict[str, Tensor]) -> None:
     """Make most pixels valid, and points lie one to three units away near their pixels' rays.
 
-    MoGe-2's metric scale is near one. Both networks see the view-plane coordinates at their finest level; a few weights carry them to
-    the output, so that there is a focal length (about 1.2 half diagonals) to be found.
+    MoGe-2's metric scale is near one. Both networks see the view-plane coordinates at their finest
+    level; a few weights carry them to the output, so that there is a focal length (about 1.2 half
+    diagonals) to be found.
     """
     for name, value in (
         ("head.output_block.0.2.bias", (0.0, 0.0, 0.7)),
