@@ -188,7 +188,7 @@ def measure_case(case: Case, folder: Path, seconds: float) -> tuple[list[list[st
         rows.append([case.name, name, str(result.wall), cpu, faster, goal])
     for backend in running.values():
         backend.close()
-    return rows, [f"{case.name}: no {kind}: {reason}." for kind, reason in missing.items()]
+    return rows, [f"No {kind}: {reason}." for kind, reason in missing.items()]
 
 
 def main() -> None:
@@ -215,11 +215,11 @@ def main() -> None:
             seconds = 1.0 if options.quick else 20.0
             found, missing = measure_case(case, Path(folder), seconds)
             rows += found
-            notes += missing
+            notes += [note for note in missing if note not in notes]
     report(
         "Image encoders on each backend",
         [
-            f"{options.threads} threads on the CPU, one image per call, medians and quartiles of "
+            f"CPU threads: {options.threads}. One image per call; medians and quartiles of "
             "backends that take turns; the ratio is that of calls in the same turn, wall time. "
             f"Wanted: {GOAL}x."
         ],
