@@ -28,8 +28,8 @@ from spatialgeo_ros.models.encoders import make_encoder
 from spatialgeo_ros.models.engine_settings import EngineSettings
 from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph, TowerGraph
 from spatialgeo_ros.models.loading import load_clip, load_geometry
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge_checkpoint import build_moge
+from spatialgeo_ros.models.moge.checkpoint import build_moge
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.engine_cache import EngineCache

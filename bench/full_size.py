@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spatialgeo_ros.models import moge_configs
 from spatialgeo_ros.models.clip import Clip, ClipVisionTower
+from spatialgeo_ros.models.files.weights import tensor_shape
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_checkpoint import build_moge
+from spatialgeo_ros.models.moge import configs as moge_configs
+from spatialgeo_ros.models.moge.checkpoint import build_moge
+from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.profiles import GeometryPart, LanguagePart, LlavaPart, Profile
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.vggt import Vggt, VggtConfig
-from spatialgeo_ros.models.weights import tensor_shape
 
 CLIP_L_336 = {
     "hidden_size": 1024,

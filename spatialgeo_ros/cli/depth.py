@@ -29,7 +29,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.runtime.files import write_atomically
 
 if TYPE_CHECKING:
-    from spatialgeo_ros.models.moge_base import MoGe
+    from spatialgeo_ros.models.moge.base import MoGe
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 
@@ -121,7 +121,7 @@ def _predict(
     import torch
 
     from spatialgeo_ros.models.loading import choose_device
-    from spatialgeo_ros.models.moge_geometry import floor_prior, focal_from_fx
+    from spatialgeo_ros.models.moge.geometry import floor_prior, focal_from_fx
     from spatialgeo_ros.perception.results import Mount
 
     height, width = image.shape[:2]
@@ -183,7 +183,7 @@ def _load(name: str) -> tuple[MoGe, int | None, bool, bool]:
         whether it takes a camera prior.
     """
     from spatialgeo_ros.models.loading import load_geometry
-    from spatialgeo_ros.models.moge_checkpoint import load_moge
+    from spatialgeo_ros.models.moge.checkpoint import load_moge
     from spatialgeo_ros.models.profiles import load_profile
 
     if Path(name).suffix in _WEIGHTS:

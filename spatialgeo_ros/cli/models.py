@@ -62,7 +62,7 @@ def _installed(profile: Any) -> str:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from spatialgeo_ros.models.download import download
+    from spatialgeo_ros.models.files.download import download
     from spatialgeo_ros.models.profiles import load_profile
 
     profile = load_profile(options.profile)
@@ -77,7 +77,7 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from spatialgeo_ros.models.download import verify
+    from spatialgeo_ros.models.files.download import verify
     from spatialgeo_ros.models.profiles import load_profile
 
     bad = 0

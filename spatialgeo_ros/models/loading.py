@@ -12,9 +12,10 @@ from torch import nn
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_checkpoint import load_moge
+from spatialgeo_ros.models.files.weights import load_into, read_weights, tensor_shape
+from spatialgeo_ros.models.moge.checkpoint import load_moge
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LanguagePart,
@@ -24,7 +25,6 @@ from spatialgeo_ros.models.profiles import (
 )
 from spatialgeo_ros.models.quantise import quantise
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.models.weights import load_into, read_weights, tensor_shape
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.sources import Checkpoint, HubFile, WeightFile
+from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.runtime.resources import find_resource
 
 PROFILE_FOLDER = "config/models"

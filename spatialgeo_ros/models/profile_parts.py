@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatialgeo_ros.models.sources import Checkpoint, WeightFile
+from spatialgeo_ros.models.files.sources import Checkpoint, WeightFile
 
 # Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
 QUANTISATIONS = ("none", "nf4", "int8")

@@ -16,7 +16,9 @@ import yaml
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
-from spatialgeo_ros.models.moge import NANO_CONFIG
+from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
+from spatialgeo_ros.models.files.store import hash_of
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
 from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section
 from spatialgeo_ros.models.profile_parts import (
     IMAGE_MODES,
@@ -30,9 +32,7 @@ from spatialgeo_ros.models.profile_parts import (
     SemanticPart,
     SpatialMllmPart,
 )
-from spatialgeo_ros.models.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
-from spatialgeo_ros.models.store import hash_of
 from spatialgeo_ros.runtime.resources import find_resource
 
 __all__ = [

@@ -27,8 +27,8 @@ from spatialgeo_ros.models.fusion import (
     prepare_inputs,
     visual_tokens,
 )
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.packing import packed_attention_mask, packed_position_ids
 
 NANO_LANGUAGE_CONFIG: dict[str, Any] = {

@@ -13,16 +13,16 @@ from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.language.tokenizer import load_tokenizer
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import Clip, ClipVisionTower
-from spatialgeo_ros.models.llava_checkpoint import load_llava
-from spatialgeo_ros.models.llava_towers import load_clip_vision, load_moge_tower
+from spatialgeo_ros.models.llava.checkpoint import load_llava
+from spatialgeo_ros.models.llava.towers import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.loading import (
     choose_device,
     load_clip,
     load_geometry,
     load_language,
 )
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     ImageInput,

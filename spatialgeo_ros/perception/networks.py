@@ -18,9 +18,9 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError, NoLanguageModelError
 from spatialgeo_ros.models.clip import Clip
+from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
-from spatialgeo_ros.models.weights import weight_bytes
 from spatialgeo_ros.perception.compiling import Running
 from spatialgeo_ros.perception.results import MonocularDepth, Mount, Question, View
 from spatialgeo_ros.perception.speaking import NanoSpeaker, Speaker

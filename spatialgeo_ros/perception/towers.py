@@ -19,10 +19,10 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_base import MoGe
-from spatialgeo_ros.models.moge_geometry import floor_prior
+from spatialgeo_ros.models.moge.base import MoGe
+from spatialgeo_ros.models.moge.geometry import floor_prior
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.preprocess import Letterbox, image_tensor, spatialgeo_pixels
 from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.perception.results import MonocularDepth, View

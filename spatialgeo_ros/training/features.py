@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.models.clip import Clip
-from spatialgeo_ros.models.moge import MoGe2
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.training.data import (
     GRID_COLUMNS,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.training.data import FrameStore, GeometryBatch, geometry_batch
 from spatialgeo_ros.training.loop import Schedule, train
 

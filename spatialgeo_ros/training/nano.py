@@ -20,12 +20,12 @@ import torch
 
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer, build_nano_tokenizer
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
-from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.files.weights import save_weights
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.spatialgeo import (
     NANO_ADAPTER_CONFIG,
     NANO_LANGUAGE_CONFIG,
 )
-from spatialgeo_ros.models.weights import save_weights
 from spatialgeo_ros.training.contrastive import CAPTION_WORDS, train_contrastive
 from spatialgeo_ros.training.data import FrameStore
 from spatialgeo_ros.training.features import (

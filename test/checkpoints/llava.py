@@ -400,7 +400,7 @@ def write_tower(path: Path, seed: int = 0, *, heads: bool = False) -> Path:
     if not heads:
         torch.save(backbone, path)
         return path
-    from spatialgeo_ros.models.moge_checkpoint import build_moge
+    from spatialgeo_ros.models.moge.checkpoint import build_moge
 
     sizes = {"embed_dim": MOGE_DIM, "depth": MOGE_DEPTH, "num_heads": 1, "img_size": 70}
     with torch.device("meta"):

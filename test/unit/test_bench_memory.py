@@ -12,10 +12,10 @@ import torch
 
 from bench import full_size, memory
 from bench.live_bytes import working_bytes
+from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
 from spatialgeo_ros.models.vggt import VggtConfig
-from spatialgeo_ros.models.weights import weight_bytes
 
 GIB = 2**30
 CPU = torch.device("cpu")

@@ -22,8 +22,8 @@ from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import Clip, ClipVisionTower
 from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
 from spatialgeo_ros.models.loading import load_clip, load_geometry
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.runtime.backend import AxisRange, OnnxModel
 from spatialgeo_ros.runtime.export import export_onnx, source_sha256

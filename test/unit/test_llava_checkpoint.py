@@ -40,9 +40,9 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.backbones import Dinov2Backbone
-from spatialgeo_ros.models.llava_checkpoint import load_llava
-from spatialgeo_ros.models.llava_layouts import read_llava_config, strip_peft
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.llava.checkpoint import load_llava
+from spatialgeo_ros.models.llava.layouts import read_llava_config, strip_peft
+from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
 

@@ -23,8 +23,8 @@ MEASURE = """
 import gc, json, sys, threading
 from pathlib import Path
 import bitsandbytes, torch
-from spatialgeo_ros.models.llava_checkpoint import load_llava
-from spatialgeo_ros.models.weights import weight_bytes
+from spatialgeo_ros.models.llava.checkpoint import load_llava
+from spatialgeo_ros.models.files.weights import weight_bytes
 def anonymous():
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("RssAnon:")[1].split()[0])

@@ -30,12 +30,12 @@ from spatialgeo_ros.language.stream import Sampling, generate
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer, load_tokenizer
 from spatialgeo_ros.models.backbones import Dinov2Backbone, build_backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
-from spatialgeo_ros.models.llava_checkpoint import load_llava
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.llava.checkpoint import load_llava
+from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.quantise import packing, quantise
 from spatialgeo_ros.models.spatialgeo import EncodedImages, SpatialGeoModel
-from spatialgeo_ros.models.weights import weight_bytes
 
 PATCHES = 36
 

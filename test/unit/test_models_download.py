@@ -20,10 +20,10 @@ from huggingface_hub import constants
 
 from spatialgeo_ros import cli
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models import remote
-from spatialgeo_ros.models.archive import extract
+from spatialgeo_ros.models.files import remote
+from spatialgeo_ros.models.files.archive import extract
+from spatialgeo_ros.models.files.store import read_lock
 from spatialgeo_ros.models.profiles import load_profile
-from spatialgeo_ros.models.store import read_lock
 
 WEIGHTS = bytes(range(256)) * 400
 COMMIT = "c" * 40

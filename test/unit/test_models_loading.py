@@ -16,12 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
-from spatialgeo_ros.models.fusion import HierarchicalAdapter
-from spatialgeo_ros.models.loading import choose_device, load_spatialgeo
-from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
-from spatialgeo_ros.models.profiles import load_profile
-from spatialgeo_ros.models.quantise import quantise
-from spatialgeo_ros.models.weights import (
+from spatialgeo_ros.models.files.weights import (
     load_into,
     read_weights,
     save_weights,
@@ -29,6 +24,11 @@ from spatialgeo_ros.models.weights import (
     verify_sha256,
     weight_bytes,
 )
+from spatialgeo_ros.models.fusion import HierarchicalAdapter
+from spatialgeo_ros.models.loading import choose_device, load_spatialgeo
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.profiles import load_profile
+from spatialgeo_ros.models.quantise import quantise
 
 TEXT = {
     "hidden_size": 16,

@@ -13,14 +13,14 @@ from transformers import Dinov2Config, Dinov2Model
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, build_backbone
-from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_checkpoint import load_moge
-from spatialgeo_ros.models.moge_geometry import (
+from spatialgeo_ros.models.moge.checkpoint import load_moge
+from spatialgeo_ros.models.moge.geometry import (
     floor_prior,
     focal_from_fov_x,
     remap_points,
 )
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 
 TOKENS = 48
 

@@ -14,6 +14,7 @@ import yaml
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.language.prompts import template
+from spatialgeo_ros.models.files.sources import Checkpoint, HubFile
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LlavaPart,
@@ -22,7 +23,6 @@ from spatialgeo_ros.models.profiles import (
     list_profiles,
     load_profile,
 )
-from spatialgeo_ros.models.sources import Checkpoint, HubFile
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "models"
 DOCS = SHIPPED.parents[1] / "docs" / "models"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.shards import Shards, read_json
+from spatialgeo_ros.models.files.shards import Shards, read_json
 
 STATE = {
     "a": torch.arange(6.0).reshape(2, 3),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models import store
-from spatialgeo_ros.models.store import Lock, LockedFile, hash_of, read_lock
+from spatialgeo_ros.models.files import store
+from spatialgeo_ros.models.files.store import Lock, LockedFile, hash_of, read_lock
 
 
 @pytest.fixture(autouse=True)

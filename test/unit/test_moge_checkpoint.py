@@ -25,12 +25,12 @@ from checkpoints.moge import (
 )
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models import moge_configs
 from spatialgeo_ros.models.backbones import build_backbone
 from spatialgeo_ros.models.loading import load_geometry
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_checkpoint import build_moge, load_moge
+from spatialgeo_ros.models.moge import configs as moge_configs
+from spatialgeo_ros.models.moge.checkpoint import build_moge, load_moge
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import GeometryPart, WeightFile
 
 IMAGE = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(5))

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from spatialgeo_ros.models import moge_focal
-from spatialgeo_ros.models.moge_focal import solve_focal_shift_batch
-from spatialgeo_ros.models.moge_geometry import (
+from spatialgeo_ros.models.moge import focal as moge_focal
+from spatialgeo_ros.models.moge.focal import solve_focal_shift_batch
+from spatialgeo_ros.models.moge.geometry import (
     Solver,
     depth_to_points,
     focal_from_fov_x,

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from spatialgeo_ros.evaluation.nano import evaluate, format_report
+from spatialgeo_ros.models.files.weights import verify_sha256
 from spatialgeo_ros.models.profiles import load_profile
-from spatialgeo_ros.models.weights import verify_sha256
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.training.render import HELD_OUT_SEEDS, TRAINED_SEEDS
 

@@ -17,7 +17,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.language.prompts import template
 from spatialgeo_ros.language.tokenizer import load_tokenizer
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
-from spatialgeo_ros.models.moge import NANO_CONFIG, MoGe2
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.profiles import Profile, WeightFile, load_profile
 from spatialgeo_ros.models.spatialgeo import (
     NANO_ADAPTER_CONFIG,

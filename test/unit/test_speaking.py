@@ -13,8 +13,8 @@ import torch
 from checkpoints.spatial_mllm import write_spatial_mllm_3b
 
 from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.models.files.sources import Checkpoint
 from spatialgeo_ros.models.profile_parts import SpatialMllmPart
-from spatialgeo_ros.models.sources import Checkpoint
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.perception.results import Question, View
 from spatialgeo_ros.perception.video_speaking import VideoSpeaker

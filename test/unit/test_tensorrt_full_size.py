@@ -15,8 +15,8 @@ import torch
 
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph
-from spatialgeo_ros.models.moge import MoGe2
-from spatialgeo_ros.models.moge_configs import V2_VITL_NORMAL
+from spatialgeo_ros.models.moge.configs import V2_VITL_NORMAL
+from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.runtime.comparison import compare
 from spatialgeo_ros.runtime.export import export_onnx
 from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend

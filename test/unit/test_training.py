@@ -158,7 +158,7 @@ def test_profile_hashes_are_replaced_in_place(tmp_path):
 
 def test_one_command_trains_exports_and_goes_on(tmp_path, capsys):
     pytest.importorskip("mujoco", reason="MuJoCo is not installed")
-    from spatialgeo_ros.models.weights import read_weights
+    from spatialgeo_ros.models.files.weights import read_weights
     from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
     from spatialgeo_ros.sim.room import make_room
 

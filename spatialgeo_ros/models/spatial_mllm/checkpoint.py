@@ -18,14 +18,14 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.filling import fill
+from spatialgeo_ros.models.files.filling import fill
+from spatialgeo_ros.models.files.shards import Shards, read_json
+from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.quantise import quantise, require_quantisation
-from spatialgeo_ros.models.shards import Shards, read_json
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.model import SpatialMllm
 from spatialgeo_ros.models.vggt import Vggt, vggt_from_state
-from spatialgeo_ros.models.weights import require_shapes
 
 _log = logging.getLogger(__name__)
 

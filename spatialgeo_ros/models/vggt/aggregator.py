@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spatialgeo_ros.models.backbones import Dinov2Backbone
-from spatialgeo_ros.models.moge import IMAGENET_MEAN, IMAGENET_STD
+from spatialgeo_ros.models.moge.moge2 import IMAGENET_MEAN, IMAGENET_STD
 from spatialgeo_ros.models.vggt.blocks import Block
 from spatialgeo_ros.models.vggt.config import VggtConfig
 from spatialgeo_ros.models.vggt.rope import patch_positions, rope_tables

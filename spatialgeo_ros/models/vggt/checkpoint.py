@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.checkpoint_tensors import check_tensors
-from spatialgeo_ros.models.shards import Shards
+from spatialgeo_ros.models.files.checkpoint_tensors import check_tensors
+from spatialgeo_ros.models.files.shards import Shards
 from spatialgeo_ros.models.vggt.config import VggtConfig, config_from_tensors
 from spatialgeo_ros.models.vggt.model import HEADS, Vggt
 

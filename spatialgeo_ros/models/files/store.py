@@ -21,7 +21,7 @@ from typing import Any
 from huggingface_hub import constants
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.weights import sha256_of
+from spatialgeo_ros.models.files.weights import sha256_of
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.archive import extract
-from spatialgeo_ros.models.profiles import Profile
-from spatialgeo_ros.models.remote import Listing, fetch, list_repository
-from spatialgeo_ros.models.sources import Checkpoint
-from spatialgeo_ros.models.store import (
+from spatialgeo_ros.models.files.archive import extract
+from spatialgeo_ros.models.files.remote import Listing, fetch, list_repository
+from spatialgeo_ros.models.files.sources import Checkpoint
+from spatialgeo_ros.models.files.store import (
     Lock,
     LockedFile,
     cached_snapshot,
@@ -24,6 +23,7 @@ from spatialgeo_ros.models.store import (
     read_lock,
     repository_folder,
 )
+from spatialgeo_ros.models.profiles import Profile
 
 log = logging.getLogger(__name__)
 

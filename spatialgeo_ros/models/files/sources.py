@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.store import (
+from spatialgeo_ros.models.files.store import (
     cached_snapshot,
     hash_of,
     read_lock,

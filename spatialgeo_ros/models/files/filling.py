@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.shards import Shards
+from spatialgeo_ros.models.files.shards import Shards
 
 
 def fill(

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import level_frame
-from spatialgeo_ros.models.moge_focal import solve_focal_shift, solve_focal_shift_batch
+from spatialgeo_ros.models.moge.focal import solve_focal_shift, solve_focal_shift_batch
 
 Solver = Literal["fast", "scipy"]
 

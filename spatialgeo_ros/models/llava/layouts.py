@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.shards import read_json
+from spatialgeo_ros.models.files.shards import read_json
 
 log = logging.getLogger(__name__)
 

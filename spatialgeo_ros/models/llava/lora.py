@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.shards import Shards, read_json
+from spatialgeo_ros.models.files.shards import Shards, read_json
 
 ADAPTER_CONFIG = "adapter_config.json"
 _STEMS = (("adapter_model", ".safetensors"), ("adapter_model", ".bin"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from spatialgeo_ros.models.backbones import Dinov2Backbone
-from spatialgeo_ros.models.weights import require_shapes
+from spatialgeo_ros.models.files.weights import require_shapes
 
 
 def checkpoint_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:

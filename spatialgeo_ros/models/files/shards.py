@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.weights import load_pytorch, named_tensors, require_file
+from spatialgeo_ros.models.files.weights import load_pytorch, named_tensors, require_file
 
 # What Hugging Face writes, in the order in which it is looked for.
 MODEL_STEMS = (("model", ".safetensors"), ("pytorch_model", ".bin"))

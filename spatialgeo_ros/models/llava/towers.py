@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.moge_checkpoint import load_moge
-from spatialgeo_ros.models.shards import MODEL_STEMS, Shards, read_json
-from spatialgeo_ros.models.weights import (
+from spatialgeo_ros.models.files.shards import MODEL_STEMS, Shards, read_json
+from spatialgeo_ros.models.files.weights import (
     load_into,
     load_pytorch,
     require_file,
     require_finite,
     require_shapes,
 )
+from spatialgeo_ros.models.moge.checkpoint import load_moge
+from spatialgeo_ros.models.moge.moge1 import MoGe1
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.checkpoint_tensors import check_tensors
-from spatialgeo_ros.models.moge import Encoder, MoGe2
-from spatialgeo_ros.models.moge1 import MoGe1
-from spatialgeo_ros.models.weights import load_into, read_weights
+from spatialgeo_ros.models.files.checkpoint_tensors import check_tensors
+from spatialgeo_ros.models.files.weights import load_into, read_weights
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import Encoder, MoGe2
 
 _log = logging.getLogger(__name__)
 

@@ -23,8 +23,10 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.files.shards import Shards
+from spatialgeo_ros.models.files.weights import require_finite, require_shapes
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
-from spatialgeo_ros.models.llava_layouts import (
+from spatialgeo_ros.models.llava.layouts import (
     LlavaConfig,
     Part,
     read_llava_config,
@@ -32,22 +34,20 @@ from spatialgeo_ros.models.llava_layouts import (
     sort_names,
     strip_peft,
 )
-from spatialgeo_ros.models.llava_lora import ADAPTER_CONFIG, Lora, open_lora
-from spatialgeo_ros.models.llava_towers import (
+from spatialgeo_ros.models.llava.lora import ADAPTER_CONFIG, Lora, open_lora
+from spatialgeo_ros.models.llava.towers import (
     fill,
     load_clip_vision,
     load_moge_backbone,
     load_moge_tower,
 )
-from spatialgeo_ros.models.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.quantise import (
     is_quantisable,
     pack_linear,
     require_quantisation,
 )
-from spatialgeo_ros.models.shards import Shards
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.models.weights import require_finite, require_shapes
 
 log = logging.getLogger(__name__)
 
