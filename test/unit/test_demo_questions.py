@@ -77,14 +77,18 @@ def test_every_object_has_its_turn(examiner):
     assert examiner.question(single, SCENE).objects != first.objects
 
 
-def test_an_object_that_was_not_found_waits_behind_the_others(examiner):
+def test_an_object_that_was_not_found_is_left_alone_for_a_while(examiner):
     single = PLAN[0]
     first = examiner.question(single, SCENE)
-    examiner.missed(first, f"'{first.objects[0]}' is not in view")
+    examiner.missed(first, f"'{first.objects[0]}' is not in view", SCENE)
     for _ in range(3):
         other = examiner.question(single, SCENE)
         assert other.objects != first.objects
         examiner.asked(other)
+    alone = scene(*(thing for thing in SCENE.objects if thing.label == first.objects[0]))
+    assert examiner.question(single, alone) is None
+    alone.header.stamp.sec += 5
+    assert examiner.question(single, alone).objects == first.objects
 
 
 def test_pairs_need_two_objects(examiner):

@@ -158,7 +158,7 @@ class Demo:
             for attempt in range(_TRIES):
                 try:
                     question = robot.wait(
-                        lambda t=template: self._next(robot, examiner, t), 30.0,
+                        lambda t=template: self._next(robot, examiner, t), 45.0,
                         "enough objects in view",
                     )  # fmt: skip
                     answer = self._ask(robot, examiner, number, question)
@@ -167,7 +167,7 @@ class Demo:
                     break
                 if answer.error_code not in _WORTH_ANOTHER_TRY or attempt == _TRIES - 1:
                     break
-                examiner.missed(question, answer.error_message)
+                examiner.missed(question, answer.error_message, robot.newest_truth())
                 self._rows.pop()  # it is asked again, about other objects
 
     @staticmethod

@@ -14,15 +14,15 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.language.families import QUALITATIVE
 from spatialgeo_ros.language.relations import compare, direction, hour_difference
 from spatialgeo_ros.msg import Region, SceneGroundTruth, SpatialAnswer
-from spatialgeo_ros.node.conversions import msg_to_pose
+from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.sim.truth import SceneTruth
 
 #: Objects are asked about when their box holds this share of the image and lies off its border.
 _LEAST_SHARE = 0.015
 _BORDER_PX = 4.0
 _FARTHEST_M = 5.0
-#: An object that was not found waits as if it had been asked about so often.
-_MISSED = 4
+#: An object that was not found is left alone for so long: the robot has to see it from elsewhere.
+_MISSED_NS = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Examiner:
         self._truth = truth
         self._width, self._height = width, height
         self._asked: Counter[str] = Counter()
+        self._missed_until: dict[str, int] = {}  # stamp of the scene, ns
 
     def in_view(self, scene: SceneGroundTruth) -> list[str]:
         """Names of the objects that the first camera sees whole, large and near enough."""
@@ -104,11 +105,14 @@ class Examiner:
     def question(self, template: Template, scene: SceneGroundTruth) -> Question | None:
         """Fill a template with objects in view; None: too few.
 
-        Those asked about least come first, and of them those whose colour is theirs alone.
+        Those asked about least come first, and of them those whose colour is theirs alone. What the
+        node did not find a moment ago is left out.
         """
+        now = stamp_to_ns(scene.header.stamp)
         colours = Counter(thing.colour for thing in scene.objects if thing.views)
         shared = {thing.label: colours[thing.colour] for thing in scene.objects}
-        names = sorted(self.in_view(scene), key=lambda name: (self._asked[name], shared[name]))
+        names = [name for name in self.in_view(scene) if now >= self._missed_until.get(name, 0)]
+        names.sort(key=lambda name: (self._asked[name], shared[name]))
         pose = msg_to_pose(scene.camera_poses[0])
         for a in names:
             for b in names if template.objects == 2 else [""]:
@@ -121,11 +125,11 @@ class Examiner:
         """Note that a question was asked, so that other objects have their turn."""
         self._asked.update(question.objects)
 
-    def missed(self, question: Question, error: str) -> None:
-        """Note which of a question's objects the node did not find: the others come first now."""
+    def missed(self, question: Question, error: str, scene: SceneGroundTruth) -> None:
+        """Note which of a question's objects the node did not find, and when."""
         for name in question.objects:
             if f"'{name}'" in error:
-                self._asked[name] += _MISSED
+                self._missed_until[name] = stamp_to_ns(scene.header.stamp) + _MISSED_NS
 
     def verdict(self, question: Question, answer: SpatialAnswer, pose: Pose) -> Verdict:
         """Compare an answer with the truth.
