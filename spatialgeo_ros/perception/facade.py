@@ -87,6 +87,7 @@ class Perception:
         self._encode_always = encode == "always"
         self._lifter = FrameLifter(networks, dict(mounts or {}), depth_noise or DepthNoise())
         self._world_frame = ""
+        self._newest: dict[str, Observation] = {}
 
     @classmethod
     def load(
@@ -153,8 +154,12 @@ class Perception:
         Missing inputs never raise here; ``degraded`` of the result names them.
         """
         timings: dict[str, float] = {}
+        previous = self._newest.pop(frame.camera, None)
+        if previous is not None and self.networks is not None:
+            self.networks.settle(previous.view)
         started = time.perf_counter()
         observation = self._lifter.lift(frame)
+        self._newest[frame.camera] = observation
         timings["geometry"] = time.perf_counter() - started
         if self._encode_always:
             started = time.perf_counter()
@@ -260,6 +265,7 @@ class Perception:
 
     def reset(self) -> None:
         """Forget every kept frame (time jump, another world frame)."""
+        self._newest.clear()
         self._memory.reset()
         self._world_frame = ""
 
@@ -283,6 +289,7 @@ class Perception:
 
     def close(self) -> None:
         """Free the networks and the kept frames; the object cannot be used afterwards."""
+        self._newest.clear()
         self._memory.reset()
         if self.networks is not None:
             self.networks.close()

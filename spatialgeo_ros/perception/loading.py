@@ -76,7 +76,8 @@ def load_networks(
     else:
         eyes, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, eyes.every, target, engines or EngineOptions(), name)
-    return ProfileNetworks(profile, target, eyes.measuring, speaker, eyes.clip, running)
+    others = [towers for towers in eyes.every if towers is not eyes.measuring]
+    return ProfileNetworks(profile, target, eyes.measuring, speaker, eyes.clip, others, running)
 
 
 def load_towers(profile: Profile, device: torch.device) -> tuple[FrameTowers, ...]:

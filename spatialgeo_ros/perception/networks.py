@@ -37,6 +37,7 @@ class ProfileNetworks:
         towers: geometry and semantic towers of a frame.
         speaker: language model, or None.
         clip: both CLIP towers for looking for phrases, or None.
+        others: towers that only the language model looks through.
         running: which backends the towers run on, where it is not PyTorch.
 
     Raises:
@@ -50,9 +51,11 @@ class ProfileNetworks:
         towers: FrameTowers,
         speaker: Speaker | None = None,
         clip: Clip | None = None,
+        others: Sequence[FrameTowers] = (),
         running: Running | None = None,
     ) -> None:
         self._profile, self._device = profile, device
+        self._every = (towers, *others)
         self._towers, self._speaker = towers, speaker
         self._clip = clip
         # CLIP's text tower of the nano profile speaks the language model's vocabulary.
@@ -79,6 +82,7 @@ class ProfileNetworks:
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)
         self.model_id = f"{profile.name}-{profile.fingerprint()}"
         modules = () if speaker is None else speaker.modules()
+        seen = [module for one in self._every for module in one.modules()]
         kinds = {packing(module) for module in modules} - {"none"}
         torch_name = "-".join(["torch", device.type, *sorted(kinds)])
         self._running = running or Running({}, {}, ())
@@ -88,7 +92,7 @@ class ProfileNetworks:
         # One name where everything runs on one backend, else each network's.
         several = " ".join(f"{name}={backend}" for name, backend in parts.items())
         self.backend = several or torch_name
-        self._bytes = sum(weight_bytes(module) for module in (*modules, *towers.modules()))
+        self._bytes = sum(weight_bytes(module) for module in (*modules, *seen))
         self._text: dict[str, Tensor] = {}
 
     @torch.inference_mode()
@@ -130,6 +134,11 @@ class ProfileNetworks:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
         return self._speaker.answer(view, question)
 
+    def settle(self, view: View) -> None:
+        """Free what is large and can be made again; see ``results.Networks``."""
+        for towers in self._every:
+            towers.settle(view)
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
         remarks = (self._towers.remark,) if self._towers.remark else ()
@@ -148,7 +157,8 @@ class ProfileNetworks:
         if self._speaker is not None:
             self._speaker.prefix.clear()
         self._speaker = self._clip = None
-        self._towers.close()
+        for towers in self._every:
+            towers.close()
         self.has_geometry = self.has_grounding = self.has_language = False
         self._text.clear()
         if self._device.type == "cuda":

@@ -132,6 +132,9 @@ class Networks(Protocol):
     def encode(self, view: View) -> None:
         """Run every tower now and keep the features in the view's cache."""
 
+    def settle(self, view: View) -> None:
+        """Free what is large and can be made again: the view is not the newest of its camera."""
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
 

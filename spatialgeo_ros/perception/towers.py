@@ -145,6 +145,14 @@ class FrameTowers:
         self._compiled.clear()
         self._geometry = self._clip = self._backbone = None
 
+    def settle(self, view: View) -> None:
+        """Free the input and MoGe's raw maps of a view; depth and visual tokens stay.
+
+        A kept frame of the large networks would hold 80 MB of the GPU otherwise.
+        """
+        for name in ("pixels", "geometry", "backbone"):
+            view.cache.pop(f"{self._key}{name}", None)
+
     def letterbox(self, view: View) -> Letterbox:
         """Where a view's image lies in the towers' input."""
         key = f"{self._key}letterbox"

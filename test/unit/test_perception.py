@@ -113,6 +113,7 @@ class FakeNetworks:
     def __init__(self, reply: str = "2.00 meters", view: Pose | None = None) -> None:
         self.reply, self.view = reply, view or camera_pose()
         self.calls: list[str] = []
+        self.settled: list[np.ndarray] = []
         self.questions: list[str] = []
         self.masks: list[Sequence[np.ndarray]] = []
         self.closed = False
@@ -146,6 +147,9 @@ class FakeNetworks:
 
     def encode(self, view: View) -> None:
         self.calls.append("encode")
+
+    def settle(self, view: View) -> None:
+        self.settled.append(view.image)
 
     def describe(self) -> dict[str, Any]:
         return {"device": "cpu"}
@@ -652,3 +656,14 @@ def test_a_video_model_gets_the_keyframes_before_the_newest_view() -> None:
     assert len(networks.earlier) == 2
     stamps = [reference.stamp_ns for reference in answer.frames]
     assert stamps == [4_000_000_000, 2_000_000_000, 3_000_000_000]
+
+
+def test_a_frame_frees_what_is_large_once_a_newer_one_of_its_camera_is_there() -> None:
+    networks = FakeNetworks()
+    perception = Perception(networks)
+    first = perception.observe(frame(camera_pose()))
+    perception.observe(frame(camera_pose(), camera="other"))
+    assert not networks.settled
+    perception.observe(frame(camera_pose(x=0.1), stamp=2))
+    (settled,) = networks.settled
+    assert settled is first.frame.image

@@ -194,3 +194,24 @@ def test_the_language_model_can_be_packed(tmp_path: Path) -> None:
     assert answer.language_text
     whole = Perception.load(str(path), device="cpu", quantisation="none")
     assert perception.describe()["model_bytes"] < whole.describe()["model_bytes"]
+
+
+@pytest.mark.parametrize("name", ["moge2_l", "spatialgeo_7b", "llava_1_5_7b"])
+def test_an_older_frame_holds_no_raw_maps_and_still_answers(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    older = perception.observe(frame(1))
+    if name in SPEAKING:
+        before = perception.ask("What is there?", older).language_text
+    else:
+        before = perception.networks.depth(older.view).depth  # type: ignore[union-attr]
+    perception.observe(frame(2))
+    for key in ("pixels", "geometry", "backbone"):
+        assert key not in older.visual
+    if name in SPEAKING:
+        assert perception.ask("What is there?", older).language_text == before
+        older.visual.clear()
+        assert perception.ask("What is there?", older).language_text == before
+    else:
+        np.testing.assert_array_equal(perception.networks.depth(older.view).depth, before)  # type: ignore[union-attr]
