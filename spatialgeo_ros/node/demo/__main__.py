@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from spatialgeo_ros.runtime.resources import find_resource
 
 _LEAST_BY_SERVICE, _LEAST_BY_ACTION = 6, 2
 _TRIES = 5
+_LONGEST_WAIT = 150.0  # s, for the robot to drive to where two objects are in view
 #: Errors that asking about another object may cure: not found, too little of it seen, stale frame.
 _WORTH_ANOTHER_TRY = (4, 6, 10)
 
@@ -151,29 +152,38 @@ class Demo:
             say(f"diagnostics {name}: {'; '.join(facts)[:160]}")
 
     def _ask_all(self, robot, examiner) -> None:
+        """Ask the plan's questions, always the first that what is in view allows."""
         from spatialgeo_ros.node.demo.questions import PLAN
 
-        for number, template in enumerate(PLAN, start=1):
+        pending, tries = list(PLAN), Counter()
+        while pending:
+            number = len(PLAN) - len(pending) + 1
             self._console.plain()
-            for attempt in range(_TRIES):
-                try:
-                    question = robot.wait(
-                        lambda t=template: self._next(robot, examiner, t), 45.0,
-                        "enough objects in view",
-                    )  # fmt: skip
-                    answer = self._ask(robot, examiner, number, question)
-                except TimeoutError as error:
-                    self._console.say(f"{number}. no answer: {error}")
-                    break
-                if answer.error_code not in _WORTH_ANOTHER_TRY or attempt == _TRIES - 1:
-                    break
+            try:
+                question = robot.wait(
+                    lambda: self._next(robot, examiner, pending),
+                    _LONGEST_WAIT,
+                    "enough objects in view",
+                )
+                answer = self._ask(robot, examiner, number, question)
+            except TimeoutError as error:
+                self._console.say(f"{number}. no answer: {error}")
+                break
+            template = question.template
+            tries[template] += 1
+            if answer.error_code in _WORTH_ANOTHER_TRY and tries[template] < _TRIES:
                 examiner.missed(question, answer.error_message, robot.newest_truth())
                 self._rows.pop()  # it is asked again, about other objects
+            else:
+                pending.remove(template)
 
     @staticmethod
-    def _next(robot, examiner, template):
+    def _next(robot, examiner, pending):
         scene = robot.newest_truth()
-        return None if scene is None else examiner.question(template, scene)
+        if scene is None:
+            return None
+        asked = (examiner.question(template, scene) for template in pending)
+        return next((question for question in asked if question is not None), None)
 
     def _ask(self, robot, examiner, number: int, question):
         from spatialgeo_ros.node.conversions import stamp_to_ns
