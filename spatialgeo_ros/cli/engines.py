@@ -103,9 +103,9 @@ def _encoders(
     options: argparse.Namespace, cache: EngineCache
 ) -> tuple[Profile, Workshop, list[Encoder]]:
     """The encoders of a profile, its image towers loaded."""
-    from spatialgeo_ros.models.encoders import make_encoder
     from spatialgeo_ros.models.loading import choose_device
     from spatialgeo_ros.models.profiles import load_profile
+    from spatialgeo_ros.perception.compiling import tower_encoder
     from spatialgeo_ros.perception.loading import load_towers
     from spatialgeo_ros.runtime.gate import Workshop
 
@@ -116,8 +116,9 @@ def _encoders(
     for name in ("precision", "weights"):
         if getattr(options, name, None):
             settings = replace(settings, **{name: getattr(options, name)})
+    profile = replace(profile, engines=settings)
     encoders = [
-        make_encoder(graph, f"{profile.name}-{name}", settings, cache.folder)
+        tower_encoder(profile, name, graph, cache.folder)
         for tower in load_towers(profile, device)
         for name, graph in tower.graphs((height, width)).items()
     ]

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from spatialgeo_ros.cli.clips import open_clip
 from spatialgeo_ros.cli.inputs import read_camera
-from spatialgeo_ros.errors import BadImageError, BadRequestError
+from spatialgeo_ros.cli.output import write_image
+from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
 
 _SPACE_AWARE_COLOUR = (38, 132, 92)
@@ -137,12 +137,7 @@ def _save_frames(folder: Path, clip: Any, chosen: list[int]) -> None:
     """Write frames in full size, named by their numbers so that any sort keeps their order."""
     folder.mkdir(exist_ok=True)
     for frame in tqdm(clip.read(chosen), "save", len(chosen), unit="frame"):
-        _write(folder / f"frame_{frame.index:08d}.png", frame.image)
-
-
-def _write(path: Path, picture: Any) -> None:
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise BadImageError(f"{path} cannot be written")
+        write_image(folder / f"frame_{frame.index:08d}.png", frame.image)
 
 
 def _report(options: argparse.Namespace, length: int, geometry: Any, sample: Any) -> dict[str, Any]:
@@ -200,4 +195,4 @@ def _draw(folder: Path, geometry: Any, sample: Any) -> None:
         ),
     }
     for file, picture in pictures.items():
-        _write(folder / file, picture)
+        write_image(folder / file, picture)

@@ -11,8 +11,6 @@ from typing import Any
 
 from spatialgeo_ros.models.files.sources import Checkpoint, WeightFile
 
-# Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
-QUANTISATIONS = ("none", "nf4", "int8")
 # How an image becomes the networks' input; see ``ImageInput``.
 IMAGE_MODES = ("letterbox", "native", "square")
 
@@ -130,7 +128,7 @@ class LanguagePart:
         tokenizer: File or folder.
         prompt: Name of the prompt template.
         max_new_tokens: Longest answer.
-        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+        quantisation: One of ``quantise.QUANTISATIONS``, unless the caller says otherwise.
     """
 
     config: Mapping[str, Any]
@@ -155,7 +153,7 @@ class LlavaPart:
         prompt: Name of the prompt template.
         max_new_tokens: Longest answer.
         temperature: Of sampling; 0 takes the likeliest token.
-        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+        quantisation: One of ``quantise.QUANTISATIONS``, unless the caller says otherwise.
         answer_format: Append the benchmark's sentence on the form of the answer to the system
             text. It stands before the image and differs by kind of question, so that questions of
             another kind about the same frame no longer share their prefix.
@@ -182,7 +180,7 @@ class SpatialMllmPart:
         max_new_tokens: Longest answer.
         temperature: Of sampling; 0 takes the likeliest token.
         top_p: Of sampling, in (0, 1].
-        quantisation: One of ``QUANTISATIONS``, unless the caller says otherwise.
+        quantisation: One of ``quantise.QUANTISATIONS``, unless the caller says otherwise.
     """
 
     checkpoint: Checkpoint

@@ -22,7 +22,6 @@ from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
 from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section
 from spatialgeo_ros.models.profile_parts import (
     IMAGE_MODES,
-    QUANTISATIONS,
     CameraMount,
     GeometryPart,
     GroundingPart,
@@ -32,6 +31,7 @@ from spatialgeo_ros.models.profile_parts import (
     SemanticPart,
     SpatialMllmPart,
 )
+from spatialgeo_ros.models.quantise import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 from spatialgeo_ros.runtime.resources import find_resource
 
@@ -39,7 +39,6 @@ __all__ = [
     "IMAGE_MODES",
     "PRECISIONS",
     "PRESETS",
-    "QUANTISATIONS",
     "CameraMount",
     "Checkpoint",
     "GeometryPart",

@@ -7,11 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from spatialgeo_ros.models.profiles import Profile
-from spatialgeo_ros.perception.towers import FrameTowers
+from spatialgeo_ros.perception.towers import FrameTowers, Graph
+
+if TYPE_CHECKING:
+    from spatialgeo_ros.runtime.gate import Encoder
 
 #: Camera images for which networks of mode "native" are compiled: rows, columns.
 DEFAULT_IMAGE_SIZE = (480, 640)
@@ -53,6 +57,25 @@ class Running:
     degraded: tuple[str, ...]
 
 
+def tower_encoder(
+    profile: Profile, name: str, graph: Graph, folder: Path, *, build: bool = True
+) -> Encoder:
+    """Make the encoder of a tower's network.
+
+    The node and ``spatialgeo engines`` find each other's exports and engines by what is said here.
+
+    Args:
+        profile: that the tower is of; its engine settings count.
+        name: of the network among ``FrameTowers.graphs``.
+        graph: of that name.
+        folder: of the engine cache.
+        build: export where no current export is there; False: fail.
+    """
+    from spatialgeo_ros.models.encoders import make_encoder
+
+    return make_encoder(graph, f"{profile.name}-{name}", profile.engines, folder, build=build)
+
+
 def compile_towers(
     profile: Profile,
     towers: Sequence[FrameTowers],
@@ -75,7 +98,6 @@ def compile_towers(
     if options.backend == "torch":
         return Running({}, {}, ())
     # Imported here: a profile that runs in PyTorch needs no engines.
-    from spatialgeo_ros.models.encoders import make_encoder
     from spatialgeo_ros.runtime.engine_cache import EngineCache
     from spatialgeo_ros.runtime.gate import Workshop
     from spatialgeo_ros.runtime.select import select_backend
@@ -85,9 +107,7 @@ def compile_towers(
     names, reasons, degraded = {}, {}, []
     for tower in towers:
         for name, graph in tower.graphs(options.image_size).items():
-            encoder = make_encoder(
-                graph, f"{profile.name}-{name}", profile.engines, cache.folder, build=options.build
-            )
+            encoder = tower_encoder(profile, name, graph, cache.folder, build=options.build)
             selection = select_backend(encoder, shop, options.backend, options.policy)
             names[name], reasons[name] = selection.backend.name, str(selection)
             if selection.kind != "torch":

@@ -17,6 +17,7 @@ from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.language.prompts import PromptTemplate, template
 from spatialgeo_ros.language.stream import Generation, PrefixCache, Sampling, generate
 from spatialgeo_ros.language.tokenizer import IMAGE_ID, LanguageTokenizer
+from spatialgeo_ros.models.fusion import interleave
 from spatialgeo_ros.models.profiles import LanguagePart
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
@@ -145,7 +146,7 @@ class NanoSpeaker:
             layers = self._towers.fused_layers(view)
             clip_embeds = model.adapter.project_clip(features)
             moge_embeds = model.adapter.project_moge(layers)
-            visual, _ = model.visual_embeds(features, layers)
+            visual = interleave(clip_embeds, moge_embeds)
             view.cache["visual"] = (clip_embeds, moge_embeds, visual, next(self._serials))
         clip_embeds, moge_embeds, visual, serial = view.cache["visual"]
         region_embeds: Sequence[Tensor] | Tensor = ()

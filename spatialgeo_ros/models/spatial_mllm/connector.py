@@ -62,21 +62,10 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))
 
 
-class Connector(nn.Module):
-    """Connector of v1.1 (``connector_type`` "mlp_add"): RMSNorm, then one MLP.
+class _Fusion(nn.Module):
+    """Adds VGGT's tokens, merged and projected, to Qwen's; subclasses project."""
 
-    Args:
-        token_dim: Channels of a VGGT token, 2048 in the published model.
-        hidden_size: Channels of a language model token.
-    """
-
-    order: MergeOrder = "space_channel_time"
-
-    def __init__(self, token_dim: int, hidden_size: int) -> None:
-        super().__init__()
-        merged = PATCHES_PER_TOKEN * token_dim
-        self.ln_q = Qwen2_5_VLRMSNorm(merged, eps=_RMS_EPS)
-        self.mlp = _mlp(merged, merged, hidden_size)
+    order: MergeOrder
 
     def forward(self, visual: Tensor, tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
         """Add geometry to visual tokens.
@@ -96,10 +85,31 @@ class Connector(nn.Module):
 
     def project(self, merged: Tensor) -> Tensor:
         """Merged tokens ``[N, 8 C]`` to ``[N, D]``."""
+        raise NotImplementedError
+
+
+class Connector(_Fusion):
+    """Connector of v1.1 (``connector_type`` "mlp_add"): RMSNorm, then one MLP.
+
+    Args:
+        token_dim: Channels of a VGGT token, 2048 in the published model.
+        hidden_size: Channels of a language model token.
+    """
+
+    order: MergeOrder = "space_channel_time"
+
+    def __init__(self, token_dim: int, hidden_size: int) -> None:
+        super().__init__()
+        merged = PATCHES_PER_TOKEN * token_dim
+        self.ln_q = Qwen2_5_VLRMSNorm(merged, eps=_RMS_EPS)
+        self.mlp = _mlp(merged, merged, hidden_size)
+
+    def project(self, merged: Tensor) -> Tensor:
+        """Merged tokens ``[N, 8 C]`` to ``[N, D]``."""
         return self.mlp(self.ln_q(merged))
 
 
-class EmbeddingMerger(nn.Module):
+class EmbeddingMerger(_Fusion):
     """Connector of v1.0 (``vggt_embedding_merger``): two norms, each with an MLP.
 
     Args:
@@ -116,10 +126,6 @@ class EmbeddingMerger(nn.Module):
         self.token_merge_mlp = _mlp(merged, merged, hidden_size)
         self.vgg_to_language_ln_q = Qwen2_5_VLRMSNorm(hidden_size, eps=_RMS_EPS)
         self.vgg_to_language_mlp = _mlp(hidden_size, hidden_size, hidden_size)
-
-    def forward(self, visual: Tensor, tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
-        """Add geometry to visual tokens; arguments, result and errors as of :class:`Connector`."""
-        return visual + self.project(merge_tokens(tokens, grid, self.order))
 
     def project(self, merged: Tensor) -> Tensor:
         """Merged tokens ``[N, 8 C]`` to ``[N, D]``."""
