@@ -17,7 +17,7 @@ setup:
 	@$(PYTHON) tools/setup.py
 
 demo: setup
-	@tools/run --isolated python -m spatialgeo_ros.node.demo $(DEMO_ARGS)
+	@tools/run --isolated python -m spatialgeo_ros.robot_sim.demo $(DEMO_ARGS)
 
 lint: setup
 	@tools/run ruff check .

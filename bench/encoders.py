@@ -24,16 +24,16 @@ from bench.common import Timing, digits, report, table
 from bench.full_size import CLIP_L_336, MOGE
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.construction import load_clip, load_geometry
 from spatialgeo_ros.models.encoders import make_encoder
 from spatialgeo_ros.models.engine_settings import EngineSettings
 from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph, TowerGraph
-from spatialgeo_ros.models.loading import load_clip, load_geometry
-from spatialgeo_ros.models.moge.checkpoint import build_moge
 from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.engine_cache import EngineCache
-from spatialgeo_ros.runtime.gate import Workshop
+from spatialgeo_ros.runtime.gate import EngineContext
 from spatialgeo_ros.runtime.select import MAKERS
 
 Graph = GeometryGraph | TowerGraph | SemanticGraph
@@ -123,12 +123,12 @@ def backends(case: Case, graph: Graph, folder: Path) -> tuple[dict[str, Backend]
     """What runs the case here, eager first, and why the others do not."""
     name = "".join(c if c.isalnum() else "-" for c in case.name.split(",")[0].lower())
     encoder = make_encoder(graph, name, EngineSettings(precision=case.precision), folder)
-    shop = Workshop(EngineCache(folder), case.device, profile="(bench)")
+    context = EngineContext(EngineCache(folder), case.device, profile="(bench)")
     found: dict[str, Backend] = {}
     missing: dict[str, str] = {}
     for kind in (EAGER, *(kind for kind in MAKERS if kind != EAGER)):
         try:
-            found[kind] = MAKERS[kind](encoder, shop)[0]
+            found[kind] = MAKERS[kind](encoder, context)[0]
         except ModelLoadError as error:
             missing[kind] = str(error)
     return found, missing

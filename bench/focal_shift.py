@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.common import digits, measure, ratio, report, table
-from spatialgeo_ros.models.moge.geometry import (
+from spatialgeo_ros.models.moge.affine_points import (
     depth_to_points,
     intrinsics_from_focal,
     recover_focal_shift,

@@ -20,8 +20,8 @@ from spatialgeo_ros.models.clip import Clip, ClipVisionTower
 from spatialgeo_ros.models.files.weights import tensor_shape
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.moge import configs as moge_configs
-from spatialgeo_ros.models.moge.checkpoint import build_moge
 from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 from spatialgeo_ros.models.profiles import GeometryPart, LanguagePart, LlavaPart, Profile
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel

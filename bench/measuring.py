@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from bench.common import measure, report, table
-from spatialgeo_ros.evaluation.measuring import (
+from spatialgeo_ros.evaluation.measurement import (
     HELD_OUT_SEEDS,
     LEAST_SHARE,
     ROWS,

@@ -19,14 +19,15 @@ import torch
 
 from bench.common import Timing, digits, measure, report, table
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.language.stream import PrefixCache, Sampling, generate
-from spatialgeo_ros.language.tokenizer import IMAGE_ID, LanguageTokenizer, load_tokenizer
+from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.perception.loading import load_networks
-from spatialgeo_ros.perception.results import Question, View
+from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.loader import load_networks
+from spatialgeo_ros.speech.stream import PrefixCache, Sampling, generate
+from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer, load_tokenizer
 
 QUESTION = "how far is the object <region> from the camera ?"
 #: The 7B network's token counts (576 patches, 1,152 visual tokens) at an eighth of its widths.

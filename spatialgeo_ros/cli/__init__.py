@@ -20,7 +20,7 @@ _COMMANDS = (ask, measure, depth, sample, models, engines)
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
 _DELEGATES = {
     "replay": (
-        "spatialgeo_ros.node.replay",
+        "spatialgeo_ros.replay.player",
         "publish a recording (folder or bag) as a live camera",
         "it needs ROS 2: source your installation and the workspace first",
     ),

@@ -104,7 +104,7 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
         before it: None for the keyframes, or evenly spread frames where none were kept, for want of
         poses, without which coverage cannot choose.
     """
-    from spatialgeo_ros.cli.clips import open_clip
+    from spatialgeo_ros.cli.clip_inputs import open_clip
 
     if options.depth is not None:
         raise BadRequestError("--depth goes with --image; clips bring their own depth")
@@ -153,7 +153,7 @@ def _spread(indices: list[int], length: int, views: int, exact: bool) -> set[int
     """
     if not views:
         return set()
-    from spatialgeo_ros.models.spatial_mllm.preprocess import frame_indices
+    from spatialgeo_ros.models.spatial_mllm.video_input import frame_indices
 
     if exact:
         return set(frame_indices(length, views + 1)) - {length - 1}

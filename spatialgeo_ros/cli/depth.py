@@ -120,9 +120,9 @@ def _predict(
     """Run the network at the image's own size."""
     import torch
 
-    from spatialgeo_ros.models.loading import choose_device
-    from spatialgeo_ros.models.moge.geometry import floor_prior, focal_from_fx
-    from spatialgeo_ros.perception.results import Mount
+    from spatialgeo_ros.memory.observation import Mount
+    from spatialgeo_ros.models.construction import choose_device
+    from spatialgeo_ros.models.moge.affine_points import floor_prior, focal_from_fx
 
     height, width = image.shape[:2]
     model, tokens, free_shift, takes_prior = _load(options.profile)
@@ -182,8 +182,8 @@ def _load(name: str) -> tuple[MoGe, int | None, bool, bool]:
         Network on the CPU, patches (None: by resolution level), whether its z has a free shift, and
         whether it takes a camera prior.
     """
-    from spatialgeo_ros.models.loading import load_geometry
-    from spatialgeo_ros.models.moge.checkpoint import load_moge
+    from spatialgeo_ros.models.construction import load_geometry
+    from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
     from spatialgeo_ros.models.profiles import load_profile
 
     if Path(name).suffix in _WEIGHTS:

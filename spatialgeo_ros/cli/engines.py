@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spatialgeo_ros.models.profiles import Profile
     from spatialgeo_ros.runtime.engine_cache import EngineCache
     from spatialgeo_ros.runtime.engine_manifest import Manifest
-    from spatialgeo_ros.runtime.gate import Encoder, Workshop
+    from spatialgeo_ros.runtime.gate import Encoder, EngineContext
 
 
 def add_parser(commands: Any) -> None:
@@ -101,13 +101,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _encoders(
     options: argparse.Namespace, cache: EngineCache
-) -> tuple[Profile, Workshop, list[Encoder]]:
+) -> tuple[Profile, EngineContext, list[Encoder]]:
     """The encoders of a profile, its image towers loaded."""
-    from spatialgeo_ros.models.loading import choose_device
+    from spatialgeo_ros.models.construction import choose_device
     from spatialgeo_ros.models.profiles import load_profile
-    from spatialgeo_ros.perception.compiling import tower_encoder
-    from spatialgeo_ros.perception.loading import load_towers
-    from spatialgeo_ros.runtime.gate import Workshop
+    from spatialgeo_ros.networks.loader import load_towers
+    from spatialgeo_ros.networks.tower_engines import tower_encoder
+    from spatialgeo_ros.runtime.gate import EngineContext
 
     profile = load_profile(options.profile)
     device = choose_device(options.device)
@@ -124,7 +124,7 @@ def _encoders(
     ]
     if not encoders:
         raise ModelLoadError(f"profile '{profile.name}' has no network that can be compiled")
-    return profile, Workshop(cache, device, profile=options.profile), encoders
+    return profile, EngineContext(cache, device, profile=options.profile), encoders
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -147,12 +147,12 @@ def _build(options: argparse.Namespace, cache: EngineCache) -> int:
         trt = find_tensorrt("tensorrt" if options.backend == "tensorrt" else "tensorrt_rtx")
         for target in options.target:
             trt.check_target(target)
-    _, shop, encoders = _encoders(options, cache)
+    _, context, encoders = _encoders(options, cache)
     policy = "next_backend" if options.backend == "auto" else "fail"
     for encoder in encoders:
         if trt is None:
             with _bar(encoder.name) as progress:
-                here = replace(shop, progress=progress)
+                here = replace(context, progress=progress)
                 selection = select_backend(encoder, here, options.backend, policy)
             print(f"{encoder.name}: {selection}")
             if selection.check is not None:
@@ -163,7 +163,7 @@ def _build(options: argparse.Namespace, cache: EngineCache) -> int:
         for target in options.target:
             with _bar(f"{encoder.name} {target}") as progress:
                 _, key, manifest, _, built = obtain_engine(
-                    trt, encoder, Device(target), replace(shop, progress=progress)
+                    trt, encoder, Device(target), replace(context, progress=progress)
                 )
             how = f"built in {manifest.build_seconds:.1f} s" if built else "was there"
             print(f"{cache.path(key, encoder.name)}: {how}, {manifest.size / 1e6:.1f} MB")
@@ -233,13 +233,13 @@ def _compare(options: argparse.Namespace, cache: EngineCache) -> int:
     from spatialgeo_ros.runtime.engine_manifest import StaleEngineError
     from spatialgeo_ros.runtime.select import MAKERS
 
-    _, shop, encoders = _encoders(options, cache)
-    shop = replace(shop, build=False, recheck=True)
+    _, context, encoders = _encoders(options, cache)
+    context = replace(context, build=False, recheck=True)
     failed = 0
     for encoder in encoders:
         for kind, make in MAKERS.items():
             try:
-                backend, report = make(encoder, shop)
+                backend, report = make(encoder, context)
             except (BackendUnavailableError, StaleEngineError) as error:
                 print(f"{encoder.name}: {kind} not compared: {error}")
             except ModelLoadError as error:

@@ -16,8 +16,8 @@ from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.perception.results import Mount
-from spatialgeo_ros.sim.recordings import read_calibration
+from spatialgeo_ros.memory.observation import Mount
+from spatialgeo_ros.recordings.rgbd_folder import read_calibration
 
 #: Name of the one camera that a command's images come from.
 CAMERA = "image"

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from spatialgeo_ros.cli.clips import open_clip
+from spatialgeo_ros.cli.clip_inputs import open_clip
 from spatialgeo_ros.cli.inputs import read_camera
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         SpatialGeoError: clip, poses, profile or checkpoint cannot be used; says why.
     """
-    from spatialgeo_ros.perception.clip_sampling import choose_frames
+    from spatialgeo_ros.scene.clip_geometry import choose_frames
 
     if options.frames < 1 or options.max_frames < 1:
         raise BadRequestError("--frames and --max-frames must be 1 or more")
@@ -106,9 +106,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _with_vggt(options: argparse.Namespace, clip: Any, candidates: list[int]) -> Any:
-    from spatialgeo_ros.models.loading import choose_device
+    from spatialgeo_ros.models.construction import choose_device
     from spatialgeo_ros.models.vggt import load_vggt
-    from spatialgeo_ros.perception.clip_sampling import vggt_geometry
+    from spatialgeo_ros.scene.clip_geometry import vggt_geometry
 
     if options.poses is not None:
         raise BadRequestError("--poses goes with --profile: VGGT finds the geometry by itself")
@@ -121,8 +121,8 @@ def _with_vggt(options: argparse.Namespace, clip: Any, candidates: list[int]) ->
 
 def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -> Any:
     from spatialgeo_ros.perception import Perception
-    from spatialgeo_ros.perception.clip_sampling import metric_geometry
-    from spatialgeo_ros.sim.trajectory import StampedTrajectory
+    from spatialgeo_ros.recordings.trajectory import StampedTrajectory
+    from spatialgeo_ros.scene.clip_geometry import metric_geometry
 
     trajectory = None
     if options.poses is not None:
@@ -130,7 +130,7 @@ def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -
     camera = partial(read_camera, options.camera_info) if options.camera_info else None
     perception = Perception.load(options.profile, device=options.device)
     frames = tqdm(clip.read(candidates), "geometry", len(candidates), unit="frame")
-    return metric_geometry(frames, perception, camera, trajectory)
+    return metric_geometry(frames, perception.scene, camera, trajectory)
 
 
 def _save_frames(folder: Path, clip: Any, chosen: list[int]) -> None:
@@ -169,7 +169,7 @@ def _report(options: argparse.Namespace, length: int, geometry: Any, sample: Any
 
 
 def _draw(folder: Path, geometry: Any, sample: Any) -> None:
-    from spatialgeo_ros.drawing.sampling import Choice, contact_sheet, coverage_picture
+    from spatialgeo_ros.drawing.contact_sheet import Choice, contact_sheet, coverage_picture
 
     result: SamplingResult = sample.result
     gains = dict(zip(result.order, result.gains, strict=True))

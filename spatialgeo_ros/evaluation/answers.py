@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spatialgeo_ros.language.answers import parse_reply
-from spatialgeo_ros.language.numbers import grid_values
+from spatialgeo_ros.speech.numbers import grid_values
+from spatialgeo_ros.speech.reply import parse_reply
 from spatialgeo_ros.training.questions import QA
 
 _TOLERANCE = 0.25

@@ -76,3 +76,17 @@ class Frame:
     def width(self) -> int:
         """Columns of the image."""
         return self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class FrameReference:
+    """Which image was used: camera name, optical frame, stamp in nanoseconds."""
+
+    camera: str
+    frame_id: str
+    stamp_ns: int
+
+
+def frame_reference(frame: Frame) -> FrameReference:
+    """Return the reference to a frame's image."""
+    return FrameReference(frame.camera, frame.frame_id, frame.stamp_ns)

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.moge.affine_points import finish_maps
 from spatialgeo_ros.models.moge.base import IMAGENET_MEAN, IMAGENET_STD
-from spatialgeo_ros.models.moge.geometry import finish_maps
 from spatialgeo_ros.models.moge.moge1 import MoGe1, resize_to_patches
 from spatialgeo_ros.models.moge.moge2 import MoGe2, resize_input
 

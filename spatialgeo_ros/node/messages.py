@@ -12,6 +12,7 @@ from typing import Any
 from geometry_msgs.msg import Point
 from std_msgs.msg import Header
 
+from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import BadRequestError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.regions import Region
@@ -31,7 +32,6 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
-from spatialgeo_ros.perception.results import Answer
 
 REQUEST = "request"  # name of the measurements of services and the action
 _AGREEMENT = {

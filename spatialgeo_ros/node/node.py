@@ -18,20 +18,20 @@ from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from spatialgeo_ros.node import parameters
-from spatialgeo_ros.node.assembly import FrameAssembler
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
-from spatialgeo_ros.node.loading import PerceptionFactory, load_perception
+from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
+from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perception
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
 from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
 from spatialgeo_ros.node.worker import Worker
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
-_GOODBYE = 2.0  # s that a shutdown waits for the responses of aborted requests
+_RESPONSE_GRACE = 2.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
 
@@ -186,7 +186,7 @@ class SpatialGeoNode(LifecycleNode):
             self.trigger_shutdown()
         except Exception as error:
             self.get_logger().debug(f"no shutdown transition: {error}")
-        self._requests.wait_until_idle(_GOODBYE)
+        self._requests.wait_until_idle(_RESPONSE_GRACE)
 
     def destroy_node(self) -> None:
         """Release everything before the node goes."""

@@ -18,9 +18,9 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from spatialgeo_ros.node.allocator import keep_image_memory
-from spatialgeo_ros.node.loading import PerceptionFactory, load_perception
 from spatialgeo_ros.node.node import SpatialGeoNode
 from spatialgeo_ros.node.parameters import ParameterError
+from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perception
 
 # Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4

@@ -14,7 +14,7 @@ from spatialgeo_ros.runtime.engine_manifest import (
     StaleEngineError,
     shapes_of,
 )
-from spatialgeo_ros.runtime.gate import Encoder, Workshop, machine_name, trusted
+from spatialgeo_ros.runtime.gate import Encoder, EngineContext, machine_name, trusted
 from spatialgeo_ros.runtime.onnx_backend import (
     OnnxRuntimeBackend,
     default_provider,
@@ -52,50 +52,52 @@ def obtain_engine(
     trt: TensorRT,
     encoder: Encoder,
     target: Device,
-    shop: Workshop,
+    context: EngineContext,
     *,
     refused: str = "",
 ) -> tuple[OnnxModel, EngineKey, Manifest, bytes, bool]:
     """Load or build the engine of an encoder for a target; True at the end: built now.
 
     Raises:
-        StaleEngineError: There is no good one and ``shop.build`` is False; names the command.
+        StaleEngineError: There is no good one and ``context.build`` is False; names the command.
         ModelLoadError: Building fails.
     """
-    model = _exported(encoder, encoder.precision, shop, trt.kind)
+    model = _exported(encoder, encoder.precision, context, trt.kind)
     key = engine_key(trt, model, target, encoder.options)
-    if not shop.build:
+    if not context.build:
         try:
             if refused:
                 raise StaleEngineError("the runtime refused the engine")
-            return model, key, *shop.cache.load(key, encoder.name), False
+            return model, key, *context.cache.load(key, encoder.name), False
         except ModelLoadError as error:
-            raise _with_command(error, shop, trt.kind) from error
+            raise _with_command(error, context, trt.kind) from error
 
     def build() -> memoryview:
-        timing = shop.cache.timing_cache(key)
+        timing = context.cache.timing_cache(key)
         return build_engine(
-            trt, model, target, encoder.options, progress=shop.progress, timing_cache=timing
+            trt, model, target, encoder.options, progress=context.progress, timing_cache=timing
         )
 
-    return model, key, *shop.cache.obtain(key, encoder.name, build, refused=refused)
+    return model, key, *context.cache.obtain(key, encoder.name, build, refused=refused)
 
 
-def _exported(encoder: Encoder, precision: str, shop: Workshop, kind: str) -> OnnxModel:
+def _exported(encoder: Encoder, precision: str, context: EngineContext, kind: str) -> OnnxModel:
     try:
         return encoder.model(precision)
     except StaleEngineError as error:
-        raise _with_command(error, shop, kind) from error
+        raise _with_command(error, context, kind) from error
 
 
-def _with_command(error: ModelLoadError, shop: Workshop, kind: str) -> StaleEngineError:
+def _with_command(error: ModelLoadError, context: EngineContext, kind: str) -> StaleEngineError:
     return StaleEngineError(
-        f"{error}; build it with: spatialgeo engines build --profile {shop.profile} "
+        f"{error}; build it with: spatialgeo engines build --profile {context.profile} "
         f"--backend {kind}"
     )
 
 
-def tensorrt_backend(kind: str, encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport]:
+def tensorrt_backend(
+    kind: str, encoder: Encoder, context: EngineContext
+) -> tuple[Backend, ParityReport]:
     """An engine on this machine's GPU that has passed the gate here.
 
     Raises:
@@ -103,22 +105,22 @@ def tensorrt_backend(kind: str, encoder: Encoder, shop: Workshop) -> tuple[Backe
         ParityError: It computes something else than PyTorch.
         ModelLoadError: It cannot be built or loaded.
     """
-    gpu = this_device(shop.device) if shop.device.type == "cuda" else None
+    gpu = this_device(context.device) if context.device.type == "cuda" else None
     if gpu is None:
-        raise BackendUnavailableError(f"{kind} needs an NVIDIA GPU; this runs on {shop.device}")
+        raise BackendUnavailableError(f"{kind} needs an NVIDIA GPU; this runs on {context.device}")
     trt = find_tensorrt(kind)
     target = trt.target_for(gpu)
-    machine = machine_name(shop.device)
+    machine = machine_name(context.device)
 
     def load(refused: str = "") -> tuple[Backend, Manifest, bool]:
         model, key, manifest, engine, built = obtain_engine(
-            trt, encoder, target, shop, refused=refused
+            trt, encoder, target, context, refused=refused
         )
         try:
             backend: Backend = TensorRTBackend(
-                trt, engine, precision=model.precision, device=shop.device,
+                trt, engine, precision=model.precision, device=context.device,
                 profile=model.profile, inputs=model.inputs, outputs=model.outputs,
-                runtime_cache=shop.cache.runtime_cache(key, machine),
+                runtime_cache=context.cache.runtime_cache(key, machine),
             )  # fmt: skip
         except BackendUnavailableError:
             raise
@@ -130,10 +132,10 @@ def tensorrt_backend(kind: str, encoder: Encoder, shop: Workshop) -> tuple[Backe
         return backend, manifest, built
 
     backend, manifest, _ = load()
-    return trusted(backend, manifest, encoder, shop, machine)
+    return trusted(backend, manifest, encoder, context, machine)
 
 
-def onnxruntime_backend(encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport]:
+def onnxruntime_backend(encoder: Encoder, context: EngineContext) -> tuple[Backend, ParityReport]:
     """ONNX Runtime on the device, once it has passed the gate on this machine.
 
     Raises:
@@ -142,13 +144,13 @@ def onnxruntime_backend(encoder: Encoder, shop: Workshop) -> tuple[Backend, Pari
         ModelLoadError: The model cannot be loaded.
     """
     version = str(require_onnxruntime().__version__)
-    provider = default_provider(shop.device)
+    provider = default_provider(context.device)
     precision = "fp32" if provider == "cpu" else encoder.precision
-    model = _exported(encoder, precision, shop, "onnxruntime")
+    model = _exported(encoder, precision, context, "onnxruntime")
     key = EngineKey(
         onnx_sha256=model.sha256, module="onnxruntime", version=version, gpu="", sm=provider,
         driver="", precision=model.precision, shapes=shapes_of(model),
     )  # fmt: skip
-    backend = OnnxRuntimeBackend(model, provider=provider, device=shop.device)
-    manifest, _, _ = shop.cache.obtain(key, encoder.name, lambda: b"")
-    return trusted(backend, manifest, encoder, shop, machine_name(shop.device))
+    backend = OnnxRuntimeBackend(model, provider=provider, device=context.device)
+    manifest, _, _ = context.cache.obtain(key, encoder.name, lambda: b"")
+    return trusted(backend, manifest, encoder, context, machine_name(context.device))

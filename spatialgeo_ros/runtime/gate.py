@@ -61,7 +61,7 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class EngineContext:
     """Where engines come from and what may be done to get them.
 
     Attributes:
@@ -99,12 +99,12 @@ def _cpu_model() -> str:
 
 
 def trusted(
-    backend: Backend, manifest: Manifest, encoder: Encoder, shop: Workshop, machine: str
+    backend: Backend, manifest: Manifest, encoder: Encoder, context: EngineContext, machine: str
 ) -> tuple[Backend, ParityReport]:
     """Warm up, then run the whole gate at first load on a machine, the self-check afterwards."""
     try:
         backend.warm_up()
-        report = check_backend(backend, manifest, encoder, shop, machine)
+        report = check_backend(backend, manifest, encoder, context, machine)
         if not report.passed:
             raise ParityError(str(report))
     except BaseException:
@@ -117,7 +117,7 @@ def check_backend(
     backend: Backend,
     manifest: Manifest,
     encoder: Encoder,
-    shop: Workshop,
+    context: EngineContext,
     machine: str,
 ) -> ParityReport:
     """Compare with what the manifest remembers of this machine, or with the reference.
@@ -129,7 +129,7 @@ def check_backend(
         backend: Loaded and warmed up.
         manifest: Of its engine; the outcome is added to the one on disk.
         encoder: What it computes.
-        shop: Device and cache.
+        context: Device and cache.
         machine: See ``machine_name``.
     """
     precision = manifest.key.precision
@@ -137,11 +137,11 @@ def check_backend(
     tolerances = tolerances_digest(stated)
     known = manifest.checks.get(machine, {})
     model_profile = encoder.model(precision).profile
-    if not shop.recheck and known.get("passed") and known.get("tolerances") == tolerances:
+    if not context.recheck and known.get("passed") and known.get("tolerances") == tolerances:
         stored = Fingerprint(known["fingerprint"])
         report = self_check(
             backend, stored, precision, stated=stated, profile=model_profile,
-            derive=encoder.derive, device=shop.device,
+            derive=encoder.derive, device=context.device,
         )  # fmt: skip
         if report.passed:
             return report
@@ -149,11 +149,11 @@ def check_backend(
     reference = encoder.reference()
     report = run_gate(
         backend, reference, precision, stated=stated, profile=model_profile,
-        derive=encoder.derive, devices=(shop.device, encoder.reference_device),
+        derive=encoder.derive, devices=(context.device, encoder.reference_device),
     )  # fmt: skip
     first = known_inputs(backend.inputs, model_profile, count=1)[0]
-    taken = Fingerprint.take(outputs_of(backend, first, encoder.derive, shop.device))
-    shop.cache.record(
+    taken = Fingerprint.take(outputs_of(backend, first, encoder.derive, context.device))
+    context.cache.record(
         manifest.key,
         encoder.name,
         machine,

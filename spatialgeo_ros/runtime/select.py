@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import Backend, BackendUnavailableError
 from spatialgeo_ros.runtime.candidates import onnxruntime_backend, tensorrt_backend
-from spatialgeo_ros.runtime.gate import Encoder, Workshop
+from spatialgeo_ros.runtime.gate import Encoder, EngineContext
 from spatialgeo_ros.runtime.parity import ParityReport
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 POLICIES = ("fail", "next_backend")
 
-Make = Callable[[Encoder, Workshop], tuple[Backend, ParityReport | None]]
+Make = Callable[[Encoder, EngineContext], tuple[Backend, ParityReport | None]]
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Selection:
         return f"{self.backend.name} ({reasons})" if reasons else self.backend.name
 
 
-def _tensorrt(encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport | None]:
-    return tensorrt_backend("tensorrt", encoder, shop)
+def _tensorrt(encoder: Encoder, context: EngineContext) -> tuple[Backend, ParityReport | None]:
+    return tensorrt_backend("tensorrt", encoder, context)
 
 
-def _tensorrt_rtx(encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport | None]:
-    return tensorrt_backend("tensorrt_rtx", encoder, shop)
+def _tensorrt_rtx(encoder: Encoder, context: EngineContext) -> tuple[Backend, ParityReport | None]:
+    return tensorrt_backend("tensorrt_rtx", encoder, context)
 
 
-def _torch(encoder: Encoder, shop: Workshop) -> tuple[Backend, ParityReport | None]:
-    del shop
+def _torch(encoder: Encoder, context: EngineContext) -> tuple[Backend, ParityReport | None]:
+    del context
     return encoder.reference(), None
 
 
@@ -78,7 +78,7 @@ MAKERS: Mapping[str, Make] = {
 
 def select_backend(
     encoder: Encoder,
-    shop: Workshop,
+    context: EngineContext,
     wanted: str = "auto",
     policy: str = "next_backend",
     makers: Mapping[str, Make] = MAKERS,
@@ -87,7 +87,7 @@ def select_backend(
 
     Args:
         encoder: What is to run.
-        shop: Device, engine cache and whether engines may be built.
+        context: Device, engine cache and whether engines may be built.
         wanted: See ``CHOICES``. "auto" takes the best kind that is here.
         policy: What happens when a backend that is here fails, or the one asked for is not here:
             "fail" raises, "next_backend" goes on to the next one and warns.
@@ -108,7 +108,7 @@ def select_backend(
     degraded = False
     for kind in (*asked, *others):
         try:
-            backend, check = makers[kind](encoder, shop)
+            backend, check = makers[kind](encoder, context)
         except BackendUnavailableError as error:
             rejected[kind] = str(error)
             log.info("%s: not %s: %s", encoder.name, kind, error)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera, level_frame
-from spatialgeo_ros.language.relations import ObjectFacts
+from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.sim.renderer import RoomRenderer
 from spatialgeo_ros.sim.room import Room
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
 from spatialgeo_ros.sim.furniture import COLOURS, KINDS
+from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 from spatialgeo_ros.training.data import FrameStore, SeenObject, augment
 from spatialgeo_ros.training.loop import Schedule, train
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera, level_frame
-from spatialgeo_ros.models.moge.geometry import floor_prior
+from spatialgeo_ros.models.moge.affine_points import floor_prior
 from spatialgeo_ros.sim.room import Room, SceneObject, make_room
 
 INPUT_WIDTH, INPUT_HEIGHT = 128, 96

@@ -30,7 +30,7 @@ from spatialgeo_ros.training.data import (
     SeenObject,
     geometry_batch,
 )
-from spatialgeo_ros.training.geometry import NANO_TOKENS
+from spatialgeo_ros.training.depth_network import NANO_TOKENS
 from spatialgeo_ros.training.questions import VisibleObject
 
 #: An object must cover this share of the image to be asked about.

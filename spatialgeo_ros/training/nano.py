@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer, build_nano_tokenizer
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
 from spatialgeo_ros.models.files.weights import save_weights
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
@@ -26,16 +25,17 @@ from spatialgeo_ros.models.spatialgeo import (
     NANO_ADAPTER_CONFIG,
     NANO_LANGUAGE_CONFIG,
 )
+from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, build_nano_tokenizer
 from spatialgeo_ros.training.contrastive import CAPTION_WORDS, train_contrastive
 from spatialgeo_ros.training.data import FrameStore
+from spatialgeo_ros.training.depth_network import train_geometry
 from spatialgeo_ros.training.features import (
     FrameFeatures,
     encode_frames,
     load_features,
     save_features,
 )
-from spatialgeo_ros.training.geometry import train_geometry
-from spatialgeo_ros.training.language import train_language
+from spatialgeo_ros.training.language_network import train_language
 from spatialgeo_ros.training.loop import Schedule
 from spatialgeo_ros.training.render import (
     HELD_OUT_SEEDS,

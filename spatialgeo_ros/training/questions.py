@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions and answers about one frame, made from ground truth.
 
-The families are those of SpatialRGPT-Bench (see :mod:`spatialgeo_ros.language.families`); what
-their words mean is defined once in :mod:`spatialgeo_ros.language.relations`. Distances are between
+The families are those of SpatialRGPT-Bench (see :mod:`spatialgeo_ros.query.families`); what
+their words mean is defined once in :mod:`spatialgeo_ros.query.relations`. Distances are between
 object centres: straight-line (distance), in the ground plane (horizontal), along gravity
 (vertical); width, depth and height are the object's size. A comparison too close to call is never
 asked about.
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialgeo_ros.language.families import FAMILIES, QUALITATIVE, QUANTITATIVE, UNNAMED
-from spatialgeo_ros.language.numbers import LIMIT_M, quantise
-from spatialgeo_ros.language.relations import ObjectFacts, compare, direction, ground_distance
-from spatialgeo_ros.language.tokenizer import REGION_PLACEHOLDER
+from spatialgeo_ros.query.families import FAMILIES, QUALITATIVE, QUANTITATIVE, UNNAMED
+from spatialgeo_ros.query.relations import ObjectFacts, compare, direction, ground_distance
+from spatialgeo_ros.speech.numbers import LIMIT_M, quantise
+from spatialgeo_ros.speech.tokenizer import REGION_PLACEHOLDER
 
 #: How often an object is called by its full name, by its kind, or just "object".
 _NAME_SHARES = (0.75, 0.15, 0.10)
@@ -62,7 +62,7 @@ class QA:
     """One question with its true answer.
 
     Attributes:
-        family: see :data:`spatialgeo_ros.language.families.FAMILIES`.
+        family: see :data:`spatialgeo_ros.query.families.FAMILIES`.
         form: "value", "yes_no", "choice" or "which".
         question: text with a ``<region>`` placeholder after each object phrase.
         answer: text; the first word decides, e.g. "1.35 meters", "3 o'clock", "yes", "left",

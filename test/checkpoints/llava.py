@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
-from spatialgeo_ros.language.families import all_texts
 from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.query.families import all_texts
 
 HIDDEN, INTERMEDIATE, LAYERS, HEADS, VOCABULARY = 48, 80, 2, 4, 450
 CLIP_DIM, CLIP_LAYERS, IMAGE_SIZE, PATCH = 32, 3, 84, 14
@@ -400,7 +400,7 @@ def write_tower(path: Path, seed: int = 0, *, heads: bool = False) -> Path:
     if not heads:
         torch.save(backbone, path)
         return path
-    from spatialgeo_ros.models.moge.checkpoint import build_moge
+    from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 
     sizes = {"embed_dim": MOGE_DIM, "depth": MOGE_DEPTH, "num_heads": 1, "img_size": 70}
     with torch.device("meta"):

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from spatialgeo_ros.models.files.checkpoint_tensors import checkpoint_shapes
-from spatialgeo_ros.models.moge.checkpoint import build_moge
+from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 
 BACKBONE: dict[str, Any] = {"embed_dim": 24, "depth": 4, "num_heads": 2, "img_size": 70}
 V1_CONFIG: dict[str, Any] = {

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from spatialgeo_ros.models.moge.checkpoint import load_moge
-from spatialgeo_ros.models.moge.geometry import Solver, recover_focal_shift
+from spatialgeo_ros.models.moge.affine_points import Solver, recover_focal_shift
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2, resize_input
+from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
 
 # Absolute, float32; of the files' own description.
 TOLERANCES = {

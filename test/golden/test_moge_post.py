@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from spatialgeo_ros.models.backbones import interpolate_position_embedding
-from spatialgeo_ros.models.moge.geometry import (
+from spatialgeo_ros.models.moge.affine_points import (
     Solver,
     depth_to_points,
     intrinsics_from_focal,

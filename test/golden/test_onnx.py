@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from spatialgeo_ros.models.graphs import GeometryGraph, TowerGraph
-from spatialgeo_ros.models.moge.checkpoint import build_moge
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 from spatialgeo_ros.runtime.export import export_onnx
 from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from spatialgeo_ros.models.clip import CLIP_MEAN, CLIP_STD
-from spatialgeo_ros.models.preprocess import pad_to_square, spatialgeo_pixels
+from spatialgeo_ros.models.letterbox import pad_to_square, spatialgeo_pixels
 
 
 def test_official_preprocessing(golden: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.language.prompts import format_suffix, template
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer
+from spatialgeo_ros.speech.prompts import format_suffix, template
+from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 NAMES = ("llava_v1", "vicuna_v1", "llava_v0", "plain")
 QUESTION = "How tall is the chair?"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.vggt import Vggt, VggtConfig, config_from_tensors, vggt_from_state
-from spatialgeo_ros.models.vggt.camera import extrinsics, intrinsics
+from spatialgeo_ros.models.vggt.camera_head import extrinsics, intrinsics
 from spatialgeo_ros.models.vggt.rope import apply_rope, rope_tables
 
 TOLERANCE = 5e-5

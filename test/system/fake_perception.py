@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import (
     CancelledError,
     ModelLoadError,
@@ -27,10 +28,11 @@ from spatialgeo_ros.geometry.distance import measure as measure_objects
 from spatialgeo_ros.geometry.pointmap import DepthNoise, depth_to_metres, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.frame import Frame, frame_reference
 from spatialgeo_ros.memory.keyframes import KeyframeMemory
+from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.voxels import voxel_keys
-from spatialgeo_ros.perception.results import Answer, LocatedObject, Observation, frame_reference
+from spatialgeo_ros.scene.sighting import LocatedObject
 
 TOKEN_SECONDS, SLUGGISH_TOKEN_SECONDS = 0.02, 1.0
 _NOISE = DepthNoise(0.001, 0.002)

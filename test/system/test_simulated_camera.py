@@ -17,10 +17,10 @@ from spatialgeo_ros.msg import SceneGroundTruth  # noqa: E402
 
 from spatialgeo_ros.geometry.camera import PinholeCamera  # noqa: E402
 from spatialgeo_ros.geometry.pose import Pose  # noqa: E402
-from spatialgeo_ros.node.camera_publisher import latched_qos  # noqa: E402
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns  # noqa: E402
 from spatialgeo_ros.node.image_conversions import compressed_to_rgb, image_to_rgb  # noqa: E402
 from spatialgeo_ros.node.pose_source import mount_pose  # noqa: E402
+from spatialgeo_ros.replay.camera_publisher import latched_qos  # noqa: E402
 
 EXACT = {
     "width": 160, "height": 120, "rate": 4.0, "seed": 900001,

@@ -27,15 +27,23 @@ FLOORS = {
     "errors": 0,
     "geometry": 1,
     "runtime": 1,
-    "language": 1,
-    "sim": 2,  # stands beside the stack: it knows geometry, and training and node know it
+    "query": 1,
+    "speech": 1,
     "memory": 2,
     "models": 2,
+    "recordings": 2,
+    "sim": 2,  # stands beside the stack: it knows geometry, and training and robot_sim know it
+    "grounding": 3,
+    "scene": 3,
+    "answer": 3,
+    "networks": 3,
     "perception": 3,
     "drawing": 3,
     "training": 3,
     "evaluation": 3,
     "node": 4,
+    "robot_sim": 4,
+    "replay": 4,
     "cli": 4,
 }
 GENERATED = {"msg", "srv", "action"}

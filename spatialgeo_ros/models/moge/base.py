@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spatialgeo_ros.models.moge.geometry import (
+from spatialgeo_ros.models.moge.affine_points import (
     Solver,
     depth_to_points,
     focal_from_fov_x,

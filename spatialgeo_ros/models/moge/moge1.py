@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatialgeo_ros.models.backbones import Features, build_backbone
+from spatialgeo_ros.models.moge.affine_points import finish_maps, view_plane_uv
 from spatialgeo_ros.models.moge.base import IMAGENET_MEAN, IMAGENET_STD, MoGe
 from spatialgeo_ros.models.moge.conv_stack import ResConvBlock, upsample_by_two
-from spatialgeo_ros.models.moge.geometry import finish_maps, view_plane_uv
 
 _POINTS, _MASK = 0, 1
 

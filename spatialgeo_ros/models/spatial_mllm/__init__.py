@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spatial-MLLM: Qwen2.5-VL and VGGT joined by a connector, with its official weights."""
 
-from spatialgeo_ros.models.spatial_mllm.checkpoint import load_spatial_mllm
-from spatialgeo_ros.models.spatial_mllm.model import PromptInputs, SpatialMllm, VisualTokens
-from spatialgeo_ros.models.spatial_mllm.preprocess import PixelBudget
+from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import load_spatial_mllm
+from spatialgeo_ros.models.spatial_mllm.mllm_model import PromptInputs, SpatialMllm, VisualTokens
+from spatialgeo_ros.models.spatial_mllm.video_input import PixelBudget
 
 __all__ = ["PixelBudget", "PromptInputs", "SpatialMllm", "VisualTokens", "load_spatial_mllm"]

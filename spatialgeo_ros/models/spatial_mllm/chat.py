@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import Qwen2Tokenizer
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.language.tokenizer import LanguageTokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import SPATIAL_MERGE
+from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 SYSTEM = "You are a helpful assistant."
 _TURN, _END = "<|im_start|>", "<|im_end|>"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spatialgeo_ros.models.moge.geometry import view_plane_uv
+from spatialgeo_ros.models.moge.affine_points import view_plane_uv
 
 #: Added positions are this small beside the features.
 _POSITION_GAIN = 0.1

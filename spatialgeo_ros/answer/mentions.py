@@ -1,0 +1,107 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which objects a question means: pairs its phrases with the request's regions, finds the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.query.intent import Intent, Mention
+from spatialgeo_ros.scene.scene import Scene
+from spatialgeo_ros.scene.sighting import LocatedObject
+
+
+@dataclass(eq=False)
+class Spotted:
+    """An object of the question: its pixels, the observation they are of, and its points."""
+
+    name: str
+    found: Found
+    seen_in: Observation
+    located: LocatedObject | None = None
+
+
+def spot_objects(
+    scene: Scene, intent: Intent, observation: Observation, regions: Sequence[Region]
+) -> list[Spotted]:
+    """Find the pixels of every object of the question, in the order of the intent.
+
+    Raises:
+        BadRequestError: too few objects are named, or a region's number is out of range.
+        PhraseNotFoundError: an object is not found.
+    """
+    mentions = list(intent.objects)
+    given = _match_regions(scene, mentions, regions)
+    taken = {id(region) for region in given if region is not None}
+    spare = [region for region in regions if id(region) not in taken]
+    while len(mentions) < intent.objects_needed and spare:
+        region = spare.pop(0)
+        mentions.append(Mention(region.label, "b" if mentions else "a"))
+        given.append(region)
+    if len(mentions) < intent.objects_needed:
+        raise BadRequestError(
+            f"'{intent.text}' needs {intent.objects_needed} objects, "
+            f"{len(mentions)} named: name them, or give their regions"
+        )
+    spotted: list[Spotted] = []
+    for mention, chosen in zip(mentions, given, strict=True):
+        name = mention.phrase or (chosen.label if chosen is not None else "") or mention.label
+        if chosen is None and not mention.phrase:
+            raise BadRequestError(
+                f"'{intent.text}' does not say which object: name it, or give its region"
+            )
+        rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
+        found, seen_in = scene.find(observation, name if chosen is None else chosen, rivals)
+        if not found.region.label:
+            found = Found(_labelled(found.region, name), found.how, found.score, found.note)
+        spotted.append(Spotted(name, found, seen_in))
+    return spotted
+
+
+def _match_regions(
+    scene: Scene, mentions: Sequence[Mention], regions: Sequence[Region]
+) -> list[Region | None]:
+    """Pair the question's objects with the request's regions: by number, label, then order."""
+    vocabulary = scene.locator.vocabulary
+    pairs: list[Region | None] = [None] * len(mentions)
+    free = list(regions)
+    for index, mention in enumerate(mentions):
+        if mention.region is None or (mention.phrase and mention.region >= len(regions)):
+            continue
+        if not regions:
+            continue  # "it", with nothing to point at: refused by the caller with its own words
+        if mention.region >= len(regions):
+            raise BadRequestError(
+                f"the question speaks of region {mention.region}, the request has {len(regions)} "
+                "regions (counted from 0)"
+            )
+        chosen = regions[mention.region]
+        pairs[index] = chosen
+        free = [region for region in free if region is not chosen]
+    for index, mention in enumerate(mentions):
+        if pairs[index] is not None or not mention.phrase:
+            continue
+        phrase = vocabulary.parse(mention.phrase)
+        scores = [vocabulary.agreement(phrase, region.label)[0] for region in free]
+        if scores and max(scores) > 0:
+            best = free.pop(int(np.argmax(scores)))
+            pairs[index] = best
+    unlabelled = [region for region in free if not region.label]
+    open_slots = [index for index, region in enumerate(pairs) if region is None]
+    if len(unlabelled) >= len(open_slots):
+        for index, spare in zip(open_slots, unlabelled, strict=False):
+            pairs[index] = spare
+    return pairs
+
+
+def _labelled(region: Region, label: str) -> Region:
+    return Region(
+        region.type, label, region.score, region.box, region.polygon, region.point, region.mask
+    )

@@ -1,0 +1,69 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what the language model said and says whether the measurement agrees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spatialgeo_ros.query.intent import Intent
+from spatialgeo_ros.query.sentences import Measured
+from spatialgeo_ros.speech.reply import (
+    UNKNOWN,
+    choices_agree,
+    hours_agree,
+    parse_length,
+    parse_reply,
+    values_agree,
+)
+
+
+@dataclass(frozen=True)
+class LanguageVerdict:
+    """What the language model's text says, and whether the measurement agrees.
+
+    Attributes:
+        value_m: the length it states in metres, NaN when none.
+        agreement: "agree", "disagree" or "unknown".
+    """
+
+    value_m: float
+    agreement: str
+
+
+def judge(
+    intent: Intent,
+    measured: Measured | None,
+    text: str,
+    told_names: Sequence[str],
+    names: Sequence[str],
+) -> LanguageVerdict:
+    """Read the language model's text and compare it with the measurement.
+
+    Args:
+        intent: the question.
+        measured: the measured answer, or None.
+        text: the language model's words, may be empty.
+        told_names: what the objects were called in its question.
+        names: what they are called in the measured answer, same order.
+    """
+    if not text:
+        return LanguageVerdict(math.nan, UNKNOWN)
+    reply = parse_reply(text, intent.family, intent.form, intent.predicate, told_names)
+    if intent.clock:
+        agreement = hours_agree(reply.value, None if measured is None else measured.value)
+        return LanguageVerdict(math.nan, agreement)
+    if intent.comparative and intent.form != "difference":
+        choice = reply.choice
+        if intent.form == "which" and choice in told_names:
+            choice = names[list(told_names).index(choice)]
+        agreement = choices_agree(choice, "" if measured is None else measured.choice)
+        return LanguageVerdict(math.nan, agreement)
+    told = reply.value if reply.value is not None else parse_length(text)
+    if measured is None:
+        agreement = UNKNOWN
+    else:
+        agreement = values_agree(told, measured.value, measured.sigma)
+    return LanguageVerdict(math.nan if told is None else told, agreement)

@@ -1,0 +1,233 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a profile's name to its networks, ready for the facade."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.clip import Clip, ClipVisionTower
+from spatialgeo_ros.models.construction import (
+    choose_device,
+    load_clip,
+    load_geometry,
+    load_language,
+)
+from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
+from spatialgeo_ros.models.llava.vision import load_clip_vision, load_moge_tower
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.profiles import (
+    GeometryPart,
+    ImageInput,
+    LanguagePart,
+    LlavaPart,
+    Profile,
+    SpatialMllmPart,
+    load_profile,
+)
+from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
+from spatialgeo_ros.networks.nano_speaker import NanoSpeaker, Speaker
+from spatialgeo_ros.networks.profile_networks import ProfileNetworks
+from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
+from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.speech.tokenizer import load_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+def load_networks(
+    name: str,
+    device: str = "auto",
+    quantisation: str = "profile",
+    threads: int = 0,
+    engines: EngineOptions | None = None,
+) -> ProfileNetworks:
+    """Load a profile's networks.
+
+    Args:
+        name: of a profile, or the path of its YAML file.
+        device: "auto", "cpu", "cuda" or "cuda:<n>".
+        quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
+            profile says.
+        threads: of PyTorch on the CPU; 0 leaves its choice.
+        engines: how the image towers run; in PyTorch by default.
+
+    Raises:
+        ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing.
+    """
+    if threads > 0:
+        torch.set_num_threads(threads)
+    profile = load_profile(name)
+    target = choose_device(device)
+    language = profile.language
+    if language is not None and quantisation == "profile":
+        quantisation = language.quantisation
+    speaker: Speaker | None
+    if isinstance(language, LlavaPart):
+        image_towers, speaker = _llava(profile, language, target, quantisation)
+    elif isinstance(language, SpatialMllmPart):
+        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation)
+    else:
+        image_towers, speaker = _own(profile, language, target, quantisation)
+    running = compile_towers(profile, image_towers.every, target, engines or EngineOptions(), name)
+    others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
+    return ProfileNetworks(
+        profile, target, image_towers.measuring, speaker, image_towers.clip, others, running
+    )
+
+
+def load_towers(profile: Profile, device: torch.device) -> tuple[FrameTowers, ...]:
+    """Load the image towers of a profile alone, to build engines for them.
+
+    Raises:
+        ModelLoadError: names the file, key or tensor that is wrong.
+    """
+    language, dtype = profile.language, tower_dtype(profile, device)
+    if isinstance(language, LlavaPart):
+        vision = load_clip_vision(language.clip.folder(), device, dtype)
+        tower = None
+        if language.tower is not None:
+            tower = load_moge_tower(language.tower.checked(), device, dtype)
+        return _published_towers(profile, vision, tower, device).every
+    return _own_towers(profile, device).every
+
+
+@dataclass(frozen=True)
+class ImageTowers:
+    """The image towers of a profile.
+
+    Attributes:
+        measuring: what predicts depth.
+        every: these, and those that only the language model looks through.
+        clip: both CLIP towers where phrases can be looked for.
+        geometry: MoGe where the nano language model shares it.
+    """
+
+    measuring: FrameTowers
+    every: tuple[FrameTowers, ...]
+    clip: Clip | None = None
+    geometry: MoGe1 | MoGe2 | None = None
+
+
+def tower_dtype(profile: Profile, device: torch.device) -> torch.dtype:
+    """Return the profile's precision; float32 on a CPU, which gains nothing from halves."""
+    if device.type == "cpu":
+        return torch.float32
+    chosen: torch.dtype = getattr(torch, profile.precision)
+    return chosen
+
+
+def _language_dtype(profile: Profile, device: torch.device) -> torch.dtype:
+    """Return the profile's precision; bfloat16 for float16 on a CPU, which cannot multiply it."""
+    chosen: torch.dtype = getattr(torch, profile.precision)
+    if device.type == "cpu" and chosen == torch.float16:
+        log.info("float16 is for GPUs: the language model runs in bfloat16 on the CPU")
+        return torch.bfloat16
+    return chosen
+
+
+def _own_towers(profile: Profile, device: torch.device) -> ImageTowers:
+    """CLIP and MoGe of this repository's own profiles, and those with MoGe alone."""
+    dtype = tower_dtype(profile, device)
+    geometry = clip = None
+    if profile.geometry is not None:
+        geometry = load_geometry(profile.geometry).to(device, dtype)
+    if profile.semantic is not None:
+        clip = load_clip(profile.semantic).to(device, dtype)
+    towers = FrameTowers(
+        profile.image, device, dtype, part=profile.geometry, geometry=geometry, clip=clip,
+        camera_prior=profile.camera is not None,
+    )  # fmt: skip
+    return ImageTowers(towers, (towers,), clip, geometry)
+
+
+def _own(
+    profile: Profile, language: LanguagePart | None, device: torch.device, quantisation: str
+) -> tuple[ImageTowers, Speaker | None]:
+    image_towers = _own_towers(profile, device)
+    if language is None:
+        return image_towers, None
+    tokens = None if profile.geometry is None else profile.geometry.num_tokens
+    model = load_language(
+        language,
+        image_towers.clip,
+        image_towers.geometry,
+        tokens,
+        device=device,
+        quantisation=quantisation,
+    )
+    tokenizer = load_tokenizer(language.tokenizer)
+    return image_towers, NanoSpeaker(language, model, tokenizer, image_towers.measuring)
+
+
+def _published_towers(
+    profile: Profile,
+    vision: ClipVisionTower | None,
+    tower: MoGe1 | Dinov2Backbone | None,
+    device: torch.device,
+) -> ImageTowers:
+    """CLIP and the geometry tower of a published language model, on the same padded square."""
+    dtype = tower_dtype(profile, device)
+    part = profile.geometry
+    shared = part is not None and part.shared
+    backbone = tower.backbone if isinstance(tower, MoGe1) else tower
+    seeing = FrameTowers(
+        profile.image, device, dtype, clip=vision,
+        backbone=backbone if isinstance(backbone, Dinov2Backbone) else None,
+        part=part if shared else None,
+        geometry=tower if shared and isinstance(tower, MoGe1) else None,
+    )  # fmt: skip
+    if part is None or shared:
+        return ImageTowers(seeing, (seeing,))
+    measuring = _beside(part, device, dtype)
+    return ImageTowers(measuring, (seeing, measuring))
+
+
+def _llava(
+    profile: Profile, language: LlavaPart, device: torch.device, quantisation: str
+) -> tuple[ImageTowers, Speaker]:
+    base = language.base.folder()
+    model = load_llava(
+        base,
+        None if language.adapter is None else language.adapter.folder(),
+        language.clip.folder(),
+        None if language.tower is None else language.tower.checked(),
+        device=device,
+        dtype=_language_dtype(profile, device),
+        tower_dtype=tower_dtype(profile, device),
+        quantisation=quantisation,
+    )
+    tower = model.geometry
+    if isinstance(tower, MoGe2):
+        raise ModelLoadError(f"profile '{profile.name}': SpatialGeo's tower is that of MoGe 1")
+    image_towers = _published_towers(profile, model.vision_tower, tower, device)
+    return image_towers, LlavaSpeaker(language, model, load_tokenizer(base), image_towers.every[0])
+
+
+def _spatial_mllm(
+    profile: Profile, language: SpatialMllmPart, device: torch.device, quantisation: str
+) -> tuple[ImageTowers, Speaker]:
+    # Imported here: transformers takes seconds for Qwen2.5-VL, which the other profiles never use.
+    from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
+    from spatialgeo_ros.networks.video_speaker import VideoSpeaker
+
+    model = load_spatial_mllm(
+        language.checkpoint.folder(),
+        device=device,
+        dtype=_language_dtype(profile, device),
+        quantisation=quantisation,
+    )
+    return _own_towers(profile, device), VideoSpeaker(language, model)
+
+
+def _beside(part: GeometryPart, device: torch.device, dtype: torch.dtype) -> FrameTowers:
+    """MoGe beside a language model that has another backbone: it sees the whole image itself."""
+    geometry = load_geometry(part).to(device, dtype)
+    image = ImageInput(0, 0, geometry.patch_size, (0, 0, 0), "native")
+    return FrameTowers(image, device, dtype, part=part, geometry=geometry, cache_key="geometry_")

@@ -1,0 +1,190 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Language models behind one interface, and the nano one: regions as tokens, its own wording."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.memory.observation import View
+from spatialgeo_ros.models.fusion import interleave
+from spatialgeo_ros.models.profiles import LanguagePart
+from spatialgeo_ros.models.region_features import region_statistics
+from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
+from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.speech.prompts import PromptTemplate, template
+from spatialgeo_ros.speech.stream import Generation, PrefixCache, Sampling, generate
+from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
+
+
+class Speaker(Protocol):
+    """A language model with the towers it was trained with."""
+
+    prefix: PrefixCache
+    #: Whether it only understands questions in the wording it was trained with.
+    canonical_only: bool
+    #: How many earlier views it can look at.
+    context_views: int
+
+    def answer(self, view: View, question: Question) -> str:
+        """Generate an answer; see ``interface.Networks``."""
+
+    def encode(self, view: View) -> None:
+        """Run the towers of a view now."""
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The networks that are not among the frame's towers."""
+
+
+def finished(result: Generation) -> str:
+    """Return the text of an answer.
+
+    Raises:
+        CancelledError: it was broken off.
+    """
+    if result.stopped == "cancelled":
+        raise CancelledError("the question was cancelled while it was answered")
+    return result.text
+
+
+def answer_about_image(
+    model: SpatialGeoModel,
+    tokenizer: LanguageTokenizer,
+    prompt: PromptTemplate,
+    question: Question,
+    visual: Tensor,
+    *,
+    suffix: str = "",
+    region_embeds: Sequence[Tensor] | Tensor = (),
+    sampling: Sampling,
+    prefix: PrefixCache,
+    serial: int,
+) -> str:
+    """Ask LLaVA's kind of language model about one image.
+
+    Args:
+        model: with language model and adapter.
+        tokenizer: of the language model.
+        prompt: its conversation format.
+        question: what is asked.
+        visual: [1, V, D] tokens of the image.
+        suffix: of the system text, see ``PromptTemplate.build``.
+        region_embeds: one per region placeholder in the question.
+        sampling: how tokens are chosen.
+        prefix: keeps the keys and values of everything up to the end of the image.
+        serial: names the image.
+    """
+    ids = tokenizer.encode(prompt.build(question.text, suffix=suffix))
+    before = ids.index(IMAGE_ID)
+    inputs = model.prepare_inputs(
+        torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
+    )
+    return finished(
+        generate(
+            model.language_model,
+            tokenizer,
+            inputs.inputs_embeds,
+            sampling,
+            on_token=question.on_token,
+            cancelled=question.cancelled,
+            stop=prompt.stop,
+            prefix=prefix,
+            prefix_key=(serial, tuple(ids[:before])),
+            prefix_length=before + visual.shape[1],
+        )
+    )
+
+
+class NanoSpeaker:
+    """The nano language model: one view, its own wording, one token for each region named.
+
+    Args:
+        part: of the profile.
+        model: language model and adapter.
+        tokenizer: of the language model.
+        towers: CLIP and MoGe of the frame.
+    """
+
+    canonical_only = True
+    context_views = 0
+
+    def __init__(
+        self,
+        part: LanguagePart,
+        model: SpatialGeoModel,
+        tokenizer: LanguageTokenizer,
+        towers: FrameTowers,
+    ) -> None:
+        self.prefix = PrefixCache()
+        self.tokenizer = tokenizer
+        self._part, self._model = part, model
+        self._towers = towers
+        self._serials = itertools.count()
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Language model and adapter."""
+        return self._model.language_model, self._model.adapter
+
+    def encode(self, view: View) -> None:
+        """Run both towers of a view now."""
+        self._towers.clip_features(view)
+        self._towers.predictions(view)
+
+    def answer(self, view: View, question: Question) -> str:
+        """Generate an answer; see ``interface.Networks``."""
+        model = self._model
+        if "visual" not in view.cache:
+            features = self._towers.clip_features(view)
+            layers = self._towers.fused_layers(view)
+            clip_embeds = model.adapter.project_clip(features)
+            moge_embeds = model.adapter.project_moge(layers)
+            visual = interleave(clip_embeds, moge_embeds)
+            view.cache["visual"] = (clip_embeds, moge_embeds, visual, next(self._serials))
+        clip_embeds, moge_embeds, visual, serial = view.cache["visual"]
+        region_embeds: Sequence[Tensor] | Tensor = ()
+        if question.regions:
+            region_embeds = self._region_embeds(view, question.regions, clip_embeds, moge_embeds)
+        return answer_about_image(
+            model, self.tokenizer, template(self._part.prompt), question, visual,
+            region_embeds=region_embeds,
+            sampling=Sampling(max_new_tokens=self._part.max_new_tokens),
+            prefix=self.prefix, serial=serial,
+        )  # fmt: skip
+
+    def _region_embeds(
+        self,
+        view: View,
+        regions: Sequence[npt.NDArray[np.bool_]],
+        clip_embeds: Tensor,
+        moge_embeds: Tensor,
+    ) -> Tensor:
+        """One embedding per region [R, D]: pooled tokens and the network's own geometry of it."""
+        towers = self._towers
+        box = towers.letterbox(view)
+        z, valid = towers.points(view)
+        rows, columns = z.shape
+        rays = towers.seen_camera(view).resized(columns, rows).rays()
+        points = rays * np.where(valid, z, np.nan)[..., None]
+        gravity = None if view.mount is None else view.mount.gravity
+        weights, statistics = [], []
+        for region in regions:
+            share = box.patch_weights(region, (rows, columns)).reshape(rows, columns)
+            inside = share >= min(0.5, float(share.max()))
+            weights.append(box.patch_weights(region, towers.image.grid))
+            statistics.append(region_statistics(points, inside, gravity))
+        embeds = self._model.adapter.region_embeddings(
+            clip_embeds,
+            moge_embeds,
+            torch.from_numpy(np.stack(weights))[None].to(clip_embeds.device),
+            torch.from_numpy(np.stack(statistics))[None].to(clip_embeds.device),
+        )
+        return embeds[0]

@@ -1,0 +1,338 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The image towers of a profile, each run once per frame; results stay in the frame's cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.memory.observation import View
+from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
+from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
+from spatialgeo_ros.models.letterbox import Letterbox, image_tensor, spatialgeo_pixels
+from spatialgeo_ros.models.moge.affine_points import floor_prior
+from spatialgeo_ros.models.moge.base import MoGe
+from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
+from spatialgeo_ros.networks.interface import MonocularDepth
+from spatialgeo_ros.runtime.backend import Backend
+
+Graph = GeometryGraph | TowerGraph | SemanticGraph
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network on another backend, and what surrounds its graph (None: nothing)."""
+
+    backend: Backend
+    plan: GeometryPlan | None
+
+    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Features and maps, as the network itself gives them."""
+        outputs = self.backend.run(feeds)
+        return dict(outputs) if self.plan is None else self.plan.finish(outputs)
+
+
+class FrameTowers:
+    """CLIP and MoGe behind one cache per frame.
+
+    Args:
+        image: how an image becomes the towers' input.
+        device: where the networks are.
+        dtype: of the towers' input.
+        part: how the geometry network is used, or None.
+        geometry: MoGe, or None.
+        clip: CLIP, or None.
+        backbone: the geometry tower of a published SpatialGeo, which sees CLIP's pixels, or None.
+            Where ``part.shared``, MoGe's heads read its features.
+        camera_prior: whether MoGe was trained with what is known of the camera's mount.
+        cache_key: keeps two sets of towers apart in one frame's cache.
+    """
+
+    def __init__(
+        self,
+        image: ImageInput,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        part: GeometryPart | None = None,
+        geometry: MoGe | None = None,
+        clip: ClipVisionTower | None = None,
+        backbone: Dinov2Backbone | None = None,
+        camera_prior: bool = False,
+        cache_key: str = "",
+    ) -> None:
+        self.image, self._device, self._dtype = image, device, dtype
+        self._part, self._geometry, self._clip = part, geometry, clip
+        self._backbone = backbone
+        self._compiled: dict[str, Compiled] = {}
+        #: What keeps a compiled network from being used, "" where nothing does.
+        self.remark = ""
+        self._camera_prior = camera_prior
+        self._key = cache_key
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether depth can be predicted."""
+        return self._geometry is not None and self._part is not None
+
+    @property
+    def has_clip(self) -> bool:
+        """Whether there is a semantic tower."""
+        return self._clip is not None
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The networks."""
+        found: list[nn.Module | None] = [self._geometry, self._clip]
+        if self._part is None or not self._part.shared:  # else it is inside the geometry network
+            found.append(self._backbone)
+        return tuple(
+            module
+            for module in found
+            if module is not None and next(module.parameters()).device.type != "meta"
+        )
+
+    def graphs(self, image_size: tuple[int, int]) -> dict[str, Graph]:
+        """The networks as graphs that another backend than PyTorch can run, by name.
+
+        Args:
+            image_size: rows and columns of camera images; matters in mode "native" only, where the
+                networks' input has the camera's aspect.
+        """
+        size = (self.image.height, self.image.width)
+        if self.image.mode == "native":
+            size = image_size
+        found: dict[str, Graph] = {}
+        if self._clip is not None:
+            found["semantic"] = SemanticGraph(self._clip, size)
+        geometry, part = self._geometry, self._part
+        if self._backbone is not None:
+            network = geometry if isinstance(geometry, MoGe1) else self._backbone
+            found["tower"] = TowerGraph(network, size)
+        elif geometry is not None and part is not None:
+            tokens = part.num_tokens or geometry.num_tokens_range[1]
+            if isinstance(geometry, MoGe1):
+                found["geometry"] = TowerGraph.for_image(geometry, tokens, size)
+            elif isinstance(geometry, MoGe2):
+                found["geometry"] = GeometryGraph(geometry, tokens, size)
+        return found
+
+    def use(self, name: str, graph: Graph, backend: Backend) -> None:
+        """Run a network of :meth:`graphs` on ``backend`` from now on."""
+        plan = None if isinstance(graph, SemanticGraph) else graph.plan
+        self._compiled[name] = Compiled(backend, plan)
+        if self.image.mode == "square":
+            # Every image has the compiled size, so PyTorch's copy of the weights is never run
+            # again; on a robot's shared memory it would cost as much as the engine.
+            for network in graph.children():
+                network.to("meta")
+
+    def close(self) -> None:
+        """Let the networks go."""
+        for one in self._compiled.values():
+            one.backend.close()
+        self._compiled.clear()
+        self._geometry = self._clip = self._backbone = None
+
+    def release_intermediates(self, view: View) -> None:
+        """Free the input and MoGe's raw maps of a view; depth and visual tokens stay.
+
+        A kept frame of the large networks would hold 80 MB of the GPU otherwise.
+        """
+        for name in ("pixels", "geometry", "backbone"):
+            view.cache.pop(f"{self._key}{name}", None)
+
+    def letterbox(self, view: View) -> Letterbox:
+        """Where a view's image lies in the towers' input."""
+        key = f"{self._key}letterbox"
+        if key not in view.cache:
+            height, width = view.image.shape[:2]
+            size = (self.image.width, self.image.height)
+            if self.image.mode == "native":
+                size = (width, height)
+            view.cache[key] = Letterbox.fit((width, height), size)
+        box: Letterbox = view.cache[key]
+        return box
+
+    def pixels(self, view: View) -> Tensor:
+        """The towers' input ``[1, 3, h, w]`` on the device.
+
+        RGB in [0, 1]; in mode "square" normalised as CLIP wants it, as both towers of the published
+        SpatialGeo get it.
+        """
+        key = f"{self._key}pixels"
+        if key not in view.cache:
+            if self.image.mode == "square":
+                values = spatialgeo_pixels(view.image, self.image.width)[None]
+            elif self.image.mode == "native":
+                values = image_tensor(view.image)
+            else:
+                small = self.letterbox(view).image(view.image, self.image.pad_colour)
+                values = image_tensor(small)
+            view.cache[key] = values.to(self._device, self._dtype)
+        pixels: Tensor = view.cache[key]
+        return pixels
+
+    def clip_features(self, view: View) -> Tensor:
+        """CLIP's patch features ``[1, P, C]``.
+
+        Raises:
+            ModelLoadError: there is no CLIP tower.
+        """
+        if self._clip is None:
+            raise ModelLoadError("this profile has no CLIP tower")
+        key = f"{self._key}clip"
+        if key not in view.cache:
+            pixels = self.pixels(view)
+            if self.image.mode != "square":
+                pixels = self._clip.normalise(pixels)
+            if "semantic" in self._compiled:
+                out = self._compiled["semantic"].backend.run({"pixel_values": pixels.float()})
+                view.cache[key] = out["patch_features"]
+            else:
+                view.cache[key] = self._clip(pixels)
+        features: Tensor = view.cache[key]
+        return features
+
+    def fused_layers(self, view: View) -> list[Tensor]:
+        """The four layers that the hierarchical adapter reads, each ``[1, P, C]``.
+
+        Raises:
+            ModelLoadError: there is no geometry tower.
+        """
+        if self._backbone is not None:
+            return self._backbone_features(self._backbone, view).tokens()
+        features: Features = self.predictions(view)["features"]
+        return features.tokens()
+
+    def _backbone_features(self, backbone: Dinov2Backbone, view: View) -> Features:
+        key = f"{self._key}backbone"
+        if key not in view.cache:
+            if "tower" in self._compiled:
+                # One run gives the layers and, where the tower has heads, the raw maps.
+                view.cache[f"{self._key}geometry"] = self._compiled["tower"].run(
+                    {"pixel_values": self.pixels(view).float()}
+                )
+                view.cache[key] = view.cache[f"{self._key}geometry"]["features"]
+            else:
+                view.cache[key] = backbone(self.pixels(view))
+        features: Features = view.cache[key]
+        return features
+
+    def predictions(self, view: View) -> dict[str, Any]:
+        """MoGe's raw output; the camera prior is zeros where camera or mount are unknown.
+
+        Raises:
+            ModelLoadError: there is no geometry network.
+        """
+        if self._geometry is None or self._part is None:
+            raise ModelLoadError("this profile has no geometry network")
+        key = f"{self._key}geometry"
+        if key not in view.cache:
+            view.cache[key] = self._predict(self._geometry, self._part, view)
+        predictions: dict[str, Any] = view.cache[key]
+        return predictions
+
+    def _predict(self, geometry: MoGe, part: GeometryPart, view: View) -> dict[str, Any]:
+        if part.shared and isinstance(geometry, MoGe1) and self._backbone is not None:
+            size = (self.image.height, self.image.width)
+            features = self._backbone_features(self._backbone, view)
+            if "tower" in self._compiled:
+                found: dict[str, Any] = view.cache[f"{self._key}geometry"]
+                return found
+            return geometry.predict_from_features(features, size, size[1] / size[0])
+        pixels, prior = self.pixels(view), None
+        if self._camera_prior and view.camera is not None and view.mount is not None:
+            seen = self.letterbox(view).camera(view.camera)
+            values = floor_prior(seen, view.mount.gravity, view.mount.height)
+            prior = torch.from_numpy(values)[None].to(pixels)
+        compiled = self._compiled.get("geometry")
+        if compiled is not None and compiled.plan is not None and self._fits(compiled.plan, view):
+            return compiled.run(compiled.plan.prepare(pixels, prior))
+        tokens = part.num_tokens or geometry.num_tokens_range[1]
+        return geometry(pixels, tokens, prior, upsample=False)
+
+    def _fits(self, plan: GeometryPlan, view: View) -> bool:
+        """Whether a view has the aspect that the geometry network was compiled for."""
+        height, width = view.image.shape[:2]
+        fits = self.image.mode != "native" or abs(width / height - plan.aspect) < 1e-6
+        self.remark = "" if fits else (
+            f"images of {width}x{height} run in PyTorch: the geometry network was compiled for "
+            f"images {plan.aspect:.3f} times as wide as high (see engine_image_size)"
+        )  # fmt: skip
+        return fits
+
+    def points(self, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Depth and validity of the towers' input, at the size of MoGe's decoder.
+
+        Metres, or up to one factor where the network has no metric scale. With a known camera its
+        focal length is given to the recovery of the shift.
+        """
+        key = f"{self._key}points"
+        if key in view.cache:
+            found: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] = view.cache[key]
+            return found
+        out = self.predictions(view)
+        if self._geometry is not None and self._part is not None and self._part.recover_shift:
+            fov = None
+            if view.camera is not None:
+                seen = self.letterbox(view).camera(view.camera)
+                fov = math.degrees(2 * math.atan(0.5 * seen.width / seen.fx))
+            result = self._geometry.to_metric(out, fov_x=fov, apply_mask=False)
+            z, mask = result["depth"][0], result["mask"][0]
+        else:
+            z = out["points"][0, ..., 2].float() * out["metric_scale"][0].float()
+            mask = (out["mask"][0] > 0.5) & (z > 0)
+        view.cache[key] = (
+            np.asarray(z.float().cpu().numpy(), np.float32),
+            np.asarray(mask.cpu().numpy(), bool),
+        )
+        return self.points(view)
+
+    def depth(self, view: View) -> MonocularDepth:
+        """Depth over the camera image's own view.
+
+        Raises:
+            ModelLoadError: there is no geometry network.
+        """
+        z, mask = self.points(view)
+        if self._geometry is None or self._part is None:
+            raise ModelLoadError("this profile has no geometry network")
+        # Back from the input with its bars to the camera image's view.
+        box = self.letterbox(view)
+        size = content_size(box, z.shape)
+        if size != (z.shape[1], z.shape[0]):
+            z, mask = box.resample(z, size), box.resample(mask.astype(np.float32), size) > 0.5
+        return MonocularDepth(
+            z, mask, self._part.relative_sigma, metric=self._geometry.has_metric_scale
+        )
+
+    def seen_camera(self, view: View) -> PinholeCamera:
+        """Calibration of the towers' input; of the simulated camera where the view's is unknown."""
+        camera = view.camera
+        if camera is None:
+            height, width = view.image.shape[:2]
+            fx = 525.0 / 640.0 * width
+            camera = PinholeCamera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2)
+        return self.letterbox(view).camera(camera)
+
+
+def content_size(box: Letterbox, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Width and height of the image's own part of a map [rows, columns] over the input."""
+    rows, columns = shape[0], shape[1]
+    return (
+        max(1, round(columns * box.content[0] / box.target[0])),
+        max(1, round(rows * box.content[1] / box.target[1])),
+    )

@@ -1,0 +1,85 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Spatial-MLLM: keyframes and the newest view as one clip, any wording."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from spatialgeo_ros.memory.observation import View
+from spatialgeo_ros.models.profiles import SpatialMllmPart
+from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
+from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.nano_speaker import finished
+from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+
+
+class VideoSpeaker:
+    """A language model that looks at a clip: the kept frames that cover the space, then the newest.
+
+    Args:
+        part: of the profile.
+        model: with its encoders and tokenizer.
+    """
+
+    canonical_only = False
+
+    def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
+        self.prefix = PrefixCache()
+        self.context_views = part.frames - 1
+        self._part, self._model = part, model
+        self._serials = itertools.count()
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Everything: no tower is shared with the measuring."""
+        return (self._model,)
+
+    def encode(self, view: View) -> None:
+        """Encode the view alone, as a question without keyframes needs it."""
+        self._clip(view, ())
+
+    def answer(self, view: View, question: Question) -> str:
+        """Generate an answer; see ``interface.Networks``."""
+        visual, serial = self._clip(view, question.earlier)
+        part = self._part
+        result = self._model.answer(
+            visual,
+            question.text,
+            Sampling(
+                max_new_tokens=part.max_new_tokens,
+                temperature=part.temperature,
+                top_p=part.top_p,
+                repetition_penalty=self._model.repetition_penalty,
+            ),
+            prefix=self.prefix,
+            prefix_key=serial,
+            on_token=question.on_token,
+            cancelled=question.cancelled,
+        )
+        return finished(result)
+
+    def _clip(self, view: View, earlier: Sequence[View]) -> tuple[VisualTokens, int]:
+        """Tokens of the clip, kept with its newest view while the same frames come before it."""
+        frames = [*(one.image for one in earlier), view.image]
+        known = view.cache.get("clip")
+        if known is not None and _same(known[0], frames):
+            return known[1], known[2]
+        height, width = view.image.shape[:2]
+        # A camera may have changed its resolution between two keyframes; a clip has one size.
+        sized = [
+            frame if frame.shape == view.image.shape else cv2.resize(frame, (width, height))
+            for frame in frames
+        ]
+        tokens = self._model.encode_video([np.asarray(frame, np.uint8) for frame in sized])
+        view.cache["clip"] = (frames, tokens, next(self._serials))
+        return self._clip(view, earlier)
+
+
+def _same(a: Sequence[npt.NDArray[np.uint8]], b: Sequence[npt.NDArray[np.uint8]]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))

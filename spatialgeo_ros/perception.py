@@ -1,0 +1,184 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one face of the package: frames in, metres and answers out. No ROS in it.
+
+The node, the command line, training and evaluation use :class:`Perception`: a scene that measures
+(:mod:`spatialgeo_ros.scene`) and the language model that speaks beside it
+(:mod:`spatialgeo_ros.answer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialgeo_ros.answer.question import ask_question
+from spatialgeo_ros.answer.result import Answer
+from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.locator import SeenObject
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.keyframes import Keyframe
+from spatialgeo_ros.memory.observation import Mount, Observation, View
+from spatialgeo_ros.networks.interface import Networks, Question
+from spatialgeo_ros.query.intent import parse_question
+from spatialgeo_ros.scene.scene import Scene
+from spatialgeo_ros.scene.sighting import LocatedObject
+
+__all__ = ["Answer", "LocatedObject", "Mount", "Observation", "Perception"]
+
+
+class Perception:
+    """A scene and a language model behind one face.
+
+    Not thread-safe: one thread calls it.
+
+    Args:
+        networks: the loaded networks, or None for sensor depth and detections alone.
+        options: keyword arguments of :class:`spatialgeo_ros.scene.scene.Scene`.
+
+    Raises:
+        BadRequestError: an option cannot be used.
+    """
+
+    def __init__(self, networks: Networks | None = None, **options: Any) -> None:
+        self.networks = networks
+        self.scene = Scene(networks, **options)
+
+    @classmethod
+    def load(
+        cls,
+        profile: str,
+        device: str = "auto",
+        quantisation: str = "profile",
+        threads: int = 0,
+        engines: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Perception:
+        """Load a model profile and return the facade on it.
+
+        Args:
+            profile: name in config/models or path of a YAML file; "none" for no networks.
+            device: "auto", "cpu", "cuda" or "cuda:<n>".
+            quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
+                profile says.
+            threads: of PyTorch on the CPU; 0 leaves its choice.
+            engines: how the image towers run: fields of ``tower_engines.EngineOptions``; PyTorch by
+                default.
+            options: keyword arguments of the constructor.
+
+        Raises:
+            ModelLoadError: the profile or its weights cannot be loaded.
+        """
+        if profile == "none":
+            return cls(None, **options)
+        from spatialgeo_ros.networks.loader import load_networks
+        from spatialgeo_ros.networks.tower_engines import EngineOptions
+
+        how = EngineOptions(**(engines or {}))
+        return cls(load_networks(profile, device, quantisation, threads, how), **options)
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real request is not slower than the rest."""
+        parse_question("how far is the chair?")  # compiles the patterns of the grammar
+        networks = self.networks
+        if networks is None:
+            return
+        camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
+        image = np.full((480, 640, 3), 127, np.uint8)
+        view = View(image, camera, networks.nominal_mount)
+        mask = np.zeros((480, 640), bool)
+        mask[200:300, 200:300] = True
+        if networks.has_geometry:
+            networks.depth(view)
+        if networks.has_grounding:
+            names = networks.vocabulary.names() or ("chair",)
+            networks.similarity(view, (*names, *networks.background_names))
+        if networks.has_language and networks.canonical_only:
+            question = "how far is the object <region> from the camera ?"
+            networks.answer(view, Question(question, [mask], "camera_distance"))
+        elif networks.has_language:
+            said: list[str] = []
+            with suppress(CancelledError):  # one token warms up what a whole answer needs
+                free = Question(
+                    "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
+                )
+                networks.answer(view, free)
+
+    def observe(self, frame: Frame) -> Observation:
+        """Work out a frame's geometry; see :meth:`Scene.observe`."""
+        return self.scene.observe(frame)
+
+    def locate(self, observation: Observation, what: Region | str) -> LocatedObject:
+        """Find an object and its points; see :meth:`Scene.locate`."""
+        return self.scene.locate(observation, what)
+
+    def scan(self, observation: Observation) -> list[SeenObject]:
+        """List the objects in view; see :meth:`Scene.scan`."""
+        return self.scene.scan(observation)
+
+    def measure(
+        self,
+        observation: Observation,
+        kinds: Sequence[Kind | int],
+        a: LocatedObject | Region | str,
+        b: LocatedObject | Region | str | None = None,
+    ) -> list[DistanceEstimate]:
+        """Measure on or between objects; see :meth:`Scene.measure`."""
+        return self.scene.measure(observation, kinds, a, b)
+
+    def ask(
+        self,
+        question: str,
+        observation: Observation,
+        regions: Sequence[Region] = (),
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        earlier: Sequence[Observation] | None = None,
+    ) -> Answer:
+        """Answer a question about a frame.
+
+        Args:
+            question: in plain English.
+            observation: the newest frame of the camera that is asked.
+            regions: objects the question names, where they are known already (by label or order).
+            on_token: gets each piece of the language model's text as it comes.
+            cancelled: asked between stages and tokens.
+            earlier: what a language model for clips looks at before the newest frame, oldest first;
+                None for the keyframes.
+
+        Raises:
+            CancelledError: ``cancelled`` became true.
+            PhraseNotFoundError: an object of the question is not found; the message names it.
+            SpatialGeoError: there is neither a measurement nor a language model's answer.
+        """
+        return ask_question(
+            self.scene, question, observation, regions, on_token, cancelled, earlier
+        )
+
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
+        return self.scene.keyframes()
+
+    def coverage_points(self) -> npt.NDArray[np.float32]:
+        """Return the centres [N, 3] of the covered voxels in the world frame, metres."""
+        return self.scene.coverage_points()
+
+    def reset(self) -> None:
+        """Forget every kept frame (time jump, another world frame)."""
+        self.scene.reset()
+
+    def describe(self) -> dict[str, Any]:
+        """Return facts for diagnostics."""
+        return self.scene.describe()
+
+    def close(self) -> None:
+        """Free the networks and the kept frames; the object cannot be used afterwards."""
+        self.scene.close()
+        self.networks = None

@@ -1,0 +1,220 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's side of ROS: asks by service and action, and collects what the node publishes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.action import ActionClient
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import Image, PointCloud2
+
+from spatialgeo_ros.action import AskSpatial as AskAction
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.msg import KeyframeArray, SceneGroundTruth, SpatialAnswer
+from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
+from spatialgeo_ros.node.image_conversions import image_to_rgb
+from spatialgeo_ros.replay.camera_publisher import latched_qos
+from spatialgeo_ros.srv import AskSpatial
+
+T = TypeVar("T")
+#: Ground truth and point clouds are kept for this many frames: a minute or two.
+_KEPT_FRAMES = 600
+#: Every n-th point of a cloud is kept for the map.
+_CLOUD_STEP = 5
+
+
+class NodeFailedError(RuntimeError):
+    """The node says that it cannot work."""
+
+
+class Robot:
+    """A client of the node in its own context, spinning in a background thread."""
+
+    def __init__(self, check: Callable[[], None], image_height: int) -> None:
+        """Connect.
+
+        Args:
+            check: called while waiting; raises when there is no point in waiting any longer.
+            image_height: of the camera, pixels.
+        """
+        self._image_height = image_height
+        self._check = check
+        self._lock = threading.Lock()
+        self.truth: OrderedDict[int, SceneGroundTruth] = OrderedDict()
+        self.clouds: OrderedDict[int, npt.NDArray[np.float32]] = OrderedDict()
+        self.path: list[tuple[float, float]] = []
+        self.keyframes: KeyframeArray | None = None
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self.problems: dict[str, str] = {}
+        self._overlays: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        node = rclpy.create_node("spatialgeo_demo", context=self._context)
+        self._node = node
+        sensor = qos_profile_sensor_data
+        truth, latched = "simulated_camera/ground_truth", latched_qos()
+        node.create_subscription(SceneGroundTruth, truth, self._on_truth, latched)
+        node.create_subscription(KeyframeArray, "spatialgeo/keyframes", self._on_keyframes, latched)
+        node.create_subscription(PointCloud2, "spatialgeo/points", self._on_cloud, sensor)
+        node.create_subscription(Image, "spatialgeo/overlay", self._on_overlay, sensor)
+        node.create_subscription(
+            DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10)
+        )
+        self._service = node.create_client(AskSpatial, "spatialgeo/ask")
+        self._action = ActionClient(node, AskAction, "spatialgeo/ask_action")
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._stopping.set()
+        self._thread.join(timeout=10.0)
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def wait(self, condition: Callable[[], T], timeout: float, what: str) -> T:
+        """Return the first truthy value of ``condition()``.
+
+        Raises:
+            TimeoutError: there was none within ``timeout`` seconds.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            value = condition()
+            if value:
+                return value
+            self._check()
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {timeout:g} s in vain for {what}")
+            self._stopping.wait(0.02)
+
+    def wait_for_node(self, timeout: float) -> None:
+        """Wait until the node offers its service.
+
+        Raises:
+            TimeoutError: it does not within ``timeout`` seconds.
+        """
+        self.wait(self._service.service_is_ready, timeout, "the service spatialgeo/ask")
+
+    def first_cloud(self) -> bool:
+        """Tell whether the node has published a point cloud.
+
+        Raises:
+            NodeFailedError: it could not be configured, and never will.
+        """
+        for message in tuple(self.problems.values()):
+            if "configure failed" in message:
+                raise NodeFailedError(message)
+        return bool(self.clouds)
+
+    def newest_truth(self) -> SceneGroundTruth | None:
+        """Return the ground truth of the newest frame."""
+        with self._lock:
+            return next(reversed(self.truth.values())) if self.truth else None
+
+    def camera_pose(self, stamp_ns: int) -> Pose | None:
+        """Return the true world_from_camera at a frame's stamp, None when it is not kept."""
+        with self._lock:
+            message = self.truth.get(stamp_ns)
+        return None if message is None else msg_to_pose(message.camera_poses[0])
+
+    def overlay(self, stamp_ns: int, timeout: float) -> npt.NDArray[np.uint8] | None:
+        """Return the annotated image [H, W, 3] RGB of a frame, None when none comes in time."""
+        try:
+            self.wait(lambda: stamp_ns in self._overlays, timeout, "the overlay")
+        except TimeoutError:
+            return None
+        return self._overlays[stamp_ns]
+
+    def ask(self, question: str, timeout: float) -> SpatialAnswer:
+        """Ask by the service.
+
+        Raises:
+            TimeoutError: no response within ``timeout`` seconds.
+        """
+        future = self._service.call_async(AskSpatial.Request(question=question))
+        self.wait(future.done, timeout, f"the answer to {question!r}")
+        return future.result().answer
+
+    def ask_streaming(
+        self, question: str, on_token: Callable[[str], None], timeout: float
+    ) -> SpatialAnswer:
+        """Ask by the action; ``on_token`` gets the pieces of text as they come.
+
+        Raises:
+            TimeoutError: no result within ``timeout`` seconds, or the goal was rejected.
+        """
+
+        def feedback(message: Any) -> None:
+            if message.feedback.token:
+                on_token(message.feedback.token)
+
+        self.wait(self._action.server_is_ready, timeout, "the action spatialgeo/ask_action")
+        goal = self._action.send_goal_async(AskAction.Goal(question=question), feedback)
+        self.wait(goal.done, timeout, "the goal to be accepted")
+        if not goal.result().accepted:
+            raise TimeoutError("the node rejected the goal")
+        result = goal.result().get_result_async()
+        self.wait(result.done, timeout, f"the answer to {question!r}")
+        return result.result().result.answer
+
+    def _spin(self) -> None:
+        while not self._stopping.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _on_truth(self, message: SceneGroundTruth) -> None:
+        place = message.camera_poses[0].position
+        with self._lock:
+            _keep(self.truth, stamp_to_ns(message.header.stamp), message)
+            self.path.append((place.x, place.y))
+
+    def _on_keyframes(self, message: KeyframeArray) -> None:
+        self.keyframes = message
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        offsets = {field.name: field.offset for field in message.fields}
+        layout = np.dtype(
+            {
+                "names": ["x", "y", "z"],
+                "formats": ["<f4"] * 3,
+                "offsets": [offsets[name] for name in "xyz"],
+                "itemsize": message.point_step,
+            }
+        )
+        points = np.frombuffer(message.data, layout)[::_CLOUD_STEP]
+        xyz = np.stack([points[name] for name in "xyz"], axis=1)
+        xyz = xyz[np.isfinite(xyz).all(axis=1)]
+        with self._lock:
+            _keep(self.clouds, stamp_to_ns(message.header.stamp), xyz)
+
+    def _on_overlay(self, message: Image) -> None:
+        # Frames without an answer are published as they are; an answer adds a strip of text.
+        if message.height > self._image_height:
+            self._overlays[stamp_to_ns(message.header.stamp)] = image_to_rgb(message)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+            failed = status.level == DiagnosticStatus.ERROR
+            self.problems[status.name] = status.message if failed else ""
+
+
+def _keep(kept: OrderedDict[int, T], stamp_ns: int, value: T) -> None:
+    kept[stamp_ns] = value
+    while len(kept) > _KEPT_FRAMES:
+        kept.popitem(last=False)

@@ -1,0 +1,142 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prompt templates: the conversation formats of LLaVA checkpoints and that of the nano model.
+
+The strings are what the checkpoints were trained with and must match byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
+from spatialgeo_ros.speech.tokenizer import IMAGE_PLACEHOLDER
+
+_SYSTEM = (
+    "A chat between a curious {who} and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the {who}'s questions."
+)
+
+DIRECTION_SUFFIX = (
+    "The answer should be presented in this format {# o'clock}, "
+    "for example, {3 o'clock} or {12 o'clock}."
+)
+QUANTITY_SUFFIX = (
+    "The answer should be presented in this format {# meters or feets or inches}, "
+    "for example, {1.23 meters} or {0.56 feets} or {0.65 inches}."
+)
+PREDICATE_SUFFIX = (
+    "The answer should be presented in this format {# big or small or behind or front or left or "
+    "right or tall or short or wide or thin or below or above}, for example,{A is bigger than B}."
+)
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """How a conversation is written for one kind of checkpoint.
+
+    Attributes:
+        name: as used in a model profile.
+        system: text before the first turn.
+        before_user: written before each question; the first one follows the system text.
+        first_gap: written between the system text and the first question.
+        after_user: written after each question; the model continues from here.
+        before_reply: written before an earlier reply.
+        after_reply: written after an earlier reply; also ends a reply in training. None when the
+            end token of the tokenizer does that and the format has a single turn.
+        stop: text that ends an answer besides the end token, or None.
+    """
+
+    name: str
+    system: str = ""
+    first_gap: str = ""
+    before_user: str = ""
+    after_user: str = ""
+    before_reply: str = " "
+    after_reply: str | None = None
+    stop: str | None = None
+
+    def build(
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        images: int = 1,
+        suffix: str = "",
+    ) -> str:
+        """Return the prompt that ends where the model's answer begins.
+
+        Args:
+            question: the newest question.
+            history: earlier (question, reply) pairs.
+            images: how many ``<image>`` placeholders precede the first question.
+            suffix: text appended to the system text without a space (:func:`format_suffix`).
+
+        Raises:
+            BadRequestError: the template has a single turn and ``history`` is not empty.
+        """
+        if history and self.after_reply is None:
+            raise BadRequestError(f"the {self.name} prompt takes one question, without a history")
+        marks = f"{IMAGE_PLACEHOLDER}\n" * images
+        text = f"{self.system}{suffix}{self.first_gap}"
+        for turn, (asked, reply) in enumerate((*history, (question, None))):
+            text += f"{self.before_user}{marks if turn == 0 else ''}{asked}{self.after_user}"
+            if reply is not None:
+                text += f"{self.before_reply}{reply}{self.after_reply}"
+        return text
+
+
+def _chat(name: str, who: str) -> PromptTemplate:
+    return PromptTemplate(
+        name,
+        system=_SYSTEM.format(who=who),
+        first_gap=" ",
+        before_user="USER: ",
+        after_user=" ASSISTANT:",
+        after_reply="</s>",
+    )
+
+
+TEMPLATES: dict[str, PromptTemplate] = {
+    template.name: template
+    for template in (
+        _chat("llava_v1", "human"),
+        _chat("vicuna_v1", "user"),
+        PromptTemplate(
+            "llava_v0",
+            system=_SYSTEM.format(who="human"),
+            first_gap="###",
+            before_user="Human: ",
+            after_user="###Assistant:",
+            after_reply="###",
+            stop="###",
+        ),
+        PromptTemplate("plain", after_user="\n", before_reply=""),
+        PromptTemplate("nano", after_user=" answer :"),
+    )
+}
+
+
+def template(name: str) -> PromptTemplate:
+    """Return a template by name.
+
+    Raises:
+        BadRequestError: there is no template of that name.
+    """
+    if name not in TEMPLATES:
+        raise BadRequestError(f"unknown prompt template {name!r}; one of {', '.join(TEMPLATES)}")
+    return TEMPLATES[name]
+
+
+def format_suffix(family: str) -> str:
+    """Return the sentence on the form of the answer that the benchmark script of SpatialGeo adds.
+
+    Empty for a family outside the benchmark ("open").
+    """
+    if family in QUALITATIVE:
+        return PREDICATE_SUFFIX
+    if family in QUANTITATIVE:
+        return DIRECTION_SUFFIX if QUANTITATIVE[family].unit == "o'clock" else QUANTITY_SUFFIX
+    return ""

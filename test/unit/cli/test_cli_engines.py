@@ -1,0 +1,135 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``spatialgeo engines`` on this machine: what runs here is built, compared, listed and pruned."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from spatialgeo_ros.cli import main
+from spatialgeo_ros.models.encoders import make_encoder
+from spatialgeo_ros.models.profiles import load_profile
+from spatialgeo_ros.networks.loader import load_towers
+from spatialgeo_ros.runtime.engine_cache import EngineCache
+from spatialgeo_ros.runtime.engine_manifest import EngineKey
+from spatialgeo_ros.runtime.gate import EngineContext
+from spatialgeo_ros.runtime.select import select_backend
+
+CPU = torch.device("cpu")
+
+pytest.importorskip("onnxscript", reason="exporting needs onnx and onnxscript")
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path) -> Path:
+    """Nano's encoders, exported and compared on the CPU."""
+    command = ["engines", "build", "--profile", "nano", "--device", "cpu", "--folder", str(folder)]
+    assert main([*command, "--backend", "onnxruntime"]) == 0
+    return folder
+
+
+def engines(folder: Path, *arguments: str) -> int:
+    action, *rest = arguments
+    return main(["engines", action, "--folder", str(folder), *rest])
+
+
+@pytest.mark.slow
+def test_build_compares_with_pytorch_and_list_says_so(built: Path, capsys) -> None:
+    assert engines(built, "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"engines in {built}"
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["nano-geometry", "onnxruntime"], ["nano-semantic", "onnxruntime"],
+    ]  # fmt: skip
+    assert all("agrees with PyTorch on 1 of 1 machines" in line for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_verify_compares_again_and_finds_damage(built: Path, capsys) -> None:
+    assert engines(built, "verify", "--profile", "nano", "--device", "cpu") == 0
+    said = capsys.readouterr().out
+    assert "2 of 2 engines" in said
+    assert said.count("onnxruntime-cpu agrees with torch-cpu (fp32)") == 2
+    assert "tensorrt not compared: tensorrt needs an NVIDIA GPU" in said
+    (manifest,) = built.glob("nano-geometry*.json")
+    content = manifest.read_text()
+    manifest.write_text(content[:50])
+    try:
+        assert engines(built, "verify") == 1
+        assert f"{manifest.with_suffix('.engine').name}: the manifest" in capsys.readouterr().out
+    finally:
+        manifest.write_text(content)
+
+
+@pytest.mark.slow
+def test_a_start_with_checked_encoders_takes_under_a_second(built: Path) -> None:
+    profile, cache = load_profile("nano"), EngineCache(built)
+    (tower,) = load_towers(profile, CPU)
+    for name, graph in tower.graphs((480, 640)).items():
+        encoder = make_encoder(graph, f"nano-{name}", profile.engines, built)
+        encoder.model("fp32")  # finding the export is not part of the check
+        started = time.monotonic()
+        selection = select_backend(encoder, EngineContext(cache, CPU, build=False))
+        elapsed = time.monotonic() - started
+        assert selection.kind == "onnxruntime"
+        assert selection.check is not None
+        assert selection.check.reference == "its own earlier result"
+        assert elapsed < 1.0, f"{name}: {elapsed:.2f} s"
+        selection.backend.close()
+
+
+@pytest.mark.slow
+def test_prune_keeps_what_is_current(built: Path, capsys) -> None:
+    assert engines(built, "prune", "--profile", "nano") == 0
+    assert "0 files deleted, 2 engines left" in capsys.readouterr().out
+    # Exports of other weights: what was made from the old ones goes.
+    exports = list((built / "onnx").glob("*.onnx.json"))
+    contents = [path.read_text() for path in exports]
+    for path in exports:
+        path.unlink()
+    assert engines(built, "prune", "--profile", "nano") == 0
+    assert "0 engines left" in capsys.readouterr().out
+    for path, content in zip(exports, contents, strict=True):
+        path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--target", "sm_87"), "run the same command on the Jetson"),
+        (("--target", "sm_70"), "does not build for 'sm_70'"),
+        (("--target", "sm_86", "--backend", "onnxruntime"), "leave out --target"),
+        (("--image-size", "640"), "640x480"),
+    ],
+)
+def test_what_cannot_be_built_is_said_with_the_cure(
+    tmp_path: Path, capsys, arguments: tuple[str, ...], says: str
+) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed")
+    assert engines(tmp_path, "build", "--profile", "nano", "--device", "cpu", *arguments) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_list_of_an_absent_folder_is_empty_and_makes_none(tmp_path: Path, capsys) -> None:
+    assert engines(tmp_path / "none", "list") == 0
+    assert capsys.readouterr().out == f"engines in {tmp_path / 'none'}\n"
+    assert not (tmp_path / "none").exists()
+
+
+def test_prune_all_deletes_what_is_whole_too(tmp_path: Path, capsys) -> None:
+    key = EngineKey("00" * 32, "tensorrt", "10.3.0", "Orin", "sm_87", "540", "fp16", {})
+    EngineCache(tmp_path / "e").obtain(key, "net", lambda: b"engine")
+    assert engines(tmp_path / "e", "prune") == 0
+    assert "0 files deleted, 1 engines left" in capsys.readouterr().out
+    assert engines(tmp_path / "e", "prune", "--all") == 0
+    assert "2 files deleted, 0 engines left" in capsys.readouterr().out

@@ -1,0 +1,217 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every shipped profile through the facade, from tiny checkpoints in the official layouts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints.profiles import WRITERS, write_profile
+
+from spatialgeo_ros.errors import NoGeometryError, NoLanguageModelError
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.profiles import list_profiles
+from spatialgeo_ros.models.spatial_mllm import SpatialMllm
+from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.perception import Perception
+
+WIDTH, HEIGHT = 120, 90
+CAMERA = PinholeCamera(WIDTH, HEIGHT, 100.0, 100.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
+CRATE = Region.from_box(40, 30, 79, 59, "crate")
+SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b")
+SILENT = ("moge_l", "moge2_s", "moge2_b", "moge2_l")
+QUESTION = "How far away is the crate?"
+
+
+def frame(stamp: int = 1, depth: bool = True) -> Frame:
+    """A crate one metre away before a wall at two."""
+    image = np.full((HEIGHT, WIDTH, 3), 90 + stamp, np.uint8)
+    metres = np.full((HEIGHT, WIDTH), 2.0, np.float32)
+    image[30:60, 40:80], metres[30:60, 40:80] = (200, 40, 30), 1.0
+    return Frame(
+        "camera", stamp * 1_000_000_000, "camera_optical_frame", image, CAMERA,
+        metres if depth else None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Perception]:
+    kept: dict[str, Perception] = {}
+
+    def load(name: str) -> Perception:
+        if name not in kept:
+            path = write_profile(name, tmp_path_factory.mktemp(name))
+            kept[name] = Perception.load(str(path), device="cpu")
+        kept[name].reset()
+        return kept[name]
+
+    return load
+
+
+def test_every_shipped_profile_is_tried_here() -> None:
+    assert set(WRITERS) == set(SPEAKING) | set(SILENT)
+    assert set(list_profiles()) == {*WRITERS, "nano"}
+
+
+@pytest.mark.parametrize("name", SPEAKING + SILENT)
+def test_the_measured_number_is_what_is_answered(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    answer = perception.ask(QUESTION, perception.observe(frame()), [CRATE])
+    assert answer.distances[0].valid
+    assert answer.distances[0].distance == pytest.approx(1.0, abs=0.02)
+    assert answer.text.startswith("The crate is 1.0")
+    assert bool(answer.language_text) == (name in SPEAKING)
+    said = any("no language model in this profile" in reason for reason in answer.degraded)
+    assert said == (name in SILENT)
+    assert name in answer.model_id
+
+
+@pytest.mark.parametrize("name", ["moge2_s", "moge2_b", "moge2_l"])
+def test_moge2_measures_without_a_depth_sensor(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    observation = perception.observe(frame(depth=False))
+    assert observation.pointmap is not None
+    depth = observation.pointmap.depth[observation.pointmap.valid]
+    assert depth.size > 0.5 * WIDTH * HEIGHT
+    (estimate,) = perception.measure(observation, [], CRATE)
+    assert estimate.valid and estimate.distance > 0
+
+
+@pytest.mark.parametrize("name", ["moge_l", "spatialgeo_7b", "llava_1_5_7b", "spatial_mllm_3b"])
+def test_without_a_scale_there_are_no_metres(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    with pytest.raises(NoGeometryError):
+        perception.measure(perception.observe(frame(depth=False)), [], CRATE)
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_any_wording_is_answered(loaded: Callable[[str], Perception], name: str) -> None:
+    perception = loaded(name)
+    pieces: list[str] = []
+    observation = perception.observe(frame())
+    answer = perception.ask("What could this be for?", observation, on_token=pieces.append)
+    assert answer.language_text == "".join(pieces).strip()
+    assert answer.text.startswith(answer.language_text)
+    assert answer.family == "open"
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_what_cannot_be_measured_is_refused_without_a_language_model(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    with pytest.raises(NoLanguageModelError, match="no language model"):
+        perception.ask("Why is the crate here?", perception.observe(frame()))
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_a_second_question_about_a_frame_encodes_and_prefills_nothing(
+    loaded: Callable[[str], Perception], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def count(owner: type, method: str) -> None:
+        original = getattr(owner, method)
+
+        def counted(self: Any, *args: Any, **options: Any) -> Any:
+            calls[owner.__name__] += 1
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(owner, method, counted)
+
+    count(ClipVisionTower, "forward")
+    count(Dinov2Backbone, "forward")
+    count(SpatialMllm, "encode_video")
+    perception = loaded(name)
+    assert perception.networks is not None
+    hits = perception.networks.describe()["prefix_hits"]
+    observation = perception.observe(frame())
+    perception.ask(QUESTION, observation, [CRATE])
+    towers = {
+        "llava_1_5_7b": {"ClipVisionTower": 1},
+        "spatialgeo_7b": {"ClipVisionTower": 1, "Dinov2Backbone": 1},
+        "spatial_mllm_3b": {"SpatialMllm": 1, "Dinov2Backbone": 1},
+    }[name]
+    assert calls == towers
+    perception.ask("Is the crate to the left of the door?", observation, [CRATE, CRATE])
+    assert calls == towers
+    assert perception.networks.describe()["prefix_hits"] == hits + 1
+
+
+def test_one_backbone_pass_serves_tokens_and_point_map(
+    loaded: Callable[[str], Perception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    original = Dinov2Backbone.forward
+
+    def counted(self: Dinov2Backbone, *args: Any, **options: Any) -> Any:
+        runs.append(1)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Dinov2Backbone, "forward", counted)
+    perception = loaded("spatialgeo_7b")
+    observation = perception.observe(frame())
+    assert perception.networks is not None
+    perception.networks.encode(observation.view)
+    prediction = perception.networks.depth(observation.view)
+    perception.networks.answer(observation.view, Question("What is there?"))
+    assert len(runs) == 1
+    assert not prediction.metric
+    # The bars of the padded square are cut away: the map has the camera image's aspect.
+    rows, columns = prediction.depth.shape
+    assert columns / rows == pytest.approx(WIDTH / HEIGHT, rel=0.05)
+
+
+def test_keyframes_are_the_clip_of_a_video_model(loaded: Callable[[str], Perception]) -> None:
+    perception = loaded("spatial_mllm_3b")
+    for stamp in (1, 2, 3):
+        observation = perception.observe(frame(stamp))
+    answer = perception.ask("What is there?", observation)
+    # Without poses only the newest keyframe is kept, and it is the frame that is asked about.
+    assert [reference.stamp_ns for reference in answer.frames] == [3_000_000_000]
+
+
+def test_the_language_model_can_be_packed(tmp_path: Path) -> None:
+    path = write_profile("spatialgeo_7b", tmp_path, quantisation="nf4")
+    perception = Perception.load(str(path), device="cpu")
+    answer = perception.ask(QUESTION, perception.observe(frame()), [CRATE])
+    assert answer.backend == "torch-cpu-nf4"
+    assert answer.language_text
+    whole = Perception.load(str(path), device="cpu", quantisation="none")
+    assert perception.describe()["model_bytes"] < whole.describe()["model_bytes"]
+
+
+@pytest.mark.parametrize("name", ["moge2_l", "spatialgeo_7b", "llava_1_5_7b"])
+def test_an_older_frame_holds_no_raw_maps_and_still_answers(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    perception = loaded(name)
+    older = perception.observe(frame(1))
+    if name in SPEAKING:
+        before = perception.ask("What is there?", older).language_text
+    else:
+        before = perception.networks.depth(older.view).depth  # type: ignore[union-attr]
+    perception.observe(frame(2))
+    for key in ("pixels", "geometry", "backbone"):
+        assert key not in older.visual
+    if name in SPEAKING:
+        assert perception.ask("What is there?", older).language_text == before
+        older.visual.clear()
+        assert perception.ask("What is there?", older).language_text == before
+    else:
+        np.testing.assert_array_equal(perception.networks.depth(older.view).depth, before)  # type: ignore[union-attr]
