@@ -9,6 +9,7 @@ The node, the command line, training and evaluation use :class:`Perception`: a s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.answer.question import ask_question
+from spatialgeo_ros.answer.language_part import speak
+from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
+from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import SeenObject
 from spatialgeo_ros.memory.frame import Frame
@@ -29,15 +31,15 @@ from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.networks.interface import Networks, Question
 from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.scene.scene import Scene
-from spatialgeo_ros.scene.sighting import LocatedObject
+from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
-__all__ = ["Answer", "LocatedObject", "Mount", "Observation", "Perception"]
+__all__ = ["Answer", "Sighting", "Mount", "Observation", "Perception"]
 
 
 class Perception:
     """A scene and a language model behind one face.
 
-    Not thread-safe: one thread calls it.
+    One thread calls it; only :meth:`speak` may run on a second one meanwhile.
 
     Args:
         networks: the loaded networks, or None for sensor depth and detections alone.
@@ -115,9 +117,19 @@ class Perception:
         """Work out a frame's geometry; see :meth:`Scene.observe`."""
         return self.scene.observe(frame)
 
-    def locate(self, observation: Observation, what: Region | str) -> LocatedObject:
+    def observe_aside(self, frame: Frame) -> Observation:
+        """Work out a frame that is not the newest; see :meth:`Scene.observe_aside`."""
+        return self.scene.observe_aside(frame)
+
+    def observation_at(self, camera: str, stamp_ns: int) -> Observation | None:
+        """Return the kept observation of an image; see :meth:`Scene.observation_at`."""
+        return self.scene.observation_at(camera, stamp_ns)
+
+    def locate(
+        self, observation: Observation, what: Region | str, *, recall: bool = True
+    ) -> Sighting:
         """Find an object and its points; see :meth:`Scene.locate`."""
-        return self.scene.locate(observation, what)
+        return self.scene.locate(observation, what, recall=recall)
 
     def scan(self, observation: Observation) -> list[SeenObject]:
         """List the objects in view; see :meth:`Scene.scan`."""
@@ -127,11 +139,13 @@ class Perception:
         self,
         observation: Observation,
         kinds: Sequence[Kind | int],
-        a: LocatedObject | Region | str,
-        b: LocatedObject | Region | str | None = None,
-    ) -> list[DistanceEstimate]:
+        a: Sighting | Region | str,
+        b: Sighting | Region | str | None = None,
+        *,
+        recall: bool = True,
+    ) -> list[SightedEstimate]:
         """Measure on or between objects; see :meth:`Scene.measure`."""
-        return self.scene.measure(observation, kinds, a, b)
+        return self.scene.measure(observation, kinds, a, b, recall=recall)
 
     def ask(
         self,
@@ -142,7 +156,7 @@ class Perception:
         cancelled: Callable[[], bool] | None = None,
         earlier: Sequence[Observation] | None = None,
     ) -> Answer:
-        """Answer a question about a frame.
+        """Answer a question about a frame: :meth:`begin` and :meth:`speak` one after the other.
 
         Args:
             question: in plain English.
@@ -158,9 +172,43 @@ class Perception:
             PhraseNotFoundError: an object of the question is not found; the message names it.
             SpatialGeoError: there is neither a measurement nor a language model's answer.
         """
+        asked = self.begin(question, observation, regions, cancelled, earlier)
+        return self.speak(asked, on_token, cancelled)
+
+    def begin(
+        self,
+        question: str,
+        observation: Observation,
+        regions: Sequence[Region] = (),
+        cancelled: Callable[[], bool] | None = None,
+        earlier: Sequence[Observation] | None = None,
+        *,
+        recall: bool = True,
+    ) -> AskedQuestion:
+        """Work out the measured part of a question; see :func:`ask_question`."""
         return ask_question(
-            self.scene, question, observation, regions, on_token, cancelled, earlier
+            self.scene, question, observation, regions, cancelled, earlier, recall=recall
         )
+
+    def speak(
+        self,
+        asked: AskedQuestion,
+        on_token: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Answer:
+        """Let the language model speak, where it is asked, and join the parts.
+
+        This alone may run on another thread than everything else: it touches no scene.
+
+        Raises:
+            CancelledError: ``cancelled`` became true.
+            SpatialGeoError: there is neither a measurement nor a word.
+        """
+        if asked.language is None or self.networks is None:
+            return asked.answer()
+        started = time.perf_counter()
+        text = speak(self.networks, asked.language, on_token, cancelled)
+        return asked.answer(text, time.perf_counter() - started)
 
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,22 +15,26 @@ from spatialgeo_ros.grounding.locator import Found
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.intent import Intent, Mention
 from spatialgeo_ros.scene.scene import Scene
-from spatialgeo_ros.scene.sighting import LocatedObject
+from spatialgeo_ros.scene.sighting import Sighting
 
 
 @dataclass(eq=False)
-class Spotted:
+class Mentioned:
     """An object of the question: its pixels, the observation they are of, and its points."""
 
     name: str
     found: Found
     seen_in: Observation
-    located: LocatedObject | None = None
+    sighting: Sighting | None = None
 
 
-def spot_objects(
-    scene: Scene, intent: Intent, observation: Observation, regions: Sequence[Region]
-) -> list[Spotted]:
+def find_mentions(
+    scene: Scene,
+    intent: Intent,
+    observation: Observation,
+    regions: Sequence[Region],
+    recall: bool = True,
+) -> list[Mentioned]:
     """Find the pixels of every object of the question, in the order of the intent.
 
     Raises:
@@ -50,7 +54,7 @@ def spot_objects(
             f"'{intent.text}' needs {intent.objects_needed} objects, "
             f"{len(mentions)} named: name them, or give their regions"
         )
-    spotted: list[Spotted] = []
+    mentioned: list[Mentioned] = []
     for mention, chosen in zip(mentions, given, strict=True):
         name = mention.phrase or (chosen.label if chosen is not None else "") or mention.label
         if chosen is None and not mention.phrase:
@@ -58,11 +62,13 @@ def spot_objects(
                 f"'{intent.text}' does not say which object: name it, or give its region"
             )
         rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
-        found, seen_in = scene.find(observation, name if chosen is None else chosen, rivals)
+        found, seen_in = scene.find(
+            observation, name if chosen is None else chosen, rivals, recall=recall
+        )
         if not found.region.label:
-            found = Found(_labelled(found.region, name), found.how, found.score, found.note)
-        spotted.append(Spotted(name, found, seen_in))
-    return spotted
+            found = replace(found, region=replace(found.region, label=name))
+        mentioned.append(Mentioned(name, found, seen_in))
+    return mentioned
 
 
 def _match_regions(
@@ -99,9 +105,3 @@ def _match_regions(
         for index, spare in zip(open_slots, unlabelled, strict=False):
             pairs[index] = spare
     return pairs
-
-
-def _labelled(region: Region, label: str) -> Region:
-    return Region(
-        region.type, label, region.score, region.box, region.polygon, region.point, region.mask
-    )

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from spatialgeo_ros.geometry.distance import DistanceEstimate
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import FrameReference
+from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,15 @@ class Answer:
         model_id: profile and weights.
         backend: how the networks ran.
         family: the kind of question that was understood ("distance", "left_right", "open", ...).
+        how: how the objects were seen that the answer rests on, the worst of them.
+        seen_stamp_ns: stamp of the oldest image that one of them was seen in; 0 when none.
+        age: seconds from that image to the one asked about; NaN when nothing was seen.
     """
 
     text: str
     language_text: str
     language_value_m: float
-    distances: tuple[DistanceEstimate, ...]
+    distances: tuple[SightedEstimate, ...]
     regions: tuple[Region, ...]
     agreement: str
     frames: tuple[FrameReference, ...]
@@ -43,3 +47,6 @@ class Answer:
     model_id: str
     backend: str
     family: str = "open"
+    how: HowSeen = HowSeen.UNKNOWN
+    seen_stamp_ns: int = 0
+    age: float = math.nan

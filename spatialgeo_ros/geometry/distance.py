@@ -151,6 +151,22 @@ def measure(
     )
 
 
+def widened(estimate: DistanceEstimate, sigma: float) -> DistanceEstimate:
+    """Add an independent standard deviation in metres to a valid estimate; too much invalidates it."""
+    notes = [estimate.reason] if estimate.reason else []
+    return _estimate(
+        estimate.kind,
+        estimate.from_label,
+        estimate.to_label,
+        estimate.distance,
+        float(np.hypot(estimate.sigma, sigma)),
+        estimate.point_from,
+        estimate.point_to,
+        estimate.source,
+        notes,
+    )
+
+
 def direction_oclock(
     a: ObjectPoints, b: ObjectPoints | None = None, gravity: ArrayLike | None = None
 ) -> int:

@@ -42,6 +42,8 @@ class Region:
         polygon: [N, 2] pixels, closed, even-odd rule.
         point: u, v in pixels.
         mask: [H, W] bool at the image's resolution.
+        stamp_ns: stamp in nanoseconds of the image it was drawn on; 0 when that is the image at
+            hand, or unknown.
     """
 
     type: RegionType
@@ -51,6 +53,7 @@ class Region:
     polygon: NDArray[np.float64] | None = None
     point: tuple[float, float] | None = None
     mask: NDArray[np.bool_] | None = None
+    stamp_ns: int = 0
 
     @classmethod
     def from_box(

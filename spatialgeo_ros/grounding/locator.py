@@ -51,21 +51,31 @@ class SeenObject:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Where a phrase was found: region, "detection" or "clip", score, and a remark."""
+    """Where a phrase was found.
+
+    Attributes:
+        region: its pixels.
+        how: "request", "detection" or "clip".
+        score: in [0, 1].
+        note: a remark, "" when there is none.
+        doubt: why it may be something else, "" when there is no doubt.
+    """
 
     region: Region
     how: str
     score: float
     note: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class _Warm:
-    """A phrase's heat-map [h, w], its warmest blob, and a remark."""
+    """A phrase's heat-map [h, w], its warmest blob, a remark, and why it may be something else."""
 
     heat: npt.NDArray[np.float32]
     blob: Blob
     note: str
+    doubt: str
 
 
 class Locator:
@@ -135,15 +145,22 @@ class Locator:
                     seen[name] = SeenObject(name, box, blob.peak, "clip")
         return sorted(seen.values(), key=lambda thing: -thing.score)
 
-    def not_found(self, observation: Observation, text: str) -> PhraseNotFoundError:
-        """Build the error for a phrase that is not in view; it says what is."""
+    def not_found(self, observation: Observation, text: str, why: str = "") -> PhraseNotFoundError:
+        """Build the error for a phrase that is not in view; it says ``why``, and what is in view."""
         phrase = self.vocabulary.parse(text)
+        frame = observation.frame
+        problem = frame.problems.get("detections", "")
         message = f"'{text}' is not in view"
-        if not self.can_ground and not observation.frame.detections:
+        if why:
+            message += f" ({why})"
+        elif not self.can_ground and not frame.detections:
+            cause = problem or "no detections arrive"
             return PhraseNotFoundError(
-                f"'{text}' cannot be looked for: the profile has no grounding and no detections "
-                "arrive; give a box, point or mask, or publish detections"
+                f"'{text}' cannot be looked for: the profile has no grounding, and {cause}; give a "
+                "box, point or mask, or publish detections"
             )
+        if problem:
+            message += f"; {problem}"
         if self.vocabulary.kinds and not phrase.known and self.can_ground:
             message += f"; the profile knows {', '.join(self.vocabulary.kinds)}"
         names = [thing.label for thing in self.scan(observation)[:8]]
@@ -170,8 +187,7 @@ class Locator:
         if sure and doubt:
             return None
         similar = sum(blob.peak > 0.5 * found[0].peak for blob in found[1:])
-        notes = (_others(phrase.text, similar), doubt)
-        return _Warm(heat, found[0], "; ".join(text for text in notes if text))
+        return _Warm(heat, found[0], _others(phrase.text, similar), doubt)
 
     def _refined(self, observation: Observation, phrase: Phrase, warm: _Warm) -> Found:
         """Turn a blob of patches into the box of an object."""
@@ -192,7 +208,9 @@ class Locator:
             # is more exact than a mask refined from patches (legs of chairs, poles of lamps).
             box = Region.from_mask(mask).bounds(*mask.shape)
         score = min(1.0, warm.blob.peak)
-        return Found(Region.from_box(*box, phrase.text, score), "clip", score, warm.note)
+        return Found(
+            Region.from_box(*box, phrase.text, score), "clip", score, warm.note, warm.doubt
+        )
 
     def _without(
         self,

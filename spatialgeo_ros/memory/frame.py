@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,10 @@ class Frame:
             pixels mean "no reading" (REP-117, REP-118).
         pose: ``world_from_camera``, or None when the pose at ``stamp_ns`` is unknown.
         world_frame: Name of the world frame that ``pose`` refers to ("" without a pose).
-        detections: Regions a detector published for this image.
+        detections: Regions a detector published for this image; ``stamp_ns`` of each is that of
+            the image it was drawn on.
+        problems: What the input side found wrong, in words with the cure, by what is missing for
+            it: "calibration", "depth", "pose", "detections".
         sequence: Number of the frame within its camera's stream, counted at reception.
     """
 
@@ -47,6 +51,7 @@ class Frame:
     world_frame: str = ""
     detections: tuple[Region, ...] = ()
     sequence: int = 0
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Reject arrays of the wrong shape or type.

@@ -1,25 +1,45 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Objects that only an earlier keyframe saw, brought into the frame that is asked about."""
+"""Objects that only an earlier keyframe saw: where they are in the frame that is asked about.
+
+A thing that was seen earlier is *remembered*: how long ago is part of its sighting, and it is not
+recalled beyond a greatest age. Where a camera now sees through its place, it is *gone*.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, measure
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind, measure
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.voxels import voxel_keys
-from spatialgeo_ros.scene.sighting import LocatedObject
+from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting, sighted
 
 _SAME_VOXEL = 0.1  # m, grid on which surfaces seen from two places are compared
+#: Readings on an object's place that a look needs before it says anything.
+_LEAST_READINGS = 20
+#: Share of the place that must be seen through for the object to be gone.
+_SEEN_THROUGH = 0.6
+#: A reading is behind the object from this many metres, or standard deviations, on.
+_BEHIND, _BEHIND_SIGMAS = 0.15, 4.0
+
+
+class Look(Enum):
+    """What a camera sees now at the place of a remembered object."""
+
+    NOTHING = "out of view, hidden, or without a reading"
+    THERE = "something is there"
+    GONE = "the place is seen empty"
 
 
 def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:
@@ -32,6 +52,49 @@ def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observat
         if frame is asked or frame.pose is None or frame.world_frame != asked.world_frame:
             continue
         yield observation
+
+
+def look_again(
+    points: ObjectPoints, seen_in: Frame, now: Iterable[Observation], position_sigma: float
+) -> Look:
+    """Look at the place of an object in what the cameras see now.
+
+    Args:
+        points: of the object, in the camera frame of ``seen_in``.
+        seen_in: the frame it was seen in; has a pose.
+        now: the newest observation of each camera.
+        position_sigma: of the object's place by now, metres.
+    """
+    best = Look.NOTHING
+    for observation in now:
+        frame, pointmap = observation.frame, observation.pointmap
+        if pointmap is None or frame is seen_in or frame.stamp_ns < seen_in.stamp_ns:
+            continue
+        try:
+            surface = relative_pose(frame, seen_in).apply(points.points)
+        except BadRequestError:
+            continue  # another world, or no pose
+        ahead = surface[surface[:, 2] > 0.05]
+        if not len(ahead):
+            continue
+        pixels = np.rint(pointmap.camera.project(ahead)).astype(np.int64)
+        height, width = pointmap.valid.shape
+        inside = (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
+        u, v = pixels[inside].T
+        read = pointmap.valid[v, u]
+        if read.sum() < _LEAST_READINGS:
+            continue
+        expected = ahead[inside][read, 2]
+        seen, noise = pointmap.depth[v[read], u[read]], pointmap.sigma[v[read], u[read]]
+        margin = np.maximum(_BEHIND, _BEHIND_SIGMAS * np.hypot(noise, position_sigma))
+        behind, hidden = seen > expected + margin, seen < expected - margin
+        open_to_view = len(seen) - int(hidden.sum())
+        if open_to_view < max(_LEAST_READINGS, 0.3 * len(seen)):
+            continue
+        if behind.sum() > _SEEN_THROUGH * open_to_view:
+            return Look.GONE
+        best = Look.THERE
+    return best
 
 
 def relative_pose(here: Frame, there: Frame) -> Pose:
@@ -64,7 +127,7 @@ def express(points: ObjectPoints, here_from_there: Pose) -> ObjectPoints:
     )
 
 
-def require_distinct(things: Sequence[LocatedObject]) -> None:
+def require_distinct(things: Sequence[Sighting]) -> None:
     """Refuse two phrases that led to one object: the distance between them would be a clean zero.
 
     Only phrases can be mistaken; regions of the request are taken at their word.
@@ -74,7 +137,7 @@ def require_distinct(things: Sequence[LocatedObject]) -> None:
     """
     for index, a in enumerate(things):
         for b in things[index + 1 :]:
-            if "request" in (a.how, b.how) or not _same_surface(a, b):
+            if "request" in (a.found_by, b.found_by) or not _same_surface(a, b):
                 continue
             surer, other = (a, b) if a.score >= b.score else (b, a)
             raise PhraseNotFoundError(
@@ -83,7 +146,7 @@ def require_distinct(things: Sequence[LocatedObject]) -> None:
             )
 
 
-def _same_surface(a: LocatedObject, b: LocatedObject) -> bool:
+def _same_surface(a: Sighting, b: Sighting) -> bool:
     """Whether more than half of the smaller object's pixels, or of its space, are the other's."""
     if a.frame is b.frame:
         shared = int((a.points.mask & b.points.mask).sum())
@@ -92,13 +155,17 @@ def _same_surface(a: LocatedObject, b: LocatedObject) -> bool:
         moved = relative_pose(a.frame, b.frame).apply(b.points.points)
     except BadRequestError:
         return False  # frames that cannot be compared
-    mine, theirs = (set(voxel_keys(p, _SAME_VOXEL).tolist()) for p in (a.points.points, moved))
+    mine, theirs = (_voxels(points) for points in (a.points.points, moved))
     return len(mine & theirs) > 0.5 * min(len(mine), len(theirs))
 
 
-def measure_located(
-    asked: Frame, kind: Kind, a: LocatedObject, b: LocatedObject | None
-) -> DistanceEstimate:
+def _voxels(points: npt.NDArray[np.floating]) -> set[int]:
+    return set(voxel_keys(points, _SAME_VOXEL).tolist())
+
+
+def measure_sightings(
+    asked: Observation, kind: Kind, a: Sighting, b: Sighting | None
+) -> SightedEstimate:
     """Measure where the objects were seen, then express the end points in the frame asked about.
 
     The unseen half of an object is behind what its own camera saw, so extents and centres are
@@ -108,7 +175,7 @@ def measure_located(
         BadRequestError: the objects are of different frames without poses in one world.
     """
     if kind is Kind.CAMERA_TO_OBJECT:
-        estimate = measure(kind, express(a.points, relative_pose(asked, a.frame)))
+        estimate = measure(kind, express(a.points, relative_pose(asked.frame, a.frame)))
     elif kind in PAIR_KINDS and b is not None:
         second = b.points
         if b.frame is not a.frame:
@@ -116,13 +183,12 @@ def measure_located(
         estimate = measure(kind, a.points, second)
     else:
         estimate = measure(kind, a.points)
-    if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked:
-        pose = relative_pose(asked, a.frame)
+    if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked.frame:
+        pose = relative_pose(asked.frame, a.frame)
         estimate = replace(
             estimate,
             point_from=pose.apply(estimate.point_from),
             point_to=pose.apply(estimate.point_to),
         )
     used = (a,) if b is None or kind not in PAIR_KINDS else (a, b)
-    notes = [estimate.reason, *(thing.note for thing in used)]
-    return replace(estimate, reason="; ".join(note for note in notes if note))
+    return sighted(estimate, used, asked.degraded)

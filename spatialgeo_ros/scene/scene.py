@@ -8,6 +8,7 @@ Not thread-safe: one thread owns a scene.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,8 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    StaleFrameError,
+    TooLittleSupportError,
+)
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
@@ -28,15 +33,19 @@ from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
-    measure_located,
+    Look,
+    look_again,
+    measure_sightings,
     remembered,
     require_distinct,
 )
-from spatialgeo_ros.scene.sighting import LocatedObject
+from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting, sighting_of
 
 #: Every n-th pixel in both directions is enough to tell which voxels a frame covers.
 _COVERAGE_STEP = 4
 _ENCODE = ("on_demand", "always")
+#: Observations of images that were asked for by their stamp and are kept for the next request.
+_MOST_ASIDE = 4
 
 
 class Scene:
@@ -50,6 +59,8 @@ class Scene:
             "always" runs all of them on every frame.
         mounts: by camera name, how a camera without a pose sits on the robot.
         depth_noise: noise of the depth sensor.
+        memory_max_age: seconds after which an object that left the view is not recalled any more.
+        drift: of poses, metres of one standard deviation per second; widens what is remembered.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -64,6 +75,8 @@ class Scene:
         encode: str = "on_demand",
         mounts: Mapping[str, Mount] | None = None,
         depth_noise: DepthNoise | None = None,
+        memory_max_age: float = 60.0,
+        drift: float = 0.005,
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
@@ -71,9 +84,11 @@ class Scene:
         self.locator = Locator(networks)
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
-        self._lifter = FrameObserver(networks, dict(mounts or {}), depth_noise or DepthNoise())
+        self._observer = FrameObserver(networks, dict(mounts or {}), depth_noise or DepthNoise())
         self._world_frame = ""
+        self._memory_max_age, self._drift = memory_max_age, drift
         self._newest: dict[str, Observation] = {}
+        self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.
@@ -85,12 +100,12 @@ class Scene:
         if previous is not None and self.networks is not None:
             self.networks.release_intermediates(previous.view)
         started = time.perf_counter()
-        observation = self._lifter.lift(frame)
+        observation = self._observer.lift(frame)
         self._newest[frame.camera] = observation
         timings["geometry"] = time.perf_counter() - started
         if self._encode_always:
             started = time.perf_counter()
-            self._lifter.encode(observation)
+            self._observer.encode(observation)
             timings["encode"] = time.perf_counter() - started
         started = time.perf_counter()
         observation.keyframe = self._remember(observation)
@@ -98,20 +113,51 @@ class Scene:
         observation.timings = timings
         return observation
 
-    def locate(self, observation: Observation, what: Region | str) -> LocatedObject:
+    def observe_aside(self, frame: Frame) -> Observation:
+        """Work out a frame that is not the newest: one that boxes or a region were drawn on.
+
+        It is kept for a while for regions that carry its stamp, and offered to no memory.
+        """
+        kept = self.observation_at(frame.camera, frame.stamp_ns)
+        if kept is not None and kept.frame.detections == frame.detections:
+            return kept
+        observation = self._observer.lift(frame)
+        self._aside.append(observation)
+        return observation
+
+    def observation_at(self, camera: str, stamp_ns: int) -> Observation | None:
+        """Return the observation of a camera's image of this stamp if it is still kept."""
+        kept = [*self._aside, *self._newest.values()]
+        kept += [keyframe.payload for keyframe in self._memory.frames]
+        for observation in kept:
+            if (observation.frame.camera, observation.frame.stamp_ns) == (camera, stamp_ns):
+                return self._with_pointmap(observation)
+        return None
+
+    def locate(
+        self, observation: Observation, what: Region | str, *, recall: bool = True
+    ) -> Sighting:
         """Find an object and its points.
 
-        Explicit regions are taken as they are. Phrases are looked for among the detections, then
-        with the CLIP tower, then in the keyframes, newest first.
+        Explicit regions are taken as they are, in the image whose stamp they carry. Phrases are
+        looked for among the detections, then with the CLIP tower, then in the keyframes, newest
+        first.
+
+        Args:
+            observation: the frame that is asked about.
+            what: a region, or the words for an object.
+            recall: whether an object that is not in view may be one that an earlier keyframe saw.
 
         Raises:
-            PhraseNotFoundError: a phrase that fits nothing; the message says what is in view.
+            PhraseNotFoundError: a phrase that fits nothing; the message says what is in view, or
+                that the object is gone.
             BadRegionError: the region covers no pixel.
+            StaleFrameError: the image that the region was drawn on is not kept any more.
             NoCameraInfoError, NoGeometryError: there is nothing to measure with.
             TooLittleSupportError: too few measured points on the object.
         """
-        found, seen_in = self.find(observation, what)
-        return self.measured_points(seen_in, found, observation)
+        found, seen_in = self.find(observation, what, recall=recall)
+        return self.sight(seen_in, found, observation)
 
     def scan(self, observation: Observation) -> list[SeenObject]:
         """List the objects that detections and the CLIP tower see, surest first."""
@@ -121,9 +167,11 @@ class Scene:
         self,
         observation: Observation,
         kinds: Sequence[Kind | int],
-        a: LocatedObject | Region | str,
-        b: LocatedObject | Region | str | None = None,
-    ) -> list[DistanceEstimate]:
+        a: Sighting | Region | str,
+        b: Sighting | Region | str | None = None,
+        *,
+        recall: bool = True,
+    ) -> list[SightedEstimate]:
         """Measure in the camera frame of ``observation``.
 
         Args:
@@ -131,6 +179,7 @@ class Scene:
             kinds: what to measure; empty for the usual one (camera to object, or nearest points).
             a: the object; words and regions are located first.
             b: the other object, for kinds between two.
+            recall: as in :meth:`locate`.
 
         Returns:
             One estimate for each of ``kinds``, same order.
@@ -148,11 +197,15 @@ class Scene:
         lacking = [kind.name for kind in wanted if kind in PAIR_KINDS and b is None]
         if lacking:
             raise BadRequestError(f"{', '.join(lacking)} needs a second object")
-        first = a if isinstance(a, LocatedObject) else self.locate(observation, a)
-        second = b if b is None or isinstance(b, LocatedObject) else self.locate(observation, b)
+        first = a if isinstance(a, Sighting) else self.locate(observation, a, recall=recall)
+        second = b
+        if b is not None and not isinstance(b, Sighting):
+            second = self.locate(observation, b, recall=recall)
         if second is not None:
             require_distinct((first, second))
-        return [measure_located(observation.frame, kind, first, second) for kind in wanted]
+        # The same kind twice is measured once.
+        known = {kind: measure_sightings(observation, kind, first, second) for kind in wanted}
+        return [known[kind] for kind in wanted]
 
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
@@ -166,6 +219,7 @@ class Scene:
     def reset(self) -> None:
         """Forget every kept frame (time jump, another world frame)."""
         self._newest.clear()
+        self._aside.clear()
         self._memory.reset()
         self._world_frame = ""
 
@@ -190,15 +244,21 @@ class Scene:
     def close(self) -> None:
         """Free the networks and the kept frames; the object cannot be used afterwards."""
         self._newest.clear()
+        self._aside.clear()
         self._memory.reset()
         if self.networks is not None:
             self.networks.close()
         self.networks = None
         self.locator = Locator(None)
-        self._lifter = FrameObserver(None, {}, DepthNoise())
+        self._observer = FrameObserver(None, {}, DepthNoise())
 
     def find(
-        self, observation: Observation, what: Region | str, rivals: Sequence[str] = ()
+        self,
+        observation: Observation,
+        what: Region | str,
+        rivals: Sequence[str] = (),
+        *,
+        recall: bool = True,
     ) -> tuple[Found, Observation]:
         """Resolve words or a region to pixels; also the observation that they are pixels of.
 
@@ -206,57 +266,101 @@ class Scene:
             observation: the frame that is asked about.
             what: a region, or the words for an object.
             rivals: words for other objects of the same question, which must be other objects.
+            recall: as in :meth:`locate`.
 
         Raises:
             PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
             BadRegionError: a region without pixels in the image.
+            StaleFrameError: the image that the region was drawn on is not kept any more.
         """
         if isinstance(what, Region) and what.type is not RegionType.PHRASE:
-            what.bounds(observation.frame.height, observation.frame.width)
-            return Found(what, "request", 1.0), observation
+            return self._given(observation, what)
         text = what.label if isinstance(what, Region) else what
         if not text.strip():
             raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
         found = self.locator.find(observation, text, rivals)
         if found is not None:
             return found, observation
-        for earlier in remembered(self._memory.frames, observation.frame):
-            if not self.locator.sees(earlier, text, rivals):
-                continue  # before the cost of its point map
-            seen = self._with_pointmap(earlier)
-            found = self.locator.find(seen, text, rivals, sure=True)
-            if found is not None:
-                return found, seen
-        raise self.locator.not_found(observation, text)
+        return self._recalled(observation, text, rivals, recall)
 
-    def measured_points(
-        self, seen_in: Observation, found: Found, asked: Observation
-    ) -> LocatedObject:
+    def sight(self, seen_in: Observation, found: Found, asked: Observation) -> Sighting:
         """Lift a found region to points; where the sensor is blind, with the geometry network.
 
         Raises:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: as :meth:`locate`.
         """
-        notes = [found.note] if found.note else []
-        if seen_in is not asked:
-            age = (asked.frame.stamp_ns - seen_in.frame.stamp_ns) * 1e-9
-            other = seen_in.frame.camera
-            by = "" if other == asked.frame.camera else f" by camera '{other}'"
-            notes.append(f"'{found.region.label}' is not in view now: seen {age:.1f} s earlier{by}")
         try:
             points = _segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:
-            aligned = self._lifter.aligned(seen_in)
+            aligned = self._observer.aligned(seen_in)
             if aligned is None:
                 raise
             points = _segment(seen_in, aligned, found.region)
-            notes.append(
+            note = (
                 f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
             )
+            found = replace(found, note="; ".join(text for text in (found.note, note) if text))
         kind = self.locator.vocabulary.parse(found.region.label).kind
-        return LocatedObject(
-            found.region, points, found.how, found.score, seen_in.frame, "; ".join(notes), kind
-        )
+        return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
+
+    def _given(self, observation: Observation, region: Region) -> tuple[Found, Observation]:
+        """Take a region of the request in the image that it was drawn on."""
+        seen_in, frame = observation, observation.frame
+        if region.stamp_ns and region.stamp_ns != frame.stamp_ns:
+            kept = self.observation_at(frame.camera, region.stamp_ns)
+            if kept is None:
+                age = (frame.stamp_ns - region.stamp_ns) * 1e-9
+                raise StaleFrameError(
+                    f"the image that region '{region.label}' was drawn on, {age:.2f} s before the "
+                    "newest, is not kept any more: draw it on a newer one, or raise frame_history"
+                )
+            seen_in = kept
+        region.bounds(seen_in.frame.height, seen_in.frame.width)
+        return Found(region, "request", 1.0), seen_in
+
+    def _recalled(
+        self, observation: Observation, text: str, rivals: Sequence[str], recall: bool
+    ) -> tuple[Found, Observation]:
+        """Find an object that is out of view in the keyframes, newest first.
+
+        Raises:
+            PhraseNotFoundError: no keyframe shows it, or none that is new enough, or it is gone.
+        """
+        missing = self.locator.not_found
+        for earlier in remembered(self._memory.frames, observation.frame):
+            if not self.locator.sees(earlier, text, rivals):
+                continue  # before the cost of its point map
+            age = (observation.frame.stamp_ns - earlier.frame.stamp_ns) * 1e-9
+            if not recall:
+                raise missing(observation, text, f"seen {age:.1f} s earlier, and not recalled")
+            if age > self._memory_max_age:
+                raise missing(
+                    observation,
+                    text,
+                    f"last seen {age:.0f} s earlier, and things are forgotten after "
+                    f"{self._memory_max_age:g} s (memory_max_age)",
+                )
+            seen = self._with_pointmap(earlier)
+            found = self.locator.find(seen, text, rivals, sure=True)
+            if found is None:
+                continue
+            try:
+                points = _segment(seen, require_pointmap(seen), found.region)
+            except TooLittleSupportError:
+                continue
+            look = look_again(points, seen.frame, self._now(observation), self._drift * abs(age))
+            if look is Look.GONE:
+                # An even older place of it would be no better known.
+                raise missing(
+                    observation, text, f"gone: its place, seen {age:.1f} s earlier, is empty now"
+                )
+            return found, seen
+        raise missing(observation, text)
+
+    def _now(self, asked: Observation) -> list[Observation]:
+        """Return what the cameras see now, the asked frame first."""
+        others = (one for one in self._newest.values() if one.frame is not asked.frame)
+        return [asked, *others]
 
     # Internals
 
@@ -283,7 +387,7 @@ class Scene:
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:
             return observation
-        rebuilt = self._lifter.lift(observation.frame, observation.visual)
+        rebuilt = self._observer.lift(observation.frame, observation.visual)
         return replace(rebuilt, keyframe=observation.keyframe)
 
 

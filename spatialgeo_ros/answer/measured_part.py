@@ -1,0 +1,272 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The measured part of a question: which objects it means, and what geometry says about them.
+
+It needs the scene and no language model, so it is known, and can be published, before the first
+word is spoken.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    CancelledError,
+    NoCameraInfoError,
+    NoGeometryError,
+    NoLanguageModelError,
+    PhraseNotFoundError,
+    SpatialGeoError,
+    TooLittleSupportError,
+)
+from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
+from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.locator import SeenObject
+from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.query.intent import OPEN, Intent, parse_question
+from spatialgeo_ros.query.relations import ObjectFacts
+from spatialgeo_ros.query.sentences import Measured, Subject, measured_answer
+from spatialgeo_ros.scene.recall import relative_pose, require_distinct
+from spatialgeo_ros.scene.scene import Scene
+from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
+
+#: Open questions that a list of the objects in view answers.
+_SCENE = re.compile(r"\b(see|visible|view|objects|things|there|around|scene|describe)\b")
+#: What can be missing for a measurement while the language model may still answer.
+_UNMEASURABLE = (NoCameraInfoError, NoGeometryError, TooLittleSupportError)
+
+
+@dataclass(eq=False)
+class MeasuredPart:
+    """What is known of a question before the language model speaks.
+
+    Attributes:
+        intent: what was understood.
+        observation: the frame that was asked about.
+        mentioned: its objects, in the order of the intent.
+        estimates: measured lengths, the one asked for first.
+        measured: the answer from measurements alone, None where there is none.
+        scene_text: what is in view, for an open question that asks for it.
+        problem: why there is no measurement, where there should be one.
+        timings: seconds per stage.
+        degraded: what was missing or assumed.
+    """
+
+    intent: Intent
+    observation: Observation
+    mentioned: list[Mentioned] = field(default_factory=list)
+    estimates: list[SightedEstimate] = field(default_factory=list)
+    measured: Measured | None = None
+    scene_text: str = ""
+    problem: SpatialGeoError | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """What the objects of the question are called, found or not."""
+        if self.mentioned:
+            return [one.name for one in self.mentioned]
+        return [mention.phrase or mention.label for mention in self.intent.objects]
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """The objects that were seen, in the order of the intent."""
+        return [one.sighting for one in self.mentioned if one.sighting is not None]
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it is known without a language model, "" when there is none."""
+        return self.measured.text if self.measured is not None else self.scene_text
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage, in seconds."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - started
+
+    def note(self, *reasons: str) -> None:
+        """Keep what was missing or assumed, once."""
+        for reason in reasons:
+            if reason and reason not in self.degraded:
+                self.degraded.append(reason)
+
+    def failure(self) -> SpatialGeoError:
+        """Return the error of a question that was neither measured nor told."""
+        if self.problem is not None:
+            return self.problem
+        missing = "this question cannot be answered by measuring, and "
+        cure = "ask for a distance, a size, a direction or a comparison of named objects"
+        if any("no language model" in reason for reason in self.degraded):
+            return NoLanguageModelError(f"{missing}the profile has no language model: {cure}")
+        return BadRequestError(f"{missing}the language model gave no answer: {cure}")
+
+
+def measure_question(
+    scene: Scene,
+    question: str,
+    observation: Observation,
+    regions: Sequence[Region] = (),
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    recall: bool = True,
+) -> MeasuredPart:
+    """Understand a question, find its objects and measure them.
+
+    Args:
+        scene: finds and measures.
+        question: in plain English.
+        observation: the frame that is asked about.
+        regions: objects the question names, where they are known already.
+        cancelled: asked between stages.
+        recall: whether objects that are out of view may be remembered ones.
+
+    Raises:
+        CancelledError: ``cancelled`` became true.
+        PhraseNotFoundError: an object is not found, and no language model could look for it.
+        BadRequestError: the question cannot be understood, or names too few objects.
+    """
+    started = time.perf_counter()
+    part = MeasuredPart(parse_question(question), observation)
+    part.note(*observation.degraded)
+    networks = scene.networks
+    speaks = networks is not None and networks.has_language
+    if not speaks:
+        part.note("no language model in this profile: answered from measurements alone")
+    check_cancelled(cancelled)
+    if part.intent.family != OPEN:
+        with part.stage("locate"):
+            _locate(scene, part, regions, recall)
+        check_cancelled(cancelled)
+        with part.stage("measure"):
+            _measure(scene, part, cancelled)
+        check_cancelled(cancelled)
+    elif not speaks and _SCENE.search(part.intent.text.lower()):
+        part.scene_text = _scene_text(scene.scan(observation))
+    part.timings["measured part"] = time.perf_counter() - started
+    return part
+
+
+def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
+    """Raise when the client has given up.
+
+    Raises:
+        CancelledError: it has.
+    """
+    if cancelled is not None and cancelled():
+        raise CancelledError("the question was cancelled")
+
+
+def _locate(scene: Scene, part: MeasuredPart, regions: Sequence[Region], recall: bool) -> None:
+    """Find the objects of the question.
+
+    Where nothing can look for words, a language model of free wording can still be asked: it looks
+    at the image itself. Words that were looked for and not found stay an error.
+    """
+    try:
+        part.mentioned = find_mentions(scene, part.intent, part.observation, regions, recall)
+    except PhraseNotFoundError as error:
+        networks = scene.networks
+        free = networks is not None and networks.has_language and not networks.canonical_only
+        if scene.locator.can_ground or part.observation.frame.detections or not free:
+            raise
+        part.problem = error
+        part.note(f"not measured: {error}")
+
+
+def _measure(scene: Scene, part: MeasuredPart, cancelled: Callable[[], bool] | None) -> None:
+    """Measure what the question asks; what cannot be measured is kept as the part's problem."""
+    if part.problem is not None:
+        return
+    try:
+        for one in part.mentioned:
+            check_cancelled(cancelled)
+            one.sighting = scene.sight(one.seen_in, one.found, part.observation)
+            part.note(*one.sighting.remarks)
+        sightings = part.sightings
+        require_distinct(sightings)
+        part.estimates = _estimates(scene, part, sightings)
+        subjects = [
+            _subject(one.name, sighting, part.observation)
+            for one, sighting in zip(part.mentioned, sightings, strict=True)
+        ]
+    except _UNMEASURABLE as error:
+        part.problem = error
+        part.note(f"not measured: {error}")
+        return
+    doubts = [sighting.doubt for sighting in sightings if sighting.doubt]
+    if doubts:
+        part.problem = PhraseNotFoundError(
+            f"{'; '.join(doubts)}: come closer, or give a box, point or mask"
+        )
+        part.note(f"not measured: {part.problem}")
+        return
+    part.measured = measured_answer(part.intent, subjects, part.estimates)
+    if part.measured is None:
+        reasons = [e.reason for e in part.estimates if not e.valid and e.reason]
+        why = "; ".join(dict.fromkeys(reasons)) or "the sizes of the objects are unknown"
+        part.problem = NoGeometryError(f"not measured: {why}")
+        part.note(str(part.problem))
+    if part.observation.gravity is None:
+        part.note("gravity unknown: heights and directions are in the image's axes")
+
+
+def _estimates(
+    scene: Scene, part: MeasuredPart, sightings: Sequence[Sighting]
+) -> list[SightedEstimate]:
+    intent, observation = part.intent, part.observation
+    kinds = [Kind[name] for name in intent.kinds]
+    if intent.reference is not None:
+        a, b, reference = sightings
+        return [scene.measure(observation, kinds, thing, reference)[0] for thing in (a, b)]
+    pair = len(sightings) > 1 and any(kind in PAIR_KINDS for kind in kinds)
+    if not pair:
+        single = [kind for kind in kinds if kind not in PAIR_KINDS]
+        return [
+            estimate
+            for thing in (sightings if single else ())
+            for estimate in scene.measure(observation, single, thing)
+        ]
+    if intent.family == "distance" and kinds == [Kind.CENTRE_TO_CENTRE]:
+        kinds.append(Kind.NEAREST_POINTS)  # the gap is what a robot has to pass through
+    return scene.measure(observation, kinds, sightings[0], sightings[1])
+
+
+def _subject(name: str, thing: Sighting, observation: Observation) -> Subject:
+    """Express the whole object, unseen half estimated, in the level frame of the asked camera."""
+    completed = estimate_centre(thing.points, kind_prior=thing.kind or None)
+    pose = relative_pose(observation.frame, thing.frame)
+    gravity = observation.gravity
+    level = np.eye(3) if gravity is None else level_frame(gravity)
+    rotation = level @ pose.rotation
+    centre = level @ pose.apply(completed.centre)
+    width, height, depth = completed.extents
+    spread = completed.extent_sigma
+    covariance = rotation @ completed.covariance @ rotation.T
+    return Subject(
+        name,
+        ObjectFacts((float(centre[0]), float(centre[1]), float(centre[2])), (width, depth, height)),
+        covariance + thing.position_sigma**2 * np.eye(3),
+        (spread[0], spread[2], spread[1]),
+    )
+
+
+def _scene_text(seen: Sequence[SeenObject]) -> str:
+    if not seen:
+        return "Nothing that I know is in view."
+    names = [thing.label for thing in seen[:8]]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"In view: {listed}."
