@@ -152,7 +152,7 @@ def measure(
 
 
 def widened(estimate: DistanceEstimate, sigma: float) -> DistanceEstimate:
-    """Add an independent standard deviation in metres to a valid estimate; too much invalidates it."""
+    """Add an independent standard deviation, metres, to an estimate; too much invalidates it."""
     notes = [estimate.reason] if estimate.reason else []
     return _estimate(
         estimate.kind,

@@ -146,7 +146,7 @@ class Locator:
         return sorted(seen.values(), key=lambda thing: -thing.score)
 
     def not_found(self, observation: Observation, text: str, why: str = "") -> PhraseNotFoundError:
-        """Build the error for a phrase that is not in view; it says ``why``, and what is in view."""
+        """Build the error for a phrase that is not in view; it says why, and what is in view."""
         phrase = self.vocabulary.parse(text)
         frame = observation.frame
         problem = frame.problems.get("detections", "")

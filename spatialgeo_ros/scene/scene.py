@@ -198,9 +198,9 @@ class Scene:
         if lacking:
             raise BadRequestError(f"{', '.join(lacking)} needs a second object")
         first = a if isinstance(a, Sighting) else self.locate(observation, a, recall=recall)
-        second = b
-        if b is not None and not isinstance(b, Sighting):
-            second = self.locate(observation, b, recall=recall)
+        second: Sighting | None = None
+        if b is not None:
+            second = b if isinstance(b, Sighting) else self.locate(observation, b, recall=recall)
         if second is not None:
             require_distinct((first, second))
         # The same kind twice is measured once.
