@@ -36,6 +36,7 @@ class Frame:
         world_frame: Name of the world frame that ``pose`` refers to ("" without a pose).
         detections: Regions a detector published for this image; ``stamp_ns`` of each is that of
             the image it was drawn on.
+        detections_stamp_ns: Stamp of the detector's message; 0 when none came for this image.
         problems: What the input side found wrong, in words with the cure, by what is missing for
             it: "calibration", "depth", "pose", "detections".
         sequence: Number of the frame within its camera's stream, counted at reception.
@@ -50,6 +51,7 @@ class Frame:
     pose: Pose | None = None
     world_frame: str = ""
     detections: tuple[Region, ...] = ()
+    detections_stamp_ns: int = 0
     sequence: int = 0
     problems: Mapping[str, str] = field(default_factory=dict)
 

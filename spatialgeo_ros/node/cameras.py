@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -22,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from spatialgeo_ros.memory.slot import NewestSlot
 from spatialgeo_ros.node.conversions import stamp_to_ns
+from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.stream_statistics import Counters, StreamStatistics
@@ -38,16 +37,6 @@ except ImportError:  # optional: without it there are no detections to subscribe
 
 # A stamp this much older than the last one is not a late message but a bag that started again.
 _JUMP_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class RawFrame:
-    """The messages of one frame as they arrived, with the monotonic time of arrival in seconds."""
-
-    image: Image | CompressedImage
-    depth: Image | CompressedImage | None
-    sequence: int
-    received: float
 
 
 class CameraInput:
@@ -74,6 +63,7 @@ class CameraInput:
         self.counters = Counters()
         self.images = StreamStatistics()
         self.depths = StreamStatistics()
+        self.detections = StreamStatistics()
         self.slot: NewestSlot[RawFrame] = NewestSlot()
         self.info: CameraInfo | None = None
         self.image_topic = node.resolve_topic_name(camera.image_topic)
@@ -84,6 +74,9 @@ class CameraInput:
         self.depth_topic = camera.depth_topic and node.resolve_topic_name(camera.depth_topic)
         if camera.depth_topic and camera.depth_transport == "compressedDepth":
             self.depth_topic += "/compressedDepth"
+        self.detections_topic = camera.detections_topic and node.resolve_topic_name(
+            camera.detections_topic
+        )
         self._node = node
         self._on_frame = on_frame
         self._on_time_jump = on_time_jump
@@ -93,7 +86,9 @@ class CameraInput:
             config.depth_wait,
             lambda: bool(self.depth_topic) and node.count_publishers(self.depth_topic) > 0,
         )
-        self._detections: deque[Any] = deque(maxlen=16)
+        self._history = FrameHistory(config.frame_history, round(config.detections_slop * 1e9))
+        self._boxes_wait = config.detections_wait
+        self._depth_slop = config.depth_slop
         self._last_stamp = 0
         self._sequence = 0
         self._subscriptions: list[Any] = []
@@ -109,8 +104,8 @@ class CameraInput:
             self._subscribe(CompressedImage if packed else Image, self.depth_topic, self._on_depth)
         if camera.detections_topic and Detection2DArray is not None:
             self._subscribe(Detection2DArray, camera.detections_topic, self._on_detections)
-        self.images.restart()
-        self.depths.restart()
+        for stream in (self.images, self.depths, self.detections):
+            stream.restart()
 
     def stop(self) -> None:
         """Unsubscribe and forget what waits."""
@@ -124,10 +119,10 @@ class CameraInput:
         with self._lock:
             self._pairing.clear()
             self._last_stamp = 0
+            self._history.clear()
             self.slot.clear()
-        self._detections.clear()
-        self.images.restart()
-        self.depths.restart()
+        for stream in (self.images, self.depths, self.detections):
+            stream.restart()
 
     def take(self) -> RawFrame | None:
         """Return the newest frame that has not been taken yet, without waiting."""
@@ -142,14 +137,58 @@ class CameraInput:
         with self._lock:
             return self._pairing.next_overdue()
 
-    def detections_at(self, stamp_ns: int, slop_ns: int) -> Any | None:
-        """Return the Detection2DArray closest to ``stamp_ns``, within ``slop_ns``."""
-        best = min(
-            tuple(self._detections),
-            key=lambda message: abs(stamp_to_ns(message.header.stamp) - stamp_ns),
-            default=None,
-        )
-        return best if best and abs(stamp_to_ns(best.header.stamp) - stamp_ns) <= slop_ns else None
+    def boxed(self) -> RawFrame | None:
+        """Return the newest frame that has boxes; None without a detector, or when it is silent."""
+        with self._lock:
+            return self._history.boxed()
+
+    def boxes_patience(self) -> float:
+        """Return the seconds that a request for things by name waits for boxes.
+
+        0 where a frame with boxes is as new as the detector's pace allows, and where nobody
+        publishes any.
+        """
+        with self._lock:
+            if self._history.is_alive():
+                return 0.0 if self._history.is_fresh() else self._boxes_wait
+        expected = bool(self.detections_topic) and Detection2DArray is not None
+        publishers = self._node.count_publishers(self.detections_topic) if expected else 0
+        return self._boxes_wait if publishers and not self.detections.received else 0.0
+
+    def frame_at(self, stamp_ns: int) -> RawFrame | None:
+        """Return the kept frame of exactly this stamp."""
+        with self._lock:
+            return self._history.frame_at(stamp_ns)
+
+    def detections_problem(self) -> str:
+        """Say why boxes are missing although somebody publishes them; "" when nobody does."""
+        topic = self.detections_topic
+        if not topic:
+            return ""
+        with self._lock:
+            problem, alive = self._history.problem, self._history.is_alive()
+        if problem and alive:
+            return f"{problem} ('{topic}')"
+        if alive or self._node.count_publishers(topic) == 0:
+            return ""
+        if Detection2DArray is None:
+            return (
+                f"detections are published on '{topic}', but vision_msgs is not installed here: "
+                "install ros-$ROS_DISTRO-vision-msgs"
+            )
+        if self.detections.received:
+            return f"no detections on '{topic}' for {self.detections.silence():.1f} s"
+        return f"somebody publishes on '{topic}', but no detections have arrived yet"
+
+    @property
+    def unmatched_detections(self) -> int:
+        """Messages of the detector that belong to no kept image."""
+        return self._history.unmatched
+
+    def detections_lag(self) -> float:
+        """Return how long after their images boxes typically come, seconds; 0 when unknown."""
+        with self._lock:
+            return self._history.lag()
 
     @property
     def unmatched_images(self) -> int:
@@ -162,7 +201,14 @@ class CameraInput:
         return self._pairing.unmatched_depths
 
     def _on_detections(self, message: Any) -> None:
-        self._detections.append(message)  # rclpy takes no built-in function as a callback
+        stamp = stamp_to_ns(message.header.stamp)
+        self.detections.add(stamp)
+        with self._lock:
+            matched = self._history.add_detections(stamp, message)
+            problem = self._history.problem
+        if not matched:
+            self.counters.add("detections_unmatched", problem)
+        self._on_frame()
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable) -> None:
         qos = QoSProfile(
@@ -224,7 +270,26 @@ class CameraInput:
     def _store(self, pair: Pair[tuple[Any, int, float], Any] | None) -> None:
         if pair is not None:
             message, sequence, received = pair.image
-            self.slot.put(RawFrame(message, pair.depth, sequence, received))
+            stamp = stamp_to_ns(message.header.stamp)
+            problem = "" if pair.depth is not None else self._depth_problem(pair.nearest_ns)
+            raw = RawFrame(stamp, message, pair.depth, sequence, received, depth_problem=problem)
+            self.slot.put(self._history.add_frame(raw))
+
+    def _depth_problem(self, nearest_ns: int | None) -> str:
+        """Say why an image has no depth although somebody publishes it; "" when nobody does."""
+        if not self.depth_topic:
+            return ""
+        if nearest_ns is not None:
+            return (
+                f"depth arrives on '{self.depth_topic}', but its stamps are "
+                f"{nearest_ns * 1e-6:.0f} ms off those of the images, and depth_slop is "
+                f"{self._depth_slop * 1e3:.0f} ms: synchronise the streams, or raise depth_slop"
+            )
+        if self._node.count_publishers(self.depth_topic) == 0:
+            return ""
+        if self.depths.received:
+            return f"no depth on '{self.depth_topic}' for {self.depths.silence():.1f} s"
+        return f"somebody publishes on '{self.depth_topic}', but no depth image has arrived yet"
 
     def _on_incompatible_qos(self, topic: str, event: Any) -> None:
         reason = (

@@ -13,6 +13,7 @@ import copy
 import logging
 import math
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ __all__ = [
 _LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
+#: Bounds of ``msg/Region.msg``, as its comments state them.
+MOST_LABEL, MOST_CORNERS = 200, 1000
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
 # A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
@@ -236,6 +239,29 @@ def msg_to_region(msg: Any) -> Region:
         BadRegionError: Unknown type, an empty phrase, or coordinates that cannot be used.
         BadImageError: The mask cannot be decoded.
     """
+    check_region_bounds(msg)
+    return replace(_unstamped_region(msg), stamp_ns=stamp_to_ns(msg.stamp))
+
+
+def check_region_bounds(msg: Any) -> None:
+    """Check the sizes of a region message before anything is made of it.
+
+    Raises:
+        BadRegionError: The name or the polygon is too long.
+    """
+    if len(msg.label) > MOST_LABEL:
+        raise BadRegionError(
+            f"the label of a region has {len(msg.label)} characters, allowed are {MOST_LABEL}"
+        )
+    corners = max(len(msg.polygon_x), len(msg.polygon_y))
+    if corners > MOST_CORNERS:
+        raise BadRegionError(
+            f"polygon '{msg.label}' has {corners} vertices, allowed are {MOST_CORNERS}: simplify "
+            "it, or send a mask"
+        )
+
+
+def _unstamped_region(msg: Any) -> Region:
     score = float(msg.score)
     if msg.type == RegionType.PHRASE:
         return Region.from_phrase(msg.label)
@@ -281,7 +307,11 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
     from spatialgeo_ros.msg import Region as RegionMsg
 
     msg = RegionMsg(
-        type=int(region.type), label=region.label, score=float(region.score), camera=camera
+        type=int(region.type),
+        label=region.label,
+        score=float(region.score),
+        camera=camera,
+        stamp=ns_to_stamp(region.stamp_ns),
     )
     box = region.box
     if box is None and size is not None and region.type is not RegionType.PHRASE:
@@ -298,7 +328,7 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
 
 
 def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_id: str = "") -> Any:
-    """Make a ``spatialgeo_ros/DistanceEstimate`` of a :class:`geometry.distance.DistanceEstimate`.
+    """Make a ``spatialgeo_ros/DistanceEstimate`` of a :class:`scene.sighting.SightedEstimate`.
 
     Args:
         estimate: What was measured; an invalid one keeps its reason and gets NaN numbers.
@@ -324,6 +354,10 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         valid=valid,
         reason=estimate.reason,
         watch_id=watch_id,
+        how_seen=int(estimate.how),
+        seen_stamp=ns_to_stamp(estimate.seen_stamp_ns),
+        age=float(estimate.age),
+        degraded=list(estimate.degraded),
     )
     if header is not None:
         msg.header = header
@@ -338,6 +372,7 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
     must not cost the others.
     """
     regions = []
+    drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
         centre = getattr(detection.bbox.center, "position", detection.bbox.center)
         half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
@@ -348,7 +383,8 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
             _LOGGER.debug("detection '%s' has no usable box: %s", label, corners)
             continue
-        regions.append(Region.from_box(*corners, label=label, score=score))
+        region = Region.from_box(*corners, label=label, score=score)
+        regions.append(replace(region, stamp_ns=drawn))
     return tuple(regions)
 
 

@@ -13,10 +13,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from spatialgeo_ros.node.cameras import CameraInput
+from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import PoseResult
 from spatialgeo_ros.node.watches import WatchBoard
-from spatialgeo_ros.node.worker import Worker
 
 _PERIOD = 1.0  # s
 _LOSS_CURE = (
@@ -30,7 +30,7 @@ class Host(Protocol):
     """What the diagnostics look at."""
 
     config: Config
-    worker: Worker | None
+    lanes: Lanes | None
     watches: WatchBoard
     cameras: Mapping[str, CameraInput]
     configure_error: str
@@ -68,9 +68,9 @@ class Diagnostics:
         self._publisher.publish(message)
 
     def _overall(self) -> DiagnosticStatus:
-        host, worker = self._host, self._host.worker
+        host, lanes = self._host, self._host.lanes
         status = self._status("perception")
-        if worker is None:
+        if lanes is None:
             if host.loading:
                 stage = f": {host.loading_stage}" if host.loading_stage else ""
                 text = f"loading profile '{host.config.profile}'{stage}"
@@ -83,31 +83,34 @@ class Diagnostics:
             return status
         if not host.is_active():
             _raise(status, DiagnosticStatus.WARN, "inactive")
-        description = worker.description
+        description = lanes.description
         for reason in description.get("degraded", ()):
             _raise(status, DiagnosticStatus.WARN, reason)
-        errors = worker.counters.get("internal_errors")
+        served = lanes.statistics.counters
+        errors = served.get("internal_errors")
         if errors:
             _raise(
                 status,
                 DiagnosticStatus.WARN,
-                f"{errors} internal errors, last: {worker.counters.reason('internal_errors')}",
+                f"{errors} internal errors, last: {served.reason('internal_errors')}",
             )
+        waiting = lanes.language.queue_length
         values = {
             **{name: _text(value) for name, value in description.items()},
-            "queue": f"{worker.queue_length} of {host.config.queue_size}",
-            "refused as busy": worker.counters.get("busy"),
+            "queue": f"{lanes.geometry.queue_length} of {host.config.queue_size}",
+            "questions waiting for the language model": waiting,
+            "refused as busy": served.get("busy"),
             "standing measurements": len(host.watches),
             "internal errors": errors,
         }
-        for stage, latency in worker.latencies.snapshot().items():
+        for stage, latency in lanes.statistics.latencies.snapshot().items():
             values[f"latency {stage}"] = (
                 f"mean {latency.mean * 1e3:.1f} ms, max {latency.maximum * 1e3:.1f} ms"
             )
         return _filled(status, values)
 
     def _camera(self, camera: CameraInput) -> DiagnosticStatus:
-        host, worker, name = self._host, self._host.worker, camera.config.name
+        host, lanes, name = self._host, self._host.lanes, camera.config.name
         status = self._status(f"camera {name}")
         images, counters = camera.images, camera.counters
         silence, rate, stamp_rate = images.silence(), images.rate(), images.stamp_rate()
@@ -127,14 +130,21 @@ class Diagnostics:
             "depth received": camera.depths.received,
             "images without depth partner": camera.unmatched_images,
             "depth images without partner": camera.unmatched_depths,
+            "detections received": camera.detections.received,
+            "detections used": camera.detections.received - camera.unmatched_detections,
+            "detections without their image": camera.unmatched_detections,
+            "detections behind": f"{camera.detections_lag():.2f} s",
             "pose": "unknown" if pose is None or pose.pose is None else f"in {pose.world_frame}",
         }
-        if worker is not None:
+        if lanes is not None:
+            served = lanes.statistics.counters
             for counter in ("processed", "decode_errors", "frame_errors"):
                 key = f"{name}.{counter}"
-                values[counter.replace("_", " ")] = worker.counters.get(key)
-                if worker.counters.reason(key):
-                    values[f"{counter.replace('_', ' ')}: last"] = worker.counters.reason(key)
+                values[counter.replace("_", " ")] = lanes.statistics.counters.get(key)
+                if lanes.statistics.counters.reason(key):
+                    values[f"{counter.replace('_', ' ')}: last"] = lanes.statistics.counters.reason(
+                        key
+                    )
         for counter, count in counters.snapshot().items():
             values[counter.replace("_", " ")] = count
             if counters.reason(counter):
@@ -161,11 +171,15 @@ class Diagnostics:
             )
         if counters.get("incompatible_qos"):
             _raise(status, DiagnosticStatus.WARN, counters.reason("incompatible_qos"))
-        worker, name = self._host.worker, camera.config.name
+        lanes, name = self._host.lanes, camera.config.name
         sources = [(counters, "without_camera_info"), (counters, "depth_errors")]
-        sources += [(counters, "without_pose")]
-        if worker is not None:
-            sources += [(worker.counters, f"{name}.{e}") for e in ("decode_errors", "frame_errors")]
+        sources += [(counters, name) for name in ("without_pose", "without_depth")]
+        sources += [(counters, "detections_unmatched")]
+        if lanes is not None:
+            sources += [
+                (lanes.statistics.counters, f"{name}.{e}")
+                for e in ("decode_errors", "frame_errors")
+            ]
         for source, counter in sources:
             if self._rises(f"{name}/{counter}", source.get(counter)):
                 text = counter.split(".")[-1].replace("_", " ")

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import BadRequestError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
-from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe as KeptFrame
 from spatialgeo_ros.msg import (
@@ -33,12 +33,50 @@ from spatialgeo_ros.node.conversions import (
     region_to_msg,
 )
 
+#: Bounds of the requests, as the comments of srv/ and action/ state them.
+MOST_KINDS, MOST_REGIONS, MOST_WATCH_ID = 16, 32, 100
 REQUEST = "request"  # name of the measurements of services and the action
 _AGREEMENT = {
     "unknown": SpatialAnswer.AGREEMENT_UNKNOWN,
     "agree": SpatialAnswer.AGREEMENT_AGREE,
     "disagree": SpatialAnswer.AGREEMENT_DISAGREE,
 }
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What a request or a watch measures.
+
+    Attributes:
+        kinds: what to measure.
+        first, second: the objects; ``second`` is None for kinds of one object.
+        recall: whether objects that are not in view may be remembered ones.
+    """
+
+    kinds: tuple[Kind, ...]
+    first: Region
+    second: Region | None
+    recall: bool
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The objects."""
+        return (self.first,) if self.second is None else (self.first, self.second)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What the objects are called."""
+        return self.first.label, self.second.label if self.second is not None else ""
+
+
+def named_in_words(regions: Iterable[Region]) -> bool:
+    """Tell whether an object has to be looked for, so that a detector's boxes are of use."""
+    return any(region.type is RegionType.PHRASE for region in regions)
+
+
+def stamps_of(regions: Iterable[Region]) -> tuple[int, ...]:
+    """Return the stamps of the images that regions were drawn on, nanoseconds."""
+    return tuple(sorted({region.stamp_ns for region in regions if region.stamp_ns}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +98,7 @@ class Measurement:
 def measure(
     perception: Any,
     observation: Any,
-    kinds: Sequence[Kind],
-    first: Region,
-    second: Region | None,
+    wanted: Measuring,
     name: str,
     watch_id: str = "",
 ) -> Measurement:
@@ -71,9 +107,11 @@ def measure(
     Raises:
         SpatialGeoError: An object is not found, or there is nothing to measure it with.
     """
-    a = perception.locate(observation, first)
-    b = None if second is None else perception.locate(observation, second)
-    estimates = perception.measure(observation, kinds, a, b)
+    a = perception.locate(observation, wanted.first, recall=wanted.recall)
+    b = None
+    if wanted.second is not None:
+        b = perception.locate(observation, wanted.second, recall=wanted.recall)
+    estimates = perception.measure(observation, wanted.kinds, a, b)
     messages = estimate_messages(estimates, observation.frame, watch_id)
     # An object may be remembered from another frame, where its pixels mean nothing in this one.
     here = [one for one in (a, b) if one is not None and one.frame is observation.frame]
@@ -97,16 +135,16 @@ def frame_header(frame: Any, frame_id: str | None = None) -> Header:
     )
 
 
-def measurement_request(
-    request: Any, camera: str
-) -> tuple[tuple[Kind, ...], Region, Region | None]:
-    """Return kinds and regions of a MeasureDistance or WatchDistance request for ``camera``.
+def measurement_request(request: Any, camera: str, recall: bool) -> Measuring:
+    """Return what a MeasureDistance or WatchDistance request measures on ``camera``.
 
     Raises:
-        BadRequestError: No first region, an unknown kind, a kind that lacks its second region, or
-            a region of another camera.
+        BadRequestError: No first region, too many kinds, an unknown one, a kind that lacks its
+            second region, or a region of another camera.
         BadRegionError: A region cannot be used.
     """
+    if len(request.kinds) > MOST_KINDS:
+        raise BadRequestError(f"{len(request.kinds)} kinds in one request, allowed {MOST_KINDS}")
     first = msg_to_optional_region(request.from_region)
     if first is None:
         raise BadRequestError("from_region is empty: name an object, or give a box, point or mask")
@@ -118,7 +156,7 @@ def measurement_request(
     lacking = [kind.name for kind in kinds if kind in PAIR_KINDS and second is None]
     if lacking:
         raise BadRequestError(f"{', '.join(lacking)} needs a second object in to_region")
-    return kinds, first, second
+    return Measuring(kinds, first, second, recall)
 
 
 def check_region_camera(region: Any, camera: str) -> None:
@@ -145,14 +183,11 @@ def check_duration(value: float, name: str) -> float:
 
 
 def lost_estimates(
-    kinds: Iterable[Kind],
-    labels: tuple[str, str],
-    frame: Frame,
-    watch_id: str,
-    reason: str,
+    wanted: Measuring, observation: Any, watch_id: str, reason: str
 ) -> list[DistanceEstimate]:
     """Return invalid estimates that say why nothing could be measured in this frame."""
     nowhere = Point(x=math.nan, y=math.nan, z=math.nan)
+    frame, labels = observation.frame, wanted.labels
     return [
         DistanceEstimate(
             header=frame_header(frame),
@@ -167,8 +202,10 @@ def lost_estimates(
             valid=False,
             reason=reason,
             watch_id=watch_id,
+            age=math.nan,
+            degraded=list(observation.degraded),
         )
-        for kind in kinds
+        for kind in wanted.kinds
     ]
 
 
@@ -180,7 +217,9 @@ def estimate_messages(
     return [estimate_to_msg(estimate, header, frame.camera, watch_id) for estimate in estimates]
 
 
-def answer_message(question: str, answer: Answer, frame: Frame, image_age: float) -> SpatialAnswer:
+def answer_message(
+    question: str, answer: Answer, frame: Frame, image_age: float, *, final: bool = True
+) -> SpatialAnswer:
     """Return a facade's Answer, given for ``frame``, as a message.
 
     Args:
@@ -188,6 +227,7 @@ def answer_message(question: str, answer: Answer, frame: Frame, image_age: float
         answer: What the facade returned.
         frame: The frame that the question was asked about.
         image_age: Age of its image in seconds; NaN when unknown.
+        final: Whether the language model's part is in it, where there is to be one.
     """
     size = (frame.height, frame.width)
     return SpatialAnswer(
@@ -209,17 +249,25 @@ def answer_message(question: str, answer: Answer, frame: Frame, image_age: float
             for name, seconds in answer.timings.items()
         ],
         image_age=image_age,
+        state=SpatialAnswer.STATE_FINAL if final else SpatialAnswer.STATE_MEASURED,
+        how_seen=int(answer.how),
+        seen_stamp=ns_to_stamp(answer.seen_stamp_ns),
+        age=float(answer.age),
     )
 
 
-def failed_answer(question: str, error: SpatialGeoError) -> SpatialAnswer:
-    """Return the message of a question that was not answered."""
+def failed_answer(
+    question: str, error: SpatialGeoError, frame: Frame | None = None
+) -> SpatialAnswer:
+    """Return the message of a question that was not answered; ``frame`` is what was looked at."""
     return SpatialAnswer(
+        header=Header() if frame is None else frame_header(frame),
         question=question,
         error_code=error.code,
         error_message=str(error),
         language_value=math.nan,
         image_age=math.nan,
+        age=math.nan,
     )
 
 

@@ -21,6 +21,7 @@ from spatialgeo_ros.node import parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
+from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
@@ -28,7 +29,6 @@ from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perce
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
 from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
-from spatialgeo_ros.node.worker import Worker
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
 _RESPONSE_GRACE = 2.0  # s that a shutdown waits for the responses of aborted requests
@@ -50,7 +50,7 @@ def logged(transition: Transition) -> Transition:
 
 
 class SpatialGeoNode(LifecycleNode):
-    """Declares, converts, calls and publishes; one worker thread does everything that takes time.
+    """Declares, converts, calls and publishes; two lanes do everything that takes time.
 
     unconfigured --configure: load and warm up--> inactive --activate: subscribe--> active.
     """
@@ -78,7 +78,7 @@ class SpatialGeoNode(LifecycleNode):
         parameters.declare(self)
         self.config: Config = parameters.read(self)
         self.cameras: dict[str, CameraInput] = {}
-        self.worker: Worker | None = None
+        self.lanes: Lanes | None = None
         self.outputs: Outputs | None = None
         self.watches = WatchBoard()
         self.configure_error = ""
@@ -136,9 +136,9 @@ class SpatialGeoNode(LifecycleNode):
 
     @logged
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Subscribe and let the worker run."""
+        """Subscribe and let the lanes run."""
         result = super().on_activate(state)
-        self.worker.resume()
+        self.lanes.resume()
         for camera in self.cameras.values():
             camera.start()
         self._active.set()
@@ -152,7 +152,7 @@ class SpatialGeoNode(LifecycleNode):
 
     @logged
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
-        """Join the worker and free the models."""
+        """Join the lanes and free the models."""
         self._release()
         return super().on_cleanup(state)
 
@@ -207,10 +207,8 @@ class SpatialGeoNode(LifecycleNode):
             self.cameras[camera.name] = CameraInput(
                 self, camera, config, self._notify, self.on_time_jump
             )
-        self._assembler = FrameAssembler(
-            self.cameras, self._poses, config.detections_slop, logger.info
-        )
-        self.worker = Worker(
+        self._assembler = FrameAssembler(self.cameras, self._poses, logger.info)
+        self.lanes = Lanes(
             self._perception,
             self.cameras,
             self._assembler.assemble,
@@ -219,8 +217,8 @@ class SpatialGeoNode(LifecycleNode):
             config.queue_size,
             logger,
         )
-        self.worker.start()
-        logger.info(f"ready: {self.worker.description.get('model_id', config.profile)}")
+        self.lanes.start()
+        logger.info(f"ready: {self.lanes.description.get('model_id', config.profile)}")
 
     def _on_progress(self, stage: str, share: float) -> bool:
         """Say in diagnostics and log how far a long build is; False stops it. On any thread."""
@@ -233,17 +231,17 @@ class SpatialGeoNode(LifecycleNode):
         self._active.clear()
         for camera in self.cameras.values():
             camera.stop()
-        if self.worker is not None:
-            self.worker.pause()
+        if self.lanes is not None:
+            self.lanes.pause()
         if self.outputs is not None:
             self.outputs.clear_markers()
 
     def _release(self) -> None:
         """Free everything that configure made; harmless when there is nothing."""
         self._halt()
-        worker, self.worker = self.worker, None
-        if worker is not None:
-            worker.stop()
+        lanes, self.lanes = self.lanes, None
+        if lanes is not None:
+            lanes.stop()
         self.watches.clear()
         self.cameras = {}
         self._assembler = None
@@ -260,33 +258,39 @@ class SpatialGeoNode(LifecycleNode):
     # Frames and time
 
     def _notify(self) -> None:
-        worker = self.worker
-        if worker is not None:
-            worker.notify()
+        lanes = self.lanes
+        if lanes is not None:
+            lanes.notify()
 
-    def _on_observation(self, perception: Any, observation: Any) -> None:
-        """Publish one processed frame; on the worker thread."""
-        worker, age = self.worker, self.age_of(observation.frame.stamp_ns)
-        if worker is not None and math.isfinite(age):
-            worker.latencies.add({"stamp to processed": age})
+    def _on_observation(self, perception: Any, observation: Any, boxed: Callable[[], Any]) -> None:
+        """Publish one processed frame and the watches on it; on the geometry lane."""
+        lanes, age = self.lanes, self.age_of(observation.frame.stamp_ns)
+        latencies = dict(observation.timings)
+        if math.isfinite(age):
+            latencies["stamp_to_processed"] = age
+        if lanes is not None:
+            lanes.statistics.latencies.add(latencies)
+        self.outputs.publish_latencies(latencies)
         self.outputs.publish_observation(perception, observation)
-        self.outputs.publish_measurements(
-            observation, self.watches.measure(perception, observation)
-        )
+        measured = self.watches.measure(perception, observation, boxed)
+        if measured:
+            self.outputs.publish_measurements(measured)
+        else:
+            self.outputs.publish_picture(observation)
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         self.on_time_jump(f"the clock jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
 
     def on_time_jump(self, reason: str) -> None:
         """Forget all that belongs to another time: frames, poses, keyframes, cached features."""
-        worker, poses = self.worker, self._poses
-        if worker is None or poses is None:
+        lanes, poses = self.lanes, self._poses
+        if lanes is None or poses is None:
             return
         self.get_logger().warning(f"{reason}: clearing frames, poses and keyframes")
         for camera in tuple(self.cameras.values()):
             camera.clear()
         poses.clear()
-        worker.reset()
+        lanes.reset()
 
     # Parameters
 
@@ -297,7 +301,7 @@ class SpatialGeoNode(LifecycleNode):
 
     def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
         names = self.get_parameter("cameras").value
-        configured = self.loading or self.worker is not None
+        configured = self.loading or self.lanes is not None
         result = parameters.validate(changes, configured, names)
         # Humble has no callback after the change: there it is applied here, after the last check.
         if result.successful and not hasattr(self, "add_post_set_parameters_callback"):

@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publishers. Every header is the source image's; what costs time is made for subscribers only.
 
-Everything but :meth:`Outputs.clear_markers` is called on the worker thread.
+The lanes and callbacks call it; what it draws and remembers is behind one lock.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
 
 from spatialgeo_ros import drawing
@@ -36,6 +38,15 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+#: Stages whose durations are published, seconds.
+LATENCIES = (
+    "stamp_to_processed",
+    "decode",
+    "geometry",
+    "keyframes",
+    "request",
+    "language",
+)
 
 
 class Outputs:
@@ -50,6 +61,7 @@ class Outputs:
         """
         self._node = node
         self._marker_lifetime = marker_lifetime
+        self._lock = threading.Lock()
         self._board = MarkerBoard()
         self._overlay_until = 0.0
         self._publishers: list[Any] = []
@@ -61,6 +73,9 @@ class Outputs:
         self._depth_info = self._create(CameraInfo, "depth/camera_info", _IMAGES)
         self._points = self._create(PointCloud2, "points", _IMAGES)
         self._overlay = self._create(Image, "overlay", _IMAGES)
+        self._latencies = {
+            stage: self._create(Float64, f"latency/{stage}", _RESULTS) for stage in LATENCIES
+        }
 
     def close(self) -> None:
         """Destroy the publishers."""
@@ -85,52 +100,83 @@ class Outputs:
                 keyframes_message(perception.keyframes(), frame, perception.describe())
             )
 
-    def publish_answer(self, message: SpatialAnswer, observation: Any, answer: Any) -> None:
-        """Publish an answer, its distances, and both as pictures."""
+    def publish_answer(
+        self, message: SpatialAnswer, observation: Any, answer: Any, *, measurements: bool
+    ) -> None:
+        """Publish an answer, with its ``measurements`` and their pictures where they are new."""
         self._answers.publish(message)
+        if not measurements:
+            return
         measurement = Measurement(
             REQUEST, message.distances, regions=answer.regions, estimates=answer.distances
         )
-        self.publish_measurements(observation, [measurement], message.question, answer.text)
+        self.publish_measurements([(observation, measurement)], message.question, answer.text)
 
     def publish_measurements(
         self,
-        observation: Any,
-        measurements: Sequence[Measurement],
+        measured: Sequence[tuple[Any, Measurement]],
         question: str = "",
         answer: str = "",
     ) -> None:
-        """Publish what was measured in one frame, as messages, markers and overlay."""
-        for measurement in measurements:
-            for message in measurement.messages:
-                self._distances.publish(message)
-            self._markers.publish(
-                self._board.show(measurement.name, measurement.messages, self._marker_lifetime())
-            )
+        """Publish measurements, each with its observation, as messages, markers and overlay."""
+        with self._lock:
+            for _, measurement in measured:
+                for message in measurement.messages:
+                    self._distances.publish(message)
+                self._markers.publish(
+                    self._board.show(
+                        measurement.name, measurement.messages, self._marker_lifetime()
+                    )
+                )
+            if measured:
+                self._draw(measured, question, answer)
+
+    def publish_picture(self, observation: Any) -> None:
+        """Publish the plain image where nothing was measured in it."""
+        with self._lock:
+            self._draw([(observation, Measurement("", ()))], "", "")
+
+    def publish_latencies(self, latencies: Mapping[str, float]) -> None:
+        """Publish how long stages took, seconds, on ``~/latency/<stage>``."""
+        for stage, seconds in latencies.items():
+            publisher = self._latencies.get(stage.replace(" ", "_"))
+            if publisher is not None:
+                publisher.publish(Float64(data=float(seconds)))
+
+    def report(self, text: str) -> None:
+        """Log a failure that costs nobody an answer."""
+        self._node.get_logger().error(text, throttle_duration_sec=5.0)
+
+    def _draw(
+        self, measured: Sequence[tuple[Any, Measurement]], question: str, answer: str
+    ) -> None:
+        """Draw what was measured into its image."""
         # What a request measured stays to be seen as long as its markers do.
         now = time.monotonic()
-        if not measurements and now < self._overlay_until:
+        asked = bool(question) or any(one.name == REQUEST for _, one in measured)
+        if not self._wanted(self._overlay) or (not asked and now < self._overlay_until):
             return
-        if self._wanted(self._overlay):
-            if question or any(one.name == REQUEST for one in measurements):
-                self._overlay_until = now + self._marker_lifetime()
-            frame = observation.frame
-            picture = drawing.draw_overlay(
-                frame.image,
-                camera=frame.model,
-                regions=[region for one in measurements for region in one.regions],
-                masks=[mask for one in measurements for mask in one.masks],
-                distances=[estimate for one in measurements for estimate in one.estimates],
-                question=question,
-                answer=answer,
-            )
-            self._overlay.publish(rgb_to_image(picture, frame_header(frame)))
+        if asked:
+            self._overlay_until = now + self._marker_lifetime()
+        frame = measured[-1][0].frame
+        here = [one for observation, one in measured if observation.frame is frame]
+        picture = drawing.draw_overlay(
+            frame.image,
+            camera=frame.model,
+            regions=[region for one in here for region in one.regions],
+            masks=[mask for one in here for mask in one.masks],
+            distances=[estimate for one in here for estimate in one.estimates],
+            question=question,
+            answer=answer,
+        )
+        self._overlay.publish(rgb_to_image(picture, frame_header(frame)))
 
     def clear_markers(self, namespace: str = "") -> None:
         """Delete the markers of one measurement, or all if ``namespace`` is empty."""
-        message = self._board.clear(namespace)
-        if message.markers:
-            self._markers.publish(message)
+        with self._lock:
+            message = self._board.clear(namespace)
+            if message.markers:
+                self._markers.publish(message)
 
     def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         publisher = self._node.create_lifecycle_publisher(

@@ -22,6 +22,8 @@ class Pair(Generic[I, D]):
 
     image: I
     depth: D | None
+    #: Where depth came, but none within the slop: how far off the closest stamp is, nanoseconds.
+    nearest_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class StampPairing(Generic[I, D]):
         self._images: deque[_Waiting[I]] = deque()
         self._depths: deque[_Waiting[D]] = deque()
         self._last_depth: float | None = None
+        self._depth_stamps: deque[int] = deque(maxlen=2 * _CAPACITY)
 
     def add_image(self, stamp_ns: int, image: I, now: float) -> Pair[I, D] | None:
         """Take an image in; return the pair it completes, if any."""
@@ -69,7 +72,7 @@ class StampPairing(Generic[I, D]):
             return self._pair_up_to(stamp_ns, Pair(image, best.item))
         if self._depth_is_silent(now):
             self.unmatched_images += self._last_depth is not None
-            return self._pair_up_to(stamp_ns, Pair(image, None))
+            return self._pair_up_to(stamp_ns, Pair(image, None, self._nearest(stamp_ns, now)))
         self._images.append(_Waiting(stamp_ns, image, now))
         if len(self._images) > _CAPACITY:
             # The oldest one stays: it is the first to be overdue. Without it a camera that fills
@@ -81,6 +84,7 @@ class StampPairing(Generic[I, D]):
     def add_depth(self, stamp_ns: int, depth: D, now: float) -> Pair[I, D] | None:
         """Take a depth image in; return the pair it completes, if any."""
         self._last_depth = now
+        self._depth_stamps.append(stamp_ns)
         best = self._closest(self._images, stamp_ns)
         if best is not None:
             return self._pair_up_to(best.stamp_ns, Pair(best.item, depth))
@@ -96,11 +100,19 @@ class StampPairing(Generic[I, D]):
         while self._images and now - self._images[0].since >= self._wait:
             newest = self._images.popleft()
             self.unmatched_images += 1
-        return None if newest is None else Pair(newest.item, None)
+        if newest is None:
+            return None
+        return Pair(newest.item, None, self._nearest(newest.stamp_ns, now))
 
     def next_overdue(self) -> float | None:
         """Return the time at which :meth:`overdue` will have something, if nothing else comes."""
         return self._images[0].since + self._wait if self._images else None
+
+    def _nearest(self, stamp_ns: int, now: float) -> int | None:
+        """Return how far the closest depth stamp is off; None when no depth comes at all."""
+        if self._last_depth is None or self._depth_is_silent(now):
+            return None
+        return min((abs(stamp - stamp_ns) for stamp in self._depth_stamps), default=None)
 
     def _closest(self, waiting: deque, stamp_ns: int):
         best = min(waiting, key=lambda entry: abs(entry.stamp_ns - stamp_ns), default=None)

@@ -136,8 +136,16 @@ NODE_TABLE: tuple[Spec, ...] = (
          "s", 0.0, 1.0),
     Spec("depth_wait", 0.2, "How long an image waits for its depth before it is used without",
          "s", 0.0, 5.0),
-    Spec("detections_slop", 0.2, "Largest stamp difference between an image and the detections "
-         "used with it", "s", 0.0, 5.0),
+    Spec("detections_slop", 0.01, "Largest stamp difference between boxes of a detector and the "
+         "image they belong to", "s", 0.0, 1.0),
+    Spec("detections_wait", 0.3, "How long a request for things by name waits for boxes of a "
+         "detector that is behind", "s", 0.0, 10.0),
+    Spec("frame_history", 1.0, "How long images are kept for boxes and regions that were drawn on "
+         "them, 128 MiB per camera at most", "s", 0.0, 30.0),
+    Spec("memory_max_age", 60.0, "Things that left the view are not recalled after this time",
+         "s", 0.0, 86400.0),
+    Spec("drift", 0.005, "How fast camera poses drift, one standard deviation per second; widens "
+         "the uncertainty of what is remembered", "m/s", 0.0, 10.0),
     # Pose.
     Spec("pose_source", "auto", "Where camera poses come from; auto takes TF where it has the "
          "transform, else odometry", choices=("auto", "tf", "odometry", "none")),

@@ -87,6 +87,10 @@ class Config:
     depth_slop: float
     depth_wait: float
     detections_slop: float
+    detections_wait: float
+    frame_history: float
+    memory_max_age: float
+    drift: float
     pose_source: str
     world_frame: str
     odometry_topic: str

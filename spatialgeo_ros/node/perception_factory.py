@@ -44,6 +44,8 @@ def load_perception(config: Config, progress: Progress) -> Any:
         encode=config.encode,
         keyframes=config.keyframes,
         voxel_size=config.voxel_size,
+        memory_max_age=config.memory_max_age,
+        drift=config.drift,
         mounts={
             name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
             for name, pose in poses.items()

@@ -7,12 +7,13 @@ from __future__ import annotations
 from rclpy.action.server import ServerGoalHandle
 
 from spatialgeo_ros.action import AskSpatial
+from spatialgeo_ros.msg import SpatialAnswer
 
 Feedback = AskSpatial.Feedback
 
 
 class Progress:
-    """Publishes the feedback of one goal. The worker thread calls it, once the goal is served."""
+    """Publishes the feedback of one goal. One lane after the other calls it."""
 
     def __init__(self, goal: ServerGoalHandle) -> None:
         """Report on ``goal``."""
@@ -24,6 +25,12 @@ class Progress:
         self._feedback.state = state
         self._feedback.token = ""
         self._goal.publish_feedback(self._feedback)
+
+    def measured(self, answer: SpatialAnswer) -> None:
+        """Pass the measured part on, once."""
+        self._feedback.measured = [answer]
+        self.state(Feedback.STATE_GENERATING)
+        self._feedback.measured = []
 
     def token(self, token: str) -> None:
         """Pass a piece of text on."""

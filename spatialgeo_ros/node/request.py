@@ -1,40 +1,82 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a service or goal hands to the worker, and how it hears back. No ROS in here."""
+"""What a service or goal hands to the lanes, and how it hears back. No ROS in here."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
 from spatialgeo_ros.errors import SpatialGeoError
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What is left of a request when its measured part is known: the language model's part.
+
+    Attributes:
+        speak: runs on the language lane and returns the result.
+        without: returns the result without the language model, given the reason; None where
+            nothing was measured.
+    """
+
+    speak: Callable[[], Any]
+    without: Callable[[str], Any] | None
+
+
 @dataclass(eq=False)
 class Request:
-    """One unit of work on the newest observation of ``camera``.
+    """One unit of work on an observation of ``camera``.
 
-    ``work(perception, observation)`` runs on the worker thread. Set ``cancel`` to give up: queued
-    work is dropped, and running work sees :meth:`is_cancelled` at its next token.
+    ``work(perception, observation)`` runs on the geometry lane and returns the result, or a
+    :class:`Spoken` that the language lane goes on with. Set ``cancel`` to give up: queued work is
+    dropped, and running work sees :meth:`is_cancelled` at its next look.
+
+    Attributes:
+        camera: whose image is asked about.
+        work: see above.
+        deadline: monotonic seconds after which nobody waits any longer.
+        max_age: seconds that the image may have been there for.
+        by_name: whether objects are named in words, so that boxes of a detector are of use.
+        stamps: of the images that regions of the request were drawn on, nanoseconds.
+        created: monotonic seconds.
+        spoken: the language model's part, once the measured one is known.
     """
 
     camera: str
     work: Callable[[Any, Any], Any]
     deadline: float
     max_age: float
+    by_name: bool = False
+    stamps: tuple[int, ...] = ()
+    created: float = field(default_factory=time.monotonic)
     cancel: threading.Event = field(default_factory=threading.Event)
     future: Future = field(default_factory=Future)
     on_start: Callable[[], None] = lambda: None
+    spoken: Spoken | None = None
 
     def is_cancelled(self) -> bool:
         """Whether the client gave up, or nobody waits any longer."""
-        return self.cancel.is_set() or time.monotonic() > self.deadline
+        return self.cancel.is_set() or self.is_late()
+
+    def is_late(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() > self.deadline
+
+    def succeed(self, result: Any) -> None:
+        """Give whoever waits the result, unless there is one already."""
+        try:
+            self.future.set_result(result)
+        except InvalidStateError:
+            pass  # both lanes, or a lane and a deadline, may end a request: the first one counts
 
     def fail(self, error: SpatialGeoError) -> None:
         """Give whoever waits an error, unless there is a result already."""
-        if not self.future.done():
+        try:
             self.future.set_exception(error)
+        except InvalidStateError:
+            pass

@@ -18,6 +18,15 @@ class FrameSource(Protocol):
     def ready_at(self) -> float | None:
         """Return the monotonic time at which :meth:`take` has a frame, or None."""
 
+    def boxed(self) -> Any | None:
+        """Return the newest raw frame that has boxes of a detector, or None."""
+
+    def boxes_patience(self) -> float:
+        """Return the seconds that a request for things by name waits for boxes; 0: need not."""
+
+    def frame_at(self, stamp_ns: int) -> Any | None:
+        """Return the raw frame of this stamp if it is still kept."""
+
 
 class FrameSchedule:
     """Due times of the cameras' newest frames, by the monotonic clock. One thread uses it."""

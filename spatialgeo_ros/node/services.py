@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The services and the action: check the request, queue it for the worker, wait, fill the response.
+"""The services and the action: check the request, queue it for the lanes, wait, fill the response.
 
 They exist in every lifecycle state, so that a client of a node that is not active gets the error
 NOT_ACTIVE instead of silence; for the same reason goals are accepted and then aborted with an error
@@ -13,7 +13,7 @@ import concurrent.futures
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse
@@ -31,22 +31,26 @@ from spatialgeo_ros.errors import (
     SpatialGeoError,
     UnknownCameraError,
 )
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.node.conversions import msg_to_region
+from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.messages import (
+    MOST_REGIONS,
     REQUEST,
-    answer_message,
     check_duration,
     check_region_camera,
     failed_answer,
     measure,
     measurement_request,
+    named_in_words,
+    stamps_of,
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.progress import Feedback, Progress
+from spatialgeo_ros.node.question_parts import QuestionParts
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
-from spatialgeo_ros.node.worker import Worker
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
 
 _CANCEL_POLL = 0.05  # s; running work looks itself, this is for work that waits in the queue
@@ -57,7 +61,7 @@ class Host(Protocol):
     """What the services need of the node."""
 
     config: Config
-    worker: Worker | None
+    lanes: Lanes | None
     outputs: Outputs
     watches: WatchBoard
     loading: bool
@@ -73,13 +77,13 @@ class Services:
     """``~/ask``, ``~/ask_action``, ``~/measure_distance`` and ``~/watch_distance``."""
 
     def __init__(self, node: Node, host: Host) -> None:
-        """Create the servers on ``node``; requests go to the worker of ``host``."""
+        """Create the servers on ``node``; requests go to the lanes of ``host``."""
         self._host = host
         self._logger = node.get_logger()
         self._idle = threading.Condition()
         self._serving = 0
         # Waiting callbacks block a thread of the executor each. There are never more of them than
-        # the queue admits, and spatialgeo_node.py gives the executor more threads than that.
+        # the two lanes admit, and spatialgeo_node.py gives the executor more threads than that.
         waiting = ReentrantCallbackGroup()
         node.create_service(AskSpatial, "~/ask", self._on_ask, callback_group=waiting)
         node.create_service(
@@ -148,6 +152,8 @@ class Services:
         goal: ServerGoalHandle | None = None,
         progress: Progress | None = None,
     ) -> Any:
+        looked_at: list[Any] = []  # the frame, once there is one: a failure names it too
+
         def cancelled() -> bool:
             return goal is not None and goal.is_cancel_requested
 
@@ -155,51 +161,66 @@ class Services:
             question = request.question.strip()
             if not question or len(question) > _MAX_QUESTION:
                 raise BadRequestError(f"the question must have 1 to {_MAX_QUESTION} characters")
+            if len(request.regions) > MOST_REGIONS:
+                raise BadRequestError(
+                    f"{len(request.regions)} regions in one question, allowed are {MOST_REGIONS}"
+                )
             camera = self._camera(request)
             for region in request.regions:
                 check_region_camera(region, camera)
             regions = tuple(msg_to_region(region) for region in request.regions)
 
+            def given_up() -> bool:
+                return job.is_cancelled() or cancelled()
+
             def work(perception: Any, observation: Any) -> Any:
+                looked_at.append(observation.frame)
                 if progress is not None:
                     progress.state(Feedback.STATE_MEASURING)
-                answer = perception.ask(
+                asked = perception.begin(
                     question,
                     observation,
-                    regions=regions,
-                    on_token=None if progress is None else progress.token,
-                    cancelled=lambda: job.is_cancelled() or cancelled(),
+                    regions,
+                    given_up,
+                    recall=not request.in_view_only,
                 )
-                frame = observation.frame
-                message = answer_message(
-                    request.question, answer, frame, self._host.age_of(frame.stamp_ns)
+                part = QuestionParts(
+                    self._host, request.question, perception, asked, observation, progress
                 )
-                self._host.outputs.publish_answer(message, observation, answer)
-                return message
+                return part.begin(given_up)
 
-            job = self._request(camera, request.max_image_age, work)
+            job = self._request(camera, request.max_image_age, work, regions, by_name=True)
             if progress is not None:
                 job.on_start = lambda: progress.state(Feedback.STATE_OBSERVING)
             return job
 
+        def failed(error: SpatialGeoError) -> Any:
+            return failed_answer(request.question, error, *looked_at[:1])
+
         try:
             return self._wait(prepare(), cancelled)
         except SpatialGeoError as error:
-            return failed_answer(request.question, error)
+            return failed(error)
         except Exception as error:
-            return failed_answer(request.question, self._internal(error))
+            return failed(self._internal(error))
 
     def _on_measure(self, request: Any, response: Any) -> Any:
         def prepare() -> Request:
             camera = self._camera(request)
-            kinds, first, second = measurement_request(request, camera)
+            wanted = measurement_request(request, camera, not request.in_view_only)
 
             def work(perception: Any, observation: Any) -> Any:
-                measurement = measure(perception, observation, kinds, first, second, REQUEST)
-                self._host.outputs.publish_measurements(observation, [measurement])
+                measurement = measure(perception, observation, wanted, REQUEST)
+                self._host.outputs.publish_measurements([(observation, measurement)])
                 return measurement.messages
 
-            return self._request(camera, request.max_image_age, work)
+            return self._request(
+                camera,
+                request.max_image_age,
+                work,
+                wanted.regions,
+                by_name=named_in_words(wanted.regions),
+            )
 
         try:
             with self._busy():
@@ -230,10 +251,14 @@ class Services:
         if not self._host.is_active():
             raise NotActiveError("the node is not active: activate it first")
         camera = self._camera(request)
-        kinds, first, second = measurement_request(request, camera)
+        wanted = measurement_request(request, camera, request.allow_remembered)
+        if stamps_of(wanted.regions):
+            raise BadRequestError(
+                "a standing measurement follows new images: leave the stamp of its regions zero"
+            )
         watch_id = request.watch_id or self._host.watches.new_id()
         rate = check_duration(request.rate, "rate")
-        self._host.watches.start(Watch(watch_id, camera, kinds, first, second, rate))
+        self._host.watches.start(Watch(watch_id, camera, wanted, rate))
         return watch_id
 
     def _camera(self, request: Any) -> str:
@@ -242,36 +267,52 @@ class Services:
             raise UnknownCameraError(f"no camera '{request.camera}'; there are: {', '.join(names)}")
         return request.camera or names[0]
 
-    def _request(self, camera: str, max_age: float, work: Callable) -> Request:
+    def _request(
+        self,
+        camera: str,
+        max_age: float,
+        work: Callable,
+        regions: Iterable[Region],
+        *,
+        by_name: bool,
+    ) -> Request:
         config = self._host.config
         return Request(
             camera,
             work,
             deadline=time.monotonic() + config.request_timeout,
             max_age=check_duration(max_age, "max_image_age") or config.max_frame_age,
+            by_name=by_name,
+            stamps=stamps_of(regions),
         )
 
     def _wait(self, job: Request, cancelled: Callable[[], bool] = lambda: False) -> Any:
-        """Submit and wait, without ever waiting beyond the deadline."""
-        worker = self._host.worker
-        if worker is None and self._host.loading:
+        """Submit and wait, without ever waiting beyond the deadline.
+
+        Where the measured part is known and the language model is too slow, that part is the
+        answer.
+        """
+        lanes = self._host.lanes
+        if lanes is None and self._host.loading:
             raise NotActiveError("the node is still loading its models: ask again later")
-        if worker is None:
+        if lanes is None:
             raise NotActiveError("the node is not active: configure and activate it first")
-        worker.submit(job)
+        lanes.submit(job)
         while True:
             remaining = job.deadline - time.monotonic()
             try:
                 return job.future.result(max(0.0, min(remaining, _CANCEL_POLL)))
             except concurrent.futures.TimeoutError:
                 if remaining <= 0:
-                    worker.cancel(job)
+                    lanes.cancel(job)
+                    late = f"not answered within {self._host.config.request_timeout:g} s"
+                    if job.spoken is not None and job.spoken.without is not None:
+                        return job.spoken.without(f"language model: {late}")
                     raise RequestTimeoutError(
-                        f"not answered within {self._host.config.request_timeout:g} s: see "
-                        "request_timeout, or ask for less"
+                        f"{late}: see request_timeout, or ask for less"
                     ) from None
                 if cancelled():
-                    worker.cancel(job)
+                    lanes.cancel(job)
 
     def _internal(self, error: Exception) -> InternalError:
         self._logger.error(f"request failed: {error!r}", throttle_duration_sec=1.0)

@@ -22,7 +22,7 @@ from spatialgeo_ros.node.node import SpatialGeoNode
 from spatialgeo_ros.node.parameters import ParameterError
 from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perception
 
-# Beside the callbacks that wait for the worker: subscriptions, timers, cancels, lifecycle.
+# Beside the callbacks that wait for the lanes: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4
 _POLL = 0.2  # s
 _BETWEEN_ROUNDS = 0.02  # s
@@ -52,7 +52,7 @@ def main(
         rclpy.shutdown()
         return 1
     # Each request that is served or waits holds one thread (see services.py).
-    executor = MultiThreadedExecutor(node.config.queue_size + 1 + _SPARE_THREADS)
+    executor = MultiThreadedExecutor(2 * (node.config.queue_size + 1) + _SPARE_THREADS)
     executor.add_node(node)
     spinning = threading.Thread(target=_spin, args=(executor, node, stop), name="executor")
     spinning.start()

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError, BusyError, SpatialGeoError
-from spatialgeo_ros.geometry.distance import Kind
-from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.node.messages import Measurement, lost_estimates, measure
+from spatialgeo_ros.node.messages import (
+    MOST_WATCH_ID,
+    Measurement,
+    Measuring,
+    lost_estimates,
+    measure,
+    named_in_words,
+)
 
 _MOST = 32
 _MAX_RATE = 1000.0  # Hz
@@ -26,13 +31,15 @@ class Watch:
 
     watch_id: str
     camera: str
-    kinds: tuple[Kind, ...]
-    first: Region
-    second: Region | None
+    wanted: Measuring
     rate: float
 
     def __post_init__(self) -> None:
-        """Reject a rate that is not a rate."""
+        """Reject a rate that is not a rate, and a name without a bound."""
+        if len(self.watch_id) > MOST_WATCH_ID:
+            raise BadRequestError(
+                f"watch_id has {len(self.watch_id)} characters, allowed are {MOST_WATCH_ID}"
+            )
         if not 0 <= self.rate <= _MAX_RATE:
             raise BadRequestError(f"rate must be within 0 to {_MAX_RATE:g} Hz, not {self.rate}")
 
@@ -46,6 +53,7 @@ class WatchBoard:
         self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._next_due: dict[str, float] = {}
+        self._last_stamp: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     def new_id(self) -> str:
@@ -64,6 +72,7 @@ class WatchBoard:
                 raise BusyError(f"{_MOST} measurements are standing already: stop one first")
             self._watches[watch.watch_id] = watch
             self._next_due[watch.watch_id] = self._clock()
+            self._last_stamp.pop(watch.watch_id, None)
 
     def stop(self, watch_id: str) -> None:
         """End a watch.
@@ -76,54 +85,75 @@ class WatchBoard:
                 known = ", ".join(self._watches) or "none"
                 raise BadRequestError(f"no standing measurement '{watch_id}'; there are: {known}")
             del self._next_due[watch_id]
+            self._last_stamp.pop(watch_id, None)
 
     def clear(self) -> None:
         """End every watch."""
         with self._lock:
             self._watches.clear()
             self._next_due.clear()
+            self._last_stamp.clear()
 
     def __len__(self) -> int:
         """Return the number of standing measurements."""
         with self._lock:
             return len(self._watches)
 
-    def measure(self, perception: Any, observation: Any) -> list[Measurement]:
+    def measure(
+        self, perception: Any, observation: Any, boxed: Callable[[], Any] = lambda: None
+    ) -> list[tuple[Any, Measurement]]:
         """Measure all watches that are due on this observation's camera.
 
         An object that is not in view gives invalid estimates with the reason, so that a subscriber
-        can tell "lost" from "the node has died".
+        can tell "lost" from "the node has died"; one that allows remembered objects says where
+        they were last seen.
+
+        Args:
+            perception: The facade.
+            observation: The newest of the camera.
+            boxed: Returns the newest that has boxes of a detector, or None: what is named in words
+                is measured there.
+
+        Returns:
+            Each measurement with the observation that it was made in.
         """
-        return [
-            self._measure_one(perception, observation, watch)
-            for watch in self._due(observation.frame.camera)
-        ]
+        camera = observation.frame.camera
+        measured = []
+        for watch in self._due(camera):
+            seen = observation
+            if named_in_words(watch.wanted.regions):
+                seen = boxed() or observation
+                if self._last_stamp.get(watch.watch_id) == seen.frame.stamp_ns != 0:
+                    continue  # the detector has not answered since: the same again says nothing
+            self._measured(watch, seen.frame.stamp_ns)
+            measured.append((seen, self._measure_one(perception, seen, watch)))
+        return measured
 
     @staticmethod
     def _measure_one(perception: Any, observation: Any, watch: Watch) -> Measurement:
         name = watch.watch_id
         try:
-            return measure(
-                perception, observation, watch.kinds, watch.first, watch.second, name, name
-            )
+            return measure(perception, observation, watch.wanted, name, name)
         except SpatialGeoError as error:
-            labels = (watch.first.label, watch.second.label if watch.second else "")
-            return Measurement(
-                name, lost_estimates(watch.kinds, labels, observation.frame, name, str(error))
-            )
+            return Measurement(name, lost_estimates(watch.wanted, observation, name, str(error)))
 
     def _due(self, camera: str) -> list[Watch]:
         now = self._clock()
         with self._lock:
-            due = [
+            return [
                 watch
                 for watch in self._watches.values()
                 if watch.camera == camera and now >= self._next_due[watch.watch_id]
             ]
-            for watch in due:
-                if watch.rate > 0:
-                    # A frame that comes a little late must not shift all that follow.
-                    due_next = self._next_due[watch.watch_id] + 1.0 / watch.rate
-                    late = due_next <= now
-                    self._next_due[watch.watch_id] = now + 1.0 / watch.rate if late else due_next
-            return due
+
+    def _measured(self, watch: Watch, stamp_ns: int) -> None:
+        """Note that a watch is measured now; it may have been stopped meanwhile."""
+        now, name = self._clock(), watch.watch_id
+        with self._lock:
+            if self._watches.get(name) is not watch:
+                return
+            self._last_stamp[name] = stamp_ns
+            if watch.rate > 0:
+                # A frame that comes a little late must not shift all that follow.
+                due_next = self._next_due[name] + 1.0 / watch.rate
+                self._next_due[name] = now + 1.0 / watch.rate if due_next <= now else due_next

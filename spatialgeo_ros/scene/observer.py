@@ -74,7 +74,8 @@ def same_view(width: int, height: int, other_width: int, other_height: int) -> b
 def camera_of(frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
     """Return the calibration at the size of the image, or None with the reason."""
     if frame.model is None:
-        return None, (f"no camera_info from camera '{frame.camera}': nothing can be measured",)
+        why = frame.problems.get("calibration") or f"no camera_info from camera '{frame.camera}'"
+        return None, (f"nothing can be measured: {why}",)
     size = (frame.model.width, frame.model.height)
     if size == (frame.width, frame.height):
         return frame.model, ()
@@ -96,7 +97,8 @@ def registered_depth(frame: Frame) -> tuple[npt.NDArray[np.float32] | None, tupl
     near and far depth would be a surface that does not exist.
     """
     if frame.depth is None:
-        return None, ()
+        problem = frame.problems.get("depth")
+        return None, (problem,) if problem else ()
     height, width = frame.depth.shape
     try:
         metres = depth_to_metres(frame.depth)
@@ -137,11 +139,19 @@ def orientation_of(frame: Frame, mounts: Mapping[str, Mount], nominal: Mount | N
             mount.gravity,
             mount.height,
             mount,
-            ("no pose: gravity and camera height are those of the mount",),
+            (f"{_without_pose(frame)}: gravity and camera height are those of the mount",),
         )
     return Orientation(
-        None, None, nominal, ("no pose: gravity unknown, no keyframes beyond the newest",)
+        None,
+        None,
+        nominal,
+        (f"{_without_pose(frame)}: gravity unknown, no keyframes beyond the newest",),
     )
+
+
+def _without_pose(frame: Frame) -> str:
+    reason = frame.problems.get("pose")
+    return f"no pose ({reason})" if reason else "no pose"
 
 
 def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation:
@@ -195,7 +205,7 @@ def require_pointmap(observation: Observation) -> PointMap:
         return observation.pointmap
     camera, reasons = camera_of(observation.frame)
     if camera is None:
-        raise NoCameraInfoError(f"{reasons[0]}; publish camera_info beside the image")
+        raise NoCameraInfoError(reasons[0])
     missing = "; ".join(reason for reason in observation.degraded if "depth" in reason)
     raise NoGeometryError(
         f"{missing or 'no depth'}: publish registered depth, or load a profile with a geometry "

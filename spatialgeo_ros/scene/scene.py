@@ -119,9 +119,10 @@ class Scene:
         It is kept for a while for regions that carry its stamp, and offered to no memory.
         """
         kept = self.observation_at(frame.camera, frame.stamp_ns)
-        if kept is not None and kept.frame.detections == frame.detections:
+        if kept is not None and kept.frame.detections_stamp_ns == frame.detections_stamp_ns:
             return kept
-        observation = self._observer.lift(frame)
+        # Boxes that came after the image change nothing of its geometry.
+        observation = self._observer.lift(frame) if kept is None else replace(kept, frame=frame)
         self._aside.append(observation)
         return observation
 

@@ -1,0 +1,90 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One question on its way through the two lanes: published when measured, and again when told."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from spatialgeo_ros.msg import SpatialAnswer
+from spatialgeo_ros.node.messages import answer_message
+from spatialgeo_ros.node.outputs import Outputs
+from spatialgeo_ros.node.progress import Progress
+from spatialgeo_ros.node.request import Spoken
+
+
+class Host(Protocol):
+    """What a question needs of the node."""
+
+    outputs: Outputs
+
+    def age_of(self, stamp_ns: int) -> float:
+        """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
+
+
+class QuestionParts:
+    """Publishes the measured part of a question, then lets the language model finish it."""
+
+    def __init__(
+        self,
+        host: Host,
+        question: str,
+        perception: Any,
+        asked: Any,
+        observation: Any,
+        progress: Progress | None,
+    ) -> None:
+        """Go on with a question whose measured part is known.
+
+        Args:
+            host: The node.
+            question: As it was asked.
+            perception: The facade.
+            asked: What ``perception.begin`` returned.
+            observation: That was asked about.
+            progress: Of the goal, None for a service.
+        """
+        self._host, self._question, self._perception = host, question, perception
+        self._asked, self._observation, self._progress = asked, observation, progress
+        self._shown = False  # whether the measurements have been published
+
+    def begin(self, cancelled: Callable[[], bool]) -> SpatialAnswer | Spoken:
+        """Publish what is measured; return it, or what the language lane is to go on with.
+
+        On the geometry lane.
+        """
+        if self._asked.language is None:
+            return self._published(self._asked.answer())
+        if not self._asked.measured.text:
+            return Spoken(lambda: self._speak(cancelled), None)
+        message = self._published(self._asked.answer(final=False), final=False)
+        self._shown = True
+        if self._progress is not None:
+            self._progress.measured(message)
+        return Spoken(lambda: self._speak(cancelled), self._without)
+
+    def _speak(self, cancelled: Callable[[], bool]) -> SpatialAnswer:
+        """Let the language model speak; on the language lane."""
+        on_token = None if self._progress is None else self._progress.token
+        answer = self._perception.speak(self._asked, on_token, cancelled)
+        return self._published(answer)
+
+    def _without(self, reason: str) -> SpatialAnswer:
+        """Return the measured answer with the reason why nothing was told."""
+        self._asked.measured.note(reason)
+        return self._published(self._asked.answer())
+
+    def _published(self, answer: Any, *, final: bool = True) -> SpatialAnswer:
+        frame = self._observation.frame
+        message = answer_message(
+            self._question, answer, frame, self._host.age_of(frame.stamp_ns), final=final
+        )
+        try:
+            self._host.outputs.publish_answer(
+                message, self._observation, answer, measurements=not self._shown
+            )
+        except Exception:  # a picture that fails must not cost the answer
+            self._host.outputs.report(f"publishing an answer:\n{traceback.format_exc()}")
+        return message
