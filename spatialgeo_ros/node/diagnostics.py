@@ -140,11 +140,9 @@ class Diagnostics:
             served = lanes.statistics.counters
             for counter in ("processed", "decode_errors", "frame_errors"):
                 key = f"{name}.{counter}"
-                values[counter.replace("_", " ")] = lanes.statistics.counters.get(key)
-                if lanes.statistics.counters.reason(key):
-                    values[f"{counter.replace('_', ' ')}: last"] = lanes.statistics.counters.reason(
-                        key
-                    )
+                values[counter.replace("_", " ")] = served.get(key)
+                if served.reason(key):
+                    values[f"{counter.replace('_', ' ')}: last"] = served.reason(key)
         for counter, count in counters.snapshot().items():
             values[counter.replace("_", " ")] = count
             if counters.reason(counter):

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One node with the fake perception per test module, and a client of it."""
+"""One node with fake networks per test module, and a client of it."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real node with the fake perception, as an executable. SIGUSR1 prints every thread's stack."""
+"""The real node with fake networks, as an executable. SIGUSR1 prints every thread's stack."""
 
 import faulthandler
 import signal
 import sys
 
-from fake_perception import FakePerception
+from fake_networks import fake_perception
 
 from spatialgeo_ros.node.spatialgeo_node import main
 
 faulthandler.register(signal.SIGUSR1)
-sys.exit(main(perception_factory=FakePerception.from_config))
+sys.exit(main(perception_factory=fake_perception))

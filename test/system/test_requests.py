@@ -48,7 +48,11 @@ def goals(robot: Any, driver: CameraDriver) -> Iterator[Any]:
         handle = robot.ros.result(future, what="the goal's acceptance")
         return SimpleNamespace(handle=handle, result=handle.get_result_async(), feedback=feedback)
 
-    yield SimpleNamespace(send=send)
+    def busy() -> bool:
+        refused = robot.ros.result(send("what else?").result)
+        return refused.result.answer.error_code == ErrorCode.BUSY
+
+    yield SimpleNamespace(send=send, busy=busy)
 
 
 def box_region(label: str = "box") -> Region:
@@ -72,7 +76,12 @@ def test_ask_answers_with_the_source_images_header(robot, driver):
     wait_for(lambda: robot.ros.node.count_publishers(robot.name("answers")), what="publisher")
     answer = ask(robot, "How far is the box?", regions=[box_region()])
     assert answer.error_code == ErrorCode.OK, answer.error_message
-    assert answer.answer == "1.00 m"
+    assert answer.answer.startswith("The box is 1.00 m"), answer.answer
+    assert answer.state == SpatialAnswer.STATE_FINAL
+    assert answer.language_answer == "word0 word1 word2 word3 word4"
+    assert answer.how_seen == DistanceEstimate.HOW_IN_VIEW
+    assert answer.seen_stamp == answer.header.stamp
+    assert answer.age == 0.0
     assert answer.header.frame_id == "camera_optical_frame"
     assert 0 <= answer.image_age < 2.0
     assert answer.frames == [answer.header]
@@ -81,7 +90,11 @@ def test_ask_answers_with_the_source_images_header(robot, driver):
     assert estimate.distance == pytest.approx(BOX_DISTANCE, abs=0.02)
     assert estimate.header == answer.header
     assert answer.regions[0].label == "box"
-    wait_for(lambda: any(one.header == answer.header for one in answers), what="~/answers")
+    same = [SpatialAnswer.STATE_MEASURED, SpatialAnswer.STATE_FINAL]
+    wait_for(
+        lambda: [one.state for one in answers if one.header == answer.header] == same,
+        what="~/answers, measured and then final",
+    )
 
 
 def test_measure_by_box_point_and_phrase(robot, driver):
@@ -96,6 +109,10 @@ def test_measure_by_box_point_and_phrase(robot, driver):
         assert 0 < estimate.std_dev < 0.1
         assert estimate.to_point.z == pytest.approx(BOX_DISTANCE, abs=0.02)
         assert estimate.source == DistanceEstimate.SOURCE_SENSOR_DEPTH
+        assert estimate.how_seen == DistanceEstimate.HOW_IN_VIEW
+        assert estimate.seen_stamp == estimate.header.stamp
+        assert estimate.age == 0.0
+        assert any("no pose" in reason for reason in estimate.degraded)
 
 
 def test_several_kinds_come_back_in_order(robot, driver):
@@ -119,6 +136,13 @@ def test_several_kinds_come_back_in_order(robot, driver):
         ({"from_region": Region(type=1, camera="rear")}, ErrorCode.BAD_REQUEST, "rear"),
         ({"max_image_age": float("nan")}, ErrorCode.BAD_REQUEST, "max_image_age"),
         ({"max_image_age": 1e-9}, ErrorCode.STALE_FRAME, "allowed"),
+        ({"kinds": [0] * 100_000}, ErrorCode.BAD_REQUEST, "allowed 16"),
+        ({"from_region": Region(label="x" * 1000)}, ErrorCode.BAD_REGION, "allowed are 200"),
+        (
+            {"from_region": Region(type=2, polygon_x=[1.0] * 9999, polygon_y=[1.0] * 9999)},
+            ErrorCode.BAD_REGION,
+            "allowed are 1000",
+        ),
     ],
 )
 def test_bad_requests_say_what_is_wrong(robot, driver, fields, code, words):
@@ -149,7 +173,8 @@ def test_action_streams_tokens_in_order(robot, goals):
     wait_for(lambda: goal.feedback and goal.feedback[-1].tokens == 5, what="the last token")
     tokens = [one for one in goal.feedback if one.token]
     assert [one.token for one in tokens] == [f"word{n} " for n in range(5)]
-    assert tokens[-1].partial_text == result.result.answer.language_answer
+    assert tokens[-1].partial_text.strip() == result.result.answer.language_answer
+    assert not any(one.measured for one in goal.feedback), "nothing was measured"
     states = [one.state for one in goal.feedback]
     assert states == sorted(states)
     assert states[-1] == AskSpatialAction.Feedback.STATE_GENERATING
@@ -168,21 +193,60 @@ def test_cancel_stops_within_a_token(robot, goals):
     assert spoken <= said <= spoken + 2
 
 
-def test_full_queue_is_busy_and_a_waiting_goal_can_be_cancelled(robot, goals):
+def test_the_measured_part_comes_before_the_words(robot, goals):
+    distances = robot.ros.collect(DistanceEstimate, robot.name("distances"))
+    goal = goals.send("How far is the crate?")
+    result = robot.ros.result(goal.result)
+    assert result.status == GoalStatus.STATUS_SUCCEEDED, result.result.answer.error_message
+    wait_for(lambda: goal.feedback and goal.feedback[-1].tokens == 5, what="the last token")
+    measured = [index for index, one in enumerate(goal.feedback) if one.measured]
+    tokens = [index for index, one in enumerate(goal.feedback) if one.token]
+    assert len(measured) == 1 and measured[0] < tokens[0]
+    (part,) = goal.feedback[measured[0]].measured
+    assert part.state == SpatialAnswer.STATE_MEASURED
+    assert part.distances[0].distance == pytest.approx(BOX_DISTANCE, abs=0.02)
+    assert part.language_answer == ""
+    answer = result.result.answer
+    assert (answer.state, answer.distances) == (SpatialAnswer.STATE_FINAL, part.distances)
+    wait_for(lambda: any(one.header == part.header for one in distances), what="~/distances")
+    assert sum(one.header == part.header and not one.watch_id for one in distances) == 1
+
+
+def test_everything_else_goes_on_while_the_language_model_speaks(robot, goals):
+    estimates = robot.ros.collect(DistanceEstimate, robot.name("distances"))
+    request = WatchDistance.Request(watch_id="steady", from_region=box_region())
+    assert robot.call(WatchDistance, "watch_distance", request).error_code == ErrorCode.OK
+    speaking = goals.send("sluggish story")
+    wait_for(lambda: any(one.tokens for one in speaking.feedback), what="the first token")
+    before, spoken = len(estimates), speaking.feedback[-1].tokens
+    response = measure(robot)
+    assert response.error_code == ErrorCode.OK, response.error_message
+    wait_for(lambda: len(estimates) > before + 10, what="the watch's results")
+    assert not speaking.result.done()
+    assert speaking.feedback[-1].tokens >= spoken
+    robot.ros.result(speaking.handle.cancel_goal_async())
+    assert robot.ros.result(speaking.result).status == GoalStatus.STATUS_CANCELED
+    request = WatchDistance.Request(command=WatchDistance.Request.STOP, watch_id="steady")
+    assert robot.call(WatchDistance, "watch_distance", request).error_code == ErrorCode.OK
+
+
+def test_a_waiting_question_can_be_cancelled_and_a_full_lane_is_busy(robot, goals):
     running = goals.send("slow one")
     wait_for(lambda: any(one.tokens for one in running.feedback), what="tokens")
     waiting = goals.send("slow two")
     wait_for(lambda: waiting.feedback, what="the second goal's first feedback")
-    refused = robot.ros.result(goals.send("slow three").result)
-    assert refused.status == GoalStatus.STATUS_ABORTED
-    assert refused.result.answer.error_code == ErrorCode.BUSY
-    assert measure(robot).error_code == ErrorCode.BUSY
+    wait_for(lambda: goals.busy(), what="a question that is refused: one speaks and one waits")
+    # What can be measured is answered all the same, and says why nothing was told.
+    answer = ask(robot, "How far is the crate?")
+    assert answer.error_code == ErrorCode.OK, answer.error_message
+    assert answer.language_answer == ""
+    assert any("language model not asked" in reason for reason in answer.degraded)
+    assert measure(robot).error_code == ErrorCode.OK
     for goal in (waiting, running):
         robot.ros.result(goal.handle.cancel_goal_async())
         result = robot.ros.result(goal.result, 10.0)
         assert result.status == GoalStatus.STATUS_CANCELED
     assert not any(one.tokens for one in waiting.feedback)
-    assert measure(robot).error_code == ErrorCode.OK
 
 
 def test_request_timeout_ends_the_request(robot, driver):
@@ -191,9 +255,22 @@ def test_request_timeout_ends_the_request(robot, driver):
         answer = ask(robot, "slow and late")
         assert answer.error_code == ErrorCode.TIMEOUT, answer.error_message
         assert "request_timeout" in answer.error_message
+        assert answer.header.frame_id == "camera_optical_frame", "the image that was looked at"
     finally:
         assert robot.set(request_timeout=60.0)[0].successful
     assert ask(robot, "quick?").error_code == ErrorCode.OK
+
+
+def test_regions_are_measured_in_the_image_they_were_drawn_on(robot, driver):
+    estimate = measure(robot).distances[0]
+    region = box_region()
+    region.stamp = estimate.header.stamp
+    again = measure(robot, from_region=region)
+    assert again.error_code == ErrorCode.OK, again.error_message
+    assert again.distances[0].header.stamp == estimate.header.stamp
+    assert again.distances[0].seen_stamp == estimate.header.stamp
+    region.stamp.sec -= 1000
+    assert measure(robot, from_region=region).error_code == ErrorCode.STALE_FRAME
 
 
 def test_watch_publishes_new_frames_until_stopped(robot, driver):

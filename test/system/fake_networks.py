@@ -1,0 +1,121 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Networks by the clock behind the real facade: measuring is real, only the words are made up.
+
+What they do is chosen by the profile ("broken" cannot be loaded) and by the question ("slow ..."
+speaks for a minute, "sluggish ..." a token per second, "crash ..." raises). They ground one thing
+by two names: the red pixels of the camera driver's image.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from spatialgeo_ros.errors import CancelledError, ModelLoadError
+from spatialgeo_ros.geometry.pointmap import DepthNoise
+from spatialgeo_ros.memory.observation import View
+from spatialgeo_ros.networks.interface import MonocularDepth, Question
+from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.query.nouns import Vocabulary
+
+TOKEN_SECONDS, SLUGGISH_TOKEN_SECONDS = 0.02, 1.0
+_CELL = 8  # pixels of a patch
+_KINDS = ("box", "crate")  # a question's "the box" may be one of its regions
+
+
+class FakeNetworks:
+    """Implements ``spatialgeo_ros.networks.interface.Networks``."""
+
+    model_id = "fake"
+    backend = "none"
+    vocabulary = Vocabulary(_KINDS, plain_kinds=_KINDS)
+    background_names = ("wall",)
+    nominal_mount = None
+    has_geometry = False
+    has_grounding = True
+    has_language = True
+    grounding_threshold = 0.3
+    canonical_only = False
+    context_views = 0
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+        self._closed = False
+
+    def depth(self, view: View) -> MonocularDepth:
+        raise AssertionError("there is no geometry network")
+
+    def similarity(self, view: View, names: Sequence[str]) -> np.ndarray:
+        red = (view.image[..., 0] > 150) & (view.image[..., 1] < 100)
+        rows, columns = (-(-size // _CELL) for size in red.shape)
+        padded = np.zeros((rows * _CELL, columns * _CELL), bool)
+        padded[: red.shape[0], : red.shape[1]] = red
+        share = padded.reshape(rows, _CELL, columns, _CELL).mean(axis=(1, 3))
+        box = np.where(share > 0.5, 8.0, -8.0)
+        return np.stack([box if name in _KINDS else -box for name in names]).astype(np.float32)
+
+    def encode(self, view: View) -> None:
+        pass
+
+    def answer(self, view: View, question: Question) -> str:
+        if question.text.startswith("crash"):
+            raise RuntimeError("the language model crashed")
+        sluggish = question.text.startswith("sluggish")
+        spoken = ""
+        for index in range(3000 if question.text.startswith(("slow", "sluggish")) else 5):
+            if question.cancelled is not None and question.cancelled():
+                raise CancelledError(f"cancelled after {index} tokens")
+            # Stands for the network's work on a token.
+            time.sleep(SLUGGISH_TOKEN_SECONDS if sluggish else TOKEN_SECONDS)
+            spoken += f"word{index} "
+            if question.on_token is not None:
+                question.on_token(f"word{index} ")
+        return spoken
+
+    def release_intermediates(self, view: View) -> None:
+        pass
+
+    def describe(self) -> dict[str, Any]:
+        return {"profile": self._profile}
+
+    def close(self) -> None:
+        assert not self._closed, "closed twice"
+        self._closed = True
+
+
+class CountingPerception(Perception):
+    """The real facade; counts resets, and breaks on one colour as a network might."""
+
+    resets = 0
+
+    def warm_up(self) -> None:
+        pass
+
+    def observe(self, frame: Any) -> Any:
+        if frame.image[0, 0].tolist() == [255, 0, 255]:
+            raise RuntimeError("this image breaks the network")
+        return super().observe(frame)
+
+    def reset(self) -> None:
+        self.resets += 1
+        super().reset()
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "resets": self.resets}
+
+
+def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perception:
+    progress("fake engine", 0.5)
+    if config.profile == "broken":
+        raise ModelLoadError("profile 'broken' has no weights")
+    return CountingPerception(
+        FakeNetworks(config.profile),
+        keyframes=config.keyframes,
+        depth_noise=DepthNoise(0.001, 0.002),
+        memory_max_age=config.memory_max_age,
+        drift=config.drift,
+    )
