@@ -62,6 +62,9 @@ def prepare_language(
     names = [_model_name(scene, name) for name in part.names]
     wording, masks = question, []
     if networks.canonical_only:
+        if any(sighting.doubt for sighting in part.sightings):
+            part.note("language model not asked: what it would be shown may be something else")
+            return None
         canonical = canonical_question(part.intent, names) if part.mentioned else None
         if canonical is None:
             part.note("language model not asked: it was not trained for this kind of question")

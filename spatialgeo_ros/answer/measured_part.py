@@ -59,6 +59,7 @@ class MeasuredPart:
         scene_text: what is in view, for an open question that asks for it.
         problem: why there is no measurement, where there should be one.
         timings: seconds per stage.
+        seconds: that the part took in all.
         degraded: what was missing or assumed.
     """
 
@@ -70,6 +71,7 @@ class MeasuredPart:
     scene_text: str = ""
     problem: SpatialGeoError | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
     degraded: list[str] = field(default_factory=list)
 
     @property
@@ -143,8 +145,7 @@ def measure_question(
     part = MeasuredPart(parse_question(question), observation)
     part.note(*observation.degraded)
     networks = scene.networks
-    speaks = networks is not None and networks.has_language
-    if not speaks:
+    if networks is None or not networks.has_language:
         part.note("no language model in this profile: answered from measurements alone")
     check_cancelled(cancelled)
     if part.intent.family != OPEN:
@@ -154,10 +155,14 @@ def measure_question(
         with part.stage("measure"):
             _measure(scene, part, cancelled)
         check_cancelled(cancelled)
-    elif not speaks and _SCENE.search(part.intent.text.lower()):
-        part.scene_text = _scene_text(scene.scan(observation))
-    part.timings["measured part"] = time.perf_counter() - started
+    part.seconds = time.perf_counter() - started
     return part
+
+
+def describe_scene(scene: Scene, part: MeasuredPart) -> None:
+    """Say what is in view, where an open question asks for that."""
+    if part.intent.family == OPEN and _SCENE.search(part.intent.text.lower()):
+        part.scene_text = _scene_text(scene.scan(part.observation))
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:

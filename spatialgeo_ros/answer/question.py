@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialgeo_ros.answer.language_part import LanguagePart, prepare_language
-from spatialgeo_ros.answer.measured_part import MeasuredPart, measure_question
+from spatialgeo_ros.answer.measured_part import MeasuredPart, describe_scene, measure_question
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.answer.verdict import LanguageVerdict, judge
 from spatialgeo_ros.geometry.distance import Kind
@@ -58,7 +58,7 @@ class AskedQuestion:
         timings = dict(part.timings)
         if self.language is not None and final:
             timings["language"] = seconds
-        timings["total"] = part.timings["measured part"] + seconds
+        timings["total"] = part.seconds + seconds
         sightings = part.sightings
         oldest = max(sightings, key=lambda one: one.age, default=None)
         return Answer(
@@ -126,7 +126,9 @@ def ask_question(
     part = measure_question(scene, question, observation, regions, cancelled, recall=recall)
     language = prepare_language(scene, part, question, earlier)
     if language is None and not part.text:
-        raise part.failure()
+        describe_scene(scene, part)
+        if not part.text:
+            raise part.failure()
     networks = scene.networks
     return AskedQuestion(
         part,

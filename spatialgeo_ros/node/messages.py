@@ -81,7 +81,7 @@ def stamps_of(regions: Iterable[Region]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """One measurement in a frame, ready to be published and drawn.
+    """One measurement in ``frame``, ready to be published and drawn.
 
     ``name`` is the id of its watch, or REQUEST. ``regions`` and ``masks`` are the objects that
     were located in this very frame, ``estimates`` is what was measured between them; all are empty
@@ -89,6 +89,7 @@ class Measurement:
     """
 
     name: str
+    frame: Frame
     messages: Sequence[DistanceEstimate]
     regions: Sequence[Region] = ()
     masks: Sequence[Any] = ()
@@ -117,6 +118,7 @@ def measure(
     here = [one for one in (a, b) if one is not None and one.frame is observation.frame]
     return Measurement(
         name,
+        observation.frame,
         messages,
         regions=[one.region for one in here],
         masks=[one.points.mask for one in here],

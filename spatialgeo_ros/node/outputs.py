@@ -108,19 +108,23 @@ class Outputs:
         if not measurements:
             return
         measurement = Measurement(
-            REQUEST, message.distances, regions=answer.regions, estimates=answer.distances
+            REQUEST,
+            observation.frame,
+            message.distances,
+            regions=answer.regions,
+            estimates=answer.distances,
         )
-        self.publish_measurements([(observation, measurement)], message.question, answer.text)
+        self.publish_measurements([measurement], message.question, answer.text)
 
     def publish_measurements(
         self,
-        measured: Sequence[tuple[Any, Measurement]],
+        measurements: Sequence[Measurement],
         question: str = "",
         answer: str = "",
     ) -> None:
-        """Publish measurements, each with its observation, as messages, markers and overlay."""
+        """Publish measurements as messages, markers and overlay."""
         with self._lock:
-            for _, measurement in measured:
+            for measurement in measurements:
                 for message in measurement.messages:
                     self._distances.publish(message)
                 self._markers.publish(
@@ -128,13 +132,13 @@ class Outputs:
                         measurement.name, measurement.messages, self._marker_lifetime()
                     )
                 )
-            if measured:
-                self._draw(measured, question, answer)
+            if measurements:
+                self._draw(measurements, question, answer)
 
     def publish_picture(self, observation: Any) -> None:
         """Publish the plain image where nothing was measured in it."""
         with self._lock:
-            self._draw([(observation, Measurement("", ()))], "", "")
+            self._draw([Measurement("", observation.frame, ())], "", "")
 
     def publish_latencies(self, latencies: Mapping[str, float]) -> None:
         """Publish how long stages took, seconds, on ``~/latency/<stage>``."""
@@ -147,19 +151,17 @@ class Outputs:
         """Log a failure that costs nobody an answer."""
         self._node.get_logger().error(text, throttle_duration_sec=5.0)
 
-    def _draw(
-        self, measured: Sequence[tuple[Any, Measurement]], question: str, answer: str
-    ) -> None:
+    def _draw(self, measurements: Sequence[Measurement], question: str, answer: str) -> None:
         """Draw what was measured into its image."""
         # What a request measured stays to be seen as long as its markers do.
         now = time.monotonic()
-        asked = bool(question) or any(one.name == REQUEST for _, one in measured)
+        asked = bool(question) or any(one.name == REQUEST for one in measurements)
         if not self._wanted(self._overlay) or (not asked and now < self._overlay_until):
             return
         if asked:
             self._overlay_until = now + self._marker_lifetime()
-        frame = measured[-1][0].frame
-        here = [one for observation, one in measured if observation.frame is frame]
+        frame = measurements[-1].frame
+        here = [one for one in measurements if one.frame is frame]
         picture = drawing.draw_overlay(
             frame.image,
             camera=frame.model,

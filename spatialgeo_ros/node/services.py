@@ -211,7 +211,7 @@ class Services:
 
             def work(perception: Any, observation: Any) -> Any:
                 measurement = measure(perception, observation, wanted, REQUEST)
-                self._host.outputs.publish_measurements([(observation, measurement)])
+                self._host.outputs.publish_measurements([measurement])
                 return measurement.messages
 
             return self._request(
@@ -258,7 +258,17 @@ class Services:
             )
         watch_id = request.watch_id or self._host.watches.new_id()
         rate = check_duration(request.rate, "rate")
-        self._host.watches.start(Watch(watch_id, camera, wanted, rate))
+        self._host.watches.start(
+            Watch(
+                watch_id,
+                camera,
+                wanted.kinds,
+                wanted.first,
+                wanted.second,
+                rate,
+                wanted.recall,
+            )
+        )
         return watch_id
 
     def _camera(self, request: Any) -> str:

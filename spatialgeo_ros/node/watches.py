@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError, BusyError, SpatialGeoError
+from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.node.messages import (
     MOST_WATCH_ID,
     Measurement,
@@ -27,12 +29,23 @@ _MAX_RATE = 1000.0  # Hz
 
 @dataclass(frozen=True)
 class Watch:
-    """What to measure, in which camera, and how often at most (``rate`` in Hz, 0: every frame)."""
+    """What to measure, in which camera, and how often at most (``rate`` in Hz, 0: every frame).
+
+    Objects that are out of view are invalid, or with ``recall`` where they were last seen.
+    """
 
     watch_id: str
     camera: str
-    wanted: Measuring
+    kinds: tuple[Kind, ...]
+    first: Region
+    second: Region | None
     rate: float
+    recall: bool = False
+
+    @property
+    def wanted(self) -> Measuring:
+        """What is measured."""
+        return Measuring(self.kinds, self.first, self.second, self.recall)
 
     def __post_init__(self) -> None:
         """Reject a rate that is not a rate, and a name without a bound."""
@@ -101,7 +114,7 @@ class WatchBoard:
 
     def measure(
         self, perception: Any, observation: Any, boxed: Callable[[], Any] = lambda: None
-    ) -> list[tuple[Any, Measurement]]:
+    ) -> list[Measurement]:
         """Measure all watches that are due on this observation's camera.
 
         An object that is not in view gives invalid estimates with the reason, so that a subscriber
@@ -113,20 +126,19 @@ class WatchBoard:
             observation: The newest of the camera.
             boxed: Returns the newest that has boxes of a detector, or None: what is named in words
                 is measured there.
-
-        Returns:
-            Each measurement with the observation that it was made in.
         """
         camera = observation.frame.camera
         measured = []
         for watch in self._due(camera):
             seen = observation
             if named_in_words(watch.wanted.regions):
-                seen = boxed() or observation
-                if self._last_stamp.get(watch.watch_id) == seen.frame.stamp_ns != 0:
-                    continue  # the detector has not answered since: the same again says nothing
+                with_boxes = boxed()
+                if with_boxes is not None:
+                    seen = with_boxes
+                    if self._last_stamp.get(watch.watch_id) == seen.frame.stamp_ns:
+                        continue  # the detector has not answered since
             self._measured(watch, seen.frame.stamp_ns)
-            measured.append((seen, self._measure_one(perception, seen, watch)))
+            measured.append(self._measure_one(perception, seen, watch))
         return measured
 
     @staticmethod
@@ -135,7 +147,8 @@ class WatchBoard:
         try:
             return measure(perception, observation, watch.wanted, name, name)
         except SpatialGeoError as error:
-            return Measurement(name, lost_estimates(watch.wanted, observation, name, str(error)))
+            lost = lost_estimates(watch.wanted, observation, name, str(error))
+            return Measurement(name, observation.frame, lost)
 
     def _due(self, camera: str) -> list[Watch]:
         now = self._clock()

@@ -144,8 +144,12 @@ def region(**fields):
         "point_x": 0.0,
         "point_y": 0.0,
         "mask": None,
+        "stamp": Message(sec=3, nanosec=4),
     }
     return Message(**{**values, **fields})
+
+
+STAMPED = Message(stamp=Message(sec=3, nanosec=4))
 
 
 def test_regions_of_every_type():
@@ -153,6 +157,7 @@ def test_regions_of_every_type():
     assert (phrase.type, phrase.label) == (RegionType.PHRASE, "red chair")
     box = cv.msg_to_region(region(type=1, x_min=1.0, y_min=2.0, x_max=3.5, y_max=4.0, score=0.5))
     assert box.box == (1.0, 2.0, 3.5, 4.0) and box.score == 0.5
+    assert box.stamp_ns == 3_000_000_004
     polygon = cv.msg_to_region(region(type=2, polygon_x=[0, 4, 4], polygon_y=[0, 0, 4]))
     assert polygon.polygon.tolist() == [[0, 0], [4, 0], [4, 4]]
     assert cv.msg_to_region(region(type=3, point_x=5.0, point_y=6.0)).point == (5.0, 6.0)
@@ -205,16 +210,19 @@ def hypothesis(name, score):
 )
 def test_detections_of_both_layouts(centre):
     array = Message(
-        detections=[detection(centre, results=[hypothesis("cup", 0.3), hypothesis("chair", 0.9)])]
+        header=STAMPED,
+        detections=[detection(centre, results=[hypothesis("cup", 0.3), hypothesis("chair", 0.9)])],
     )
     (found,) = cv.detections_to_regions(array)
     assert found.box == (45.0, 30.0, 55.0, 50.0)
+    assert found.stamp_ns == 3_000_000_004
     assert (found.label, found.score) == ("chair", 0.9)
 
 
 def test_detections_of_the_oldest_layout():
     array = Message(
-        detections=[detection(new_layout(5.0, 5.0), results=[Message(id="lamp", score=0.4)])]
+        header=STAMPED,
+        detections=[detection(new_layout(5.0, 5.0), results=[Message(id="lamp", score=0.4)])],
     )
     assert cv.detections_to_regions(array)[0].label == "lamp"
 
@@ -222,13 +230,14 @@ def test_detections_of_the_oldest_layout():
 def test_bad_and_weak_detections_are_left_out():
     good = detection(new_layout(50.0, 40.0), results=[hypothesis("chair", 0.9)])
     array = Message(
+        header=STAMPED,
         detections=[
             detection(new_layout(math.nan, 4.0), results=[hypothesis("a", 0.9)]),
             detection(new_layout(5.0, 4.0), size=(0.0, 3.0), results=[hypothesis("b", 0.9)]),
             detection(new_layout(5.0, 4.0), results=[hypothesis("c", 0.2)]),
             detection(new_layout(5.0, 4.0)),
             good,
-        ]
+        ],
     )
     assert [r.label for r in cv.detections_to_regions(array, min_score=0.5)] == ["chair"]
     assert [r.label for r in cv.detections_to_regions(array)] == ["c", "", "chair"]
@@ -401,6 +410,10 @@ def estimate(**fields):
         "source": DepthSource.SENSOR,
         "valid": True,
         "reason": "",
+        "how": 1,
+        "seen_stamp_ns": 3_000_000_004,
+        "age": 0.5,
+        "degraded": ("no pose",),
     }
     return Message(**{**values, **fields})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,22 +14,25 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
 from spatialgeo_ros.errors import BadRequestError, BusyError, PhraseNotFoundError
-from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
+from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.node.watches import Watch, WatchBoard
+from spatialgeo_ros.scene.sighting import SightedEstimate
 
 
 class Perception:
-    def locate(self, observation: Any, region: Region) -> Any:
+    def locate(self, observation: Any, region: Region, *, recall: bool) -> Any:
+        if region.label == "left" and not recall:
+            raise PhraseNotFoundError("'left' is not in view")
         if region.label == "ghost":
             raise PhraseNotFoundError("'ghost' is not in view")
         return SimpleNamespace(region=region, points=SimpleNamespace(mask=None), frame=None)
 
-    def measure(self, observation: Any, kinds: Any, a: Any, b: Any) -> list[DistanceEstimate]:
+    def measure(self, observation: Any, kinds: Any, a: Any, b: Any) -> list[SightedEstimate]:
         return [
-            DistanceEstimate(
+            SightedEstimate(
                 kind, "camera", "x", 1.0, 0.1, np.zeros(3), np.ones(3), DepthSource.SENSOR, True
             )
             for kind in kinds
@@ -40,9 +44,9 @@ def watch(name: str = "w", rate: float = 0.0, label: str = "chair", camera: str 
     return Watch(name, camera, kinds, Region.from_phrase(label), None, rate)
 
 
-def observation(camera: str = "c") -> Any:
-    frame = Frame(camera, 5_000_000_007, "optical", np.zeros((4, 4, 3), np.uint8))
-    return SimpleNamespace(frame=frame)
+def observation(camera: str = "c", stamp_ns: int = 5_000_000_007) -> Any:
+    frame = Frame(camera, stamp_ns, "optical", np.zeros((4, 4, 3), np.uint8))
+    return SimpleNamespace(frame=frame, degraded=("no pose",))
 
 
 def test_every_frame_of_the_watchs_own_camera_without_a_rate():
@@ -115,6 +119,38 @@ def test_names_are_new_and_numbers_bounded():
     board.start(watch("x0"))
     board.clear()
     assert len(board) == 0
+
+
+def test_objects_out_of_view_are_recalled_only_where_the_watch_allows_it():
+    board = WatchBoard()
+    board.start(watch(label="left"))
+    (message,) = board.measure(Perception(), observation())[0].messages
+    assert (message.valid, list(message.degraded)) == (False, ["no pose"])
+    board.start(replace(watch(label="left"), recall=True))
+    assert board.measure(Perception(), observation())[0].messages[0].valid
+
+
+def test_what_is_named_in_words_is_measured_in_the_image_that_has_boxes():
+    board = WatchBoard()
+    box = Region.from_box(0, 0, 2, 2, "box")
+    board.start(watch("phrase"))
+    board.start(Watch("box", "c", (Kind.CAMERA_TO_OBJECT,), box, None, 0.0))
+    boxed = observation(stamp_ns=4_900_000_000)
+
+    def stamps(newest: int) -> dict[str, int]:
+        measured = board.measure(Perception(), observation(stamp_ns=newest), lambda: boxed)
+        return {one.name: one.frame.stamp_ns for one in measured}
+
+    assert stamps(5_000_000_000) == {"phrase": 4_900_000_000, "box": 5_000_000_000}
+    # The detector has not answered since: the same measurement again would look like a new one.
+    assert stamps(5_033_000_000) == {"box": 5_033_000_000}
+    boxed = observation(stamp_ns=4_933_000_000)
+    assert stamps(5_066_000_000) == {"phrase": 4_933_000_000, "box": 5_066_000_000}
+
+
+def test_names_of_watches_are_bounded():
+    with pytest.raises(BadRequestError, match="100"):
+        watch("x" * 101)
 
 
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, 1e9])

@@ -32,6 +32,7 @@ from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.scene.sighting import HowSeen
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 260.0, 260.0, 159.5, 119.5)
@@ -295,7 +296,7 @@ def test_phrases_are_looked_for_in_detections_first() -> None:
     detection = replace(box("red chair"), label="seat", score=0.8)
     observation = perception.observe(frame(camera_pose(), detections=(detection,)))
     located = perception.locate(observation, "the red chair")
-    assert located.how == "detection"
+    assert located.found_by == "detection"
     assert located.region is detection
     assert networks.calls == []
 
@@ -305,7 +306,7 @@ def test_phrases_without_detection_are_found_by_similarity_once_per_frame() -> N
     perception = Perception(networks)
     observation = perception.observe(frame(camera_pose()))
     located = perception.locate(observation, "the red chair")
-    assert located.how == "clip"
+    assert located.found_by == "clip"
     assert located.kind == "chair"
     truth = np.array(box("red chair").box)
     assert located.region.box is not None
@@ -343,7 +344,7 @@ def test_where_the_sensor_is_blind_the_network_fills_in() -> None:
     observation = perception.observe(frame(camera_pose(), depth=depth))
     located = perception.locate(observation, box("red chair"))
     assert located.points.source is DepthSource.MONOCULAR_ALIGNED
-    assert "holes" in located.note
+    assert any("holes" in note for note in located.notes)
     estimate = perception.measure(observation, [Kind.CAMERA_TO_OBJECT], located)[0]
     assert estimate.distance == pytest.approx(1.785, abs=0.1)
     assert "holes" in estimate.reason
@@ -359,8 +360,12 @@ def test_an_object_out_of_view_is_remembered_from_a_keyframe() -> None:
     observation = perception.observe(frame(away, stamp=4))
     located = perception.locate(observation, "red chair")
     assert located.frame.stamp_ns == 1_000_000_000
-    assert "3.0 s earlier" in located.note
+    assert located.how is HowSeen.REMEMBERED
+    assert located.age == 3.0
+    assert "3.0 s earlier" in located.notes[0]
     estimate = perception.measure(observation, [Kind.CAMERA_TO_OBJECT], located)[0]
+    assert (estimate.how, estimate.age) == (HowSeen.REMEMBERED, 3.0)
+    assert estimate.seen_stamp_ns == 1_000_000_000
     # From (0.5, 0) to the chair's nearest visible edge, at (-0.35, 1.75).
     assert estimate.distance == pytest.approx(math.hypot(0.85, 1.75), abs=0.1)
     assert estimate.point_to[2] < 0  # behind the camera now
@@ -496,7 +501,13 @@ def test_two_phrases_of_a_question_mean_two_objects() -> None:
     perception = Perception(Confused())
     observation = perception.observe(frame(camera_pose()))
     doubtful = perception.locate(observation, "red sofa")
-    assert doubtful.note == "what was taken for 'red sofa' may be a red chair"
+    assert doubtful.doubt == "what was taken for 'red sofa' may be a red chair"
+    estimate = perception.measure(observation, [], doubtful)[0]
+    assert not estimate.valid
+    assert "may be a red chair" in estimate.reason
+    assert math.isnan(estimate.distance)
+    with pytest.raises(PhraseNotFoundError, match="may be a red chair"):
+        perception.ask("how far is the red sofa?", observation)
     assert {thing.label for thing in perception.scan(observation)} == {"red chair", "blue table"}
     with pytest.raises(PhraseNotFoundError, match="red sofa"):
         perception.ask("how far is the red sofa from the red chair?", observation)

@@ -24,13 +24,16 @@ from spatialgeo_ros.errors import (
     UnknownCameraError,
 )
 from spatialgeo_ros.memory.slot import NewestSlot
-from spatialgeo_ros.node.request import Request
-from spatialgeo_ros.node.worker import Worker
+from spatialgeo_ros.node.lanes import Lanes
+from spatialgeo_ros.node.request import Request, Spoken
 
 
 class Source:
     def __init__(self) -> None:
         self.slot: NewestSlot[Any] = NewestSlot()
+        self.with_boxes: Any = None
+        self.patience = 0.0
+        self.kept: dict[int, Any] = {}
 
     def put(self, value: Any, age: float = 0.0) -> None:
         self.slot.put(SimpleNamespace(value=value, received=time.monotonic() - age))
@@ -40,6 +43,15 @@ class Source:
 
     def ready_at(self) -> float | None:
         return None if self.slot.peek() is None else 0.0
+
+    def boxed(self) -> Any:
+        return self.with_boxes
+
+    def boxes_patience(self) -> float:
+        return self.patience
+
+    def frame_at(self, stamp_ns: int) -> Any:
+        return self.kept.get(stamp_ns)
 
 
 class Perception:
@@ -53,7 +65,14 @@ class Perception:
         self.threads.add(threading.current_thread().name)
         if frame == "defect":
             raise RuntimeError("defect")
-        return SimpleNamespace(value=frame, timings={"geometry": 0.001})
+        boxes = SimpleNamespace(detections_stamp_ns=0)
+        return SimpleNamespace(value=frame, timings={"geometry": 0.001}, frame=boxes)
+
+    def observe_aside(self, frame: Any) -> Any:
+        return SimpleNamespace(value=f"{frame} aside", frame=None)
+
+    def observation_at(self, camera: str, stamp_ns: int) -> Any:
+        return None
 
     def reset(self) -> None:
         self.resets += 1
@@ -70,31 +89,37 @@ def assemble(name: str, raw: Any) -> Any:
 
 @pytest.fixture
 def bench() -> Iterator[SimpleNamespace]:
-    """A running worker with cameras "a" and "b", and what it has observed."""
+    """Running lanes with cameras "a" and "b", and what it has observed."""
     observed: list[Any] = []
     cameras = {"a": Source(), "b": Source()}
     perception = Perception()
     rate = {"hz": 0.0}
-    worker = Worker(
+    lanes = Lanes(
         perception,
         cameras,
         assemble,
-        lambda _, observation: observed.append(observation.value),
+        lambda _, observation, boxed: observed.append(observation.value),
         lambda: rate["hz"],
         queue_size=1,
         logger=logging.getLogger("test"),
     )
-    worker.start()
-    worker.resume()
+    lanes.start()
+    lanes.resume()
 
     def put(value: Any, camera: str = "a", age: float = 0.0) -> None:
         cameras[camera].put(value, age)
-        worker.notify()
+        lanes.notify()
 
     yield SimpleNamespace(
-        worker=worker, put=put, observed=observed, perception=perception, cameras=cameras, rate=rate
+        lanes=lanes,
+        counters=lanes.statistics.counters,
+        put=put,
+        observed=observed,
+        perception=perception,
+        cameras=cameras,
+        rate=rate,
     )
-    worker.stop()
+    lanes.stop()
 
 
 def request(
@@ -108,7 +133,7 @@ def request(
 
 def submit(bench: SimpleNamespace, *args: Any, **kwargs: Any) -> Request:
     job = request(*args, **kwargs)
-    bench.worker.submit(job)
+    bench.lanes.submit(job)
     return job
 
 
@@ -133,8 +158,8 @@ def test_frames_are_observed_on_one_thread(bench):
         wait_for(lambda value=value: value in bench.observed)
     bench.put("three", camera="b")
     wait_for(lambda: "three" in bench.observed)
-    assert bench.perception.threads == {"perception"}
-    assert bench.worker.counters.get("a.processed") == 2
+    assert bench.perception.threads == {"geometry"}
+    assert bench.counters.get("a.processed") == 2
 
 
 def test_request_uses_the_newest_frame(bench):
@@ -191,8 +216,8 @@ def test_undecodable_frames_are_counted_and_told(bench):
     bench.put("bad")
     with pytest.raises(BadImageError, match="cannot be decoded"):
         submit(bench).future.result(10.0)
-    assert bench.worker.counters.get("a.decode_errors") == 1
-    assert bench.worker.counters.reason("a.decode_errors") == "cannot be decoded"
+    assert bench.counters.get("a.decode_errors") == 1
+    assert bench.counters.reason("a.decode_errors") == "cannot be decoded"
     bench.put("good")
     assert submit(bench).future.result(10.0) == "good"
 
@@ -200,7 +225,7 @@ def test_undecodable_frames_are_counted_and_told(bench):
 def test_defects_do_not_end_the_thread_and_are_logged_once(bench, caplog):
     for expected in (1, 2, 3):
         bench.put("defect")
-        wait_for(lambda expected=expected: bench.worker.counters.get("internal_errors") == expected)
+        wait_for(lambda expected=expected: bench.counters.get("internal_errors") == expected)
     assert sum("RuntimeError: defect" in record.message for record in caplog.records) == 1
     bench.put("good")
     wait_for(lambda: "good" in bench.observed)
@@ -224,7 +249,7 @@ def test_full_queue_is_busy(bench):
     release.set()
     assert running.future.result(10.0) == "done"
     assert waiting.future.result(10.0) == "frame"
-    assert bench.worker.counters.get("busy") == 1
+    assert bench.counters.get("busy") == 1
 
 
 def test_cancel_of_waiting_and_of_running_work(bench):
@@ -237,13 +262,13 @@ def test_cancel_of_waiting_and_of_running_work(bench):
         raise CancelledError("at a token")
 
     job = request(work)
-    bench.worker.submit(job)
+    bench.lanes.submit(job)
     assert running.wait(10.0)
     waiting = submit(bench)
-    bench.worker.cancel(waiting)
+    bench.lanes.cancel(waiting)
     with pytest.raises(CancelledError):
         waiting.future.result(1.0)
-    bench.worker.cancel(job)
+    bench.lanes.cancel(job)
     with pytest.raises(CancelledError, match="at a token"):
         job.future.result(10.0)
 
@@ -267,10 +292,10 @@ def test_pause_ends_everything_and_resume_starts_again(bench):
         raise CancelledError("at a token")
 
     job = request(work)
-    bench.worker.submit(job)
+    bench.lanes.submit(job)
     assert running.wait(10.0)
     waiting = submit(bench)
-    bench.worker.pause()
+    bench.lanes.pause()
     assert job.future.done(), "pause returns when nothing runs"
     for ended in (job, waiting):
         with pytest.raises(NotActiveError):
@@ -279,7 +304,7 @@ def test_pause_ends_everything_and_resume_starts_again(bench):
         submit(bench)
     before = list(bench.observed)
     bench.put("while paused")
-    bench.worker.resume()
+    bench.lanes.resume()
     assert submit(bench).future.result(10.0) == "while paused"
     assert before == ["frame"]
 
@@ -287,13 +312,164 @@ def test_pause_ends_everything_and_resume_starts_again(bench):
 def test_reset_forgets_before_anything_else_happens(bench):
     bench.put("before")
     wait_for(lambda: bench.observed == ["before"])
-    bench.worker.reset()
+    bench.lanes.reset()
     with pytest.raises(NoFrameError):
         submit(bench).future.result(10.0)
     assert bench.perception.resets == 1
 
 
 def test_stop_joins_and_can_be_called_while_paused(bench):
-    bench.worker.pause()
-    bench.worker.stop()
-    assert not any(t.name == "perception" for t in threading.enumerate() if t.is_alive())
+    bench.lanes.pause()
+    bench.lanes.stop()
+    alive = {thread.name for thread in threading.enumerate() if thread.is_alive()}
+    assert not alive & {"geometry", "language"}
+
+
+# Images that are not the newest
+
+
+def boxes(bench: SimpleNamespace, value: Any = "boxed", age: float = 0.0) -> None:
+    raw = SimpleNamespace(value=value, received=time.monotonic() - age)
+    bench.cameras["a"].with_boxes = raw
+    bench.lanes.notify()
+
+
+def test_things_by_name_are_looked_for_in_the_image_that_has_boxes(bench):
+    bench.put("newest")
+    boxes(bench)
+    job = request()
+    job.by_name = True
+    bench.lanes.submit(job)
+    assert job.future.result(10.0) == "boxed aside"
+    assert submit(bench).future.result(10.0) == "newest"
+
+
+def test_boxes_of_an_image_that_is_too_old_are_not_used(bench):
+    bench.put("newest")
+    boxes(bench, age=5.0)
+    job = request(max_age=1.0)
+    job.by_name = True
+    bench.lanes.submit(job)
+    assert job.future.result(10.0) == "newest"
+
+
+def test_a_request_waits_for_boxes_while_others_are_served(bench):
+    bench.put("newest")
+    bench.cameras["a"].patience = 60.0
+    waiting = request()
+    waiting.by_name = True
+    bench.lanes.submit(waiting)
+    assert submit(bench).future.result(10.0) == "newest"
+    assert not waiting.future.done()
+    bench.cameras["a"].patience = 0.0
+    boxes(bench)
+    assert waiting.future.result(10.0) == "boxed aside"
+
+
+def test_a_request_does_not_wait_for_boxes_for_ever(bench):
+    bench.put("newest")
+    bench.cameras["a"].patience = 0.05
+    job = request()
+    job.by_name = True
+    bench.lanes.submit(job)
+    assert job.future.result(10.0) == "newest"
+
+
+def test_a_region_is_measured_in_the_image_it_was_drawn_on_or_refused(bench):
+    bench.put("newest")
+    bench.cameras["a"].kept[7] = SimpleNamespace(value="kept", received=time.monotonic())
+    for stamps, expected in (((7,), "kept aside"), ((), "newest")):
+        job = request()
+        job.stamps = stamps
+        bench.lanes.submit(job)
+        assert job.future.result(10.0) == expected
+    job = request()
+    job.stamps = (8,)
+    bench.lanes.submit(job)
+    with pytest.raises(StaleFrameError, match="0.000000008"):
+        job.future.result(10.0)
+
+
+# The language lane
+
+
+def speaking(release: threading.Event, result: Any = "told", without: Any = None) -> Any:
+    def speak() -> Any:
+        release.wait(10.0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return lambda perception, observation: Spoken(speak, without)
+
+
+def test_the_geometry_lane_goes_on_while_the_language_model_speaks(bench):
+    release = threading.Event()
+    bench.put("frame")
+    told = submit(bench, speaking(release))
+    bench.put("next")
+    assert submit(bench).future.result(10.0) == "next"
+    wait_for(lambda: "next" in bench.observed)
+    assert not told.future.done()
+    release.set()
+    assert told.future.result(10.0) == "told"
+
+
+def test_a_full_language_lane_leaves_what_was_measured(bench):
+    release = threading.Event()
+    bench.put("frame")
+    told = [submit(bench, speaking(release)) for _ in range(1)]
+    wait_for(lambda: told[0].spoken is not None and bench.lanes.language.queue_length == 0)
+    told.append(submit(bench, speaking(release)))
+    wait_for(lambda: bench.lanes.language.queue_length == 1)
+    third = submit(bench, speaking(release, without=lambda reason: f"measured; {reason}"))
+    assert third.future.result(10.0).startswith("measured; language model not asked: 1 requests")
+    with pytest.raises(BusyError):
+        submit(bench, speaking(release)).future.result(10.0)
+    release.set()
+    assert [job.future.result(10.0) for job in told] == ["told", "told"]
+
+
+def test_cancel_and_pause_reach_the_language_lane(bench):
+    release = threading.Event()
+    bench.put("frame")
+
+    def speak() -> None:
+        wait_for(job.is_cancelled)
+        raise CancelledError("at a token")
+
+    job = request(lambda perception, observation: Spoken(speak, None))
+    bench.lanes.submit(job)
+    wait_for(lambda: job.spoken is not None)
+    waiting = submit(bench, speaking(release))
+    wait_for(lambda: bench.lanes.language.queue_length == 1)
+    bench.lanes.cancel(waiting)
+    with pytest.raises(CancelledError, match="before it was served"):
+        waiting.future.result(10.0)
+    bench.lanes.pause()
+    with pytest.raises(NotActiveError):
+        job.future.result(10.0)
+
+
+def test_a_defect_of_the_language_model_is_an_internal_error(bench):
+    release = threading.Event()
+    release.set()
+    bench.put("frame")
+    with pytest.raises(InternalError, match="ZeroDivisionError: oops"):
+        submit(bench, speaking(release, ZeroDivisionError("oops"))).future.result(10.0)
+    assert submit(bench, speaking(release)).future.result(10.0) == "told"
+
+
+def test_tracebacks_that_are_remembered_are_bounded(bench, caplog):
+    bench.put("frame")
+
+    def work(number: int) -> Any:
+        def fail(perception: Any, observation: Any) -> None:
+            raise RuntimeError(f"defect {number}")
+
+        return fail
+
+    for number in range(200):
+        with pytest.raises(InternalError):
+            submit(bench, work(number)).future.result(10.0)
+    assert len(bench.lanes.geometry._logged) <= 64
