@@ -145,8 +145,8 @@ class RosClient:
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node(name, namespace=namespace, context=self.context)
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(self.node)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
         self._at_close: list[Callable[[], None]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -154,7 +154,7 @@ class RosClient:
 
     def _spin(self) -> None:
         while not self._stopping.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
+            self.executor.spin_once(timeout_sec=0.05)
 
     def result(self, future: Any, timeout: float = 30.0, what: str = "the response") -> Any:
         """Wait for an rclpy future (of a service, an action goal or its result)."""
@@ -180,6 +180,24 @@ class RosClient:
         wait_for(client.server_is_ready, timeout, f"action {name}")
         return client
 
+    def send_goal(self, client: Any, goal: Any, on_feedback: Any = None) -> Any:
+        """Send a goal and return its handle once the server has responded."""
+        from spatialgeo_ros.node.action_calls import send_goal
+
+        return self.result(send_goal(self.executor, client, goal, on_feedback), what="a goal")
+
+    def goal_result(self, handle: Any) -> Any:
+        """Return the future of a goal's result."""
+        from spatialgeo_ros.node.action_calls import get_result
+
+        return get_result(self.executor, handle)
+
+    def cancel_goal(self, handle: Any) -> Any:
+        """Ask for a goal to be cancelled and return the server's response."""
+        from spatialgeo_ros.node.action_calls import cancel_goal
+
+        return self.result(cancel_goal(self.executor, handle), what="the cancel's acceptance")
+
     def collect(self, kind: type, topic: str, qos: Any = 10) -> list[Any]:
         """Subscribe; the returned list grows with every message."""
         messages: list[Any] = []
@@ -192,6 +210,6 @@ class RosClient:
         self._thread.join(timeout=10.0)
         for release in self._at_close:
             release()
-        self._executor.shutdown()
+        self.executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()

@@ -11,7 +11,12 @@ carry the measured geometry.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
+import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -24,6 +29,8 @@ QUANTISATIONS = ("none", "nf4", "int8")
 UNQUANTISED = ("lm_head",)
 # Activations above this are multiplied in 16 bits (LLM.int8(), section 3.2).
 OUTLIER_THRESHOLD = 6.0
+
+_hiding = threading.Lock()
 
 
 def require_quantisation(name: str) -> None:
@@ -38,15 +45,82 @@ def require_quantisation(name: str) -> None:
         _bitsandbytes()
 
 
+@functools.cache
 def _bitsandbytes() -> Any:
-    try:
-        import bitsandbytes
-    except ImportError as error:
-        raise ModelLoadError(
-            "4 and 8 bits need bitsandbytes: pip install bitsandbytes, or load with quantisation "
-            "'none'"
-        ) from error
+    """Import bitsandbytes, which on a CPU with AVX512-BF16 would fetch code for its repacking.
+
+    It asks the package ``kernels`` for that, if installed, and else advises to install it; neither
+    is of use here (see ``pack_linear``), and loading a model must not reach for the network.
+    """
+    _drop_messages("bitsandbytes.backends.cpu.ops", "Failed to load CPU gemm_4bit_forward")
+    with _hidden("kernels"):
+        try:
+            import bitsandbytes
+        except ImportError as error:
+            raise ModelLoadError(
+                "4 and 8 bits need bitsandbytes: pip install bitsandbytes, or load with "
+                "quantisation 'none'"
+            ) from error
     return bitsandbytes
+
+
+@contextlib.contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let the import of a package fail; one thread at a time."""
+    with _hiding:
+        before = sys.modules.get(package, ...)
+        sys.modules[package] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            if before is ...:
+                del sys.modules[package]
+            else:
+                sys.modules[package] = before  # type: ignore[assignment]
+
+
+@functools.cache
+def _nf4_linear() -> Any:
+    """Class of the layers in NF4; made on first use, because bitsandbytes is optional."""
+    bnb = _bitsandbytes()
+
+    class Linear4bit(bnb.nn.Linear4bit):  # type: ignore[name-defined]
+        """bitsandbytes' layer, on a CPU with a product that depends on no make of CPU.
+
+        bitsandbytes 0.50 repacks the weights in place at the first product where the CPU has
+        AVX512-BF16. That fails unless rows divide by 32 and columns by 64, rounds products to
+        bfloat16 (by 0.3 %), changes the bytes of the scales and cannot be undone to the bit: what
+        runs, its answers and its memory would depend on the CPU. Here weights are unpacked for
+        each product and stay as they are. Measured on two cores of such a Xeon, 11008 x 4096 in
+        bfloat16: 34 ms for one token (repacked 1.1), 80 ms for 1,152 tokens (repacked 630).
+        """
+
+        def forward(self, x: Tensor) -> Tensor:
+            if x.device.type != "cpu":
+                return super().forward(x)
+            compute = self.compute_dtype
+            bias = None if self.bias is None else self.bias.to(compute)
+            return nn.functional.linear(x.to(compute), self.unpacked(), bias).to(x.dtype)
+
+        def unpacked(self) -> Tensor:
+            """Weights ``[out, in]`` in the dtype of the products."""
+            state = self.weight.quant_state
+            scales = bnb.functional.dequantize_blockwise(state.absmax, state.state2) + state.offset
+            # Blocks do not end with the rows. Where columns do not divide by the block, 0.50 takes
+            # wrong scales on a CPU with AVX512 (errors of 15 to 25 %), so it is shown blocks.
+            count, block = 2 * self.weight.data.numel(), state.blocksize
+            shown = (1, count) if count % block else (count // block, block)
+            flat = bnb.functional.QuantState(
+                scales,
+                shape=torch.Size(shown),
+                blocksize=block,
+                quant_type=state.quant_type,
+                dtype=self.compute_dtype,
+            )
+            values = bnb.functional.dequantize_4bit(self.weight.data, flat).view(-1)
+            return values[: state.shape.numel()].view(state.shape)
+
+    return Linear4bit
 
 
 def is_quantisable(name: str, module: nn.Module) -> bool:
@@ -80,7 +154,7 @@ def pack_linear(
     rows, columns = weight.shape
     try:
         if quantisation == "nf4":
-            layer = bnb.nn.Linear4bit(
+            layer = _nf4_linear()(
                 columns,
                 rows,
                 bias=bias is not None,
@@ -108,7 +182,9 @@ def pack_linear(
             layer.weight = bnb.nn.Int8Params(
                 weight.cpu(), requires_grad=False, has_fp16_weights=False
             ).to(device)
-            _expect_other_dtypes()
+            # 8-bit products round activations through float16 whatever their dtype, which is meant
+            # here, and say so at every layer of every token.
+            _drop_messages("bitsandbytes.autograd._functions", "inputs will be cast from")
     except (RuntimeError, NotImplementedError, AssertionError) as error:
         raise ModelLoadError(
             f"bitsandbytes cannot pack to {quantisation} on {device}: {error}"
@@ -166,15 +242,18 @@ def _packed_as(parameter: Tensor) -> str:
     return "int8" if hasattr(parameter, "SCB") else ""
 
 
-class _OtherDtypes(logging.Filter):
-    """Drops a message that bitsandbytes repeats at every layer of every token."""
+class _Without(logging.Filter):
+    """Drops the messages that contain a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "inputs will be cast from" not in record.getMessage()
+        return self.text not in record.getMessage()
 
 
-def _expect_other_dtypes() -> None:
-    """8-bit products round activations through float16 whatever their dtype; it is meant here."""
-    logger = logging.getLogger("bitsandbytes.autograd._functions")
-    if not any(isinstance(one, _OtherDtypes) for one in logger.filters):
-        logger.addFilter(_OtherDtypes())
+def _drop_messages(logger_name: str, text: str) -> None:
+    logger = logging.getLogger(logger_name)
+    if not any(isinstance(one, _Without) and one.text == text for one in logger.filters):
+        logger.addFilter(_Without(text))

@@ -141,8 +141,7 @@ def test_deactivate_aborts_goals_and_takes_markers_back(start):
         wait_for(lambda: markers, what="markers")
         feedback: list[Any] = []
         goal = AskSpatialAction.Goal(question="slow story")
-        handle = robot.ros.result(client.send_goal_async(goal, feedback.append))
-        result = handle.get_result_async()
+        result = robot.ros.goal_result(robot.ros.send_goal(client, goal, feedback.append))
         wait_for(lambda: len(feedback) > 3, what="tokens")
         assert robot.change("deactivate")
         outcome = robot.ros.result(result, 10.0)
@@ -170,7 +169,7 @@ def test_signals_end_a_busy_node_cleanly(start, number):
         wait_for(lambda: measure_code(robot) == ErrorCode.OK, what="a measurement")
         feedback: list[Any] = []
         goal = AskSpatialAction.Goal(question="slow story")
-        result = robot.ros.result(client.send_goal_async(goal, feedback.append)).get_result_async()
+        result = robot.ros.goal_result(robot.ros.send_goal(client, goal, feedback.append))
         wait_for(lambda: len(feedback) > 3, what="tokens")
         os.kill(robot.process.pid, number)
         # The node is still there to tell its client.

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, Region, SpatialAnswe
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
 from system.camera_driver import BOX, BOX_DISTANCE, CameraDriver
 
+DOOMED_CLIENT = Path(__file__).with_name("doomed_client.py")
 PARAMETERS = {"queue_size": 1, "process_rate": 0.0}
 
 
@@ -44,9 +46,9 @@ def goals(robot: Any, driver: CameraDriver) -> Iterator[Any]:
     def send(question: str) -> Any:
         feedback: list[Any] = []
         goal = AskSpatialAction.Goal(question=question)
-        future = client.send_goal_async(goal, lambda message: feedback.append(message.feedback))
-        handle = robot.ros.result(future, what="the goal's acceptance")
-        return SimpleNamespace(handle=handle, result=handle.get_result_async(), feedback=feedback)
+        handle = robot.ros.send_goal(client, goal, lambda one: feedback.append(one.feedback))
+        result = robot.ros.goal_result(handle)
+        return SimpleNamespace(handle=handle, result=result, feedback=feedback)
 
     def busy() -> bool:
         refused = robot.ros.result(send("what else?").result)
@@ -184,7 +186,7 @@ def test_cancel_stops_within_a_token(robot, goals):
     goal = goals.send("sluggish story")  # a token takes a second, far longer than messages travel
     wait_for(lambda: any(one.tokens for one in goal.feedback), what="the first token")
     spoken = goal.feedback[-1].tokens
-    robot.ros.result(goal.handle.cancel_goal_async(), what="the cancel's acceptance")
+    robot.ros.cancel_goal(goal.handle)
     result = robot.ros.result(goal.result)
     assert result.status == GoalStatus.STATUS_CANCELED
     assert result.result.answer.error_code == ErrorCode.CANCELLED
@@ -243,7 +245,7 @@ def test_a_waiting_question_can_be_cancelled_and_a_full_lane_is_busy(robot, goal
     assert any("language model not asked" in reason for reason in answer.degraded)
     assert measure(robot).error_code == ErrorCode.OK
     for goal in (waiting, running):
-        robot.ros.result(goal.handle.cancel_goal_async())
+        robot.ros.cancel_goal(goal.handle)
         result = robot.ros.result(goal.result, 10.0)
         assert result.status == GoalStatus.STATUS_CANCELED
     assert not any(one.tokens for one in waiting.feedback)
@@ -321,25 +323,9 @@ def test_bad_watches_are_refused(robot, driver, fields):
     assert response.error_code == ErrorCode.BAD_REQUEST
 
 
-CLIENT = """
-import sys, rclpy
-from rclpy.action import ActionClient
-from spatialgeo_ros.action import AskSpatial
-rclpy.init()
-node = rclpy.create_node("doomed_client")
-client = ActionClient(node, AskSpatial, sys.argv[1])
-client.wait_for_server()
-goal = AskSpatial.Goal(question="slow tale for a client that dies")
-future = client.send_goal_async(goal, lambda feedback: print(feedback.feedback.tokens, flush=True))
-rclpy.spin_until_future_complete(node, future)
-future.result().get_result_async()
-rclpy.spin(node)
-"""
-
-
 def test_killed_client_does_not_harm_the_node(robot, driver, goals):
     doomed = subprocess.Popen(
-        [sys.executable, "-c", CLIENT, robot.name("ask_action")],
+        [sys.executable, str(DOOMED_CLIENT), robot.name("ask_action")],
         stdout=subprocess.PIPE,
         env=os.environ,
     )

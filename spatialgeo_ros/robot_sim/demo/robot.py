@@ -22,6 +22,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from spatialgeo_ros.action import AskSpatial as AskAction
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.msg import KeyframeArray, SceneGroundTruth, SpatialAnswer
+from spatialgeo_ros.node.action_calls import get_result, send_goal
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.image_conversions import image_to_rgb
 from spatialgeo_ros.replay.camera_publisher import latched_qos
@@ -165,11 +166,12 @@ class Robot:
                 on_token(message.feedback.token)
 
         self.wait(self._action.server_is_ready, timeout, "the action spatialgeo/ask_action")
-        goal = self._action.send_goal_async(AskAction.Goal(question=question), feedback)
+        request = AskAction.Goal(question=question)
+        goal = send_goal(self._executor, self._action, request, feedback)
         self.wait(goal.done, timeout, "the goal to be accepted")
         if not goal.result().accepted:
             raise TimeoutError("the node rejected the goal")
-        result = goal.result().get_result_async()
+        result = get_result(self._executor, goal.result())
         self.wait(result.done, timeout, f"the answer to {question!r}")
         return result.result().result.answer
 
