@@ -68,7 +68,6 @@ def test_the_network_is_the_one_of_the_file(tiny: Tiny) -> None:
     second = "metric_scale" in tiny.cases[0]["forward"]
     assert isinstance(tiny.model, MoGe2 if second else MoGe1)
     assert tiny.model.has_metric_scale == second
-    assert tiny.model.has_normals == ("normal" in tiny.cases[0]["forward"])
 
 
 def test_forward(tiny: Tiny) -> None:

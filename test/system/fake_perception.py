@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import (
     CancelledError,
@@ -138,9 +136,6 @@ class FakePerception:
 
     def keyframes(self) -> tuple[Any, ...]:
         return self._memory.frames
-
-    def coverage_points(self) -> np.ndarray:
-        return np.zeros((0, 3))
 
     def reset(self) -> None:
         self._resets += 1

@@ -43,11 +43,6 @@ class MoGe(nn.Module):
 
     @property
     @abstractmethod
-    def has_normals(self) -> bool:
-        """Whether there is a head for surface normals."""
-
-    @property
-    @abstractmethod
     def patch_size(self) -> int:
         """Side of a patch of the backbone, pixels."""
 
