@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.query.families import all_texts
+from spatialgeo_ros.query.families import REGION_PLACEHOLDER, all_texts
 from spatialgeo_ros.speech.llama_tokenizer import MODEL_FILE, load_llama_tokenizer
 from spatialgeo_ros.speech.numbers import CLOCK_TEXTS, format_number, grid_values
 
 IMAGE_PLACEHOLDER = "<image>"
-REGION_PLACEHOLDER = "<region>"
 IMAGE_ID = -200
 REGION_ID = -201
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from spatialgeo_ros.evaluation.answers import by_family, constant_share, is_right, score_answers
+from spatialgeo_ros.training.answer_scores import by_family, constant_share, is_right, score_answers
 from spatialgeo_ros.training.data import GeometryBatch, augment
 from spatialgeo_ros.training.depth_network import geometry_loss
 from spatialgeo_ros.training.loop import Schedule, train
