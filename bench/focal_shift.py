@@ -9,6 +9,7 @@ the reference's early stop is worth.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,7 @@ from spatialgeo_ros.models.moge.affine_points import (
     depth_to_points,
     intrinsics_from_focal,
     recover_focal_shift,
+    solver_samples,
     view_plane_uv,
 )
 
@@ -47,6 +49,42 @@ def scenes(count: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
     points[..., 2] -= (torch.rand(count, generator=generator) - 0.5)[:, None, None]
     points *= 1 + noise * torch.randn(points.shape, generator=generator)
     return points, torch.rand(points.shape[:3], generator=generator) < 0.9
+
+
+def published(
+    points: Tensor, mask: Tensor | None = None, focal: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """``recover_focal_shift`` as MoGe does it: SciPy's ``lm`` (MINPACK), stopped early, per map."""
+    sampled, uv_all, keep = (t.cpu() for t in solver_samples(points, mask))
+    known = [math.nan] * len(points) if focal is None else focal.tolist()
+    results = [
+        _published_one(one[used].numpy(), uv_all[used].numpy(), value)
+        for one, used, value in zip(sampled, keep, known, strict=True)
+    ]
+    solved = torch.tensor(results, dtype=torch.float32, device=points.device)
+    return solved[:, 0], solved[:, 1]
+
+
+def _published_one(points: np.ndarray, uv: np.ndarray, known: float) -> tuple[float, float]:
+    """Focal and shift of points [N, 3] at view-plane coordinates [N, 2]; NaN: focal unknown."""
+    is_known = math.isfinite(known)
+    if len(points) < 2:
+        return (known if is_known else 1.0), 0.0
+    xy, z = points[:, :2], points[:, 2]
+
+    def best_focal(projected: np.ndarray) -> np.floating:
+        return (projected * uv).sum() / np.square(projected).sum()
+
+    # The solver's shift is float64, so its finite differences are not lost in float32 rounding.
+    def residual(shift: np.ndarray) -> np.ndarray:
+        projected = xy / (z + shift)[:, None]
+        scale = known if is_known else best_focal(projected)
+        return np.asarray(scale * projected - uv, dtype=np.float64).ravel()
+
+    solution = least_squares(residual, x0=0, ftol=1e-3, method="lm")
+    shift = np.float32(solution.x.squeeze())
+    focal = known if is_known else float(best_focal(xy / (z + shift)[:, None]))
+    return focal, float(shift)
 
 
 def converged(points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,7 +115,7 @@ def deviation(solve: Solve, points: Tensor, mask: Tensor) -> tuple[str, str]:
 
     Both are relative: to the focal, and to the median depth after the shift.
     """
-    focal, shift = recover_focal_shift(points, mask, solver="scipy")
+    focal, shift = published(points, mask)
     found_focal, found_shift = solve(points, mask)
     depth = (points[..., 2] + shift[:, None, None]).flatten(1).median(dim=1).values.abs()
     return (
@@ -108,11 +146,11 @@ def main() -> None:
         for batch in (1, 4, 16):
             points, mask = (t.to(device) for t in scenes(batch, NOISES[1], seed=9))
 
-            def solve(solver: str, maps: Tensor = points, valid: Tensor = mask) -> None:
-                recover_focal_shift(maps, valid, solver=solver)[1].tolist()
+            def solve(solver: Solve, maps: Tensor = points, valid: Tensor = mask) -> None:
+                solver(maps, valid)[1].tolist()
 
-            reference = measure(lambda solve=solve: solve("scipy"), seconds)
-            ours = measure(lambda solve=solve: solve("fast"), seconds)
+            reference = measure(lambda solve=solve: solve(published), seconds)
+            ours = measure(lambda solve=solve: solve(recover_focal_shift), seconds)
             speed.append((device, batch, reference, ours, ratio(reference, ours)))
     report(
         "Focal length and shift",

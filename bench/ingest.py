@@ -81,15 +81,20 @@ def subscribe(seconds: float) -> None:
     rclpy.init()
     node = rclpy.create_node("bench_ingest")
     slot: NewestSlot[Any] = NewestSlot()
+    arrived, done = threading.Event(), threading.Event()
     numbers: list[int] = []
     ages: list[float] = []
 
     def receive(msg: Any) -> None:
         numbers.append(int(msg.header.frame_id))
         slot.put(msg)
+        arrived.set()
 
     def work() -> None:
-        while (msg := slot.take()) is not None:
+        while arrived.wait() and not done.is_set():
+            arrived.clear()
+            if (msg := slot.take()) is None:
+                continue
             image_to_rgb(msg)
             ages.append((time.time_ns() - stamp_to_ns(msg.header.stamp)) * 1e-6)
 
@@ -104,7 +109,8 @@ def subscribe(seconds: float) -> None:
     while time.monotonic() < start + seconds:
         rclpy.spin_once(node, timeout_sec=0.05)
     after, wall = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - start
-    slot.close()
+    done.set()
+    arrived.set()
     worker.join()
     used = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
     median, late = np.percentile(ages, (50, 95)) if ages else (np.nan, np.nan)

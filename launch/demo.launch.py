@@ -32,8 +32,6 @@ CAMERA = {
     "speed": ("0.25", float, "speed of the robot, m/s; 0: it stands still"),
     "depth": ("true", bool, "publish depth; without it the node uses its geometry network alone"),
     "depth_noise": ("1.0", float, "factor on the depth noise; 0: exact depth"),
-    "furniture": ("primitives", str, "primitives, sweethome3d or mixed; the last two need "
-                  "Debian's sweethome3d-furniture"),
 }  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from spatialgeo_ros.answer.language_part import speak
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
@@ -213,10 +212,6 @@ class Perception:
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
         return self.scene.keyframes()
-
-    def coverage_points(self) -> npt.NDArray[np.float32]:
-        """Return the centres [N, 3] of the covered voxels in the world frame, metres."""
-        return self.scene.coverage_points()
 
     def reset(self) -> None:
         """Forget every kept frame (time jump, another world frame)."""

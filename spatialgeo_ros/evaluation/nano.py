@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError, TooLittleSupportError
-from spatialgeo_ros.evaluation.answers import by_family, score_answers
 from spatialgeo_ros.evaluation.measurement import TruthFrame, render_frames
 from spatialgeo_ros.geometry.pose import gravity_in_camera, level_frame
 from spatialgeo_ros.geometry.regions import Region
@@ -31,6 +30,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.training.answer_scores import by_family, score_answers
 from spatialgeo_ros.training.questions import QA, VisibleObject, make_questions
 from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 

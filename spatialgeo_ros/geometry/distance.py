@@ -167,25 +167,6 @@ def widened(estimate: DistanceEstimate, sigma: float) -> DistanceEstimate:
     )
 
 
-def direction_oclock(
-    a: ObjectPoints, b: ObjectPoints | None = None, gravity: ArrayLike | None = None
-) -> int:
-    """Direction to ``a`` on a clock face seen from above, 1 to 12.
-
-    Args:
-        a: the object looked for.
-        b: where to look from; the camera when None. 12 is the camera's heading in both cases.
-        gravity: as in :func:`measure`.
-    """
-    known = a.gravity if gravity is None else np.asarray(gravity, np.float64)
-    offset = estimate_centre(a, known).centre
-    if b is not None:
-        offset = offset - estimate_centre(b, known).centre
-    x, _, z = _level(known) @ offset
-    hour = round(float(np.degrees(np.arctan2(x, z))) / 30.0) % 12
-    return 12 if hour == 0 else hour
-
-
 def _estimate(
     kind: Kind,
     from_label: str,

@@ -142,10 +142,6 @@ class KeyframeMemory:
         """Number of voxels the kept frames cover."""
         return len(self._table)
 
-    def covered_keys(self) -> Keys:
-        """Return the sorted keys of the covered voxels."""
-        return self._table.keys()
-
     def describe(self) -> dict[str, Any]:
         """Return counts for diagnostics, among them the cameras that run without poses."""
         return {

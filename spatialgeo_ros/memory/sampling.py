@@ -82,12 +82,6 @@ def sampling_indices(frame_count: int, max_frames: int = 128) -> npt.NDArray[np.
     return np.linspace(0, frame_count - 1, min(max_frames, frame_count)).astype(np.int64)
 
 
-def uniform_indices(frame_count: int, k: int = 16, max_frames: int = 128) -> npt.NDArray[np.int64]:
-    """Return the uniform baseline: ``k`` frames spread evenly over :func:`sampling_indices`."""
-    candidates = sampling_indices(frame_count, max_frames)
-    return candidates[sampling_indices(candidates.size, k)]
-
-
 def space_aware_sampling(
     world_points: npt.ArrayLike,
     conf: npt.ArrayLike,

@@ -46,20 +46,6 @@ def voxel_keys(
     return np.unique(index[:, 0] << (2 * _BITS) | index[:, 1] << _BITS | index[:, 2])
 
 
-def voxel_centres(
-    keys: Keys, voxel_size: float, origin: npt.ArrayLike | float = 0.0
-) -> npt.NDArray[np.float64]:
-    """Return the centres ``[N, 3]`` in metres of the voxels behind ``keys``.
-
-    Inverse of :func:`voxel_keys` for points within 2**20 voxels of ``origin``; farther ones come
-    back wrapped into that box.
-    """
-    half = 1 << (_BITS - 1)
-    packed = np.stack([keys >> (2 * _BITS), keys >> _BITS, keys], axis=-1) & _MASK
-    index = np.where(packed >= half, packed - (1 << _BITS), packed)
-    return (index + 0.5) * voxel_size + np.asarray(origin, np.float64)
-
-
 class CoverageTable:
     """For every voxel key: how many holders cover it, and who does when there is only one.
 
@@ -113,10 +99,6 @@ class CoverageTable:
         self._counts[slots] -= 1
         self._owners[slots] -= holder
         self._covered -= int(np.count_nonzero(self._counts[slots] == 0))
-
-    def keys(self) -> Keys:
-        """Return the sorted keys of all covered voxels."""
-        return np.sort(self._keys[self._counts > 0])
 
     def _allocate(self, size: int) -> None:
         self._shift = np.uint64(64 - (size.bit_length() - 1))

@@ -237,16 +237,3 @@ class Clip(ClipVisionTower):
     def contrastive_logits(self, image_embedding: Tensor, text_embedding: Tensor) -> Tensor:
         """Scaled cosine similarities ``[B, T]`` of ``[B, E]`` images (or regions) and texts."""
         return self.logit_scale.exp().clamp(max=100) * image_embedding @ text_embedding.T
-
-
-def patch_text_similarity(patch_embedding: Tensor, text_embedding: Tensor) -> Tensor:
-    """Cosine of every patch with every text.
-
-    Args:
-        patch_embedding: ``[B, P, E]`` from ``Clip.patch_embedding``.
-        text_embedding: ``[T, E]`` for all images, or ``[B, T, E]``.
-
-    Returns:
-        ``[B, T, P]`` in [-1, 1], row-major patches.
-    """
-    return text_embedding @ patch_embedding.transpose(1, 2)

@@ -19,7 +19,6 @@ from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LanguagePart,
-    Profile,
     SemanticPart,
     WeightFile,
 )
@@ -128,31 +127,3 @@ def load_language(
         nn.Module.to(model.language_model, device)
     model.adapter.to(device)
     return model.eval()
-
-
-def load_spatialgeo(
-    profile: Profile, device: str = "auto", quantisation: str | None = None
-) -> SpatialGeoModel:
-    """Load every network of a profile that has all three parts.
-
-    Raises:
-        ModelLoadError: A part is missing from the profile, or names the file that is wrong.
-    """
-    if (
-        profile.geometry is None
-        or profile.semantic is None
-        or not isinstance(profile.language, LanguagePart)
-    ):
-        raise ModelLoadError(f"profile '{profile.name}' has no complete SpatialGeo network")
-    target = choose_device(device)
-    precision = getattr(torch, profile.precision)
-    clip = load_clip(profile.semantic).to(target, precision)
-    geometry = load_geometry(profile.geometry).to(target, precision)
-    return load_language(
-        profile.language,
-        clip,
-        geometry,
-        profile.geometry.num_tokens,
-        device=target,
-        quantisation=quantisation,
-    )

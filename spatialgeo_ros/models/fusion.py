@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.speech.tokenizer import IMAGE_ID, REGION_ID
 
-IMAGE_ID = -200
-REGION_ID = -201
 IGNORE_LABEL = -100
 FEATURE_DROP_PROBABILITY = 0.3
 REGION_STATISTICS = 16

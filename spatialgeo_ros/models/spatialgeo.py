@@ -207,64 +207,6 @@ class SpatialGeoModel(nn.Module):
             )
         return prepared
 
-    def prompt_inputs(
-        self, prompts: Sequence[Sequence[int]], image_embeds: Sequence[Tensor] = ()
-    ) -> PreparedInputs:
-        """A batch of prompts ready for generation: padded on the left, never cut off.
-
-        Args:
-            prompts: Token ids with -200 where an image goes: none, one or several in a prompt.
-            image_embeds: ``[V, D]`` per placeholder, in reading order over the batch.
-
-        Raises:
-            BadRequestError: There is no prompt, or see ``prepare_inputs``.
-        """
-        if not prompts:
-            raise BadRequestError("there is no prompt")
-        device = self.language_model.device
-        longest = max(map(len, prompts))
-        ids = torch.zeros((len(prompts), longest), dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
-            mask[row, longest - len(prompt) :] = 1
-        return self.prepare_inputs(
-            ids.to(device), image_embeds, attention_mask=mask.to(device), padding_side="left"
-        )
-
-    @torch.inference_mode()
-    def generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        image_embeds: Sequence[Tensor] = (),
-        *,
-        max_new_tokens: int = 128,
-        **options: Any,
-    ) -> list[list[int]]:
-        """Answer a batch of prompts (evaluation; a single question streams through ``stream``).
-
-        Args:
-            prompts: As for ``prompt_inputs``.
-            image_embeds: As for ``prompt_inputs``.
-            max_new_tokens: Most tokens of an answer.
-            options: Of transformers' ``generate``; greedy by default.
-
-        Returns:
-            Token ids of each answer, without the end token and what follows it.
-        """
-        inputs = self.prompt_inputs(prompts, image_embeds)
-        end = self.language_model.config.eos_token_id
-        language_model: Any = self.language_model  # mypy cannot follow what it inherits
-        answers = language_model.generate(
-            inputs_embeds=inputs.inputs_embeds,
-            attention_mask=inputs.attention_mask,
-            max_new_tokens=max_new_tokens,
-            pad_token_id=end,
-            **{"do_sample": False, **options},
-        )
-        rows = [row.tolist() for row in answers]
-        return [row[: row.index(end)] if end in row else row for row in rows]
-
     def text_embeds(
         self,
         input_ids: Tensor,

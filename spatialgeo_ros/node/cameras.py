@@ -128,7 +128,7 @@ class CameraInput:
         """Return the newest frame that has not been taken yet, without waiting."""
         with self._lock:
             self._store(self._pairing.overdue(time.monotonic()))
-        return self.slot.take(0.0)
+        return self.slot.take()
 
     def ready_at(self) -> float | None:
         """Return the monotonic time at which :meth:`take` has a frame, or None when none waits."""

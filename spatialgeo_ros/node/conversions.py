@@ -9,7 +9,6 @@ are offered here too.
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import sys
@@ -56,7 +55,6 @@ __all__ = [
     "pointmap_to_cloud",
     "pose_to_msg",
     "region_to_msg",
-    "resize_camera_info",
     "rgb_to_image",
     "stamp_to_ns",
 ]
@@ -129,36 +127,6 @@ def camera_to_info(camera: PinholeCamera, header: Any = None) -> Any:
     info.r = np.eye(3).ravel().tolist()
     info.p = np.hstack([camera.K, np.zeros((3, 1))]).ravel().tolist()
     return info
-
-
-def resize_camera_info(info: Any, width: int, height: int) -> Any:
-    """Return a copy of a CameraInfo for its image resized to ``width`` x ``height``.
-
-    Scales K and P, the stereo baseline terms P[3] and P[7] included. The principal point moves as
-    ``c' = (c + 0.5) s - 0.5``, which is what resizing by ``cv2`` does to pixel centres. ROI and
-    binning are folded in: the copy describes the resized image itself.
-
-    Raises:
-        NoCameraInfoError: The given CameraInfo is not usable.
-    """
-    source = PinholeCamera.from_camera_info(info)
-    target = source.resized(width, height)
-    bin_x, bin_y = max(1, int(info.binning_x)), max(1, int(info.binning_y))
-    scale_x, scale_y = width / source.width, height / source.height
-    out = copy.deepcopy(info)
-    out.width, out.height = width, height
-    out.binning_x = out.binning_y = 0
-    roi = out.roi
-    offset_x, offset_y = int(roi.x_offset), int(roi.y_offset)
-    roi.x_offset = roi.y_offset = roi.width = roi.height = 0
-    out.k = target.K.ravel().tolist()
-    p = np.array(info.p, np.float64).reshape(3, 4)
-    p[0] *= scale_x / bin_x
-    p[1] *= scale_y / bin_y
-    p[0, 2] = ((info.p[2] - offset_x) / bin_x + 0.5) * scale_x - 0.5
-    p[1, 2] = ((info.p[6] - offset_y) / bin_y + 0.5) * scale_y - 0.5
-    out.p = p.ravel().tolist()
-    return out
 
 
 def pointmap_to_cloud(

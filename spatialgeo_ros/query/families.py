@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 #: Phrase used for an object whose name is unknown to the nano vocabulary.
 UNNAMED = "object"
+#: Stands in a prompt where the token of a region goes.
+REGION_PLACEHOLDER = "<region>"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE, UNNAMED
+from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE, REGION_PLACEHOLDER, UNNAMED
 from spatialgeo_ros.query.grammar import MACROS, Rule
 from spatialgeo_ros.query.question_rules import RULES
 from spatialgeo_ros.query.wording import (
@@ -24,7 +24,6 @@ from spatialgeo_ros.query.wording import (
     repair,
     sentences,
 )
-from spatialgeo_ros.speech.tokenizer import REGION_PLACEHOLDER
 
 OPEN = "open"
 #: Longest question in words that is matched against the patterns; longer ones are open.

@@ -68,9 +68,6 @@ TABLE: tuple[Spec, ...] = (
     Spec("start", 0.0, "Where on its lap the robot starts, 0 to 1", "", 0.0, 1.0, (), _START),
     Spec("loop", True, "Drive on after one lap; otherwise stop where it began", change=_START),
     Spec("shadows", False, "Cast shadows (several times slower in software)", change=_START),
-    Spec("furniture", "primitives", "Bodies of the furniture; the nano models know primitives. "
-         "The others need Debian's sweethome3d-furniture",
-         choices=("primitives", "sweethome3d", "mixed"), change=_START),
     Spec("odom_frame", "odom", "World frame of odometry, TF and ground truth", change=_START),
     Spec("base_frame", "base_link", "Frame of the robot's base, on the floor", change=_START),
 )  # fmt: skip
@@ -98,7 +95,6 @@ class Settings:
     start: float
     loop: bool
     shadows: bool
-    furniture: str
     odom_frame: str
     base_frame: str
 
@@ -155,11 +151,6 @@ class SimulatedCamera(Node):
         self.settings = Settings(**read_settings(self, TABLE))
         s = self.settings
         self.room = make_room(s.seed)
-        if s.furniture != "primitives":
-            from spatialgeo_ros.sim.sweethome3d import attribution_file, refurnish
-
-            self.room = refurnish(self.room, mixed=s.furniture == "mixed")
-            self.get_logger().info(f"makers of the furniture models: {attribution_file()}")
         self._camera = default_camera(s.width, s.height, s.focal_length)
         self._drive = Drive(self.room, s.speed, s.start, s.loop)
         self._yaws = [2 * math.pi * k / s.cameras for k in range(s.cameras)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import logging
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,38 +215,3 @@ def engine_problem(trt: TensorRT, runtime: Any, engine: bytes | memoryview) -> s
     names = trt.module.EngineInvalidityDiagnostics.__members__
     reasons = [name for name, bit in names.items() if int(found) & int(bit)]
     return ", ".join(reasons).lower().replace("_", " ") or "no usable GPU and driver"
-
-
-@dataclass(frozen=True)
-class RtxHeader:
-    """First 64 bytes of an engine of TensorRT for RTX, as versions 1.7 write them.
-
-    Attributes:
-        size: Of the whole engine, bytes.
-        version: Of the module that built it.
-        targets: Chips that it is for.
-    """
-
-    size: int
-    version: str
-    targets: tuple[str, ...]
-
-
-# Bits of the header's mask, lowest first, as found by building for each chip in turn.
-_HEADER_TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
-
-
-def read_rtx_header(engine: bytes) -> RtxHeader | None:
-    """Read an engine's header; None where it is of a layout that is not known.
-
-    The layout is not documented: this only adds to the runtime's own check, which without a GPU
-    tells no more than whether the engine is one at all.
-    """
-    if len(engine) < 64 or engine[:4] != b"vtrt" or engine[28:32] != b"vtrt":
-        return None
-    layout, size = struct.unpack_from("<QQ", engine, 8)
-    if layout != 2:
-        return None
-    mask = struct.unpack_from("<I", engine, 32)[0]
-    found = tuple(name for bit, name in enumerate(_HEADER_TARGETS) if mask >> bit & 1)
-    return RtxHeader(size, ".".join(str(part) for part in engine[24:28]), found)

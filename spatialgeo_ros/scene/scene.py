@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from spatialgeo_ros.errors import (
     BadRequestError,
     StaleFrameError,
@@ -29,7 +26,7 @@ from spatialgeo_ros.grounding.locator import Found, Locator, SeenObject
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.observation import Mount, Observation
-from spatialgeo_ros.memory.voxels import voxel_centres, voxel_keys
+from spatialgeo_ros.memory.voxels import voxel_keys
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
@@ -211,11 +208,6 @@ class Scene:
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
         return self._memory.frames
-
-    def coverage_points(self) -> npt.NDArray[np.float32]:
-        """Return the centres [N, 3] of the covered voxels in the world frame, metres."""
-        keys = self._memory.covered_keys()
-        return np.asarray(voxel_centres(keys, self._memory.voxel_size), np.float32)
 
     def reset(self) -> None:
         """Forget every kept frame (time jump, another world frame)."""

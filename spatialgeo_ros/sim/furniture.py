@@ -47,16 +47,12 @@ _EARTH: Rgb = (0.50, 0.27, 0.17)
 
 @dataclass(frozen=True)
 class Part:
-    """One body: ``shape`` is box, cylinder (along z), ellipsoid or mesh; ``half`` its half sizes.
-
-    ``mesh`` is the STL file of a mesh that fills the unit box, x and y from -0.5, z from 0.
-    """
+    """One body: ``shape`` is box, cylinder (along z) or ellipsoid; ``half`` its half sizes."""
 
     shape: str
     half: tuple[float, float, float]
     position: tuple[float, float, float]
     rgb: Rgb
-    mesh: str = ""
 
 
 def _box(x: float, y: float, z: float, hx: float, hy: float, hz: float, rgb: Rgb) -> Part:

@@ -10,7 +10,6 @@ import os
 import sys
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -132,34 +131,14 @@ def room_to_mjcf(room: Room, width: int, height: int, samples: int, shadows: boo
             f'euler="0 0 {thing.yaw:.5f}">'
         )
         for j, part in enumerate(thing.parts):
-            if part.shape == "mesh":
-                lines.append(
-                    f'<geom name="o{i}_{j}" type="mesh" mesh="m{i}_{j}" contype="0" '
-                    f'conaffinity="0" {_rgba(part.rgb)}/>'
-                )
-                continue
             size = part.half[1:] if part.shape == "cylinder" else part.half
             lines.append(
                 f'<geom name="o{i}_{j}" type="{part.shape}" size="{_numbers(size)}" '
                 f'pos="{_numbers(part.position)}" {_rgba(part.rgb)}/>'
             )
         lines.append("</body>")
-    lines.append("</worldbody>")
-    lines += _mesh_assets(room)
-    lines.append("</mujoco>")
+    lines.append("</worldbody></mujoco>")
     return "\n".join(lines)
-
-
-def _mesh_assets(room: Room) -> list[str]:
-    """Declare the meshes of the furniture; shells, because models need not be closed."""
-    meshes = [
-        f'<mesh name="m{i}_{j}" file={quoteattr(part.mesh)} inertia="shell" '
-        f'scale="{_numbers([2 * half for half in part.half])}"/>'
-        for i, thing in enumerate(room.objects)
-        for j, part in enumerate(thing.parts)
-        if part.shape == "mesh"
-    ]
-    return ["<asset>", *meshes, "</asset>"] if meshes else []
 
 
 class RoomRenderer:
@@ -212,9 +191,6 @@ class RoomRenderer:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows
-        if any(part.shape == "mesh" for thing in room.objects for part in thing.parts):
-            # Models are made of open sheets, to be seen from both sides.
-            self._scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = False
         owner = np.full(self._model.ngeom, -1, np.int16)
         for geom in range(self._model.ngeom):
             name = self._model.geom(geom).name

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.query.families import all_texts
+from spatialgeo_ros.query.families import REGION_PLACEHOLDER, all_texts
 from spatialgeo_ros.speech.llama_tokenizer import MODEL_FILE, load_llama_tokenizer
 from spatialgeo_ros.speech.numbers import CLOCK_TEXTS, format_number, grid_values
 
 IMAGE_PLACEHOLDER = "<image>"
-REGION_PLACEHOLDER = "<region>"
 IMAGE_ID = -200
 REGION_ID = -201
 
@@ -106,23 +105,11 @@ class LanguageTokenizer:
         """Return ids and values (metres, ascending) of the number tokens; empty without them."""
         return self._known([(format_number(v), v) for v in grid_values()])
 
-    def clock_tokens(self) -> tuple[list[int], list[float]]:
-        """Return ids and hours (1 to 12) of the clock tokens; empty without number tokens."""
-        if not self.number_tokens()[0]:
-            return [], []
-        return self._known([(text, float(text)) for text in CLOCK_TEXTS])
-
     def _known(self, pairs: Sequence[tuple[str, float]]) -> tuple[list[int], list[float]]:
         vocabulary = self.tokenizer.get_vocab()
         if any(text not in vocabulary for text, _ in pairs):
             return [], []
         return [int(vocabulary[text]) for text, _ in pairs], [value for _, value in pairs]
-
-    def unknown_words(self, text: str) -> list[str]:
-        """Return the words of ``text`` that a word-level vocabulary lacks, lower case, in order."""
-        vocabulary = self.tokenizer.get_vocab()
-        plain = _SPLIT.sub(" ", text).lower()
-        return [word for word in re.findall(_WORD_PATTERN, plain) if word not in vocabulary]
 
     def save(self, path: str | Path) -> None:
         """Write a nano tokenizer to one ``tokenizer.json``."""

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spatialgeo_ros.evaluation.answers import score_answers
 from spatialgeo_ros.models.fusion import IGNORE_LABEL, draw_keep_clip
 from spatialgeo_ros.models.packing import next_token_targets
 from spatialgeo_ros.models.spatialgeo import (
@@ -28,6 +27,7 @@ from spatialgeo_ros.models.spatialgeo import (
 )
 from spatialgeo_ros.speech.prompts import template
 from spatialgeo_ros.speech.tokenizer import REGION_ID, LanguageTokenizer
+from spatialgeo_ros.training.answer_scores import score_answers
 from spatialgeo_ros.training.features import FrameFeatures
 from spatialgeo_ros.training.loop import Schedule, train
 from spatialgeo_ros.training.questions import QA, make_questions

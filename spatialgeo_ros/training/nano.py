@@ -9,7 +9,6 @@ command goes on from the last checkpoint. ``runs/nano/*/log.jsonl`` are the lear
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -156,16 +155,6 @@ def update_profile(profile: Path, hashes: dict[str, str]) -> None:
         if count != 1:
             raise ValueError(f"{profile} has no sha256 line after {name}")
     profile.write_text(text, encoding="utf-8")
-
-
-def learning_curves(folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Read the logs of all trainings below ``folder``, by stage."""
-    return {
-        str(journal.parent.relative_to(folder)): [
-            json.loads(line) for line in journal.read_text().splitlines()
-        ]
-        for journal in sorted(folder.rglob("log.jsonl"))
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,10 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialgeo_ros.query.families import FAMILIES, QUALITATIVE, QUANTITATIVE, UNNAMED
+from spatialgeo_ros.query.families import (
+    FAMILIES,
+    QUALITATIVE,
+    QUANTITATIVE,
+    REGION_PLACEHOLDER,
+    UNNAMED,
+)
 from spatialgeo_ros.query.relations import ObjectFacts, compare, direction, ground_distance
 from spatialgeo_ros.speech.numbers import LIMIT_M, quantise
-from spatialgeo_ros.speech.tokenizer import REGION_PLACEHOLDER
 
 #: How often an object is called by its full name, by its kind, or just "object".
 _NAME_SHARES = (0.75, 0.15, 0.10)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from spatialgeo_ros.models.moge.affine_points import Solver, recover_focal_shift
+from spatialgeo_ros.models.moge.affine_points import recover_focal_shift
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2, resize_input
 from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
@@ -68,7 +68,6 @@ def test_the_network_is_the_one_of_the_file(tiny: Tiny) -> None:
     second = "metric_scale" in tiny.cases[0]["forward"]
     assert isinstance(tiny.model, MoGe2 if second else MoGe1)
     assert tiny.model.has_metric_scale == second
-    assert tiny.model.has_normals == ("normal" in tiny.cases[0]["forward"])
 
 
 def test_forward(tiny: Tiny) -> None:
@@ -108,8 +107,7 @@ def test_backbone_input_and_features(tiny: Tiny) -> None:
         close(features.cls, case["cls"][-1], FEATURES)
 
 
-@pytest.mark.parametrize("solver", ["fast", "scipy"])
-def test_infer(tiny: Tiny, solver: Solver) -> None:
+def test_infer(tiny: Tiny) -> None:
     """Every variant in the file; its name says the options (``infer_fov60_nomask``)."""
     variants = 0
     for case in tiny.cases:
@@ -123,7 +121,6 @@ def test_infer(tiny: Tiny, solver: Solver) -> None:
                 fov_x=float(fov[1]) if fov else None,
                 force_projection="noproj" not in key,
                 apply_mask="nomask" not in key,
-                solver=solver,
             )
             tiny.check(out, case[key], decided)
             assert torch.equal(out["mask"][decided], case[key]["mask"][decided])
@@ -131,12 +128,11 @@ def test_infer(tiny: Tiny, solver: Solver) -> None:
     assert variants >= len(tiny.cases)
 
 
-@pytest.mark.parametrize("solver", ["fast", "scipy"])
-def test_focal_and_shift_of_noisy_maps(tiny: Tiny, solver: Solver) -> None:
+def test_focal_and_shift_of_noisy_maps(tiny: Tiny) -> None:
     """Random weights give maps as noisy as can be: only the reference's own early stop agrees."""
     for case in tiny.cases:
         out = case["forward"]
         mask = out["mask"] > tiny.model.mask_threshold
-        focal, shift = recover_focal_shift(out["points"], mask, solver=solver)
+        focal, shift = recover_focal_shift(out["points"], mask)
         close(focal, case["focal"], FOCAL)
         close(shift, case["shift"], FOCAL)

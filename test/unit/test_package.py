@@ -46,6 +46,21 @@ FLOORS = {
     "replay": 4,
     "cli": 4,
 }
+# What a room may import of its own floor. It names no circle, and a room without a line none.
+NEIGHBOURS = {
+    "query": {"geometry"},
+    "speech": {"query"},
+    "grounding": {"networks"},
+    "scene": {"grounding", "networks"},
+    "answer": {"scene", "grounding", "networks"},
+    "perception": {"answer", "scene", "grounding", "networks"},
+    "evaluation": {"perception", "training", "networks"},
+    "replay": {"node"},
+    "robot_sim": {"node", "replay"},
+    "cli": {"node"},
+}
+# Rooms that know neither torch nor ROS, and what they may import besides the standard library.
+PLAIN_ROOMS = {"geometry": {"numpy", "cv2"}, "memory": {"numpy"}, "query": {"numpy"}}
 GENERATED = {"msg", "srv", "action"}
 NODE_FLOOR = FLOORS["node"]
 
@@ -90,18 +105,10 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
-def is_type_checking(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.If)
-        and isinstance(node.test, ast.Name)
-        and node.test.id == "TYPE_CHECKING"
-    )
-
-
-def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
+def imports(path: Path, of_functions: bool = True) -> Iterator[str]:
     """Names of imported modules; of ``from a import b`` both ``a`` and ``a.b``.
 
-    ``at_import_time`` leaves out what only functions and type checkers import.
+    Those for type checkers are among them; without ``of_functions`` those inside functions are not.
     """
     pending: list[ast.AST] = [tree(path)]
     while pending:
@@ -112,17 +119,15 @@ def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative import"
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif at_import_time and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if at_import_time and is_type_checking(node):
+        elif not of_functions and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         pending.extend(ast.iter_child_nodes(node))
 
 
 @cache
-def own_imports(path: Path, at_import_time: bool = False) -> set[str]:
+def own_imports(path: Path, of_functions: bool = True) -> set[str]:
     """Modules of this package that a file imports, without the package's name."""
-    names = (name for name in imports(path, at_import_time) if name.startswith("spatialgeo_ros."))
+    names = (name for name in imports(path, of_functions) if name.startswith("spatialgeo_ros."))
     known = {module_name(source) for source in SOURCES}
     own = {name.removeprefix("spatialgeo_ros.") for name in names}
     return {name for name in own if name in known or name.split(".")[0] in GENERATED}
@@ -156,16 +161,36 @@ def test_only_the_node_floor_knows_ros(path: Path) -> None:
     assert not ros or floor(module_name(path)) == NODE_FLOOR
 
 
-@pytest.mark.parametrize("folder", ["geometry", "memory"])
-def test_geometry_and_memory_need_numpy_only(folder: str) -> None:
-    allowed = {"numpy", "spatialgeo_ros", *sys.stdlib_module_names}
-    for path in sorted((PACKAGE / folder).rglob("*.py")):
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_a_room_imports_only_the_neighbours_it_may(path: Path) -> None:
+    own = module_name(path)
+    room = own.split(".")[0]
+    others = {name.split(".")[0] for name in own_imports(path) if floor(name) == floor(own)}
+    assert others - GENERATED - {room} <= NEIGHBOURS.get(room, set())
+
+
+def test_the_neighbours_are_rooms_of_one_floor() -> None:
+    for room, others in NEIGHBOURS.items():
+        assert {FLOORS[other] for other in others} == {FLOORS[room]}, room
+    assert_no_cycle(NEIGHBOURS)
+
+
+@pytest.mark.parametrize("room", PLAIN_ROOMS)
+def test_some_rooms_know_neither_torch_nor_ros(room: str) -> None:
+    allowed = {"spatialgeo_ros", *PLAIN_ROOMS[room], *sys.stdlib_module_names}
+    for path in sorted((PACKAGE / room).rglob("*.py")):
         foreign = {name.split(".")[0] for name in imports(path)} - allowed
         assert not foreign, f"{path.name} imports {foreign}"
+        below = {name.split(".")[0] for name in own_imports(path)}
+        assert below <= {*PLAIN_ROOMS, "errors"}, f"{path.name} imports {below}"
 
 
 def test_imports_have_no_cycle() -> None:
-    graph = {module_name(path): own_imports(path, at_import_time=True) for path in SOURCES}
+    """Also none through type checkers: two rooms that need each other's types are one room."""
+    assert_no_cycle({module_name(path): own_imports(path, of_functions=False) for path in SOURCES})
+
+
+def assert_no_cycle(graph: dict[str, set[str]]) -> None:
     finished: set[str] = set()
 
     def visit(module: str, trail: tuple[str, ...]) -> None:
@@ -204,23 +229,21 @@ def test_every_source_file_names_its_licence() -> None:
     assert not bare
 
 
-def declared() -> set[str]:
+def declared(tests: bool) -> set[str]:
+    """Keys of package.xml that a user gets, with ``tests`` also what only the tests need."""
     root = ElementTree.parse(REPOSITORY / "package.xml").getroot()
-    return {element.text or "" for element in root if element.tag.endswith("depend")}
+    depends = (element for element in root if element.tag.endswith("depend"))
+    return {e.text or "" for e in depends if tests or e.tag in {"depend", "exec_depend"}}
 
 
-def test_package_xml_declares_every_import() -> None:
-    files = [
-        path
-        for top in ("spatialgeo_ros", "launch", "test")
-        for path in sorted((REPOSITORY / top).rglob("*.py"))
-    ]
+@pytest.mark.parametrize("tops", [("spatialgeo_ros", "launch"), ("test",)])
+def test_package_xml_declares_every_import(tops: tuple[str, ...]) -> None:
+    files = [path for top in tops for path in sorted((REPOSITORY / top).rglob("*.py"))]
     imported = {name.split(".")[0] for path in files for name in imports(path)}
-    tests = (path for path in files if REPOSITORY / "test" in path.parents)
-    own = {"spatialgeo_ros", "bench", *(name for p in tests for name in (p.stem, p.parent.name))}
-    foreign = imported - sys.stdlib_module_names - own - WITHOUT_ROSDEP_KEY
-    keys = {ROSDEP_KEYS.get(name, name) for name in foreign}
-    assert keys - declared() == set()
+    own = {"spatialgeo_ros", "bench", *(name for p in files for name in (p.stem, p.parent.name))}
+    foreign = imported - sys.stdlib_module_names - (own if tops == ("test",) else {PACKAGE.name})
+    keys = {ROSDEP_KEYS.get(name, name) for name in foreign - WITHOUT_ROSDEP_KEY}
+    assert keys - declared(tests=tops == ("test",)) == set()
 
 
 def test_pip_declares_what_has_no_rosdep_key() -> None:

@@ -36,21 +36,6 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def verify_sha256(path: Path, expected: str) -> None:
-    """Check that a file is the one that the profile means.
-
-    Raises:
-        ModelLoadError: The hash differs, or the file is missing.
-    """
-    require_file(path)
-    actual = sha256_of(path)
-    if actual != expected.lower():
-        raise ModelLoadError(
-            f"{path} is not the file this profile expects (sha256 {actual[:12]}…, expected "
-            f"{expected[:12]}…): it is damaged or of another version; get it again"
-        )
-
-
 def require_file(path: Path) -> None:
     """Check that a file is there and could hold weights.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,7 @@ from torch.nn import functional as F
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import level_frame
-from spatialgeo_ros.models.moge.focal import solve_focal_shift, solve_focal_shift_batch
-
-Solver = Literal["fast", "scipy"]
+from spatialgeo_ros.models.moge.focal import solve_focal_shift
 
 # Side of the nearest-sampled map on which focal and shift are solved (MoGe's own choice).
 SOLVER_SIZE = 64
@@ -118,31 +115,19 @@ def finish_maps(
     return result
 
 
-def recover_focal_shift(
-    points: Tensor,
-    mask: Tensor | None = None,
-    focal: Tensor | None = None,
-    solver: Solver = "fast",
-) -> tuple[Tensor, Tensor]:
-    """Focal length and shift of affine point maps, solved on a 64 x 64 nearest-sampled grid.
+def solver_samples(points: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """What focal and shift are solved on: a 64 x 64 nearest-sampled grid of each map.
 
     Args:
         points: ``[B, H, W, 3]`` affine points.
         mask: ``[B, H, W]`` bool of pixels to use, all by default; points that are not finite
             never count.
-        focal: ``[B]`` known focal lengths relative to the half diagonal (``focal_from_fx``); NaN
-            where an image's is unknown.
-        solver: "fast" solves the batch at once on the points' device; "scipy" calls MoGe's own
-            solver per image on the CPU. They agree to 1e-6 on clean maps and to 1e-4 on maps of
-            half noise (relative; ``python -m bench focal_shift`` measures it).
 
     Returns:
-        Focal ``[B]`` relative to the half diagonal, and shift ``[B]``, float32 on points' device.
-
-    Raises:
-        ValueError: Unknown ``solver``.
+        Points ``[B, 4096, 3]``, view-plane coordinates ``[4096, 2]`` and which points to use
+        ``[B, 4096]`` bool.
     """
-    batch, height, width = points.shape[:3]
+    height, width = points.shape[1:3]
     device = points.device
     rows, columns = _nearest(height, device), _nearest(width, device)
     uv = torch.stack(
@@ -158,22 +143,26 @@ def recover_focal_shift(
     keep = torch.isfinite(sampled).all(dim=-1)  # half precision can overflow far away
     if mask is not None:
         keep &= mask.flatten(1).index_select(1, index)
-    if solver == "fast":
-        return solve_focal_shift_batch(sampled, uv, keep, focal)
-    if solver != "scipy":
-        raise ValueError(f"unknown solver '{solver}'; use fast or scipy")
-    known = [math.nan] * batch if focal is None else focal.tolist()
-    sampled, uv, keep = sampled.cpu(), uv.cpu(), keep.cpu()
-    results = [
-        solve_focal_shift(
-            sampled[i][keep[i]].numpy(),
-            uv[keep[i]].numpy(),
-            known[i] if math.isfinite(known[i]) else None,
-        )
-        for i in range(batch)
-    ]
-    solved = torch.tensor(results, dtype=torch.float32, device=device)
-    return solved[:, 0], solved[:, 1]
+    return sampled, uv, keep
+
+
+def recover_focal_shift(
+    points: Tensor, mask: Tensor | None = None, focal: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Focal length and shift of affine point maps, on the points' device.
+
+    Args:
+        points: ``[B, H, W, 3]`` affine points.
+        mask: ``[B, H, W]`` bool of pixels to use, all by default.
+        focal: ``[B]`` known focal lengths relative to the half diagonal (``focal_from_fx``); NaN
+            where an image's is unknown.
+
+    Returns:
+        Focal ``[B]`` relative to the half diagonal, and shift ``[B]``, float32. The published
+        code's solver ends within 1e-6 of them on clean maps and within 1e-4 on maps of half noise
+        (relative; ``python -m bench focal_shift`` measures it).
+    """
+    return solve_focal_shift(*solver_samples(points, mask), focal)
 
 
 def focal_without_shift(points: Tensor, mask: Tensor | None = None) -> Tensor:

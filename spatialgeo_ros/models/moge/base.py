@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from spatialgeo_ros.models.moge.affine_points import (
-    Solver,
     depth_to_points,
     focal_from_fov_x,
     focal_without_shift,
@@ -41,11 +40,6 @@ class MoGe(nn.Module):
     @abstractmethod
     def has_metric_scale(self) -> bool:
         """Whether depth is in metres; otherwise it has a scale of its own in every image."""
-
-    @property
-    @abstractmethod
-    def has_normals(self) -> bool:
-        """Whether there is a head for surface normals."""
 
     @property
     @abstractmethod
@@ -90,7 +84,6 @@ class MoGe(nn.Module):
         force_projection: bool = True,
         apply_mask: bool = True,
         free_shift: bool = True,
-        solver: Solver = "fast",
         use_fp16: bool = False,
     ) -> dict[str, Tensor]:
         """Points, depth, intrinsics, mask and normals of a batch of images.
@@ -107,7 +100,6 @@ class MoGe(nn.Module):
             apply_mask: Points and depth outside the mask become +inf, normals 0.
             free_shift: Whether z has an unknown shift, as MoGe's own training leaves it (the nano
                 profile's training does not).
-            solver: As for ``recover_focal_shift``; "scipy" is the published code's own.
             use_fp16: Run the network in automatic mixed precision, unless its weights are half
                 already. (The published method does so by default, its command line does not.)
 
@@ -124,7 +116,7 @@ class MoGe(nn.Module):
                 image[None], num_tokens, resolution_level=resolution_level, focal=focal,
                 fov_x=fov_x, prior=None if prior is None else prior[None],
                 force_projection=force_projection, apply_mask=apply_mask, free_shift=free_shift,
-                solver=solver, use_fp16=use_fp16,
+                use_fp16=use_fp16,
             )  # fmt: skip
             return {k: v[0] for k, v in batched.items()}
         if num_tokens is None:
@@ -135,7 +127,7 @@ class MoGe(nn.Module):
             out = self.forward(image.to(weights.device), num_tokens, prior)
         return self.to_metric(
             out, focal=focal, fov_x=fov_x, force_projection=force_projection,
-            apply_mask=apply_mask, free_shift=free_shift, solver=solver,
+            apply_mask=apply_mask, free_shift=free_shift,
         )  # fmt: skip
 
     def tokens_at(self, resolution_level: int) -> int:
@@ -158,7 +150,6 @@ class MoGe(nn.Module):
         force_projection: bool = True,
         apply_mask: bool = True,
         free_shift: bool = True,
-        solver: Solver = "fast",
     ) -> dict[str, Tensor]:
         """Post-processing of ``forward``'s result in float32; arguments as for ``infer``."""
         points = out["points"].float()
@@ -169,7 +160,7 @@ class MoGe(nn.Module):
             fov = torch.as_tensor(fov_x, dtype=torch.float32, device=points.device)
             focal = focal_from_fov_x(fov.expand(batch), aspect)
         if free_shift:
-            focal, shift = recover_focal_shift(points, mask, focal, solver)
+            focal, shift = recover_focal_shift(points, mask, focal)
         else:
             shift = points.new_zeros(batch)
             focal = focal_without_shift(points, mask) if focal is None else focal

@@ -1,8 +1,8 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Focal length and z-shift of an affine point map: SciPy's solver, and one for whole batches.
+"""Focal length and z-shift of affine point maps, a whole batch at once.
 
-Both minimise ``sum |f P - uv|^2`` with ``P = xy / (z + s)`` over the shift s, where f is the best
+Minimises ``sum |f P - uv|^2`` with ``P = xy / (z + s)`` over the shift s, where f is the best
 focal for that s in closed form (``f = sum(P uv) / sum |P|^2``), or a known one (MoGe, Wang et al.,
 CVPR 2025). Focal lengths are relative to the half diagonal of the image.
 """
@@ -14,54 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import least_squares
 from torch import Tensor
 
 # The published results come from this early stop: on noisy maps a converged solver ends several
 # per cent away from them.
 _FTOL = 1e-3
-# MINPACK's other constants (SciPy's defaults for method="lm").
+# MINPACK's other constants, as the published code calls it.
 _XTOL = _GTOL = 1e-8
 _FIRST_RADIUS = 100.0
 _MOST_TRIALS = 40
-
-
-def solve_focal_shift(
-    points: npt.NDArray[np.float32], uv: npt.NDArray[np.float32], focal: float | None = None
-) -> tuple[float, float]:
-    """One map with SciPy's Levenberg-Marquardt (MINPACK), called as MoGe calls it.
-
-    Args:
-        points: ``[N, 3]`` affine points.
-        uv: ``[N, 2]`` view-plane coordinates.
-        focal: Known focal length relative to the half diagonal.
-
-    Returns:
-        Focal (relative to the half diagonal) and shift. Fewer than two points give focal 1 (or the
-        known one) and shift 0.
-    """
-    if len(points) < 2:
-        return (1.0 if focal is None else focal), 0.0
-    xy = points[:, :2].astype(np.float32)
-    z = points[:, 2].astype(np.float32)
-    target = uv.astype(np.float32)
-
-    def best_focal(projected: npt.NDArray[np.floating]) -> np.floating:
-        return (projected * target).sum() / np.square(projected).sum()
-
-    # The solver's shift is float64, so its finite differences are not lost in float32 rounding.
-    def residual(shift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        projected = xy / (z + shift)[:, None]
-        scale = best_focal(projected) if focal is None else focal
-        return np.asarray(scale * projected - target, dtype=np.float64).ravel()
-
-    solution = least_squares(residual, x0=0, ftol=_FTOL, method="lm")
-    shift = np.float32(solution.x.squeeze())
-    if focal is not None:
-        return focal, float(shift)
-    return float(best_focal(xy / (z + shift)[:, None])), float(shift)
 
 
 @dataclass
@@ -118,14 +80,14 @@ class _Problem:
         return self.xp.matmul(a[:, None, :], b[:, :, None])[:, 0, 0]
 
 
-def solve_focal_shift_batch(
+def solve_focal_shift(
     points: Tensor, uv: Tensor, valid: Tensor, focal: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """All maps of a batch at once, on the points' device.
 
     Follows MINPACK's Levenberg-Marquardt (Moré 1978) for one unknown, step by step and with the
-    same early stop, but with the exact derivative and with five sums per trial in place of the
-    residual vector. So it ends where ``solve_focal_shift`` ends, on noisy maps too.
+    same early stop as the published code, but with the exact derivative and with five sums per
+    trial in place of the residual vector. So it ends where that code ends, on noisy maps too.
 
     Args:
         points: ``[B, N, 3]`` affine points.

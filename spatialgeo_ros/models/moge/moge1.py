@@ -178,11 +178,6 @@ class MoGe1(MoGe):
         return False
 
     @property
-    def has_normals(self) -> bool:
-        """Never."""
-        return False
-
-    @property
     def patch_size(self) -> int:
         """Side of a patch of the backbone, pixels."""
         return self.backbone.patch_size

@@ -173,11 +173,6 @@ class MoGe2(MoGe):
         return hasattr(self, "scale_head")
 
     @property
-    def has_normals(self) -> bool:
-        """Whether the checkpoint has the head for normals."""
-        return hasattr(self, "normal_head")
-
-    @property
     def patch_size(self) -> int:
         """Side of a patch of the backbone, pixels."""
         return self.encoder.backbone.patch_size

@@ -14,7 +14,7 @@ import pytest
 from checkpoints.vggt import write_vggt
 
 from spatialgeo_ros import cli
-from spatialgeo_ros.memory.sampling import uniform_indices
+from spatialgeo_ros.memory.sampling import sampling_indices
 from spatialgeo_ros.sim.path import RobotPath
 from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
 from spatialgeo_ros.sim.rig import camera_pose, default_camera
@@ -74,7 +74,10 @@ def test_nano_depth_and_true_poses(
         "--camera-info", (clip / "camera.txt").read_text(),
     )  # fmt: skip
     assert report["clip_frames"] == FRAMES and len(report["candidates"]) == 16
-    assert report["uniform"]["indices"] == uniform_indices(FRAMES, 5, 16).tolist()
+    assert (
+        report["uniform"]["indices"]
+        == sampling_indices(FRAMES, 16)[sampling_indices(16, 5)].tolist()
+    )
     assert report["space_aware"]["coverage"] > report["uniform"]["coverage"]
     # The robot stands until frame 12: one of those frames shows what all of them show.
     assert sum(index <= 12 for index in report["space_aware"]["indices"]) <= 2

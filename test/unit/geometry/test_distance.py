@@ -7,7 +7,7 @@ import pytest
 from geometry_scene import HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.geometry.distance import Kind, direction_oclock, measure
+from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
     DepthSource,
@@ -170,17 +170,3 @@ def test_pairs_need_two_objects():
     _, _, _, (a, _) = both()
     with pytest.raises(BadRequestError, match="two objects"):
         measure(Kind.HORIZONTAL, a)
-
-
-@pytest.mark.parametrize(("y", "hour"), [(0.0, 12), (-1.3, 1), (1.3, 11)])
-def test_direction_from_the_camera(y, hour):
-    made, index, gravity, _ = see([Block(2.2, y, (0.3, 0.3, 0.8))])
-    thing = segment_object(made, Region.from_mask(index == 0), gravity, HEIGHT)
-    assert direction_oclock(thing) == hour
-
-
-def test_direction_from_another_object():
-    blocks = (Block(2.5, 0.6, (0.3, 0.3, 0.6)), Block(2.5, -0.6, (0.3, 0.3, 0.6)))
-    _, _, _, (a, b) = both(blocks=blocks)
-    assert direction_oclock(a, b) == 9
-    assert direction_oclock(b, a) == 3

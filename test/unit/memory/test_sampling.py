@@ -14,7 +14,6 @@ from spatialgeo_ros.memory.sampling import (
     greedy_max_coverage,
     sampling_indices,
     space_aware_sampling,
-    uniform_indices,
 )
 
 
@@ -92,8 +91,7 @@ def test_unusable_input_is_named(points, conf, error):
 def test_index_rules_reach_both_ends():
     assert sampling_indices(1).tolist() == [0]
     assert sampling_indices(1000)[[0, -1]].tolist() == [0, 999]
-    assert uniform_indices(1000)[[0, -1]].tolist() == [0, 999]
-    assert uniform_indices(3).tolist() == [0, 1, 2]
+    assert sampling_indices(3, 16).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("arguments", [(0,), (5, 0)])

@@ -13,7 +13,6 @@ from spatialgeo_ros.models.clip import (
     NANO_VISION_CONFIG,
     Clip,
     ClipVisionTower,
-    patch_text_similarity,
 )
 
 VISION = {
@@ -103,10 +102,7 @@ def test_region_embedding_is_the_pooled_patches(nano: Clip) -> None:
     with torch.inference_mode():
         patches = nano.patch_embedding(features)
         regions = nano.region_embedding(features, weights)
-        similarity = patch_text_similarity(patches, regions)
     torch.testing.assert_close(regions[0, 0], patches[0, 5])
-    assert similarity.shape == (1, 2, 48)
-    assert similarity[0, 0].argmax() == 5
 
 
 def test_nano_grid_is_fixed(nano: Clip) -> None:

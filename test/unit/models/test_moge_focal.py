@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Focal length and shift: the solver for batches against SciPy's, and both against known scenes."""
+"""Focal length and shift: the solver against the published code's, and against known scenes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from bench.focal_shift import published
 from spatialgeo_ros.models.moge import focal as moge_focal
 from spatialgeo_ros.models.moge.affine_points import (
-    Solver,
     depth_to_points,
     focal_from_fov_x,
     focal_from_fx,
     intrinsics_from_focal,
     recover_focal_shift,
 )
-from spatialgeo_ros.models.moge.focal import solve_focal_shift_batch
+from spatialgeo_ros.models.moge.focal import solve_focal_shift
 
 SIZES = [(48, 64), (90, 50), (64, 64), (70, 200)]
 
@@ -36,16 +36,15 @@ def scene(
     return points * (1 + noise * torch.randn(points.shape, generator=generator))
 
 
-@pytest.mark.parametrize("solver", ["fast", "scipy"])
 @pytest.mark.parametrize(("focal", "shift"), [(1.1, 0.4), (0.7, -0.5), (2.2, 0.0)])
-def test_exact_scene(solver: Solver, focal: float, shift: float) -> None:
+def test_exact_scene(focal: float, shift: float) -> None:
     for size in SIZES:
         points = scene(2, size, focal, shift)
-        found_focal, found_shift = recover_focal_shift(points, solver=solver)
+        found_focal, found_shift = recover_focal_shift(points)
         assert found_focal.item() == pytest.approx(focal, rel=5e-3)
         assert found_shift.item() == pytest.approx(shift, abs=1e-2)
         known = torch.tensor([focal])
-        kept, found_shift = recover_focal_shift(points, focal=known, solver=solver)
+        kept, found_shift = recover_focal_shift(points, focal=known)
         assert torch.equal(kept, known)
         assert found_shift.item() == pytest.approx(shift, abs=5e-3)
 
@@ -59,20 +58,19 @@ def test_both_solvers_end_in_the_same_place(noise: float, known: bool) -> None:
         mask = torch.rand(points.shape[:3], generator=torch.Generator().manual_seed(seed)) < 0.7
         focal = torch.tensor([1.0, 1.4]) if known else None
         found = torch.stack(recover_focal_shift(points, mask, focal))
-        expected = torch.stack(recover_focal_shift(points, mask, focal, "scipy"))
+        expected = torch.stack(published(points, mask, focal))
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_focals_known_of_some_images_only() -> None:
     points = scene(4, (48, 64), 1.3, 0.3, 0.05, batch=3)
     focal = torch.tensor([torch.nan, 1.1, torch.nan])
-    for solver in ("fast", "scipy"):
-        found, shift = recover_focal_shift(points, focal=focal, solver=solver)
-        free, free_shift = recover_focal_shift(points, solver=solver)
-        fixed, fixed_shift = recover_focal_shift(points[1:2], focal=focal[1:2], solver=solver)
-        torch.testing.assert_close(found[[0, 2]], free[[0, 2]])
-        torch.testing.assert_close(shift[[0, 2]], free_shift[[0, 2]])
-        assert found[1] == fixed[0] == 1.1 and shift[1] == fixed_shift[0]
+    found, shift = recover_focal_shift(points, focal=focal)
+    free, free_shift = recover_focal_shift(points)
+    fixed, fixed_shift = recover_focal_shift(points[1:2], focal=focal[1:2])
+    torch.testing.assert_close(found[[0, 2]], free[[0, 2]])
+    torch.testing.assert_close(shift[[0, 2]], free_shift[[0, 2]])
+    assert found[1] == fixed[0] == 1.1 and shift[1] == fixed_shift[0]
 
 
 def test_an_image_does_not_depend_on_its_batch() -> None:
@@ -82,29 +80,27 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(together, apart, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("solver", ["fast", "scipy"])
-def test_too_few_points(solver: Solver) -> None:
+def test_too_few_points() -> None:
     points = scene(1, (64, 64), 1.3, 0.3, batch=3)
     mask = torch.zeros(points.shape[:3], dtype=torch.bool)
     mask[0, 10, 10] = True
     mask[2] = True
-    focal, shift = recover_focal_shift(points, mask, solver=solver)
+    focal, shift = recover_focal_shift(points, mask)
     assert focal[:2].tolist() == [1.0, 1.0] and shift[:2].tolist() == [0.0, 0.0]
     assert focal[2].item() == pytest.approx(1.3, rel=5e-3)
-    known, shift = recover_focal_shift(points, mask, torch.tensor([1.2] * 3), solver)
+    known, shift = recover_focal_shift(points, mask, torch.tensor([1.2] * 3))
     assert torch.equal(known, torch.tensor([1.2] * 3)) and shift[0] == 0
 
 
-@pytest.mark.parametrize("solver", ["fast", "scipy"])
-def test_values_outside_the_mask_do_not_count(solver: Solver) -> None:
+def test_values_outside_the_mask_do_not_count() -> None:
     points = scene(6, (64, 64), 1.3, 0.3)
     mask = torch.ones(1, 64, 64, dtype=torch.bool)
     mask[0, :20] = False
-    expected = torch.stack(recover_focal_shift(points, mask, solver=solver))
+    expected = torch.stack(recover_focal_shift(points, mask))
     points[0, :20] = torch.nan
     points[0, 0] = torch.inf
-    assert torch.equal(torch.stack(recover_focal_shift(points, mask, solver=solver)), expected)
-    assert torch.equal(torch.stack(recover_focal_shift(points, solver=solver)), expected)
+    assert torch.equal(torch.stack(recover_focal_shift(points, mask)), expected)
+    assert torch.equal(torch.stack(recover_focal_shift(points)), expected)
 
 
 def test_all_points_in_one_place_give_finite_numbers() -> None:
@@ -122,17 +118,12 @@ def test_the_same_rule_on_pytorch() -> None:
     points = scene(8, (64, 64), 1.3, 0.3, 0.2, batch=2).reshape(2, -1, 3)
     uv = torch.rand(64 * 64, 2) - 0.5
     valid = torch.rand(2, 64 * 64) < 0.8
-    expected = solve_focal_shift_batch(points, uv, valid)
+    expected = solve_focal_shift(points, uv, valid)
     known = torch.full((2,), torch.nan, dtype=torch.float64)
     planes = points.permute(2, 0, 1).double()
     found = moge_focal._minimise(torch, planes, uv.T.double(), valid, known)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.float(), b)
-
-
-def test_unknown_solver() -> None:
-    with pytest.raises(ValueError, match="newton"):
-        recover_focal_shift(torch.ones(1, 8, 8, 3), solver="newton")  # type: ignore[arg-type]
 
 
 def test_focal_of_a_calibration() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from spatialgeo_ros.evaluation.nano import evaluate, format_report
-from spatialgeo_ros.models.files.weights import verify_sha256
+from spatialgeo_ros.models.files.weights import sha256_of
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.training.render import HELD_OUT_SEEDS, TRAINED_SEEDS
@@ -22,8 +22,7 @@ def test_files_are_small_and_are_those_of_the_profile():
     profile = load_profile("nano")
     assert sum(file.path.stat().st_size for file in profile.files) < 40e6
     for file in profile.files:
-        assert file.sha256, f"{file.path.name} has no hash in the profile"
-        verify_sha256(file.path, file.sha256)
+        assert file.sha256 == sha256_of(file.path), file.path.name
 
 
 def test_held_out_rooms_were_not_trained_on():

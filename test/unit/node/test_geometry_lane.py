@@ -39,7 +39,7 @@ class Source:
         self.slot.put(SimpleNamespace(value=value, received=time.monotonic() - age))
 
     def take(self) -> Any:
-        return self.slot.take(0.0)
+        return self.slot.take()
 
     def ready_at(self) -> float | None:
         return None if self.slot.peek() is None else 0.0

@@ -88,32 +88,3 @@ def test_hours_differ_by_at_most_six() -> None:
     assert hour_difference(12, 1) == 1
     assert hour_difference(2, 10) == 4
     assert hour_difference(3, 9) == 6
-
-
-@pytest.mark.parametrize(("x", "z"), [(1.6, 3.0), (-1.6, 3.0), (0.0, 4.6), (1.2, 4.3), (-0.7, 1.9)])
-def test_the_geometry_measures_by_the_same_clock(x: float, z: float) -> None:
-    """Two upright boxes, seen from the front: one straight ahead at 3 m, one at (x, z)."""
-    import numpy as np
-
-    from spatialgeo_ros.geometry.camera import PinholeCamera
-    from spatialgeo_ros.geometry.distance import direction_oclock
-    from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
-    from spatialgeo_ros.geometry.regions import Region
-    from spatialgeo_ros.geometry.segmentation import segment_object
-
-    camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
-    depth = np.full((480, 640), 8.0, np.float32)
-    regions = []
-    for centre_x, centre_z in ((x, z), (0.0, 3.0)):
-        left, right = (319.5 + 525 * (centre_x + side) / centre_z for side in (-0.2, 0.2))
-        top, bottom = (239.5 + 525 * side / centre_z for side in (-0.3, 0.3))
-        if z == 4.6 and centre_z == 4.6:  # lift it clear of the nearer one
-            top, bottom = top - 110, bottom - 110
-        region = depth[round(top) : round(bottom), round(left) : round(right)]
-        region[...] = np.minimum(region, centre_z)
-        regions.append(Region.from_box(left - 4, top - 4, right + 4, bottom + 4))
-    pointmap = pointmap_from_depth(depth, camera, noise=DepthNoise(0.002, 0.001))
-    gravity = np.array([0.0, 1.0, 0.0])
-    moved, middle = (segment_object(pointmap, region, gravity) for region in regions)
-    measured = direction_oclock(moved, middle, gravity)
-    assert hour_difference(measured, clock_hour(x, z - 3.0)) == 0
