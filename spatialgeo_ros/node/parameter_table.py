@@ -15,7 +15,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import BadRequestError, quoted
 
 
 class ParameterError(BadRequestError):
@@ -75,13 +75,14 @@ class Spec:
             ParameterError: The value is not one of the choices, not finite, or of wrong length.
         """
         if self.choices and value not in self.choices:
-            raise ParameterError(self.name, f"'{value}' is not one of: {', '.join(self.choices)}")
+            raise ParameterError(self.name, f"{quoted(value)} is not one of: {', '.join(self.choices)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(self.name, "the value must be finite")
         if self.name == "engine_image_size" and (len(value) != 2 or min(value) < 14):
             raise ParameterError(self.name, "give width and height in pixels, such as [640, 480]")
-        if self.name.endswith("mount") and (
-            len(value) != 6 or not all(math.isfinite(entry) for entry in value)
+        unknown = self.name.endswith("depth_extrinsics") and all(map(math.isnan, value))
+        if self.name.endswith(("mount", "depth_extrinsics")) and (
+            len(value) != 6 or not (unknown or all(map(math.isfinite, value)))
         ):
             raise ParameterError(
                 self.name, "give six finite numbers: x y z (m), roll pitch yaw (rad)"
@@ -138,6 +139,17 @@ NODE_TABLE: tuple[Spec, ...] = (
          "s", 0.0, 5.0),
     Spec("detections_slop", 0.2, "Largest stamp difference between an image and the detections "
          "used with it", "s", 0.0, 5.0),
+    Spec("detections_wait", 0.3, "How long a request waits for the detections of its image",
+         "s", 0.0, 5.0),
+    Spec("frame_history", 1.0, "How long images are kept for detections that come later",
+         "s", 0.0, 10.0),
+    Spec("max_image_megapixels", 64.0, "Images that claim to be larger are refused unread",
+         "Mpx", 0.01, 1000.0),
+    # Memory of places and things.
+    Spec("memory_max_age", 60.0, "Things seen longer ago are not measured from memory; 0: never "
+         "measure from memory", "s", 0.0, 86400.0),
+    Spec("drift", 0.005, "How much a second adds to the standard deviation of what is remembered: "
+         "drift of the pose", "m/s", 0.0, 1.0),
     # Pose.
     Spec("pose_source", "auto", "Where camera poses come from; auto takes TF where it has the "
          "transform, else odometry", choices=("auto", "tf", "odometry", "none")),
@@ -164,6 +176,16 @@ CAMERA_TABLE: tuple[Spec, ...] = (
          "/compressedDepth is appended; empty for none"),
     Spec("depth_transport", "raw", "How depth arrives; compressedDepth must be of format png",
          choices=("raw", "compressedDepth")),
+    Spec("depth_camera_info_topic", "", "sensor_msgs/CameraInfo of depth that is not registered to "
+         "the image; empty: depth is registered, or refused"),
+    Spec("depth_extrinsics", [math.nan] * 6,
+         "Depth's optical frame in the colour optical frame: x y z, then roll pitch yaw. All NaN: "
+         "unknown", "m, rad"),
+    Spec("depth_scale", 0.0, "Metres of one unit of the depth image; 0: by its encoding (16UC1 "
+         "0.001, 32FC1 1)", "m", 0.0, 10.0),
+    Spec("depth_noise", "kinect_v1", "Noise of the depth sensor: name of a preset"),
+    Spec("depth_min", 0.0, "Nearer depth readings are not used", "m", 0.0, 100.0),
+    Spec("depth_max", 0.0, "Farther depth readings are not used; 0: no limit", "m", 0.0, 1000.0),
     Spec("detections_topic", "{camera}/detections", "vision_msgs/Detection2DArray on the image; "
          "empty for none"),
     Spec("mount", [0.0] * 6,

@@ -7,6 +7,7 @@ What there is, with types, ranges and units, says ``parameter_table.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
+from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.node.parameter_table import (
     NODE_TABLE,
     Change,
@@ -50,6 +52,13 @@ class CameraConfig:
     rectified: bool
     depth_topic: str
     depth_transport: str
+    depth_camera_info_topic: str
+    #: Depth's optical frame in the colour optical frame; None when it was not given.
+    depth_extrinsics: tuple[float, ...] | None
+    depth_scale: float
+    depth_noise: str
+    depth_min: float
+    depth_max: float
     detections_topic: str
     mount: tuple[float, ...]
 
@@ -87,6 +96,11 @@ class Config:
     depth_slop: float
     depth_wait: float
     detections_slop: float
+    detections_wait: float
+    frame_history: float
+    max_image_megapixels: float
+    memory_max_age: float
+    drift: float
     pose_source: str
     world_frame: str
     odometry_topic: str
@@ -119,7 +133,15 @@ def read(node: Node) -> Config:
         for topic in ("image_topic", "camera_info_topic"):
             if not row[topic]:
                 raise ParameterError(f"{name}.{topic}", "the topic must not be empty")
+        if row["depth_max"] and row["depth_max"] <= row["depth_min"]:
+            raise ParameterError(
+                f"{name}.depth_max",
+                f"{row['depth_max']:g} m is not above depth_min, {row['depth_min']:g} m; "
+                "0 is no limit",
+            )
         row["mount"] = tuple(row["mount"])
+        extrinsics = tuple(row["depth_extrinsics"])
+        row["depth_extrinsics"] = None if math.isnan(extrinsics[0]) else extrinsics
         cameras.append(CameraConfig(name=name, **row))
     values["engine_image_size"] = tuple(values["engine_image_size"])
     return Config(cameras=tuple(cameras), **values)
@@ -191,7 +213,7 @@ def _camera_names(names: Iterable[str]) -> tuple[str, ...]:
         raise ParameterError("cameras", "name at least one camera")
     for name in result:
         if not name.isidentifier() or not name.isascii() or name in taken:
-            raise ParameterError("cameras", f"'{name}' is not usable as the name of a camera")
+            raise ParameterError("cameras", f"{quoted(name)} is not usable as the name of a camera")
     if len(set(result)) != len(result):
         raise ParameterError("cameras", "a name occurs twice")
     return result
