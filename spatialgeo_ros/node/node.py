@@ -86,7 +86,7 @@ class SpatialGeoNode(LifecycleNode):
         self.loading_stage = ""
         self._logs = LogBridge(self.get_logger())
         self._perception: Any = None
-        self._poses: PoseSource | None = None
+        self.poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
         self._active = threading.Event()
         self._handle_parameters()
@@ -202,13 +202,13 @@ class SpatialGeoNode(LifecycleNode):
         self._perception = self._perception_factory(config, self._on_progress)
         self._perception.warm_up()
         self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
-        self._poses = make_pose_source(self, config)
+        self.poses = make_pose_source(self, config)
         for camera in config.cameras:
             self.cameras[camera.name] = CameraInput(
                 self, camera, config, self._notify, self.on_time_jump
             )
         self._assembler = FrameAssembler(
-            self.cameras, self._poses, config.detections_slop, logger.info
+            self.cameras, self.poses, config.detections_slop, logger.info
         )
         self.worker = Worker(
             self._perception,
@@ -247,7 +247,7 @@ class SpatialGeoNode(LifecycleNode):
         self.watches.clear()
         self.cameras = {}
         self._assembler = None
-        poses, self._poses = self._poses, None
+        poses, self.poses = self.poses, None
         if poses is not None:
             poses.close()
         outputs, self.outputs = self.outputs, None
@@ -279,7 +279,7 @@ class SpatialGeoNode(LifecycleNode):
 
     def on_time_jump(self, reason: str) -> None:
         """Forget all that belongs to another time: frames, poses, keyframes, cached features."""
-        worker, poses = self.worker, self._poses
+        worker, poses = self.worker, self.poses
         if worker is None or poses is None:
             return
         self.get_logger().warning(f"{reason}: clearing frames, poses and keyframes")
