@@ -81,9 +81,13 @@ class Outputs:
                 self._points.publish(pointmap_to_cloud(pointmap, frame.image, header))
         decision = observation.keyframe
         if decision is not None and decision.kept:
-            self._keyframes.publish(
-                keyframes_message(perception.keyframes(), frame, perception.describe())
-            )
+            kept = perception.keyframes()
+            message = keyframes_message(kept, frame, perception.describe())
+            # The frame in which the poses are, whether or not the newest image has one.
+            posed = [one.payload.frame for one in kept if one.payload.frame.pose is not None]
+            if posed:
+                message.header.frame_id = posed[-1].world_frame
+            self._keyframes.publish(message)
 
     def publish_answer(self, message: SpatialAnswer, observation: Any, answer: Any) -> None:
         """Publish an answer, its distances, and both as pictures."""
