@@ -13,12 +13,13 @@ import copy
 import logging
 import math
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError
+from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError, quoted
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
@@ -258,13 +259,16 @@ def msg_to_region(msg: Any) -> Region:
 def msg_to_optional_region(msg: Any) -> Region | None:
     """Return None for a region left as it is (an empty phrase), else :func:`msg_to_region`.
 
+    A region without a label is named after its place, so that what is measured on it has a name.
+
     Raises:
         BadRegionError: As :func:`msg_to_region`.
         BadImageError: As :func:`msg_to_region`.
     """
     if msg.type == RegionType.PHRASE and not msg.label.strip():
         return None
-    return msg_to_region(msg)
+    region = msg_to_region(msg)
+    return region if region.label.strip() else replace(region, label=_place(region))
 
 
 def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None = None) -> Any:
@@ -281,7 +285,10 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
     from spatialgeo_ros.msg import Region as RegionMsg
 
     msg = RegionMsg(
-        type=int(region.type), label=region.label, score=float(region.score), camera=camera
+        type=int(region.type),
+        label=region.label or _place(region),
+        score=float(region.score),
+        camera=camera,
     )
     box = region.box
     if box is None and size is not None and region.type is not RegionType.PHRASE:
@@ -346,7 +353,7 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
             continue
         corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
-            _LOGGER.debug("detection '%s' has no usable box: %s", label, corners)
+            _LOGGER.debug("detection %s has no usable box: %s", quoted(label), corners)
             continue
         regions.append(Region.from_box(*corners, label=label, score=score))
     return tuple(regions)
@@ -362,6 +369,24 @@ def _best_hypothesis(detection: Any) -> tuple[str, float]:
         if not best[0] or hypothesis.score > best[1]:
             best = (str(name), float(hypothesis.score))
     return best
+
+
+def _place(region: Region) -> str:
+    """Return the name of a region that has none, such as "region at (320, 240)" px.
+
+    Not "box": that is the name of a kind of thing, with a usual size.
+    """
+    if region.type is RegionType.POINT and region.point is not None:
+        u, v = region.point
+    elif region.type is RegionType.POLYGON and region.polygon is not None:
+        u, v = (region.polygon.min(axis=0) + region.polygon.max(axis=0)) / 2
+    elif region.mask is not None:
+        v, u = np.argwhere(region.mask).mean(axis=0)
+    elif region.box is not None:
+        u, v = (region.box[0] + region.box[2]) / 2, (region.box[1] + region.box[3]) / 2
+    else:
+        return ""
+    return f"region at ({u:.0f}, {v:.0f})"
 
 
 def _point(cls: Any, xyz: npt.ArrayLike | None) -> Any:
