@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,10 +18,11 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from spatialgeo_ros.node import parameters
+from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
+from spatialgeo_ros.node.lifecycle_service import answer_refused_transitions
 from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
@@ -31,7 +33,7 @@ from spatialgeo_ros.node.watches import WatchBoard
 from spatialgeo_ros.node.worker import Worker
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
-_RESPONSE_GRACE = 2.0  # s that a shutdown waits for the responses of aborted requests
+_RESPONSE_GRACE = 1.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
 
@@ -73,6 +75,7 @@ class SpatialGeoNode(LifecycleNode):
             ParameterError: A parameter given at startup cannot be used.
         """
         super().__init__("spatialgeo", **node_options)
+        answer_refused_transitions(self)
         self._perception_factory = perception_factory
         self._interrupted = interrupted
         parameters.declare(self)
@@ -89,6 +92,10 @@ class SpatialGeoNode(LifecycleNode):
         self.poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
         self._active = threading.Event()
+        self._ignored = ""  # what was last said about parameters that nobody reads
+        for ignored in overrides.for_another_node(sys.argv, self.get_fully_qualified_name()):
+            self.get_logger().warning(ignored)
+        self._warn_of_ignored_parameters()
         self._handle_parameters()
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(
@@ -121,6 +128,7 @@ class SpatialGeoNode(LifecycleNode):
         """Load and warm up; on failure everything is released, and configure can be tried again."""
         try:
             parameters.declare(self)  # the list of cameras may have changed
+            self._warn_of_ignored_parameters()
             self.config = parameters.read(self)
             self.loading = True  # from here on, changes would miss what is being built
             self._build(self.config)
@@ -290,10 +298,35 @@ class SpatialGeoNode(LifecycleNode):
 
     # Parameters
 
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters; a value that a parameter has already is accepted whatever it is.
+
+        So the node takes back what ``ros2 param dump`` wrote, with all that cannot change now.
+        """
+        changes = [
+            change
+            for change in parameter_list
+            if not self.has_parameter(change.name)
+            or not parameters.equal(self.get_parameter(change.name), change)
+        ]
+        if not changes:
+            return SetParametersResult(successful=True)
+        return super().set_parameters_atomically(changes)
+
     def _handle_parameters(self) -> None:
         self.add_on_set_parameters_callback(self._validate)
         if hasattr(self, "add_post_set_parameters_callback"):
             self.add_post_set_parameters_callback(self._update)
+
+    def _warn_of_ignored_parameters(self) -> None:
+        """Name the parameters that were given and are not declared; once for each set of them."""
+        # rclpy has no public way to ask what was given.
+        given = getattr(self, "_parameter_overrides", {})
+        lost = [name for name in given if not self.has_parameter(name)]
+        text = overrides.undeclared(lost, parameters.names(self))
+        if text and text != self._ignored:
+            self.get_logger().warning(text)
+        self._ignored = text
 
     def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
         names = self.get_parameter("cameras").value

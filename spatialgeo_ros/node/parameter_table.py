@@ -75,7 +75,9 @@ class Spec:
             ParameterError: The value is not one of the choices, not finite, or of wrong length.
         """
         if self.choices and value not in self.choices:
-            raise ParameterError(self.name, f"{quoted(value)} is not one of: {', '.join(self.choices)}")
+            raise ParameterError(
+                self.name, f"{quoted(value)} is not one of: {', '.join(self.choices)}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(self.name, "the value must be finite")
         if self.name == "engine_image_size" and (len(value) != 2 or min(value) < 14):

@@ -8,7 +8,7 @@ What there is, with types, ranges and units, says ``parameter_table.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ __all__ = [
     "ParameterError",
     "Spec",
     "declare",
+    "equal",
+    "names",
     "read",
     "update",
     "validate",
@@ -180,6 +182,23 @@ def update(config: Config, changes: Iterable[Parameter]) -> Config:
     live = {spec.name for spec in NODE_TABLE if spec.change is Change.LIVE}
     values = {change.name: change.value for change in changes if change.name in live}
     return replace(config, **values) if values else config
+
+
+def equal(one: Parameter, other: Parameter) -> bool:
+    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN."""
+    if one.type_ != other.type_:
+        return False
+    a, b = one.value, other.value
+    if not isinstance(a, Sequence) or isinstance(a, str):
+        a, b = [a], [b]
+    return len(a) == len(b) and all(
+        x == y or (x != x and y != y) for x, y in zip(a, b, strict=True)
+    )
+
+
+def names(node: Node) -> tuple[str, ...]:
+    """Return the names of the node's own parameters, those of its cameras included."""
+    return tuple(_by_name(_camera_names(node.get_parameter("cameras").value)))
 
 
 def _by_name(cameras: Iterable[str]) -> Mapping[str, Spec]:

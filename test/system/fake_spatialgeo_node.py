@@ -5,11 +5,10 @@
 
 import faulthandler
 import signal
-import sys
 
 from fake_perception import FakePerception
 
 from spatialgeo_ros.node.spatialgeo_node import main
 
 faulthandler.register(signal.SIGUSR1)
-sys.exit(main(perception_factory=FakePerception.from_config))
+main(perception_factory=FakePerception.from_config)
