@@ -191,6 +191,12 @@ class CameraInput:
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.images.add(stamp)
+        if not message.header.frame_id:
+            self.counters.add(
+                "without_frame_id",
+                f"the images on {self.image_topic} have an empty frame_id: TF cannot place them, "
+                "and RViz cannot show what is measured in them",
+            )
         if stamp == 0:
             self.counters.add("zero_stamps")
         elif stamp <= self._last_stamp:

@@ -187,3 +187,37 @@ class Counters:
         """Return all counts."""
         with self._lock:
             return dict(self._counts)
+
+
+class RecentRises:
+    """Which counts have grown within the last seconds: what a warning is about must be recent.
+
+    Held for longer than the second between two diagnostics, so that a fault of every third second
+    is one warning and not a flicker.
+    """
+
+    def __init__(self, held: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take a rise as recent for ``held`` seconds of ``clock``."""
+        self._held = held
+        self._clock = clock
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._histories: dict[str, deque[tuple[float, int, int]]] = {}
+
+    def rose(self, key: str, count: int) -> bool:
+        """Whether the count of ``key`` grew since an earlier call, not long ago."""
+        now = self._clock()
+        before, since = self._counts.get(key, (0, -self._held))
+        if count > before:
+            since = now
+        self._counts[key] = (count, since)
+        return now - since < self._held
+
+    def share(self, key: str, count: int, total: int) -> float | None:
+        """Return which share of ``total`` the count made up lately; None while nothing came."""
+        now = self._clock()
+        history = self._histories.setdefault(key, deque([(now, 0, 0)]))
+        history.append((now, count, total))
+        while len(history) > 1 and now - history[1][0] >= self._held:
+            history.popleft()
+        counted, came = count - history[0][1], total - history[0][2]
+        return counted / came if came > 0 else None
