@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers a lifecycle transition that is not allowed, where rclpy raises and nobody answers."""
+"""Puts two things right in rclpy's lifecycle nodes: refused transitions, and leaving the graph."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def answer_refused_transitions(node: LifecycleNode) -> None:
     for service in node.services:
         if service.srv_type is ChangeState:
             service.callback = _answering(service.callback, node)
+
+
+def release_state_machine(node: LifecycleNode) -> None:
+    """Free what keeps a destroyed lifecycle node in the graph: rclpy leaves it to the garbage.
+
+    Without it, other nodes see a node that ended for as long as the middleware's lease, 20 s.
+    """
+    machine = getattr(node, "_state_machine", None)  # rclpy has no public way to it
+    if hasattr(machine, "destroy_when_not_in_use"):
+        machine.destroy_when_not_in_use()
 
 
 def _answering(change: Callable[[Any, Any], Any], node: LifecycleNode) -> Callable[[Any, Any], Any]:

@@ -22,7 +22,10 @@ from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
-from spatialgeo_ros.node.lifecycle_service import answer_refused_transitions
+from spatialgeo_ros.node.lifecycle_service import (
+    answer_refused_transitions,
+    release_state_machine,
+)
 from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
@@ -203,6 +206,7 @@ class SpatialGeoNode(LifecycleNode):
         self._jump_handle.unregister()
         self._logs.close()
         super().destroy_node()
+        release_state_machine(self)
 
     def _build(self, config: Config) -> None:
         logger = self.get_logger()

@@ -96,9 +96,7 @@ def main(
     # Each request that is served or waits holds one thread (see services.py).
     executor = MultiThreadedExecutor(node.config.queue_size + 1 + _SPARE_THREADS)
     executor.add_node(node)
-    threading.Thread(
-        target=_spin, args=(executor, node, ending.event), name="executor", daemon=True
-    ).start()
+    spun = _in_thread("executor", lambda: _spin(executor, node, ending.event))
     built: list[bool] = []
     if node.config.build_only:
         _in_thread("build", lambda: built.append(node.build()), then=ending.event.set)
@@ -110,7 +108,7 @@ def main(
     logger = node.get_logger()
     if node.loading:
         logger.warning("ending while models are loading")
-    done = _in_thread("shutdown", lambda: _shut_down(node, executor))
+    done = _in_thread("shutdown", lambda: _shut_down(node, executor, spun))
     if not done.wait(ending.time_left()):
         logger.warning("not everything ended in time: leaving it to the operating system")
     _leave(0 if built == [True] or not node.config.build_only else 1)
@@ -135,11 +133,14 @@ def _in_thread(
     return done
 
 
-def _shut_down(node: SpatialGeoNode, executor: MultiThreadedExecutor) -> None:
+def _shut_down(
+    node: SpatialGeoNode, executor: MultiThreadedExecutor, spun: threading.Event
+) -> None:
     """Go through the shutdown transition, tell clients, and leave the graph."""
     node.shut_down()
     _drain(executor)
     executor.shutdown(_CALLBACK_GRACE)  # a manager's configure may be among the callbacks
+    spun.wait(_CALLBACK_GRACE)  # what it still waits for could not be destroyed
     node.destroy_node()
     rclpy.try_shutdown()
 

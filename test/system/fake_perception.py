@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The facade's interface without networks: real geometry from sensor depth, words by the clock.
 
-What it does is chosen by the profile ("broken" cannot be loaded) and by the question ("slow ..."
-speaks for a minute, "sluggish ..." a token per second, "crash ..." raises).
+What it does is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes) and
+by the question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..." looks
+at nothing for minutes, "crash ..." raises).
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class FakePerception:
         progress("fake engine", 0.5)
         if config.profile == "broken":
             raise ModelLoadError("profile 'broken' has no weights")
+        if config.profile == "endless":
+            time.sleep(300.0)  # native code that reads a checkpoint
         return cls(config.profile, config.keyframes)
 
     def warm_up(self) -> None:
@@ -107,6 +110,8 @@ class FakePerception:
     ) -> Answer:
         if question.startswith("crash"):
             raise RuntimeError("the language model crashed")
+        if question.startswith("stuck"):
+            time.sleep(300.0)
         located = [self.locate(observation, region) for region in regions]
         distances = []
         if located:
