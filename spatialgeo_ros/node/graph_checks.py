@@ -101,9 +101,11 @@ def _silent_images(
     use = f"set {camera}.{what}_transport to"
     if _COMPRESSED in found and not (raw and _IMAGE in found):
         parent = topic.removesuffix(f"/{packed}")
-        cure = f"{use} {packed}" if raw else f"leave /{packed} away"
-        if raw and parent != topic:
-            cure += f" and {camera}.{what}_topic to {parent}"
+        cure = f"{use} {packed} and " if raw else ""
+        if parent != topic:
+            cure += f"set {camera}.{what}_topic to {parent}"
+        else:  # the transport's own ending is missing
+            cure += f"remap {topic}/{packed} to {topic}"
         return f"{topic} carries {_COMPRESSED}: {cure}"
     if raw and not found and _COMPRESSED in beside:
         return f"only {topic}/{packed} is published: {use} {packed}"

@@ -3,8 +3,8 @@
 """The facade's interface without networks: real geometry from sensor depth, words by the clock.
 
 What it does is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes) and
-by the question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..." looks
-at nothing for minutes, "crash ..." raises).
+by the question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..."
+cannot be cancelled for minutes, "crash ..." raises).
 """
 
 from __future__ import annotations

@@ -7,7 +7,12 @@ import time
 
 import pytest
 
-from spatialgeo_ros.node.stream_statistics import Counters, LatencyStatistics, StreamStatistics
+from spatialgeo_ros.node.stream_statistics import (
+    Counters,
+    LatencyStatistics,
+    RecentRises,
+    StreamStatistics,
+)
 
 
 class FakeClock:
@@ -199,3 +204,35 @@ def test_counters_keep_the_last_reason():
     assert counters.add("decode") == 3
     assert (counters.get("decode"), counters.reason("decode")) == (3, "second")
     assert (counters.get("other"), counters.reason("other")) == (0, "")
+
+
+def test_a_rise_is_recent_for_some_seconds():
+    clock = FakeClock()
+    rises = RecentRises(5.0, clock)
+    assert not rises.rose("a", 0)
+    assert rises.rose("a", 1)
+    for _ in range(4):  # a fault of every third second must not flicker in between
+        clock.now += 1.0
+        assert rises.rose("a", 1)
+    clock.now += 1.5
+    assert not rises.rose("a", 1)
+    assert rises.rose("a", 2)
+    assert rises.rose("b", 7), "counted before it was asked for the first time"
+
+
+def test_the_share_of_a_count_over_some_seconds():
+    clock = FakeClock()
+    rises = RecentRises(5.0, clock)
+    assert rises.share("a", 0, 0) is None
+    for n in range(1, 11):  # every second one
+        clock.now += 1.0
+        share = rises.share("a", (n + 1) // 2, n)
+    assert share == pytest.approx(0.5, abs=0.11)
+    for n in range(1, 11):  # none any more
+        clock.now += 1.0
+        share = rises.share("a", 5, 10 + n)
+    assert share == 0.0
+    for _ in range(10):
+        clock.now += 1.0
+        share = rises.share("a", 5, 20)
+    assert share is None, "nothing came"
