@@ -8,6 +8,7 @@ configuration (``parameters.py``) all come from here.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -198,6 +199,7 @@ CAMERA_TABLE: tuple[Spec, ...] = (
 # fmt: on
 
 
+@functools.lru_cache(maxsize=1024)
 def camera_specs(camera: str) -> tuple[Spec, ...]:
     """Return the rows of one camera, with full parameter names and its default topics."""
     return tuple(

@@ -8,7 +8,7 @@ What there is, with types, ranges and units, says ``parameter_table.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -159,10 +159,10 @@ def validate(
         configured: Whether the node is inactive or active, so that models are loaded.
         cameras: Names of the cameras whose parameters are declared.
     """
-    table = _by_name(cameras)
+    known = frozenset(cameras)
     try:
         for change in changes:
-            spec = table.get(change.name)
+            spec = _spec(change.name, known)
             if spec is None:  # use_sim_time, qos_overrides: not ours to judge
                 continue
             if configured and spec.change is not Change.LIVE:
@@ -198,14 +198,16 @@ def equal(one: Parameter, other: Parameter) -> bool:
 
 def names(node: Node) -> tuple[str, ...]:
     """Return the names of the node's own parameters, those of its cameras included."""
-    return tuple(_by_name(_camera_names(node.get_parameter("cameras").value)))
+    cameras = _camera_names(node.get_parameter("cameras").value)
+    specs = [*NODE_TABLE, *(spec for camera in cameras for spec in camera_specs(camera))]
+    return tuple(spec.name for spec in specs)
 
 
-def _by_name(cameras: Iterable[str]) -> Mapping[str, Spec]:
-    specs = list(NODE_TABLE)
-    for camera in cameras:
-        specs.extend(camera_specs(camera))
-    return {spec.name: spec for spec in specs}
+def _spec(name: str, cameras: frozenset[str]) -> Spec | None:
+    """Return the row of a parameter, or None; does not make those of every camera."""
+    camera, dot, _ = name.partition(".")
+    specs = NODE_TABLE if not dot else camera_specs(camera) if camera in cameras else ()
+    return next((spec for spec in specs if spec.name == name), None)
 
 
 def _declare(node: Node, specs: Iterable[Spec]) -> None:

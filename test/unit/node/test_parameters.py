@@ -154,6 +154,35 @@ def test_models_cannot_change_while_configured():
         assert change(name, value, configured=False).successful
 
 
+def test_a_change_costs_the_same_with_many_cameras(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        parameters, "camera_specs", lambda camera: made.append(camera) or camera_specs(camera)
+    )
+    names = [f"c{n}" for n in range(300)]
+    for name, value in (("c7.depth_max", 2.0), ("profile", "other"), ("c300.depth_max", 2.0)):
+        assert parameters.validate([Parameter(name, value=value)], False, names).successful
+    assert made == ["c7"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([math.nan, 1.0], [math.nan, 1.0], True),
+        ([math.nan, 1.0], [math.nan, 2.0], False),
+        ([1.0], [1.0, 1.0], False),
+        ("ab", "ab", True),
+        ("ab", "ba", False),
+        (math.nan, math.nan, True),
+        (1, 1.0, False),  # an integer is not the parameter's type
+        (["a"], ["a"], True),
+        (True, False, False),
+    ],
+)
+def test_equal_values(one, other, same):
+    assert parameters.equal(Parameter("a", value=one), Parameter("a", value=other)) == same
+
+
 def test_live_parameters_change_any_time_and_only_they_are_applied(make_node):
     config = read(make_node())
     assert change("process_rate", 1.0, configured=True).successful
