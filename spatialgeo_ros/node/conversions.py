@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError, quoted
+from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError, escaped, quoted
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
@@ -64,6 +64,7 @@ __all__ = [
 _LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
+_LONGEST_REASON = 1000  # characters; it may quote labels and detections
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
 # A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
@@ -329,7 +330,7 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         to_point=_point(Point, estimate.point_to if valid else None),
         source=_SOURCES[estimate.source],
         valid=valid,
-        reason=estimate.reason,
+        reason=escaped(estimate.reason, _LONGEST_REASON),
         watch_id=watch_id,
     )
     if header is not None:

@@ -83,10 +83,7 @@ class Outputs:
         if decision is not None and decision.kept:
             kept = perception.keyframes()
             message = keyframes_message(kept, frame, perception.describe())
-            # The frame in which the poses are, whether or not the newest image has one.
-            posed = [one.payload.frame for one in kept if one.payload.frame.pose is not None]
-            if posed:
-                message.header.frame_id = posed[-1].world_frame
+            message.header.frame_id = world_frame(kept)
             self._keyframes.publish(message)
 
     def publish_answer(self, message: SpatialAnswer, observation: Any, answer: Any) -> None:
@@ -148,3 +145,9 @@ class Outputs:
 
     def _wanted(self, publisher: Any) -> bool:
         return publisher.get_subscription_count() > 0
+
+
+def world_frame(kept: Sequence[Any]) -> str:
+    """Return the frame of the keyframes' poses, whether or not the newest image has a pose."""
+    frames = [one.payload.frame for one in kept]
+    return next((frame.world_frame for frame in reversed(frames) if frame.pose is not None), "")
