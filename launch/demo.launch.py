@@ -8,20 +8,22 @@ Then ask, for example: ``ros2 service call /spatialgeo/ask spatialgeo_ros/srv/As
 
 from pathlib import Path
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     GroupAction,
     IncludeLaunchDescription,
+    OpaqueFunction,
     SetEnvironmentVariable,
 )
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = Path(__file__).parent.parent
-ON_OFF = ["true", "false"]
+ON_OFF = ["true", "false", "True", "False", "1", "0"]
 
 # Launch argument (= parameter of simulated_camera) -> (default, type, description)
 CAMERA = {
@@ -35,12 +37,40 @@ CAMERA = {
 }  # fmt: skip
 
 
+def start_camera(context: LaunchContext) -> list:
+    """Return the simulated camera with its parameters."""
+    return [
+        Node(
+            package="spatialgeo_ros",
+            executable="simulated_camera",
+            name="simulated_camera",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[
+                {
+                    name: IfCondition(LaunchConfiguration(name)).evaluate(context)
+                    if kind is bool
+                    else ParameterValue(LaunchConfiguration(name), value_type=kind)
+                    for name, (_, kind, _) in CAMERA.items()
+                }
+            ],
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+            emulate_tty=True,
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     fast_dds = str(SHARE / "config" / "fastdds.xml")
     arguments = [
         *(
-            DeclareLaunchArgument(name, default_value=default, description=text)
-            for name, (default, _, text) in CAMERA.items()
+            DeclareLaunchArgument(
+                name,
+                default_value=default,
+                description=text,
+                choices=ON_OFF if kind is bool else None,
+            )
+            for name, (default, kind, text) in CAMERA.items()
         ),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
         DeclareLaunchArgument("profile", default_value="nano", description="model profile"),
@@ -56,21 +86,6 @@ def generate_launch_description() -> LaunchDescription:
         SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=fast_dds))
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
     ]
-    camera = Node(
-        package="spatialgeo_ros",
-        executable="simulated_camera",
-        name="simulated_camera",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[
-            {
-                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-                for name, (_, kind, _) in CAMERA.items()
-            }
-        ],
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-        output="screen",
-        emulate_tty=True,
-    )
     spatialgeo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "spatialgeo.launch.py")),
         launch_arguments={
@@ -82,5 +97,10 @@ def generate_launch_description() -> LaunchDescription:
         }.items(),
     )
     return LaunchDescription(
-        [*arguments, GroupAction([*environment, camera, spatialgeo], scoped=True)]
+        [
+            *arguments,
+            GroupAction(
+                [*environment, OpaqueFunction(function=start_camera), spatialgeo], scoped=True
+            ),
+        ]
     )

@@ -14,14 +14,14 @@ from launch.actions import (
     OpaqueFunction,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition
+from launch.conditions import IfCondition, InvalidConditionExpressionError
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 # Beside this file in the sources and in share/: it can be read without an installation.
 SHARE = Path(__file__).parent.parent
-ON_OFF = ["true", "false"]
+ON_OFF = ["true", "false", "True", "False", "1", "0"]
 
 # Launch argument -> (node parameter, type, description). An empty argument sets nothing: then the
 # parameter file's value counts, or the node's default.
@@ -50,9 +50,13 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-def use_sim_time() -> ParameterValue:
-    """Return the argument as a truth value."""
-    return ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+def switch(argument: str, context: LaunchContext) -> bool:
+    """Return an argument as a truth value, in every spelling that launch's conditions take."""
+    try:
+        return IfCondition(LaunchConfiguration(argument)).evaluate(context)
+    except InvalidConditionExpressionError as error:
+        given = LaunchConfiguration(argument).perform(context)
+        raise ValueError(f"{argument}:={given}: must be one of {', '.join(ON_OFF)}") from error
 
 
 def node_parameters(context: LaunchContext) -> list:
@@ -60,14 +64,16 @@ def node_parameters(context: LaunchContext) -> list:
     camera = LaunchConfiguration("camera").perform(context)
     values: dict = {
         "cameras": ParameterValue([camera], value_type=list[str]),
-        "use_sim_time": use_sim_time(),
+        "use_sim_time": switch("use_sim_time", context),
     }
     for argument, (name, kind, _) in PARAMETERS.items():
-        text = LaunchConfiguration(argument)
-        if not text.perform(context):
+        text = LaunchConfiguration(argument).perform(context)
+        if not text:
             continue
-        value = "" if kind is str and text.perform(context) == "none" and "topic" in name else text
-        values[name.format(camera=camera)] = ParameterValue(value, value_type=kind)
+        value = "" if text == "none" and "topic" in name else text
+        values[name.format(camera=camera)] = (
+            switch(argument, context) if kind is bool else ParameterValue(value, value_type=kind)
+        )
     file = LaunchConfiguration("params_file").perform(context)
     if not file:
         return [values]
@@ -100,7 +106,7 @@ def start(context: LaunchContext) -> list:
             name="rviz",
             namespace=namespace,
             arguments=["-d", LaunchConfiguration("rviz_config")],
-            parameters=[{"use_sim_time": use_sim_time()}],
+            parameters=[{"use_sim_time": switch("use_sim_time", context)}],
             output="log",
         ),
     ]

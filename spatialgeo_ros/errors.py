@@ -8,11 +8,39 @@ the response, so nothing ever fails as an empty success.
 
 from __future__ import annotations
 
+_LONGEST = 2000  # characters of an error's message: a sentence and, at most, a compiler's words
+
+
+def escaped(text: object, limit: int) -> str:
+    """Return ``text`` on one line, without control characters, and of about ``limit`` characters.
+
+    For everything that came from outside and goes into a message, a diagnostic or the log: a line
+    break there would start a line of the log that nobody wrote, and a text of a megabyte would be
+    repeated with every answer.
+    """
+    whole = str(text)
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole[:limit]
+    )
+    return shown if len(whole) <= limit else f"{shown}... ({len(whole)} characters)"
+
+
+def quoted(text: object, limit: int = 80) -> str:
+    """Return input as an error names it: in quotes, escaped and cut (see :func:`escaped`)."""
+    return f"'{escaped(text, limit)}'"
+
 
 class SpatialGeoError(Exception):
-    """Base of every expected failure; ``code`` equals the constant in ``ErrorCode.msg``."""
+    """Base of every expected failure; ``code`` equals the constant in ``ErrorCode.msg``.
+
+    Its text is escaped and cut, whatever it quotes.
+    """
 
     code: int = 1
+
+    def __str__(self) -> str:
+        """Return the message as it may be sent and logged."""
+        return escaped(super().__str__(), _LONGEST)
 
 
 class InternalError(SpatialGeoError):

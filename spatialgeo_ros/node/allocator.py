@@ -1,10 +1,14 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the C allocator from giving the memory of every image back to the system.
+"""Keeps the C allocator from giving back the memory of every image, and from keeping it twice.
 
 Each 1920x1080 message needs several blocks of 6 MB. In threads other than the main one, glibc
 returns such blocks at once and gets them anew for the next image, page by page: receiving cost
 three times the CPU, and on a busy machine half of the images were lost (docs/benchmarks.md).
+
+Kept blocks are kept by arena, and glibc makes one for nearly every thread: with the threads of an
+executor, each new one that met a large image added its blocks, and the process grew for an hour.
+Two arenas are enough: Python's threads take turns anyway.
 """
 
 from __future__ import annotations
@@ -13,15 +17,16 @@ import ctypes
 import platform
 
 # malloc.h; glibc accepts no larger mmap threshold than 32 MB.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGEST_REUSED = 32 << 20
 _KEPT_AT_MOST = 128 << 20
+_ARENAS = 2
 
 
 def keep_image_memory() -> bool:
-    """Let glibc reuse blocks of up to 32 MB and keep up to 128 MB of them per heap.
+    """Let glibc reuse blocks of up to 32 MB and keep up to 128 MB of them in each of two arenas.
 
-    Call it once, when a process that receives or sends images starts.
+    Call it once, when a process that receives or sends images starts, before it has other threads.
 
     Returns:
         Whether it took effect; with another C library there is nothing to do.
@@ -32,4 +37,5 @@ def keep_image_memory() -> bool:
     # Either setting switches glibc's own adaption of both off, so both are made.
     reused = libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_REUSED)
     kept = libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
-    return bool(reused and kept)
+    bounded = libc.mallopt(_M_ARENA_MAX, _ARENAS)
+    return bool(reused and kept and bounded)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The subscriptions of one camera: callbacks count, pair by stamp and store; nothing is decoded.
 
-Decoding belongs to the worker (see ``assembly.py``), which only ever decodes the newest frame.
+Decoding belongs to the geometry lane (see ``frame_decoder.py``), which only ever decodes the newest frame.
 """
 
 from __future__ import annotations
@@ -237,6 +237,12 @@ class CameraInput:
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.images.add(stamp)
+        if not message.header.frame_id:
+            self.counters.add(
+                "without_frame_id",
+                f"the images on {self.image_topic} have an empty frame_id: TF cannot place them, "
+                "and RViz cannot show what is measured in them",
+            )
         if stamp == 0:
             self.counters.add("zero_stamps")
         elif stamp <= self._last_stamp:
@@ -264,7 +270,7 @@ class CameraInput:
 
     def _on_info(self, message: CameraInfo) -> None:
         # Kept like a latched message: drivers may publish it once, or at another rate than images.
-        # The worker notices a change, since the message object differs.
+        # The geometry lane notices a change, since the message object differs.
         self.info = message
 
     def _store(self, pair: Pair[tuple[Any, int, float], Any] | None) -> None:

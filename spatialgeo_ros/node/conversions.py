@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError
+from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError, escaped, quoted
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
@@ -64,6 +64,7 @@ _LOGGER = logging.getLogger(__name__)
 _NS = 1_000_000_000
 #: Bounds of ``msg/Region.msg``, as its comments state them.
 MOST_LABEL, MOST_CORNERS = 200, 1000
+_LONGEST_REASON = 1000  # characters; it may quote labels and detections
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
 # A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
@@ -252,13 +253,16 @@ def _unstamped_region(msg: Any) -> Region:
 def msg_to_optional_region(msg: Any) -> Region | None:
     """Return None for a region left as it is (an empty phrase), else :func:`msg_to_region`.
 
+    A region without a label is named after its place, so that what is measured on it has a name.
+
     Raises:
         BadRegionError: As :func:`msg_to_region`.
         BadImageError: As :func:`msg_to_region`.
     """
     if msg.type == RegionType.PHRASE and not msg.label.strip():
         return None
-    return msg_to_region(msg)
+    region = msg_to_region(msg)
+    return region if region.label.strip() else replace(region, label=_place(region))
 
 
 def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None = None) -> Any:
@@ -276,7 +280,7 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
 
     msg = RegionMsg(
         type=int(region.type),
-        label=region.label,
+        label=region.label or _place(region),
         score=float(region.score),
         camera=camera,
         stamp=ns_to_stamp(region.stamp_ns),
@@ -320,7 +324,7 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         to_point=_point(Point, estimate.point_to if valid else None),
         source=_SOURCES[estimate.source],
         valid=valid,
-        reason=estimate.reason,
+        reason=escaped(estimate.reason, _LONGEST_REASON),
         watch_id=watch_id,
         how_seen=int(estimate.how),
         seen_stamp=ns_to_stamp(estimate.seen_stamp_ns),
@@ -349,7 +353,7 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
             continue
         corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
-            _LOGGER.debug("detection '%s' has no usable box: %s", label, corners)
+            _LOGGER.debug("detection %s has no usable box: %s", quoted(label), corners)
             continue
         region = Region.from_box(*corners, label=label, score=score)
         regions.append(replace(region, stamp_ns=drawn))
@@ -366,6 +370,24 @@ def _best_hypothesis(detection: Any) -> tuple[str, float]:
         if not best[0] or hypothesis.score > best[1]:
             best = (str(name), float(hypothesis.score))
     return best
+
+
+def _place(region: Region) -> str:
+    """Return the name of a region that has none, such as "region at (320, 240)" px.
+
+    Not "box": that is the name of a kind of thing, with a usual size.
+    """
+    if region.type is RegionType.POINT and region.point is not None:
+        u, v = region.point
+    elif region.type is RegionType.POLYGON and region.polygon is not None:
+        u, v = (region.polygon.min(axis=0) + region.polygon.max(axis=0)) / 2
+    elif region.mask is not None:
+        v, u = np.argwhere(region.mask).mean(axis=0)
+    elif region.box is not None:
+        u, v = (region.box[0] + region.box[2]) / 2, (region.box[1] + region.box[3]) / 2
+    else:
+        return ""
+    return f"region at ({u:.0f}, {v:.0f})"
 
 
 def _point(cls: Any, xyz: npt.ArrayLike | None) -> Any:

@@ -7,7 +7,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from spatialgeo_ros.errors import escaped
+
 _ROOT = "spatialgeo_ros"
+_LONGEST = 2000  # characters of a record: labels and questions may be in it
 
 
 class LogBridge(logging.Handler):
@@ -27,7 +30,7 @@ class LogBridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record; each level in a line of its own, since rclpy ties a line to its level."""
-        text = record.getMessage()
+        text = escaped(record.getMessage(), _LONGEST)
         if record.exc_info:
             text += f"\n{logging.Formatter().formatException(record.exc_info)}"
         if record.levelno >= logging.ERROR:

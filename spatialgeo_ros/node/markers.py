@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Vector3
-from std_msgs.msg import ColorRGBA
+from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spatialgeo_ros.msg import DistanceEstimate
@@ -31,7 +31,7 @@ class MarkerBoard:
     def __init__(self) -> None:
         """Start with nothing shown."""
         self._lock = threading.Lock()
-        self._shown: dict[str, set[int]] = {}
+        self._shown: dict[str, tuple[set[int], Header]] = {}
 
     def show(
         self, namespace: str, estimates: Sequence[DistanceEstimate], lifetime: float
@@ -43,22 +43,22 @@ class MarkerBoard:
                 markers += _markers(namespace, index * _PARTS, estimate, lifetime)
         shown = {marker.id for marker in markers}
         with self._lock:
-            stale = self._shown.get(namespace, set()) - shown
-            self._shown[namespace] = shown
-        header = estimates[0].header if estimates else None
-        for marker_id in sorted(stale):
-            marker = _deletion(namespace, marker_id)
-            if header is not None:
-                marker.header = header
-            markers.append(marker)
+            before, header = self._shown.get(namespace, (set(), Header()))
+            header = estimates[0].header if estimates else header
+            self._shown[namespace] = (shown, header)
+        markers += [_deletion(namespace, one, header) for one in sorted(before - shown)]
         return MarkerArray(markers=markers)
 
     def clear(self, namespace: str = "") -> MarkerArray:
         """Return the message that deletes what ``namespace`` shows, or everything if empty."""
         with self._lock:
             names: Iterable[str] = [namespace] if namespace else list(self._shown)
-            gone = [(name, i) for name in names for i in sorted(self._shown.pop(name, ()))]
-        return MarkerArray(markers=[_deletion(name, marker_id) for name, marker_id in gone])
+            gone = [(name, *self._shown.pop(name, (set(), Header()))) for name in names]
+        return MarkerArray(
+            markers=[
+                _deletion(name, one, header) for name, ids, header in gone for one in sorted(ids)
+            ]
+        )
 
 
 def _markers(
@@ -104,5 +104,6 @@ def caption(estimate: DistanceEstimate) -> str:
     return f"{estimate.distance:.2f} \u00b1 {estimate.std_dev:.2f} m"
 
 
-def _deletion(namespace: str, marker_id: int) -> Marker:
-    return Marker(ns=namespace, id=marker_id, action=Marker.DELETE)
+def _deletion(namespace: str, marker_id: int, header: Header) -> Marker:
+    """Return the message that takes a marker back; RViz drops one without a frame."""
+    return Marker(header=header, ns=namespace, id=marker_id, action=Marker.DELETE)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,11 +18,15 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from spatialgeo_ros.node import parameters
+from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.lanes import Lanes
+from spatialgeo_ros.node.lifecycle_service import (
+    answer_refused_transitions,
+    release_state_machine,
+)
 from spatialgeo_ros.node.log_bridge import LogBridge
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
@@ -31,7 +36,7 @@ from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.watches import WatchBoard
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
-_RESPONSE_GRACE = 2.0  # s that a shutdown waits for the responses of aborted requests
+_RESPONSE_GRACE = 1.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
 
@@ -73,6 +78,7 @@ class SpatialGeoNode(LifecycleNode):
             ParameterError: A parameter given at startup cannot be used.
         """
         super().__init__("spatialgeo", **node_options)
+        answer_refused_transitions(self)
         self._perception_factory = perception_factory
         self._interrupted = interrupted
         parameters.declare(self)
@@ -86,9 +92,13 @@ class SpatialGeoNode(LifecycleNode):
         self.loading_stage = ""
         self._logs = LogBridge(self.get_logger())
         self._perception: Any = None
-        self._poses: PoseSource | None = None
+        self.poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
         self._active = threading.Event()
+        self._ignored = ""  # what was last said about parameters that nobody reads
+        for ignored in overrides.for_another_node(sys.argv, self.get_fully_qualified_name()):
+            self.get_logger().warning(ignored)
+        self._warn_of_ignored_parameters()
         self._handle_parameters()
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(
@@ -121,6 +131,7 @@ class SpatialGeoNode(LifecycleNode):
         """Load and warm up; on failure everything is released, and configure can be tried again."""
         try:
             parameters.declare(self)  # the list of cameras may have changed
+            self._warn_of_ignored_parameters()
             self.config = parameters.read(self)
             self.loading = True  # from here on, changes would miss what is being built
             self._build(self.config)
@@ -195,6 +206,7 @@ class SpatialGeoNode(LifecycleNode):
         self._jump_handle.unregister()
         self._logs.close()
         super().destroy_node()
+        release_state_machine(self)
 
     def _build(self, config: Config) -> None:
         logger = self.get_logger()
@@ -202,12 +214,12 @@ class SpatialGeoNode(LifecycleNode):
         self._perception = self._perception_factory(config, self._on_progress)
         self._perception.warm_up()
         self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
-        self._poses = make_pose_source(self, config)
+        self.poses = make_pose_source(self, config)
         for camera in config.cameras:
             self.cameras[camera.name] = CameraInput(
                 self, camera, config, self._notify, self.on_time_jump
             )
-        self._assembler = FrameAssembler(self.cameras, self._poses, logger.info)
+        self._assembler = FrameAssembler(self.cameras, self.poses, logger.info)
         self.lanes = Lanes(
             self._perception,
             self.cameras,
@@ -245,7 +257,7 @@ class SpatialGeoNode(LifecycleNode):
         self.watches.clear()
         self.cameras = {}
         self._assembler = None
-        poses, self._poses = self._poses, None
+        poses, self.poses = self.poses, None
         if poses is not None:
             poses.close()
         outputs, self.outputs = self.outputs, None
@@ -283,7 +295,7 @@ class SpatialGeoNode(LifecycleNode):
 
     def on_time_jump(self, reason: str) -> None:
         """Forget all that belongs to another time: frames, poses, keyframes, cached features."""
-        lanes, poses = self.lanes, self._poses
+        lanes, poses = self.lanes, self.poses
         if lanes is None or poses is None:
             return
         self.get_logger().warning(f"{reason}: clearing frames, poses and keyframes")
@@ -294,10 +306,35 @@ class SpatialGeoNode(LifecycleNode):
 
     # Parameters
 
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters; a value that a parameter has already is accepted whatever it is.
+
+        So the node takes back what ``ros2 param dump`` wrote, with all that cannot change now.
+        """
+        changes = [
+            change
+            for change in parameter_list
+            if not self.has_parameter(change.name)
+            or not parameters.equal(self.get_parameter(change.name), change)
+        ]
+        if not changes:
+            return SetParametersResult(successful=True)
+        return super().set_parameters_atomically(changes)
+
     def _handle_parameters(self) -> None:
         self.add_on_set_parameters_callback(self._validate)
         if hasattr(self, "add_post_set_parameters_callback"):
             self.add_post_set_parameters_callback(self._update)
+
+    def _warn_of_ignored_parameters(self) -> None:
+        """Name the parameters that were given and are not declared; once for each set of them."""
+        # rclpy has no public way to ask what was given.
+        given = getattr(self, "_parameter_overrides", {})
+        lost = [name for name in given if not self.has_parameter(name)]
+        text = overrides.undeclared(lost, parameters.names(self))
+        if text and text != self._ignored:
+            self.get_logger().warning(text)
+        self._ignored = text
 
     def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
         names = self.get_parameter("cameras").value

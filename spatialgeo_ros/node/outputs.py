@@ -96,9 +96,10 @@ class Outputs:
                 self._points.publish(pointmap_to_cloud(pointmap, frame.image, header))
         decision = observation.keyframe
         if decision is not None and decision.kept:
-            self._keyframes.publish(
-                keyframes_message(perception.keyframes(), frame, perception.describe())
-            )
+            kept = perception.keyframes()
+            message = keyframes_message(kept, frame, perception.describe())
+            message.header.frame_id = world_frame(kept)
+            self._keyframes.publish(message)
 
     def publish_answer(
         self, message: SpatialAnswer, observation: Any, answer: Any, *, measurements: bool
@@ -192,3 +193,9 @@ class Outputs:
 
     def _wanted(self, publisher: Any) -> bool:
         return publisher.get_subscription_count() > 0
+
+
+def world_frame(kept: Sequence[Any]) -> str:
+    """Return the frame of the keyframes' poses, whether or not the newest image has a pose."""
+    frames = [one.payload.frame for one in kept]
+    return next((frame.world_frame for frame in reversed(frames) if frame.pose is not None), "")

@@ -8,6 +8,7 @@ configuration (``parameters.py``) all come from here.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,7 +16,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import BadRequestError, quoted
 
 
 class ParameterError(BadRequestError):
@@ -75,13 +76,16 @@ class Spec:
             ParameterError: The value is not one of the choices, not finite, or of wrong length.
         """
         if self.choices and value not in self.choices:
-            raise ParameterError(self.name, f"'{value}' is not one of: {', '.join(self.choices)}")
+            raise ParameterError(
+                self.name, f"{quoted(value)} is not one of: {', '.join(self.choices)}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(self.name, "the value must be finite")
         if self.name == "engine_image_size" and (len(value) != 2 or min(value) < 14):
             raise ParameterError(self.name, "give width and height in pixels, such as [640, 480]")
-        if self.name.endswith("mount") and (
-            len(value) != 6 or not all(math.isfinite(entry) for entry in value)
+        unknown = self.name.endswith("depth_extrinsics") and all(map(math.isnan, value))
+        if self.name.endswith(("mount", "depth_extrinsics")) and (
+            len(value) != 6 or not (unknown or all(map(math.isfinite, value)))
         ):
             raise ParameterError(
                 self.name, "give six finite numbers: x y z (m), roll pitch yaw (rad)"
@@ -146,14 +150,17 @@ NODE_TABLE: tuple[Spec, ...] = (
          "s", 0.0, 86400.0),
     Spec("drift", 0.005, "How fast camera poses drift, one standard deviation per second; widens "
          "the uncertainty of what is remembered", "m/s", 0.0, 10.0),
+    Spec("max_image_megapixels", 64.0, "Images that claim to be larger are refused unread",
+         "Mpx", 0.01, 1000.0),
     # Pose.
     Spec("pose_source", "auto", "Where camera poses come from; auto takes TF where it has the "
-         "transform, else odometry", choices=("auto", "tf", "odometry", "none")),
+         "transform, else odometry: the first that has a pose, until cleanup",
+         choices=("auto", "tf", "odometry", "none")),
     Spec("world_frame", "odom", "TF frame (REP-105) in which keyframes and coverage are kept"),
     Spec("odometry_topic", "odom", "nav_msgs/Odometry of the robot's base"),
     Spec("odometry_gap", 0.5, "Longest gap between two odometry messages that is interpolated",
          "s", 0.01, 10.0),
-    Spec("pose_wait", 0.1, "How long the worker waits for the pose at an image's stamp",
+    Spec("pose_wait", 0.1, "How long a frame waits for the pose at an image's stamp",
          "s", 0.0, 2.0),
     # Outputs.
     Spec("marker_lifetime", 5.0, "How long RViz shows a measurement", "s", 0.1, 3600.0,
@@ -172,6 +179,16 @@ CAMERA_TABLE: tuple[Spec, ...] = (
          "/compressedDepth is appended; empty for none"),
     Spec("depth_transport", "raw", "How depth arrives; compressedDepth must be of format png",
          choices=("raw", "compressedDepth")),
+    Spec("depth_camera_info_topic", "", "sensor_msgs/CameraInfo of depth that is not registered to "
+         "the image; empty: depth is registered, or refused"),
+    Spec("depth_extrinsics", [math.nan] * 6,
+         "Depth's optical frame in the colour optical frame: x y z, then roll pitch yaw. All NaN: "
+         "unknown", "m, rad"),
+    Spec("depth_scale", 0.0, "Metres of one unit of the depth image; 0: by its encoding (16UC1 "
+         "0.001, 32FC1 1)", "m", 0.0, 10.0),
+    Spec("depth_noise", "kinect_v1", "Noise of the depth sensor: name of a preset"),
+    Spec("depth_min", 0.0, "Nearer depth readings are not used", "m", 0.0, 100.0),
+    Spec("depth_max", 0.0, "Farther depth readings are not used; 0: no limit", "m", 0.0, 1000.0),
     Spec("detections_topic", "{camera}/detections", "vision_msgs/Detection2DArray on the image; "
          "empty for none"),
     Spec("mount", [0.0] * 6,
@@ -182,6 +199,7 @@ CAMERA_TABLE: tuple[Spec, ...] = (
 # fmt: on
 
 
+@functools.lru_cache(maxsize=1024)
 def camera_specs(camera: str) -> tuple[Spec, ...]:
     """Return the rows of one camera, with full parameter names and its default topics."""
     return tuple(

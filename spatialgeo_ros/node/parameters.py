@@ -7,7 +7,8 @@ What there is, with types, ranges and units, says ``parameter_table.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
+from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.node.parameter_table import (
     NODE_TABLE,
     Change,
@@ -33,6 +35,8 @@ __all__ = [
     "ParameterError",
     "Spec",
     "declare",
+    "equal",
+    "names",
     "read",
     "update",
     "validate",
@@ -50,6 +54,13 @@ class CameraConfig:
     rectified: bool
     depth_topic: str
     depth_transport: str
+    depth_camera_info_topic: str
+    #: Depth's optical frame in the colour optical frame; None when it was not given.
+    depth_extrinsics: tuple[float, ...] | None
+    depth_scale: float
+    depth_noise: str
+    depth_min: float
+    depth_max: float
     detections_topic: str
     mount: tuple[float, ...]
 
@@ -89,6 +100,7 @@ class Config:
     detections_slop: float
     detections_wait: float
     frame_history: float
+    max_image_megapixels: float
     memory_max_age: float
     drift: float
     pose_source: str
@@ -123,7 +135,15 @@ def read(node: Node) -> Config:
         for topic in ("image_topic", "camera_info_topic"):
             if not row[topic]:
                 raise ParameterError(f"{name}.{topic}", "the topic must not be empty")
+        if row["depth_max"] and row["depth_max"] <= row["depth_min"]:
+            raise ParameterError(
+                f"{name}.depth_max",
+                f"{row['depth_max']:g} m is not above depth_min, {row['depth_min']:g} m; "
+                "0 is no limit",
+            )
         row["mount"] = tuple(row["mount"])
+        extrinsics = tuple(row["depth_extrinsics"])
+        row["depth_extrinsics"] = None if math.isnan(extrinsics[0]) else extrinsics
         cameras.append(CameraConfig(name=name, **row))
     values["engine_image_size"] = tuple(values["engine_image_size"])
     return Config(cameras=tuple(cameras), **values)
@@ -139,10 +159,10 @@ def validate(
         configured: Whether the node is inactive or active, so that models are loaded.
         cameras: Names of the cameras whose parameters are declared.
     """
-    table = _by_name(cameras)
+    known = frozenset(cameras)
     try:
         for change in changes:
-            spec = table.get(change.name)
+            spec = _spec(change.name, known)
             if spec is None:  # use_sim_time, qos_overrides: not ours to judge
                 continue
             if configured and spec.change is not Change.LIVE:
@@ -164,11 +184,30 @@ def update(config: Config, changes: Iterable[Parameter]) -> Config:
     return replace(config, **values) if values else config
 
 
-def _by_name(cameras: Iterable[str]) -> Mapping[str, Spec]:
-    specs = list(NODE_TABLE)
-    for camera in cameras:
-        specs.extend(camera_specs(camera))
-    return {spec.name: spec for spec in specs}
+def equal(one: Parameter, other: Parameter) -> bool:
+    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN."""
+    if one.type_ != other.type_:
+        return False
+    a, b = one.value, other.value
+    if not isinstance(a, Sequence) or isinstance(a, str):
+        a, b = [a], [b]
+    return len(a) == len(b) and all(
+        x == y or (x != x and y != y) for x, y in zip(a, b, strict=True)
+    )
+
+
+def names(node: Node) -> tuple[str, ...]:
+    """Return the names of the node's own parameters, those of its cameras included."""
+    cameras = _camera_names(node.get_parameter("cameras").value)
+    specs = [*NODE_TABLE, *(spec for camera in cameras for spec in camera_specs(camera))]
+    return tuple(spec.name for spec in specs)
+
+
+def _spec(name: str, cameras: frozenset[str]) -> Spec | None:
+    """Return the row of a parameter, or None; does not make those of every camera."""
+    camera, dot, _ = name.partition(".")
+    specs = NODE_TABLE if not dot else camera_specs(camera) if camera in cameras else ()
+    return next((spec for spec in specs if spec.name == name), None)
 
 
 def _declare(node: Node, specs: Iterable[Spec]) -> None:
@@ -195,7 +234,7 @@ def _camera_names(names: Iterable[str]) -> tuple[str, ...]:
         raise ParameterError("cameras", "name at least one camera")
     for name in result:
         if not name.isidentifier() or not name.isascii() or name in taken:
-            raise ParameterError("cameras", f"'{name}' is not usable as the name of a camera")
+            raise ParameterError("cameras", f"{quoted(name)} is not usable as the name of a camera")
     if len(set(result)) != len(result):
         raise ParameterError("cameras", "a name occurs twice")
     return result

@@ -1,78 +1,43 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the camera was at an image's stamp: from TF, from odometry and a known mount, or unknown.
+"""Chooses where camera poses come from: TF, odometry and a known mount, or nowhere.
 
-Lookups run on the worker thread and may wait a little there; the executor is never blocked.
+Lookups run on the geometry lane and may wait a little there; the executor is never blocked.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
 
-import numpy as np
-from nav_msgs.msg import Odometry
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 
-from spatialgeo_ros.geometry.pose import Pose, interpolate
-from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
+from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, PoseSource, mount_pose
+from spatialgeo_ros.node.conversions import msg_to_pose
+from spatialgeo_ros.node.odometry_pose import OdometryPose
 from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.stream_statistics import Counters
 
 try:
     import tf2_ros
 except ImportError:  # not on PyPI: a workspace from wheels has no TF
     tf2_ros = None
 
-_BUFFER = 2000  # odometry messages: 10 s at 200 Hz
-_JUMP_NS = 1_000_000_000
-# A camera's body frame (x forward, y left, z up) to its optical frame (z forward, x right, y down).
-_BODY_FROM_OPTICAL = Pose(np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float64), np.zeros(3))
+__all__ = [
+    "FirstPose",
+    "NoPose",
+    "OdometryPose",
+    "PoseResult",
+    "PoseSource",
+    "TfPose",
+    "make_pose_source",
+    "mount_pose",
+]
 
-
-@dataclass(frozen=True)
-class PoseResult:
-    """``world_from_camera`` (optical frame) in ``world_frame``, or None and the ``reason``."""
-
-    pose: Pose | None
-    world_frame: str = ""
-    reason: str = ""
-
-
-class PoseSource(Protocol):
-    """One way to find out where a camera was."""
-
-    name: str
-
-    def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
-        """Return the pose of the optical frame ``frame_id`` at ``stamp_ns``; may wait a little."""
-
-    def clear(self) -> None:
-        """Forget everything from before a time jump."""
-
-    def close(self) -> None:
-        """Release the subscriptions."""
-
-
-def mount_pose(mount: tuple[float, ...]) -> Pose:
-    """Return base_from_optical for a mount given as x y z (m) roll pitch yaw (rad), REP-103."""
-    x, y, z, roll, pitch, yaw = mount
-    (sr, cr), (sp, cp), (sy, cy) = ((np.sin(a), np.cos(a)) for a in (roll, pitch, yaw))
-    rotation = np.array(
-        [
-            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-            [-sp, cp * sr, cp * cr],
-        ]
-    )
-    return Pose(rotation, np.array([x, y, z])) @ _BODY_FROM_OPTICAL
+# How long odometry that is there already waits for a TF that has only just begun to arrive.
+_TF_HEAD_START = 1.0  # s
 
 
 def make_pose_source(node: Node, config: Config) -> PoseSource:
@@ -89,7 +54,9 @@ def make_pose_source(node: Node, config: Config) -> PoseSource:
         )
     if config.pose_source == "odometry" or tf2_ros is None:
         return OdometryPose(node, config)
-    return FirstPose((TfPose(node, config), OdometryPose(node, config)))
+    counters = Counters()
+    tf, odometry = TfPose(node, config, counters), OdometryPose(node, config, counters)
+    return FirstPose(tf, odometry, counters, node.get_logger().info)
 
 
 class NoPose:
@@ -99,6 +66,7 @@ class NoPose:
 
     def __init__(self, reason: str) -> None:
         """Remember the ``reason`` for every lookup."""
+        self.counters = Counters()
         self._reason = reason
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
@@ -117,8 +85,9 @@ class TfPose:
 
     name = "tf"
 
-    def __init__(self, node: Node, config: Config) -> None:
-        """Listen to /tf and /tf_static."""
+    def __init__(self, node: Node, config: Config, counters: Counters | None = None) -> None:
+        """Listen to /tf and /tf_static; count in ``counters`` if they are shared."""
+        self.counters = Counters() if counters is None else counters
         self._world = config.world_frame
         self._wait = Duration(seconds=config.pose_wait)
         self._buffer = tf2_ros.Buffer()
@@ -127,7 +96,7 @@ class TfPose:
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the transform from ``frame_id`` to the world frame at ``stamp_ns``."""
         if stamp_ns == 0:  # TF would take it for "the latest"
-            return PoseResult(None, reason="the image has a zero stamp")
+            return PoseResult(None, reason=ZERO_STAMP)
         try:
             # Wait only for the newest piece of a transform that exists, not for a missing one.
             known = self._buffer.can_transform(self._world, frame_id, Time())
@@ -139,8 +108,26 @@ class TfPose:
             ).transform
             pose = msg_to_pose(transform)
         except (tf2_ros.TransformException, ValueError) as error:
-            return PoseResult(None, reason=f"TF: {error}")
+            late = self._delay(frame_id, stamp_ns)
+            if late <= 0:
+                return PoseResult(None, reason=f"TF: {error}")
+            wait = self._wait.nanoseconds * 1e-9
+            return PoseResult(
+                None,
+                reason=f"TF from '{frame_id}' to '{self._world}' is {late:.2f} s behind the "
+                f"image's stamp after a wait of {wait:g} s; if it is late, raise pose_wait, else "
+                "compare the clocks of both publishers",
+            )
         return PoseResult(pose, self._world)
+
+    def _delay(self, frame_id: str, stamp_ns: int) -> float:
+        """Return by how many seconds the newest transform is older than an image; 0 if unknown."""
+        try:
+            newest = self._buffer.get_latest_common_time(self._world, frame_id)
+        except tf2_ros.TransformException:
+            return 0.0
+        # Zero: only static transforms, which never are late.
+        return (stamp_ns - newest.nanoseconds) * 1e-9 if newest.nanoseconds else 0.0
 
     def clear(self) -> None:
         """Empty the buffer; tf2 keeps static transforms."""
@@ -151,117 +138,75 @@ class TfPose:
         self._listener.unregister()
 
 
-class OdometryPose:
-    """Odometry of the base, interpolated at the image's stamp, and the camera's mount."""
-
-    name = "odometry"
-
-    def __init__(self, node: Node, config: Config) -> None:
-        """Subscribe to the odometry topic."""
-        self._node = node
-        self._topic = node.resolve_topic_name(config.odometry_topic)
-        self._gap_ns = round(config.odometry_gap * 1e9)
-        self._wait = config.pose_wait
-        self._condition = threading.Condition()
-        self._poses: deque[tuple[int, Pose]] = deque(maxlen=_BUFFER)
-        self._world = self._child = ""
-        self._rejected = ""
-        self._subscription = node.create_subscription(
-            Odometry,
-            config.odometry_topic,
-            self._on_odometry,
-            QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT),
-            callback_group=MutuallyExclusiveCallbackGroup(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-
-    def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
-        """Return the interpolated pose; waits for odometry that is on its way."""
-        if stamp_ns == 0:
-            return PoseResult(None, reason="the image has a zero stamp")
-        deadline = time.monotonic() + self._wait
-        with self._condition:
-            if not self._poses:
-                reason = self._rejected or f"no odometry on '{self._topic}'"
-                return PoseResult(None, reason=reason)
-            while self._poses and self._poses[-1][0] < stamp_ns:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0 or not self._condition.wait(remaining):
-                    break
-            base = self._interpolated(stamp_ns)
-            world, child = self._world, self._child
-        if base is None:
-            return PoseResult(None, reason="no odometry around the image's stamp")
-        if child == frame_id:
-            return PoseResult(base, world)
-        if not camera.has_mount:
-            return PoseResult(None, reason=f"set '{camera.name}.mount' to use odometry")
-        return PoseResult(base @ mount_pose(camera.mount), world)
-
-    def clear(self) -> None:
-        """Empty the buffer."""
-        with self._condition:
-            self._poses.clear()
-
-    def close(self) -> None:
-        """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
-
-    def _interpolated(self, stamp_ns: int) -> Pose | None:
-        later: tuple[int, Pose] | None = None
-        for entry in reversed(self._poses):  # images are new: the right place is near the end
-            if entry[0] == stamp_ns:
-                return entry[1]
-            if entry[0] < stamp_ns:
-                if later is None or later[0] - entry[0] > self._gap_ns:
-                    return None
-                fraction = (stamp_ns - entry[0]) / (later[0] - entry[0])
-                return interpolate(entry[1], later[1], fraction)
-            later = entry
-        return None
-
-    def _on_odometry(self, message: Odometry) -> None:
-        stamp = stamp_to_ns(message.header.stamp)
-        try:
-            pose = msg_to_pose(message.pose.pose)
-        except ValueError as error:
-            self._rejected = f"odometry on '{self._topic}': {error}"
-            return
-        with self._condition:
-            if self._poses and stamp <= self._poses[-1][0]:
-                if self._poses[-1][0] - stamp < _JUMP_NS:
-                    return  # late or repeated: interpolation needs rising stamps
-                self._poses.clear()
-            self._world, self._child = message.header.frame_id, message.child_frame_id
-            self._poses.append((stamp, pose))
-            self._condition.notify_all()
-
-
 class FirstPose:
-    """The first source that knows: TF where it has the transform, else odometry."""
+    """TF or odometry: the first that delivers, and no other until the node is cleaned up.
 
-    name = "auto"
+    Both may be there, in frames of different names or with different drift. A camera that went
+    from one to the other would see the world jump, and with it everything it remembers.
+    """
 
-    def __init__(self, sources: tuple[PoseSource, ...]) -> None:
-        """Try ``sources`` in order on every lookup."""
-        self._sources = sources
+    def __init__(
+        self,
+        tf: PoseSource,
+        odometry: PoseSource,
+        counters: Counters,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Choose between two sources.
+
+        Args:
+            tf: Preferred: it has a head start of a second.
+            odometry: Taken when TF has nothing.
+            counters: Those of both.
+            log: Takes the line that says which it is.
+            clock: Monotonic seconds.
+        """
+        self.counters = counters
+        self._open: tuple[PoseSource, ...] = (tf, odometry)
+        self._log = log
+        self._clock = clock
+        self._started: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Which source was chosen, if one was."""
+        return f"auto: {self._open[0].name if len(self._open) == 1 else 'none has a pose yet'}"
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
-        """Return the first pose found, or all the reasons."""
+        """Return the pose by the chosen source; until there is one, try both."""
+        now = self._clock()
+        self._started = now if self._started is None else self._started
+        chosen = len(self._open) == 1
         reasons = []
-        for source in self._sources:
+        for place, source in enumerate(self._open):
             result = source.lookup(camera, frame_id, stamp_ns)
             if result.pose is not None:
+                if not chosen and place > 0 and now - self._started < _TF_HEAD_START:
+                    return PoseResult(None, reason=f"waiting for TF before {source.name} is taken")
+                if not chosen:
+                    self._choose(source)
                 return result
             reasons.append(result.reason)
-        return PoseResult(None, reason="; ".join(reasons))
+        why = f" (pose_source is 'auto' and took {self._open[0].name})" if chosen else ""
+        return PoseResult(None, reason="; ".join(reasons) + why)
 
     def clear(self) -> None:
-        """Clear every source."""
-        for source in self._sources:
+        """Clear what is open; the choice stays."""
+        for source in self._open:
             source.clear()
 
     def close(self) -> None:
-        """Close every source."""
-        for source in self._sources:
+        """Close what is open."""
+        for source in self._open:
+            source.close()
+
+    def _choose(self, chosen: PoseSource) -> None:
+        others = [source for source in self._open if source is not chosen]
+        self._open = (chosen,)
+        self._log(
+            f"camera poses come from {chosen.name}, the first source that has them; "
+            "set pose_source to choose another"
+        )
+        for source in others:
             source.close()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class FrameSource(Protocol):
-    """What the worker needs of a camera."""
+    """What the geometry lane needs of a camera."""
 
     def take(self) -> Any | None:
         """Return the newest raw frame that was not taken yet, without waiting."""

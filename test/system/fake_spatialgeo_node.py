@@ -5,11 +5,10 @@
 
 import faulthandler
 import signal
-import sys
 
 from fake_networks import fake_perception
 
 from spatialgeo_ros.node.spatialgeo_node import main
 
 faulthandler.register(signal.SIGUSR1)
-sys.exit(main(perception_factory=fake_perception))
+main(perception_factory=fake_perception)

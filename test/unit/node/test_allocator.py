@@ -42,3 +42,38 @@ def faults(mode: str) -> float:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_of_images_is_reused_in_threads():
     assert faults("keep") < 100 < faults("leave")
+
+
+_COUNT_ARENAS = """
+import ctypes, sys, threading
+if sys.argv[1] == "keep":
+    from spatialgeo_ros.node.allocator import keep_image_memory
+    assert keep_image_memory()
+
+def work():
+    kept.append([bytearray(n) for n in range(1000, 50_000, 1000)])
+    all_there.wait()
+
+kept, all_there = [], threading.Barrier(8)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+def arenas(mode: str) -> int:
+    command = [sys.executable, "-c", _COUNT_ARENAS, mode]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return report.count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+def test_threads_share_two_arenas():
+    assert 1 <= arenas("keep") <= 2 < arenas("leave")

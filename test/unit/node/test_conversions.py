@@ -162,6 +162,29 @@ def test_a_region_left_as_it_is_means_none():
     assert cv.msg_to_optional_region(region(type=3)).point == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"type": 1, "x_min": 300.0, "y_min": 100.0, "x_max": 340.0, "y_max": 140.4}, "320, 120"),
+        ({"type": 2, "polygon_x": [0.0, 8.0, 0.0], "polygon_y": [0.0, 0.0, 4.0]}, "4, 2"),
+        ({"type": 3, "point_x": 7.0, "point_y": 9.0, "label": " "}, "7, 9"),
+    ],
+    ids=["box", "polygon", "point"],
+)
+def test_a_region_without_a_label_is_named_after_its_place(fields, name):
+    from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
+    from spatialgeo_ros.query.nouns import Vocabulary
+
+    named = cv.msg_to_optional_region(region(**fields))
+    assert named.label == f"region at ({name})"
+    # The name says nothing about the kind of thing: no usual size completes it.
+    assert usual_size(named.label, TYPICAL_SIZES) is None
+    assert not Vocabulary().parse(named.label).known
+    # In a question, regions without a label go to its objects in their order: they stay without.
+    assert not cv.msg_to_region(region(**fields)).label.strip()
+    assert cv.msg_to_optional_region(region(**{**fields, "label": "mug"})).label == "mug"
+
+
 def detection(centre, size=(10.0, 20.0), results=()):
     box = Message(center=centre, size_x=size[0], size_y=size[1])
     return Message(bbox=box, results=list(results))

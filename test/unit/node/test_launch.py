@@ -118,6 +118,39 @@ def test_arguments_become_typed_parameters(launch_file):
     assert rviz.condition.evaluate(context)
 
 
+SPELLINGS = [("True", True), ("true", True), ("1", True), ("False", False), ("0", False)]
+
+
+@pytest.mark.parametrize(("text", "value"), SPELLINGS)
+def test_switches_take_every_spelling(launch_file, text, value):
+    names = ("use_sim_time", "autostart", "build_engines")
+    (node, rviz), context = nodes_of(launch_file, rviz=text, **dict.fromkeys(names, text))
+    parameters = parameters_of(node, context)
+    assert [parameters[name] for name in names] == [value] * 3
+    assert parameters_of(rviz, context) == {"use_sim_time": value}
+    assert rviz.condition.evaluate(context) == value
+    for file in FILES:
+        description = get_launch_description_from_python_launch_file(launch_file(file))
+        for argument in arguments_of(description).values():
+            if argument.choices and "true" in argument.choices:
+                assert text in argument.choices, argument.name
+
+
+@pytest.mark.parametrize(("text", "value"), SPELLINGS)
+def test_the_demos_camera_takes_every_spelling(launch_file, text, value):
+    description = get_launch_description_from_python_launch_file(launch_file(FILES[1]))
+    context = context_with(description, {"depth": text})
+    (group,) = [e for e in description.entities if isinstance(e, GroupAction)]
+    (start,) = [e for e in group.get_sub_entities() if isinstance(e, OpaqueFunction)]
+    (camera,) = start.execute(context)
+    assert parameters_of(camera, context)["depth"] is value
+
+
+def test_a_switch_that_is_none_is_named(launch_file):
+    with pytest.raises(ValueError, match="autostart:=maybe: must be one of true"):
+        nodes_of(launch_file, autostart="maybe")
+
+
 def test_given_arguments_win_over_the_parameter_file(launch_file, tmp_path):
     path = tmp_path / "robot.yaml"
     content = {"cameras": ["left", "right"], "profile": "none", "keyframes": 4}

@@ -66,6 +66,20 @@ def test_clear_deletes_what_is_shown_once():
     assert not board.clear("never shown").markers
 
 
+def test_deletions_have_the_frame_of_what_they_delete():
+    board = MarkerBoard()
+    board.show("a", [estimate(), estimate()], 1.0)
+    board.show("b", [estimate()], 1.0)
+    for array in (
+        board.show("a", [estimate()], 1.0),
+        board.show("a", [], 1.0),
+        board.clear(),
+    ):
+        deleted = [m for m in array.markers if m.action == Marker.DELETE]
+        assert deleted
+        assert {m.header.frame_id for m in deleted} == {"optical"}
+
+
 def test_caption_without_a_standard_deviation():
     message = estimate()
     message.std_dev = math.nan

@@ -65,8 +65,9 @@ def test_params_file_lists_every_parameter_with_its_default():
     listed = yaml.safe_load((CONFIG / "spatialgeo.yaml").read_text())["/**"]["ros__parameters"]
     camera = listed.pop("camera")
     assert listed == {spec.name: spec.default for spec in NODE_TABLE}
-    assert {f"camera.{name}": value for name, value in camera.items()} == {
-        spec.name: spec.default for spec in camera_specs("camera")
+    # NaN, "unknown", equals nothing: compared as text.
+    assert {f"camera.{name}": str(value) for name, value in camera.items()} == {
+        spec.name: str(spec.default) for spec in camera_specs("camera")
     }
 
 
@@ -115,6 +116,8 @@ def test_cameras_get_their_own_parameters(make_node):
         ("cameras", ["profile"]),
         ("camera__mount", [0.0, 1.0]),
         ("camera__mount", [math.nan] * 6),
+        ("camera__depth_extrinsics", [0.1] * 5 + [math.nan]),
+        ("camera__depth_extrinsics", [math.nan] * 3),
         ("camera__image_topic", ""),
         ("camera__image_transport", "theora"),
     ],
@@ -124,6 +127,18 @@ def test_unusable_values_are_named(make_node, name, value):
         read(make_node(**{name: value}))
     assert caught.value.parameter == name.replace("__", ".")
     assert name.replace("__", ".") in str(caught.value)
+
+
+def test_depth_parameters(make_node):
+    (camera,) = read(make_node()).cameras
+    assert camera.depth_extrinsics is None
+    assert camera.depth_noise == "kinect_v1"
+    known = [0.0, 0.059, 0.0, 0.0, 0.0, 0.01]
+    (camera,) = read(make_node(camera__depth_extrinsics=known, camera__depth_max=4.0)).cameras
+    assert camera.depth_extrinsics == tuple(known)
+    with pytest.raises(ParameterError, match="depth_min, 5 m") as caught:
+        read(make_node(camera__depth_min=5.0, camera__depth_max=4.0))
+    assert caught.value.parameter == "camera.depth_max"
 
 
 def change(name: str, value: Any, configured: bool) -> Any:
@@ -137,6 +152,35 @@ def test_models_cannot_change_while_configured():
         assert name in refused.reason
         assert "clean up first" in refused.reason
         assert change(name, value, configured=False).successful
+
+
+def test_a_change_costs_the_same_with_many_cameras(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        parameters, "camera_specs", lambda camera: made.append(camera) or camera_specs(camera)
+    )
+    names = [f"c{n}" for n in range(300)]
+    for name, value in (("c7.depth_max", 2.0), ("profile", "other"), ("c300.depth_max", 2.0)):
+        assert parameters.validate([Parameter(name, value=value)], False, names).successful
+    assert made == ["c7"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([math.nan, 1.0], [math.nan, 1.0], True),
+        ([math.nan, 1.0], [math.nan, 2.0], False),
+        ([1.0], [1.0, 1.0], False),
+        ("ab", "ab", True),
+        ("ab", "ba", False),
+        (math.nan, math.nan, True),
+        (1, 1.0, False),  # an integer is not the parameter's type
+        (["a"], ["a"], True),
+        (True, False, False),
+    ],
+)
+def test_equal_values(one, other, same):
+    assert parameters.equal(Parameter("a", value=one), Parameter("a", value=other)) == same
 
 
 def test_live_parameters_change_any_time_and_only_they_are_applied(make_node):

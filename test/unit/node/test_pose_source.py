@@ -22,6 +22,7 @@ from nav_msgs.msg import Odometry
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.node import parameters, pose_source
 from spatialgeo_ros.node.conversions import ns_to_stamp
+from spatialgeo_ros.node.odometry_pose import CHANGES, FOREIGN, REFUSED
 from spatialgeo_ros.node.pose_source import (
     FirstPose,
     NoPose,
@@ -29,6 +30,7 @@ from spatialgeo_ros.node.pose_source import (
     make_pose_source,
     mount_pose,
 )
+from spatialgeo_ros.node.stream_statistics import Counters
 
 SECOND = 1_000_000_000
 MOUNT = (0.2, 0.0, 0.9, 0.0, math.radians(12.0), 0.0)
@@ -52,9 +54,11 @@ def config(node: Any) -> parameters.Config:
     return replace(config, cameras=(camera,), pose_wait=0.05)
 
 
-def odometry(stamp_ns: int, x: float, yaw: float = 0.0, child: str = "base_link") -> Odometry:
+def odometry(
+    stamp_ns: int, x: float, yaw: float = 0.0, child: str = "base_link", world: str = "odom"
+) -> Odometry:
     message = Odometry(child_frame_id=child)
-    message.header.stamp, message.header.frame_id = ns_to_stamp(stamp_ns), "odom"
+    message.header.stamp, message.header.frame_id = ns_to_stamp(stamp_ns), world
     message.pose.pose.position.x = x
     message.pose.pose.orientation.z = math.sin(yaw / 2)
     message.pose.pose.orientation.w = math.cos(yaw / 2)
@@ -112,9 +116,9 @@ def test_unknown_mount_is_said(source, config):
     ("stamp", "words"),
     [
         (0, "zero stamp"),
-        (SECOND - 1, "around"),  # before everything
-        (4 * SECOND, "around"),  # within a gap that is too long
-        (9 * SECOND, "around"),  # never extrapolated
+        (SECOND // 2, "the oldest is 0.50 s newer"),
+        (4 * SECOND, "odometry_gap, 0.5 s"),
+        (9 * SECOND, "the newest is 3.00 s older"),  # never extrapolated
     ],
 )
 def test_no_pose_where_odometry_does_not_reach(source, config, stamp, words):
@@ -127,14 +131,84 @@ def test_no_pose_where_odometry_does_not_reach(source, config, stamp, words):
 def test_silence_and_unfilled_quaternions_are_told_apart(source, config):
     camera = config.cameras[0]
     assert "no odometry on '/odom'" in source.lookup(camera, "o", SECOND).reason
-    source._on_odometry(Odometry(pose=_zero_quaternion()))
+    feed(source, unusable(SECOND, "zero quaternion"))
     assert "quaternion" in source.lookup(camera, "o", SECOND).reason
 
 
-def _zero_quaternion() -> Any:
-    message = Odometry().pose
-    message.pose.orientation.w = 0.0
+def unusable(stamp_ns: int, fault: str) -> Odometry:
+    message = odometry(stamp_ns, 0.0)
+    if fault == "zero quaternion":
+        message.pose.pose.orientation.w = 0.0
+    elif fault == "NaN quaternion":
+        message.pose.pose.orientation.x = math.nan
+    elif fault == "NaN position":
+        message.pose.pose.position.y = math.nan
+    else:
+        message.header.stamp = ns_to_stamp(0)
     return message
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("zero quaternion", "has length 0, not 1"),
+        ("NaN quaternion", "has length nan, not 1"),
+        ("NaN position", "finite"),
+        ("zero stamp", "stamp is zero"),
+    ],
+)
+def test_odometry_that_becomes_unusable_is_named_with_its_count(source, config, fault, words):
+    camera = config.cameras[0]
+    feed(source, odometry(SECOND, 0.0))
+    assert source.lookup(camera, "o", SECOND).pose is not None
+    feed(source, *(unusable((2 + n) * SECOND, fault) for n in range(3)))
+    reason = source.lookup(camera, "o", 3 * SECOND).reason
+    assert words in reason
+    assert "3 messages refused" in reason
+    assert source.counters.get(REFUSED) == 3
+    assert words in source.counters.reason(REFUSED)
+    feed(source, odometry(9 * SECOND, 0.0))
+    assert "refused" not in source.lookup(camera, "o", 20 * SECOND).reason
+    assert source.counters.get(REFUSED) == 3
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("other", [{"world": "robot1/odom"}, {"child": "base_2"}])
+def test_two_odometries_on_one_topic_do_not_alternate(node, config, other):
+    source, camera = OdometryPose(node, config, clock=Clock()), config.cameras[0]
+    for n in range(1, 6):
+        feed(source, odometry(n * SECOND, 1.0), odometry(n * SECOND + 1000, 9.0, **other))
+        result = source.lookup(camera, "o", n * SECOND)
+        assert result.world_frame == "odom"
+        assert result.pose.translation[0] == pytest.approx(1.2)
+    assert source.counters.get(FOREIGN) == 5
+    assert next(iter(other.values())) in source.counters.reason(FOREIGN)
+    assert source.counters.get(CHANGES) == 0
+    source.close()
+
+
+def test_a_change_of_the_world_is_said_and_nothing_is_interpolated_across_it(node, config):
+    clock = Clock()
+    source, camera = OdometryPose(node, config, clock=clock), config.cameras[0]
+    feed(source, odometry(SECOND, 1.0))
+    clock.now += 5.0
+    feed(source, odometry(SECOND + 200_000_000, 50.0, world="map"))
+    assert source.lookup(camera, "o", SECOND + 100_000_000).pose is None
+    result = source.lookup(camera, "o", SECOND + 200_000_000)
+    assert result.world_frame == "map"
+    assert source.counters.get(CHANGES) == 1
+    assert "'odom' to 'base_link' in 'map'" in source.counters.reason(CHANGES)
+    source.clear()  # time jumped: another bag may begin at once
+    feed(source, odometry(SECOND, 1.0))
+    assert source.lookup(camera, "o", SECOND).world_frame == "odom"
+    source.close()
 
 
 def test_lookup_waits_for_odometry_on_its_way(node, config):
@@ -191,6 +265,11 @@ class FakeTf:
         transform.translation.x = stamp.nanoseconds / SECOND
         return SimpleNamespace(transform=transform)
 
+    def get_latest_common_time(self, target: str, source: str) -> Any:
+        if source != "camera_optical":
+            raise TransformException(f"frame {source} does not exist")
+        return SimpleNamespace(nanoseconds=2 * SECOND)
+
     def clear(self) -> None:
         self.cleared += 1
 
@@ -208,7 +287,7 @@ def test_tf_at_the_images_stamp_never_the_latest(node, config, tf):
     result = source.lookup(camera, "camera_optical", SECOND * 3 // 2)
     assert result.pose.translation == pytest.approx([1.5, 0.0, 0.0])
     assert "zero stamp" in source.lookup(camera, "camera_optical", 0).reason
-    assert "future" in source.lookup(camera, "camera_optical", 5 * SECOND).reason
+    assert "3.00 s behind" in source.lookup(camera, "camera_optical", 5 * SECOND).reason
     assert tf.waits == pytest.approx([0.05, 0.05])
     assert "does not exist" in source.lookup(camera, "unknown", SECOND).reason
     assert tf.waits[-1] == 0.0, "nothing to wait for"
@@ -217,17 +296,64 @@ def test_tf_at_the_images_stamp_never_the_latest(node, config, tf):
     source.close()
 
 
-def test_auto_falls_back_to_odometry(node, config, tf):
+def test_late_tf_is_named_with_its_delay(node, config, tf):
+    source = make_pose_source(node, replace(config, pose_source="tf"))
+    reason = source.lookup(config.cameras[0], "camera_optical", 2 * SECOND + 350_000_000).reason
+    assert "0.35 s behind the image's stamp after a wait of 0.05 s" in reason
+    assert "pose_wait" in reason
+    early = source.lookup(config.cameras[0], "camera_optical", SECOND // 2).reason
+    assert "extrapolation" in early
+    source.close()
+
+
+@pytest.fixture
+def auto(node: Any, config: parameters.Config, tf: FakeTf) -> Iterator[Any]:
+    """The source for "auto" with what it logs, its clock and its odometry."""
+    clock, lines, counters = Clock(), [], Counters()
+    parts = pose_source.TfPose(node, config, counters), OdometryPose(node, config, counters)
+    source = FirstPose(*parts, counters, lines.append, clock)
+    yield SimpleNamespace(source=source, odometry=parts[1], lines=lines, clock=clock)
+    source.close()
+
+
+def test_auto_takes_tf_where_it_has_the_transform_and_keeps_it(auto, config):
+    camera = config.cameras[0]
+    feed(auto.odometry, odometry(SECOND, 7.0))
+    assert auto.source.lookup(camera, "camera_optical", SECOND).pose.translation[0] == 1.0
+    assert auto.source.name == "auto: tf"
+    assert len(auto.lines) == 1
+    assert "tf" in auto.lines[0]
+    # Whatever odometry knows now: one world until cleanup.
+    feed(auto.odometry, odometry(5 * SECOND, 7.0))
+    auto.source.clear()
+    feed(auto.odometry, odometry(5 * SECOND, 7.0))
+    auto.clock.now += 100.0
+    result = auto.source.lookup(camera, "camera_optical", 5 * SECOND)
+    assert result.pose is None
+    assert "took tf" in result.reason
+
+
+def test_auto_takes_odometry_where_tf_has_nothing_and_keeps_it(auto, config):
+    camera = config.cameras[0]
+    reason = auto.source.lookup(camera, "elsewhere", SECOND).reason
+    assert "does not exist" in reason
+    assert "no odometry" in reason
+    assert auto.source.name == "auto: none has a pose yet"
+    feed(auto.odometry, odometry(SECOND, 7.0))
+    assert "waiting for TF" in auto.source.lookup(camera, "elsewhere", SECOND).reason
+    auto.clock.now += 2.0
+    assert auto.source.lookup(camera, "elsewhere", SECOND).pose.translation[0] == 7.2
+    assert auto.source.name == "auto: odometry"
+    # TF has this one, odometry does not: still odometry's world.
+    result = auto.source.lookup(camera, "camera_optical", SECOND * 3 // 2)
+    assert result.pose is None
+    assert "took odometry" in result.reason
+    assert len(auto.lines) == 1
+
+
+def test_auto_is_made_of_both(node, config, tf):
     source = make_pose_source(node, replace(config, pose_source="auto"))
     assert isinstance(source, FirstPose)
-    camera = config.cameras[0]
-    assert source.lookup(camera, "camera_optical", SECOND).pose.translation[0] == 1.0
-    reason = source.lookup(camera, "camera_optical", 5 * SECOND).reason
-    assert "TF: extrapolation" in reason
-    assert "no odometry" in reason
-    feed(source._sources[1], odometry(5 * SECOND, 7.0))
-    result = source.lookup(camera, "camera_optical", 5 * SECOND)
-    assert result.pose.translation[0] == pytest.approx(7.2)
     source.close()
 
 

@@ -1,10 +1,18 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import random
+import sys
+import threading
+import time
 
 import pytest
 
-from spatialgeo_ros.node.stream_statistics import Counters, LatencyStatistics, StreamStatistics
+from spatialgeo_ros.node.stream_statistics import (
+    Counters,
+    LatencyStatistics,
+    RecentRises,
+    StreamStatistics,
+)
 
 
 class FakeClock:
@@ -99,6 +107,87 @@ def test_rate_falls_and_silence_grows_when_the_stream_stops():
     assert stream.received == 11
 
 
+def play(stream: StreamStatistics, clock: FakeClock, rate: float, frames: int) -> None:
+    for _ in range(frames):
+        clock.now += 1.0 / rate
+        stream.add(round(clock.now * 1e9))
+
+
+@pytest.mark.parametrize(("rate", "gap"), [(30.0, 5.0), (10.0, 1.5), (5.0, 60.0), (1.0, 20.0)])
+def test_a_camera_that_stopped_and_came_back_loses_nothing(rate, gap):
+    clock = FakeClock()
+    stream = StreamStatistics(clock)
+    play(stream, clock, rate, 100)
+    for _ in range(round(gap)):  # nor does one that stops
+        assert not stream.loses_messages()
+        clock.now += 1.0
+    for _ in range(100):
+        play(stream, clock, rate, 1)
+        assert not stream.loses_messages()
+    assert stream.rate() == pytest.approx(rate, rel=0.05)
+    clock.now += gap
+    play(stream, clock, rate, 3)
+    assert stream.rate() == pytest.approx(rate, rel=0.05)
+
+
+def test_loss_after_a_pause_is_still_loss():
+    clock, chance = FakeClock(), random.Random(11)
+    stream = StreamStatistics(clock)
+    play(stream, clock, 30.0, 30)
+    clock.now += 5.0
+    for _ in range(90):
+        clock.now += 1.0 / 30.0
+        if chance.random() > 0.5:
+            stream.add(round(clock.now * 1e9))
+    assert stream.loses_messages()
+
+
+def test_stamps_that_stand_still_or_are_zero():
+    clock = FakeClock()
+    stream = StreamStatistics(clock)
+    play(stream, clock, 10.0, 20)
+    assert not stream.stands_still()
+    for _ in range(10):
+        stream.add(12_345)
+    assert stream.stands_still()
+    assert not stream.has_zero_stamps()
+    for _ in range(10):
+        stream.add(0)
+    assert stream.has_zero_stamps()
+    assert not stream.stands_still()
+
+
+def test_restart_while_another_thread_reads():
+    stream = StreamStatistics()
+    stop, errors = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                stream.loses_messages(), stream.rate(), stream.stamp_rate(), stream.silence()
+            except Exception as error:
+                errors.append(repr(error))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    try:
+        for reader in readers:
+            reader.start()
+        end, stamp = time.monotonic() + 2.0, 0
+        while time.monotonic() < end:
+            for _ in range(12):
+                stamp += 33_000_000
+                stream.add(stamp)
+            stream.restart()
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+        sys.setswitchinterval(interval)
+    assert not errors, set(errors)
+
+
 def test_latencies_by_stage():
     latencies = LatencyStatistics()
     latencies.add({"geometry": 0.1, "decode": 0.01})
@@ -115,3 +204,35 @@ def test_counters_keep_the_last_reason():
     assert counters.add("decode") == 3
     assert (counters.get("decode"), counters.reason("decode")) == (3, "second")
     assert (counters.get("other"), counters.reason("other")) == (0, "")
+
+
+def test_a_rise_is_recent_for_some_seconds():
+    clock = FakeClock()
+    rises = RecentRises(5.0, clock)
+    assert not rises.rose("a", 0)
+    assert rises.rose("a", 1)
+    for _ in range(4):  # a fault of every third second must not flicker in between
+        clock.now += 1.0
+        assert rises.rose("a", 1)
+    clock.now += 1.5
+    assert not rises.rose("a", 1)
+    assert rises.rose("a", 2)
+    assert rises.rose("b", 7), "counted before it was asked for the first time"
+
+
+def test_the_share_of_a_count_over_some_seconds():
+    clock = FakeClock()
+    rises = RecentRises(5.0, clock)
+    assert rises.share("a", 0, 0) is None
+    for n in range(1, 11):  # every second one
+        clock.now += 1.0
+        share = rises.share("a", (n + 1) // 2, n)
+    assert share == pytest.approx(0.5, abs=0.11)
+    for n in range(1, 11):  # none any more
+        clock.now += 1.0
+        share = rises.share("a", 5, 10 + n)
+    assert share == 0.0
+    for _ in range(10):
+        clock.now += 1.0
+        share = rises.share("a", 5, 20)
+    assert share is None, "nothing came"

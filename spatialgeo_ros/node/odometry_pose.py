@@ -1,0 +1,179 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera's pose from the odometry of the robot's base and the camera's mount on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from nav_msgs.msg import Odometry
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from spatialgeo_ros.errors import quoted
+from spatialgeo_ros.geometry.pose import Pose, interpolate
+from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, mount_pose
+from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
+from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.stream_statistics import Counters
+
+_BUFFER = 2000  # odometry messages: 10 s at 200 Hz
+_JUMP_NS = 1_000_000_000
+# A world is left for another one only when nothing has been heard of it for so long: two
+# publishers on one topic must not throw the camera from one world into the other and back.
+_WORLD_HELD = 1.0  # s
+# Names of counters.
+REFUSED, FOREIGN, CHANGES = "odometry refused", "odometry of other frames", "world changes"
+
+
+class OdometryPose:
+    """Odometry of the base, interpolated at the image's stamp, and the camera's mount."""
+
+    name = "odometry"
+
+    def __init__(
+        self,
+        node: Node,
+        config: Config,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Subscribe to the odometry topic.
+
+        Args:
+            node: Owner of the subscription.
+            config: Topic and tolerances.
+            counters: Where to count, if they are shared.
+            clock: Monotonic seconds.
+        """
+        self.counters = Counters() if counters is None else counters
+        self._node = node
+        self._clock = clock
+        self._topic = node.resolve_topic_name(config.odometry_topic)
+        self._gap = config.odometry_gap
+        self._wait = config.pose_wait
+        self._condition = threading.Condition()
+        self._poses: deque[tuple[int, Pose]] = deque(maxlen=_BUFFER)
+        self._world = self._child = ""
+        self._heard = -_WORLD_HELD  # when, of the current world
+        self._refused, self._refusal = 0, ""  # since the last good message
+        self._subscription = node.create_subscription(
+            Odometry,
+            config.odometry_topic,
+            self._on_odometry,
+            QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the interpolated pose; waits for odometry that is on its way."""
+        if stamp_ns == 0:
+            return PoseResult(None, reason=ZERO_STAMP)
+        deadline = time.monotonic() + self._wait
+        with self._condition:
+            while self._poses and self._poses[-1][0] < stamp_ns:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or not self._condition.wait(remaining):
+                    break
+            base = self._interpolated(stamp_ns)
+            if base is None:
+                return PoseResult(None, reason=self._reason(stamp_ns))
+            world, child = self._world, self._child
+        if child == frame_id:
+            return PoseResult(base, world)
+        if not camera.has_mount:
+            return PoseResult(None, reason=f"set '{camera.name}.mount' to use odometry")
+        return PoseResult(base @ mount_pose(camera.mount), world)
+
+    def clear(self) -> None:
+        """Empty the buffer; what comes next may be of another world."""
+        with self._condition:
+            self._poses.clear()
+            self._heard = -_WORLD_HELD
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _interpolated(self, stamp_ns: int) -> Pose | None:
+        later: tuple[int, Pose] | None = None
+        for entry in reversed(self._poses):  # images are new: the right place is near the end
+            if entry[0] == stamp_ns:
+                return entry[1]
+            if entry[0] < stamp_ns:
+                if later is None or later[0] - entry[0] > self._gap * 1e9:
+                    return None
+                fraction = (stamp_ns - entry[0]) / (later[0] - entry[0])
+                return interpolate(entry[1], later[1], fraction)
+            later = entry
+        return None
+
+    def _reason(self, stamp_ns: int) -> str:
+        """Say why there is no pose at a stamp: first what is refused now, then what is missing."""
+        if self._refused:
+            return f"{self._refusal} ({self._refused} messages refused)"
+        if not self._poses:
+            return f"no odometry on '{self._topic}'"
+        early, late = (self._poses[0][0] - stamp_ns) * 1e-9, (stamp_ns - self._poses[-1][0]) * 1e-9
+        missing = f"a gap of more than odometry_gap, {self._gap:g} s"
+        if late > 0:
+            missing = (
+                f"after a wait of {self._wait:g} s the newest is {late:.2f} s older; if it is "
+                "late, raise pose_wait, else compare the clocks of both publishers"
+            )
+        elif early > 0:
+            missing = f"the oldest is {early:.2f} s newer"
+        return f"no odometry around the image's stamp: {missing}"
+
+    def _on_odometry(self, message: Odometry) -> None:
+        stamp = stamp_to_ns(message.header.stamp)
+        try:
+            if stamp == 0:
+                raise ValueError("its stamp is zero; the sender must fill it")
+            pose = msg_to_pose(message.pose.pose)
+        except ValueError as error:
+            with self._condition:
+                self._refused += 1
+                self._refusal = f"odometry on '{self._topic}': {error}"
+                self.counters.add(REFUSED, self._refusal)
+            return
+        with self._condition:
+            if not self._is_of_this_world(message.header.frame_id, message.child_frame_id):
+                return
+            self._refused = 0
+            if self._poses and stamp <= self._poses[-1][0]:
+                if self._poses[-1][0] - stamp < _JUMP_NS:
+                    return  # late or repeated: interpolation needs rising stamps
+                self._poses.clear()
+            self._poses.append((stamp, pose))
+            self._condition.notify_all()
+
+    def _is_of_this_world(self, world: str, child: str) -> bool:
+        """Whether a message belongs to the frames in use; those change only after a silence."""
+        now, known = self._clock(), self._world or self._child
+        if (world, child) != (self._world, self._child):
+            change = (
+                f"from {quoted(self._child)} in {quoted(self._world)} to {quoted(child)} in "
+                f"{quoted(world)}"
+            )
+            if known and now - self._heard < _WORLD_HELD:
+                self.counters.add(
+                    FOREIGN,
+                    f"odometry on '{self._topic}' alternates {change}: the first is used; give "
+                    "each publisher a topic of its own",
+                )
+                return False
+            if known:
+                text = f"odometry on '{self._topic}' changed {change}: what was kept is forgotten"
+                self.counters.add(CHANGES, text)
+                self._node.get_logger().warning(text)
+            self._poses.clear()
+            self._world, self._child = world, child
+        self._heard = now
+        return True

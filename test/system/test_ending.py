@@ -1,0 +1,142 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a signal to the end of the process: at any moment, in time and in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
+pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+
+from lifecycle_msgs.srv import ChangeState
+from ros_support import NodeProcess, RosClient, wait_for
+from spatialgeo_ros.srv import AskSpatial
+from system.camera_driver import CameraDriver
+from system.conftest import FAKE_NODE, Robot
+
+LONGEST = 2.0  # s from the signal to the end
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Robot]]:
+    """Start a node without waiting until it is up."""
+    robots: list[Robot] = []
+
+    def run(**parameters: Any) -> Robot:
+        namespace = f"ending_{os.getpid()}_{len(robots)}"
+        process = NodeProcess(
+            FAKE_NODE, tmp_path / namespace, parameters=parameters, namespace=namespace
+        )
+        robots.append(Robot(process, namespace, RosClient(namespace=namespace)))
+        return robots[-1]
+
+    yield run
+    for robot in robots:
+        robot.ros.close()
+        robot.process.stop(timeout=0.0)
+
+
+def end(robot: Robot, *signals: int, pause: float = 0.0) -> tuple[int | None, float]:
+    """Send signals with pauses between them; return the exit status and the seconds it took."""
+    started = time.monotonic()
+    for number, one in enumerate(signals):
+        time.sleep(pause if number else 0.0)
+        os.kill(robot.process.pid, one)
+    wait_for(lambda: not robot.process.is_running(), 20.0, "the end of the process")
+    return robot.process.interrupt(), time.monotonic() - started
+
+
+def assert_gone(robot: Robot) -> None:
+    """It said good-bye: a node that was killed stays in the graph for its lease of 20 s."""
+    name = ("spatialgeo", f"/{robot.namespace}")
+    graph = robot.ros.node.get_node_names_and_namespaces
+    wait_for(lambda: name not in graph(), 5.0, "its leaving of the graph")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_autostart_loads(launch, number):
+    robot = launch(profile="endless")
+    robot.process.wait_for_output("loading profile")
+    assert robot.state() == "configuring"
+    status, seconds = end(robot, number)
+    assert (status, seconds < LONGEST) == (0, True), seconds
+    assert "ending while models are loading" in robot.process.output
+    assert "Traceback" not in robot.process.output, robot.process.output
+    assert_gone(robot)
+
+
+def test_while_a_lifecycle_manager_waits_for_configure(launch):
+    robot = launch(profile="endless", autostart=False)
+    client = robot.ros.node.create_client(ChangeState, robot.name("change_state"))
+    wait_for(client.service_is_ready, 60.0)
+    request = ChangeState.Request()
+    request.transition.label = "configure"
+    client.call_async(request)
+    robot.process.wait_for_output("loading profile")
+    status, seconds = end(robot, signal.SIGTERM)
+    assert (status, seconds < LONGEST) == (0, True), seconds
+    assert_gone(robot)
+
+
+def test_while_build_only_builds(launch):
+    robot = launch(profile="endless", build_only=True)
+    robot.process.wait_for_output("loading profile")
+    status, seconds = end(robot, signal.SIGINT)
+    assert (status, seconds < LONGEST) == (1, True), seconds
+
+
+def stuck(launch: Callable[..., Robot]) -> Robot:
+    """A node whose perception computes and looks at nothing else."""
+    robot = launch(process_rate=0.0)
+    robot.process.wait_for_output("ready:")
+    client = robot.ros.node.create_client(AskSpatial, robot.name("ask"))
+    with CameraDriver(robot.ros, robot.namespace) as camera:
+        wait_for(camera.matched, what="subscriptions")
+        camera.publish()
+        wait_for(client.service_is_ready, 60.0)
+
+        def answered() -> bool:
+            camera.publish()
+            request = AskSpatial.Request(question="what?")
+            return robot.call(AskSpatial, "ask", request).answer.error_code == 0
+
+        wait_for(answered, what="an answer")
+        camera.publish()
+        client.call_async(AskSpatial.Request(question="stuck"))
+        time.sleep(0.5)
+    return robot
+
+
+def test_while_an_inference_cannot_be_stopped(launch):
+    robot = stuck(launch)
+    status, seconds = end(robot, signal.SIGINT)
+    assert (status, seconds < LONGEST) == (0, True), seconds
+    assert "not everything ended in time" in robot.process.output
+
+
+def test_a_second_signal_ends_at_once_and_two_at_once_are_one(launch):
+    robot = stuck(launch)
+    status, seconds = end(robot, signal.SIGINT, signal.SIGINT, pause=0.7)
+    assert status == 128 + signal.SIGINT
+    assert seconds < 1.2
+    robot = launch()
+    robot.process.wait_for_output("ready:")
+    assert end(robot, signal.SIGINT, signal.SIGINT, pause=0.01)[0] == 0
+
+
+def test_the_orderly_end_leaves_nothing_behind(launch):
+    robot = launch()
+    robot.process.wait_for_output("ready:")
+    wait_for(lambda: robot.state() == "active")
+    status, seconds = end(robot, signal.SIGINT)
+    assert (status, seconds < LONGEST) == (0, True), seconds
+    assert "not everything ended" not in robot.process.output
+    assert_gone(robot)
