@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import NoCameraInfoError
+from spatialgeo_ros.geometry.lens import distort, undistort, undistort_grid
 
 _COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), "equidistant": (4,)}
 _NO_DISTORTION = ("", "none")
-_NEWTON_STEPS = 20
-_TOLERANCE = 1e-10  # of a normalised image coordinate: about 1e-7 px
 
 
 class CameraInfoLike(Protocol):
@@ -167,12 +166,15 @@ class PinholeCamera:
         return _rays(self)
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Points [N, 3] in metres to pixels [N, 2], with distortion; NaN at or behind z = 0."""
+        """Points [N, 3] in metres to pixels [N, 2], with distortion.
+
+        NaN at or behind z = 0, and outside the field in which the distortion model is valid: there
+        the formulas would fold the point back into the image.
+        """
         xyz = np.asarray(points, np.float64).reshape(-1, 3)
         with np.errstate(divide="ignore", invalid="ignore"):
-            xy = np.where(xyz[:, 2:] > 0, xyz[:, :2] / xyz[:, 2:], np.nan)
-            xy = self._distort(xy)
-        return xy * (self.fx, self.fy) + (self.cx, self.cy)
+            xy = self._distort(np.where(xyz[:, 2:] > 0, xyz[:, :2] / xyz[:, 2:], np.nan))
+        return np.asarray(xy * (self.fx, self.fy) + (self.cx, self.cy), np.float64)
 
     def unproject(self, pixels: ArrayLike, depth: ArrayLike) -> NDArray[np.float64]:
         """Pixels [N, 2] at depth z [N] in metres to points [N, 3]."""
@@ -199,23 +201,11 @@ class PinholeCamera:
             self.distortion,
         )
 
-    def _distort(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not self.distortion:
-            return xy
-        if self.distortion_model == "equidistant":
-            r = np.hypot(xy[:, 0], xy[:, 1])
-            theta = np.arctan(r)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                scale = np.where(r > 1e-12, _fisheye(theta, self.distortion)[0] / r, 1.0)
-            return xy * scale[:, None]
-        return _brown(xy, self.distortion)[0]
+    def _distort(self, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+        return distort(xy, self.distortion_model, self.distortion) if self.distortion else xy
 
-    def _undistort(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not self.distortion:
-            return xy
-        if self.distortion_model == "equidistant":
-            return _undistort_fisheye(xy, self.distortion)
-        return _undistort_brown(xy, self.distortion)
+    def _undistort(self, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+        return undistort(xy, self.distortion_model, self.distortion) if self.distortion else xy
 
 
 @lru_cache(maxsize=8)
@@ -224,97 +214,11 @@ def _rays(camera: PinholeCamera) -> NDArray[np.float32]:
     v = (np.arange(camera.height) - camera.cy) / camera.fy
     rays = np.ones((camera.height, camera.width, 3), np.float32)
     if camera.distortion:
-        grid = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
-        rays[..., :2] = camera._undistort(grid).reshape(camera.height, camera.width, 2)
+        focal = (camera.fx, camera.fy)
+        rays[..., :2] = undistort_grid(u, v, focal, camera.distortion_model, camera.distortion)
         rays[np.isnan(rays[..., 0])] = np.nan
     else:
         rays[..., 0] = u
         rays[..., 1] = v[:, None]
     rays.flags.writeable = False
     return rays
-
-
-def _brown(
-    xy: NDArray[np.float64], d: tuple[float, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Brown-Conrady distortion with OpenCV's rational and thin-prism terms.
-
-    Formulas: OpenCV, "Camera Calibration and 3D Reconstruction", detailed description.
-
-    Args:
-        xy: ideal normalised coordinates [N, 2].
-        d: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4]]].
-
-    Returns:
-        The distorted coordinates [N, 2] and their Jacobian [N, 2, 2].
-    """
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = (*d, *([0.0] * (12 - len(d))))
-    x, y = xy[:, 0], xy[:, 1]
-    r2 = x * x + y * y
-    num = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    den = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
-    radial = num / den
-    slope = (  # d radial / d r2
-        k1 + r2 * (2 * k2 + 3 * k3 * r2) - radial * (k4 + r2 * (2 * k5 + 3 * k6 * r2))
-    ) / den
-    out = np.empty_like(xy)
-    out[:, 0] = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + s2 * r2)
-    out[:, 1] = y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y) + r2 * (s3 + s4 * r2)
-    jac = np.empty((len(xy), 2, 2))
-    prism_x, prism_y = 2 * (s1 + 2 * s2 * r2), 2 * (s3 + 2 * s4 * r2)
-    cross = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
-    jac[:, 0, 0] = radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x + prism_x * x
-    jac[:, 0, 1] = cross + prism_x * y
-    jac[:, 1, 0] = cross + prism_y * x
-    jac[:, 1, 1] = radial + 2 * y * y * slope + 2 * p2 * x + 6 * p1 * y + prism_y * y
-    return out, jac
-
-
-def _undistort_brown(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
-    """Invert :func:`_brown` by Newton's method; NaN where no solution lies on the valid branch."""
-    xy = target.copy()
-    with np.errstate(all="ignore"):
-        for _ in range(_NEWTON_STEPS):
-            value, jac = _brown(xy, d)
-            miss = value - target
-            det = jac[:, 0, 0] * jac[:, 1, 1] - jac[:, 0, 1] * jac[:, 1, 0]
-            xy[:, 0] -= (jac[:, 1, 1] * miss[:, 0] - jac[:, 0, 1] * miss[:, 1]) / det
-            xy[:, 1] -= (jac[:, 0, 0] * miss[:, 1] - jac[:, 1, 0] * miss[:, 0]) / det
-            if np.nanmax(np.abs(miss), initial=0.0) < _TOLERANCE:
-                break
-        good = np.abs(_brown(xy, d)[0] - target).max(axis=1) < 1e-7
-        # Beyond the fold of the polynomial the mapping turns over: not a real ray. A ray is real
-        # when the mapping keeps its orientation all the way from the axis.
-        for share in (0.25, 0.5, 0.75, 1.0):
-            jac = _brown(share * xy, d)[1]
-            good &= jac[:, 0, 0] * jac[:, 1, 1] > jac[:, 0, 1] * jac[:, 1, 0]
-            good &= jac[:, 0, 0] + jac[:, 1, 1] > 0
-    xy[~good] = np.nan
-    return xy
-
-
-def _fisheye(
-    theta: NDArray[np.float64], d: tuple[float, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kannala-Brandt: distorted angle and its derivative (OpenCV's fisheye model)."""
-    k1, k2, k3, k4 = d
-    t2 = theta * theta
-    value = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-    slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-    return value, slope
-
-
-def _undistort_fisheye(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
-    """Invert the fisheye model; NaN at 90 degrees and beyond, where no z = 1 ray exists."""
-    radius = np.hypot(target[:, 0], target[:, 1])
-    theta = np.minimum(radius, math.pi / 2)
-    with np.errstate(all="ignore"):
-        for _ in range(_NEWTON_STEPS):
-            value, slope = _fisheye(theta, d)
-            theta = theta - (value - radius) / slope
-        value, slope = _fisheye(theta, d)
-        good = (np.abs(value - radius) < 1e-7) & (slope > 0) & (theta >= 0)
-        good &= theta < math.radians(89.5)
-        scale = np.where(radius > 1e-12, np.tan(theta) / radius, 1.0)
-    scale[~good] = np.nan
-    return target * scale[:, None]
