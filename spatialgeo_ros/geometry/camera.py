@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import NoCameraInfoError
 from spatialgeo_ros.geometry.lens import EQUIDISTANT, distort, undistort, undistort_grid
 
+#: Longest side of an image in pixels: what is larger is no size but an error of a driver.
+MOST_PIXELS = 32768
 _COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), EQUIDISTANT: (4,)}
 _PINHOLE = frozenset(("", "none", "pinhole", "perspective", "rectified", "undistorted"))
 #: What drivers and calibration tools call the three models.
@@ -89,10 +91,10 @@ class PinholeCamera:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
+        if not (1 <= self.width <= MOST_PIXELS and 1 <= self.height <= MOST_PIXELS):
             raise NoCameraInfoError(
                 f"camera model has image size {self.width}x{self.height}; "
-                "check that the driver fills CameraInfo.width and height"
+                "check that the driver fills CameraInfo.width, height and roi"
             )
         values = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not all(math.isfinite(v) for v in values) or self.fx <= 0 or self.fy <= 0:
