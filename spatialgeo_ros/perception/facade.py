@@ -339,7 +339,7 @@ class Perception:
         Raises:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: as :meth:`locate`.
         """
-        notes = [found.note] if found.note else []
+        notes = [note for note in (found.note, seen_in.floor_dispute) if note]
         if seen_in is not asked:
             age = (asked.frame.stamp_ns - seen_in.frame.stamp_ns) * 1e-9
             other = seen_in.frame.camera
@@ -390,4 +390,5 @@ class Perception:
 
 
 def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
-    return segment_object(pointmap, region, observation.gravity, observation.camera_height)
+    points = segment_object(pointmap, region, observation.gravity, observation.camera_height)
+    return replace(points, floor_sigma=observation.camera_height_sigma)
