@@ -80,7 +80,7 @@ class StaleFrameError(SpatialGeoError):
 
 
 class NoCameraInfoError(SpatialGeoError):
-    """There is no usable calibration (CameraInfo missing, or its K is zero)."""
+    """There is no usable calibration: none arrived, or why the one that did cannot be used."""
 
     code = 7
 

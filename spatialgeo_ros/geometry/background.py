@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.cells import Cells
+from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
-from spatialgeo_ros.geometry.pose import level_frame
 
-_FLOOR_BIN = 0.02  # metres
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 96
 _SAMPLE = 900  # points that vote for a plane
@@ -26,38 +25,9 @@ _BEHIND = 0.03  # share of points that may lie behind a supporting plane
 
 
 def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
-    """Height of the camera above the floor in metres, from one point map; None when unseen.
-
-    The floor is the lowest level at which points pile up: a histogram of heights has its floor
-    peak there and next to nothing below.
-
-    Args:
-        pointmap: of the whole image.
-        gravity: direction of falling [3] in the camera optical frame.
-    """
-    down = level_frame(gravity)[1]
-    stride = max(1, int(np.sqrt(pointmap.valid.size / 8000)))
-    points = pointmap.points[::stride, ::stride].reshape(-1, 3)
-    points = points[np.isfinite(points[:, 2]) & (points[:, 2] < 6.0)]
-    if len(points) < 50:
-        return None
-    drop = points @ down.astype(np.float32)
-    drop = drop[drop > 0.05]
-    if len(drop) < 30:
-        return None
-    bins = np.bincount((drop / _FLOOR_BIN).astype(np.int64))
-    near = np.convolve(bins, np.ones(3), "same")
-    below = len(drop) - np.cumsum(bins)
-    lowest = np.flatnonzero(below <= _BEHIND * len(points))[0]
-    # Noise smears the peak upwards and downwards: look for it around the lowest level.
-    start = max(0, lowest - 4)
-    peak = start + int(np.argmax(near[start : lowest + 3]))
-    higher = near[: max(0, peak - 2)]
-    usual = float(np.median(higher[higher > 0])) if higher.any() else 0.0
-    if near[peak] < max(0.04 * len(points), 2.0 * usual):
-        return None
-    at = drop[np.abs(drop - (peak + 0.5) * _FLOOR_BIN) < 2 * _FLOOR_BIN]
-    return float(np.median(at))
+    """Height of the camera above the floor in metres: that of :func:`estimate_floor` alone."""
+    level = estimate_floor(pointmap, gravity)
+    return None if level is None else level.height
 
 
 @dataclass(frozen=True, eq=False)

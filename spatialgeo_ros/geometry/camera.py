@@ -17,11 +17,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import NoCameraInfoError
+from spatialgeo_ros.geometry.lens import EQUIDISTANT, distort, undistort, undistort_grid
 
-_COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), "equidistant": (4,)}
-_NO_DISTORTION = ("", "none")
-_NEWTON_STEPS = 20
-_TOLERANCE = 1e-10  # of a normalised image coordinate: about 1e-7 px
+#: Longest side of an image in pixels: what is larger is no size but an error of a driver.
+MOST_PIXELS = 32768
+_COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), EQUIDISTANT: (4,)}
+_PINHOLE = frozenset(("", "none", "pinhole", "perspective", "rectified", "undistorted"))
+#: What drivers and calibration tools call the three models.
+_NAMES = {
+    "plumb_bob": "plumb_bob",
+    "brown_conrady": "plumb_bob",
+    "radtan": "plumb_bob",
+    "radial_tangential": "plumb_bob",
+    "rational_polynomial": "rational_polynomial",
+    "rational": "rational_polynomial",
+    "equidistant": EQUIDISTANT,
+    "equidistant4": EQUIDISTANT,
+    "equi": EQUIDISTANT,
+    "fisheye": EQUIDISTANT,
+    "fisheye4": EQUIDISTANT,
+    "opencv_fisheye": EQUIDISTANT,
+    "kannala_brandt": EQUIDISTANT,
+    "kannala_brandt4": EQUIDISTANT,
+    "kb4": EQUIDISTANT,
+}
+_SUPPORTED = (
+    "plumb_bob (4 or 5 coefficients), rational_polynomial (8 or 12) and equidistant (4; also named "
+    "fisheye or kannala_brandt)"
+)
+_CURE = (
+    "calibrate with one of them, or publish the rectified image and set the camera's parameter "
+    "'rectified'"
+)
+_MOST_ECHOED = 40  # characters of a name from outside that a message repeats
 
 
 class CameraInfoLike(Protocol):
@@ -63,10 +91,10 @@ class PinholeCamera:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
+        if not (1 <= self.width <= MOST_PIXELS and 1 <= self.height <= MOST_PIXELS):
             raise NoCameraInfoError(
                 f"camera model has image size {self.width}x{self.height}; "
-                "check that the driver fills CameraInfo.width and height"
+                "check that the driver fills CameraInfo.width, height and roi"
             )
         values = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not all(math.isfinite(v) for v in values) or self.fx <= 0 or self.fy <= 0:
@@ -78,67 +106,15 @@ class PinholeCamera:
             return
         if self.distortion_model not in _COUNTS:
             raise NoCameraInfoError(
-                f"distortion model '{self.distortion_model}' is not supported; use one of "
-                f"{', '.join(_COUNTS)}, or publish the rectified image"
+                f"distortion model {_echo(self.distortion_model)} is not supported; supported are "
+                f"{_SUPPORTED}: {_CURE}"
             )
-        if len(self.distortion) not in _COUNTS[self.distortion_model]:
-            raise NoCameraInfoError(
-                f"distortion model '{self.distortion_model}' needs "
-                f"{' or '.join(map(str, _COUNTS[self.distortion_model]))} coefficients, "
-                f"got {len(self.distortion)}"
-            )
+        _require_count(self.distortion_model, self.distortion_model, len(self.distortion))
 
     @classmethod
     def from_camera_info(cls, info: CameraInfoLike, rectified: bool = False) -> PinholeCamera:
-        """Build from a CameraInfo message, for the image that its ROI and binning describe.
-
-        K refers to the full sensor; the published image starts at the ROI's corner and is divided
-        by the binning, exactly as ``image_geometry`` does it: ``c' = (c - offset) / binning``.
-
-        Args:
-            info: the message (``sensor_msgs/CameraInfo`` or the same fields).
-            rectified: the image is ``image_rect``: use P, without distortion.
-
-        Raises:
-            NoCameraInfoError: the camera is uncalibrated (K[0] is 0) or the model is unknown.
-        """
-        matrix, columns = (info.p, 4) if rectified else (info.k, 3)
-        fx, cx, fy, cy = (float(matrix[i]) for i in (0, 2, columns + 1, columns + 2))
-        if fx == 0.0:
-            raise NoCameraInfoError(
-                f"CameraInfo.{'p' if rectified else 'k'}[0] is 0: the camera is uncalibrated; "
-                "calibrate it or give the driver a camera_info_url"
-            )
-        coefficients = tuple(float(v) for v in info.d)
-        model = "" if info.distortion_model in _NO_DISTORTION else info.distortion_model
-        if rectified or not any(coefficients):
-            model, coefficients = "", ()
-        elif model == "":
-            raise NoCameraInfoError(
-                "CameraInfo has distortion coefficients but an empty distortion_model; "
-                "set it to plumb_bob, rational_polynomial or equidistant"
-            )
-        elif model == "plumb_bob" and len(coefficients) > 5 and not any(coefficients[5:]):
-            coefficients = coefficients[:5]
-        elif model == "rational_polynomial" and len(coefficients) == 14:
-            if any(coefficients[12:]):
-                raise NoCameraInfoError("a tilted sensor (14 coefficients) is not supported")
-            coefficients = coefficients[:12]
-        x0, y0 = int(info.roi.x_offset), int(info.roi.y_offset)
-        width, height = int(info.width), int(info.height)
-        if int(info.roi.width) and int(info.roi.height):  # all zero means the full image
-            width, height = int(info.roi.width), int(info.roi.height)
-        bin_x, bin_y = max(1, int(info.binning_x)), max(1, int(info.binning_y))
-        return cls(
-            width // bin_x,
-            height // bin_y,
-            fx / bin_x,
-            fy / bin_y,
-            (cx - x0) / bin_x,
-            (cy - y0) / bin_y,
-            model,
-            coefficients,
-        )
+        """Build from a CameraInfo message: :func:`read_camera_info` without its remarks."""
+        return read_camera_info(info, rectified)[0]
 
     @property
     def K(self) -> NDArray[np.float64]:
@@ -167,12 +143,15 @@ class PinholeCamera:
         return _rays(self)
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Points [N, 3] in metres to pixels [N, 2], with distortion; NaN at or behind z = 0."""
+        """Points [N, 3] in metres to pixels [N, 2], with distortion.
+
+        NaN at or behind z = 0, and outside the field in which the distortion model is valid: there
+        the formulas would fold the point back into the image.
+        """
         xyz = np.asarray(points, np.float64).reshape(-1, 3)
         with np.errstate(divide="ignore", invalid="ignore"):
-            xy = np.where(xyz[:, 2:] > 0, xyz[:, :2] / xyz[:, 2:], np.nan)
-            xy = self._distort(xy)
-        return xy * (self.fx, self.fy) + (self.cx, self.cy)
+            xy = self._distort(np.where(xyz[:, 2:] > 0, xyz[:, :2] / xyz[:, 2:], np.nan))
+        return np.asarray(xy * (self.fx, self.fy) + (self.cx, self.cy), np.float64)
 
     def unproject(self, pixels: ArrayLike, depth: ArrayLike) -> NDArray[np.float64]:
         """Pixels [N, 2] at depth z [N] in metres to points [N, 3]."""
@@ -199,23 +178,150 @@ class PinholeCamera:
             self.distortion,
         )
 
-    def _distort(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not self.distortion:
-            return xy
-        if self.distortion_model == "equidistant":
-            r = np.hypot(xy[:, 0], xy[:, 1])
-            theta = np.arctan(r)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                scale = np.where(r > 1e-12, _fisheye(theta, self.distortion)[0] / r, 1.0)
-            return xy * scale[:, None]
-        return _brown(xy, self.distortion)[0]
+    def _distort(self, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+        return distort(xy, self.distortion_model, self.distortion) if self.distortion else xy
 
-    def _undistort(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not self.distortion:
-            return xy
-        if self.distortion_model == "equidistant":
-            return _undistort_fisheye(xy, self.distortion)
-        return _undistort_brown(xy, self.distortion)
+    def _undistort(self, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+        return undistort(xy, self.distortion_model, self.distortion) if self.distortion else xy
+
+
+def read_camera_info(
+    info: CameraInfoLike, rectified: bool = False
+) -> tuple[PinholeCamera, tuple[str, ...]]:
+    """Camera of the image that a CameraInfo's ROI and binning describe, and what was assumed.
+
+    K refers to the full sensor; the published image starts at the ROI's corner and is divided by
+    the binning, exactly as ``image_geometry`` does it: ``c' = (c - offset) / binning``.
+
+    K and D describe the raw image, P the rectified one. Drivers that fill only one of them are
+    read as long as raw and rectified image are the same, which is when there is no distortion.
+
+    Args:
+        info: the message (``sensor_msgs/CameraInfo`` or the same fields).
+        rectified: the image is ``image_rect``: use P, without distortion.
+
+    Returns:
+        The camera, and in words what of the message was not used as it stands.
+
+    Raises:
+        NoCameraInfoError: uncalibrated, of an unknown model, or with numbers that cannot be.
+    """
+    model, coefficients, remarks = lens_of(str(info.distortion_model), info.d, rectified)
+    k = tuple(float(info.k[i]) for i in (0, 2, 4, 5))
+    p = tuple(float(info.p[i]) for i in (0, 2, 5, 6))
+    own, other = (p, k) if rectified else (k, p)
+    own_name, other_name = ("p", "k") if rectified else ("k", "p")
+    if own[0] == 0.0 and other[0] == 0.0:
+        raise NoCameraInfoError(
+            "the camera_info that arrives has k[0] = p[0] = 0: the camera is uncalibrated; "
+            "calibrate it or give the driver a camera_info_url"
+        )
+    if own[0] == 0.0:
+        if any(info.d) or model:
+            image = "rectified" if rectified else "raw"
+            raise NoCameraInfoError(
+                f"the camera_info that arrives has {own_name}[0] = 0 and a distortion, so nothing "
+                f"describes the {image} image: fill {own_name}, or use the "
+                f"{'raw' if rectified else 'rectified'} image and set the camera's parameter "
+                f"'rectified' to {'false' if rectified else 'true'}"
+            )
+        own = other
+        remarks += (f"camera_info has {own_name}[0] = 0: {other_name} is used in its place",)
+    fx, cx, fy, cy = own
+    x0, y0 = int(info.roi.x_offset), int(info.roi.y_offset)
+    width, height = int(info.width), int(info.height)
+    if int(info.roi.width) and int(info.roi.height):  # all zero means the full image
+        width, height = int(info.roi.width), int(info.roi.height)
+    bin_x, bin_y = max(1, int(info.binning_x)), max(1, int(info.binning_y))
+    camera = PinholeCamera(
+        width // bin_x,
+        height // bin_y,
+        fx / bin_x,
+        fy / bin_y,
+        (cx - x0) / bin_x,
+        (cy - y0) / bin_y,
+        model,
+        coefficients,
+    )
+    return camera, remarks
+
+
+def lens_of(
+    name: str, coefficients: ArrayLike, rectified: bool = False
+) -> tuple[str, tuple[float, ...], tuple[str, ...]]:
+    """Distortion model and coefficients as :class:`PinholeCamera` takes them, and remarks.
+
+    Names are read without regard to case and separators, with those that drivers and calibration
+    tools use for the same formulas. ``plumb_bob`` with 8 or 12 coefficients is OpenCV's rational
+    model. Zeros beyond the coefficients of a model are dropped. Brown-Conrady with nothing but
+    zeros is no distortion; equidistant with nothing but zeros is a fisheye lens still.
+
+    Args:
+        name: ``CameraInfo.distortion_model``.
+        coefficients: ``CameraInfo.d``.
+        rectified: the image has no distortion whatever the camera's lens is.
+
+    Raises:
+        NoCameraInfoError: the model is not known, or takes another number of coefficients.
+    """
+    values = tuple(float(v) for v in np.asarray(coefficients, np.float64).reshape(-1))
+    if rectified:
+        return "", (), ()
+    word = "_".join(name.lower().replace("-", " ").replace("_", " ").split())
+    if word in _PINHOLE:
+        if any(values):
+            raise NoCameraInfoError(
+                f"the camera_info that arrives has {len(values)} distortion coefficients but the "
+                f"distortion_model {_echo(name)}; set it to one of {_SUPPORTED}"
+            )
+        return "", (), ()
+    model = _NAMES.get(word)
+    if model is None:
+        raise NoCameraInfoError(
+            f"the camera_info that arrives has the distortion_model {_echo(name)}, which is not "
+            f"supported; supported are {_SUPPORTED}: {_CURE}"
+        )
+    if model != EQUIDISTANT and not any(values):
+        return "", (), ()
+    remarks: tuple[str, ...] = ()
+    if model == EQUIDISTANT:
+        values = _without_zeros(values, 4)
+    elif len(_without_zeros(values, 12)) > 12:
+        raise NoCameraInfoError(
+            f"the camera_info that arrives has {len(values)} distortion coefficients: a tilted "
+            f"sensor (those beyond 12) is not supported; {_CURE}"
+        )
+    elif model == "plumb_bob":
+        for most in (12, 8, 5):
+            values = _without_zeros(values, most)
+        if len(values) in _COUNTS["rational_polynomial"]:
+            model = "rational_polynomial"
+            remarks += (f"plumb_bob with {len(values)} coefficients is read as {model}",)
+    else:
+        values = _without_zeros(values, 12)
+    _require_count(model, name, len(values))
+    if model != word and not remarks:
+        remarks += (f"the distortion_model {_echo(name)} is read as {model}",)
+    return model, values, remarks
+
+
+def _without_zeros(values: tuple[float, ...], most: int) -> tuple[float, ...]:
+    """Cut coefficients to ``most`` when those beyond are all zero."""
+    return values if any(values[most:]) else values[:most]
+
+
+def _require_count(model: str, name: str, count: int) -> None:
+    if count not in _COUNTS[model]:
+        raise NoCameraInfoError(
+            f"the distortion_model {_echo(name)} takes "
+            f"{' or '.join(map(str, _COUNTS[model]))} coefficients, {count} arrived; correct "
+            "CameraInfo.d or the name of the model"
+        )
+
+
+def _echo(name: str) -> str:
+    """Repeat a name from outside in a message: quoted, escaped and cut."""
+    return repr(name if len(name) <= _MOST_ECHOED else name[:_MOST_ECHOED] + "...")
 
 
 @lru_cache(maxsize=8)
@@ -224,97 +330,11 @@ def _rays(camera: PinholeCamera) -> NDArray[np.float32]:
     v = (np.arange(camera.height) - camera.cy) / camera.fy
     rays = np.ones((camera.height, camera.width, 3), np.float32)
     if camera.distortion:
-        grid = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
-        rays[..., :2] = camera._undistort(grid).reshape(camera.height, camera.width, 2)
+        focal = (camera.fx, camera.fy)
+        rays[..., :2] = undistort_grid(u, v, focal, camera.distortion_model, camera.distortion)
         rays[np.isnan(rays[..., 0])] = np.nan
     else:
         rays[..., 0] = u
         rays[..., 1] = v[:, None]
     rays.flags.writeable = False
     return rays
-
-
-def _brown(
-    xy: NDArray[np.float64], d: tuple[float, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Brown-Conrady distortion with OpenCV's rational and thin-prism terms.
-
-    Formulas: OpenCV, "Camera Calibration and 3D Reconstruction", detailed description.
-
-    Args:
-        xy: ideal normalised coordinates [N, 2].
-        d: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4]]].
-
-    Returns:
-        The distorted coordinates [N, 2] and their Jacobian [N, 2, 2].
-    """
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = (*d, *([0.0] * (12 - len(d))))
-    x, y = xy[:, 0], xy[:, 1]
-    r2 = x * x + y * y
-    num = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    den = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
-    radial = num / den
-    slope = (  # d radial / d r2
-        k1 + r2 * (2 * k2 + 3 * k3 * r2) - radial * (k4 + r2 * (2 * k5 + 3 * k6 * r2))
-    ) / den
-    out = np.empty_like(xy)
-    out[:, 0] = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + s2 * r2)
-    out[:, 1] = y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y) + r2 * (s3 + s4 * r2)
-    jac = np.empty((len(xy), 2, 2))
-    prism_x, prism_y = 2 * (s1 + 2 * s2 * r2), 2 * (s3 + 2 * s4 * r2)
-    cross = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
-    jac[:, 0, 0] = radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x + prism_x * x
-    jac[:, 0, 1] = cross + prism_x * y
-    jac[:, 1, 0] = cross + prism_y * x
-    jac[:, 1, 1] = radial + 2 * y * y * slope + 2 * p2 * x + 6 * p1 * y + prism_y * y
-    return out, jac
-
-
-def _undistort_brown(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
-    """Invert :func:`_brown` by Newton's method; NaN where no solution lies on the valid branch."""
-    xy = target.copy()
-    with np.errstate(all="ignore"):
-        for _ in range(_NEWTON_STEPS):
-            value, jac = _brown(xy, d)
-            miss = value - target
-            det = jac[:, 0, 0] * jac[:, 1, 1] - jac[:, 0, 1] * jac[:, 1, 0]
-            xy[:, 0] -= (jac[:, 1, 1] * miss[:, 0] - jac[:, 0, 1] * miss[:, 1]) / det
-            xy[:, 1] -= (jac[:, 0, 0] * miss[:, 1] - jac[:, 1, 0] * miss[:, 0]) / det
-            if np.nanmax(np.abs(miss), initial=0.0) < _TOLERANCE:
-                break
-        good = np.abs(_brown(xy, d)[0] - target).max(axis=1) < 1e-7
-        # Beyond the fold of the polynomial the mapping turns over: not a real ray. A ray is real
-        # when the mapping keeps its orientation all the way from the axis.
-        for share in (0.25, 0.5, 0.75, 1.0):
-            jac = _brown(share * xy, d)[1]
-            good &= jac[:, 0, 0] * jac[:, 1, 1] > jac[:, 0, 1] * jac[:, 1, 0]
-            good &= jac[:, 0, 0] + jac[:, 1, 1] > 0
-    xy[~good] = np.nan
-    return xy
-
-
-def _fisheye(
-    theta: NDArray[np.float64], d: tuple[float, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kannala-Brandt: distorted angle and its derivative (OpenCV's fisheye model)."""
-    k1, k2, k3, k4 = d
-    t2 = theta * theta
-    value = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-    slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-    return value, slope
-
-
-def _undistort_fisheye(target: NDArray[np.float64], d: tuple[float, ...]) -> NDArray[np.float64]:
-    """Invert the fisheye model; NaN at 90 degrees and beyond, where no z = 1 ray exists."""
-    radius = np.hypot(target[:, 0], target[:, 1])
-    theta = np.minimum(radius, math.pi / 2)
-    with np.errstate(all="ignore"):
-        for _ in range(_NEWTON_STEPS):
-            value, slope = _fisheye(theta, d)
-            theta = theta - (value - radius) / slope
-        value, slope = _fisheye(theta, d)
-        good = (np.abs(value - radius) < 1e-7) & (slope > 0) & (theta >= 0)
-        good &= theta < math.radians(89.5)
-        scale = np.where(radius > 1e-12, np.tan(theta) / radius, 1.0)
-    scale[~good] = np.nan
-    return target * scale[:, None]

@@ -178,6 +178,7 @@ def _complete_height(
     floor = obj.floor_height
     if floor is not None and (floor - down < _STANDS or cut_bottom or usual is not None):
         down = floor
+        spread = float(np.hypot(spread, obj.floor_sigma))
     elif cut_bottom and usual is not None:
         down = max(down, up + usual[2])
         spread = float(np.hypot(spread, _SIZE_SPREAD * usual[2]))

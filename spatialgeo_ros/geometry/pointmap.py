@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_sensor import DepthNoise
 
 
 class DepthSource(Enum):
@@ -25,24 +26,6 @@ class DepthSource(Enum):
     SENSOR = "sensor"
     MONOCULAR = "monocular"
     MONOCULAR_ALIGNED = "monocular_aligned"
-
-
-@dataclass(frozen=True)
-class DepthNoise:
-    """Axial noise of a depth camera: ``sigma(z) = constant_m + quadratic_per_m * z^2`` (metres).
-
-    Triangulating sensors have noise that grows with z^2 because disparity is quantised; the
-    defaults are those of a PrimeSense or Kinect v1 after Nguyen, Izadi and Lovell, "Modeling
-    Kinect Sensor Noise for Improved 3D Reconstruction and Tracking", 3DIMPVT 2012, equation 1.
-    """
-
-    constant_m: float = 0.0012
-    quadratic_per_m: float = 0.0019
-
-    def sigma(self, z: ArrayLike) -> NDArray[np.float32]:
-        """Return the standard deviation of depth ``z`` in metres, same shape."""
-        depth = np.asarray(z, np.float32)
-        return depth * depth * np.float32(self.quadratic_per_m) + np.float32(self.constant_m)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,32 +59,42 @@ class PointMap:
         return self.points[..., 2]
 
 
-def depth_to_metres(depth: ArrayLike) -> NDArray[np.float32]:
-    """Depth image in ROS units (REP-118) to float32 metres with NaN for "no reading".
+def depth_to_metres(depth: ArrayLike, scale: float | None = None) -> NDArray[np.float32]:
+    """Depth image to float32 metres with NaN for "no reading".
+
+    Without a scale the units are those of REP 118: millimetres in uint16 (16UC1), metres in
+    floating point (32FC1). 0 and below are impossible depths and REP 117's NaN and +-inf are "no
+    reading", "too near" and "too far"; so is the largest number of an integer type, which sensors
+    send for a reading beyond it.
 
     Args:
-        depth: [H, W], uint16 in millimetres (16UC1, 0 means none) or floating in metres (32FC1;
-            NaN and +-inf are REP-117's "no reading", "too near" and "too far"; 0 and below are
-            impossible depths).
+        depth: [H, W].
+        scale: metres per unit, for sensors with another unit (0.00025 for a RealSense L515, 0.0001
+            for a D405, 0.0002 for the TUM data sets, 0.001 for floating-point millimetres); then
+            any integer type of two bytes or more is taken.
 
     Raises:
-        BadImageError: another dtype or not two-dimensional.
+        BadImageError: another dtype, or not two-dimensional.
     """
     array = np.asarray(depth)
     if array.ndim != 2:
         raise BadImageError(f"a depth image has 2 dimensions, got shape {array.shape}")
-    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if (kind, size) == ("u", 2) or (scale is not None and kind in "ui" and size >= 2):
         metres = array.astype(np.float32)
-        metres /= np.float32(1000)
-        metres[array == 0] = np.nan
+        metres /= np.float32(1000 if scale is None else 1 / scale)  # exact for whole millimetres
+        metres[(array <= 0) | (array == np.iinfo(array.dtype).max)] = np.nan
         return metres
-    if array.dtype.kind == "f":
+    if kind == "f":
         metres = array.astype(np.float32)  # a copy: the message's buffer stays as it was
+        if scale is not None:
+            metres *= np.float32(scale)
         with np.errstate(invalid="ignore"):
             metres[~((metres > 0) & (metres < np.inf))] = np.nan
         return metres
     raise BadImageError(
-        f"depth must be uint16 millimetres (16UC1) or float metres (32FC1), got {array.dtype}"
+        f"depth must be uint16 millimetres (16UC1) or float metres (32FC1), got {array.dtype}; "
+        "other integers need a depth_scale"
     )
 
 
@@ -111,6 +104,7 @@ def pointmap_from_depth(
     noise: DepthNoise | None = None,
     min_depth: float = 0.1,
     max_depth: float = 20.0,
+    scale: float | None = None,
 ) -> PointMap:
     """Lift a depth image that is registered to the camera's image.
 
@@ -120,11 +114,12 @@ def pointmap_from_depth(
         noise: the sensor's noise model, default :class:`DepthNoise`.
         min_depth: nearer readings are invalid, metres.
         max_depth: farther readings are invalid, metres.
+        scale: metres per unit, as in :func:`depth_to_metres`.
 
     Raises:
         BadImageError: the depth image has another shape (aspect ratio) than the camera's image.
     """
-    metres = depth_to_metres(depth)
+    metres = depth_to_metres(depth, scale)
     height, width = metres.shape
     if (height, width) != (camera.height, camera.width):
         if width * camera.height != height * camera.width:

@@ -53,6 +53,7 @@ class ObjectPoints:
         cell_pixels: side of a cell of ``surface`` in pixels.
         floor: the floor that the object was taken off, None when unknown. Single pixels of it may
             be left in ``mask`` and ``points``, where noise hides them; none in ``surface``.
+        floor_sigma: standard deviation of ``floor_height``, metres.
     """
 
     label: str
@@ -71,6 +72,7 @@ class ObjectPoints:
     cut: tuple[bool, bool, bool, bool]
     cell_pixels: int
     floor: Floor | None
+    floor_sigma: float = 0.0
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""

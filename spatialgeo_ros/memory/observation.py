@@ -68,6 +68,9 @@ class Observation:
         keyframe: what the keyframe memory did with the frame, None when there was nothing to offer.
         mount: gravity and height as given to the geometry network (may be nominal).
         camera: calibration at the size of the image, or None when unknown.
+        camera_height_sigma: one standard deviation of ``camera_height``, metres.
+        floor_dispute: where the floor in view is not that of pose or mount, what was taken; also
+            in ``degraded``.
     """
 
     frame: Frame
@@ -80,6 +83,8 @@ class Observation:
     keyframe: Decision | None = None
     mount: Mount | None = None
     camera: PinholeCamera | None = None
+    camera_height_sigma: float = 0.0
+    floor_dispute: str = ""
 
     @property
     def view(self) -> View:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The subscriptions of one camera: callbacks count, pair by stamp and store; nothing is decoded.
 
-Decoding belongs to the geometry lane (see ``frame_decoder.py``), which only ever decodes the newest frame.
+Decoding belongs to the geometry lane (see ``frame_decoder.py``): it only decodes the newest frame.
 """
 
 from __future__ import annotations

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError, escaped, quoted
+from spatialgeo_ros.errors import BadRegionError, escaped, quoted
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
@@ -67,8 +68,6 @@ MOST_LABEL, MOST_CORNERS = 200, 1000
 _LONGEST_REASON = 1000  # characters; it may quote labels and detections
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
-# A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
-_ASPECT_TOLERANCE = 0.01
 
 # Values of the SOURCE_ constants of msg/DistanceEstimate.msg.
 _SOURCES: dict[Any, int] = {
@@ -94,24 +93,13 @@ def ns_to_stamp(stamp_ns: int) -> Any:
 
 
 def camera_for_image(info: Any, width: int, height: int, rectified: bool = False) -> PinholeCamera:
-    """Return the calibration of an image of this size from its ``sensor_msgs/CameraInfo``.
-
-    A driver or an ``image_proc`` resize that changes the image but not its CameraInfo is put right
-    by scaling, as long as the aspect ratio is the same.
+    """Return the calibration of an image of this size: :func:`calibrated_camera`, no remarks.
 
     Raises:
-        NoCameraInfoError: Uncalibrated, of an unknown model, or of another aspect ratio.
+        NoCameraInfoError: Uncalibrated, of an unknown model, of another aspect ratio, or with
+            numbers that cannot be.
     """
-    camera = PinholeCamera.from_camera_info(info, rectified=rectified)
-    if (camera.width, camera.height) == (width, height):
-        return camera
-    scale_x, scale_y = width / camera.width, height / camera.height
-    if abs(scale_x / scale_y - 1) > _ASPECT_TOLERANCE:
-        raise NoCameraInfoError(
-            f"the image is {width}x{height} but its CameraInfo is for {camera.width}x"
-            f"{camera.height}, cropped or of another mode; publish the matching CameraInfo"
-        )
-    return camera.resized(width, height)
+    return calibrated_camera(info, width, height, rectified)[0]
 
 
 def camera_to_info(camera: PinholeCamera, header: Any = None) -> Any:

@@ -58,7 +58,7 @@ class Watch:
 
 
 class WatchBoard:
-    """The standing measurements. Started and stopped by callbacks, measured by the geometry lane."""
+    """The standing measurements: callbacks start and stop them, the geometry lane measures."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start without watches; ``clock`` gives monotonic seconds."""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError, BadRequestError, NoCameraInfoError
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.camera import PinholeCamera, lens_of
 from spatialgeo_ros.geometry.pose import Pose
 
 #: Where a recording keeps its colour images.
@@ -84,10 +84,9 @@ def read_calibration(path: str | Path, width: int = 0, height: int = 0) -> Pinho
         if "camera_matrix" in data:
             k = [float(v) for v in data["camera_matrix"]["data"]]
             fx, fy, cx, cy = k[0], k[4], k[2], k[5]
-            coefficients = tuple(
-                float(v) for v in data.get("distortion_coefficients", {}).get("data", ())
-            )
-            model = str(data.get("distortion_model", "plumb_bob")) if coefficients else ""
+            coefficients = data.get("distortion_coefficients", {}).get("data", ())
+            name = str(data.get("distortion_model", "plumb_bob" if coefficients else ""))
+            model, coefficients, _ = lens_of(name, coefficients)
         elif "intrinsic_matrix" in data:
             k = [float(v) for v in data["intrinsic_matrix"]]
             fx, fy, cx, cy = k[0], k[4], k[6], k[7]

@@ -22,8 +22,8 @@ from spatialgeo_ros.errors import (
     NoGeometryError,
     TooLittleSupportError,
 )
-from spatialgeo_ros.geometry.background import find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.floor import agree_on_floor, estimate_floor, level_at
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
     DepthSource,
@@ -43,8 +43,6 @@ from spatialgeo_ros.scene.floor_scale import scale_by_floor
 _ASPECT_TOLERANCE = 0.01
 #: Camera heights that a robot can have, metres; a pose outside has another origin than the floor.
 _HEIGHTS = (0.05, 3.0)
-#: Difference between the floor seen and the floor expected that is worth a remark, metres.
-_FLOOR_DISPUTE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +54,17 @@ class Orientation:
         height: of the camera above the floor in metres, or None.
         mount: the same for the geometry network, where nothing better is known the nominal mount.
         remarks: what is assumed.
+        height_sigma: one standard deviation of the height, metres.
+        dispute: where the floor in view is not that of pose or mount, what was taken; it belongs
+            to every measurement.
     """
 
     gravity: npt.NDArray[np.float64] | None
     height: float | None
     mount: Mount | None
     remarks: tuple[str, ...] = ()
+    height_sigma: float = 0.0
+    dispute: str = ""
 
 
 def same_view(width: int, height: int, other_width: int, other_height: int) -> bool:
@@ -155,27 +158,24 @@ def _without_pose(frame: Frame) -> str:
 
 
 def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation:
-    """Correct the camera height by the floor that a measured point map shows.
-
-    The lower of the two floors wins: a view of a table top alone looks like a floor that is too
-    high, and a base frame above the ground makes the pose's floor too high.
-    """
-    if orientation.gravity is None:
+    """Weigh the camera height of pose or mount against the floor that a measured map shows."""
+    gravity, known = orientation.gravity, orientation.height
+    if gravity is None:
         return orientation
-    seen = find_floor(pointmap, orientation.gravity)
-    if seen is None or not _HEIGHTS[0] <= seen <= _HEIGHTS[1]:
+    seen = estimate_floor(pointmap, gravity)
+    if seen is not None and not _HEIGHTS[0] <= seen.height <= _HEIGHTS[1]:
+        seen = None
+    at_known = None if known is None else level_at(pointmap, gravity, known)
+    agreed = agree_on_floor(seen, known, at_known=at_known)
+    if agreed is None:
         return orientation
-    known = orientation.height
-    if known is None:
-        return replace(orientation, height=seen)
-    used = max(seen, known) if abs(seen - known) > 0.05 else known
-    remarks = orientation.remarks
-    if abs(seen - known) > _FLOOR_DISPUTE:
-        remarks += (
-            f"the lowest level in view is {seen:.2f} m below the camera, the pose or mount says "
-            f"{known:.2f} m: the floor is taken at {used:.2f} m",
-        )
-    return replace(orientation, height=used, remarks=remarks)
+    return replace(
+        orientation,
+        height=agreed.height,
+        height_sigma=agreed.sigma,
+        dispute=agreed.remark,
+        remarks=(*orientation.remarks, *((agreed.remark,) if agreed.remark else ())),
+    )
 
 
 def sensor_pointmap(
@@ -261,6 +261,8 @@ class FrameObserver:
             degraded=remarks + orientation.remarks,
             mount=orientation.mount,
             camera=camera,
+            camera_height_sigma=orientation.height_sigma,
+            floor_dispute=orientation.dispute,
         )
 
     def encode(self, observation: Observation) -> None:

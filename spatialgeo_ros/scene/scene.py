@@ -282,6 +282,7 @@ class Scene:
         Raises:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: as :meth:`locate`.
         """
+        notes = [found.note, seen_in.floor_dispute]
         try:
             points = _segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:
@@ -289,10 +290,10 @@ class Scene:
             if aligned is None:
                 raise
             points = _segment(seen_in, aligned, found.region)
-            note = (
+            notes.append(
                 f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
             )
-            found = replace(found, note="; ".join(text for text in (found.note, note) if text))
+        found = replace(found, note="; ".join(note for note in notes if note))
         kind = self.locator.vocabulary.parse(found.region.label).kind
         return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
 
@@ -385,4 +386,5 @@ class Scene:
 
 
 def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
-    return segment_object(pointmap, region, observation.gravity, observation.camera_height)
+    points = segment_object(pointmap, region, observation.gravity, observation.camera_height)
+    return replace(points, floor_sigma=observation.camera_height_sigma)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spatialgeo_ros.errors import NoCameraInfoError
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.camera import PinholeCamera, lens_of, read_camera_info
 
 PLUMB_BOB = (-0.28, 0.08, 0.001, -0.0007, -0.01)
 RATIONAL = (0.5, -2.6, 0.0007, -0.0002, 1.5, 0.38, -2.4, 1.4)
@@ -123,18 +123,107 @@ def test_rectified_images_use_the_projection_matrix():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"k": [0.0] * 9}, "uncalibrated"),
-        ({"distortion_model": "", "d": [0.1, 0, 0, 0, 0]}, "distortion_model"),
-        ({"distortion_model": "fancy", "d": [0.1, 0, 0, 0, 0]}, "fancy"),
-        ({"d": [0.1, 0.2]}, "coefficients"),
+        ({"k": [0.0] * 9, "p": [0.0] * 12}, "uncalibrated"),
+        (
+            {"k": [0.0] * 9, "d": list(PLUMB_BOB)},
+            r"k\[0\] = 0 and a distortion.*'rectified' to true",
+        ),
+        ({"k": [0.0] * 9, "distortion_model": "fisheye", "d": [0.0] * 4}, "raw image"),
+        ({"distortion_model": "", "d": [0.1, 0, 0, 0, 0]}, "distortion_model ''"),
+        ({"distortion_model": "none", "d": [0.1, 0, 0, 0, 0]}, "distortion_model 'none'"),
+        ({"distortion_model": "fancy", "d": [0.1, 0, 0, 0, 0]}, "'fancy'.*plumb_bob.*equidistant"),
+        ({"distortion_model": "double_sphere", "d": [0.0] * 2}, "'double_sphere'.*not supported"),
+        ({"distortion_model": "x\n" * 1000, "d": [0.1]}, r"'x\\n(x\\n)*\.\.\.'"),
+        ({"d": [0.1, 0.2]}, "takes 4 or 5 coefficients, 2 arrived"),
+        ({"d": [0.1] * 7}, "takes 4 or 5 coefficients, 7 arrived"),
+        ({"distortion_model": "fisheye", "d": [0.1] * 5}, "'fisheye' takes 4 .*, 5 arrived"),
+        ({"distortion_model": "equidistant", "d": []}, "takes 4 coefficients, 0 arrived"),
+        ({"distortion_model": "rational_polynomial", "d": [0.1] * 5}, "8 or 12 .*, 5 arrived"),
         ({"d": [float("nan")] * 5}, "not usable"),
+        ({"k": [float("nan"), 0, 320.0, 0, 510.0, 240.0, 0, 0, 1]}, "not usable"),
+        ({"k": [500.0, 0, 320.0, 0, -510.0, 240.0, 0, 0, 1]}, "not usable"),
         ({"width": 0}, "size"),
         ({"distortion_model": "rational_polynomial", "d": [0.1] * 14}, "tilted"),
+        ({"d": [0.1] * 14}, "tilted"),
     ],
 )
 def test_unusable_calibration_is_refused_with_the_cure(changes, words):
-    with pytest.raises(NoCameraInfoError, match=words):
+    with pytest.raises(NoCameraInfoError, match=words) as caught:
         PinholeCamera.from_camera_info(info(**changes))
+    assert "missing" not in str(caught.value)  # it arrived
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "coefficients", "model", "read"),
+    [
+        ("plumb_bob", PLUMB_BOB, "plumb_bob", PLUMB_BOB),
+        ("Brown-Conrady", PLUMB_BOB, "plumb_bob", PLUMB_BOB),
+        ("radtan", PLUMB_BOB[:4], "plumb_bob", PLUMB_BOB[:4]),
+        ("plumb_bob", (*PLUMB_BOB, 0.0, 0.0, 0.0), "plumb_bob", PLUMB_BOB),
+        ("plumb_bob", RATIONAL, "rational_polynomial", RATIONAL),
+        ("plumb_bob", PRISM, "rational_polynomial", PRISM),
+        ("plumb_bob", (*RATIONAL, *[0.0] * 6), "rational_polynomial", RATIONAL),
+        ("rational_polynomial", (*PRISM, 0.0, 0.0), "rational_polynomial", PRISM),
+        *(
+            (name, EQUIDISTANT, "equidistant", EQUIDISTANT)
+            for name in (
+                "equidistant",
+                "fisheye",
+                "equidistant4",
+                "Kannala-Brandt",
+                "kannala_brandt4",
+                "opencv fisheye",
+            )
+        ),
+        ("fisheye", (*EQUIDISTANT, 0.0), "equidistant", EQUIDISTANT),
+    ],
+)
+def test_names_of_drivers_and_calibration_tools_are_read(name, coefficients, model, read):
+    made, remarks = read_camera_info(info(distortion_model=name, d=list(coefficients)))
+    assert (made.distortion_model, made.distortion) == (model, read)
+    assert bool(remarks) == (name != model)
+    assert all(model in remark for remark in remarks)
+
+
+def test_eight_coefficients_bend_as_opencv_bends_them():
+    made = PinholeCamera.from_camera_info(info(d=list(RATIONAL)))
+    points = np.random.default_rng(2).uniform((-0.5, -0.4, 1), (0.5, 0.4, 1.0001), (50, 3))
+    theirs = cv2.projectPoints(points, np.zeros(3), np.zeros(3), made.K, np.array(RATIONAL))[0]
+    np.testing.assert_allclose(made.project(points), theirs[:, 0], atol=1e-9)
+
+
+def test_a_fisheye_lens_with_zero_coefficients_is_no_pinhole():
+    made = PinholeCamera.from_camera_info(info(distortion_model="equidistant", d=[0.0] * 4))
+    # At 45 degrees the image is f * pi / 4 from the centre, not f.
+    np.testing.assert_allclose(
+        made.project([[1.0, 0.0, 1.0]])[0], [320 + 500 * np.pi / 4, 240], atol=1e-9
+    )
+
+
+def test_what_a_driver_left_empty_is_taken_from_its_counterpart():
+    made, remarks = read_camera_info(info(k=[0.0] * 9))
+    assert (made.fx, made.fy, made.cx, made.cy) == (450.0, 455.0, 315.0, 235.0)
+    assert len(remarks) == 1 and "k[0] = 0: p is used" in remarks[0]
+    made, remarks = read_camera_info(info(p=[0.0] * 12), rectified=True)
+    assert (made.fx, made.fy, made.cx, made.cy) == (500.0, 510.0, 320.0, 240.0)
+    assert len(remarks) == 1 and "p[0] = 0: k is used" in remarks[0]
+    # With a distortion K is not that of the rectified image.
+    with pytest.raises(NoCameraInfoError, match="rectified image.*'rectified' to false"):
+        read_camera_info(info(p=[0.0] * 12, d=list(PLUMB_BOB)), rectified=True)
+    assert read_camera_info(info())[1] == ()
+
+
+def test_a_rectified_image_does_not_need_a_known_lens():
+    changes = {"distortion_model": "double_sphere", "d": [0.3, 0.6]}
+    made, remarks = read_camera_info(info(**changes), rectified=True)
+    assert made.fx == 450.0 and made.distortion == () and remarks == ()
+
+
+def test_names_without_distortion():
+    for name in ("", "none", "Pinhole"):
+        assert lens_of(name, []) == ("", (), ())
+        assert lens_of(name, [0.0] * 5) == ("", (), ())
 
 
 def test_zero_coefficients_are_no_distortion():

@@ -76,7 +76,7 @@ def test_calibration_of_another_aspect_is_refused():
 
 def test_uncalibrated_camera_is_refused():
     with pytest.raises(NoCameraInfoError, match="uncalibrated"):
-        cv.camera_for_image(info(k=[0.0] * 9), 640, 480)
+        cv.camera_for_image(info(k=[0.0] * 9, p=[0.0] * 12), 640, 480)
 
 
 @pytest.mark.parametrize("names", [("position", "orientation"), ("translation", "rotation")])

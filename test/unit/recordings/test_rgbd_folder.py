@@ -151,3 +151,14 @@ def test_real_recording_reads(real_rgbd):
     assert 500 < np.median(depth[depth > 0]) < 3000
     moved = recording[4].pose.translation - recording[0].pose.translation
     assert np.linalg.norm(moved) == pytest.approx(0.095, abs=0.005)
+
+
+def test_calibration_file_with_a_lens_by_another_name(tmp_path):
+    text = (
+        "camera_matrix: {data: [100, 0, 50, 0, 100, 40, 0, 0, 1]}\n"
+        "image_width: 101\nimage_height: 81\ndistortion_model: fisheye\n"
+        "distortion_coefficients: {data: [0.1, 0.0, 0.0, 0.0]}\n"
+    )
+    path = tmp_path / "fisheye.yaml"
+    path.write_text(text)
+    assert read_calibration(path).distortion_model == "equidistant"

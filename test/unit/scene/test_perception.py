@@ -253,6 +253,21 @@ def test_a_base_frame_above_the_ground_is_corrected_by_the_floor_that_is_seen() 
     assert any("the pose or mount says 0.90 m" in reason for reason in observation.degraded)
 
 
+def test_a_pose_too_high_does_not_make_objects_taller_and_is_told_with_every_measurement() -> None:
+    observation = Perception(None).observe(frame(camera_pose(height=1.6), view=camera_pose()))
+    assert observation.camera_height == pytest.approx(0.9, abs=0.03)
+    height, width = Perception(None).measure(
+        observation, [Kind.HEIGHT, Kind.WIDTH], box("red chair")
+    )
+    assert height.distance == pytest.approx(0.9, abs=0.04)
+    assert height.sigma > 0.05  # the disagreement
+    for estimate in (height, width):
+        assert "says 1.60 m: the floor is taken at 0.90" in estimate.reason
+    agreeing = Perception(None).observe(frame(camera_pose()))
+    sure = Perception(None).measure(agreeing, [Kind.HEIGHT], box("red chair"))[0]
+    assert sure.sigma < height.sigma and "floor" not in sure.reason
+
+
 # Locating and measuring
 
 
