@@ -21,6 +21,8 @@ from spatialgeo_ros.errors import NoCameraInfoError
 _COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), "equidistant": (4,)}
 _NO_DISTORTION = ("", "none")
 _NEWTON_STEPS = 20
+#: Two images show the same view when their aspect ratios differ by less than this share.
+_ASPECT_TOLERANCE = 0.01
 _TOLERANCE = 1e-10  # of a normalised image coordinate: about 1e-7 px
 
 
@@ -36,6 +38,13 @@ class CameraInfoLike(Protocol):
     binning_x: int
     binning_y: int
     roi: Any
+
+
+def same_aspect(width: int, height: int, other_width: int, other_height: int) -> bool:
+    """Tell whether two image sizes have one aspect ratio, so that one is a resize of the other."""
+    if min(width, height, other_width, other_height) < 1:
+        return False
+    return abs(width * other_height / (height * other_width) - 1.0) < _ASPECT_TOLERANCE
 
 
 @dataclass(frozen=True)

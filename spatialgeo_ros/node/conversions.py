@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError, NoCameraInfoError
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.camera import PinholeCamera, same_aspect
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
@@ -63,8 +63,6 @@ _LOGGER = logging.getLogger(__name__)
 _NS = 1_000_000_000
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
-# A CameraInfo of another resolution is scaled only when the pixels stay square to this degree.
-_ASPECT_TOLERANCE = 0.01
 
 # Values of the SOURCE_ constants of msg/DistanceEstimate.msg.
 _SOURCES: dict[Any, int] = {
@@ -101,8 +99,7 @@ def camera_for_image(info: Any, width: int, height: int, rectified: bool = False
     camera = PinholeCamera.from_camera_info(info, rectified=rectified)
     if (camera.width, camera.height) == (width, height):
         return camera
-    scale_x, scale_y = width / camera.width, height / camera.height
-    if abs(scale_x / scale_y - 1) > _ASPECT_TOLERANCE:
+    if not same_aspect(width, height, camera.width, camera.height):
         raise NoCameraInfoError(
             f"the image is {width}x{height} but its CameraInfo is for {camera.width}x"
             f"{camera.height}, cropped or of another mode; publish the matching CameraInfo"

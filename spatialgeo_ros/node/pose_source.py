@@ -22,7 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 
-from spatialgeo_ros.geometry.pose import Pose, interpolate
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose, interpolate
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 
@@ -33,8 +33,6 @@ except ImportError:  # not on PyPI: a workspace from wheels has no TF
 
 _BUFFER = 2000  # odometry messages: 10 s at 200 Hz
 _JUMP_NS = 1_000_000_000
-# A camera's body frame (x forward, y left, z up) to its optical frame (z forward, x right, y down).
-_BODY_FROM_OPTICAL = Pose(np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float64), np.zeros(3))
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def mount_pose(mount: tuple[float, ...]) -> Pose:
             [-sp, cp * sr, cp * cr],
         ]
     )
-    return Pose(rotation, np.array([x, y, z])) @ _BODY_FROM_OPTICAL
+    return Pose(rotation, np.array([x, y, z])) @ BODY_FROM_OPTICAL
 
 
 def make_pose_source(node: Node, config: Config) -> PoseSource:
