@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import NoCameraInfoError
 from spatialgeo_ros.geometry.lens import EQUIDISTANT, distort, undistort, undistort_grid
 
+#: Two images show the same view when their aspect ratios differ by less than this share.
+_ASPECT_TOLERANCE = 0.01
 #: Longest side of an image in pixels: what is larger is no size but an error of a driver.
 MOST_PIXELS = 32768
 _COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12), EQUIDISTANT: (4,)}
@@ -64,6 +66,13 @@ class CameraInfoLike(Protocol):
     binning_x: int
     binning_y: int
     roi: Any
+
+
+def same_aspect(width: int, height: int, other_width: int, other_height: int) -> bool:
+    """Tell whether two image sizes have one aspect ratio, so that one is a resize of the other."""
+    if min(width, height, other_width, other_height) < 1:
+        return False
+    return abs(width * other_height / (height * other_width) - 1.0) < _ASPECT_TOLERANCE
 
 
 @dataclass(frozen=True)

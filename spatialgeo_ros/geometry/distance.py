@@ -11,7 +11,7 @@ objects, the uncertainty of the unseen part come on top.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -54,6 +54,28 @@ PAIR_KINDS = frozenset((Kind.CENTRE_TO_CENTRE, Kind.NEAREST_POINTS, Kind.HORIZON
 _NEEDS_GRAVITY = frozenset(
     (Kind.HORIZONTAL, Kind.VERTICAL, Kind.WIDTH, Kind.HEIGHT, Kind.DEPTH_EXTENT)
 )
+
+
+def requested_kinds(values: Iterable[int], has_second: bool) -> tuple[Kind, ...]:
+    """Check what is to be measured.
+
+    Args:
+        values: of :class:`Kind`; none for the usual one: camera to object, or nearest points.
+        has_second: whether a second object is given.
+
+    Raises:
+        BadRequestError: an unknown kind, or one between two objects without a second.
+    """
+    try:
+        kinds = tuple(Kind(value) for value in values)
+    except ValueError as error:
+        raise BadRequestError(f"{error}; use a KIND_ constant of DistanceEstimate") from None
+    lacking = [kind.name for kind in kinds if kind in PAIR_KINDS and not has_second]
+    if lacking:
+        raise BadRequestError(
+            f"{', '.join(lacking)} needs a second object (to_region in a request)"
+        )
+    return kinds or (Kind.NEAREST_POINTS if has_second else Kind.CAMERA_TO_OBJECT,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +131,9 @@ def measure(
             label; default :data:`TYPICAL_SIZES`, an empty mapping for none.
 
     Raises:
-        BadRequestError: a pair kind without a second object.
+        BadRequestError: an unknown kind, or a pair kind without a second object.
     """
-    kind = Kind(kind)
-    if kind in PAIR_KINDS and b is None:
-        raise BadRequestError(f"{kind.name} needs two objects, only '{a.label}' was given")
+    (kind,) = requested_kinds((kind,), b is not None)
     known = a.gravity if gravity is None else np.asarray(gravity, np.float64)
     notes = []
     if known is None and kind in _NEEDS_GRAVITY:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadImageError
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.camera import PinholeCamera, same_aspect
 from spatialgeo_ros.geometry.depth_sensor import DepthNoise
 
 
@@ -122,7 +122,7 @@ def pointmap_from_depth(
     metres = depth_to_metres(depth, scale)
     height, width = metres.shape
     if (height, width) != (camera.height, camera.width):
-        if width * camera.height != height * camera.width:
+        if not same_aspect(width, height, camera.width, camera.height):
             raise BadImageError(
                 f"depth is {width}x{height} but the camera's image is "
                 f"{camera.width}x{camera.height}; register the depth to the colour camera"

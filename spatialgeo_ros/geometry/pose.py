@@ -124,6 +124,10 @@ class Pose:
         return p @ self.rotation.T.astype(dtype) + self.translation.astype(dtype)
 
 
+#: Body axes (x forward, y left, z up) from optical axes (x right, y down, z forward), REP-103.
+BODY_FROM_OPTICAL = Pose(np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]))
+
+
 def interpolate(a: Pose, b: Pose, t: float) -> Pose:
     """Pose between ``a`` (t = 0) and ``b`` (t = 1): straight line and great arc (slerp)."""
     qa, qb = a.quaternion(), b.quaternion()

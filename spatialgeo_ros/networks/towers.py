@@ -122,7 +122,7 @@ class FrameTowers:
             network = geometry if isinstance(geometry, MoGe1) else self._backbone
             found["tower"] = TowerGraph(network, size)
         elif geometry is not None and part is not None:
-            tokens = part.num_tokens or geometry.num_tokens_range[1]
+            tokens = part.num_tokens or geometry.tokens_at(9)
             if isinstance(geometry, MoGe1):
                 found["geometry"] = TowerGraph.for_image(geometry, tokens, size)
             elif isinstance(geometry, MoGe2):
@@ -237,13 +237,16 @@ class FrameTowers:
         Raises:
             ModelLoadError: there is no geometry network.
         """
-        if self._geometry is None or self._part is None:
-            raise ModelLoadError("this profile has no geometry network")
         key = f"{self._key}geometry"
         if key not in view.cache:
-            view.cache[key] = self._predict(self._geometry, self._part, view)
+            view.cache[key] = self._predict(*self._require_geometry(), view)
         predictions: dict[str, Any] = view.cache[key]
         return predictions
+
+    def _require_geometry(self) -> tuple[MoGe, GeometryPart]:
+        if self._geometry is None or self._part is None:
+            raise ModelLoadError("this profile has no geometry network")
+        return self._geometry, self._part
 
     def _predict(self, geometry: MoGe, part: GeometryPart, view: View) -> dict[str, Any]:
         if part.shared and isinstance(geometry, MoGe1) and self._backbone is not None:
@@ -261,7 +264,7 @@ class FrameTowers:
         compiled = self._compiled.get("geometry")
         if compiled is not None and compiled.plan is not None and self._fits(compiled.plan, view):
             return compiled.run(compiled.plan.prepare(pixels, prior))
-        tokens = part.num_tokens or geometry.num_tokens_range[1]
+        tokens = part.num_tokens or geometry.tokens_at(9)
         return geometry(pixels, tokens, prior, upsample=False)
 
     def _fits(self, plan: GeometryPlan, view: View) -> bool:
@@ -285,16 +288,13 @@ class FrameTowers:
             found: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] = view.cache[key]
             return found
         out = self.predictions(view)
-        if self._geometry is not None and self._part is not None and self._part.recover_shift:
-            fov = None
-            if view.camera is not None:
-                seen = self.letterbox(view).camera(view.camera)
-                fov = math.degrees(2 * math.atan(0.5 * seen.width / seen.fx))
-            result = self._geometry.to_metric(out, fov_x=fov, apply_mask=False)
-            z, mask = result["depth"][0], result["mask"][0]
-        else:
-            z = out["points"][0, ..., 2].float() * out["metric_scale"][0].float()
-            mask = (out["mask"][0] > 0.5) & (z > 0)
+        geometry, part = self._require_geometry()
+        fov = None
+        if view.camera is not None:
+            seen = self.letterbox(view).camera(view.camera)
+            fov = math.degrees(2 * math.atan(0.5 * seen.width / seen.fx))
+        result = geometry.to_metric(out, fov_x=fov, apply_mask=False, free_shift=part.recover_shift)
+        z, mask = result["depth"][0], result["mask"][0]
         view.cache[key] = (
             np.asarray(z.float().cpu().numpy(), np.float32),
             np.asarray(mask.cpu().numpy(), bool),
@@ -307,17 +307,14 @@ class FrameTowers:
         Raises:
             ModelLoadError: there is no geometry network.
         """
+        geometry, part = self._require_geometry()
         z, mask = self.points(view)
-        if self._geometry is None or self._part is None:
-            raise ModelLoadError("this profile has no geometry network")
         # Back from the input with its bars to the camera image's view.
         box = self.letterbox(view)
         size = content_size(box, z.shape)
         if size != (z.shape[1], z.shape[0]):
             z, mask = box.resample(z, size), box.resample(mask.astype(np.float32), size) > 0.5
-        return MonocularDepth(
-            z, mask, self._part.relative_sigma, metric=self._geometry.has_metric_scale
-        )
+        return MonocularDepth(z, mask, part.relative_sigma, metric=geometry.has_metric_scale)
 
     def seen_camera(self, view: View) -> PinholeCamera:
         """Calibration of the towers' input; of the simulated camera where the view's is unknown."""

@@ -9,13 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.parameters import CameraConfig
 from spatialgeo_ros.node.stream_statistics import Counters
 
 ZERO_STAMP = "the image has a zero stamp"
-# A camera's body frame (x forward, y left, z up) to its optical frame (z forward, x right, y down).
-_BODY_FROM_OPTICAL = Pose(np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float64), np.zeros(3))
 
 
 @dataclass(frozen=True)
@@ -55,4 +53,4 @@ def mount_pose(mount: tuple[float, ...]) -> Pose:
             [-sp, cp * sr, cp * cr],
         ]
     )
-    return Pose(rotation, np.array([x, y, z])) @ _BODY_FROM_OPTICAL
+    return Pose(rotation, np.array([x, y, z])) @ BODY_FROM_OPTICAL

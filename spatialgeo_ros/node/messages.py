@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import BadRequestError, SpatialGeoError
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
+from spatialgeo_ros.geometry.distance import Kind, requested_kinds
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe as KeptFrame
@@ -153,11 +153,7 @@ def measurement_request(request: Any, camera: str, recall: bool) -> Measuring:
     second = msg_to_optional_region(request.to_region)
     for region in (request.from_region, request.to_region):
         check_region_camera(region, camera)
-    usual = Kind.CAMERA_TO_OBJECT if second is None else Kind.NEAREST_POINTS
-    kinds = tuple(_kind(value) for value in request.kinds) or (usual,)
-    lacking = [kind.name for kind in kinds if kind in PAIR_KINDS and second is None]
-    if lacking:
-        raise BadRequestError(f"{', '.join(lacking)} needs a second object in to_region")
+    kinds = requested_kinds(request.kinds, second is not None)
     return Measuring(kinds, first, second, recall)
 
 
@@ -298,12 +294,3 @@ def _keyframe(entry: KeptFrame) -> Keyframe:
     if frame.pose is not None:
         message.pose = pose_to_msg(frame.pose)
     return message
-
-
-def _kind(value: int) -> Kind:
-    try:
-        return Kind(value)
-    except ValueError:
-        raise BadRequestError(
-            f"kind {value} is unknown; use a KIND_ constant of DistanceEstimate"
-        ) from None

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError, BadRequestError, NoCameraInfoError
 from spatialgeo_ros.geometry.camera import PinholeCamera, lens_of
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 
 #: Where a recording keeps its colour images.
 COLOUR_FOLDERS = ("color", "colour", "rgb", "image")
@@ -32,10 +32,6 @@ _CALIBRATION_FILES = (
     "camera.json",
 )
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-#: REP-103 world axes (x forward, y left, z up) from axes that look like an optical frame
-#: (x right, y down, z forward): how most recorded trajectories define their world.
-WORLD_FROM_OPTICAL_WORLD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,11 +236,9 @@ class FolderRecording:
                 raise BadRequestError(
                     f"{self.folder / name} has {len(matrices)} poses for {len(self._colour)} images"
                 )
-            if world_axes == "optical":
-                turn = np.eye(4)
-                turn[:3, :3] = WORLD_FROM_OPTICAL_WORLD
-                matrices = [turn @ matrix for matrix in matrices]
-            return [Pose.from_matrix(matrix) for matrix in matrices]
+            # How most recorded trajectories define their world: x right, y down, z forward.
+            turn = BODY_FROM_OPTICAL if world_axes == "optical" else Pose.identity()
+            return [turn @ Pose.from_matrix(matrix) for matrix in matrices]
         return []
 
 

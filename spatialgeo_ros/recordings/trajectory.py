@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.geometry.pose import Pose, interpolate
-from spatialgeo_ros.recordings.rgbd_folder import WORLD_FROM_OPTICAL_WORLD
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose, interpolate
 
 _COLUMNS = 8
 #: Longest time between two poses that is bridged, and between a pose and a frame, nanoseconds.
@@ -52,7 +51,7 @@ class StampedTrajectory:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequestError(f"cannot read the trajectory {path}: {error}") from error
-        turn = Pose(WORLD_FROM_OPTICAL_WORLD) if world_axes == "optical" else Pose.identity()
+        turn = BODY_FROM_OPTICAL if world_axes == "optical" else Pose.identity()
         rows = []
         for number, line in enumerate(lines, start=1):
             text = line.replace(",", " ").strip()

@@ -18,12 +18,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.conversions import camera_to_info, pose_to_msg
 from spatialgeo_ros.node.image_conversions import depth_to_image, message_bytes, rgb_to_image
-
-#: Body axes (x forward, y left, z up) from optical axes (x right, y down, z forward), REP-103.
-BODY_FROM_OPTICAL = Pose(np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]))
 
 
 def sensor_qos(reliable: bool = False) -> QoSProfile:

@@ -26,13 +26,12 @@ from rosgraph_msgs.msg import Clock
 
 from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.conversions import ns_to_stamp, stamp_to_ns
 from spatialgeo_ros.node.pose_source import mount_pose
 from spatialgeo_ros.recordings.bags import BagMessage, BagRecording
 from spatialgeo_ros.recordings.rgbd_folder import FolderRecording, RecordedFrame, read_calibration
 from spatialgeo_ros.replay.camera_publisher import (
-    BODY_FROM_OPTICAL,
     CameraPublisher,
     PosePublisher,
     latched_qos,

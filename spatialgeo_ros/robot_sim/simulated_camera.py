@@ -23,10 +23,10 @@ from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL
 from spatialgeo_ros.msg import SceneGroundTruth
 from spatialgeo_ros.node.parameters import Change, ParameterError, Spec
 from spatialgeo_ros.replay.camera_publisher import (
-    BODY_FROM_OPTICAL,
     CameraPublisher,
     PosePublisher,
     latched_qos,

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 
@@ -40,6 +43,12 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_json_atomically(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as :func:`write_atomically` does, making the folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def check_owner(status: os.stat_result, path: Path) -> None:

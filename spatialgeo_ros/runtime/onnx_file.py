@@ -17,7 +17,7 @@ import torch
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import AxisRange, OnnxModel, TensorSpec, files_sha256
-from spatialgeo_ros.runtime.files import write_atomically
+from spatialgeo_ros.runtime.files import write_json_atomically
 
 FORMAT = 1
 
@@ -53,8 +53,7 @@ def write_description(model: OnnxModel) -> None:
         "weights": [path.name for path in model.weights],
         "metadata": dict(model.metadata),
     }
-    text = json.dumps(content, indent=2) + "\n"
-    write_atomically(description_path(model.path), text.encode())
+    write_json_atomically(description_path(model.path), content)
 
 
 def read_onnx_model(path: str | Path, *, verify: bool = True) -> OnnxModel:

@@ -22,7 +22,7 @@ from spatialgeo_ros.errors import (
     NoGeometryError,
     TooLittleSupportError,
 )
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.camera import PinholeCamera, same_aspect
 from spatialgeo_ros.geometry.floor import agree_on_floor, estimate_floor, level_at
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
@@ -39,8 +39,6 @@ from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Networks
 from spatialgeo_ros.scene.floor_scale import scale_by_floor
 
-#: Two images show the same view when their aspect ratios differ by less than this share.
-_ASPECT_TOLERANCE = 0.01
 #: Camera heights that a robot can have, metres; a pose outside has another origin than the floor.
 _HEIGHTS = (0.05, 3.0)
 
@@ -67,13 +65,6 @@ class Orientation:
     dispute: str = ""
 
 
-def same_view(width: int, height: int, other_width: int, other_height: int) -> bool:
-    """Tell whether two image sizes have one aspect ratio, so that one is a resize of the other."""
-    if min(width, height, other_width, other_height) < 1:
-        return False
-    return abs(width * other_height / (height * other_width) - 1.0) < _ASPECT_TOLERANCE
-
-
 def camera_of(frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
     """Return the calibration at the size of the image, or None with the reason."""
     if frame.model is None:
@@ -82,7 +73,7 @@ def camera_of(frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
     size = (frame.model.width, frame.model.height)
     if size == (frame.width, frame.height):
         return frame.model, ()
-    if same_view(*size, frame.width, frame.height):
+    if same_aspect(*size, frame.width, frame.height):
         return frame.model.resized(frame.width, frame.height), (
             f"camera_info is for {size[0]}x{size[1]}: scaled to the image's "
             f"{frame.width}x{frame.height}",
@@ -109,7 +100,7 @@ def registered_depth(frame: Frame) -> tuple[npt.NDArray[np.float32] | None, tupl
         return None, (f"depth ignored: {error}",)
     if (height, width) == (frame.height, frame.width):
         return metres, ()
-    if not same_view(width, height, frame.width, frame.height):
+    if not same_aspect(width, height, frame.width, frame.height):
         return None, (
             f"depth ignored: it is {width}x{height}, not registered to the "
             f"{frame.width}x{frame.height} image",

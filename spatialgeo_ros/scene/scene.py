@@ -18,7 +18,7 @@ from spatialgeo_ros.errors import (
     StaleFrameError,
     TooLittleSupportError,
 )
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
+from spatialgeo_ros.geometry.distance import Kind, requested_kinds
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
@@ -186,15 +186,7 @@ class Scene:
             BadRequestError: an unknown kind, or a kind between two objects without ``b``.
             SpatialGeoError: as :meth:`locate`.
         """
-        try:
-            wanted = [Kind(kind) for kind in kinds]
-        except ValueError as error:
-            raise BadRequestError(f"{error}; use a KIND_ constant of DistanceEstimate") from None
-        if not wanted:
-            wanted = [Kind.CAMERA_TO_OBJECT if b is None else Kind.NEAREST_POINTS]
-        lacking = [kind.name for kind in wanted if kind in PAIR_KINDS and b is None]
-        if lacking:
-            raise BadRequestError(f"{', '.join(lacking)} needs a second object")
+        wanted = requested_kinds(kinds, b is not None)
         first = a if isinstance(a, Sighting) else self.locate(observation, a, recall=recall)
         second: Sighting | None = None
         if b is not None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spatialgeo_ros.query.relations import hour_difference
 from spatialgeo_ros.speech.numbers import grid_values
 from spatialgeo_ros.speech.reply import parse_reply
 from spatialgeo_ros.training.questions import QA
@@ -28,8 +29,7 @@ def is_right(question: QA, answer: str) -> bool:
     if value is None:
         return False
     if question.answer.endswith("o'clock"):
-        apart = abs(value - question.value) % 12
-        return min(apart, 12 - apart) <= 1
+        return hour_difference(value, question.value) <= 1
     return abs(value - question.value) <= _TOLERANCE * question.value
 
 
@@ -43,9 +43,9 @@ def constant_share(questions: Sequence[QA]) -> float:
             candidates = np.array(grid_values())[:, None]
             right = (np.abs(candidates - truth) <= _TOLERANCE * truth).sum(1).max()
         elif form == "value":
-            hours = np.array([question.value for question in group], float)
-            apart = np.abs(np.arange(1, 13)[:, None] - hours) % 12
-            right = (np.minimum(apart, 12 - apart) <= 1).sum(1).max()
+            hours = [question.value for question in group if question.value is not None]
+            near = ([hour_difference(guess, hour) <= 1 for hour in hours] for guess in range(1, 13))
+            right = max(map(sum, near))
         else:
             right = max(Counter(question.answer for question in group).values())
         best += float(right)

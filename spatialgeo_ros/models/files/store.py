@@ -22,6 +22,7 @@ from huggingface_hub import constants
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.weights import sha256_of
+from spatialgeo_ros.runtime.files import write_json_atomically
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Lock:
                 for name, file in sorted(self.files.items())
             },
         }
-        _write_json(path, content)
+        write_json_atomically(path, content)
 
 
 def _lock_path(repo: str, revision: str) -> Path:
@@ -160,7 +161,7 @@ def keep_hash(path: Path, sha256: str) -> None:
     if path.stat().st_size < _RECORDED_BYTES:
         return
     try:
-        _write_json(_record(path), {**_state(path), "sha256": sha256})
+        write_json_atomically(_record(path), {**_state(path), "sha256": sha256})
     except OSError as error:  # for example a home folder that cannot be written to
         log.info("the hash of %s cannot be kept (%s): the next load computes it again", path, error)
 
@@ -174,10 +175,3 @@ def _record(path: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     return cache / "spatialgeo_ros" / "hashes" / f"{name}.json"
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)

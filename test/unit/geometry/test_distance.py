@@ -168,5 +168,5 @@ def test_without_gravity_the_axes_are_the_images_and_it_is_said():
 
 def test_pairs_need_two_objects():
     _, _, _, (a, _) = both()
-    with pytest.raises(BadRequestError, match="two objects"):
+    with pytest.raises(BadRequestError, match="HORIZONTAL needs a second object"):
         measure(Kind.HORIZONTAL, a)

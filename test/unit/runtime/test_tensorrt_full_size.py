@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.full_size import CLIP_L_336
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph
 from spatialgeo_ros.models.moge.configs import V2_VITL_NORMAL
@@ -27,14 +28,6 @@ from spatialgeo_ros.runtime.torch_backend import TorchBackend
 
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 pytest.importorskip("onnxscript", reason="exporting needs onnx and onnxscript")
-CLIP_L_336 = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "image_size": 336,
-    "patch_size": 14,
-}
 
 
 def geometry() -> GeometryGraph:
