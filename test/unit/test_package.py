@@ -148,9 +148,9 @@ def test_only_the_node_floor_knows_ros(path: Path) -> None:
     assert not ros or floor(module_name(path)) == NODE_FLOOR
 
 
-@pytest.mark.parametrize("folder", ["geometry", "memory"])
-def test_geometry_and_memory_need_numpy_only(folder: str) -> None:
-    allowed = {"numpy", "spatialgeo_ros", *sys.stdlib_module_names}
+@pytest.mark.parametrize(("folder", "more"), [("geometry", {"cv2"}), ("memory", set())])
+def test_geometry_and_memory_need_numpy_only(folder: str, more: set[str]) -> None:
+    allowed = {"numpy", "spatialgeo_ros", *more, *sys.stdlib_module_names}
     for path in sorted((PACKAGE / folder).rglob("*.py")):
         foreign = {name.split(".")[0] for name in imports(path)} - allowed
         assert not foreign, f"{path.name} imports {foreign}"
