@@ -47,7 +47,7 @@ def distort(xy: Array, model: str, d: Coefficients) -> Array:
     radius = np.hypot(xy[:, 0], xy[:, 1])
     with np.errstate(all="ignore"):
         if model == EQUIDISTANT:
-            theta = _kannala_brandt(np.arctan(radius), d)[0]
+            theta = kannala_brandt(np.arctan(radius), d)[0]
             out = xy * np.where(radius > 1e-12, theta / radius, 1.0)[:, None]
         else:
             out = np.stack(_brown(xy[:, 0], xy[:, 1], d), axis=1)
@@ -169,7 +169,7 @@ def _profile(model: str, d: Coefficients) -> tuple[Array, Array]:
     ideal = np.tan(theta)
     with np.errstate(all="ignore"):
         if model == EQUIDISTANT:
-            distorted = _kannala_brandt(theta, d)[0]
+            distorted = kannala_brandt(theta, d)[0]
         else:
             radial, _, denominator = _radial(ideal * ideal, d)
             distorted = np.where(denominator > 0, ideal * radial, np.nan)
@@ -243,7 +243,7 @@ def _undistort_brown(target: Array, d: Coefficients) -> Array:
     return out
 
 
-def _kannala_brandt(theta: Array, d: Coefficients) -> tuple[Array, Array]:
+def kannala_brandt(theta: Array, d: Coefficients) -> tuple[Array, Array]:
     """Distorted angle and its derivative."""
     k1, k2, k3, k4 = d
     t2 = theta * theta
@@ -259,11 +259,11 @@ def _undistort_kannala_brandt(target: Array, d: Coefficients) -> Array:
     with np.errstate(all="ignore"):
         theta = np.interp(radius, distorted, np.arctan(ideal))
         for _ in range(_NEWTON_STEPS):
-            value, slope = _kannala_brandt(theta, d)
+            value, slope = kannala_brandt(theta, d)
             if np.nanmax(np.abs(value - radius), initial=0.0) < _TOLERANCE:
                 break
             theta = theta - (value - radius) / slope
-        value, slope = _kannala_brandt(theta, d)
+        value, slope = kannala_brandt(theta, d)
         good = (np.abs(value - radius) < _CONVERGED) & (slope > 0)
         good &= (theta >= 0) & (theta < _WIDEST)
         scale = np.where(radius > 1e-12, np.tan(theta) / radius, 1.0)

@@ -33,6 +33,7 @@ from spatialgeo_ros.geometry.pointmap import (
     pointmap_from_monocular,
 )
 from spatialgeo_ros.geometry.pose import gravity_in_camera
+from spatialgeo_ros.geometry.registration_plan import same_aspect
 from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, Observation, View
@@ -87,8 +88,8 @@ def camera_of(frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
 def registered_depth(frame: Frame) -> tuple[npt.NDArray[np.float32] | None, tuple[str, ...]]:
     """Return sensor depth in metres at the size of the image, or None with the reason.
 
-    A depth image of another size but the same view is resized without interpolation: a mean of
-    near and far depth would be a surface that does not exist.
+    A depth image of another size but the same aspect ratio is resized without interpolation: a mean
+    of near and far depth would be a surface that does not exist.
     """
     if frame.depth is None:
         problem = frame.problems.get("depth")
