@@ -37,6 +37,12 @@ class Frame:
         detections: Regions a detector published for this image; ``stamp_ns`` of each is that of
             the image it was drawn on.
         detections_stamp_ns: Stamp of the detector's message; 0 when none came for this image.
+        model_judged: Whether ``model`` has been judged already, with the region of interest and
+            binning that only its message has.
+        depth_frame_id: TF frame of the depth image; "" for that of the image.
+        depth_model: The depth image's own calibration, or None when it has none.
+        colour_from_depth: Pose of the depth camera in the image's optical frame, where known.
+        remarks: What the input side assumed, in words.
         problems: What the input side found wrong, in words with the cure, by what is missing for
             it: "calibration", "depth", "pose", "detections".
         sequence: Number of the frame within its camera's stream, counted at reception.
@@ -53,6 +59,11 @@ class Frame:
     detections: tuple[Region, ...] = ()
     detections_stamp_ns: int = 0
     sequence: int = 0
+    model_judged: bool = False
+    depth_frame_id: str = ""
+    depth_model: PinholeCamera | None = None
+    colour_from_depth: Pose | None = None
+    remarks: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -65,6 +65,7 @@ class Observation:
         visual: features cached for this frame; opaque, filled when they are first needed.
         timings: seconds per stage.
         degraded: what is missing or assumed, in words.
+        findings: of ``degraded``, what is wrong with the camera's inputs, with the cure.
         keyframe: what the keyframe memory did with the frame, None when there was nothing to offer.
         mount: gravity and height as given to the geometry network (may be nominal).
         camera: calibration at the size of the image, or None when unknown.
@@ -80,6 +81,7 @@ class Observation:
     visual: dict[str, Any] = field(default_factory=dict, repr=False)
     timings: dict[str, float] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     keyframe: Decision | None = None
     mount: Mount | None = None
     camera: PinholeCamera | None = None

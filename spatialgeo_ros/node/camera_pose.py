@@ -44,7 +44,12 @@ class PoseSource(Protocol):
 
 def mount_pose(mount: tuple[float, ...]) -> Pose:
     """Return base_from_optical for a mount given as x y z (m) roll pitch yaw (rad), REP-103."""
-    x, y, z, roll, pitch, yaw = mount
+    return pose_of(mount) @ BODY_FROM_OPTICAL
+
+
+def pose_of(numbers: tuple[float, ...]) -> Pose:
+    """Return the pose of six numbers: x y z (m), then roll pitch yaw about fixed axes (rad)."""
+    x, y, z, roll, pitch, yaw = numbers
     (sr, cr), (sp, cp), (sy, cy) = ((np.sin(a), np.cos(a)) for a in (roll, pitch, yaw))
     rotation = np.array(
         [
@@ -53,4 +58,4 @@ def mount_pose(mount: tuple[float, ...]) -> Pose:
             [-sp, cp * sr, cp * cr],
         ]
     )
-    return Pose(rotation, np.array([x, y, z])) @ BODY_FROM_OPTICAL
+    return Pose(rotation, np.array([x, y, z]))

@@ -66,6 +66,7 @@ class CameraInput:
         self.detections = StreamStatistics()
         self.slot: NewestSlot[RawFrame] = NewestSlot()
         self.info: CameraInfo | None = None
+        self.depth_info: CameraInfo | None = None
         self.image_topic = node.resolve_topic_name(camera.image_topic)
         if camera.image_transport == "compressed":
             # The convention of image_transport: remap the base topic, then append the transport.
@@ -102,6 +103,8 @@ class CameraInput:
         if self.depth_topic:
             packed = camera.depth_transport == "compressedDepth"
             self._subscribe(CompressedImage if packed else Image, self.depth_topic, self._on_depth)
+            if camera.depth_camera_info_topic:
+                self._subscribe(CameraInfo, camera.depth_camera_info_topic, self._on_depth_info)
         if camera.detections_topic and Detection2DArray is not None:
             self._subscribe(Detection2DArray, camera.detections_topic, self._on_detections)
         for stream in (self.images, self.depths, self.detections):
@@ -272,6 +275,9 @@ class CameraInput:
         # Kept like a latched message: drivers may publish it once, or at another rate than images.
         # The geometry lane notices a change, since the message object differs.
         self.info = message
+
+    def _on_depth_info(self, message: CameraInfo) -> None:
+        self.depth_info = message
 
     def _store(self, pair: Pair[tuple[Any, int, float], Any] | None) -> None:
         if pair is not None:

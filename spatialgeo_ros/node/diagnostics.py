@@ -195,6 +195,9 @@ class Diagnostics:
             name, self._round + number, lambda: self._about_the_camera(camera)
         ):
             self._find(status, DiagnosticStatus.WARN, finding)
+        if self._host.lanes is not None:
+            for finding in self._host.lanes.geometry.findings(name):
+                self._find(status, DiagnosticStatus.WARN, finding)
         if counters.get("incompatible_qos"):
             _raise(status, DiagnosticStatus.WARN, counters.reason("incompatible_qos"))
         lanes = self._host.lanes

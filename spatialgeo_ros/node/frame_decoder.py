@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage
 
 from spatialgeo_ros.errors import BadImageError, NoCameraInfoError
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.conversions import (
-    camera_for_image,
     compressed_depth_to_array,
     compressed_to_rgb,
     depth_to_array,
@@ -23,8 +24,20 @@ from spatialgeo_ros.node.conversions import (
     image_to_rgb,
     stamp_to_ns,
 )
+from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.frame_history import RawFrame
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource
+
+
+@dataclass(frozen=True, eq=False)
+class _Calibration:
+    """What was made of a CameraInfo message for images of a size, or why nothing was."""
+
+    message: Any
+    size: tuple[int, int]
+    model: PinholeCamera | None
+    remarks: tuple[str, ...]
+    problem: str
 
 
 class FrameAssembler:
@@ -34,6 +47,7 @@ class FrameAssembler:
         self,
         cameras: Mapping[str, CameraInput],
         poses: PoseSource,
+        transforms: DepthTransforms,
         log: Callable[[str], None],
     ) -> None:
         """Assemble frames of ``cameras`` with poses from ``poses``.
@@ -41,13 +55,15 @@ class FrameAssembler:
         Args:
             cameras: Inputs by name.
             poses: Where the camera was.
+            transforms: Where depth cameras sit beside colour cameras.
             log: Takes a line when a calibration changes.
         """
         self._cameras = cameras
         self._poses = poses
+        self._transforms = transforms
         self._log = log
-        # Per camera: the CameraInfo message, the image size, the model made of them, or why none.
-        self._models: dict[str, tuple[Any, tuple[int, int], PinholeCamera | None, str]] = {}
+        self._models: dict[str, _Calibration] = {}
+        self._depth_models: dict[str, _Calibration] = {}
         self.last_pose: dict[str, PoseResult] = {}
 
     def assemble(self, name: str, raw: RawFrame) -> Frame:
@@ -69,8 +85,11 @@ class FrameAssembler:
         problems = {}
         if pose.pose is None:
             problems["pose"] = pose.reason
-        model, problems["calibration"] = self._model(camera, image.shape[1], image.shape[0])
+        model, remarks, problems["calibration"] = self._model(
+            camera, image.shape[1], image.shape[0]
+        )
         depth, problems["depth"] = self._depth(camera, raw)
+        depth_frame = "" if raw.depth is None else raw.depth.header.frame_id
         boxes: tuple[Region, ...] = ()
         drawn = 0
         if raw.detections is None:
@@ -90,38 +109,61 @@ class FrameAssembler:
             detections=boxes,
             detections_stamp_ns=drawn,
             sequence=raw.sequence,
+            model_judged=True,
+            depth_frame_id=depth_frame,
+            depth_model=None if depth is None else self._depth_model(camera),
+            colour_from_depth=self._transforms.lookup(camera.config, header.frame_id, depth_frame),
+            remarks=remarks,
             problems={what: text for what, text in problems.items() if text},
         )
 
     def _model(
         self, camera: CameraInput, width: int, height: int
-    ) -> tuple[PinholeCamera | None, str]:
-        """Return the calibration of images of this size, or None and why there is none.
+    ) -> tuple[PinholeCamera | None, tuple[str, ...], str]:
+        """Return the calibration of images of this size with remarks, or None and why not.
 
         It is only made anew when it changes.
         """
         name, info = camera.config.name, camera.info
-        known_info, known_size, known, problem = self._models.get(name, (None, (0, 0), None, ""))
+        known = self._models.get(name)
         if info is None:
             problem = f"no camera_info on '{camera.info_topic}': publish it beside the images"
             camera.counters.add("without_camera_info", problem)
-            return None, problem
-        if info is known_info and (width, height) == known_size:
-            if problem:
-                camera.counters.add("without_camera_info", problem)
-            return known, problem
-        model: PinholeCamera | None = None
-        problem = ""
-        try:
-            model = camera_for_image(info, width, height, camera.config.rectified)
-        except NoCameraInfoError as error:
-            problem = str(error)
-            camera.counters.add("without_camera_info", problem)
-        if known is not None and model is not None and model != known:
-            camera.counters.add("camera_info_changes")
-            self._log(f"calibration of camera '{name}' changed")
-        self._models[name] = (info, (width, height), model, problem)
-        return model, problem
+            return None, (), problem
+        if known is None or known.message is not info or known.size != (width, height):
+            model, remarks, problem = None, (), ""
+            try:
+                model, remarks = calibrated_camera(info, width, height, camera.config.rectified)
+            except NoCameraInfoError as error:
+                problem = str(error)
+            before = None if known is None else known.model
+            if before is not None and model is not None and model != before:
+                camera.counters.add("camera_info_changes")
+                self._log(f"calibration of camera '{name}' changed")
+            known = self._models[name] = _Calibration(
+                info, (width, height), model, remarks, problem
+            )
+        if known.problem:
+            camera.counters.add("without_camera_info", known.problem)
+        return known.model, known.remarks, known.problem
+
+    def _depth_model(self, camera: CameraInput) -> PinholeCamera | None:
+        """Return the depth image's own calibration, None where it has none or one that cannot be."""
+        name, info = camera.config.name, camera.depth_info
+        if info is None:
+            return None
+        known = self._depth_models.get(name)
+        if known is None or known.message is not info:
+            size = int(info.width), int(info.height)
+            model, problem = None, ""
+            try:
+                model, _ = calibrated_camera(info, *size)
+            except NoCameraInfoError as error:
+                problem = f"camera_info of the depth: {error}"
+            known = self._depth_models[name] = _Calibration(info, size, model, (), problem)
+        if known.problem:
+            camera.counters.add("depth_errors", known.problem)
+        return known.model
 
     def _depth(self, camera: CameraInput, raw: RawFrame) -> tuple[Any | None, str]:
         """Return the depth image, or None and why there is none although it should be there."""

@@ -82,6 +82,11 @@ class GeometryLane(Lane):
         self._problems: dict[str, SpatialGeoError] = {}
         self.description: dict[str, Any] = perception.describe()
 
+    def findings(self, camera: str) -> tuple[str, ...]:
+        """Return what is wrong with the inputs of a camera's newest frame, in words."""
+        latest = self._latest.get(camera)
+        return () if latest is None else latest.observation.findings
+
     def reset(self) -> None:
         """Forget everything from before a time jump, before the next frame or request."""
         with self._wake:

@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 
 from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
+from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.lanes import Lanes
@@ -94,6 +95,7 @@ class SpatialGeoNode(LifecycleNode):
         self._perception: Any = None
         self.poses: PoseSource | None = None
         self._assembler: FrameAssembler | None = None
+        self._transforms: DepthTransforms | None = None
         self._active = threading.Event()
         self._ignored = ""  # what was last said about parameters that nobody reads
         for ignored in overrides.for_another_node(sys.argv, self.get_fully_qualified_name()):
@@ -219,7 +221,8 @@ class SpatialGeoNode(LifecycleNode):
             self.cameras[camera.name] = CameraInput(
                 self, camera, config, self._notify, self.on_time_jump
             )
-        self._assembler = FrameAssembler(self.cameras, self.poses, logger.info)
+        self._transforms = DepthTransforms(self, config)
+        self._assembler = FrameAssembler(self.cameras, self.poses, self._transforms, logger.info)
         self.lanes = Lanes(
             self._perception,
             self.cameras,
@@ -257,6 +260,9 @@ class SpatialGeoNode(LifecycleNode):
         self.watches.clear()
         self.cameras = {}
         self._assembler = None
+        transforms, self._transforms = self._transforms, None
+        if transforms is not None:
+            transforms.close()
         poses, self.poses = self.poses, None
         if poses is not None:
             poses.close()

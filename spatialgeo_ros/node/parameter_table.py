@@ -17,6 +17,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from spatialgeo_ros.errors import BadRequestError, quoted
+from spatialgeo_ros.geometry.depth_sensor import PRESETS
 
 
 class ParameterError(BadRequestError):
@@ -186,9 +187,12 @@ CAMERA_TABLE: tuple[Spec, ...] = (
          "unknown", "m, rad"),
     Spec("depth_scale", 0.0, "Metres of one unit of the depth image; 0: by its encoding (16UC1 "
          "0.001, 32FC1 1)", "m", 0.0, 10.0),
-    Spec("depth_noise", "kinect_v1", "Noise of the depth sensor: name of a preset"),
-    Spec("depth_min", 0.0, "Nearer depth readings are not used", "m", 0.0, 100.0),
-    Spec("depth_max", 0.0, "Farther depth readings are not used; 0: no limit", "m", 0.0, 1000.0),
+    Spec("depth_registered", False, "Depth belongs to the image's pixels whatever its frame_id and "
+         "its camera_info say"),
+    Spec("depth_noise", "kinect_v1", "Noise of the depth sensor: its name (" +
+         ", ".join(PRESETS) + "), or three numbers: constant (m), linear, quadratic (1/m)"),
+    Spec("depth_min", 0.1, "Nearer depth readings are not used", "m", 0.0, 100.0),
+    Spec("depth_max", 20.0, "Farther depth readings are not used", "m", 0.1, 1000.0),
     Spec("detections_topic", "{camera}/detections", "vision_msgs/Detection2DArray on the image; "
          "empty for none"),
     Spec("mount", [0.0] * 6,

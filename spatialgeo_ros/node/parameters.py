@@ -17,6 +17,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
 from spatialgeo_ros.errors import quoted
+from spatialgeo_ros.geometry.depth_sensor import DepthSensor, parse_depth_noise
 from spatialgeo_ros.node.parameter_table import (
     NODE_TABLE,
     Change,
@@ -24,6 +25,7 @@ from spatialgeo_ros.node.parameter_table import (
     Spec,
     camera_specs,
 )
+from spatialgeo_ros.scene.camera_inputs import InputSettings
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -58,6 +60,7 @@ class CameraConfig:
     #: Depth's optical frame in the colour optical frame; None when it was not given.
     depth_extrinsics: tuple[float, ...] | None
     depth_scale: float
+    depth_registered: bool
     depth_noise: str
     depth_min: float
     depth_max: float
@@ -68,6 +71,23 @@ class CameraConfig:
     def has_mount(self) -> bool:
         """Whether the mount was given."""
         return any(self.mount)
+
+    def input_settings(self) -> InputSettings:
+        """Return what the parameters say about the camera's inputs.
+
+        Raises:
+            ParameterError: A name, number or range cannot be used.
+        """
+        try:
+            sensor = DepthSensor(
+                parse_depth_noise(self.depth_noise),
+                self.depth_min,
+                self.depth_max,
+                self.depth_scale or None,
+            )
+        except ValueError as error:
+            raise ParameterError(f"{self.name}.depth_*", str(error)) from None
+        return InputSettings(sensor, self.depth_registered)
 
 
 @dataclass(frozen=True)
@@ -145,6 +165,7 @@ def read(node: Node) -> Config:
         extrinsics = tuple(row["depth_extrinsics"])
         row["depth_extrinsics"] = None if math.isnan(extrinsics[0]) else extrinsics
         cameras.append(CameraConfig(name=name, **row))
+        cameras[-1].input_settings()  # a wrong name or range fails here, not when frames come
     values["engine_image_size"] = tuple(values["engine_image_size"])
     return Config(cameras=tuple(cameras), **values)
 

@@ -44,6 +44,7 @@ def load_perception(config: Config, progress: Progress) -> Any:
         encode=config.encode,
         keyframes=config.keyframes,
         voxel_size=config.voxel_size,
+        inputs={camera.name: camera.input_settings() for camera in config.cameras},
         memory_max_age=config.memory_max_age,
         drift=config.drift,
         mounts={

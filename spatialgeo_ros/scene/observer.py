@@ -12,32 +12,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import (
-    BadImageError,
     NoCameraInfoError,
     NoGeometryError,
     TooLittleSupportError,
 )
-from spatialgeo_ros.geometry.camera import PinholeCamera, same_aspect
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_sensor import DepthSensor
 from spatialgeo_ros.geometry.floor import agree_on_floor, estimate_floor, level_at
 from spatialgeo_ros.geometry.pointmap import (
-    DepthNoise,
     DepthSource,
     PointMap,
-    depth_to_metres,
     pointmap_from_depth,
     pointmap_from_monocular,
 )
 from spatialgeo_ros.geometry.pose import gravity_in_camera
-from spatialgeo_ros.geometry.registration_plan import same_aspect
 from spatialgeo_ros.geometry.scale import align_depth
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Networks
+from spatialgeo_ros.scene.camera_inputs import CameraInputs, InputSettings
 from spatialgeo_ros.scene.floor_scale import scale_by_floor
 
 #: Camera heights that a robot can have, metres; a pose outside has another origin than the floor.
@@ -64,50 +61,6 @@ class Orientation:
     remarks: tuple[str, ...] = ()
     height_sigma: float = 0.0
     dispute: str = ""
-
-
-def camera_of(frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
-    """Return the calibration at the size of the image, or None with the reason."""
-    if frame.model is None:
-        why = frame.problems.get("calibration") or f"no camera_info from camera '{frame.camera}'"
-        return None, (f"nothing can be measured: {why}",)
-    size = (frame.model.width, frame.model.height)
-    if size == (frame.width, frame.height):
-        return frame.model, ()
-    if same_aspect(*size, frame.width, frame.height):
-        return frame.model.resized(frame.width, frame.height), (
-            f"camera_info is for {size[0]}x{size[1]}: scaled to the image's "
-            f"{frame.width}x{frame.height}",
-        )
-    return None, (
-        f"camera_info is for {size[0]}x{size[1]}, the image is {frame.width}x{frame.height} with "
-        "another aspect ratio: nothing can be measured",
-    )
-
-
-def registered_depth(frame: Frame) -> tuple[npt.NDArray[np.float32] | None, tuple[str, ...]]:
-    """Return sensor depth in metres at the size of the image, or None with the reason.
-
-    A depth image of another size but the same aspect ratio is resized without interpolation: a mean
-    of near and far depth would be a surface that does not exist.
-    """
-    if frame.depth is None:
-        problem = frame.problems.get("depth")
-        return None, (problem,) if problem else ()
-    height, width = frame.depth.shape
-    try:
-        metres = depth_to_metres(frame.depth)
-    except BadImageError as error:
-        return None, (f"depth ignored: {error}",)
-    if (height, width) == (frame.height, frame.width):
-        return metres, ()
-    if not same_aspect(width, height, frame.width, frame.height):
-        return None, (
-            f"depth ignored: it is {width}x{height}, not registered to the "
-            f"{frame.width}x{frame.height} image",
-        )
-    scaled = cv2.resize(metres, (frame.width, frame.height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(scaled, np.float32), ()
 
 
 def orientation_of(frame: Frame, mounts: Mapping[str, Mount], nominal: Mount | None) -> Orientation:
@@ -171,10 +124,10 @@ def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation
 
 
 def sensor_pointmap(
-    metres: npt.NDArray[np.float32], camera: PinholeCamera, noise: DepthNoise
+    metres: npt.NDArray[np.float32], camera: PinholeCamera, sensor: DepthSensor
 ) -> PointMap | None:
-    """Lift sensor depth; None when it has not a single reading."""
-    pointmap = pointmap_from_depth(metres, camera, noise)
+    """Lift sensor depth; None when it has not a single reading within the sensor's range."""
+    pointmap = pointmap_from_depth(metres, camera, sensor.noise, sensor.nearest, sensor.farthest)
     return pointmap if pointmap.valid.any() else None
 
 
@@ -195,9 +148,8 @@ def require_pointmap(observation: Observation) -> PointMap:
     """
     if observation.pointmap is not None:
         return observation.pointmap
-    camera, reasons = camera_of(observation.frame)
-    if camera is None:
-        raise NoCameraInfoError(reasons[0])
+    if observation.camera is None:
+        raise NoCameraInfoError("; ".join(observation.findings) or "no camera_info")
     missing = "; ".join(reason for reason in observation.degraded if "depth" in reason)
     raise NoGeometryError(
         f"{missing or 'no depth'}: publish registered depth, or load a profile with a geometry "
@@ -211,28 +163,34 @@ class FrameObserver:
     Args:
         networks: predict depth where there is no sensor's, or None.
         mounts: by camera name, how a camera without a pose sits on the robot.
-        noise: of the depth sensor.
+        settings: by camera name, what the user says about its inputs.
+        usual: the same for cameras that have no entry.
     """
 
     def __init__(
-        self, networks: Networks | None, mounts: Mapping[str, Mount], noise: DepthNoise
+        self,
+        networks: Networks | None,
+        mounts: Mapping[str, Mount],
+        settings: Mapping[str, InputSettings],
+        usual: InputSettings,
     ) -> None:
         self._networks = networks
         self._mounts = mounts
-        self._noise = noise
+        self._settings, self._usual = settings, usual
+        self._inputs: dict[str, CameraInputs] = {}
 
     def lift(self, frame: Frame, cache: dict[str, Any] | None = None) -> Observation:
         """Work out a frame; ``cache`` holds what networks computed for it before."""
         cache = {} if cache is None else cache
         nominal = None if self._networks is None else self._networks.nominal_mount
-        camera, remarks = camera_of(frame)
-        metres, more = registered_depth(frame)
         orientation = orientation_of(frame, self._mounts, nominal)
-        remarks += more
+        inputs = self._inputs_of(frame.camera)
+        judged = inputs.judge(frame, orientation.gravity, orientation.height)
+        camera, remarks = judged.camera, judged.findings
         pointmap: PointMap | None = None
         if camera is not None:
-            if metres is not None:
-                pointmap = sensor_pointmap(metres, camera, self._noise)
+            if judged.depth is not None:
+                pointmap = sensor_pointmap(judged.depth, camera, inputs.settings.sensor)
                 if pointmap is None:
                     remarks += ("the depth image has no reading",)
                 else:
@@ -251,11 +209,17 @@ class FrameObserver:
             orientation.height,
             cache,
             degraded=remarks + orientation.remarks,
+            findings=judged.findings,
             mount=orientation.mount,
             camera=camera,
             camera_height_sigma=orientation.height_sigma,
             floor_dispute=orientation.dispute,
         )
+
+    def _inputs_of(self, camera: str) -> CameraInputs:
+        if camera not in self._inputs:
+            self._inputs[camera] = CameraInputs(self._settings.get(camera, self._usual))
+        return self._inputs[camera]
 
     def encode(self, observation: Observation) -> None:
         """Run every tower now, and fill the holes of sensor depth."""

@@ -18,6 +18,7 @@ from spatialgeo_ros.errors import (
     StaleFrameError,
     TooLittleSupportError,
 )
+from spatialgeo_ros.geometry.depth_sensor import DepthSensor
 from spatialgeo_ros.geometry.distance import Kind, requested_kinds
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
@@ -28,6 +29,7 @@ from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.observation import Mount, Observation
 from spatialgeo_ros.memory.voxels import voxel_keys
 from spatialgeo_ros.networks.interface import Networks
+from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
     Look,
@@ -55,7 +57,8 @@ class Scene:
         encode: "on_demand" runs a tower only when a question, a phrase or missing depth needs it;
             "always" runs all of them on every frame.
         mounts: by camera name, how a camera without a pose sits on the robot.
-        depth_noise: noise of the depth sensor.
+        inputs: by camera name, what the user says about its inputs (depth sensor, unit).
+        depth_noise: noise of the depth sensor of cameras that ``inputs`` does not have.
         memory_max_age: seconds after which an object that left the view is not recalled any more.
         drift: of poses, metres of one standard deviation per second; widens what is remembered.
 
@@ -71,6 +74,7 @@ class Scene:
         voxel_size: float = 0.1,
         encode: str = "on_demand",
         mounts: Mapping[str, Mount] | None = None,
+        inputs: Mapping[str, InputSettings] | None = None,
         depth_noise: DepthNoise | None = None,
         memory_max_age: float = 60.0,
         drift: float = 0.005,
@@ -81,7 +85,12 @@ class Scene:
         self.locator = Locator(networks)
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
-        self._observer = FrameObserver(networks, dict(mounts or {}), depth_noise or DepthNoise())
+        self._observer = FrameObserver(
+            networks,
+            dict(mounts or {}),
+            dict(inputs or {}),
+            InputSettings(DepthSensor(depth_noise or DepthNoise())),
+        )
         self._world_frame = ""
         self._memory_max_age, self._drift = memory_max_age, drift
         self._newest: dict[str, Observation] = {}
@@ -235,7 +244,7 @@ class Scene:
             self.networks.close()
         self.networks = None
         self.locator = Locator(None)
-        self._observer = FrameObserver(None, {}, DepthNoise())
+        self._observer = FrameObserver(None, {}, {}, InputSettings())
 
     def find(
         self,
