@@ -148,7 +148,7 @@ class FrameAssembler:
         return known.model, known.remarks, known.problem
 
     def _depth_model(self, camera: CameraInput) -> PinholeCamera | None:
-        """Return the depth image's own calibration, None where it has none or one that cannot be."""
+        """Return the depth's own calibration, None where it has none or one that cannot be."""
         name, info = camera.config.name, camera.depth_info
         if info is None:
             return None
