@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spatialgeo_ros.answer.mentions import Spotted, spot_objects
+from spatialgeo_ros.answer.presence import presence_answer
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.answer.verdict import LanguageVerdict, judge
 from spatialgeo_ros.errors import (
@@ -41,6 +42,7 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.query.intent import (
     OPEN,
+    PRESENCE,
     Intent,
     canonical_question,
     parse_question,
@@ -109,7 +111,12 @@ def ask_question(
     run = _Run(parse_question(question))
     run.note(*observation.degraded)
     _check(cancelled)
-    if run.intent.family != OPEN:
+    if run.intent.family in PRESENCE:
+        with run.stage("locate"):
+            run.measured, run.spotted, run.estimates = presence_answer(
+                scene, run.intent, observation
+            )
+    elif run.intent.family != OPEN:
         with run.stage("locate"):
             _locate(scene, run, observation, regions)
         _check(cancelled)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -74,7 +75,7 @@ def require_distinct(things: Sequence[LocatedObject]) -> None:
     """
     for index, a in enumerate(things):
         for b in things[index + 1 :]:
-            if "request" in (a.how, b.how) or not _same_surface(a, b):
+            if "request" in (a.how, b.how) or not same_surface(a, b):
                 continue
             surer, other = (a, b) if a.score >= b.score else (b, a)
             raise PhraseNotFoundError(
@@ -83,8 +84,8 @@ def require_distinct(things: Sequence[LocatedObject]) -> None:
             )
 
 
-def _same_surface(a: LocatedObject, b: LocatedObject) -> bool:
-    """Whether more than half of the smaller object's pixels, or of its space, are the other's."""
+def same_surface(a: LocatedObject, b: LocatedObject) -> bool:
+    """Tell whether over half of the smaller object's pixels, or of its space, are the other's."""
     if a.frame is b.frame:
         shared = int((a.points.mask & b.points.mask).sum())
         return shared > 0.5 * min(a.points.mask.sum(), b.points.mask.sum())
@@ -124,5 +125,8 @@ def measure_located(
             point_to=pose.apply(estimate.point_to),
         )
     used = (a,) if b is None or kind not in PAIR_KINDS else (a, b)
-    notes = [estimate.reason, *(thing.note for thing in used)]
+    doubts = [thing.doubt for thing in used if thing.doubt]
+    if doubts:  # it may be another thing: there is no number for that
+        estimate = replace(estimate, valid=False, distance=math.nan, sigma=math.nan)
+    notes = [*doubts, estimate.reason, *(thing.note for thing in used)]
     return replace(estimate, reason="; ".join(note for note in notes if note))

@@ -32,6 +32,7 @@ from spatialgeo_ros.scene.recall import (
     remembered,
     require_distinct,
 )
+from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import LocatedObject
 
 #: Every n-th pixel in both directions is enough to tell which voxels a frame covers.
@@ -105,7 +106,7 @@ class Scene:
         with the CLIP tower, then in the keyframes, newest first.
 
         Raises:
-            PhraseNotFoundError: a phrase that fits nothing; the message says what is in view.
+            PhraseNotFoundError, AmbiguousError, BadRequestError: as :meth:`find`.
             BadRegionError: the region covers no pixel.
             NoCameraInfoError, NoGeometryError: there is nothing to measure with.
             TooLittleSupportError: too few measured points on the object.
@@ -209,6 +210,8 @@ class Scene:
 
         Raises:
             PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
+            AmbiguousError: it fits several things; the message lists them with their distances.
+            BadRequestError: it says something that cannot be checked; the message names the word.
             BadRegionError: a region without pixels in the image.
         """
         if isinstance(what, Region) and what.type is not RegionType.PHRASE:
@@ -217,17 +220,26 @@ class Scene:
         text = what.label if isinstance(what, Region) else what
         if not text.strip():
             raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
-        found = self.locator.find(observation, text, rivals)
+        found = self.selection(observation).one(text, rivals)
         if found is not None:
             return found, observation
+        phrase, *others = (self.locator.vocabulary.parse(words) for words in (text, *rivals))
         for earlier in remembered(self._memory.frames, observation.frame):
-            if not self.locator.sees(earlier, text, rivals):
+            if not memorable(phrase) or not self.locator.sees(earlier, phrase, others):
                 continue  # before the cost of its point map
             seen = self._with_pointmap(earlier)
-            found = self.locator.find(seen, text, rivals, sure=True)
+            found = self.selection(seen, sure=True).one(text, rivals)
             if found is not None:
                 return found, seen
         raise self.locator.not_found(observation, text)
+
+    def selection(self, observation: Observation, sure: bool = False) -> Selection:
+        """Return what resolves phrases among the things in one observation."""
+
+        def lift(found: Found) -> LocatedObject:
+            return self.measured_points(observation, found, observation)
+
+        return Selection(self.locator, observation, lift, sure)
 
     def measured_points(
         self, seen_in: Observation, found: Found, asked: Observation
@@ -255,8 +267,9 @@ class Scene:
             )
         kind = self.locator.vocabulary.parse(found.region.label).kind
         return LocatedObject(
-            found.region, points, found.how, found.score, seen_in.frame, "; ".join(notes), kind
-        )
+            found.region, points, found.how, found.score, seen_in.frame, "; ".join(notes), kind,
+            found.doubt,
+        )  # fmt: skip
 
     # Internals
 

@@ -21,8 +21,9 @@ class LocatedObject:
         how: "request", "detection" or "clip".
         score: in [0, 1]; 1 for regions of a request.
         frame: the frame it was found in; another one than asked about when it is remembered.
-        note: what a caller should know (other objects that fit, remembered from another frame).
+        note: what a caller should know (chosen among several, remembered from another frame).
         kind: canonical kind of the object, "" when unknown.
+        doubt: why it may be another thing than the one asked for; no number about it is valid then.
     """
 
     region: Region
@@ -32,6 +33,7 @@ class LocatedObject:
     frame: Frame
     note: str = ""
     kind: str = ""
+    doubt: str = ""
 
     @property
     def label(self) -> str:

@@ -31,7 +31,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.perception import Perception
-from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.query.vocabulary import Vocabulary
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 260.0, 260.0, 159.5, 119.5)
@@ -310,7 +310,7 @@ def test_phrases_without_detection_are_found_by_similarity_once_per_frame() -> N
     truth = np.array(box("red chair").box)
     assert located.region.box is not None
     np.testing.assert_allclose(located.region.box, truth, atol=8)
-    perception.locate(observation, "the blue desk")
+    perception.locate(observation, "the blue table")
     assert networks.calls == ["similarity"]
 
 
@@ -496,7 +496,13 @@ def test_two_phrases_of_a_question_mean_two_objects() -> None:
     perception = Perception(Confused())
     observation = perception.observe(frame(camera_pose()))
     doubtful = perception.locate(observation, "red sofa")
-    assert doubtful.note == "what was taken for 'red sofa' may be a red chair"
+    assert doubtful.doubt == "what was taken for 'red sofa' may be a red chair"
+    estimates = perception.measure(observation, [Kind.CAMERA_TO_OBJECT, Kind.WIDTH], doubtful)
+    for estimate in (*estimates, *perception.measure(observation, [1], "red sofa", "blue table")):
+        assert not estimate.valid and math.isnan(estimate.distance)
+        assert doubtful.doubt in estimate.reason
+    with pytest.raises(PhraseNotFoundError, match="may be a red chair.*give a box"):
+        perception.ask("how far is the red sofa?", observation)
     assert {thing.label for thing in perception.scan(observation)} == {"red chair", "blue table"}
     with pytest.raises(PhraseNotFoundError, match="red sofa"):
         perception.ask("how far is the red sofa from the red chair?", observation)
