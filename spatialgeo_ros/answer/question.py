@@ -142,6 +142,7 @@ def ask_question(
         distances=(*run.estimates, *_told_estimate(run, verdict)),
         regions=tuple(spot.found.region for spot in run.spotted if spot.seen_in is observation),
         agreement=verdict.agreement,
+        comparison=verdict.words,
         frames=_frames(run, observation),
         timings=run.timings,
         degraded=tuple(run.degraded),

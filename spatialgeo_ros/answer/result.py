@@ -29,6 +29,8 @@ class Answer:
         model_id: profile and weights.
         backend: how the networks ran.
         family: the kind of question that was understood ("distance", "left_right", "open", ...).
+        comparison: the two lengths behind ``agreement``, which length they are, and the tolerance;
+            "" when no lengths were compared.
     """
 
     text: str
@@ -43,3 +45,4 @@ class Answer:
     model_id: str
     backend: str
     family: str = "open"
+    comparison: str = ""
