@@ -87,8 +87,9 @@ def singular(word: str) -> str:
     guesses = [
         word[: -len(ending)] + other
         for ending, others in _PLURALS
-        if word.endswith(ending) and not word.endswith(_NO_PLURAL)
+        if word.endswith(ending)
         for other in others
+        if not word.endswith(_NO_PLURAL) or word[: -len(ending)] + other in known
     ]
     for guess in guesses:
         if guess in known:

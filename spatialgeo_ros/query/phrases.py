@@ -16,6 +16,25 @@ from dataclasses import dataclass, replace
 
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.nouns import canonical, label_words, singular, without_counter
+from spatialgeo_ros.query.phrase_words import (
+    AFTER,
+    CARDINALS,
+    COMPARING,
+    FAR_SIDE,
+    FROM_SIDE,
+    HARMLESS,
+    IN_VIEW,
+    LENGTH,
+    OF_LABELS,
+    ORDINALS,
+    POSTURES,
+    RELATIONS,
+    RELATIVE,
+    SELF,
+    SUPERLATIVE_AFTER,
+    SUPERLATIVES,
+    UNSUPPORTED,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,7 @@ class Relation:
     """Where the thing has to be.
 
     Attributes:
-        name: a value of :data:`RELATIONS` ("on", "behind", ...).
+        name: a value of :data:`spatialgeo_ros.query.phrase_words.RELATIONS` ("on", "behind", ...).
         words: the preposition as said.
         anchors: one phrase, two for "between"; none for the robot itself ("behind me").
     """
@@ -97,182 +116,6 @@ class NounPhrase:
         return not (self.choice or self.relations or self.other or self.count or self.unknown)
 
 
-#: Prepositions, longest first where one begins another, and the relation they state.
-RELATIONS: dict[str, str] = {
-    "on top of": "on",
-    "ontopof": "on",
-    "atop": "on",
-    "upon": "on",
-    "onto": "on",
-    "on": "on",
-    "inside of": "inside",
-    "inside": "inside",
-    "within": "inside",
-    "in front of": "front",
-    "infrontof": "front",
-    "ahead of": "front",
-    "in back of": "behind",
-    "behind": "behind",
-    "to the left side of": "left",
-    "on the left side of": "left",
-    "on the left hand side of": "left",
-    "to the left of": "left",
-    "on the left of": "left",
-    "at the left of": "left",
-    "left of": "left",
-    "leftof": "left",
-    "to the right side of": "right",
-    "on the right side of": "right",
-    "on the right hand side of": "right",
-    "to the right of": "right",
-    "on the right of": "right",
-    "at the right of": "right",
-    "right of": "right",
-    "rightof": "right",
-    "in between": "between",
-    "between": "between",
-    "in": "inside",
-    "underneath": "below",
-    "beneath": "below",
-    "under": "below",
-    "below": "below",
-    "above": "above",
-    "over": "above",
-    "right next to": "beside",
-    "next to": "beside",
-    "nextto": "beside",
-    "beside": "beside",
-    "besides": "beside",
-    "close to": "beside",
-    "closeto": "beside",
-    "adjacent to": "beside",
-    "near to": "beside",
-    "near": "beside",
-    "nearby": "beside",
-    "alongside": "beside",
-    "by": "beside",
-    "at": "beside",
-}
-
-#: Words that begin something about the thing that no measurement decides.
-_UNSUPPORTED = frozenset(
-    "with without of from for to against around through along across towards toward like than"
-    " that which who whose where when as against facing wearing holding carrying looking made"
-    " belonging called named labelled labeled having has before after beyond past off".split()
-)
-_RELATIVE = re.compile(r"(?:that|which|who) (?:is|are|was|were|stands?|sits?|lies|hangs?)\b|thats")
-_POSTURES = frozenset(
-    "standing sitting lying hanging placed located resting positioned situated put seated mounted"
-    " lies stands sits stood right directly immediately just".split()
-)
-
-#: Words that say nothing about which thing is meant.
-_HARMLESS = frozenset(
-    "the a an this that these those my our your its his her their some any please kindly only"
-    " single very whole entire actual said visible particular given specific coloured colored"
-    " one's".split()
-)
-#: What a label may say before its noun without making it another kind.
-_OF_LABELS = frozenset(
-    "the a an wooden wood metal plastic leather steel ceramic small large big tall little old new"
-    " empty open closed".split()
-)
-#: Places that hold whatever is in view.
-_IN_VIEW = re.compile(
-    r"(?:in|within|inside) (?:the |this |that |your |my |our )?"
-    r"(?:room|image|picture|photo|scene|view|frame|field of view|sight)|over there|right there"
-    r"|there|here|in here|right now|now|you see|that you see|you can see|i see|currently"
-)
-_SELF = re.compile(
-    r"(?:to |from |of )?(?:me|you|us|myself|yourself|here|(?:the |this |your |my )?(?:robot|camera)"
-    r"|the viewer|where (?:i|you) (?:am|are))"
-)
-
-_LENGTH = re.compile(r"[\d.]+\b|(?:a|one|two|three|half a) (?:met|cent|f[oe]e?t|inch|yard)")
-
-_SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "nearest": ("distance", False),
-    "closest": ("distance", False),
-    "farthest": ("distance", True),
-    "furthest": ("distance", True),
-    "remotest": ("distance", True),
-    "leftmost": ("bearing", False),
-    "rightmost": ("bearing", True),
-    "tallest": ("height", True),
-    "shortest": ("height", False),
-    "highest": ("top", True),
-    "lowest": ("top", False),
-    "biggest": ("volume", True),
-    "largest": ("volume", True),
-    "smallest": ("volume", False),
-    "littlest": ("volume", False),
-    "tiniest": ("volume", False),
-    "widest": ("width", True),
-    "broadest": ("width", True),
-    "narrowest": ("width", False),
-    "thinnest": ("width", False),
-    "slimmest": ("width", False),
-    "longest": ("length", True),
-    "deepest": ("depth", True),
-}
-_COMPARING: dict[str, tuple[str, bool]] = {
-    **dict.fromkeys(("big", "large", "huge", "bigger", "larger"), ("volume", True)),
-    **dict.fromkeys(("small", "little", "tiny", "smaller"), ("volume", False)),
-    **dict.fromkeys(("tall", "taller", "high"), ("height", True)),
-    **dict.fromkeys(("short", "shorter"), ("height", False)),
-    **dict.fromkeys(("wide", "broad", "wider"), ("width", True)),
-    **dict.fromkeys(("narrow", "thin", "slim", "narrower"), ("width", False)),
-    **dict.fromkeys(("long", "longer"), ("length", True)),
-    **dict.fromkeys(("deep", "deeper"), ("depth", True)),
-    **dict.fromkeys(("near", "nearer", "close", "closer"), ("distance", False)),
-    **dict.fromkeys(("far", "distant", "farther", "further"), ("distance", True)),
-    "left": ("side", False),
-    "right": ("side", True),
-    "middle": ("middle", False),
-    "central": ("middle", False),
-    "centre": ("middle", False),
-    "center": ("middle", False),
-}
-_ORDINALS = {
-    word: number
-    for number, words in enumerate(
-        (
-            "first 1st",
-            "second 2nd",
-            "third 3rd",
-            "fourth 4th",
-            "fifth 5th",
-            "sixth 6th",
-            "seventh 7th",
-            "eighth 8th",
-        ),
-        1,
-    )
-    for word in words.split()
-}
-_CARDINALS = {
-    word: number
-    for number, word in enumerate("two three four five six seven eight nine ten".split(), 2)
-}
-_SIDE_HAND = r"(?: hand)?(?: side)?(?: of (?:me|you|the robot|the camera|(?:the )?(?:image|view)))?"
-#: What may follow the noun to say which one is meant: pattern, quantity, greatest.
-_AFTER: tuple[tuple[re.Pattern[str], str, bool], ...] = (
-    (re.compile(r"(?:to|on|at) (?:the|your|my) leftmost" + _SIDE_HAND), "bearing", False),
-    (re.compile(r"(?:to|on|at) (?:the|your|my) rightmost" + _SIDE_HAND), "bearing", True),
-    (re.compile(r"(?:to|on|at) (?:the|your|my|our) left" + _SIDE_HAND), "side", False),
-    (re.compile(r"(?:to|on|at) (?:the|your|my|our) right" + _SIDE_HAND), "side", True),
-    (re.compile(r"in the (?:middle|cent(?:re|er))"), "middle", False),
-)
-_FROM_SIDE = re.compile(r"(?:from|counting from|counted from) (?:the |my |your )?(left|right)")
-_SUPERLATIVE_AFTER = re.compile(
-    r"(?P<word>closest|nearest|closestto|nearestto|farthest|furthest)(?: away)?"
-    r"(?: (?:to|from|of))?\b ?"
-)
-_FAR_SIDE = re.compile(
-    r"\b(?:far|very|outer) (left|right)\b|\b(left|right) most\b|\bmost (left|right)\b"
-)
-
-
 @functools.lru_cache(maxsize=512)
 def parse_phrase(phrase: str) -> NounPhrase:
     """Take a noun phrase apart; deterministic, well under a millisecond.
@@ -281,7 +124,7 @@ def parse_phrase(phrase: str) -> NounPhrase:
         phrase: words as a person types them, with or without article.
     """
     words = label_words(phrase.replace("’", "'").replace("?", " "))
-    words = _FAR_SIDE.sub(lambda found: f"{found[1] or found[2] or found[3]}most", words)
+    words = FAR_SIDE.sub(lambda found: f"{found[1] or found[2] or found[3]}most", words)
     words = re.sub(r"\bmost (distant|remote)\b|\bmost far away\b", "farthest", words)
     words = re.sub(r"\bleast (?:distant|far away)\b", "nearest", words)
     return _parse(" ".join(words.split()))
@@ -295,7 +138,7 @@ def parse_label(label: str) -> NounPhrase:
     while len(noun) > 1 and not canonical(" ".join(noun)):
         if noun[0] in COLOUR_OF and not colour:
             colour = COLOUR_OF[noun[0]]
-        elif noun[0] not in _OF_LABELS:
+        elif noun[0] not in OF_LABELS:
             break
         noun = noun[1:]
     if not canonical(" ".join(noun)):  # "toy wooden horse": a kind of its own, with all its words
@@ -311,7 +154,7 @@ def _singular(noun: str) -> str:
 
 def _parse(text: str) -> NounPhrase:
     words = text.split()
-    while words and words[0] in _HARMLESS:
+    while words and words[0] in HARMLESS:
         words = words[1:]
     text = " ".join(words)
     end = _head_end(words)
@@ -350,20 +193,20 @@ def _head_end(words: list[str]) -> int:
         word, before, rest = words[index], words[index - 1], " ".join(words[index:])
         if word == "of" and any(canonical(" ".join(words[i : index + 2])) for i in range(index)):
             continue  # "chest of drawers", "bottle of water", as far as the table has them
-        if word in _POSTURES and _relation_at(" ".join(words[index + 1 :])):
+        if word in POSTURES and _relation_at(" ".join(words[index + 1 :])):
             return index
-        if _relation_at(rest) or word in _UNSUPPORTED or _at_view(rest):
-            return index - 1 if index > 1 and before in _SUPERLATIVES else index
-        if word in _ORDINALS and _FROM_SIDE.match(" ".join(words[index + 1 :])):
+        if _relation_at(rest) or word in UNSUPPORTED or _at_view(rest):
+            return index - 1 if index > 1 and before in SUPERLATIVES else index
+        if word in ORDINALS and FROM_SIDE.match(" ".join(words[index + 1 :])):
             return index
-        if word in _SUPERLATIVES and any(canonical(" ".join(words[i:index])) for i in range(index)):
+        if word in SUPERLATIVES and any(canonical(" ".join(words[i:index])) for i in range(index)):
             return index
     return len(words)
 
 
 def _at_view(rest: str) -> int:
     """Length of the words at the start of ``rest`` that mean "in view", 0 when there are none."""
-    found = _IN_VIEW.match(rest)
+    found = IN_VIEW.match(rest)
     whole = found is not None and (found.end() == len(rest) or rest[found.end()] == " ")
     return found.end() if found is not None and whole else 0
 
@@ -399,7 +242,7 @@ class _Head:
                 return
             if self.noun:
                 self.noun.append(word)
-            elif word in ("and", ",") or word in _HARMLESS:
+            elif word in ("and", ",") or word in HARMLESS:
                 continue
             elif word in ("other", "another"):
                 self.other = True
@@ -407,12 +250,12 @@ class _Head:
                 if self.colour and COLOUR_OF[word] != self.colour:
                     self.extra.append(word)
                 self.colour = self.colour or COLOUR_OF[word]
-            elif word in _SUPERLATIVES or word in _COMPARING:
+            elif word in SUPERLATIVES or word in COMPARING:
                 self._choose(word)
-            elif word in _ORDINALS and not self.rank:
-                self.rank, self.rank_word = _ORDINALS[word], word
-            elif word in _CARDINALS or word in ("2", "3", "4", "5"):
-                self.count = _CARDINALS.get(word) or int(word)
+            elif word in ORDINALS and not self.rank:
+                self.rank, self.rank_word = ORDINALS[word], word
+            elif word in CARDINALS or word in ("2", "3", "4", "5"):
+                self.count = CARDINALS.get(word) or int(word)
             else:
                 self.noun.append(word)
 
@@ -420,8 +263,8 @@ class _Head:
         if self.choice is not None:
             self.extra.append(word)  # "the small left box": one choice at a time
             return
-        sure = word in _SUPERLATIVES
-        quantity, greatest = (_SUPERLATIVES if sure else _COMPARING)[word]
+        sure = word in SUPERLATIVES
+        quantity, greatest = (SUPERLATIVES if sure else COMPARING)[word]
         self.choice = Choice(word, quantity, greatest, comparing=not sure)
 
 
@@ -443,16 +286,16 @@ class _Tail:
             self.rest = self.rest[length:].strip()
             return True
         first, _, following = self.rest.partition(" ")
-        if (opened := _RELATIVE.match(self.rest)) is not None:
+        if (opened := RELATIVE.match(self.rest)) is not None:
             after = re.sub(r"^(?:the|most)\b ?", "", self.rest[opened.end() :].strip())
             if after:
                 self.rest = after
             return bool(after)
-        if first in _POSTURES and following and not _relation_at(self.rest):
+        if first in POSTURES and following and not _relation_at(self.rest):
             self.rest = following
             return True
-        if first in _ORDINALS and not self.rank and _FROM_SIDE.match(following):
-            self.rank, self.rank_word, self.rest = _ORDINALS[first], first, following
+        if first in ORDINALS and not self.rank and FROM_SIDE.match(following):
+            self.rank, self.rank_word, self.rest = ORDINALS[first], first, following
             return True
         return self._choose() or self._relate()
 
@@ -495,22 +338,22 @@ class _Tail:
 
 def _choice_at(rest: str, rank_word: str) -> tuple[Choice | None, int]:
     """Read a choice at the start of ``rest``; also where it ends."""
-    side = _FROM_SIDE.match(rest)
+    side = FROM_SIDE.match(rest)
     if side is not None and rank_word:
         words = f"{rank_word} from the {side[1]}"
         return Choice(words, "bearing", side[1] == "right"), side.end()
-    for pattern, quantity, greatest in _AFTER:
+    for pattern, quantity, greatest in AFTER:
         found = pattern.fullmatch(rest)
         if found is not None:
             return Choice(rest, quantity, greatest, comparing=quantity != "bearing"), len(rest)
     first = rest.partition(" ")[0]
-    if first in _SUPERLATIVES and first == rest:
-        return Choice(rest, *_SUPERLATIVES[first]), len(rest)
-    nearest = _SUPERLATIVE_AFTER.match(rest)
+    if first in SUPERLATIVES and first == rest:
+        return Choice(rest, *SUPERLATIVES[first]), len(rest)
+    nearest = SUPERLATIVE_AFTER.match(rest)
     if nearest is None:
         return None, 0
     tail = rest[nearest.end() :].strip()
-    anchor = None if not tail or _SELF.fullmatch(tail) else _parse(tail)
+    anchor = None if not tail or SELF.fullmatch(tail) else _parse(tail)
     greatest = nearest["word"].startswith(("far", "fur"))
     return Choice(rest, "distance", greatest, anchor=anchor), len(rest)
 
@@ -518,9 +361,9 @@ def _choice_at(rest: str, rank_word: str) -> tuple[Choice | None, int]:
 def _relation(preposition: str, tail: str) -> Relation | None:
     """Build a relation; None when nothing follows the preposition that it could refer to."""
     name = RELATIONS[preposition]
-    if not tail or _LENGTH.match(tail):
+    if not tail or LENGTH.match(tail):
         return None  # "within 2 metres" is no place that a thing is in
-    if _SELF.fullmatch(tail):
+    if SELF.fullmatch(tail):
         return Relation(name, preposition)
     if name != "between":
         return Relation(name, preposition, (_parse(tail),))

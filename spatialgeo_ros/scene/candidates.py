@@ -149,7 +149,7 @@ def stands(name: str, words: str, one: Candidate, anchors: list[Candidate]) -> b
     """Tell whether a candidate stands in a relation; None when it is too close to call.
 
     Args:
-        name: a value of :data:`spatialgeo_ros.query.phrases.RELATIONS`.
+        name: a value of :data:`spatialgeo_ros.query.phrase_words.RELATIONS`.
         words: the preposition as said.
         one: the candidate.
         anchors: two for "between", none for the robot itself, else one.
