@@ -143,3 +143,9 @@ class RequestTimeoutError(SpatialGeoError):
     """The request was not served within its time limit."""
 
     code = 17
+
+
+class AmbiguousError(SpatialGeoError):
+    """Several objects fit a phrase and nothing says which; the message lists them."""
+
+    code = 18

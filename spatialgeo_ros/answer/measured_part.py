@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
+from spatialgeo_ros.answer.presence import presence_answer
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -33,7 +34,7 @@ from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import SeenObject
 from spatialgeo_ros.memory.observation import Observation
-from spatialgeo_ros.query.intent import OPEN, Intent, parse_question
+from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, parse_question
 from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.query.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
@@ -148,7 +149,12 @@ def measure_question(
     if networks is None or not networks.has_language:
         part.note("no language model in this profile: answered from measurements alone")
     check_cancelled(cancelled)
-    if part.intent.family != OPEN:
+    if part.intent.family in PRESENCE:
+        with part.stage("locate"):
+            part.measured, part.mentioned, part.estimates = presence_answer(
+                scene, part.intent, observation
+            )
+    elif part.intent.family != OPEN:
         with part.stage("locate"):
             _locate(scene, part, regions, recall)
         check_cancelled(cancelled)

@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import AmbiguousError, BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Found
 from spatialgeo_ros.memory.observation import Observation
@@ -39,10 +37,13 @@ def find_mentions(
 
     Raises:
         BadRequestError: too few objects are named, or a region's number is out of range.
-        PhraseNotFoundError: an object is not found.
+        PhraseNotFoundError: an object is not found, or what was found may be another thing.
+        AmbiguousError: several things fit a phrase.
     """
     mentions = list(intent.objects)
-    given = _match_regions(scene, mentions, regions)
+    if len(mentions) == 1 and intent.objects_needed == 2 and not regions:
+        mentions = _both(scene, observation, mentions[0])
+    given = _match_regions(scene, observation, mentions, regions)
     taken = {id(region) for region in given if region is not None}
     spare = [region for region in regions if id(region) not in taken]
     while len(mentions) < intent.objects_needed and spare:
@@ -62,17 +63,36 @@ def find_mentions(
                 f"'{intent.text}' does not say which object: name it, or give its region"
             )
         rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
-        found, seen_in = scene.find(
-            observation, name if chosen is None else chosen, rivals, recall=recall
-        )
+        what = name if chosen is None else chosen
+        found, seen_in = scene.find(observation, what, rivals, recall=recall)
+        if found.doubt:
+            raise PhraseNotFoundError(f"{found.doubt}; give a box, point or mask for '{name}'")
         if not found.region.label:
             found = replace(found, region=replace(found.region, label=name))
         mentioned.append(Mentioned(name, found, seen_in))
     return mentioned
 
 
+def _both(scene: Scene, observation: Observation, mention: Mention) -> list[Mention]:
+    """Make two objects of "the two chairs", where exactly two are in view."""
+    phrase = scene.locator.vocabulary.parse(mention.phrase)
+    if phrase.count != 2:
+        return [mention]
+    seen = scene.selection(observation).every(mention.phrase)
+    if len(seen) != 2:
+        raise AmbiguousError(
+            f"'{mention.phrase}' means two things, and {len(seen)} such are in view: name each, "
+            f"for example 'the nearest {phrase.noun}'"
+        )
+    name = f"{phrase.colour} {phrase.noun}".strip()
+    return [Mention(f"{side} {name}", role) for side, role in (("left", "a"), ("right", "b"))]
+
+
 def _match_regions(
-    scene: Scene, mentions: Sequence[Mention], regions: Sequence[Region]
+    scene: Scene,
+    observation: Observation,
+    mentions: Sequence[Mention],
+    regions: Sequence[Region],
 ) -> list[Region | None]:
     """Pair the question's objects with the request's regions: by number, label, then order."""
     vocabulary = scene.locator.vocabulary
@@ -96,9 +116,18 @@ def _match_regions(
             continue
         phrase = vocabulary.parse(mention.phrase)
         scores = [vocabulary.agreement(phrase, region.label)[0] for region in free]
-        if scores and max(scores) > 0:
-            best = free.pop(int(np.argmax(scores)))
-            pairs[index] = best
+        best = max(scores, default=0.0)
+        if best <= 0:
+            continue
+        fitting = [region for region, score in zip(free, scores, strict=True) if score == best]
+        alike = sum(other.phrase == mention.phrase for other in mentions[index:])
+        chosen = fitting[0]
+        if len(fitting) != alike or not phrase.plain:  # else "the chair and the chair": by order
+            candidates = [Found(region, "request", 1.0) for region in fitting]
+            found = scene.selection(observation).one(mention.phrase, given=candidates)
+            chosen = chosen if found is None else found.region
+        pairs[index] = chosen
+        free = [region for region in free if region is not chosen]
     unlabelled = [region for region in free if not region.label]
     open_slots = [index for index, region in enumerate(pairs) if region is None]
     if len(unlabelled) >= len(open_slots):

@@ -70,6 +70,7 @@ class AskedQuestion:
                 one.found.region for one in part.mentioned if one.seen_in is part.observation
             ),
             agreement=verdict.agreement,
+            comparison=verdict.words,
             frames=self._frames(),
             timings=timings,
             degraded=tuple(part.degraded),

@@ -30,6 +30,8 @@ class Answer:
         model_id: profile and weights.
         backend: how the networks ran.
         family: the kind of question that was understood ("distance", "left_right", "open", ...).
+        comparison: the two lengths behind ``agreement``, which length they are, and the tolerance;
+            "" when no lengths were compared.
         how: how the objects were seen that the answer rests on, the worst of them.
         seen_stamp_ns: stamp of the oldest image that one of them was seen in; 0 when none.
         age: seconds from that image to the one asked about; NaN when nothing was seen.
@@ -47,6 +49,7 @@ class Answer:
     model_id: str
     backend: str
     family: str = "open"
+    comparison: str = ""
     how: HowSeen = HowSeen.UNKNOWN
     seen_stamp_ns: int = 0
     age: float = math.nan

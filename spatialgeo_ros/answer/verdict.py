@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spatialgeo_ros.query.intent import Intent
+from spatialgeo_ros.query.intent import EXISTS, Intent
 from spatialgeo_ros.query.sentences import Measured
 from spatialgeo_ros.speech.reply import (
     UNKNOWN,
@@ -16,6 +16,8 @@ from spatialgeo_ros.speech.reply import (
     hours_agree,
     parse_length,
     parse_reply,
+    parse_yes_no,
+    tolerance,
     values_agree,
 )
 
@@ -27,10 +29,12 @@ class LanguageVerdict:
     Attributes:
         value_m: the length it states in metres, NaN when none.
         agreement: "agree", "disagree" or "unknown".
+        words: the two lengths compared, which lengths they are, and the tolerance; "" for none.
     """
 
     value_m: float
     agreement: str
+    words: str = ""
 
 
 def judge(
@@ -55,6 +59,11 @@ def judge(
     if intent.clock:
         agreement = hours_agree(reply.value, None if measured is None else measured.value)
         return LanguageVerdict(math.nan, agreement)
+    if intent.family == EXISTS:
+        said = parse_yes_no(text) or ""
+        return LanguageVerdict(
+            math.nan, choices_agree(said, "" if measured is None else measured.choice)
+        )
     if intent.comparative and intent.form != "difference":
         choice = reply.choice
         if intent.form == "which" and choice in told_names:
@@ -66,4 +75,16 @@ def judge(
         agreement = UNKNOWN
     else:
         agreement = values_agree(told, measured.value, measured.sigma)
-    return LanguageVerdict(math.nan if told is None else told, agreement)
+    words = "" if agreement == UNKNOWN else _compared(told, measured, agreement)
+    return LanguageVerdict(math.nan if told is None else told, agreement, words)
+
+
+def _compared(told: float | None, measured: Measured | None, agreement: str) -> str:
+    """Say which lengths were compared: never a number beside one of another length."""
+    if told is None or measured is None or measured.value is None:
+        return ""
+    within = tolerance(measured.value, measured.sigma)
+    return (
+        f"it says {told:.2f} m {measured.length}, measured {measured.value:.2f} m "
+        f"{measured.length}: they {agreement} (they agree within {within:.2f} m)"
+    )

@@ -91,7 +91,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(answer.text)
     if answer.language_text and answer.language_text not in answer.text:
-        print(f"language model: {answer.language_text} ({answer.agreement})")
+        how = answer.comparison or answer.agreement
+        print(f"language model: {answer.language_text} ({how})")
     say_degraded(answer.degraded)
     return 0
 
@@ -196,6 +197,7 @@ def _report(answer: Any) -> dict[str, Any]:
         "language_answer": answer.language_text,
         "language_value_m": told if math.isfinite(told) else None,
         "agreement": answer.agreement,
+        "comparison": answer.comparison,
         "distances": [distance_dict(estimate) for estimate in distances],
         "degraded": answer.degraded,
         "seconds": answer.timings,

@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRegionError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.query.nouns import Phrase, Vocabulary, colour_mask
+from spatialgeo_ros.query.colours import colour_mask
+from spatialgeo_ros.query.phrases import NounPhrase
+from spatialgeo_ros.query.vocabulary import Vocabulary
 
 Mask = npt.NDArray[np.bool_]
 Heat = npt.NDArray[np.float32]
@@ -26,18 +28,13 @@ Heat = npt.NDArray[np.float32]
 #: Longer side in pixels of the image that heat-maps are refined on.
 _WORK_SIZE = 160
 #: Share of the seed that must show the phrase's colour before the colour is trusted.
-_MIN_COLOUR = 0.08
+MIN_COLOUR = 0.08
+#: Share of the colour, of the most that a fitting box shows, below which a box shows another's.
+_RIVAL_COLOUR = 0.25
+#: Intersection over union above which two boxes are of one object.
+_SAME_BOX = 0.6
 #: Height above the floor in metres below which a pixel is floor, not object.
 _FLOOR_BAND = 0.03
-
-
-@dataclass(frozen=True)
-class DetectionMatch:
-    """The detection a phrase means, and how many others would have fitted as well."""
-
-    region: Region
-    score: float
-    others: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,41 +45,66 @@ class Blob:
     peak: float
 
 
-def match_detection(
-    phrase: Phrase, detections: Sequence[Region], image: np.ndarray, vocabulary: Vocabulary
-) -> DetectionMatch | None:
-    """Pick the detection whose label, and colour where one is named, fits the phrase best.
+def match_detections(
+    phrase: NounPhrase, detections: Sequence[Region], image: np.ndarray, vocabulary: Vocabulary
+) -> list[tuple[Region, float]]:
+    """Return every detection whose label, and colour where one is named, fits the phrase.
 
     Detectors seldom name colours, so a colour in the phrase is looked up in the pixels of the box.
+    Boxes that are nearly the same are one object.
 
     Args:
         phrase: what to look for.
         detections: regions with labels and scores, in pixels of ``image``.
         image: [H, W, 3] uint8 RGB.
-        vocabulary: the synonyms.
+        vocabulary: what fits what.
+
+    Returns:
+        Regions and how well each fits, in (0, 1], best first.
     """
     height, width = image.shape[:2]
-    scored: list[tuple[float, Region]] = []
+    fitting: list[tuple[float, float, Region]] = []  # fit, share of the colour, region
     for region in detections:
         score, look_at_colour = vocabulary.agreement(phrase, region.label)
         if score <= 0.0:
             continue
+        share = 1.0
         if look_at_colour:
             try:
                 pixels = region.rasterise(height, width)
             except BadRegionError:
                 continue  # a detection outside the image cannot be the answer
             share = float(colour_mask(image[pixels], phrase.colour).mean())
-            if share < _MIN_COLOUR:
+            if share < MIN_COLOUR:
                 continue
             score *= min(1.0, 0.5 + share)
-        scored.append((score * max(region.score, 1e-3), region))
-    if not scored:
-        return None
-    scored.sort(key=lambda pair: -pair[0])
-    best, region = scored[0]
-    others = sum(1 for score, _ in scored[1:] if score > 0.5 * best)
-    return DetectionMatch(region, best, others)
+        fitting.append((score * max(region.score, 1e-3), share, region))
+    most = max((share for _, share, _ in fitting), default=0.0)
+    fitting.sort(key=lambda one: -one[0])
+    kept: list[tuple[Region, float]] = []
+    for score, share, region in fitting:
+        if share < _RIVAL_COLOUR * most:
+            continue  # what is red in its box may well be the red one beside it
+        if not any(same_box(region, other, height, width) for other, _ in kept):
+            kept.append((region, min(1.0, score)))
+    return kept
+
+
+def same_box(a: Region, b: Region, height: int, width: int) -> bool:
+    """Tell whether two regions of one image overlap so much that they are of one object."""
+    try:
+        first, second = a.bounds(height, width), b.bounds(height, width)
+    except BadRegionError:
+        return False
+    sides = [
+        min(first[axis + 2], second[axis + 2]) - max(first[axis], second[axis]) + 1
+        for axis in (0, 1)
+    ]
+    if min(sides) <= 0:
+        return False
+    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (first, second)]
+    shared = sides[0] * sides[1]
+    return shared > _SAME_BOX * (sum(areas) - shared)
 
 
 def name_probabilities(logits: npt.ArrayLike) -> Heat:
@@ -155,7 +177,7 @@ def refine(
     likely = warm > 0.45
     if colour:
         coloured = colour_mask(small.reshape(-1, 3), colour).reshape(zone.shape)
-        if (coloured & likely).sum() >= _MIN_COLOUR * likely.sum():
+        if (coloured & likely).sum() >= MIN_COLOUR * likely.sum():
             likely = coloured & (warm > 0.27)
     labels[likely] = cv2.GC_PR_FGD
     labels[~zone] = cv2.GC_BGD

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.memory.observation import Mount, View
-from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.query.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)

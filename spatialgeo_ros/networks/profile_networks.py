@@ -26,7 +26,7 @@ from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker, Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
-from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.query.vocabulary import Vocabulary
 
 
 class ProfileNetworks:

@@ -239,6 +239,7 @@ def answer_message(
         agreement=_AGREEMENT[answer.agreement],
         language_answer=answer.language_text,
         language_value=float(answer.language_value_m),
+        comparison=answer.comparison,
         model_id=answer.model_id,
         backend=answer.backend,
         degraded=list(answer.degraded),

@@ -16,16 +16,22 @@ from dataclasses import dataclass, replace
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE, REGION_PLACEHOLDER, UNNAMED
 from spatialgeo_ros.query.grammar import MACROS, Rule
+from spatialgeo_ros.query.language import other_language
 from spatialgeo_ros.query.question_rules import RULES
 from spatialgeo_ros.query.wording import (
+    JOINED,
     NEVER_IN_PHRASE,
+    joined,
     normalise,
     noun_phrases,
     repair,
     sentences,
+    separated,
 )
 
 OPEN = "open"
+#: Whether there is such a thing in view, and how many there are.
+EXISTS, COUNT = PRESENCE = ("exists", "count")
 #: Longest question in words that is matched against the patterns; longer ones are open.
 MAX_PATTERN_WORDS = 60
 
@@ -48,6 +54,8 @@ FAMILY_KINDS: dict[str, tuple[str, ...]] = {
     "tall_short": ("HEIGHT",),
     "wide_thin": ("WIDTH",),
     "closer": ("CAMERA_TO_OBJECT",),
+    EXISTS: (),
+    COUNT: (),
     OPEN: (),
 }
 
@@ -81,7 +89,7 @@ class Intent:
         text: the question as asked.
         family: a key of :data:`FAMILY_KINDS`.
         form: "value", "yes_no", "choice", "which" (of two objects), "difference" (of one quantity
-            between two objects) or "open".
+            between two objects) or "open"; "yes_no" for "exists" and "value" for "count".
         predicate: the word a yes/no, which or difference question asks about ("left", "taller").
         kinds: names of the distance kinds to measure, in the order of an answer. For a comparison
             each is measured for both objects.
@@ -115,9 +123,11 @@ class Intent:
 
     @property
     def objects_needed(self) -> int:
-        """How many objects an answer needs (0 for an open question)."""
+        """How many phrases an answer needs (0 for an open question)."""
         if self.family == OPEN:
             return 0
+        if self.family in PRESENCE:
+            return 1
         if self.reference is not None:
             return 3
         single = self.family == "size" or self.about_self and self.family != "closer"
@@ -130,13 +140,20 @@ def parse_question(question: str) -> Intent:
     """Understand a question in free wording.
 
     Raises:
-        BadRequestError: the question holds no word.
+        BadRequestError: the question holds no word, or is not in English.
     """
     words = normalise(question)
+    language = other_language(question)
+    if language:
+        raise BadRequestError(
+            f"this question looks {language}: in English, please, for example 'how far is the "
+            "chair?'"
+        )
     if not re.search(r"\w", words):
         raise BadRequestError("the question is empty: ask for example 'how far is the chair?'")
     if len(words.split()) <= MAX_PATTERN_WORDS:
-        for candidate in (words, repair(words)):
+        repaired = repair(words)
+        for candidate in dict.fromkeys((words, repaired, joined(words), joined(repaired))):
             for sentence in sentences(candidate):
                 intent = _match(sentence)
                 if intent is not None:
@@ -151,7 +168,7 @@ _PLURAL_PRONOUNS = frozenset(
 )
 _PRONOUNS = frozenset(
     "it|this|that|this one|that one|this object|that object|this thing|that thing|the object"
-    "|the thing|the region|this region|object|the box|the selected object".split("|")
+    "|the thing|the region|this region|object|the selected object".split("|")
 )
 _SELVES = frozenset(
     [*MACROS["self"].strip("()").split("|"), "i", "we", "this robot", "your camera", "your robot"]
@@ -183,16 +200,28 @@ def _plausible(phrase: str) -> bool:
         return True
     if len(words) > 8 or NEVER_IN_PHRASE.intersection(words):
         return False
-    if re.match(r"(?:the )?(?:left|right|front|back|top) (?:side )?of\b", phrase):
+    if re.match(r"(?:the )?(?:left|right|front|back|top) (?:(?:hand )?side )?of\b", phrase):
         return False  # a place beside something, not a thing
+    if len(words) > 1 and words[-1] in _UNFINISHED or _PLACE.fullmatch(phrase):
+        return False  # "the chair nearest" (to the door), "the left": part of a phrase
+    if words[0] == "there":
+        return False  # "is there ..." asks for no place
     # "the chair form the door": inside a phrase an article follows a preposition.
     return all(
-        words[i - 1] in _PREPOSITIONS for i in range(1, len(words)) if words[i] in ("the", "a")
+        words[i - 1] in _PREPOSITIONS or words[i - 1] in JOINED
+        for i in range(1, len(words))
+        if words[i] in ("the", "a")
     )
 
 
+_PLACE = re.compile(r"(?:(?:the|my|your|our) )?(?:far )?(?:left|right|middle)(?: hand)?(?: side)?")
+#: Words that a preposition follows: a slot that ends in one was cut in two.
 _PREPOSITIONS = frozenset(
-    "in on of at by near with under over behind beside along against to inside above below".split()
+    "in on of at by near with under over behind beside along against to inside above below beneath"
+    " underneath atop".split()
+)
+_UNFINISHED = _PREPOSITIONS - {"inside", "above", "below", "behind"} | frozenset(
+    "next close nearest closest farthest furthest adjacent front the a an that which".split()
 )
 _SELF_FAMILIES = {"distance": "camera_distance", "direction": "camera_direction"}
 
@@ -247,9 +276,11 @@ def _opposite(family: str, predicate: str) -> str:
 
 def _mention(phrase: str, role: str) -> Mention:
     """Take a region number out of a phrase and its article off."""
-    phrase = phrase.strip()
+    phrase = separated(phrase).strip()
     if phrase in _PRONOUNS:
         return Mention("", role, 0)
+    if phrase == "the box":  # a region's outline, or where there are no regions a thing
+        return Mention("box", role, 0)
     region: int | None = None
     found = re.search(r"(?:\b(?:in|at|marked|of) )?(?:\bthe )?\bregion (\d+)\b", phrase)
     if found is not None:

@@ -199,6 +199,12 @@ def _difference_rules() -> Iterator[Rule]:
 #: between nearest points.
 _VALUE_PATTERNS: tuple[tuple[str, str], ...] = (
     (
+        "camera_distance",
+        """
+        how (far|long) [away] is it (to|until) {a}
+        """,
+    ),
+    (
         "direction",
         """
         (if|when|assuming|suppose|imagine) <standing> {b} [,] <whereto> {a} <located>
@@ -240,7 +246,7 @@ _VALUE_PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "gap",
         """
-        [is there|<what>] [the|enough|how much] <gap> [<there>|left] between {a} <and> {b}
+        [is there|<what>] [the|a|enough|how much] <gap> [<there>|left] between {a} <and> {b}
         how (much|big|wide|large) [of a|a] [<is>] [the] <gap> [<there>] between {a} <and> {b}
         <ask> <shortest> <distance> (between|from|of) {a} <and> {b}
         how (close|near) [together] <is> {a} <and> {b}
@@ -329,6 +335,31 @@ def _size_rules() -> Iterator[Rule]:
         yield Rule(f"{{a}} [s] {noun}", family)
 
 
+_ANY = "(a|an|any|some|one)"
+_SHOWN = "[<posed>] (there|here|in view|visible|present|around|in sight)"
+_SCENE = "(room|scene|image|picture|view)"
+_SEES = "(see|spot|detect|find|recognise|recognize|have|count)"
+
+
+def _presence_rules() -> Iterator[Rule]:
+    for pattern in (
+        f"(is|are) there {_ANY} {{a}} [{_SHOWN}]",
+        f"(is|are) {_ANY} {{a}} {_SHOWN}",
+        f"(do|can|could|did) (you|we|i|u) [still|currently] {_SEES} {_ANY} {{a}}",
+        f"(does|do) (this|the|your) {_SCENE} (have|contain|show) {_ANY} {{a}}",
+        f"any {{a}} [{_SHOWN}]",
+    ):
+        yield Rule(pattern, "exists", "yes_no")
+    for pattern in (
+        f"how many {{a}} (is|are) {_SHOWN}",
+        f"how many {{a}} (do|can|could|did) (you|we|i|u) [still|currently] {_SEES}",
+        f"how many {{a}} does (this|the) {_SCENE} (have|contain|show)",
+        f"count [all|how many] [the|of the] {{a}} [(is|are) {_SHOWN}]",
+        "[<what>] [the] number of {a}",
+    ):
+        yield Rule(pattern, "count")
+
+
 def _side_of_self_rules() -> Iterator[Rule]:
     my_side = "[to|on|at] [my|your|the|our] (left|right) [hand] [side] [of <self>]"
     yield Rule(f"<is> {{a}} [<posed>] {my_side} or {my_side}", "left_right", "choice")
@@ -342,6 +373,7 @@ def _side_of_self_rules() -> Iterator[Rule]:
 
 
 RULES: tuple[Rule, ...] = (
+    *_presence_rules(),
     *_side_of_self_rules(),
     *_closer_rules(),
     *_difference_rules(),

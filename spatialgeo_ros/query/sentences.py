@@ -54,12 +54,14 @@ class Measured:
         sigma: standard deviation of ``value`` in metres, NaN when unknown.
         choice: the deciding word of a comparison ("yes", "left", "red chair"); "" when it is too
             close to call or there is nothing to decide.
+        length: which length ``value`` is ("to its centre"); "" for other values.
     """
 
     text: str
     value: float | None = None
     sigma: float = math.nan
     choice: str = ""
+    length: str = ""
 
 
 #: "A is <words> B" for each predicate.
@@ -147,31 +149,49 @@ def _length_answer(
     first = estimates[0]
     size = length(first.distance, first.sigma)
     names = [the(subject.name) for subject in subjects]
-    value = first.distance
+    value, sigma, which = first.distance, first.sigma, "centre to centre"
     if first.kind is Kind.WIDTH:
-        text = f"{names[0]} is {size} wide."
+        text, which = f"{names[0]} is {size} wide.", "wide"
     elif first.kind is Kind.HEIGHT:
-        text = f"{names[0]} is {size} tall."
+        text, which = f"{names[0]} is {size} tall.", "tall"
     elif first.kind is Kind.DEPTH_EXTENT:
-        text = f"{names[0]} is {size} deep."
+        text, which = f"{names[0]} is {size} deep.", "deep"
     elif first.kind is Kind.CAMERA_TO_OBJECT:
         # The nearest point is what a robot would touch; the network learnt the centre's distance.
-        value = math.hypot(*subjects[0].facts.centre)
-        text = f"{names[0]} is {size} away, to its nearest visible point."
+        value, sigma = _centre_distance(subjects[0])
+        which = "to its centre"
+        text = (
+            f"{names[0]} is {size} away, to its nearest visible point "
+            f"({length(value, sigma)} to its centre)."
+        )
     elif first.kind is Kind.NEAREST_POINTS:
-        text = f"the gap between {names[0]} and {names[1]} is {size}."
-        value = math.dist(subjects[0].facts.centre, subjects[1].facts.centre)
+        value, sigma = _centre_distance(subjects[0], subjects[1])
+        text = (
+            f"the gap between {names[0]} and {names[1]} is {size} "
+            f"({length(value, sigma)} centre to centre)."
+        )
     elif first.kind is Kind.HORIZONTAL:
         text = f"{names[0]} and {names[1]} are {size} apart along the floor, centre to centre."
+        which = "along the floor, centre to centre"
     elif first.kind is Kind.VERTICAL:
         text = f"the centres of {names[0]} and {names[1]} differ by {size} in height."
+        which = "in height, centre to centre"
     else:
         text = f"{names[0]} is {size} from {names[1]}, centre to centre"
         gaps = [e for e in estimates[1:] if e.kind is Kind.NEAREST_POINTS and e.valid]
         if gaps:
             text += f"; the gap between them is {length(gaps[0].distance, gaps[0].sigma)}"
         text += "."
-    return Measured(_sentence(text), value, first.sigma)
+    return Measured(_sentence(text), value, sigma, length=which)
+
+
+def _centre_distance(a: Subject, b: Subject | None = None) -> tuple[float, float]:
+    """Distance of two centres, or of one from the camera, and its standard deviation, metres."""
+    offset = np.asarray(a.facts.centre) - (0.0 if b is None else np.asarray(b.facts.centre))
+    distance = float(np.linalg.norm(offset))
+    covariance = a.covariance if b is None else a.covariance + b.covariance
+    ray = offset / max(distance, 1e-6)
+    return distance, math.sqrt(max(float(ray @ covariance @ ray), 0.0))
 
 
 def _size_answer(subject: Subject, estimates: Sequence[DistanceEstimate]) -> Measured | None:
@@ -254,7 +274,7 @@ def _comparison_answer(intent: Intent, a: Subject, b: Subject) -> Measured | Non
         less = the(b.name if values[0] >= values[1] else a.name)
         words = f"{_RELATION[QUALITATIVE[family].greater]} {less}"
         text = _sentence(f"{more} is {length(difference, sigma)} {words}.")
-        return Measured(text, difference, sigma)
+        return Measured(text, difference, sigma, length="of difference")
     holds = compare(family, a.facts, b.facts, sigma)
     spoken = _spoken(family, values[0]), _spoken(family, values[1])
     basis = ", to the centres" if family in ("closer", "front_behind") else ""

@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Iterator
 
+from spatialgeo_ros.query.nouns import canonical
 from spatialgeo_ros.query.question_rules import keywords
 
 #: Words that never belong to an object phrase: a slot that holds one is a wrong match.
@@ -81,6 +82,7 @@ _CLOSERS = tuple(
         "please|pls|now|right now|currently|at the moment|exactly|precisely|approximately|roughly"
         "|robot|thanks|thank you|correct|right|true|in total|again|then|do you think|actually",
         "in (?:the|this|that|your) (?:image|picture|photo|scene|view|frame|room|space|world)",
+        "in (?:view|sight)",
         "(?:in|using|expressed in|measured in) (?:si )?(?:meters|metres|feet|foot|inches|cm"
         "|centimeters|centimetres|m|mm|millimeters|metric|meter)(?: units)?",
         "(?:from|in) (?:the|your|my|this|a|our) (?:\\w+ s |current )?(?:perspective|viewpoint"
@@ -136,12 +138,56 @@ def repair(words: str) -> str:
     for word in words.split():
         if word in _SHORT_TYPOS:
             word = _SHORT_TYPOS[word]
-        elif word.isalpha() and len(word) >= 4 and word not in known:
+        elif word.isalpha() and len(word) >= 4 and word not in known and not canonical(word):
             close = difflib.get_close_matches(word, _keyword_list(), n=1, cutoff=0.8)
             if close and close[0][0] == word[0]:
                 word = close[0]
         repaired.append(word)
     return " ".join(repaired) + " "
+
+
+#: Prepositions of several words inside noun phrases, as one word each: a question that no pattern
+#: fits as it stands is tried once more with these, so that "to" and "from" cannot cut a phrase.
+JOINED: dict[str, str] = {
+    words.replace(" ", ""): words
+    for words in (
+        "to the left side of",
+        "to the right side of",
+        "on the left side of",
+        "on the right side of",
+        "to the left of",
+        "to the right of",
+        "on the left of",
+        "on the right of",
+        "from the left",
+        "from the right",
+        "in front of",
+        "on top of",
+        "next to",
+        "close to",
+        "nearest to",
+        "closest to",
+        "farthest from",
+        "furthest from",
+        "farthest away from",
+        "furthest away from",
+        "that is",
+        "which is",
+        "who is",
+    )
+}
+
+
+def joined(words: str) -> str:
+    """Write the prepositions of :data:`JOINED` as single words."""
+    for single, several in JOINED.items():
+        words = re.sub(rf"(?<=\S )\b{several}\b", single, words)
+    return words
+
+
+def separated(phrase: str) -> str:
+    """Undo :func:`joined`."""
+    return " ".join(JOINED.get(word, word) for word in phrase.split())
 
 
 _PHRASE_END = NEVER_IN_PHRASE | frozenset(

@@ -137,7 +137,7 @@ def require_distinct(things: Sequence[Sighting]) -> None:
     """
     for index, a in enumerate(things):
         for b in things[index + 1 :]:
-            if "request" in (a.found_by, b.found_by) or not _same_surface(a, b):
+            if "request" in (a.found_by, b.found_by) or not same_surface(a, b):
                 continue
             surer, other = (a, b) if a.score >= b.score else (b, a)
             raise PhraseNotFoundError(
@@ -146,8 +146,8 @@ def require_distinct(things: Sequence[Sighting]) -> None:
             )
 
 
-def _same_surface(a: Sighting, b: Sighting) -> bool:
-    """Whether more than half of the smaller object's pixels, or of its space, are the other's."""
+def same_surface(a: Sighting, b: Sighting) -> bool:
+    """Tell whether over half of the smaller object's pixels, or of its space, are the other's."""
     if a.frame is b.frame:
         shared = int((a.points.mask & b.points.mask).sum())
         return shared > 0.5 * min(a.points.mask.sum(), b.points.mask.sum())

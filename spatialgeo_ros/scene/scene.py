@@ -38,6 +38,7 @@ from spatialgeo_ros.scene.recall import (
     remembered,
     require_distinct,
 )
+from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting, sighting_of
 
 #: Every n-th pixel in both directions is enough to tell which voxels a frame covers.
@@ -156,8 +157,7 @@ class Scene:
             recall: whether an object that is not in view may be one that an earlier keyframe saw.
 
         Raises:
-            PhraseNotFoundError: a phrase that fits nothing; the message says what is in view, or
-                that the object is gone.
+            PhraseNotFoundError, AmbiguousError, BadRequestError: as :meth:`find`.
             BadRegionError: the region covers no pixel.
             StaleFrameError: the image that the region was drawn on is not kept any more.
             NoCameraInfoError, NoGeometryError: there is nothing to measure with.
@@ -264,6 +264,8 @@ class Scene:
 
         Raises:
             PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
+            AmbiguousError: it fits several things; the message lists them with their distances.
+            BadRequestError: it says something that cannot be checked; the message names the word.
             BadRegionError: a region without pixels in the image.
             StaleFrameError: the image that the region was drawn on is not kept any more.
         """
@@ -272,10 +274,18 @@ class Scene:
         text = what.label if isinstance(what, Region) else what
         if not text.strip():
             raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
-        found = self.locator.find(observation, text, rivals)
+        found = self.selection(observation).one(text, rivals)
         if found is not None:
             return found, observation
         return self._recalled(observation, text, rivals, recall)
+
+    def selection(self, observation: Observation, sure: bool = False) -> Selection:
+        """Return what resolves phrases among the things in one observation."""
+
+        def lift(found: Found) -> Sighting:
+            return self.sight(observation, found, observation)
+
+        return Selection(self.locator, observation, lift, sure)
 
     def sight(self, seen_in: Observation, found: Found, asked: Observation) -> Sighting:
         """Lift a found region to points; where the sensor is blind, with the geometry network.
@@ -322,8 +332,11 @@ class Scene:
             PhraseNotFoundError: no keyframe shows it, or none that is new enough, or it is gone.
         """
         missing = self.locator.not_found
+        phrase, *others = (self.locator.vocabulary.parse(words) for words in (text, *rivals))
+        if not memorable(phrase):
+            raise missing(observation, text)
         for earlier in remembered(self._memory.frames, observation.frame):
-            if not self.locator.sees(earlier, text, rivals):
+            if not self.locator.sees(earlier, phrase, others):
                 continue  # before the cost of its point map
             age = (observation.frame.stamp_ns - earlier.frame.stamp_ns) * 1e-9
             if not recall:
@@ -336,7 +349,7 @@ class Scene:
                     f"{self._memory_max_age:g} s (memory_max_age)",
                 )
             seen = self._with_pointmap(earlier)
-            found = self.locator.find(seen, text, rivals, sure=True)
+            found = self.selection(seen, sure=True).one(text, rivals)
             if found is None:
                 continue
             try:

@@ -262,10 +262,13 @@ def values_agree(language: float | None, measured: float | None, sigma: float = 
     """
     if language is None or measured is None or not math.isfinite(language * measured):
         return UNKNOWN
-    tolerance = AGREE_RELATIVE * abs(measured)
-    if math.isfinite(sigma):
-        tolerance = max(tolerance, AGREE_SIGMAS * sigma)
-    return AGREE if abs(language - measured) <= tolerance else DISAGREE
+    return AGREE if abs(language - measured) <= tolerance(measured, sigma) else DISAGREE
+
+
+def tolerance(measured: float, sigma: float = 0.0) -> float:
+    """Return how far a told length may be from a measured one to agree with it, metres."""
+    share = AGREE_RELATIVE * abs(measured)
+    return max(share, AGREE_SIGMAS * sigma) if math.isfinite(sigma) else share
 
 
 def hours_agree(language: float | None, measured: float | None) -> str:

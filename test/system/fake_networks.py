@@ -20,7 +20,7 @@ from spatialgeo_ros.geometry.pointmap import DepthNoise
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.perception import Perception
-from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.query.vocabulary import Vocabulary
 
 TOKEN_SECONDS, SLUGGISH_TOKEN_SECONDS = 0.02, 1.0
 _CELL = 8  # pixels of a patch

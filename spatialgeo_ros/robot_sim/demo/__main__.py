@@ -211,12 +211,16 @@ class Demo:
         verdict = None if pose is None else examiner.verdict(question, answer, pose)
         plain(f"      answer   {answer.answer}")
         language = answer.language_answer or "-"
+        if question.template.family == "camera_distance" and answer.language_answer:
+            language += " to its centre"  # the measured one is to its nearest visible point
         if verdict is not None:
             plain(
                 f"      measured {verdict.measured} | truth {verdict.truth} | "
                 f"error {verdict.deviation} | "
                 f"language model alone: {_short(language)} | {seconds:.2f} s"
             )
+            if answer.comparison:
+                plain(f"      compared {answer.comparison}")
             self._rows.append(
                 Row(way, question.text, verdict.measured, verdict.truth, verdict.deviation,
                     language, seconds, True)

@@ -13,11 +13,11 @@ from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.clip_patches import (
     blobs,
-    match_detection,
+    match_detections,
     name_probabilities,
     refine,
 )
-from spatialgeo_ros.query.nouns import Vocabulary
+from spatialgeo_ros.query.vocabulary import Vocabulary
 from spatialgeo_ros.sim.path import RobotPath
 from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
 from spatialgeo_ros.sim.rig import camera_pose, default_camera
@@ -33,44 +33,46 @@ def _two_chairs() -> np.ndarray:
     return image
 
 
+def _matches(words: str, *detections: Region) -> list[Region]:
+    phrase = VOCABULARY.parse(words)
+    return [region for region, _ in match_detections(phrase, detections, _two_chairs(), VOCABULARY)]
+
+
 def test_colour_of_a_phrase_picks_among_detections_without_colours() -> None:
-    detections = [
-        Region.from_box(10, 20, 49, 59, "chair", 0.9),
-        Region.from_box(100, 20, 149, 59, "chair", 0.8),
-    ]
-    for colour, expected in (("red", detections[0]), ("blue", detections[1])):
-        match = match_detection(
-            VOCABULARY.parse(f"the {colour} seat"), detections, _two_chairs(), VOCABULARY
-        )
-        assert match is not None and match.region is expected and match.others == 0
+    red = Region.from_box(10, 20, 49, 59, "chair", 0.9)
+    blue = Region.from_box(100, 20, 149, 59, "chair", 0.8)
+    assert _matches("the red seat", red, blue) == [red]
+    assert _matches("the blue seat", red, blue) == [blue]
 
 
-def test_an_ambiguous_phrase_takes_the_surest_detection_and_counts_the_others() -> None:
-    detections = [
-        Region.from_box(10, 20, 49, 59, "chair", 0.6),
-        Region.from_box(100, 20, 149, 59, "chair", 0.8),
-        Region.from_box(0, 0, 9, 9, "table", 0.99),
-    ]
-    match = match_detection(VOCABULARY.parse("chair"), detections, _two_chairs(), VOCABULARY)
-    assert match is not None
-    assert match.region is detections[1]
-    assert match.others == 1
+def test_a_box_that_shows_a_little_of_the_next_things_colour_is_not_of_that_colour() -> None:
+    red = Region.from_box(10, 20, 49, 59, "chair", 0.6)
+    grazing = Region.from_box(45, 10, 84, 69, "chair", 0.95)  # a grey thing beside the red one
+    assert _matches("the red chair", grazing, red) == [red]
+
+
+def test_every_detection_that_fits_is_a_candidate_surest_first() -> None:
+    weak = Region.from_box(10, 20, 49, 59, "chair", 0.6)
+    strong = Region.from_box(100, 20, 149, 59, "chair", 0.8)
+    table = Region.from_box(0, 0, 9, 9, "table", 0.99)
+    assert _matches("chair", weak, strong, table) == [strong, weak]
+
+
+def test_boxes_that_are_nearly_the_same_are_one_object() -> None:
+    first = Region.from_box(10, 20, 49, 59, "chair", 0.9)
+    again = Region.from_box(12, 20, 52, 58, "chair", 0.8)
+    beside = Region.from_box(35, 20, 74, 59, "chair", 0.7)
+    assert _matches("chair", again, first, beside) == [first, beside]
 
 
 def test_no_detection_fits() -> None:
-    detections = [Region.from_box(10, 20, 49, 59, "chair", 0.9)]
-    for words in ("the sofa", "the blue chair"):
-        assert (
-            match_detection(VOCABULARY.parse(words), detections, _two_chairs(), VOCABULARY) is None
-        )
+    chair = Region.from_box(10, 20, 49, 59, "chair", 0.9)
+    assert _matches("the sofa", chair) == []
+    assert _matches("the blue chair", chair) == []
 
 
 def test_detections_outside_the_image_are_passed_over() -> None:
-    detections = [Region.from_box(500, 500, 600, 600, "chair", 0.9)]
-    assert (
-        match_detection(VOCABULARY.parse("red chair"), detections, _two_chairs(), VOCABULARY)
-        is None
-    )
+    assert _matches("red chair", Region.from_box(500, 500, 600, 600, "chair", 0.9)) == []
 
 
 def test_probabilities_of_the_names_sum_to_one() -> None:

@@ -173,7 +173,7 @@ def test_a_region_left_as_it_is_means_none():
 )
 def test_a_region_without_a_label_is_named_after_its_place(fields, name):
     from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
-    from spatialgeo_ros.query.nouns import Vocabulary
+    from spatialgeo_ros.query.vocabulary import Vocabulary
 
     named = cv.msg_to_optional_region(region(**fields))
     assert named.label == f"region at ({name})"

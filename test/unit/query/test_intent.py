@@ -155,13 +155,11 @@ COMPARISONS = [
 OPEN = [
     ("what do you see?", ""),
     ("describe the room", "room"),
-    ("is there a chair?", "chair"),
     ("what colour is the sofa", "sofa"),
     ("can you go to the kitchen", "kitchen"),
     ("how are you?", ""),
     ("is it raining in london", ""),
     ("how far", ""),
-    ("wie weit ist der stuhl von der tür entfernt?", ""),
     ("SELECT * FROM answers; -- how", ""),
     ("far far far far far", ""),
     ("how far is the chair from the table and the sofa?", "chair, table, sofa"),
@@ -200,6 +198,89 @@ def test_comparisons(question: str, family: str, form: str, predicate: str, obje
 def test_other_questions_stay_open(question: str, objects: str) -> None:
     intent = parse_question(question)
     assert (intent.family, phrases(intent)) == ("open", objects)
+
+
+@pytest.mark.parametrize(
+    ("question", "family", "phrase"),
+    [
+        ("Is there a chair?", "exists", "chair"),
+        ("is there any red sofa in the room?", "exists", "red sofa"),
+        ("Are there any white shelves here?", "exists", "white shelves"),
+        ("do you see a blue tv stand", "exists", "blue tv stand"),
+        ("can you see a person in front of the door?", "exists", "person in front of the door"),
+        ("does this room have a carton", "exists", "carton"),
+        ("any ovens?", "exists", "ovens"),
+        ("is there a cup on the table?", "exists", "cup on the table"),
+        ("How many chairs are there?", "count", "chairs"),
+        ("how many chairs are there in the room?", "count", "chairs"),
+        ("how many red boxes can you see", "count", "red boxes"),
+        ("count the red sofas", "count", "red sofas"),
+        ("what is the number of doors?", "count", "doors"),
+    ],
+)
+def test_questions_whether_something_is_there(question: str, family: str, phrase: str) -> None:
+    intent = parse_question(question)
+    assert (intent.family, phrases(intent)) == (family, phrase)
+    assert intent.objects_needed == 1 and intent.kinds == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "family", "objects"),
+    [
+        ("is there a gap between the chair and the sofa?", "distance", "chair, sofa"),
+        ("how many metres are there between the chair and the sofa?", "distance", "chair, sofa"),
+        ("how many metres away is the chair?", "camera_distance", "chair"),
+        ("How far is the cup on the table?", "camera_distance", "cup on the table"),
+        (
+            "How far is the mug on the table from the door?",
+            "distance",
+            "mug on the table, door",
+        ),
+        (
+            "how far is the chair nearest to the door?",
+            "camera_distance",
+            "chair nearest to the door",
+        ),
+        (
+            "How far is the chair nearest to the door from the table?",
+            "distance",
+            "chair nearest to the door, table",
+        ),
+        (
+            "how far is the cup next to the box from the door",
+            "distance",
+            "cup next to the box, door",
+        ),
+        (
+            "How far is the chair to the left of the table from the door?",
+            "distance",
+            "chair to the left of the table, door",
+        ),
+        (
+            "what is the distance between the chair next to the door and the table?",
+            "distance",
+            "chair next to the door, table",
+        ),
+        (
+            "how far is the second chair from the left?",
+            "camera_distance",
+            "second chair from the left",
+        ),
+        ("how far is it to the chair on the right?", "camera_distance", "chair on the right"),
+        (
+            "how much taller is the chair on the left than the chair on the right?",
+            "tall_short",
+            "chair on the left, chair on the right",
+        ),
+        ("is the chair next to the table?", "distance", "chair, table"),
+        ("is the chair to the left of the table?", "left_right", "chair, table"),
+    ],
+)
+def test_phrases_are_not_cut_at_their_own_prepositions(
+    question: str, family: str, objects: str
+) -> None:
+    intent = parse_question(question)
+    assert (intent.family, phrases(intent)) == (family, objects)
 
 
 @pytest.mark.parametrize("question", ["", "  ", "?", "\n", "...!?", "<image>"])

@@ -55,7 +55,8 @@ SOFA = subject("blue sofa", (1.2, 0.5, 3.0), (1.8, 0.9, 0.8))
             "how far is the red chair?",
             [CHAIR],
             [estimate(Kind.CAMERA_TO_OBJECT, 1.8)],
-            "The red chair is 1.80 m ± 0.03 m away, to its nearest visible point.",
+            "The red chair is 1.80 m ± 0.03 m away, to its nearest visible point "
+            "(2.10 m ± 0.02 m to its centre).",
             math.hypot(0.5, 0.4, 2.0),
         ),
         (
@@ -70,7 +71,8 @@ SOFA = subject("blue sofa", (1.2, 0.5, 3.0), (1.8, 0.9, 0.8))
             "what is the gap between the red chair and the blue sofa?",
             [CHAIR, SOFA],
             [estimate(Kind.NEAREST_POINTS, 0.9)],
-            "The gap between the red chair and the blue sofa is 0.90 m ± 0.03 m.",
+            "The gap between the red chair and the blue sofa is 0.90 m ± 0.03 m "
+            "(1.97 m ± 0.03 m centre to centre).",
             math.dist(CHAIR.facts.centre, SOFA.facts.centre),
         ),
         (
@@ -220,3 +222,35 @@ def test_language_is_checked_against_the_measurement(
         assert math.isnan(verdict.value_m)
     else:
         assert verdict.value_m == pytest.approx(value)
+
+
+def test_lengths_are_compared_with_the_same_length_and_the_words_say_which() -> None:
+    """2.2 m to the centre beside 1.38 m to the surface is no agreement with the latter."""
+    intent = parse_question("how far is the purple sofa?")
+    sofa = subject("purple sofa", (0.0, 0.2, 1.62))
+    measured = measured_answer(intent, [sofa], [estimate(Kind.CAMERA_TO_OBJECT, 1.38)])
+    assert measured is not None
+    assert "1.38 m" in measured.text and "1.63 m ± 0.02 m to its centre" in measured.text
+    verdict = judge(intent, measured, "2.2 meters", ["purple sofa"], ["purple sofa"])
+    assert verdict.agreement == "disagree"
+    assert verdict.words == (
+        "it says 2.20 m to its centre, measured 1.63 m to its centre: they disagree "
+        "(they agree within 0.41 m)"
+    )
+    near = judge(intent, measured, "1.9 meters", ["purple sofa"], ["purple sofa"])
+    assert near.agreement == "agree" and "they agree within 0.41 m" in near.words
+    assert judge(intent, measured, "I cannot tell.", ["sofa"], ["sofa"]).words == ""
+
+
+def test_a_gap_is_compared_centre_to_centre() -> None:
+    intent = parse_question("what is the gap between the red chair and the blue sofa?")
+    measured = measured_answer(intent, [CHAIR, SOFA], [estimate(Kind.NEAREST_POINTS, 0.9)])
+    verdict = judge(intent, measured, "0.9 meters", ["a", "b"], ["a", "b"])
+    assert verdict.agreement == "disagree"
+    assert "measured 1.97 m centre to centre" in verdict.words
+
+
+@pytest.mark.parametrize(("said", "agreement"), [("Yes.", "agree"), ("No", "disagree")])
+def test_yes_or_no_whether_something_is_there_is_compared(said: str, agreement: str) -> None:
+    intent = parse_question("is there a chair?")
+    assert judge(intent, Measured("Yes: ...", choice="yes"), said, [], []).agreement == agreement
