@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The facade's interface without networks: real geometry from sensor depth, words by the clock.
 
-What it does is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes) and
-by the question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..."
-cannot be cancelled for minutes, "crash ..." raises).
+What it does is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes,
+"sluggish" for seconds) and by the question ("slow ..." speaks for a minute, "sluggish ..." a token
+per second, "stuck ..." cannot be cancelled for minutes, "crash ..." raises).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class FakePerception:
         progress("fake engine", 0.5)
         if config.profile == "broken":
             raise ModelLoadError("profile 'broken' has no weights")
-        if config.profile == "endless":
-            time.sleep(300.0)  # native code that reads a checkpoint
+        if config.profile in ("endless", "sluggish"):  # native code that reads a checkpoint
+            time.sleep(300.0 if config.profile == "endless" else 3.0)
         return cls(config.profile, config.keyframes)
 
     def warm_up(self) -> None:
