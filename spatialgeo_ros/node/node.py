@@ -18,6 +18,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
@@ -137,6 +138,10 @@ class SpatialGeoNode(LifecycleNode):
             self.config = parameters.read(self)
             self.loading = True  # from here on, changes would miss what is being built
             self._build(self.config)
+        except CancelledError as error:
+            self.get_logger().info(f"configure stopped: {error}")
+            self._release()
+            return TransitionCallbackReturn.FAILURE
         except Exception as error:
             self.get_logger().error(f"configure failed:\n{traceback.format_exc()}")
             self._release()
@@ -214,7 +219,9 @@ class SpatialGeoNode(LifecycleNode):
         logger = self.get_logger()
         logger.info(f"loading profile '{config.profile}' on {config.device}")
         self._perception = self._perception_factory(config, self._on_progress)
+        self._stop_if_interrupted()
         self._perception.warm_up()
+        self._stop_if_interrupted()
         self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
         self.poses = make_pose_source(self, config)
         for camera in config.cameras:
@@ -234,6 +241,10 @@ class SpatialGeoNode(LifecycleNode):
         )
         self.lanes.start()
         logger.info(f"ready: {self.lanes.description.get('model_id', config.profile)}")
+
+    def _stop_if_interrupted(self) -> None:
+        if self._interrupted():
+            raise CancelledError("the process is ending")
 
     def _on_progress(self, stage: str, share: float) -> bool:
         """Say in diagnostics and log how far a long build is; False stops it. On any thread."""

@@ -48,11 +48,6 @@ class Vocabulary:
             names.extend([kind] if plain else [f"{colour} {kind}" for colour in self.colours])
         return tuple(names)
 
-    def alternatives(self, phrase: NounPhrase) -> tuple[str, ...]:
-        """Names that a phrase does not mean: the contrast for patch-text similarity."""
-        wanted = set(self.matching(phrase)) | {phrase.name, phrase.kind}
-        return tuple(name for name in self.names() if name not in wanted)
-
     def matching(self, phrase: NounPhrase) -> tuple[str, ...]:
         """Names of the vocabulary the phrase may mean ("chair" means a chair of any colour)."""
         if phrase.kind not in self.kinds:

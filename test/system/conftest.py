@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ import pytest
 from ros_support import NodeProcess, RosClient, wait_for
 
 FAKE_NODE = Path(__file__).with_name("fake_spatialgeo_node.py")
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -62,8 +61,8 @@ def start_robot(folder: Path, executable: Path = FAKE_NODE, **parameters: Any) -
 
     "{namespace}" in the name of a parameter stands for that namespace.
     """
-    # The process id keeps a node that a killed test run left behind out of this one.
-    namespace = f"robot_{os.getpid()}_{next(_numbers)}"
+    # Not a number of this module: pytest and the tests import it as two modules.
+    namespace = f"robot_{uuid.uuid4().hex[:12]}"
     parameters = {key.format(namespace=namespace): v for key, v in parameters.items()}
     process = NodeProcess(
         executable, folder / namespace, parameters=parameters, namespace=namespace

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks by the clock behind the real facade: measuring is real, only the words are made up.
 
-What they do is chosen by the profile ("broken" cannot be loaded) and by the question ("slow ..."
-speaks for a minute, "sluggish ..." a token per second, "crash ..." raises). They ground one thing
+What they do is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes,
+"sluggish" for seconds) and by the question ("slow ..." speaks for a minute, "sluggish ..." a token
+per second, "stuck ..." cannot be cancelled for minutes, "crash ..." raises). They ground one thing
 by two names: the red pixels of the camera driver's image.
 """
 
@@ -64,6 +65,8 @@ class FakeNetworks:
     def answer(self, view: View, question: Question) -> str:
         if question.text.startswith("crash"):
             raise RuntimeError("the language model crashed")
+        if question.text.startswith("stuck"):
+            time.sleep(300.0)
         sluggish = question.text.startswith("sluggish")
         spoken = ""
         for index in range(3000 if question.text.startswith(("slow", "sluggish")) else 5):
@@ -112,6 +115,8 @@ def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perc
     progress("fake engine", 0.5)
     if config.profile == "broken":
         raise ModelLoadError("profile 'broken' has no weights")
+    if config.profile in ("endless", "sluggish"):  # native code that reads a checkpoint
+        time.sleep(300.0 if config.profile == "endless" else 3.0)
     return CountingPerception(
         FakeNetworks(config.profile),
         keyframes=config.keyframes,

@@ -86,6 +86,16 @@ def test_while_a_lifecycle_manager_waits_for_configure(launch):
     assert_gone(robot)
 
 
+def test_a_load_that_ends_meanwhile_is_not_built_upon(launch):
+    robot = launch(profile="sluggish")
+    robot.process.wait_for_output("loading profile")
+    time.sleep(2.6)
+    status, seconds = end(robot, signal.SIGINT)
+    assert (status, seconds < LONGEST) == (0, True), seconds
+    assert "ready:" not in robot.process.output
+    assert "Traceback" not in robot.process.output, robot.process.output
+
+
 def test_while_build_only_builds(launch):
     robot = launch(profile="endless", build_only=True)
     robot.process.wait_for_output("loading profile")
