@@ -37,13 +37,19 @@ _LEFT_BEHIND_S = 3600.0
 
 
 def default_folder() -> Path:
-    """``SPATIALGEO_ENGINES``, else ``engines/`` of a checkout, else the user's cache."""
+    """``SPATIALGEO_ENGINES``, else ``engines/`` of a checkout, else the user's cache.
+
+    Another user's checkout is passed over, even where it can be written (one that is mounted into
+    a container): engines are read only from folders of this user or root.
+    """
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "package.xml").is_file() and os.access(checkout, os.W_OK):
-        return checkout / "engines"
+        folder = checkout / "engines"
+        if not folder.exists() or folder.stat().st_uid in (os.geteuid(), 0):
+            return folder
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "spatialgeo" / "engines"
 

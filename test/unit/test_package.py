@@ -77,7 +77,8 @@ ROSDEP_KEYS = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-# No rosdep key in every supported distribution: constraints.txt and pyproject.toml declare them.
+# No rosdep key in every supported distribution, or (torch, transformers) one that asks for no
+# version: constraints.txt and pyproject.toml declare them.
 WITHOUT_ROSDEP_KEY = {
     "bitsandbytes",
     "huggingface_hub",
@@ -329,3 +330,9 @@ def test_results_carry_the_source_image_first(messages) -> None:
     for message in (messages.SpatialAnswer, messages.DistanceEstimate, messages.Keyframe):
         name, kind = next(iter(message.get_fields_and_field_types().items()))
         assert (name, kind) == ("header", "std_msgs/Header")
+
+
+def test_of_the_engines_folder_only_its_page_is_tracked() -> None:
+    assert [path.name for path in tracked("engines")] == ["README.md"]
+    ignored = ["git", "-C", str(REPOSITORY), "check-ignore", "-q", "engines/net.engine"]
+    assert subprocess.run(ignored).returncode == 0

@@ -365,7 +365,27 @@ def test_the_folder_comes_from_environment_checkout_or_user_cache(monkeypatch, t
     assert default_folder() == tmp_path / "chosen"
     monkeypatch.delenv(engine_cache.ENVIRONMENT_VARIABLE)
     assert default_folder().name == "engines"
+    assert default_folder().parent.joinpath("package.xml").is_file()
     installed = tmp_path / "site-packages" / "spatialgeo_ros" / "runtime" / "engine_cache.py"
     monkeypatch.setattr(engine_cache, "__file__", str(installed))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_folder() == tmp_path / "cache" / "spatialgeo" / "engines"
+
+
+def test_another_users_checkout_is_passed_over(monkeypatch, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    source = checkout / "spatialgeo_ros" / "runtime" / "engine_cache.py"
+    source.parent.mkdir(parents=True)
+    (checkout / "package.xml").touch()
+    monkeypatch.delenv(engine_cache.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setattr(engine_cache, "__file__", str(source))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_folder() == checkout / "engines"
+    (checkout / "engines").mkdir()
+    if os.geteuid() == 0:  # root's folders are fine for everybody
+        os.chown(checkout / "engines", 4242, 4242)
+    else:
+        owner = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert default_folder() == tmp_path / "cache" / "spatialgeo" / "engines"
+    assert EngineCache(default_folder()).folder == default_folder()
