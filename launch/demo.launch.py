@@ -9,19 +9,15 @@ Then ask, for example: ``ros2 service call /spatialgeo/ask spatialgeo_ros/srv/As
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    GroupAction,
-    IncludeLaunchDescription,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from spatialgeo_ros.node.launch_arguments import fast_dds_environment, log_level_and_rviz
+
 SHARE = Path(__file__).parent.parent
-ON_OFF = ["true", "false"]
 
 # Launch argument (= parameter of simulated_camera) -> (default, type, description)
 CAMERA = {
@@ -36,7 +32,6 @@ CAMERA = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    fast_dds = str(SHARE / "config" / "fastdds.xml")
     arguments = [
         *(
             DeclareLaunchArgument(name, default_value=default, description=text)
@@ -44,17 +39,7 @@ def generate_launch_description() -> LaunchDescription:
         ),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
         DeclareLaunchArgument("profile", default_value="nano", description="model profile"),
-        DeclareLaunchArgument(
-            "rviz", default_value="false", choices=ON_OFF, description="start RViz"
-        ),
-        DeclareLaunchArgument(
-            "log_level", default_value="info", description="lowest severity that is logged"
-        ),
-    ]
-    # Both ends of the image topic need the large shared-memory segment.
-    environment = [
-        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=fast_dds))
-        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+        *log_level_and_rviz(),
     ]
     camera = Node(
         package="spatialgeo_ros",
@@ -82,5 +67,5 @@ def generate_launch_description() -> LaunchDescription:
         }.items(),
     )
     return LaunchDescription(
-        [*arguments, GroupAction([*environment, camera, spatialgeo], scoped=True)]
+        [*arguments, GroupAction([*fast_dds_environment(SHARE), camera, spatialgeo], scoped=True)]
     )
