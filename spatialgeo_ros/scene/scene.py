@@ -68,7 +68,7 @@ class Scene:
         self.locator = Locator(networks)
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
-        self._lifter = FrameObserver(networks, dict(mounts or {}), depth_noise or DepthNoise())
+        self._observer = FrameObserver(networks, dict(mounts or {}), depth_noise or DepthNoise())
         self._world_frame = ""
         self._newest: dict[str, Observation] = {}
 
@@ -82,12 +82,12 @@ class Scene:
         if previous is not None and self.networks is not None:
             self.networks.release_intermediates(previous.view)
         started = time.perf_counter()
-        observation = self._lifter.lift(frame)
+        observation = self._observer.lift(frame)
         self._newest[frame.camera] = observation
         timings["geometry"] = time.perf_counter() - started
         if self._encode_always:
             started = time.perf_counter()
-            self._lifter.encode(observation)
+            self._observer.encode(observation)
             timings["encode"] = time.perf_counter() - started
         started = time.perf_counter()
         observation.keyframe = self._remember(observation)
@@ -179,7 +179,7 @@ class Scene:
             self.networks.close()
         self.networks = None
         self.locator = Locator(None)
-        self._lifter = FrameObserver(None, {}, DepthNoise())
+        self._observer = FrameObserver(None, {}, DepthNoise())
 
     def find(
         self, observation: Observation, what: Region | str, rivals: Sequence[str] = ()
@@ -230,7 +230,7 @@ class Scene:
         try:
             points = _segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:
-            aligned = self._lifter.aligned(seen_in)
+            aligned = self._observer.aligned(seen_in)
             if aligned is None:
                 raise
             points = _segment(seen_in, aligned, found.region)
@@ -267,7 +267,7 @@ class Scene:
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:
             return observation
-        rebuilt = self._lifter.lift(observation.frame, observation.visual)
+        rebuilt = self._observer.lift(observation.frame, observation.visual)
         return replace(rebuilt, keyframe=observation.keyframe)
 
 

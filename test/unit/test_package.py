@@ -206,6 +206,13 @@ def assert_no_cycle(graph: dict[str, set[str]]) -> None:
         visit(module, ())
 
 
+def test_the_architecture_page_shows_every_room_on_its_floor() -> None:
+    rows = (REPOSITORY / "docs" / "architecture.md").read_text().splitlines()
+    for room in filter(None, FLOORS):
+        name = f"`{room}/`" if (PACKAGE / room).is_dir() else f"`{room}.py`"
+        assert any(row.startswith(f"| {FLOORS[room]} |") and name in row for row in rows), room
+
+
 def tracked(*patterns: str) -> list[Path]:
     """Files of the repository that git tracks."""
     command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--", *patterns]
