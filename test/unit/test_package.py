@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -220,6 +221,24 @@ def tracked(*patterns: str) -> list[Path]:
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+
+
+def test_every_module_that_a_text_names_is_there() -> None:
+    """In strings, docstrings, pages and the Makefile: what is started by name moves unseen."""
+    texts = tracked("*.py", "*.md", "*.yaml", "Makefile", "scripts/*", "tools/*", ".ci/*")
+    known = {module_name(path): path for path in SOURCES}
+    wrong = []
+    for text in (path for path in texts if path.exists()):
+        for named in re.findall(r"\bspatialgeo_ros((?:\.\w+)+)", text.read_text()):
+            parts = named.strip(".").split(".")
+            found = [k for k in range(len(parts) + 1) if ".".join(parts[:k]) in known]
+            module = known[".".join(parts[: found[-1]])]
+            rest = parts[found[-1] :]
+            # A name within a module is its own affair; a folder must have what is named.
+            if rest and module.name == "__init__.py" and rest[0] not in module.read_text():
+                if rest[0] not in GENERATED:
+                    wrong.append(f"{text.relative_to(REPOSITORY)}: spatialgeo_ros{named}")
+    assert not wrong
 
 
 def test_every_source_file_names_its_licence() -> None:
