@@ -12,7 +12,7 @@ NAMES = (
     "sampling",
     "image_conversion",
     "ingest",
-    "measuring",
+    "measurement",
     "focal_shift",
     "second_question",
     "memory",

@@ -14,16 +14,16 @@ from launch.actions import (
     GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
-    SetEnvironmentVariable,
 )
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from spatialgeo_ros.node.launch_arguments import ON_OFF, fast_dds_environment, log_level_and_rviz
+
 SHARE = Path(__file__).parent.parent
-ON_OFF = ["true", "false", "True", "False", "1", "0"]
 
 # Launch argument (= parameter of simulated_camera) -> (default, type, description)
 CAMERA = {
@@ -61,7 +61,6 @@ def start_camera(context: LaunchContext) -> list:
 
 
 def generate_launch_description() -> LaunchDescription:
-    fast_dds = str(SHARE / "config" / "fastdds.xml")
     arguments = [
         *(
             DeclareLaunchArgument(
@@ -74,17 +73,7 @@ def generate_launch_description() -> LaunchDescription:
         ),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
         DeclareLaunchArgument("profile", default_value="nano", description="model profile"),
-        DeclareLaunchArgument(
-            "rviz", default_value="false", choices=ON_OFF, description="start RViz"
-        ),
-        DeclareLaunchArgument(
-            "log_level", default_value="info", description="lowest severity that is logged"
-        ),
-    ]
-    # Both ends of the image topic need the large shared-memory segment.
-    environment = [
-        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=fast_dds))
-        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+        *log_level_and_rviz(),
     ]
     spatialgeo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "spatialgeo.launch.py")),
@@ -100,7 +89,8 @@ def generate_launch_description() -> LaunchDescription:
         [
             *arguments,
             GroupAction(
-                [*environment, OpaqueFunction(function=start_camera), spatialgeo], scoped=True
+                [*fast_dds_environment(SHARE), OpaqueFunction(function=start_camera), spatialgeo],
+                scoped=True,
             ),
         ]
     )

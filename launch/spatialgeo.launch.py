@@ -8,20 +8,21 @@
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    GroupAction,
-    OpaqueFunction,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition, InvalidConditionExpressionError
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from spatialgeo_ros.node.launch_arguments import (
+    ON_OFF,
+    fast_dds_environment,
+    log_level_and_rviz,
+    switch,
+)
+
 # Beside this file in the sources and in share/: it can be read without an installation.
 SHARE = Path(__file__).parent.parent
-ON_OFF = ["true", "false", "True", "False", "1", "0"]
 
 # Launch argument -> (node parameter, type, description). An empty argument sets nothing: then the
 # parameter file's value counts, or the node's default.
@@ -50,7 +51,7 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-def switch(argument: str, context: LaunchContext) -> bool:
+def is_on(argument: str, context: LaunchContext) -> bool:
     """Return an argument as a truth value, in every spelling that launch's conditions take."""
     try:
         return IfCondition(LaunchConfiguration(argument)).evaluate(context)
@@ -64,7 +65,7 @@ def node_parameters(context: LaunchContext) -> list:
     camera = LaunchConfiguration("camera").perform(context)
     values: dict = {
         "cameras": ParameterValue([camera], value_type=list[str]),
-        "use_sim_time": switch("use_sim_time", context),
+        "use_sim_time": is_on("use_sim_time", context),
     }
     for argument, (name, kind, _) in PARAMETERS.items():
         text = LaunchConfiguration(argument).perform(context)
@@ -72,7 +73,7 @@ def node_parameters(context: LaunchContext) -> list:
             continue
         value = "" if text == "none" and "topic" in name else text
         values[name.format(camera=camera)] = (
-            switch(argument, context) if kind is bool else ParameterValue(value, value_type=kind)
+            is_on(argument, context) if kind is bool else ParameterValue(value, value_type=kind)
         )
     file = LaunchConfiguration("params_file").perform(context)
     if not file:
@@ -106,14 +107,13 @@ def start(context: LaunchContext) -> list:
             name="rviz",
             namespace=namespace,
             arguments=["-d", LaunchConfiguration("rviz_config")],
-            parameters=[{"use_sim_time": switch("use_sim_time", context)}],
+            parameters=[{"use_sim_time": is_on("use_sim_time", context)}],
             output="log",
         ),
     ]
 
 
 def generate_launch_description() -> LaunchDescription:
-    fast_dds = str(SHARE / "config" / "fastdds.xml")
     arguments = [
         DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
         DeclareLaunchArgument(
@@ -129,34 +129,20 @@ def generate_launch_description() -> LaunchDescription:
             )
             for name, (_, _, text) in PARAMETERS.items()
         ),
-        DeclareLaunchArgument(
-            "use_sim_time", default_value="false", choices=ON_OFF, description="time from /clock"
-        ),
-        DeclareLaunchArgument(
-            "log_level", default_value="info", choices=["debug", "info", "warn", "error", "fatal"],
-            description="lowest severity that the node logs",
-        ),
-        DeclareLaunchArgument(
-            "rviz", default_value="false", choices=ON_OFF, description="start RViz"
-        ),
+        switch("use_sim_time", "false", "time from /clock"),
+        *log_level_and_rviz(),
         DeclareLaunchArgument(
             "rviz_config", default_value=str(SHARE / "rviz" / "spatialgeo.rviz"),
             description="RViz configuration file",
         ),
-        DeclareLaunchArgument(
-            "fastdds_profile", default_value="true", choices=ON_OFF, description="use Fast DDS "
-            "with a shared-memory segment large enough for images (config/fastdds.xml); without "
-            "it most best-effort images are lost. A profile that is already set is kept",
+        switch(
+            "fastdds_profile", "true", "use Fast DDS with a shared-memory segment large enough for "
+            "images (config/fastdds.xml); without it most best-effort images are lost. A profile "
+            "that is already set is kept",
         ),
     ]  # fmt: skip
-    # Fast DDS 2 reads the first name, Fast DDS 3 both. The group keeps the change to these nodes.
-    environment = [
-        SetEnvironmentVariable(
-            name, EnvironmentVariable(name, default_value=fast_dds),
-            condition=IfCondition(LaunchConfiguration("fastdds_profile")),
-        )
-        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-    ]  # fmt: skip
+    environment = fast_dds_environment(SHARE, IfCondition(LaunchConfiguration("fastdds_profile")))
+    # The group keeps the change to these nodes.
     return LaunchDescription(
         [*arguments, GroupAction([*environment, OpaqueFunction(function=start)], scoped=True)]
     )

@@ -25,7 +25,7 @@ from spatialgeo_ros.cli.inputs import (
     read_frame,
     read_labelled_region,
 )
-from spatialgeo_ros.cli.output import distance_dict, say_degraded, write_overlay
+from spatialgeo_ros.cli.output import distance_dict, print_degraded, write_overlay
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.sampling import sampling_indices
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         perception, observation, earlier = _watch(options)
     answer = perception.ask(
         options.question, observation, regions,
-        on_token=_teller(options.json) if options.stream else None, earlier=earlier,
+        on_token=_word_printer(options.json) if options.stream else None, earlier=earlier,
     )  # fmt: skip
     if options.stream and answer.language_text:
         print(file=sys.stderr if options.json else sys.stdout)
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     if answer.language_text and answer.language_text not in answer.text:
         how = answer.comparison or answer.agreement
         print(f"language model: {answer.language_text} ({how})")
-    say_degraded(answer.degraded)
+    print_degraded(answer.degraded)
     return 0
 
 
@@ -178,15 +178,15 @@ def _chosen(clip: Any, options: argparse.Namespace) -> list[int]:
     return list(range(last % step, len(clip), step))
 
 
-def _teller(quietly: bool) -> Callable[[str], None]:
+def _word_printer(quietly: bool) -> Callable[[str], None]:
     """Return what prints words as they come; beside JSON they go to the error stream."""
     stream = sys.stderr if quietly else sys.stdout
 
-    def tell(piece: str) -> None:
+    def write(piece: str) -> None:
         stream.write(piece)
         stream.flush()
 
-    return tell
+    return write
 
 
 def _report(answer: Any) -> dict[str, Any]:

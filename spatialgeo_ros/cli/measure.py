@@ -17,7 +17,7 @@ from spatialgeo_ros.cli.inputs import (
     read_frame,
     read_region,
 )
-from spatialgeo_ros.cli.output import distance_dict, distance_line, say_degraded, write_overlay
+from spatialgeo_ros.cli.output import distance_dict, distance_line, print_degraded, write_overlay
 from spatialgeo_ros.geometry.distance import Kind
 
 _PAIR = ("CENTRE_TO_CENTRE", "NEAREST_POINTS")
@@ -66,5 +66,5 @@ def run(options: argparse.Namespace) -> int:
     else:
         for estimate in estimates:
             print(distance_line(estimate))
-        say_degraded(observation.degraded)
+        print_degraded(observation.degraded)
     return 0 if any(estimate.valid for estimate in estimates) else 1

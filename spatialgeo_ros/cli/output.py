@@ -17,7 +17,7 @@ from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.distance import DistanceEstimate
 
 
-def say_degraded(reasons: Sequence[str]) -> None:
+def print_degraded(reasons: Sequence[str]) -> None:
     """Print what was missing, to the error stream."""
     for reason in reasons:
         print(f"note: {reason}", file=sys.stderr)

@@ -12,7 +12,7 @@ from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.profiles import LlavaPart
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
-from spatialgeo_ros.networks.nano_speaker import answer_about_image
+from spatialgeo_ros.networks.speaker import answer_about_image
 from spatialgeo_ros.networks.towers import FrameTowers
 from spatialgeo_ros.speech.prompts import format_suffix, template
 from spatialgeo_ros.speech.stream import PrefixCache, Sampling

@@ -32,8 +32,9 @@ from spatialgeo_ros.models.profiles import (
     load_profile,
 )
 from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
-from spatialgeo_ros.networks.nano_speaker import NanoSpeaker, Speaker
+from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
+from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
 from spatialgeo_ros.networks.towers import FrameTowers
 from spatialgeo_ros.speech.tokenizer import load_tokenizer

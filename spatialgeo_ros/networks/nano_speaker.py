@@ -1,107 +1,28 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Language models behind one interface, and the nano one: regions as tokens, its own wording."""
+"""The nano language model: regions as tokens, its own wording."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.fusion import interleave
 from spatialgeo_ros.models.profiles import LanguagePart
 from spatialgeo_ros.models.region_features import region_statistics
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.speaker import answer_about_image
 from spatialgeo_ros.networks.towers import FrameTowers
-from spatialgeo_ros.speech.prompts import PromptTemplate, template
-from spatialgeo_ros.speech.stream import Generation, PrefixCache, Sampling, generate
-from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
-
-
-class Speaker(Protocol):
-    """A language model with the towers it was trained with."""
-
-    prefix: PrefixCache
-    #: Whether it only understands questions in the wording it was trained with.
-    canonical_only: bool
-    #: How many earlier views it can look at.
-    context_views: int
-
-    def answer(self, view: View, question: Question) -> str:
-        """Generate an answer; see ``interface.Networks``."""
-
-    def encode(self, view: View) -> None:
-        """Run the towers of a view now."""
-
-    def modules(self) -> tuple[nn.Module, ...]:
-        """The networks that are not among the frame's towers."""
-
-
-def finished(result: Generation) -> str:
-    """Return the text of an answer.
-
-    Raises:
-        CancelledError: it was broken off.
-    """
-    if result.stopped == "cancelled":
-        raise CancelledError("the question was cancelled while it was answered")
-    return result.text
-
-
-def answer_about_image(
-    model: SpatialGeoModel,
-    tokenizer: LanguageTokenizer,
-    prompt: PromptTemplate,
-    question: Question,
-    visual: Tensor,
-    *,
-    suffix: str = "",
-    region_embeds: Sequence[Tensor] | Tensor = (),
-    sampling: Sampling,
-    prefix: PrefixCache,
-    serial: int,
-) -> str:
-    """Ask LLaVA's kind of language model about one image.
-
-    Args:
-        model: with language model and adapter.
-        tokenizer: of the language model.
-        prompt: its conversation format.
-        question: what is asked.
-        visual: [1, V, D] tokens of the image.
-        suffix: of the system text, see ``PromptTemplate.build``.
-        region_embeds: one per region placeholder in the question.
-        sampling: how tokens are chosen.
-        prefix: keeps the keys and values of everything up to the end of the image.
-        serial: names the image.
-    """
-    ids = tokenizer.encode(prompt.build(question.text, suffix=suffix))
-    before = ids.index(IMAGE_ID)
-    inputs = model.prepare_inputs(
-        torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
-    )
-    return finished(
-        generate(
-            model.language_model,
-            tokenizer,
-            inputs.inputs_embeds,
-            sampling,
-            on_token=question.on_token,
-            cancelled=question.cancelled,
-            stop=prompt.stop,
-            prefix=prefix,
-            prefix_key=(serial, tuple(ids[:before])),
-            prefix_length=before + visual.shape[1],
-        )
-    )
+from spatialgeo_ros.speech.prompts import template
+from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 
 class NanoSpeaker:

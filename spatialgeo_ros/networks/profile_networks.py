@@ -23,7 +23,8 @@ from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
-from spatialgeo_ros.networks.nano_speaker import NanoSpeaker, Speaker
+from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
+from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
 from spatialgeo_ros.query.vocabulary import Vocabulary

@@ -16,7 +16,7 @@ from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.profiles import SpatialMllmPart
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
 from spatialgeo_ros.networks.interface import Question
-from spatialgeo_ros.networks.nano_speaker import finished
+from spatialgeo_ros.networks.speaker import completed_text
 from spatialgeo_ros.speech.stream import PrefixCache, Sampling
 
 
@@ -62,7 +62,7 @@ class VideoSpeaker:
             on_token=question.on_token,
             cancelled=question.cancelled,
         )
-        return finished(result)
+        return completed_text(result)
 
     def _clip(self, view: View, earlier: Sequence[View]) -> tuple[VisualTokens, int]:
         """Tokens of the clip, kept with its newest view while the same frames come before it."""

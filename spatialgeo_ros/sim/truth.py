@@ -15,9 +15,7 @@ from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera, level_frame
 from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.sim.renderer import RoomRenderer
 from spatialgeo_ros.sim.room import Room
-
-#: Most surface points of one object that a gap is searched between; 1500^2 pairs take 20 ms.
-_MOST_POINTS = 1500
+from spatialgeo_ros.sim.surface import nearest_distance
 
 
 class SceneTruth:
@@ -71,7 +69,8 @@ class SceneTruth:
         if kind is Kind.CAMERA_TO_OBJECT:
             return float(np.linalg.norm(self._surface(world_from_camera, first), axis=1).min())
         if kind is Kind.NEAREST_POINTS:
-            return self._gap(world_from_camera, first, second)
+            surfaces = [self._surface(world_from_camera, name) for name in (first, second)]
+            return nearest_distance(surfaces[0], surfaces[1])
         a, b = self.room.find(first).centre, self.room.find(second).centre
         if kind is Kind.HORIZONTAL:
             return math.dist(a[:2], b[:2])
@@ -96,15 +95,3 @@ class SceneTruth:
             raise KeyError(f"{name!r} is not in view")
         pixels = np.stack([columns, rows], axis=1)
         return self._camera.unproject(pixels, view.depth[rows, columns])
-
-    def _gap(self, pose: Pose, first: str, second: str) -> float:
-        points = []
-        for name in (first, second):
-            surface = self._surface(pose, name)
-            points.append(surface[:: max(1, math.ceil(len(surface) / _MOST_POINTS))])
-        least = math.inf
-        for block in np.array_split(points[0], 8):
-            offsets = block[:, None] - points[1][None]
-            if offsets.size:
-                least = min(least, float(np.sqrt((offsets**2).sum(axis=2)).min()))
-        return least

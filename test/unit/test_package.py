@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -207,6 +208,13 @@ def assert_no_cycle(graph: dict[str, set[str]]) -> None:
         visit(module, ())
 
 
+def test_the_architecture_page_shows_every_room_on_its_floor() -> None:
+    rows = (REPOSITORY / "docs" / "architecture.md").read_text().splitlines()
+    for room in filter(None, FLOORS):
+        name = f"`{room}/`" if (PACKAGE / room).is_dir() else f"`{room}.py`"
+        assert any(row.startswith(f"| {FLOORS[room]} |") and name in row for row in rows), room
+
+
 def tracked(*patterns: str) -> list[Path]:
     """Files of the repository that git tracks."""
     command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--", *patterns]
@@ -214,6 +222,24 @@ def tracked(*patterns: str) -> list[Path]:
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+
+
+def test_every_module_that_a_text_names_is_there() -> None:
+    """In strings, docstrings, pages and the Makefile: what is started by name moves unseen."""
+    texts = tracked("*.py", "*.md", "*.yaml", "Makefile", "scripts/*", "tools/*", ".ci/*")
+    known = {module_name(path): path for path in SOURCES}
+    wrong = []
+    for text in (path for path in texts if path.exists()):
+        for named in re.findall(r"\bspatialgeo_ros((?:\.\w+)+)", text.read_text()):
+            parts = named.strip(".").split(".")
+            found = [k for k in range(len(parts) + 1) if ".".join(parts[:k]) in known]
+            module = known[".".join(parts[: found[-1]])]
+            rest = parts[found[-1] :]
+            # A name within a module is its own affair; a folder must have what is named.
+            if rest and module.name == "__init__.py" and rest[0] not in module.read_text():
+                if rest[0] not in GENERATED:
+                    wrong.append(f"{text.relative_to(REPOSITORY)}: spatialgeo_ros{named}")
+    assert not wrong
 
 
 def test_every_source_file_names_its_licence() -> None:

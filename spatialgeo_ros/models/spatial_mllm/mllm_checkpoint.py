@@ -18,7 +18,7 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.filling import fill
+from spatialgeo_ros.models.files.meta_fill import fill
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.quantise import quantise, require_quantisation

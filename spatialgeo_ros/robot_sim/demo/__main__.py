@@ -112,14 +112,13 @@ class Demo:
             robot = Robot(processes.check, camera.height)
             try:
                 say(f"starting the robot's camera and the node (logs in {options.output}/)")
-                package = "spatialgeo_ros.node"
                 processes.start(
-                    f"{package}.simulated_camera", options.output / "camera.log",
+                    "spatialgeo_ros.robot_sim.simulated_camera", options.output / "camera.log",
                     {"seed": options.seed, "rate": float(options.rate),
                      "detections": options.detections},
                 )  # fmt: skip
                 processes.start(
-                    f"{package}.spatialgeo_node", options.output / "node.log",
+                    "spatialgeo_ros.node.spatialgeo_node", options.output / "node.log",
                     {"profile": options.profile, "process_rate": 2.0, "max_frame_age": 5.0},
                     find_resource("config/simulated_robot.yaml"),
                 )  # fmt: skip

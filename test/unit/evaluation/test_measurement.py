@@ -5,8 +5,9 @@
 import numpy as np
 import pytest
 
-from spatialgeo_ros.evaluation.measurement import Column, evaluate, nearest_distance
+from spatialgeo_ros.evaluation.measurement import Column, evaluate
 from spatialgeo_ros.sim.renderer import RendererUnavailableError
+from spatialgeo_ros.sim.surface import nearest_distance
 
 
 def test_shares_count_invalid_estimates_as_wrong():

@@ -23,7 +23,7 @@ from spatialgeo_ros.models.spatialgeo import (
     NANO_LANGUAGE_CONFIG,
     SpatialGeoModel,
 )
-from spatialgeo_ros.networks import nano_speaker as module
+from spatialgeo_ros.networks import speaker as module
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
