@@ -15,18 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.pointmap import PointMap
 
 Window = tuple[int, int, int, int]
-
-#: Share of the standard deviation of a depth reading that its neighbours have in common, so that
-#: averaging cannot remove it. A sensor's calibration and disparity steps bend whole surfaces; a
-#: network's error is one per object.
-CORRELATED = {
-    DepthSource.SENSOR: 0.3,
-    DepthSource.MONOCULAR: 1.0,
-    DepthSource.MONOCULAR_ALIGNED: 0.7,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +57,7 @@ def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
     z, count, pixel_sigma = _reduce(pointmap, window, step, h, w)
     ok = count > 0
     smooth, samples = _smooth(z, count, pixel_sigma)
-    shared = CORRELATED[pointmap.source]
+    shared = pointmap.correlated
     sigma = pixel_sigma * np.sqrt(shared**2 + (1 - shared**2) / np.maximum(samples, 1))
     rows = np.minimum(y0 + np.arange(h) * step + (step - 1) // 2, pointmap.camera.height - 1)
     columns = np.minimum(x0 + np.arange(w) * step + (step - 1) // 2, pointmap.camera.width - 1)

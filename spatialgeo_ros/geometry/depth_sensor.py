@@ -26,15 +26,26 @@ class DepthNoise:
     Izadi and Lovell, "Modeling Kinect Sensor Noise for Improved 3D Reconstruction and Tracking",
     3DIMPVT 2012, equation 1.
 
+    ``correlated`` is the share of sigma that neighbouring pixels have in common (0 to 1): the
+    calibration's error, the blobs that block matching makes, the systematic error of time of
+    flight. It does not average away, however many pixels an object has.
+
     Raises:
-        ValueError: a coefficient is negative, not finite or beyond 0.5, or all are zero.
+        ValueError: a coefficient is negative, not finite or beyond 0.5, or all are zero; a share
+            that is none.
     """
 
     constant_m: float = 0.0012
     quadratic_per_m: float = 0.0019
     linear: float = 0.0
+    correlated: float = 0.3
 
     def __post_init__(self) -> None:
+        if not 0 <= self.correlated <= 1:
+            raise ValueError(
+                f"depth noise with {self.correlated} in common between neighbours is not usable; "
+                "it is a share between 0 and 1"
+            )
         values = (self.constant_m, self.linear, self.quadratic_per_m)
         if not all(0 <= v <= _MOST_COEFFICIENT for v in values) or not any(values):
             raise ValueError(
@@ -45,17 +56,28 @@ class DepthNoise:
 
     @classmethod
     def of_stereo(
-        cls, focal_px: float, baseline_m: float, disparity_px: float, constant_m: float = 0.001
+        cls,
+        focal_px: float,
+        baseline_m: float,
+        disparity_px: float,
+        constant_m: float = 0.001,
+        correlated: float = 0.9,
     ) -> DepthNoise:
         """Noise of a triangulating sensor.
+
+        Most of it is in common between neighbours: makers state errors of 1 to 2 % of the distance
+        from calibration alone, as much as the noise of a pixel, and matching windows spread what is
+        left over many pixels.
 
         Args:
             focal_px: focal length of the depth image in pixels.
             baseline_m: between its cameras, or camera and projector.
             disparity_px: standard deviation of the matching, in pixels of that image.
             constant_m: what is left from close by.
+            correlated: share in common between neighbours.
         """
-        return cls(constant_m, disparity_px / (focal_px * baseline_m))
+        quadratic = disparity_px / (focal_px * baseline_m)
+        return cls(constant_m, quadratic, correlated=correlated)
 
     def sigma(self, z: ArrayLike) -> NDArray[np.float32]:
         """Return the standard deviation of depth ``z`` in metres, same shape."""
@@ -77,7 +99,7 @@ _DISPARITY = 0.08
 # bound of the systematic part counts as a uniform distribution (divided by the root of 3). Both
 # numbers were found kept by Toelgyessy et al., "Evaluation of the Azure Kinect and Its Comparison
 # to Kinect V1 and Kinect V2", Sensors 21(2):413, 2021. Orbbec's Femto has the same depth module.
-_AZURE = DepthNoise(0.0064, 0.0011, 0.001)
+_AZURE = DepthNoise(0.0064, 0.0011, 0.001, correlated=0.8)  # 7.4 of 8.5 mm at 1 m, less far away
 
 #: Noise by the name of the sensor, for the parameter ``depth_noise``.
 PRESETS: dict[str, DepthNoise] = {
@@ -87,12 +109,12 @@ PRESETS: dict[str, DepthNoise] = {
     "realsense_d455": DepthNoise.of_stereo(424.0, 0.095, _DISPARITY),
     # Data sheet: 5 mm off with 2.5 mm standard deviation at 1 m, 14 mm with 15.5 mm at 9 m; a line
     # through the root of the sums of their squares.
-    "realsense_l515": DepthNoise(0.0037, 0.0, 0.0019),
+    "realsense_l515": DepthNoise(0.0037, 0.0, 0.0019, correlated=0.9),
     "azure_kinect": _AZURE,
     "orbbec_femto": _AZURE,
     # The PrimeSense design (75 mm); 554 px is 640 pixels at its 60 degrees, 0.083 px what the
     # Kinect's 0.0019 is with its 580 px and 75 mm.
-    "orbbec_astra": DepthNoise.of_stereo(554.0, 0.075, 0.083),
+    "orbbec_astra": DepthNoise.of_stereo(554.0, 0.075, 0.083, correlated=0.3),
     # 75 mm and 882.5 px at 1280x800 by the maker's documentation, so 441 px at 640x400, the usual
     # size on the device; a fifth of a pixel for its matching in eighths.
     "oak_d": DepthNoise.of_stereo(441.0, 0.075, 0.2),
@@ -138,7 +160,8 @@ def parse_depth_noise(value: str | Sequence[float]) -> DepthNoise:
     Args:
         value: the name of a sensor (a key of :data:`PRESETS`, or what it is commonly called; case
             and separators do not matter), or the three numbers constant, linear and quadratic of
-            :class:`DepthNoise`, as a sequence or in a text with commas or spaces.
+            :class:`DepthNoise` and, if wanted, the share in common between neighbours (else 0.3),
+            as a sequence or in a text with commas or spaces.
 
     Raises:
         ValueError: a name that is not known, or numbers that cannot be; the text says what can.
@@ -162,12 +185,13 @@ def parse_depth_noise(value: str | Sequence[float]) -> DepthNoise:
             )
     else:
         numbers = [float(number) for number in value]
-    if len(numbers) != 3:
+    if len(numbers) not in (3, 4):
         raise ValueError(
-            f"depth_noise takes three numbers (constant in m, linear, quadratic in 1/m), got "
-            f"{len(numbers)}"
+            "depth_noise takes three numbers (constant in m, linear, quadratic in 1/m), and the "
+            f"share in common between neighbours as a fourth, got {len(numbers)}"
         )
-    return DepthNoise(numbers[0], numbers[2], numbers[1])
+    constant, linear, quadratic = numbers[:3]
+    return DepthNoise(constant, quadratic, linear, *numbers[3:])
 
 
 @dataclass(frozen=True)

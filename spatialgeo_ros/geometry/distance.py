@@ -3,7 +3,7 @@
 """Distances on and between objects, each with its standard deviation and its two end points.
 
 How the standard deviation is made up: a point errs along its viewing ray. Of the depth noise, the
-part that neighbouring pixels share (``cells.CORRELATED``) stays whatever number of points is
+part that neighbouring pixels share (``PointMap.correlated``) stays whatever number of points is
 averaged; only the rest shrinks with their number. Both end points are projected onto the line
 between them and added as independent; the width of a cell of the surface grid and, for completed
 objects, the uncertainty of the unseen part come on top.

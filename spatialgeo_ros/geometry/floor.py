@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatialgeo_ros.geometry.cells import CORRELATED
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.pose import level_frame
 
@@ -253,7 +252,7 @@ class _View:
         sigma = pointmap.sigma[::stride, ::stride].reshape(-1)[pixel]
         noise = sigma * drop / points[:, 2]
         ground = points @ level[[0, 2]].T
-        return cls(drop, ground, noise, pixel, valid, CORRELATED[pointmap.source])
+        return cls(drop, ground, noise, pixel, valid, pointmap.correlated)
 
     def level(self, height: float) -> Level:
         """Measure the level at about this height."""

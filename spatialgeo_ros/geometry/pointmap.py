@@ -28,6 +28,16 @@ class DepthSource(Enum):
     MONOCULAR_ALIGNED = "monocular_aligned"
 
 
+#: Share of the standard deviation of a depth that its neighbours have in common, so that averaging
+#: cannot remove it, where the sensor does not say. A sensor's calibration and disparity steps bend
+#: whole surfaces; a network's error is one per object.
+_CORRELATED = {
+    DepthSource.SENSOR: DepthNoise().correlated,
+    DepthSource.MONOCULAR: 1.0,
+    DepthSource.MONOCULAR_ALIGNED: 0.7,
+}
+
+
 @dataclass(frozen=True, eq=False)
 class PointMap:
     """Per-pixel geometry of one image, in the camera optical frame.
@@ -38,6 +48,7 @@ class PointMap:
         sigma: [H, W] float32, one standard deviation of z in metres, NaN where invalid.
         camera: intrinsics of exactly this resolution.
         source: where the metres come from.
+        shared: share of ``sigma`` that neighbouring pixels have in common, where the sensor says.
     """
 
     points: NDArray[np.float32]
@@ -45,6 +56,7 @@ class PointMap:
     sigma: NDArray[np.float32]
     camera: PinholeCamera
     source: DepthSource
+    shared: float | None = None
 
     def __post_init__(self) -> None:
         shape = (self.camera.height, self.camera.width)
@@ -52,6 +64,11 @@ class PointMap:
             raise ValueError(f"points {self.points.shape} do not fit the camera's {shape}")
         if self.sigma.shape != shape:
             raise ValueError(f"sigma {self.sigma.shape} does not fit the camera's {shape}")
+
+    @property
+    def correlated(self) -> float:
+        """Share of ``sigma`` that does not average away over the pixels of a surface."""
+        return _CORRELATED[self.source] if self.shared is None else self.shared
 
     @property
     def depth(self) -> NDArray[np.float32]:
@@ -145,7 +162,12 @@ def _lift(
         valid &= np.isfinite(rays[..., 0])
     metres[~valid] = np.nan
     return PointMap(
-        rays * metres[..., None], valid, noise.sigma(metres), camera, DepthSource.SENSOR
+        rays * metres[..., None],
+        valid,
+        noise.sigma(metres),
+        camera,
+        DepthSource.SENSOR,
+        noise.correlated,
     )
 
 

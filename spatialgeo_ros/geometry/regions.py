@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRegionError
 
 Box = tuple[float, float, float, float]
+
+#: Most corners of a polygon: an outline at every pixel of a large object, thinned, has fewer.
+MOST_CORNERS = 1000
+#: Farthest a coordinate may lie from the origin, pixels; what is farther is no place in an image.
+MOST_COORDINATE = 1e6
+#: Most pixels of a mask: larger than any camera's image.
+MOST_MASK_PIXELS = 100_000_000
+_KEPT_POLYGONS = 16  # filled polygons that are kept for the next frame
 
 
 class RegionType(IntEnum):
@@ -62,29 +71,38 @@ class Region:
         """Box from corner to corner, pixels.
 
         Raises:
-            BadRegionError: not finite, or x1 < x0 or y1 < y0.
+            BadRegionError: not finite, beyond :data:`MOST_COORDINATE`, or x1 < x0 or y1 < y0.
         """
         box = (float(x0), float(y0), float(x1), float(y1))
         if not all(map(math.isfinite, box)) or box[2] < box[0] or box[3] < box[1]:
             raise BadRegionError(
                 f"box {_name(label)}{box} must be finite with x_min <= x_max and y_min <= y_max"
             )
+        _require_near("box", label, max(map(abs, box)))
         return cls(RegionType.BOX, label, float(score), box=box)
 
     @classmethod
     def from_polygon(cls, polygon: ArrayLike, label: str = "", score: float = 1.0) -> Region:
-        """Polygon [N, 2] of at least three corners, pixels.
+        """Polygon [N, 2] of 3 to :data:`MOST_CORNERS` corners, pixels.
 
         Raises:
-            BadRegionError: fewer corners, or not finite.
+            BadRegionError: fewer or more corners, not finite, or beyond :data:`MOST_COORDINATE`.
         """
-        corners = np.array(polygon, np.float64)
-        if corners.ndim != 2 or corners.shape[1:] != (2,) or len(corners) < 3:
+        given = np.asarray(polygon)
+        if given.ndim != 2 or given.shape[1:] != (2,) or len(given) < 3:
             raise BadRegionError(
-                f"polygon {_name(label)}needs at least 3 corners [N, 2], got {corners.shape}"
+                f"polygon {_name(label)}needs at least 3 corners [N, 2], got {given.shape}"
             )
+        if len(given) > MOST_CORNERS:
+            raise BadRegionError(
+                f"polygon {_name(label)}has {len(given)} corners, {MOST_CORNERS} is the most; "
+                "simplify the outline (cv2.approxPolyDP), or send a mask"
+            )
+        corners = given.astype(np.float64)  # a copy
         if not np.isfinite(corners).all():
             raise BadRegionError(f"polygon {_name(label)}has a corner that is not finite")
+        _require_near("polygon", label, float(np.abs(corners).max()))
+        corners.flags.writeable = False  # what is filled once is kept
         return cls(RegionType.POLYGON, label, float(score), polygon=corners)
 
     @classmethod
@@ -92,10 +110,11 @@ class Region:
         """One pixel on the object.
 
         Raises:
-            BadRegionError: not finite.
+            BadRegionError: not finite, or beyond :data:`MOST_COORDINATE`.
         """
         if not (math.isfinite(u) and math.isfinite(v)):
             raise BadRegionError(f"point {_name(label)}({u}, {v}) is not finite")
+        _require_near("point", label, max(abs(u), abs(v)))
         return cls(RegionType.POINT, label, float(score), point=(float(u), float(v)))
 
     @classmethod
@@ -103,9 +122,15 @@ class Region:
         """Mask [H, W] of the object's pixels (non-zero is object), at the image's resolution.
 
         Raises:
-            BadRegionError: not two-dimensional, or empty.
+            BadRegionError: not two-dimensional, empty, or of more than :data:`MOST_MASK_PIXELS`.
         """
-        pixels = np.asarray(mask) != 0
+        given = np.asarray(mask)
+        if given.size > MOST_MASK_PIXELS:
+            raise BadRegionError(
+                f"mask {_name(label)}has {given.size} pixels, {MOST_MASK_PIXELS} is the most; send "
+                "it at the image's resolution"
+            )
+        pixels = given != 0
         if pixels.ndim != 2 or not pixels.any():
             raise BadRegionError(f"mask {_name(label)}is empty or not [H, W] ({pixels.shape})")
         return cls(RegionType.MASK, label, float(score), mask=pixels)
@@ -128,7 +153,6 @@ class Region:
             BadRegionError: no pixel of the image is inside, the mask has another size, or the
                 region is a phrase.
         """
-        out = np.zeros((height, width), bool)
         if self.type is RegionType.MASK and self.mask is not None:
             if self.mask.shape != (height, width):
                 raise BadRegionError(
@@ -137,10 +161,12 @@ class Region:
                 )
             return self.mask.copy()
         x0, y0, x1, y1 = self._window(height, width)
-        if self.type is RegionType.POLYGON and self.polygon is not None:
-            out[y0:y1, x0:x1] = _fill(self.polygon, x0, y0, x1, y1)
-            if not out.any():
+        out = np.zeros((height, width), bool)
+        if self.type is RegionType.POLYGON:
+            inside = _filled(self, height, width)
+            if not inside.any():
                 raise BadRegionError(f"polygon {_name(self.label)}covers no pixel of the image")
+            out[y0:y1, x0:x1] = inside
         else:
             out[y0:y1, x0:x1] = True
         return out
@@ -189,14 +215,42 @@ def _name(label: str) -> str:
     return f"'{label}' " if label else ""
 
 
+def _require_near(kind: str, label: str, farthest: float) -> None:
+    if farthest > MOST_COORDINATE:
+        raise BadRegionError(
+            f"{kind} {_name(label)}reaches {farthest:.4g} pixels from the image's origin, "
+            f"{MOST_COORDINATE:g} is the most; coordinates are pixels of the image"
+        )
+
+
+@lru_cache(maxsize=_KEPT_POLYGONS)
+def _filled(region: Region, height: int, width: int) -> NDArray[np.bool_]:
+    """The polygon's pixels in its window of an image of this size; kept, so do not write to it.
+
+    Regions are compared by identity and do not change, so one that a watch measures on every frame
+    is filled once.
+    """
+    inside = _fill(np.asarray(region.polygon, np.float64), *region._window(height, width))
+    inside.flags.writeable = False
+    return inside
+
+
 def _fill(polygon: NDArray[np.float64], x0: int, y0: int, x1: int, y1: int) -> NDArray[np.bool_]:
-    """Even-odd fill of the window: count the edges to the left of each pixel centre."""
-    toggles = np.zeros((y1 - y0, x1 - x0 + 1), np.int32)
-    for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if ay == by:
-            continue
-        rows = np.arange(max(y0, math.ceil(min(ay, by))), min(y1, math.ceil(max(ay, by))))
-        crossing = ax + (rows - ay) * (bx - ax) / (by - ay)
-        columns = np.clip(np.ceil(crossing).astype(np.int64), x0, x1) - x0
-        toggles[rows - y0, columns] += 1
-    return (np.cumsum(toggles, axis=1)[:, :-1] & 1).astype(bool)
+    """Even-odd fill of the window: count the edges to the left of each pixel centre.
+
+    All crossings of edges and rows of pixels at once. ``cv2.fillPoly`` is not used: it paints every
+    pixel that the outline touches, also those whose centre is outside.
+    """
+    a, b = polygon, np.roll(polygon, -1, axis=0)
+    low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
+    first = np.maximum(np.ceil(low), y0).astype(np.int64)
+    count = np.maximum(np.minimum(np.ceil(high), y1).astype(np.int64) - first, 0)
+    edge = np.repeat(np.arange(len(a)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+    run = (row - a[edge, 1]) * (b[edge, 0] - a[edge, 0]) / (b[edge, 1] - a[edge, 1])
+    crossing = a[edge, 0] + run
+    column = np.clip(np.ceil(crossing), x0, x1).astype(np.int64) - x0
+    across = x1 - x0 + 1
+    toggles = np.bincount((row - y0) * across + column, minlength=(y1 - y0) * across)
+    odd = np.cumsum(toggles.reshape(y1 - y0, across), axis=1, dtype=np.int32) & 1
+    return odd[:, :-1].astype(bool)

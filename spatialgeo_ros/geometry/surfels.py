@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import CORRELATED, Window
+from spatialgeo_ros.geometry.cells import Window
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 _MOST = 2000
@@ -63,7 +63,7 @@ def surfels(
         [np.concatenate([u[ok], back[1]]) + x0, np.concatenate([v[ok], back[2]]) + y0], axis=1
     )
     points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth[ok], back[0]]))
-    shared = CORRELATED[pointmap.source]
+    shared = pointmap.correlated
     gain = np.concatenate([gain[ok], 1 / np.maximum(back[4], 1)])
     left = np.concatenate([sigma[ok], back[3]]) * np.sqrt(shared**2 + (1 - shared**2) * gain)
     good = np.isfinite(points).all(axis=1)
