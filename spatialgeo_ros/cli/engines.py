@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.profile_source import read_profile
 
 if TYPE_CHECKING:
     from spatialgeo_ros.models.profiles import Profile
@@ -87,6 +88,8 @@ def _add_profile(parser: argparse.ArgumentParser, required: bool) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
+    if getattr(options, "profile", None) is not None:
+        read_profile(options.profile)  # before PyTorch is imported, which takes seconds
     from spatialgeo_ros.runtime.engine_cache import EngineCache
 
     cache = EngineCache(options.folder)

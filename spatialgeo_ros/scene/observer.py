@@ -45,6 +45,8 @@ _ASPECT_TOLERANCE = 0.01
 _HEIGHTS = (0.05, 3.0)
 #: Difference between the floor seen and the floor expected that is worth a remark, metres.
 _FLOOR_DISPUTE = 0.15
+#: Begins what is said of a depth image whose readings all lie where no depth camera measures.
+OUT_OF_RANGE = "every reading of the depth image is out of range"
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +178,20 @@ def sensor_pointmap(
     return pointmap if pointmap.valid.any() else None
 
 
+def without_reading(metres: npt.NDArray[np.float32]) -> str:
+    """What is wrong with a depth image that gave no point.
+
+    Args:
+        metres: [H, W] as it was understood, NaN: no reading.
+    """
+    readings = metres[np.isfinite(metres)]
+    if not readings.size:
+        return "the depth image has no reading"
+    median = float(np.median(readings))
+    guess = "are they millimetres (0.001)?" if median > 1 else "are they metres (1)?"
+    return f"{OUT_OF_RANGE} (median {median:.4g} m): {guess} give the depth scale, metres per unit"
+
+
 def monocular_pointmap(prediction: MonocularDepth, camera: PinholeCamera) -> PointMap | None:
     """Lift a network's depth; None when it is nowhere valid."""
     pointmap = pointmap_from_monocular(
@@ -232,7 +248,7 @@ class FrameObserver:
             if metres is not None:
                 pointmap = sensor_pointmap(metres, camera, self._noise)
                 if pointmap is None:
-                    remarks += ("the depth image has no reading",)
+                    remarks += (without_reading(metres),)
                 else:
                     orientation = with_seen_floor(orientation, pointmap)
             if pointmap is None:

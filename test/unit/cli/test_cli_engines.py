@@ -66,7 +66,8 @@ def test_verify_compares_again_and_finds_damage(built: Path, capsys) -> None:
     manifest.write_text(content[:50])
     try:
         assert engines(built, "verify") == 1
-        assert f"{manifest.with_suffix('.engine').name}: the manifest" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"{manifest.with_suffix('.engine').name}: {manifest} is no JSON" in said
     finally:
         manifest.write_text(content)
 
