@@ -27,6 +27,7 @@ from spatialgeo_ros.grounding.locator import SeenObject
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Mount, Observation, View
+from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.networks.interface import Networks, Question
 from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.scene.scene import Scene
@@ -79,6 +80,7 @@ class Perception:
         """
         if profile == "none":
             return cls(None, **options)
+        read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         from spatialgeo_ros.networks.loader import load_networks
         from spatialgeo_ros.networks.tower_engines import EngineOptions
 

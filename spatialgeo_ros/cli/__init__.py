@@ -53,6 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has seen enough, as in "| head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"spatialgeo: {named}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("spatialgeo: there is not enough memory for this", file=sys.stderr)
+        return 1
 
 
 def _delegate(name: str, arguments: list[str]) -> int:

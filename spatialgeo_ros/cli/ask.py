@@ -20,10 +20,12 @@ from spatialgeo_ros.cli.inputs import (
     add_image_or_clip,
     add_model,
     add_output,
+    bag_topics,
     load_perception,
     read_camera,
     read_frame,
     read_labelled_region,
+    require_readings,
 )
 from spatialgeo_ros.cli.output import distance_dict, print_degraded, write_overlay
 from spatialgeo_ros.errors import BadRequestError
@@ -72,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         observation = perception.observe(frame)
     else:
         perception, observation, earlier = _watch(options)
+    require_readings(observation)
     answer = perception.ask(
         options.question, observation, regions,
         on_token=_word_printer(options.json) if options.stream else None, earlier=earlier,
@@ -105,12 +108,19 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
         before it: None for the keyframes, or evenly spread frames where none were kept, for want of
         poses, without which coverage cannot choose.
     """
-    from spatialgeo_ros.cli.clip_inputs import open_clip
+    from spatialgeo_ros.cli.clip_inputs import open_bag, open_clip
 
     if options.depth is not None:
         raise BadRequestError("--depth goes with --image; clips bring their own depth")
     path: Path = options.video if options.video is not None else options.bag
-    clip = open_clip(path, options.camera_info, options.world_axes)
+    open_path = open_clip if options.bag is None else open_bag
+    clip = open_path(
+        path,
+        options.camera_info,
+        options.world_axes,
+        topics=bag_topics(options),
+        depth_scale=options.depth_scale,
+    )
     indices = _chosen(clip, options)
     perception = load_perception(options)
     views = 0 if perception.networks is None else perception.networks.context_views

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +20,52 @@ from spatialgeo_ros.node.image_conversions import (
     depth_to_array,
     image_to_rgb,
 )
-from spatialgeo_ros.recordings.bags import BagMessage, BagRecording
+from spatialgeo_ros.recordings.bags import BAG_ROLES, BagMessage, BagRecording, is_bag
 from spatialgeo_ros.recordings.clips import Clip, ClipFrame, FolderClip, RecordingClip, VideoClip
-from spatialgeo_ros.recordings.rgbd_folder import COLOUR_FOLDERS, FolderRecording
+from spatialgeo_ros.recordings.depth_file import scaled_depth
+from spatialgeo_ros.recordings.rgbd_folder import (
+    CALIBRATION_FILES,
+    COLOUR_FOLDERS,
+    FolderRecording,
+)
 
-_BAG_SUFFIXES = (".mcap", ".db3")
+#: Roles whose topics are not looked for: a clip has none of them.
+_UNUSED = dict.fromkeys(set(BAG_ROLES) - {"image", "camera_info", "depth"}, "")
 #: A depth image belongs to a colour image when their times differ by no more, nanoseconds.
 _PAIRED_NS = 50_000_000
 
 
-def open_clip(path: Path, camera_info: str | None = None, world_axes: str = "optical") -> Clip:
+def open_clip(
+    path: Path,
+    camera_info: str | None = None,
+    world_axes: str = "optical",
+    *,
+    topics: Mapping[str, str] | None = None,
+    depth_scale: float | None = None,
+) -> Clip:
     """Open a clip; nothing but its length and calibration is read yet.
 
     Args:
         path: video file, folder of images, recording (a folder with ``color/``), or ROS 2 bag.
         camera_info: as on the command line; without it, what recordings and bags hold themselves.
         world_axes: of a recording's own poses, "optical" or "rep103".
+        topics: of a bag, by role, where they are named.
+        depth_scale: metres per unit of its depth images; None for those of the encoding.
 
     Raises:
         BadRequestError, BadImageError: it is none of these, or holds no images.
     """
-    if path.suffix in _BAG_SUFFIXES or (path / "metadata.yaml").is_file():
-        return BagClip(path, camera_info)
+    if not path.exists():
+        raise BadRequestError(f"{path} does not exist")
+    if is_bag(path):
+        return open_bag(path, camera_info, topics=topics, depth_scale=depth_scale)
+    if topics:
+        raise BadRequestError(f"{path} is no bag, so it has no topics: leave their options out")
+    colour = next((path / name for name in COLOUR_FOLDERS if (path / name).is_dir()), None)
+    if colour is None and depth_scale is not None:
+        raise BadRequestError(f"{path} has no depth images, so --depth-scale says nothing")
     if not path.is_dir():
         return VideoClip(path)
-    colour = next((path / name for name in COLOUR_FOLDERS if (path / name).is_dir()), None)
     if colour is None:
         return FolderClip(path)
     images = FolderClip(colour)
@@ -53,9 +74,25 @@ def open_clip(path: Path, camera_info: str | None = None, world_axes: str = "opt
         height, width = next(images.read([0])).image.shape[:2]
         camera = read_camera(camera_info, width, height)
     try:
-        return RecordingClip(FolderRecording(path, camera, world_axes=world_axes))
+        return RecordingClip(
+            FolderRecording(path, camera, world_axes=world_axes, depth_scale=depth_scale)
+        )
     except NoCameraInfoError:
+        if any((path / name).exists() for name in CALIBRATION_FILES):
+            raise  # there is one, and it cannot be used
         return images  # whoever needs the calibration will say so
+
+
+def open_bag(
+    path: Path,
+    camera_info: str | None = None,
+    _: str = "",
+    *,
+    topics: Mapping[str, str] | None = None,
+    depth_scale: float | None = None,
+) -> BagClip:
+    """Open a bag, whatever its name; arguments and errors as for :func:`open_clip`."""
+    return BagClip(path, camera_info, topics, depth_scale)
 
 
 class BagClip:
@@ -64,18 +101,28 @@ class BagClip:
     Args:
         path: of the bag.
         camera_info: as on the command line; without it, the bag's own.
+        topics: by role, where they are named.
+        depth_scale: metres per unit of the depth images; None for those of their encoding.
 
     Raises:
-        BadRequestError: the bag cannot be read or has no colour images.
+        BadRequestError: the bag cannot be read, has no colour images, or several topics of them.
     """
 
-    def __init__(self, path: Path, camera_info: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        camera_info: str | None = None,
+        topics: Mapping[str, str] | None = None,
+        depth_scale: float | None = None,
+    ) -> None:
         self._path = path
         self._camera_info = camera_info
+        self._topics = {**_UNUSED, **(topics or {})}
+        self._depth_scale = depth_scale
         self._info: Any = None
         images: list[int] = []
         depths: list[int] = []
-        with BagRecording(path) as bag:
+        with BagRecording(path, self._topics) as bag:
             for message in bag.messages():
                 if message.role == "image":
                     images.append(message.stamp_ns)
@@ -98,7 +145,7 @@ class BagClip:
         depths: dict[int, np.ndarray] = {}
         needed = {self._depth_of[index] for index in wanted if index in self._depth_of}
         counts = {"image": 0, "depth": 0}
-        with BagRecording(self._path) as bag:
+        with BagRecording(self._path, self._topics) as bag:
             for message in bag.messages():
                 if not wanted:
                     return
@@ -109,7 +156,7 @@ class BagClip:
                 if message.role == "image" and number in wanted:
                     colours[number] = _colour(bag, message)
                 elif message.role == "depth" and number in needed:
-                    depths[number] = _depth(bag, message)
+                    depths[number] = scaled_depth(_depth(bag, message), self._depth_scale)
                 while wanted and wanted[0] in colours:
                     depth = self._depth_of.get(wanted[0])
                     if depth is not None and depth not in depths:

@@ -23,9 +23,11 @@ from spatialgeo_ros.cli.depth_files import (
     normal_png,
     point_cloud_ply,
 )
-from spatialgeo_ros.cli.inputs import add_camera, read_camera, read_image
+from spatialgeo_ros.cli.inputs import add_camera, read_camera
 from spatialgeo_ros.errors import BadRequestError, ModelLoadError, NoGeometryError
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.models.profile_source import read_profile
+from spatialgeo_ros.recordings.image_codec import read_colour_file
 from spatialgeo_ros.runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -95,7 +97,9 @@ class Prediction:
 
 def run(options: argparse.Namespace) -> int:
     """Predict, write, and print what was written."""
-    image = read_image(options.image)
+    if Path(options.profile).suffix not in _WEIGHTS:
+        read_profile(options.profile)  # before PyTorch is imported, which takes seconds
+    image = read_colour_file(options.image)
     height, width = image.shape[:2]
     camera = read_camera(options.camera_info, width, height) if options.camera_info else None
     if camera is not None and options.fov_x is not None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.profile_source import read_profile
 
 if TYPE_CHECKING:
     from spatialgeo_ros.models.profiles import Profile
@@ -75,6 +76,21 @@ def add_parser(commands: Any) -> None:
 _FOLDER_HELP = "of the engines (default: SPATIALGEO_ENGINES, engines/ of a checkout, user cache)"
 
 
+@dataclass(frozen=True)
+class Export:
+    """An exported network in an engine folder.
+
+    Attributes:
+        name: Of its ONNX file.
+        sha256: Of ONNX file and weights, as read now; "" for a damaged one.
+        problem: "" for a good one.
+    """
+
+    name: str
+    sha256: str
+    problem: str = ""
+
+
 def _add_profile(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--profile", required=required, metavar="NAME|FILE", help="model profile")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
@@ -87,6 +103,8 @@ def _add_profile(parser: argparse.ArgumentParser, required: bool) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
+    if getattr(options, "profile", None) is not None:
+        read_profile(options.profile)  # before PyTorch is imported, which takes seconds
     from spatialgeo_ros.runtime.engine_cache import EngineCache
 
     cache = EngineCache(options.folder)
@@ -194,9 +212,13 @@ def _bar(title: str) -> Iterator[Callable[[str, float], None]]:
 def _list(options: argparse.Namespace, cache: EngineCache) -> int:
     del options
     print(f"engines in {cache.folder}")
+    exports = _exports(cache)
     for entry in cache.entries():
         if entry.manifest is None or entry.problem:
             print(f"  {entry.path.name}  NOT USABLE: {entry.problem}")
+            continue
+        if problem := _export_problem(entry.manifest, exports):
+            print(f"  {entry.path.name}  NOT USED: {problem}")
             continue
         key = entry.manifest.key
         device = f"{key.gpu} ({key.sm})" if key.gpu else key.sm
@@ -206,6 +228,33 @@ def _list(options: argparse.Namespace, cache: EngineCache) -> int:
             f"{key.precision}  {size:>9}  {entry.manifest.built}  {_checks(entry.manifest)}"
         )
     return 0
+
+
+def _exports(cache: EngineCache) -> list[Export]:
+    """Read every export in a folder."""
+    from spatialgeo_ros.runtime.onnx_file import read_onnx_model
+
+    found = []
+    for description in sorted((cache.folder / "onnx").glob("*.onnx.json")):
+        path = description.with_suffix("")
+        try:
+            found.append(Export(path.name, read_onnx_model(path).sha256))
+        except ModelLoadError as error:
+            found.append(Export(path.name, "", str(error)))
+    return found
+
+
+def _export_problem(manifest: Manifest, exports: list[Export]) -> str:
+    """Say why an engine does not belong to an export that is there; "" where it does."""
+    if any(export.sha256 == manifest.key.onnx_sha256 for export in exports):
+        return ""
+    of_network = [export for export in exports if export.name.startswith(f"{manifest.name}-")]
+    damaged = [export.problem for export in of_network if export.problem]
+    if damaged:
+        return damaged[0]
+    if of_network:
+        return "its export has changed since (weights, code or versions); see engines prune"
+    return "its export is not there"
 
 
 def _checks(manifest: Manifest) -> str:
@@ -221,10 +270,13 @@ def _verify(options: argparse.Namespace, cache: EngineCache) -> int:
     for entry in bad:
         print(f"{entry.path.name}: {entry.problem}")
     print(f"{len(entries) - len(bad)} of {len(entries)} engines in {cache.folder} are whole")
+    damaged = [export.problem for export in _exports(cache) if export.problem]
+    for problem in damaged:
+        print(problem)
     failed = 0
     if options.profile is not None:
         failed = _compare(options, cache)
-    return 1 if bad or failed else 0
+    return 1 if bad or damaged or failed else 0
 
 
 def _compare(options: argparse.Namespace, cache: EngineCache) -> int:

@@ -9,18 +9,21 @@ import math
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.memory.observation import Mount
+from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.recordings.bags import BAG_OPTIONS
+from spatialgeo_ros.recordings.depth_file import read_depth_file
+from spatialgeo_ros.recordings.image_codec import read_colour_file
 from spatialgeo_ros.recordings.rgbd_folder import read_calibration
+from spatialgeo_ros.scene.camera_inputs import DEPTH_IGNORED
 
 #: Name of the one camera that a command's images come from.
 CAMERA = "image"
+#: What a command reads of a bag.
+_BAG_ROLES = ("image", "camera_info", "depth")
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,7 @@ def add_image_or_clip(parser: argparse.ArgumentParser) -> None:
         help="video file, folder of images, or recording with color/: its last frame is asked",
     )  # fmt: skip
     source.add_argument("--bag", type=Path, help="ROS 2 bag: its last frame is asked")
+    add_bag_topics(parser)
     add_depth(parser)
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--every", type=int, metavar="N", help="of a clip, use every N-th frame")
@@ -46,12 +50,45 @@ def add_image_or_clip(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bag_topics(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a bag's topics."""
+    for role in _BAG_ROLES:
+        parser.add_argument(
+            BAG_OPTIONS[role], dest=f"{role}_topic", metavar="TOPIC",
+            help=f"of a bag, the {role.replace('_', ' ')}, where there are several; '' for none",
+        )  # fmt: skip
+
+
+def bag_topics(options: argparse.Namespace) -> dict[str, str]:
+    """Topic of each role that the options of :func:`add_bag_topics` name."""
+    named = {role: getattr(options, f"{role}_topic") for role in _BAG_ROLES}
+    return {role: topic for role, topic in named.items() if topic is not None}
+
+
 def add_depth(parser: argparse.ArgumentParser) -> None:
-    """Add ``--depth``."""
+    """Add ``--depth`` and its unit."""
     parser.add_argument(
         "--depth", type=Path,
-        help="depth registered to the image: 16-bit PNG in millimetres, or .npy of float metres",
+        help="depth registered to the image: 16-bit PNG, or .npy with one array [H, W]; integers "
+        "are millimetres, floats metres",
     )  # fmt: skip
+    add_depth_scale(parser)
+
+
+def add_depth_scale(parser: argparse.ArgumentParser) -> None:
+    """Add ``--depth-scale``."""
+    parser.add_argument(
+        "--depth-scale", type=_scale, metavar="METRES",
+        help="metres per unit of the depth images, where they are in another unit: 0.00025 for a "
+        "RealSense L515, 0.0002 for TUM RGB-D, 0.001 for floats in millimetres",
+    )  # fmt: skip
+
+
+def _scale(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(text)  # argparse says it
+    return value
 
 
 def add_camera(parser: argparse.ArgumentParser) -> None:
@@ -100,51 +137,45 @@ def read_frame(options: argparse.Namespace) -> Frame:
 
     Raises:
         BadImageError: image or depth cannot be read.
-        BadRequestError: the calibration cannot be used.
+        NoCameraInfoError: the calibration cannot be used.
+        BadRequestError: there is a scale of depth, but no depth.
     """
-    image = read_image(options.image)
+    if options.depth_scale is not None and options.depth is None:
+        raise BadRequestError("--depth-scale goes with --depth")
+    image = read_colour_file(options.image)
     height, width = image.shape[:2]
     camera = read_camera(options.camera_info, width, height) if options.camera_info else None
-    depth = read_depth(options.depth) if options.depth else None
+    depth = read_depth_file(options.depth, options.depth_scale) if options.depth else None
     return Frame(CAMERA, 0, "camera_optical_frame", image, camera, depth)
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read an image file as RGB [H, W, 3] uint8.
+def require_readings(observation: Observation) -> None:
+    """Refuse a frame whose depth was given and cannot be used: nobody wants a guess instead.
 
     Raises:
-        BadImageError: it is missing or no image.
+        BadImageError: says why, and asks for the unit where it is another one.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadImageError(f"{path} is missing or no image that can be read")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+    if observation.frame.depth is None or observation.camera is None:
+        return
+    for finding in observation.findings:
+        if finding.startswith(DEPTH_IGNORED):
+            raise BadImageError(finding.replace("depth_scale", "--depth-scale"))
 
 
 def read_camera(text: str, width: int, height: int) -> PinholeCamera:
-    """Return the camera of ``--camera-info`` for images of this size, in pixels."""
+    """Return the camera of ``--camera-info`` for images of this size, in pixels.
+
+    Raises:
+        BadRequestError: it is numbers, but not four.
+        NoCameraInfoError: the numbers or the file are no calibration.
+    """
     numbers = _numbers(text)
     if len(numbers) == 4:
         fx, fy, cx, cy = numbers
         return PinholeCamera(width, height, fx, fy, cx, cy)
+    if len(numbers) > 1:
+        raise BadRequestError(f"--camera-info {text}: expected FX,FY,CX,CY or a file")
     return read_calibration(text, width, height)
-
-
-def read_depth(path: Path) -> np.ndarray:
-    """Read depth [H, W]: uint16 millimetres of a PNG, or float32 metres of a .npy file.
-
-    Raises:
-        BadImageError: it is neither.
-    """
-    if path.suffix == ".npy":
-        try:
-            return np.load(path, allow_pickle=False).astype(np.float32)
-        except (OSError, ValueError) as error:
-            raise BadImageError(f"{path} cannot be read: {error}") from error
-    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
-        raise BadImageError(f"{path} must be a 16-bit single-channel PNG in millimetres, or .npy")
-    return np.asarray(depth, np.uint16)
 
 
 def read_region(text: str, label: str = "") -> Region:

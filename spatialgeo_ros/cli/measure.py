@@ -16,6 +16,7 @@ from spatialgeo_ros.cli.inputs import (
     load_perception,
     read_frame,
     read_region,
+    require_readings,
 )
 from spatialgeo_ros.cli.output import distance_dict, distance_line, print_degraded, write_overlay
 from spatialgeo_ros.geometry.distance import Kind
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
     frame = read_frame(options)
     perception = load_perception(options)
     observation = perception.observe(frame)
+    require_readings(observation)
     located = [perception.locate(observation, read_region(options.first, "A"))]
     if options.second is not None:
         located.append(perception.locate(observation, read_region(options.second, "B")))

@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Any
 
+from spatialgeo_ros.models.profile_source import read_profile
+
 
 def add_parser(commands: Any) -> None:
     """Add the command's arguments."""
@@ -62,6 +64,7 @@ def _installed(profile: Any) -> str:
 
 
 def _download(options: argparse.Namespace) -> int:
+    read_profile(options.profile)  # before what follows imports PyTorch, which takes seconds
     from spatialgeo_ros.models.files.download import download
     from spatialgeo_ros.models.profiles import load_profile
 
@@ -77,6 +80,7 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    read_profile(options.profile)  # as above
     from spatialgeo_ros.models.files.download import verify
     from spatialgeo_ros.models.profiles import load_profile
 
@@ -95,6 +99,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    read_profile(options.profile)  # as above
     from spatialgeo_ros.models.profiles import load_profile
 
     profile = load_profile(options.profile)

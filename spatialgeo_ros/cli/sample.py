@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from spatialgeo_ros.cli.clip_inputs import open_clip
-from spatialgeo_ros.cli.inputs import read_camera
+from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics, read_camera
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
@@ -71,6 +71,8 @@ def add_parser(commands: Any) -> None:
         "--camera-info", metavar="FILE|FX,FY,CX,CY",
         help="calibration for --profile, where the clip has none: ROS YAML, Open3D JSON, or pixels",
     )  # fmt: skip
+    add_bag_topics(parser)
+    add_depth_scale(parser)
     parser.set_defaults(run=run)
 
 
@@ -84,7 +86,13 @@ def run(options: argparse.Namespace) -> int:
 
     if options.frames < 1 or options.max_frames < 1:
         raise BadRequestError("--frames and --max-frames must be 1 or more")
-    clip = open_clip(options.clip, options.camera_info, options.world_axes or "optical")
+    clip = open_clip(
+        options.clip,
+        options.camera_info,
+        options.world_axes or "optical",
+        topics=bag_topics(options),
+        depth_scale=options.depth_scale,
+    )
     candidates = sampling_indices(len(clip), options.max_frames)
     work = _with_vggt if options.vggt is not None else _with_depth
     geometry = work(options, clip, candidates.tolist())

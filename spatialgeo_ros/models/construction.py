@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -77,6 +79,22 @@ def load_geometry(part: GeometryPart) -> MoGe1 | MoGe2:
     return model
 
 
+def _built(build: Callable[..., ModuleT], source: Path, *args: Any, **kwargs: Any) -> ModuleT:
+    """Build a network from a profile's numbers.
+
+    Raises:
+        ModelLoadError: It cannot be built of them; names the file that its weights are in.
+    """
+    try:
+        return build(*args, **kwargs)
+    # What the constructors of networks raise for names and numbers that do not go together.
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise ModelLoadError(
+            f"the network of {source} cannot be built of the profile's config: {reason:.200}"
+        ) from error
+
+
 def load_clip(part: SemanticPart) -> Clip:
     """Build and load both CLIP towers, on the CPU.
 
@@ -85,8 +103,9 @@ def load_clip(part: SemanticPart) -> Clip:
     """
     config = dict(part.config)
     rows, _ = tensor_shape(part.weights.checked(), "text_model.embeddings.token_embedding.weight")
-    config["text"] = {**config["text"], "vocab_size": rows}
-    return _fill(Clip(**config), part.weights)
+    if isinstance(config.get("text"), Mapping):
+        config["text"] = {**config["text"], "vocab_size": rows}
+    return _fill(_built(Clip, part.weights.path, **config), part.weights)
 
 
 def load_language(
@@ -112,7 +131,9 @@ def load_language(
         ModelLoadError: Names the file or tensor that is wrong.
     """
     rows, _ = tensor_shape(part.weights.checked(), "model.embed_tokens.weight")
-    model = SpatialGeoModel(
+    model = _built(
+        SpatialGeoModel,
+        part.weights.path,
         {**part.config, "vocab_size": rows},
         part.adapter,
         vision_tower,

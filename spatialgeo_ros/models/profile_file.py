@@ -12,12 +12,14 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
+from spatialgeo_ros.models.profile_source import PROFILE_FOLDER
 from spatialgeo_ros.runtime.resources import find_resource
 
-PROFILE_FOLDER = "config/models"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _REVISION = re.compile(r"[\w./-]+")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+#: Largest number in a profile: above every vocabulary, below what takes all memory.
+MOST_NUMBER = 1_000_000
 
 
 class Section:
@@ -48,11 +50,13 @@ class Section:
             raise ModelLoadError(f"{self._label(key)} must be finite")
         return value
 
-    def positive(self, key: str, kind: type, default: Any = None) -> Any:
-        """Read a number above 0."""
+    def positive(self, key: str, kind: type, default: Any = None, most: float = MOST_NUMBER) -> Any:
+        """Read a number above 0 and up to ``most``."""
         value = self.get(key, kind, default)
         if value <= 0:
             raise ModelLoadError(f"{self._label(key)} must be positive, not {value}")
+        if value > most:
+            raise ModelLoadError(f"{self._label(key)} must be at most {most:g}, not {value:g}")
         return value
 
     def between(self, key: str, least: float, most: float, default: float) -> float:
@@ -96,10 +100,12 @@ class Section:
         self.unread.discard(key)
         value = self.content.get(key)
         if isinstance(value, dict):
+            _check_sizes(value, self._label(key))
             return dict(value)
         if not isinstance(value, str) or value not in known:
             raise ModelLoadError(
-                f"{self._label(key)} must be a mapping or one of {', '.join(known)}, not {value!r}"
+                f"{self._label(key)} must be a mapping or one of {', '.join(known)}, not "
+                f"{value!r:.80}"
             )
         return dict(known[value])
 
@@ -191,4 +197,18 @@ class Section:
     def finish(self) -> None:
         """Refuse settings that nothing has read: a typing error must not pass silently."""
         if self.unread:
-            raise ModelLoadError(f"{self._label(sorted(self.unread)[0])} is not a known setting")
+            name = sorted(map(str, self.unread))[0]
+            raise ModelLoadError(f"{self._label(name):.300} is not a known setting")
+
+
+def _check_sizes(value: Any, label: str) -> None:
+    """Refuse numbers in a network's configuration that no network has.
+
+    Raises:
+        ModelLoadError: Names the mapping and the number.
+    """
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_sizes(inner, label)
+    elif isinstance(value, int | float) and not abs(value) <= MOST_NUMBER:
+        raise ModelLoadError(f"{label} has the number {value:g}, which no network has")

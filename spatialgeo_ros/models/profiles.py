@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.models.files.store import hash_of
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
-from spatialgeo_ros.models.profile_file import PROFILE_FOLDER, Section
+from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_parts import (
     IMAGE_MODES,
     CameraMount,
@@ -31,9 +29,9 @@ from spatialgeo_ros.models.profile_parts import (
     SemanticPart,
     SpatialMllmPart,
 )
+from spatialgeo_ros.models.profile_source import list_profiles, read_profile
 from spatialgeo_ros.models.quantise import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
-from spatialgeo_ros.runtime.resources import find_resource
 
 __all__ = [
     "IMAGE_MODES",
@@ -67,6 +65,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 PRECISIONS = ("float32", "float16", "bfloat16")
 # Keys of "memory": what is loaded, in a precision or with a quantised language model.
 _MEMORY = (*PRECISIONS, *QUANTISATIONS[1:])
+#: Of a network's input, pixels.
+_LARGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,6 @@ class Profile:
         return digest.hexdigest()[:8]
 
 
-def list_profiles() -> list[str]:
-    """Names of the profiles that are installed."""
-    return sorted(p.stem for p in find_resource(PROFILE_FOLDER).glob("*.yaml"))
-
-
 def load_profile(name: str | Path) -> Profile:
     """Read a profile.
 
@@ -159,17 +154,7 @@ def load_profile(name: str | Path) -> Profile:
     Raises:
         ModelLoadError: There is no such profile, or the file names the key that is wrong.
     """
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        path = find_resource(PROFILE_FOLDER) / f"{name}.yaml"
-        if not path.is_file():
-            raise ModelLoadError(
-                f"there is no model profile '{name}'; installed are {', '.join(list_profiles())}"
-            )
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelLoadError(f"model profile {path} cannot be read: {error}") from error
+    path, content = read_profile(name)
     root = Section(path, "", content)
     profile = Profile(
         name=root.get("name", str),
@@ -201,11 +186,12 @@ def _image(root: Section) -> ImageInput:
     if section is None:
         raise ModelLoadError(f"{root.path}: 'image' is missing")
     mode = section.choice("mode", IMAGE_MODES, "letterbox")
-    patch = section.positive("patch", int)
+    patch = section.positive("patch", int, most=_LARGEST_SIDE)
     if mode == "native":
         section.finish()
         return ImageInput(0, 0, patch, (0, 0, 0), mode)
-    width, height = section.positive("width", int), section.positive("height", int)
+    width = section.positive("width", int, most=_LARGEST_SIDE)
+    height = section.positive("height", int, most=_LARGEST_SIDE)
     if width % patch or height % patch:
         raise ModelLoadError(f"{root.path}: 'image' must be a multiple of {patch} pixels a side")
     if mode == "square" and width != height:

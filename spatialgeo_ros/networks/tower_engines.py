@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.networks.towers import FrameTowers, Graph
 
 if TYPE_CHECKING:
     from spatialgeo_ros.runtime.gate import Encoder
+
+log = logging.getLogger(__name__)
 
 #: Camera images for which networks of mode "native" are compiled: rows, columns.
 DEFAULT_IMAGE_SIZE = (480, 640)
@@ -102,7 +106,12 @@ def compile_towers(
     from spatialgeo_ros.runtime.gate import EngineContext
     from spatialgeo_ros.runtime.select import select_backend
 
-    cache = EngineCache(options.folder)
+    try:
+        cache = EngineCache(options.folder)
+    except ModelLoadError as error:  # its folder is not ours, or nobody's: no engine is trusted
+        if options.policy == "fail":
+            raise
+        return _without_engines(towers, options, f"torch (no engines: {error})")
     context = EngineContext(
         cache, device, build=options.build, progress=options.progress, profile=called
     )
@@ -117,3 +126,14 @@ def compile_towers(
             if selection.degraded:
                 degraded.append(f"{name} network runs on {selection}")
     return BackendReport(names, reasons, tuple(degraded))
+
+
+def _without_engines(
+    towers: Sequence[FrameTowers], options: EngineOptions, why: str
+) -> BackendReport:
+    """Leave every network in PyTorch, and say so."""
+    names = [name for tower in towers for name in tower.graphs(options.image_size)]
+    for name in names:
+        log.warning("%s runs on %s", name, why)
+    reasons = dict.fromkeys(names, why)
+    return BackendReport({}, reasons, tuple(f"{name} network runs on {why}" for name in names))

@@ -27,6 +27,7 @@ from spatialgeo_ros.node.conversions import (
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.frame_history import RawFrame
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource
+from spatialgeo_ros.scene.camera_inputs import DEPTH_IGNORED
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,5 +177,5 @@ class FrameAssembler:
             depth = compressed_depth_to_array(raw.depth) if packed else depth_to_array(raw.depth)
         except BadImageError as error:
             camera.counters.add("depth_errors", str(error))
-            return None, f"depth ignored: {error}"
+            return None, f"{DEPTH_IGNORED}{error}"
         return depth, ""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError
+from spatialgeo_ros.recordings.image_codec import MOST_PIXELS, decode_colour, decode_depth
 
 RgbImage = npt.NDArray[np.uint8]
 DepthImage = npt.NDArray[np.uint16] | npt.NDArray[np.float32]
@@ -130,31 +131,47 @@ def image_to_mask(msg: Any) -> npt.NDArray[np.bool_]:
     return _samples(msg, np.uint8, 1) != 0
 
 
-def compressed_to_rgb(msg: Any) -> RgbImage:
+def compressed_to_rgb(
+    msg: Any, expected: tuple[int, int] | None = None, most_pixels: int = MOST_PIXELS
+) -> RgbImage:
     """Decode a JPEG or PNG ``sensor_msgs/CompressedImage`` to ``[H, W, 3]`` uint8 RGB.
 
     An EXIF orientation is ignored: the calibration is that of the pixels as they were captured.
+    The size is read from the header first, so that no message can take more memory than an image
+    of ``most_pixels``.
+
+    Args:
+        msg: the message.
+        expected: width and height of the CameraInfo, where it is known: an image far beyond them
+            is refused.
+        most_pixels: largest image that is decoded.
 
     Raises:
-        BadImageError: The data is empty, cut off, or no image that OpenCV reads.
+        BadImageError: The data is empty, cut off, neither JPEG nor PNG, or too large.
     """
     if "compressedDepth" in msg.format:
         raise BadImageError(
             f"format '{msg.format}' is depth; connect this topic to the camera's depth input"
         )
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    bgr = _decode(_buffer(msg.data), flags, msg.format)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)  # type: ignore[return-value]
+    name = f"compressed image of format '{msg.format}'"
+    return decode_colour(_buffer(msg.data), name, expected=expected, most_pixels=most_pixels)
 
 
-def compressed_depth_to_array(msg: Any) -> DepthImage:
+def compressed_depth_to_array(
+    msg: Any, expected: tuple[int, int] | None = None, most_pixels: int = MOST_PIXELS
+) -> DepthImage:
     """Decode compressed depth: ``[H, W]`` uint16 mm or float32 m.
 
     Reads the ``compressedDepth`` transport (12-byte header, then a PNG; 32FC1 is stored as
     quantised inverse depth) and plain 16-bit PNG files of the ``compressed`` transport.
 
+    Args:
+        msg: the message.
+        expected: width and height of the CameraInfo, as for :func:`compressed_to_rgb`.
+        most_pixels: largest image that is decoded.
+
     Raises:
-        BadImageError: Not a PNG, of a wrong bit depth, or cut off.
+        BadImageError: Not a PNG, of a wrong bit depth, cut off, or too large.
     """
     data = _buffer(msg.data)
     head = data[: _DEPTH_HEADER.size].tobytes()
@@ -165,17 +182,15 @@ def compressed_depth_to_array(msg: Any) -> DepthImage:
             f"depth of format '{msg.format}' holds no PNG; set the publisher's compressedDepth "
             "format to png (RVL is not supported)"
         )
-    raw = _decode(data if plain else body, cv2.IMREAD_UNCHANGED, msg.format)
-    if raw.ndim != 2 or raw.dtype != np.uint16:
-        raise BadImageError(
-            f"compressed depth must be a 16-bit grey PNG, not {raw.shape} {raw.dtype}; "
-            "publish depth by the compressedDepth transport"
-        )
+    name = f"compressed depth of format '{msg.format}'"
+    raw = decode_depth(data if plain else body, name, expected=expected, most_pixels=most_pixels)
     if plain or not msg.format.startswith("32FC1"):
-        return raw  # type: ignore[return-value]
+        return raw
     _, quantum_a, quantum_b = _DEPTH_HEADER.unpack(head)
-    with np.errstate(divide="ignore"):
-        depth = np.float32(quantum_a) / (raw.astype(np.float32) - np.float32(quantum_b))
+    depth = raw.astype(np.float32)
+    depth -= np.float32(quantum_b)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        np.divide(np.float32(quantum_a), depth, out=depth)
     depth[raw == 0] = np.nan
     return depth
 
@@ -302,18 +317,3 @@ def _require_even(msg: Any, rows: bool) -> None:
             f"{msg.encoding} shares colour between neighbouring pixels and needs an even "
             f"{'width and height' if rows else 'width'}, not {msg.width}x{msg.height}"
         )
-
-
-def _decode(data: npt.NDArray[np.uint8], flags: int, name: str) -> npt.NDArray[Any]:
-    if data.size == 0:
-        raise BadImageError(f"compressed image of format '{name}' is empty; check the publisher")
-    try:
-        pixels = cv2.imdecode(data, flags)
-    except cv2.error as error:
-        raise BadImageError(f"compressed image of format '{name}': {error.err}") from error
-    if pixels is None:
-        raise BadImageError(
-            f"compressed image of format '{name}' ({data.size} bytes) cannot be decoded; "
-            "publish JPEG or PNG"
-        )
-    return pixels

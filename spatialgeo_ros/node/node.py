@@ -18,7 +18,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.errors import CancelledError, SpatialGeoError
 from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
@@ -143,7 +143,9 @@ class SpatialGeoNode(LifecycleNode):
             self._release()
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            self.get_logger().error(f"configure failed:\n{traceback.format_exc()}")
+            known = isinstance(error, SpatialGeoError)  # such a sentence needs no traceback
+            why = str(error) if known else f"\n{traceback.format_exc()}"
+            self.get_logger().error(f"configure failed: {why}")
             self._release()
             self.configure_error = str(error) or type(error).__name__
             return TransitionCallbackReturn.FAILURE

@@ -17,9 +17,13 @@ import numpy.typing as npt
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.recordings.image_codec import check_size, image_format, read_colour_file
 from spatialgeo_ros.recordings.rgbd_folder import FolderRecording
+from spatialgeo_ros.runtime.input_files import open_input
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+#: Videos are read frame by frame: only what is no file at all is kept out.
+_MOST_VIDEO_BYTES = 1 << 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +68,15 @@ class VideoClip:
     """A video file, read through OpenCV.
 
     Raises:
-        BadImageError: the file is missing or OpenCV cannot decode it.
+        BadImageError: the file is missing, or a picture, or OpenCV cannot decode it.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise BadImageError(f"video {self.path} does not exist")
+        with open_input(self.path, _MOST_VIDEO_BYTES, BadImageError) as stream:
+            # OpenCV takes a picture for a clip of one frame, and its size for granted.
+            if found := image_format(stream.read(12)):
+                raise BadImageError(f"{self.path} is a picture ({found}), no video: use --image")
         capture = self._open()
         self._rate = capture.get(cv2.CAP_PROP_FPS)
         # What containers say about their length is an estimate; counting costs a decoding pass.
@@ -107,6 +113,9 @@ class VideoClip:
         capture = cv2.VideoCapture(str(self.path))
         if not capture.isOpened():
             raise BadImageError(f"{self.path} is no video that OpenCV can read; {self._cure()}")
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(capture.get(side)) for side in sides)
+        check_size(width, height, str(self.path))
         return capture
 
     def _stamp(self, capture: cv2.VideoCapture, index: int) -> int:
@@ -129,7 +138,10 @@ class FolderClip:
 
     def __init__(self, folder: str | Path, rate: float = 30.0) -> None:
         self.folder = Path(folder)
-        files = [f for f in self.folder.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES]
+        try:
+            files = [f for f in self.folder.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES]
+        except OSError as error:
+            raise BadRequestError(f"{self.folder} cannot be read: {error.strerror}") from error
         self._files = sorted(files, key=lambda file: _natural(file.name))
         if not self._files:
             raise BadRequestError(
@@ -144,10 +156,7 @@ class FolderClip:
     def read(self, indices: Sequence[int]) -> Iterator[ClipFrame]:
         """Yield these frames; see :class:`Clip`."""
         for index in indices:
-            picture = cv2.imread(str(self._files[index]), cv2.IMREAD_COLOR)
-            if picture is None:
-                raise BadImageError(f"{self._files[index]} cannot be read as an image")
-            image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+            image = read_colour_file(self._files[index])
             yield ClipFrame(index, round(index * 1e9 / self._rate), image)
 
 

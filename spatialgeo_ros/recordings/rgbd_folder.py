@@ -11,20 +11,24 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError, BadRequestError, NoCameraInfoError
 from spatialgeo_ros.geometry.camera import PinholeCamera, lens_of
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
+from spatialgeo_ros.recordings.depth_file import Depth, scaled_depth
+from spatialgeo_ros.recordings.image_codec import read_colour_file, read_depth_png
+from spatialgeo_ros.runtime.input_files import read_input_text, read_json, read_yaml
 
 #: Where a recording keeps its colour images.
 COLOUR_FOLDERS = ("color", "colour", "rgb", "image")
 _DEPTH_FOLDERS = ("depth",)
-_CALIBRATION_FILES = (
+#: Where it may keep its calibration.
+CALIBRATION_FILES = (
     "camera_info.yaml",
     "intrinsics.yaml",
     "camera.yaml",
@@ -32,6 +36,10 @@ _CALIBRATION_FILES = (
     "camera.json",
 )
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+#: Trajectories: some 200,000 poses.
+MOST_TRAJECTORY_BYTES = 20_000_000
+#: Of a line of a trajectory: a 4x4 matrix.
+_MOST_COLUMNS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +49,23 @@ class RecordedFrame:
     Attributes:
         stamp_ns: time of exposure, nanoseconds.
         image: [H, W, 3] uint8, RGB.
-        depth: [H, W] uint16 millimetres (0 invalid), or None.
+        depth: [H, W] uint16 millimetres or, with a scale, float32 metres (0 invalid), or None.
         pose: world_from_camera (optical frame; the world as in REP-103), or None.
     """
 
     stamp_ns: int
     image: npt.NDArray[np.uint8]
-    depth: npt.NDArray[np.uint16] | None
+    depth: Depth | None
     pose: Pose | None
 
 
 def read_calibration(path: str | Path, width: int = 0, height: int = 0) -> PinholeCamera:
     """Read intrinsics from a YAML or JSON file.
 
-    Three layouts are understood: the one of ROS ``camera_calibration`` (``camera_matrix.data``,
-    ``distortion_model``, ``distortion_coefficients.data``), Open3D's ``intrinsic_matrix`` (nine
-    numbers by columns), and plain ``fx``, ``fy``, ``cx``, ``cy``.
+    Four layouts are understood: the one of ROS ``camera_calibration`` (``camera_matrix.data``,
+    ``distortion_model``, ``distortion_coefficients.data``), a ``sensor_msgs/CameraInfo`` as
+    ``ros2 topic echo`` prints it (of several messages the first; ROI and binning count), Open3D's
+    ``intrinsic_matrix`` (nine numbers by columns), and plain ``fx``, ``fy``, ``cx``, ``cy``.
 
     Args:
         path: the file.
@@ -66,12 +75,11 @@ def read_calibration(path: str | Path, width: int = 0, height: int = 0) -> Pinho
     Raises:
         NoCameraInfoError: the file is missing or in none of the layouts.
     """
-    import yaml  # with ROS always there; by pip only replaying needs it
-
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise NoCameraInfoError(f"cannot read the calibration {path}: {error}") from error
+    # JSON has a reader of its own: YAML does not take the tabs that it may be indented with.
+    read = read_json if Path(path).suffix.lower() == ".json" else read_yaml
+    data = read(path, NoCameraInfoError)
+    if isinstance(data, dict) and ("k" in data or "K" in data):
+        return _from_message(data, path)
     try:
         width = int(data.get("image_width", data.get("width", width)))
         height = int(data.get("image_height", data.get("height", height)))
@@ -88,12 +96,47 @@ def read_calibration(path: str | Path, width: int = 0, height: int = 0) -> Pinho
             fx, fy, cx, cy = k[0], k[4], k[6], k[7]
         else:
             fx, fy, cx, cy = (float(data[name]) for name in ("fx", "fy", "cx", "cy"))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except _NO_INTRINSICS as error:
         raise NoCameraInfoError(
-            f"{path} holds no intrinsics ({error!r}): expected camera_matrix, intrinsic_matrix "
-            "or fx, fy, cx, cy"
+            f"{path} holds no intrinsics ({error!r:.100}): expected camera_matrix, the k of a "
+            "CameraInfo, intrinsic_matrix, or fx, fy, cx, cy"
         ) from error
     return PinholeCamera(width, height, fx, fy, cx, cy, model, coefficients)
+
+
+# Of values that are of another type, missing, or too large for a float.
+_NO_INTRINSICS = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def _from_message(data: dict[str, Any], path: str | Path) -> PinholeCamera:
+    """Camera of a CameraInfo that was printed: field names as in ROS 2, or as in ROS 1 (K, D)."""
+    small = {str(key).lower(): value for key, value in data.items()}
+    try:
+        roi = dict(small.get("roi") or {})
+        info = SimpleNamespace(
+            width=int(small["width"]),
+            height=int(small["height"]),
+            distortion_model=str(small.get("distortion_model") or ""),
+            d=[float(value) for value in small.get("d") or ()],
+            k=[float(value) for value in small["k"]],
+            p=[float(value) for value in small.get("p") or ()],
+            binning_x=int(small.get("binning_x") or 0),
+            binning_y=int(small.get("binning_y") or 0),
+            roi=SimpleNamespace(
+                **{
+                    name: int(roi.get(name) or 0)
+                    for name in ("x_offset", "y_offset", "width", "height")
+                }
+            ),
+        )
+        return PinholeCamera.from_camera_info(info)
+    except NoCameraInfoError as error:
+        raise NoCameraInfoError(f"{path}: {error}") from error
+    except _NO_INTRINSICS as error:
+        raise NoCameraInfoError(
+            f"{path} is no whole CameraInfo ({error!r:.100}): print one with "
+            "`ros2 topic echo --once <camera>/camera_info > FILE`"
+        ) from error
 
 
 def read_trajectory(path: str | Path) -> list[npt.NDArray[np.float64]]:
@@ -106,12 +149,14 @@ def read_trajectory(path: str | Path) -> list[npt.NDArray[np.float64]]:
         BadRequestError: the file is in neither layout.
     """
     rows: list[list[float]] = []
-    try:
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                rows.append([float(v) for v in line.split()])
-    except (OSError, ValueError) as error:
-        raise BadRequestError(f"cannot read the trajectory {path}: {error}") from error
+    for line in read_input_text(path, MOST_TRAJECTORY_BYTES, BadRequestError).splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:
+                rows.append([float(v) for v in line.split(maxsplit=_MOST_COLUMNS)])
+            except ValueError as error:
+                raise BadRequestError(
+                    f"cannot read the trajectory {path}: {error!s:.100}"
+                ) from error
     if rows and all(len(row) in (12, 16) for row in rows):
         return [_homogeneous(row) for row in rows]
     lengths = [len(row) for row in rows]
@@ -141,6 +186,7 @@ class FolderRecording:
         rate: frames per second where the file names are no times, hertz.
         world_axes: ``optical`` when the trajectory's world has x right, y down, z forward (most
             recordings: the first camera is the origin), ``rep103`` when its z points up.
+        depth_scale: metres per unit of the depth images; None for millimetres.
 
     Raises:
         BadRequestError: there are no images, or the numbers of files do not match.
@@ -153,8 +199,10 @@ class FolderRecording:
         camera: PinholeCamera | None = None,
         rate: float = 30.0,
         world_axes: str = "optical",
+        depth_scale: float | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self._depth_scale = depth_scale
         if world_axes not in ("optical", "rep103"):
             raise BadRequestError(f"world_axes must be optical or rep103, not {world_axes!r}")
         if not rate > 0:
@@ -196,40 +244,34 @@ class FolderRecording:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        colour = _read_image(self._colour[index], cv2.IMREAD_COLOR)
-        if colour.shape[:2] != (self.camera.height, self.camera.width):
+        image = read_colour_file(self._colour[index])
+        if image.shape[:2] != (self.camera.height, self.camera.width):
             raise BadImageError(
-                f"{self._colour[index]} is {colour.shape[1]}x{colour.shape[0]}, but the "
+                f"{self._colour[index]} is {image.shape[1]}x{image.shape[0]}, but the "
                 f"calibration is for {self.camera.width}x{self.camera.height}"
             )
         depth = None
         if self._depth:
-            depth = _read_image(self._depth[index], cv2.IMREAD_UNCHANGED)
-            if depth.dtype != np.uint16 or depth.ndim != 2:
-                raise BadImageError(
-                    f"{self._depth[index]} must hold one channel of 16-bit millimetres, "
-                    f"not {depth.dtype} {depth.shape}"
-                )
+            depth = scaled_depth(read_depth_png(self._depth[index]), self._depth_scale)
         pose = self._poses[index] if self._poses else None
-        image = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2RGB), np.uint8)
         return RecordedFrame(self.stamps_ns[index], image, depth, pose)
 
     def __iter__(self) -> Iterator[RecordedFrame]:
         return (self[index] for index in range(len(self)))
 
     def _find_calibration(self) -> PinholeCamera:
-        first = _read_image(self._colour[0], cv2.IMREAD_COLOR)
-        for name in _CALIBRATION_FILES:
-            if (self.folder / name).is_file():
-                return read_calibration(self.folder / name, first.shape[1], first.shape[0])
+        for name in CALIBRATION_FILES:
+            if (self.folder / name).exists():
+                height, width = read_colour_file(self._colour[0]).shape[:2]
+                return read_calibration(self.folder / name, width, height)
         raise NoCameraInfoError(
             f"{self.folder} has no calibration: give fx, fy, cx and cy, a calibration file, or "
-            f"put one of {', '.join(_CALIBRATION_FILES)} there"
+            f"put one of {', '.join(CALIBRATION_FILES)} there"
         )
 
     def _read_poses(self, world_axes: str) -> list[Pose]:
         for name in ("odometry.log", "trajectory.log", "poses.txt"):
-            if not (self.folder / name).is_file():
+            if not (self.folder / name).exists():
                 continue
             matrices = read_trajectory(self.folder / name)
             if len(matrices) != len(self._colour):
@@ -238,7 +280,10 @@ class FolderRecording:
                 )
             # How most recorded trajectories define their world: x right, y down, z forward.
             turn = BODY_FROM_OPTICAL if world_axes == "optical" else Pose.identity()
-            return [turn @ Pose.from_matrix(matrix) for matrix in matrices]
+            try:
+                return [turn @ Pose.from_matrix(matrix) for matrix in matrices]
+            except ValueError as error:
+                raise BadRequestError(f"{self.folder / name}: {error!s:.200}") from error
         return []
 
 
@@ -256,10 +301,3 @@ def _stamps(files: Sequence[Path], rate: float) -> list[int]:
     if all(matches):
         return [int(m[1]) * 10**9 + int(m[2].ljust(9, "0")) for m in matches if m]
     return [round(k * 1e9 / rate) for k in range(len(files))]
-
-
-def _read_image(path: Path, flags: int) -> npt.NDArray[Any]:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise BadImageError(f"{path} cannot be read as an image")
-    return np.asarray(image)

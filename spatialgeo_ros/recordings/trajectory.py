@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,15 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose, interpolate
+from spatialgeo_ros.recordings.rgbd_folder import MOST_TRAJECTORY_BYTES
+from spatialgeo_ros.runtime.input_files import read_input_text
 
 _COLUMNS = 8
 #: Longest time between two poses that is bridged, and between a pose and a frame, nanoseconds.
 _LONGEST_GAP_NS = 500_000_000
 _NEAR_NS = 50_000_000
+#: Times beyond do not fit 64 bits together with their differences, nanoseconds.
+_MOST_NS = 1 << 62
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +52,7 @@ class StampedTrajectory:
         """
         if world_axes not in ("optical", "rep103"):
             raise BadRequestError(f"world_axes must be optical or rep103, not {world_axes!r}")
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadRequestError(f"cannot read the trajectory {path}: {error}") from error
+        lines = read_input_text(path, MOST_TRAJECTORY_BYTES, BadRequestError).splitlines()
         turn = BODY_FROM_OPTICAL if world_axes == "optical" else Pose.identity()
         rows = []
         for number, line in enumerate(lines, start=1):
@@ -58,7 +60,7 @@ class StampedTrajectory:
             if not text or text[0] == "#" or text[0].isalpha():
                 continue
             try:
-                seconds, *rest = text.split()
+                seconds, *rest = text.split(maxsplit=_COLUMNS)
                 values = [float(value) for value in rest]
                 if len(values) != _COLUMNS - 1:
                     raise ValueError(f"{len(values) + 1} columns instead of {_COLUMNS}")
@@ -66,7 +68,7 @@ class StampedTrajectory:
                 rows.append((_nanoseconds(seconds), turn @ pose))
             except ValueError as error:
                 raise BadRequestError(
-                    f"{path}, line {number} is no pose 'time x y z qx qy qz qw': {error}"
+                    f"{path}, line {number} is no pose 'time x y z qx qy qz qw': {error!s:.100}"
                 ) from error
         if not rows:
             raise BadRequestError(f"{path} has no poses: expected lines 'time x y z qx qy qz qw'")
@@ -101,5 +103,10 @@ def _nanoseconds(text: str) -> int:
     """Seconds to nanoseconds without the rounding that float64 has for times of today."""
     whole, _, fraction = text.partition(".")
     if whole.isdigit() and (fraction.isdigit() or not fraction):
-        return int(whole) * 10**9 + int(fraction[:9].ljust(9, "0"))
-    return round(float(text) * 1e9)
+        stamp = int(whole) * 10**9 + int(fraction[:9].ljust(9, "0"))
+    else:
+        seconds = float(text)
+        stamp = round(seconds * 1e9) if math.isfinite(seconds) else _MOST_NS
+    if abs(stamp) >= _MOST_NS:
+        raise ValueError(f"{text:.30} is no time in seconds")
+    return stamp

@@ -8,7 +8,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from spatialgeo_ros.recordings.bags import BAG_ROLES
+from spatialgeo_ros.recordings.bags import BAG_OPTIONS, BAG_ROLES
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="bag topic that plays "
         f"a role ({', '.join(BAG_ROLES)}); found by type otherwise, ROLE= leaves it out",
     )
+    for role, option in BAG_OPTIONS.items():
+        add(option, dest=f"{role}_topic", metavar="TOPIC", help=f"as --topic {role}=TOPIC")
     folder = parser.add_argument_group("folders of images")
     add = folder.add_argument
     add("--calibration", help="YAML or JSON file of intrinsics; default: one in the folder")
@@ -66,6 +68,12 @@ def build_parser() -> argparse.ArgumentParser:
         default="optical",
         help="axes of the "
         "trajectory's world: optical (x right, y down, z forward) or rep103 (z up)",
+    )
+    add(
+        "--depth-scale",
+        type=float,
+        metavar="METRES",
+        help="metres per unit of the depth images; default: 0.001, millimetres",
     )
     add(
         "--camera-height",
@@ -88,10 +96,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line; exits with a message on a wrong one."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    for name in ("rate", "speed", "clock"):
+    for name in ("rate", "speed", "clock", "depth_scale"):
         value = getattr(options, name)
         if value is not None and not (math.isfinite(value) and value > 0):
-            parser.error(f"--{name} must be above 0")
+            parser.error(f"--{name.replace('_', '-')} must be above 0")
+    for role in BAG_OPTIONS:
+        named = getattr(options, f"{role}_topic")
+        options.topic += [] if named is None else [f"{role}={named}"]
     if any("=" not in entry for entry in options.topic):
         parser.error("--topic needs ROLE=TOPIC")
     if options.clock and options.rate is not None:

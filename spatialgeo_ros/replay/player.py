@@ -29,7 +29,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.conversions import ns_to_stamp, stamp_to_ns
 from spatialgeo_ros.node.pose_source import mount_pose
-from spatialgeo_ros.recordings.bags import BagMessage, BagRecording
+from spatialgeo_ros.recordings.bags import BagMessage, BagRecording, is_bag
 from spatialgeo_ros.recordings.rgbd_folder import FolderRecording, RecordedFrame, read_calibration
 from spatialgeo_ros.replay.camera_publisher import (
     CameraPublisher,
@@ -196,7 +196,7 @@ class Replay(Node):
     def _open(self) -> FolderSource | BagSource:
         options = self._options
         path = Path(options.path)
-        if path.is_dir() and not (path / "metadata.yaml").is_file():
+        if path.is_dir() and not is_bag(path):
             return FolderSource(self, _open_folder(path, options), options)
         topics = dict(entry.split("=", 1) for entry in options.topic)
         return BagSource(self, BagRecording(path, topics), options)
@@ -275,7 +275,9 @@ def _open_folder(path: Path, options: argparse.Namespace) -> FolderRecording:
         if any(value is None for value in numbers):
             raise SpatialGeoError("give all of --fx, --fy, --cx and --cy")
         camera = PinholeCamera(options.width, options.height, *numbers)
-    return FolderRecording(path, camera, options.rate or 10.0, options.world_axes)
+    return FolderRecording(
+        path, camera, options.rate or 10.0, options.world_axes, options.depth_scale
+    )
 
 
 def main(args: list[str] | None = None) -> int:

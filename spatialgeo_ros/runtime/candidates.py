@@ -8,6 +8,7 @@ import logging
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import Backend, BackendUnavailableError, OnnxModel
+from spatialgeo_ros.runtime.engine_cache import cache_errors
 from spatialgeo_ros.runtime.engine_manifest import (
     EngineKey,
     Manifest,
@@ -83,7 +84,8 @@ def obtain_engine(
 
 def _exported(encoder: Encoder, precision: str, context: EngineContext, kind: str) -> OnnxModel:
     try:
-        return encoder.model(precision)
+        with cache_errors(context.cache.folder):  # exports are kept there too
+            return encoder.model(precision)
     except StaleEngineError as error:
         raise _with_command(error, context, kind) from error
 

@@ -36,6 +36,32 @@ ENVIRONMENT_VARIABLE = "SPATIALGEO_ENGINES"
 _LEFT_BEHIND_S = 3600.0
 
 
+class EngineCacheError(ModelLoadError):
+    """The folder of engines cannot be used, whatever is in it; says why and what to do."""
+
+
+@contextmanager
+def cache_errors(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses (another user's folder, a full disk) into one kind of error.
+
+    Args:
+        folder: Of the cache.
+
+    Raises:
+        EngineCacheError: Names the folder, the file in it, and the cure.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.filename is not None:
+            reason = f"{error.filename}: {reason}"
+        raise EngineCacheError(
+            f"the engine folder {folder} cannot be used ({reason}): set {ENVIRONMENT_VARIABLE} to "
+            "a folder of your own with room in it, or let its owner run `spatialgeo engines build`"
+        ) from error
+
+
 def default_folder() -> Path:
     """``SPATIALGEO_ENGINES``, else ``engines/`` of a checkout, else the user's cache.
 
@@ -51,7 +77,12 @@ def default_folder() -> Path:
         if not folder.exists() or folder.stat().st_uid in (os.geteuid(), 0):
             return folder
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "spatialgeo" / "engines"
+    try:
+        return Path(base).expanduser() / "spatialgeo" / "engines"
+    except RuntimeError as error:  # a user without a home, as in many containers
+        raise EngineCacheError(
+            f"there is no folder for engines ({error}): set {ENVIRONMENT_VARIABLE} to one"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -80,10 +111,12 @@ class EngineCache:
 
         Raises:
             UntrustedFileError: Other users may write the folder, or own it.
+            EngineCacheError: It cannot be looked into, or there is no place for one.
         """
         self.folder = default_folder() if folder is None else folder
-        if self.folder.exists():
-            check_owner(self.folder.stat(), self.folder)
+        with cache_errors(self.folder):
+            if self.folder.exists():
+                check_owner(self.folder.stat(), self.folder)
 
     @property
     def writable(self) -> bool:
@@ -113,14 +146,9 @@ class EngineCache:
     def _sub(self, name: str) -> Path:
         folder = self.folder / name
         for made in (self.folder, folder):  # one by one: the mode is for the last folder only
-            try:
+            with cache_errors(self.folder):
                 made.mkdir(mode=0o755, parents=True, exist_ok=True)
-            except OSError as error:
-                raise ModelLoadError(
-                    f"{made} cannot be made ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a "
-                    "folder of your own, or let its owner run `spatialgeo engines build`"
-                ) from error
-            check_owner(made.stat(), made)
+                check_owner(made.stat(), made)
         return folder
 
     def load(self, key: EngineKey, name: str) -> tuple[Manifest, bytes]:
@@ -163,6 +191,7 @@ class EngineCache:
 
         Raises:
             ModelLoadError: What ``build`` raises; or another builder takes too long.
+            EngineCacheError: There is no good one, and none can be locked or written.
         """
         reason = ""
         try:
@@ -172,7 +201,7 @@ class EngineCache:
             reason = "the runtime refused the engine"
         except (StaleEngineError, UntrustedFileError) as error:
             reason = str(error)
-        with self._locked(key, timeout, waiting):
+        with cache_errors(self.folder), self._locked(key, timeout, waiting):
             try:
                 manifest, engine = self.load(key, name)
                 if not refused or manifest.sha256 != refused:
@@ -209,21 +238,19 @@ class EngineCache:
     def record(self, key: EngineKey, name: str, machine: str, check: Mapping[str, Any]) -> None:
         """Remember the outcome of the parity gate on a machine in the manifest.
 
-        Nothing is remembered in a folder that belongs to an image or to root; the whole gate then
-        runs at every start.
+        Nothing is remembered in a folder that cannot be written (of an image, of root, on a full
+        disk); the whole gate then runs at every start.
         """
-        if not self.writable:
-            log.warning(
-                "%s cannot be written: %s is compared with PyTorch at every start",
-                self.folder,
-                name,
-            )
-            return
         path = self.path(key, name).with_suffix(".json")
-        with self._locked(key, timeout=60.0, waiting=None):
-            manifest = Manifest.from_json(path)
-            checks = {**manifest.checks, machine: dict(check)}
-            write_atomically(path, replace(manifest, checks=checks).to_json())
+        try:
+            if not self.writable:
+                raise EngineCacheError(f"{self.folder} cannot be written")
+            with cache_errors(self.folder), self._locked(key, timeout=60.0, waiting=None):
+                manifest = Manifest.from_json(path)
+                checks = {**manifest.checks, machine: dict(check)}
+                write_atomically(path, replace(manifest, checks=checks).to_json())
+        except EngineCacheError as error:
+            log.warning("%s: %s is compared with PyTorch at every start", error, name)
 
     def entries(self) -> list[Entry]:
         """Every engine and manifest in the folder, each read and verified."""
@@ -246,7 +273,14 @@ class EngineCache:
         """Delete engines that are not good or not to be kept, and what killed builders left.
 
         An engine that another process is building is left alone.
+
+        Raises:
+            EngineCacheError: One cannot be deleted.
         """
+        with cache_errors(self.folder):
+            return self._prune(keep)
+
+    def _prune(self, keep: Callable[[Manifest], bool]) -> list[Path]:
         deleted: list[Path] = []
         for entry in self.entries():
             if not entry.problem and entry.manifest is not None and keep(entry.manifest):

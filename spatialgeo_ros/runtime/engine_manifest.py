@@ -14,6 +14,7 @@ from typing import Any
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import OnnxModel
 from spatialgeo_ros.runtime.files import read_trusted
+from spatialgeo_ros.runtime.input_files import MOST_JSON_BYTES, parse_json
 
 FORMAT = 1
 
@@ -106,7 +107,10 @@ class Manifest:
             UntrustedFileError: Somebody else could have written it.
         """
         try:
-            content = json.loads(read_trusted(path))
+            text = read_trusted(path)
+            if len(text) > MOST_JSON_BYTES:
+                raise StaleEngineError(f"{path} is too large to be a manifest")
+            content = parse_json(text, path, StaleEngineError)
             if content.pop("format") != FORMAT:
                 raise StaleEngineError(f"{path} is of another version of this package")
             digest, key = content.pop("digest"), EngineKey(**content.pop("key"))

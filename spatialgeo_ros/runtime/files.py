@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.runtime.input_files import check_regular
 
 
 class UntrustedFileError(ModelLoadError):
@@ -76,15 +77,18 @@ def read_trusted(path: Path) -> bytes:
     The check is on the opened file, so that it cannot be exchanged in between.
 
     Raises:
-        UntrustedFileError: Another user owns it or may write it, or it is a link.
+        UntrustedFileError: Another user owns it or may write it, or it is a link or no file.
         FileNotFoundError: There is none.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Opening a pipe would wait for its writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise UntrustedFileError(f"{path} cannot be read: {error.strerror}") from error
     with os.fdopen(handle, "rb") as stream:
-        check_owner(os.fstat(stream.fileno()), path)
+        status = os.fstat(stream.fileno())
+        check_regular(status, path, UntrustedFileError)
+        check_owner(status, path)
         return stream.read()

@@ -9,7 +9,6 @@ files are not used.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.backend import AxisRange, OnnxModel, TensorSpec, files_sha256
 from spatialgeo_ros.runtime.files import write_json_atomically
+from spatialgeo_ros.runtime.input_files import read_json
 
 FORMAT = 1
 
@@ -70,8 +70,10 @@ def read_onnx_model(path: str | Path, *, verify: bool = True) -> OnnxModel:
     path = Path(path)
     description = description_path(path)
     cure = "export it again"
+    if not description.exists():
+        raise ModelLoadError(f"{description} is missing; {cure}")
     try:
-        content = json.loads(description.read_text())
+        content = read_json(description, ModelLoadError)
         if content["format"] != FORMAT:
             raise ModelLoadError(f"{description} is of another version of this package; {cure}")
         weights = tuple(path.parent / Path(name).name for name in content["weights"])
@@ -85,9 +87,7 @@ def read_onnx_model(path: str | Path, *, verify: bool = True) -> OnnxModel:
             weights=weights,
             metadata=content["metadata"],
         )
-    except FileNotFoundError as error:
-        raise ModelLoadError(f"{description} is missing; {cure}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(f"{description} cannot be read ({error}); {cure}") from error
     missing = [file for file in (path, *weights) if not file.is_file()]
     if missing:

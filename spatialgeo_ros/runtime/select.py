@@ -13,6 +13,7 @@ from spatialgeo_ros.runtime.backend import Backend, BackendUnavailableError
 from spatialgeo_ros.runtime.candidates import onnxruntime_backend, tensorrt_backend
 from spatialgeo_ros.runtime.gate import Encoder, EngineContext
 from spatialgeo_ros.runtime.parity import ParityReport
+from spatialgeo_ros.runtime.tensorrt_module import UnsupportedChipError
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,9 @@ def select_backend(
     for kind in (*asked, *others):
         try:
             backend, check = makers[kind](encoder, context)
+        except UnsupportedChipError as error:  # installed to be used, so it is said aloud
+            rejected[kind] = str(error)
+            log.warning("%s: not %s: %s", encoder.name, kind, error)
         except BackendUnavailableError as error:
             rejected[kind] = str(error)
             log.info("%s: not %s: %s", encoder.name, kind, error)

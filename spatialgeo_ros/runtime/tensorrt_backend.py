@@ -363,4 +363,11 @@ class TensorRTBackend:
             return
         blob = self._runtime_cache.serialize()
         if blob is not None:
-            write_atomically(self._runtime_cache_file, memoryview(blob))
+            try:
+                write_atomically(self._runtime_cache_file, memoryview(blob))
+            except OSError as error:
+                log.warning(
+                    "kernels are compiled anew at every start: %s cannot be written (%s)",
+                    self._runtime_cache_file,
+                    error.strerror,
+                )

@@ -36,6 +36,10 @@ _CURES: Mapping[str, str] = {
 _JETSON_TARGETS = {"sm_87": "Jetson Orin", "sm_101": "Jetson Thor", "sm_110": "Jetson Thor"}
 
 
+class UnsupportedChipError(BackendUnavailableError):
+    """The module is here and a GPU is here, and the one has no kernels for the other."""
+
+
 @dataclass(frozen=True)
 class Device:
     """What an engine is for: this machine's GPU, or a chip that is named ahead of time.
@@ -129,10 +133,16 @@ class TensorRT:
 
         TensorRT for RTX finishes its kernels on the GPU at hand, so that one engine serves every
         GPU and driver of a chip; the other module's engine belongs to one GPU and driver.
+
+        Raises:
+            UnsupportedChipError: It has no kernels for the GPU.
         """
         if not self.targets:
             return device
-        self.check_target(device.sm)
+        try:
+            self.check_target(device.sm)
+        except BackendUnavailableError as error:
+            raise UnsupportedChipError(f"it cannot run on this {device}: {error}") from error
         return Device(device.sm)
 
 

@@ -28,6 +28,8 @@ from spatialgeo_ros.geometry.registration_plan import (
 )
 from spatialgeo_ros.memory.frame import Frame
 
+#: Begins the finding about depth that is not used.
+DEPTH_IGNORED = "depth ignored: "
 #: The unit of depth is judged on the first frames of a camera, then once in so many.
 _FIRST_FRAMES, _EVERY = 3, 50
 
@@ -126,17 +128,17 @@ class CameraInputs:
         sensor = self.settings.sensor
         plan = self._planned(frame, camera)
         if plan.action is Registration.REFUSE:
-            return None, (f"depth ignored: {plan.words}",)
+            return None, (f"{DEPTH_IGNORED}{plan.words}",)
         try:
             metres = depth_to_metres(frame.depth, sensor.scale)
         except BadImageError as error:
-            return None, (f"depth ignored: {error}",)
+            return None, (f"{DEPTH_IGNORED}{error}",)
         registered = plan.apply(metres)
         refusal, remarks = self._judged_unit(
             registered, frame.depth, camera, gravity, camera_height
         )
         if refusal is not None:
-            return None, (f"depth ignored: {refusal}",)
+            return None, (f"{DEPTH_IGNORED}{refusal}",)
         return registered, ((plan.words,) if plan.words else ()) + remarks
 
     def _planned(self, frame: Frame, camera: PinholeCamera) -> RegistrationPlan:

@@ -8,7 +8,6 @@ rules for spaces at the edges of a piece differ from those of the fast one.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.runtime.input_files import read_json
 
 MODEL_FILE = "tokenizer.model"
 #: What SentencePiece writes for a space.
@@ -163,12 +163,9 @@ def load_llama_tokenizer(folder: Path) -> LlamaTokenizer:
 
 def _read(path: Path) -> dict[str, Any]:
     """Content of a JSON file; nothing where there is none, because each of them is optional."""
-    if not path.is_file():
+    if not path.exists():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelLoadError(f"{path} is no JSON: {error}") from error
+    content = read_json(path, ModelLoadError)
     if not isinstance(content, dict):
         raise ModelLoadError(f"{path} holds a {type(content).__name__}, not a mapping")
     return content

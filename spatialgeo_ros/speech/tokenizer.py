@@ -10,7 +10,6 @@ one by one, and a negative id is put between.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.query.families import REGION_PLACEHOLDER, all_texts
+from spatialgeo_ros.runtime.input_files import read_input_text, read_json
 from spatialgeo_ros.speech.llama_tokenizer import MODEL_FILE, load_llama_tokenizer
 from spatialgeo_ros.speech.numbers import CLOCK_TEXTS, format_number, grid_values
 
@@ -28,6 +28,8 @@ REGION_ID = -201
 _PLACEHOLDERS = {IMAGE_PLACEHOLDER: IMAGE_ID, REGION_PLACEHOLDER: REGION_ID}
 _SPLIT = re.compile("(" + "|".join(map(re.escape, _PLACEHOLDERS)) + ")")
 
+#: Of a tokenizer.json: the largest published ones have 33 MB.
+_MOST_BYTES = 100_000_000
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 #: Words, numbers with their decimals, and single punctuation marks; the rest is white space.
@@ -187,7 +189,8 @@ def load_tokenizer(path: str | Path) -> LanguageTokenizer:
         from tokenizers import Tokenizer
 
         # Read as text first: the library reports a missing file without its name.
-        return LanguageTokenizer(_wrap(Tokenizer.from_str(path.read_text(encoding="utf-8"))))
+        text = read_input_text(path, _MOST_BYTES, ModelLoadError)
+        return LanguageTokenizer(_wrap(Tokenizer.from_str(text)))
     except ModelLoadError:
         raise
     except Exception as error:
@@ -198,7 +201,7 @@ def _from_folder(folder: Path) -> Any:
     """Tokenizer of a folder without ``tokenizer.model``."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings = read_json(folder / "tokenizer_config.json", ModelLoadError)
     if not str(settings.get("tokenizer_class")).startswith("LlamaTokenizer"):
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     # transformers 5 would replace the rules for spaces that stand in the file by its own.

@@ -137,7 +137,7 @@ def test_a_bag_keeps_its_rhythm_and_its_pixels(ros, run_node, tmp_path):
 def test_what_cannot_be_played_is_said(run_node, folder, tmp_path):
     for arguments, words in (
         ([str(folder)], "has no calibration"),
-        ([str(tmp_path / "nothing")], "cannot read the bag"),
+        ([str(tmp_path / "nothing")], "nothing does not exist"),
         ([str(folder), *INTRINSICS, "--mount", "1"], "expected 6 arguments"),
     ):
         replay = run_node("replay", arguments=arguments)

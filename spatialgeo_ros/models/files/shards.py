@@ -7,7 +7,6 @@ A 7B checkpoint is 13.5 GB: whoever fills a model from this holds one tensor at 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.weights import load_pytorch, named_tensors, require_file
+from spatialgeo_ros.runtime import input_files
 
 # What Hugging Face writes, in the order in which it is looked for.
 MODEL_STEMS = (("model", ".safetensors"), ("pytorch_model", ".bin"))
@@ -162,10 +162,11 @@ class Shards(Mapping[str, Tensor]):
 
 
 def _read_index(path: Path) -> dict[str, Path]:
+    content = input_files.read_json(path, ModelLoadError)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        table = content["weight_map"]
         return {name: path.parent / Path(file).name for name, file in table.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(f"{path} is damaged or no index of shards: {error!r}") from error
 
 
@@ -175,14 +176,11 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         ModelLoadError: It is missing, or not a JSON mapping.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ModelLoadError(
             f"{path} does not exist; get the checkpoint again, with its .json files"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{path} cannot be read: {error}") from error
+        )
+    content = input_files.read_json(path, ModelLoadError)
     if not isinstance(content, dict):
         raise ModelLoadError(f"{path} holds a {type(content).__name__}, not a mapping")
     return content

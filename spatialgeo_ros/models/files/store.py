@@ -10,7 +10,6 @@ no hash, the first download is trusted and every later load is compared with it.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from huggingface_hub import constants
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.weights import sha256_of
 from spatialgeo_ros.runtime.files import write_json_atomically
+from spatialgeo_ros.runtime.input_files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -103,14 +103,14 @@ def read_lock(repo: str, revision: str) -> Lock | None:
     path = _lock_path(repo, revision)
     if not path.is_file():
         return None
+    content = read_json(path, ModelLoadError)
     try:
-        content = json.loads(path.read_text())
         files = {
             str(name): LockedFile(int(entry["size"]), str(entry["sha256"]))
             for name, entry in content["files"].items()
         }
         return Lock(repo, revision, str(content["commit"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(
             f"lock file {path} is damaged ({error}); delete it and download the model again"
         ) from error
@@ -146,10 +146,10 @@ def hash_of(path: Path, *, fresh: bool = False) -> str:
     """
     if not fresh:
         try:
-            known = json.loads(_record(path).read_text())
+            known = read_json(_record(path), ModelLoadError)
             if {**known, **_state(path)} == known:
                 return str(known["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ModelLoadError, OSError, KeyError, TypeError):
             log.debug("no record of the hash of %s", path)
     digest = sha256_of(path)
     keep_hash(path, digest)

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.files.archive import MOST_MORE_BYTES, check_zip
 
 _PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
 _NAMED_IN_ERROR = 3
@@ -97,6 +98,8 @@ def load_pytorch(path: Path, *, mapped: bool = False) -> Any:
     """
     with path.open("rb") as stream:
         archive = stream.read(4) == b"PK\x03\x04"
+    if archive:
+        check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
@@ -110,13 +113,23 @@ def named_tensors(content: Any, source: str | Path) -> dict[str, Tensor]:
     """``content`` where it is a dict of tensors.
 
     Raises:
-        ModelLoadError: It is something else.
+        ModelLoadError: It is something else, or a tensor is larger than what is stored of it, as
+            one whose values repeat can be made.
     """
     if not isinstance(content, dict):
         raise ModelLoadError(f"{source} holds a {type(content).__name__}, not named tensors")
     for name, value in content.items():
         if not isinstance(value, Tensor):
             raise ModelLoadError(f"{source}: entry '{name}' is a {type(value).__name__}, no tensor")
+        if value.layout != torch.strided or value.device.type != "cpu":
+            raise ModelLoadError(f"{source}: tensor '{name}' is sparse or has no values")
+        claimed = value.numel() * value.element_size()
+        stored = value.untyped_storage().nbytes()
+        if claimed > stored + MOST_MORE_BYTES:
+            raise ModelLoadError(
+                f"{source}: tensor '{name}' has {claimed / 1e6:.0f} MB of which {stored / 1e6:.0f} "
+                "MB are stored: it is no weight file of a network"
+            )
     return content
 
 

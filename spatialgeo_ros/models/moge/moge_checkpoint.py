@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from spatialgeo_ros.models.files.checkpoint_tensors import check_tensors
 from spatialgeo_ros.models.files.weights import load_into, read_weights
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import Encoder, MoGe2
+from spatialgeo_ros.runtime.input_files import parse_json, read_json
 
 _log = logging.getLogger(__name__)
 
@@ -131,12 +131,9 @@ def _carried_config(path: Path, metadata: Mapping[str, Any]) -> Mapping[str, Any
         names = (f"{path.stem}.json", "model_config.json", "config.json")
         place = next((p for n in names if (p := path.with_name(n)).is_file()), path)
         if place != path:
-            found = place.read_text(encoding="utf-8")
+            found = read_json(place, ModelLoadError)
     if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except json.JSONDecodeError as error:
-            raise ModelLoadError(f"{place}: its model_config is not JSON: {error}") from error
+        found = parse_json(found, f"the model_config of {place}", ModelLoadError)
     if isinstance(found, Mapping) and isinstance(found.get("model_config"), Mapping):
         found = found["model_config"]
     if found is not None and not isinstance(found, Mapping):

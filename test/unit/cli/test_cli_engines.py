@@ -14,9 +14,11 @@ from spatialgeo_ros.cli import main
 from spatialgeo_ros.models.encoders import make_encoder
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.networks.loader import load_towers
+from spatialgeo_ros.runtime.backend import OnnxModel, files_sha256
 from spatialgeo_ros.runtime.engine_cache import EngineCache
 from spatialgeo_ros.runtime.engine_manifest import EngineKey
 from spatialgeo_ros.runtime.gate import EngineContext
+from spatialgeo_ros.runtime.onnx_file import write_description
 from spatialgeo_ros.runtime.select import select_backend
 
 CPU = torch.device("cpu")
@@ -66,7 +68,8 @@ def test_verify_compares_again_and_finds_damage(built: Path, capsys) -> None:
     manifest.write_text(content[:50])
     try:
         assert engines(built, "verify") == 1
-        assert f"{manifest.with_suffix('.engine').name}: the manifest" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"{manifest.with_suffix('.engine').name}: {manifest} is no JSON" in said
     finally:
         manifest.write_text(content)
 
@@ -133,3 +136,41 @@ def test_prune_all_deletes_what_is_whole_too(tmp_path: Path, capsys) -> None:
     assert "0 files deleted, 1 engines left" in capsys.readouterr().out
     assert engines(tmp_path / "e", "prune", "--all") == 0
     assert "2 files deleted, 0 engines left" in capsys.readouterr().out
+
+
+def export(folder: Path, content: bytes) -> OnnxModel:
+    """An export of a network called net, as far as listing looks at one."""
+    path = folder / "onnx" / "net-640x480-fp32.onnx"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    model = OnnxModel(path, files_sha256([path]), (), (), "fp32", {})
+    write_description(model)
+    return model
+
+
+def test_list_and_verify_notice_a_changed_export(tmp_path: Path, capsys) -> None:
+    """An engine whose export is another, or damaged, is not used; it was listed as good."""
+    model = export(tmp_path, b"network")
+    key = EngineKey(model.sha256, "tensorrt", "10.3.0", "Orin", "sm_87", "540", "fp32", {})
+    EngineCache(tmp_path).obtain(key, "net", lambda: b"engine")
+    assert engines(tmp_path, "list") == 0
+    assert "NOT" not in capsys.readouterr().out
+    assert engines(tmp_path, "verify") == 0
+    capsys.readouterr()
+
+    model.path.write_bytes(b"another")
+    assert engines(tmp_path, "list") == 0
+    assert "NOT USED: " + str(model.path) + " is damaged" in capsys.readouterr().out
+    assert engines(tmp_path, "verify") == 1
+    said = capsys.readouterr().out
+    assert "1 of 1 engines" in said and f"{model.path} is damaged" in said
+
+    export(tmp_path, b"another")
+    assert engines(tmp_path, "list") == 0
+    assert "NOT USED: its export has changed since" in capsys.readouterr().out
+    assert engines(tmp_path, "verify") == 0
+
+    for file in (tmp_path / "onnx").iterdir():
+        file.unlink()
+    assert engines(tmp_path, "list") == 0
+    assert "NOT USED: its export is not there" in capsys.readouterr().out

@@ -140,7 +140,7 @@ def test_configuration_beside_a_safetensors_file(tmp_path: Path) -> None:
         load_moge(path, config=content).infer(IMAGE)["depth"], inside["depth"]
     )
     path.with_name("model.json").write_text("{")
-    with pytest.raises(ModelLoadError, match="model.json: .*not JSON"):
+    with pytest.raises(ModelLoadError, match="model.json is no JSON"):
         load_moge(path)
 
 

@@ -116,7 +116,7 @@ def test_folders_without_weights_say_what_was_looked_for(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[1]", "holds a list"), ("{", "cannot be read"), (None, "does not exist")],
+    [("[1]", "holds a list"), ("{", "is no JSON"), (None, "does not exist")],
 )
 def test_damaged_configurations_are_named(
     tmp_path: Path, content: str | None, message: str

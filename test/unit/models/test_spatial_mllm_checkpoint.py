@@ -204,7 +204,7 @@ def test_families_are_told_by_their_names() -> None:
     ("file", "content", "message"),
     [
         ("config.json", None, "config.json does not exist"),
-        ("config.json", "{", "config.json cannot be read"),
+        ("config.json", "{", "config.json is no JSON"),
         ("config.json", {"model_type": "llava"}, "'model_type' is 'llava'"),
         ("config.json", {"model_type": "spatial-mllm"}, "'vision_config' is missing"),
         (

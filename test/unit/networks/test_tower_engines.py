@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,23 @@ def test_weights_are_not_kept_twice(load: Callable[..., ProfileNetworks]) -> Non
     )
     assert other.describe()["model_bytes"] == pytest.approx(language, rel=0.01)
     assert reference.describe()["model_bytes"] > 1.1 * language
+
+
+def test_an_engine_folder_of_others_leaves_everything_in_pytorch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Engines are code: a folder that anybody can write is not trusted, and the node still runs."""
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    folder.chmod(0o777)
+    options = EngineOptions("onnxruntime", folder=folder, image_size=SIZE)
+    networks = load_networks("nano", "cpu", engines=options)
+    described = networks.describe()
+    assert networks.backend == "torch-cpu"
+    for network in COMPILED["nano"]:
+        assert "can be written by other users" in described[f"{network} runs on"]
+        assert f"{network} runs on torch (no engines: {folder} can be" in caplog.text
+    assert len(described["degraded"]) == 2 and str(folder) in described["degraded"][0]
+    assert networks.depth(make_view()).valid.any()
+    with pytest.raises(ModelLoadError, match="can be written by other users"):
+        load_networks("nano", "cpu", engines=replace(options, policy="fail"))

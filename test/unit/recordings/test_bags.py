@@ -1,10 +1,12 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 import numpy as np
 import pytest
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.recordings.bags import BagRecording
+from spatialgeo_ros.recordings.bags import BagRecording, is_bag
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2")
 from rosbags.typesys import Stores, get_typestore  # noqa: E402
@@ -87,8 +89,6 @@ def test_a_single_file_is_a_bag(tmp_path):
 def test_chosen_topics_win(tmp_path):
     topics = {"/a/image": image(1), "/b/image": image(2), "/b/camera_info": camera_info(3)}
     path = write_bag(tmp_path / "bag", "MCAP", topics)
-    with BagRecording(path) as bag:
-        assert bag.topics["image"] == "/a/image"
     with BagRecording(path, {"image": "/b/image"}) as bag:
         assert bag.topics == {"image": "/b/image", "camera_info": "/b/camera_info"}
     with BagRecording(path, {"image": "/b/image", "camera_info": ""}) as bag:
@@ -96,7 +96,7 @@ def test_chosen_topics_win(tmp_path):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(BadRequestError, match="cannot read the bag"):
+    with pytest.raises(BadRequestError, match="nothing does not exist"):
         BagRecording(tmp_path / "nothing")
     path = write_bag(tmp_path / "bag", "MCAP", {"/info": camera_info(1)})
     with pytest.raises(BadRequestError, match="no image topic.*/info"):
@@ -117,3 +117,112 @@ def test_a_calibration_shared_by_colour_and_depth_comes_for_both(tmp_path):
         roles = [message.role for message in bag.messages()]
     assert sorted(set(roles)) == ["camera_info", "depth", "depth_camera_info", "image"]
     assert len(roles) == 12
+
+
+def test_nothing_is_guessed_where_two_topics_could_be_meant(tmp_path):
+    """The first by name won, without a word: the infrared camera, or the other robot's."""
+    topics = {"/a/image": image(1), "/b/image": image(2), "/d": image(3, "16UC1", 4)}
+    path = write_bag(tmp_path / "bag", "MCAP", topics)
+    with pytest.raises(BadRequestError, match="the image: /a/image, /b/image; .* --image-topic"):
+        BagRecording(path)
+    more = {"/a/image": image(1), "/d": image(3, "16UC1", 4), "/e": image(3, "32FC1", 8)}
+    path = write_bag(tmp_path / "depths", "MCAP", more)
+    with pytest.raises(BadRequestError, match="the depth: /d, /e; .* --depth-topic"):
+        BagRecording(path)
+    with BagRecording(path, {"depth": "/e"}) as bag:
+        assert bag.topics == {"image": "/a/image", "depth": "/e"}
+    with BagRecording(path, {"depth": ""}) as bag:
+        assert bag.topics == {"image": "/a/image"}
+
+
+def test_two_odometries_are_asked_for_only_where_one_is_read(tmp_path):
+    topics = {"/a/image": image(1), "/odom": odometry(), "/odometry/filtered": odometry()}
+    path = write_bag(tmp_path / "bag", "MCAP", topics)
+    with pytest.raises(BadRequestError, match="/odom, /odometry/filtered; .* --odom-topic"):
+        BagRecording(path)
+    with BagRecording(path, {"odometry": ""}) as bag:
+        assert bag.topics == {"image": "/a/image"}
+
+
+def odometry():
+    fields = {name: TYPES[f"geometry_msgs/msg/{kind}"] for name, kind in (
+        ("point", "Point"), ("quaternion", "Quaternion"), ("pose", "Pose"),
+        ("poses", "PoseWithCovariance"), ("vector", "Vector3"), ("twist", "Twist"),
+        ("twists", "TwistWithCovariance"),
+    )}  # fmt: skip
+    pose = fields["pose"](
+        position=fields["point"](x=0.0, y=0.0, z=0.0),
+        orientation=fields["quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    still = fields["vector"](x=0.0, y=0.0, z=0.0)
+    return TYPES["nav_msgs/msg/Odometry"](
+        header=header(1),
+        child_frame_id="base",
+        pose=fields["poses"](pose=pose, covariance=np.zeros(36)),
+        twist=fields["twists"](
+            twist=fields["twist"](linear=still, angular=still), covariance=np.zeros(36)
+        ),
+    )
+
+
+def test_one_stream_raw_and_compressed_is_no_choice(tmp_path):
+    jpeg = TYPES["sensor_msgs/msg/CompressedImage"](
+        header=header(1), format="jpeg", data=np.zeros(3, np.uint8)
+    )
+    topics = {
+        "/cam/image/compressed": jpeg,
+        "/cam/image": image(1),
+        "/cam/depth": image(2, "16UC1", 4),
+        "/cam/depth/compressed": jpeg,
+        "/cam/depth/compressedDepth": jpeg,
+    }
+    with BagRecording(write_bag(tmp_path / "bag", "MCAP", topics)) as bag:
+        assert bag.topics == {"image": "/cam/image", "depth": "/cam/depth"}
+    del topics["/cam/image"], topics["/cam/depth"]
+    with BagRecording(write_bag(tmp_path / "packed", "MCAP", topics)) as bag:
+        assert bag.topics["image"] == "/cam/image/compressed"
+        assert bag.topics["depth"] == "/cam/depth/compressedDepth"
+
+
+def test_what_is_no_whole_bag_names_its_cure(tmp_path):
+    path = write_bag(tmp_path / "bag", "MCAP", TOPICS)
+    (path / "metadata.yaml").unlink()
+    assert is_bag(path)
+    with pytest.raises(BadRequestError, match=r"no metadata.yaml.*ros2 bag reindex.*bag\.mcap"):
+        BagRecording(path)
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    assert is_bag(tmp_path / "old.bag")
+    with pytest.raises(BadRequestError, match="a bag of ROS 1: convert it with `rosbags-convert"):
+        BagRecording(tmp_path / "old.bag")
+    (tmp_path / "folder").mkdir()
+    assert not is_bag(tmp_path / "folder")
+    with pytest.raises(BadRequestError, match="folder is no bag"):
+        BagRecording(tmp_path / "folder")
+    (tmp_path / "text.txt").write_text("x")
+    with pytest.raises(BadRequestError, match="text.txt is no bag"):
+        BagRecording(tmp_path / "text.txt")
+    os.mkfifo(tmp_path / "pipe.mcap")
+    with pytest.raises(BadRequestError, match="pipe.mcap is a pipe"):
+        BagRecording(tmp_path / "pipe.mcap")
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+def test_damaged_bags_are_sentences(tmp_path, storage):
+    path = write_bag(tmp_path / "bag", storage, TOPICS)
+    (file,) = (p for p in path.iterdir() if p.suffix in (".mcap", ".db3"))
+    whole, random = file.read_bytes(), np.random.default_rng(0)
+    for round_ in range(60):
+        data = bytearray(whole[: len(whole) * (round_ % 6 + 1) // 6])
+        for at in random.integers(0, len(data), 40):
+            data[at] = random.integers(256)
+        file.write_bytes(data)
+        try:
+            with BagRecording(path) as bag:
+                for message in bag.messages():
+                    bag.decode(message)
+        except BadRequestError as error:
+            assert "\n" not in str(error)
+    file.write_bytes(whole)
+    (path / "metadata.yaml").write_text("[" * 20_000)
+    with pytest.raises(BadRequestError, match="cannot read the bag"):
+        BagRecording(path)

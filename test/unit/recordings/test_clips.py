@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,40 @@ def test_what_is_no_video_is_refused_with_a_cure(tmp_path: Path, content: bytes 
 
 
 def test_a_missing_video(tmp_path: Path) -> None:
-    with pytest.raises(BadImageError, match="does not exist"):
+    with pytest.raises(BadRequestError, match="does not exist"):
         open_clip(tmp_path / "clip.mp4")
+    with pytest.raises(BadImageError, match="does not exist"):
+        VideoClip(tmp_path / "clip.mp4")
+
+
+def test_what_is_no_video_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(BadImageError, match="is a pipe"):
+        open_clip(tmp_path / "pipe.mp4")
+    cv2.imwrite(str(tmp_path / "picture.jpg"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(BadImageError, match="is a picture .JPEG., no video: use --image"):
+        open_clip(tmp_path / "picture.jpg")
+
+
+def test_a_video_larger_than_every_camera_is_not_decoded(tmp_path: Path, monkeypatch) -> None:
+    path = write_video(tmp_path / "clip.avi")
+
+    class Huge:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def isOpened(self) -> bool:
+            return True
+
+        def get(self, _: int) -> float:
+            return 30_000.0
+
+        def grab(self) -> bool:
+            raise AssertionError("a frame was decoded")
+
+    monkeypatch.setattr(cv2, "VideoCapture", Huge)
+    with pytest.raises(BadImageError, match="clip.avi claims 30000x30000 pixels"):
+        open_clip(path)
 
 
 def test_a_folder_is_in_natural_order(tmp_path: Path) -> None:

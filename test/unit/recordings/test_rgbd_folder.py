@@ -162,3 +162,119 @@ def test_calibration_file_with_a_lens_by_another_name(tmp_path):
     path = tmp_path / "fisheye.yaml"
     path.write_text(text)
     assert read_calibration(path).distortion_model == "equidistant"
+
+
+ECHOED = """
+header:
+  stamp:
+    sec: 5
+    nanosec: 7
+  frame_id: camera_color_optical_frame
+height: 6
+width: 8
+distortion_model: plumb_bob
+d:
+- 0.1
+- -0.2
+- 0.001
+- 0.002
+- 0.0
+k: [10.0, 0.0, 3.5, 0.0, 11.0, 2.5, 0.0, 0.0, 1.0]
+r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+p: [10.0, 0.0, 3.5, 0.0, 0.0, 11.0, 2.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+binning_x: 0
+binning_y: 0
+roi:
+  x_offset: 0
+  y_offset: 0
+  height: 0
+  width: 0
+  do_rectify: false
+---
+"""
+
+
+@pytest.mark.parametrize("messages", [1, 40])
+def test_a_printed_camera_info_is_read(tmp_path, messages):
+    """As `ros2 topic echo <camera>/camera_info > FILE` writes it, once or until stopped."""
+    path = tmp_path / "info.yaml"
+    path.write_text(ECHOED * messages)
+    camera = read_calibration(path)
+    assert camera == PinholeCamera(
+        8, 6, 10.0, 11.0, 3.5, 2.5, "plumb_bob", (0.1, -0.2, 0.001, 0.002, 0.0)
+    )
+
+
+def test_region_and_binning_of_a_printed_camera_info_count(tmp_path):
+    path = tmp_path / "info.yaml"
+    text = ECHOED.replace("height: 6\nwidth: 8", "height: 12\nwidth: 16")
+    text = text.replace("binning_x: 0\nbinning_y: 0", "binning_x: 2\nbinning_y: 2")
+    path.write_text(text)
+    camera = read_calibration(path)
+    assert (camera.width, camera.height, camera.fx, camera.cx) == (8, 6, 5.0, 1.75)
+    path.write_text(text.replace("x_offset: 0", "x_offset: 1"))
+    assert read_calibration(path).cx == 1.25
+
+
+def test_a_printed_camera_info_of_ros_1_is_read(tmp_path):
+    path = tmp_path / "info.yaml"
+    path.write_text(ECHOED.replace("\nk:", "\nK:").replace("\nd:", "\nD:"))
+    assert read_calibration(path).distortion[1] == -0.2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("k: [10.0", "k: [0.0", "uncalibrated"),
+        ("height: 6\n", "", "no whole CameraInfo"),
+        ("k: [10.0, 0.0, 3.5, 0.0, 11.0, 2.5, 0.0, 0.0, 1.0]", "k: [1, 2]", "no whole"),
+        ("plumb_bob", "fisheye_of_mine", "not supported"),
+        ("roi:\n  x_offset: 0", "roi: 3\nrest:\n  x_offset: 0", "no whole"),
+        ("height: 6", "height: .inf", "no whole"),
+        ("width: 8", "width: [8]", "no whole"),
+    ],
+    ids=range(7),
+)
+def test_a_camera_info_that_cannot_be_used_says_why(tmp_path, old, new, words):
+    path = tmp_path / "info.yaml"
+    assert old in ECHOED
+    path.write_text(ECHOED.replace(old, new, 1))
+    with pytest.raises(NoCameraInfoError, match=words) as caught:
+        read_calibration(path)
+    assert "info.yaml" in str(caught.value)
+
+
+def test_json_may_be_indented_with_tabs(tmp_path):
+    """YAML may not, and JSON was read as YAML."""
+    path = tmp_path / "camera.json"
+    path.write_text('{\n\t"fx": 10, "fy": 11,\n\t"cx": 3.5, "cy": 2.5\n}')
+    assert read_calibration(path, 8, 6) == CAMERA
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "3", "{fx: [], fy: 1, cx: 1, cy: 1}", "k: {}"])
+def test_other_yaml_is_no_calibration(tmp_path, text):
+    path = tmp_path / "camera.yaml"
+    path.write_text(text)
+    with pytest.raises(NoCameraInfoError, match="camera.yaml"):
+        read_calibration(path, 8, 6)
+
+
+def test_a_scale_gives_metres(tmp_path):
+    write_frames(tmp_path)
+    frame = FolderRecording(tmp_path, CAMERA, depth_scale=0.00025)[0]
+    assert frame.depth.dtype == np.float32
+    assert frame.depth[0, 0] == pytest.approx(0.25)
+
+
+def test_trajectories_that_are_none_are_one_sentence(tmp_path):
+    path = tmp_path / "poses.txt"
+    path.write_text("1 " * 2_000_000)  # one line, which would become millions of numbers
+    with pytest.raises(BadRequestError, match="poses.txt"):
+        read_trajectory(path)
+    path.write_bytes(b"\xff\xfe1 2")
+    with pytest.raises(BadRequestError, match="no UTF-8"):
+        read_trajectory(path)
+    write_frames(tmp_path)
+    path.write_text("\n".join(["2 0 0 0 0 1 0 0 0 0 1 0"] * 3))
+    with pytest.raises(BadRequestError, match="poses.txt: rotation"):
+        FolderRecording(tmp_path, CAMERA)

@@ -92,7 +92,13 @@ def test_other_files_are_refused_with_the_line(tmp_path: Path, text: str, match:
 
 
 def test_missing_file_and_unknown_axes(tmp_path: Path) -> None:
-    with pytest.raises(BadRequestError, match="cannot read"):
+    with pytest.raises(BadRequestError, match="missing.txt does not exist"):
         StampedTrajectory.read_tum(tmp_path / "missing.txt")
     with pytest.raises(BadRequestError, match="world_axes"):
         StampedTrajectory.read_tum(tmp_path / "missing.txt", "enu")
+
+
+@pytest.mark.parametrize("seconds", ["1e400", "-inf", "9" * 30, "9" * 5000, "-1e12"], ids=range(5))
+def test_times_that_are_none_are_refused(tmp_path: Path, seconds: str) -> None:
+    with pytest.raises(BadRequestError, match="line 1"):
+        StampedTrajectory.read_tum(write(tmp_path / "poses.txt", f"{seconds} 0 0 0 0 0 0 1\n"))

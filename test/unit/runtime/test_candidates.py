@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.runtime import candidates
+from spatialgeo_ros.runtime import candidates, select
 from spatialgeo_ros.runtime.backend import BackendUnavailableError, OnnxModel, TensorSpec
 from spatialgeo_ros.runtime.candidates import tensorrt_backend
 from spatialgeo_ros.runtime.engine_cache import EngineCache
 from spatialgeo_ros.runtime.engine_manifest import StaleEngineError
 from spatialgeo_ros.runtime.gate import Encoder, EngineContext
-from spatialgeo_ros.runtime.tensorrt_module import Device, TensorRT
+from spatialgeo_ros.runtime.tensorrt_module import Device, TensorRT, UnsupportedChipError
 
 MODEL = OnnxModel(
     Path("net.onnx"), "00" * 32, (TensorSpec("image", (1, 3, 8, 8), torch.float32),), (), "fp16"
@@ -131,3 +131,68 @@ def test_without_a_gpu_nothing_is_built(machine, context, tmp_path: Path) -> Non
     with pytest.raises(BackendUnavailableError, match="needs an NVIDIA GPU"):
         start(context)
     assert machine.built == 0
+
+
+def on_chip(machine: Machine, monkeypatch: pytest.MonkeyPatch, sm: str) -> None:
+    """A GPU of a chip, and a TensorRT for RTX that has kernels for two others."""
+    machine.device = Device(sm, "NVIDIA H200", "575")
+    capabilities = SimpleNamespace(__members__={"SM86": 1, "SM89": 2, "NONE": 0})
+    module = SimpleNamespace(ComputeCapability=capabilities)
+    monkeypatch.setattr(candidates, "find_tensorrt", lambda kind: TensorRT(module, kind, "1.7"))
+
+
+def test_a_chip_without_kernels_is_said_aloud(machine, context, monkeypatch, caplog) -> None:
+    """TensorRT for RTX is installed, and has none for a Hopper card: only INFO said so."""
+    on_chip(machine, monkeypatch, "sm_90")
+    running = SimpleNamespace(name="onnxruntime-cuda")
+    makers = {
+        **select.MAKERS,
+        "tensorrt": missing,
+        "onnxruntime": lambda *_: (running, None),
+    }
+    with caplog.at_level("WARNING"):
+        selection = select.select_backend(ENCODER, context, makers=makers)
+    assert selection.kind == "onnxruntime"
+    reason = (
+        "it cannot run on this NVIDIA H200 (sm_90): tensorrt_rtx 1.7 does not build for 'sm_90'"
+    )
+    assert reason in str(selection) and "it builds for sm_86, sm_89" in str(selection)
+    assert f"net: not tensorrt_rtx: {reason}" in caplog.text
+    assert "not tensorrt:" not in caplog.text  # what is not installed is no news
+    with pytest.raises(UnsupportedChipError):
+        tensorrt_backend("tensorrt_rtx", ENCODER, context)
+
+
+def missing(*_: object) -> None:
+    raise BackendUnavailableError("tensorrt is not installed")
+
+
+def test_an_unusable_cache_is_a_reason_to_go_on(machine, context, monkeypatch, caplog) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "locks/x.lock")
+
+    monkeypatch.setattr(EngineCache, "_try_lock", refuse)
+    makers = {**select.MAKERS, "onnxruntime": missing, "torch": lambda *_: (reference(), None)}
+    selection = select.select_backend(ENCODER, context, "tensorrt", makers=makers)
+    assert (selection.kind, selection.degraded) == ("torch", True)
+    words = "engines cannot be used (locks/x.lock: Permission denied): set SPATIALGEO_ENGINES"
+    assert words in str(selection)
+    assert "tensorrt is NOT USED" in caplog.text and words in caplog.text
+    with pytest.raises(ModelLoadError, match="net with tensorrt: the engine folder .*SPATIALGEO"):
+        select.select_backend(ENCODER, context, "tensorrt", "fail", makers=makers)
+
+
+def test_an_export_that_cannot_be_written_is_one_too(machine, context) -> None:
+    def refuse(_: str) -> OnnxModel:
+        raise OSError(28, "No space left on device", "onnx/.net")
+
+    full = Encoder("net", refuse, reference)
+    makers = {**select.MAKERS, "tensorrt_rtx": missing, "onnxruntime": missing}
+    makers["torch"] = lambda *_: (reference(), None)
+    selection = select.select_backend(full, context, makers=makers)
+    assert (selection.kind, selection.degraded) == ("torch", True)
+    assert "onnx/.net: No space left on device" in selection.rejected["tensorrt"]
+
+
+def reference() -> SimpleNamespace:
+    return SimpleNamespace(name="torch-cuda")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime import engine_cache
-from spatialgeo_ros.runtime.engine_cache import EngineCache, default_folder
+from spatialgeo_ros.runtime.engine_cache import EngineCache, EngineCacheError, default_folder
 from spatialgeo_ros.runtime.engine_manifest import EngineKey, StaleEngineError
 from spatialgeo_ros.runtime.files import UntrustedFileError
 
@@ -148,7 +149,7 @@ def link_elsewhere(path: Path) -> None:
         (truncate, "truncated"),
         (flip, "SHA-256 differs"),
         (lose_manifest, "no manifest"),
-        (cut_manifest, "cannot be read"),
+        (cut_manifest, "is no JSON"),
         (lose_engine, "is gone"),
         (change_manifest, "changed after"),
         (future_manifest, "another version"),
@@ -333,6 +334,90 @@ def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None
     cache = EngineCache(tmp_path / "file" / "engines")
     with pytest.raises(ModelLoadError, match="set SPATIALGEO_ENGINES"):
         cache.obtain(KEY, "net", Builder())
+
+
+def denied(monkeypatch: pytest.MonkeyPatch, module: object, name: str, code: int) -> None:
+    def refuse(path: object = None, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), str(path or "somewhere"))
+
+    monkeypatch.setattr(module, name, refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC], ids=errno.errorcode.get)
+@pytest.mark.parametrize("operation", ["mkdir", "lock", "write", "flock"])
+def test_a_cache_that_cannot_be_used_says_so(cache, monkeypatch, caplog, operation, code) -> None:
+    """Of another user, read-only, on a full disk: a PermissionError ended the start."""
+    stored(cache)
+    other = replace(KEY, version="11.0")
+    module, name = {
+        "mkdir": (Path, "mkdir"),
+        "lock": (engine_cache.os, "open"),
+        "write": (engine_cache, "write_atomically"),
+        "flock": (engine_cache.fcntl, "flock"),
+    }[operation]
+    with monkeypatch.context() as patch:
+        denied(patch, module, name, code)
+        if operation != "lock":  # else nothing can be opened at all
+            assert cache.obtain(KEY, "net", Builder())[2] is False  # what is there is used
+        with pytest.raises(EngineCacheError, match="engine folder .*engines cannot be used") as why:
+            cache.obtain(other, "net", Builder())
+        assert os.strerror(code) in str(why.value)
+        assert "set SPATIALGEO_ENGINES to a folder of your own" in str(why.value)
+        cache.record(KEY, "net", "machine", {"passed": True})  # only the next start is slower
+        assert "net is compared with PyTorch at every start" in caplog.text
+    assert cache.obtain(other, "net", Builder())[2] is True
+
+
+def test_prune_says_what_it_may_not_delete(cache, monkeypatch) -> None:
+    stored(cache)
+    denied(monkeypatch, Path, "unlink", errno.EACCES)
+    with pytest.raises(EngineCacheError, match="cannot be used"):
+        cache.prune(lambda _: False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_cache_of_root_seen_by_another_user(tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    stored(cache)
+    for path in (tmp_path, *tmp_path.parents[:2]):  # pytest's folders are for their owner alone
+        path.chmod(path.stat().st_mode | 0o011)
+    code = f"""
+import os
+from dataclasses import replace
+from pathlib import Path
+from test_engine_cache import KEY
+from spatialgeo_ros.runtime.engine_cache import EngineCache, EngineCacheError
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+cache = EngineCache(Path({str(cache.folder)!r}))
+assert cache.obtain(KEY, "net", lambda: b"")[2] is False
+for attempt in (
+    lambda: cache.obtain(replace(KEY, version="11.0"), "net", lambda: b"new"),
+    lambda: cache.prune(lambda _: False),
+):
+    try:
+        attempt()
+    except EngineCacheError as error:
+        print(error)
+cache.record(KEY, "net", "machine", {{}})
+"""
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=here, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cannot be used") == 2
+    assert done.stdout.count("Permission denied") == 2
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("SPATIALGEO_ENGINES", raising=False)
+    monkeypatch.setattr(engine_cache.os, "access", lambda *_: False)  # no checkout of ours
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(EngineCacheError, match="set SPATIALGEO_ENGINES"):
+        EngineCache()
 
 
 def test_prune_deletes_what_is_not_kept_and_what_is_left_behind(cache: EngineCache) -> None:
