@@ -18,6 +18,7 @@ import numpy as np
 
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
 from spatialgeo_ros.answer.presence import presence_answer
+from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -36,7 +37,6 @@ from spatialgeo_ros.grounding.locator import SeenObject
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, parse_question
 from spatialgeo_ros.query.relations import ObjectFacts
-from spatialgeo_ros.query.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting

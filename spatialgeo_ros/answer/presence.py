@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spatialgeo_ros.answer.mentions import Mentioned
+from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.intent import COUNT, Intent
 from spatialgeo_ros.query.nouns import plural
-from spatialgeo_ros.query.sentences import Measured
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate
 

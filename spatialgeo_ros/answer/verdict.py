@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.query.intent import EXISTS, Intent
-from spatialgeo_ros.query.sentences import Measured
 from spatialgeo_ros.speech.reply import (
     UNKNOWN,
     choices_agree,

@@ -49,6 +49,7 @@ class FrameAssembler:
         cameras: Mapping[str, CameraInput],
         poses: PoseSource,
         transforms: DepthTransforms,
+        most_pixels: int,
         log: Callable[[str], None],
     ) -> None:
         """Assemble frames of ``cameras`` with poses from ``poses``.
@@ -57,11 +58,13 @@ class FrameAssembler:
             cameras: Inputs by name.
             poses: Where the camera was.
             transforms: Where depth cameras sit beside colour cameras.
+            most_pixels: Compressed images that claim more are refused before they are decoded.
             log: Takes a line when a calibration changes.
         """
         self._cameras = cameras
         self._poses = poses
         self._transforms = transforms
+        self._most_pixels = most_pixels
         self._log = log
         self._models: dict[str, _Calibration] = {}
         self._depth_models: dict[str, _Calibration] = {}
@@ -77,8 +80,10 @@ class FrameAssembler:
         camera = self._cameras[name]
         header = raw.image.header
         stamp_ns = stamp_to_ns(header.stamp)
-        decode = compressed_to_rgb if isinstance(raw.image, CompressedImage) else image_to_rgb
-        image = decode(raw.image)
+        if isinstance(raw.image, CompressedImage):
+            image = compressed_to_rgb(raw.image, _size(camera.info), self._most_pixels)
+        else:
+            image = image_to_rgb(raw.image)
         pose = self._poses.lookup(camera.config, header.frame_id, stamp_ns)
         if pose.pose is None:
             camera.counters.add("without_pose", pose.reason)
@@ -174,8 +179,19 @@ class FrameAssembler:
             return None, raw.depth_problem
         packed = isinstance(raw.depth, CompressedImage)
         try:
-            depth = compressed_depth_to_array(raw.depth) if packed else depth_to_array(raw.depth)
+            depth = (
+                compressed_depth_to_array(raw.depth, _size(camera.depth_info), self._most_pixels)
+                if packed
+                else depth_to_array(raw.depth)
+            )
         except BadImageError as error:
             camera.counters.add("depth_errors", str(error))
             return None, f"{DEPTH_IGNORED}{error}"
         return depth, ""
+
+
+def _size(info: Any) -> tuple[int, int] | None:
+    """Return width and height of a CameraInfo, None where there is none to go by."""
+    if info is None or info.width < 1 or info.height < 1:
+        return None
+    return int(info.width), int(info.height)

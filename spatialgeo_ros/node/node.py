@@ -231,7 +231,13 @@ class SpatialGeoNode(LifecycleNode):
                 self, camera, config, self._notify, self.on_time_jump
             )
         self._transforms = DepthTransforms(self, config)
-        self._assembler = FrameAssembler(self.cameras, self.poses, self._transforms, logger.info)
+        self._assembler = FrameAssembler(
+            self.cameras,
+            self.poses,
+            self._transforms,
+            round(config.max_image_megapixels * 1e6),
+            logger.info,
+        )
         self.lanes = Lanes(
             self._perception,
             self.cameras,

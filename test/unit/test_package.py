@@ -49,7 +49,7 @@ FLOORS = {
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
 NEIGHBOURS = {
-    "query": {"geometry"},
+    "geometry": {"query"},  # usual sizes are found by the one table of nouns
     "speech": {"query"},
     "grounding": {"networks"},
     "scene": {"grounding", "networks"},
