@@ -55,6 +55,11 @@ def distort(xy: Array, model: str, d: Coefficients) -> Array:
     return out
 
 
+def widest_radius(model: str, d: Coefficients) -> float:
+    """Distance from the axis, in ideal coordinates, up to which a model is valid."""
+    return float(_profile(model, d)[0][-1])
+
+
 def undistort(xy: Array, model: str, d: Coefficients) -> Array:
     """Distorted normalised coordinates [N, 2] to ideal ones; NaN where no ray of the model goes."""
     solve = _undistort_kannala_brandt if model == EQUIDISTANT else _undistort_brown

@@ -33,6 +33,7 @@ Real cameras have their principal point within 5 % of the middle, rectified ster
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -281,6 +282,7 @@ def _judge_size(camera: PinholeCamera, width: int, height: int) -> Judgement:
     )
 
 
+@lru_cache(maxsize=16)  # a CameraInfo comes with every image
 def _judge_rays(camera: PinholeCamera) -> Judgement:
     """Whether the lens model can be inverted over the image, on a grid of 15 x 15 pixels."""
     if not camera.distortion:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.lens import EQUIDISTANT, kannala_brandt
+from spatialgeo_ros.geometry.lens import EQUIDISTANT, kannala_brandt, widest_radius
 from spatialgeo_ros.geometry.pose import Pose
 
 Image = NDArray[np.float32]
@@ -128,6 +128,8 @@ class _Projection:
         self._focal = np.float32(camera.fx), np.float32(camera.fy)
         self._centre = np.float32(camera.cx), np.float32(camera.cy)
         self._fisheye = camera.distortion if camera.distortion_model == EQUIDISTANT else ()
+        if self._fisheye:
+            self._widest = np.float32(widest_radius(EQUIDISTANT, self._fisheye))
         self._table: NDArray[np.float32] | None = None
         if not camera.distortion or self._fisheye:
             return
@@ -145,7 +147,10 @@ class _Projection:
         self._offset = (-low * scale).astype(np.float32)
 
     def pixels(self, x: Image, y: Image) -> tuple[Image, Image]:
-        """Pixels of ideal coordinates, which are overwritten; far outside where there are none."""
+        """Pixels of ideal coordinates, which are overwritten.
+
+        What the lens does not see has NaN or a place far outside the image.
+        """
         if self._table is not None:
             x *= self._scale[0]
             x += self._offset[0]
@@ -159,6 +164,7 @@ class _Projection:
             radius = np.sqrt(x * x + y * y)
             scale = kannala_brandt(np.arctan(radius), self._fisheye)[0] / radius
             scale[radius < 1e-6] = 1
+            scale[radius > self._widest] = np.nan  # beyond, the formula folds back into the image
             x *= scale
             y *= scale
         x *= self._focal[0]

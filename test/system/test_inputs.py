@@ -160,6 +160,7 @@ def test_one_pixel_image(robot, camera):
     depth = depth_to_image(np.full((1, 1), 1000, np.uint16))
     info = camera.camera_info(camera.header())
     info.width = info.height = 1
+    info.k = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
     wait_for(
         lambda: (
             camera.publish(image=tiny, depth=depth, info=info)

@@ -178,6 +178,27 @@ def test_the_same_camera_changes_nothing():
     np.testing.assert_allclose(found, depth, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("model", "distortion"),
+    [("equidistant", (0.3, -0.2, 0.0, 0.0)), ("plumb_bob", (-0.5, 0.0, 0.0, 0.0, 0.0))],
+)
+def test_what_lies_outside_the_colour_lens_is_not_folded_into_its_image(model, distortion):
+    # Both lenses turn over within the image: at 70 and at 39 degrees from the axis.
+    colour = PinholeCamera(640, 480, 200.0, 200.0, 319.5, 239.5, model, distortion)
+    depth_camera = PinholeCamera(320, 240, 40.0, 40.0, 159.5, 119.5)  # 127 degrees across
+    depth = np.full((240, 320), 2.0, np.float32)
+    # A nearer ring outside the lens's field, which the formulas would put over the wall.
+    rays = depth_camera.rays()
+    radius = np.hypot(rays[..., 0], rays[..., 1])
+    edge = np.nanmax(np.hypot(colour.rays()[..., 0], colour.rays()[..., 1]))
+    depth[radius > 1.15 * edge] = 0.5
+    found = register_depth(depth, depth_camera, colour, Pose())
+    seen = np.isfinite(found) & np.isfinite(colour.rays()[..., 0])
+    inner = np.hypot(colour.rays()[..., 0], colour.rays()[..., 1]) < 0.9 * edge
+    assert seen[inner].mean() > 0.99
+    np.testing.assert_allclose(found[seen & inner], 2.0, rtol=1e-3)
+
+
 def test_depth_of_another_size_than_its_camera_is_refused():
     with pytest.raises(BadImageError, match="100x100.*424x240"):
         register_depth(np.ones((100, 100), np.float32), DEPTH, COLOUR, BESIDE)
