@@ -121,7 +121,12 @@ class Lane:
         with self._wake:
             return len(self._queue)
 
-    # What a lane does; the first two are called with the lock held.
+    # What a lane does
+
+    def _begin(self) -> None:
+        """Prepare the thread; called once, on it."""
+
+    # The next two are called with the lock held.
 
     def _next(self) -> Request | None:
         """Take the next request that can be served off the queue, None when there is none."""
@@ -138,6 +143,7 @@ class Lane:
     # The thread
 
     def _run(self) -> None:
+        self._begin()
         while True:
             with self._wake:
                 self._busy = False

@@ -35,6 +35,7 @@ from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perce
 
 # Beside the callbacks that wait for the lanes: subscriptions, timers, cancels, lifecycle.
 _SPARE_THREADS = 4
+_TURN = 0.001  # s
 _POLL = 0.1  # s
 _BETWEEN_ROUNDS = 0.02  # s
 _AFTER_FAILURE = 0.1  # s; bounds the log should every spin fail
@@ -83,6 +84,9 @@ def main(
     goals are aborted, markers deleted.
     """
     keep_image_memory()
+    # Threads that take turns at the interpreter wait so long for each turn: with the usual 5 ms a
+    # callback or a measurement of many small steps crawls while a language model speaks.
+    sys.setswitchinterval(_TURN)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     ending = _Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
