@@ -210,7 +210,7 @@ def test_without_depth_the_geometry_network_measures() -> None:
         ({"model": PinholeCamera(100, 100, 90, 90, 50, 50)}, NoCameraInfoError, "aspect"),
         ({"depth": None}, NoGeometryError, "depth"),
         ({"depth": np.zeros((240, 320), np.uint16)}, NoGeometryError, "no reading"),
-        ({"depth": np.ones((100, 320), np.uint16)}, NoGeometryError, "not registered"),
+        ({"depth": np.full((100, 320), 2000, np.uint16)}, NoGeometryError, "aspect ratio"),
     ],
 )
 def test_missing_inputs_are_said_and_fail_only_when_measuring(
