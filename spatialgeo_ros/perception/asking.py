@@ -50,7 +50,6 @@ from spatialgeo_ros.perception.results import (
     LocatedObject,
     Observation,
     Question,
-    SeenObject,
     frame_reference,
 )
 from spatialgeo_ros.perception.verdict import LanguageVerdict, judge
@@ -270,6 +269,9 @@ def _tell(
         run.note("language model not asked: it sees one image, the objects are in several")
         return
     seen = observation if networks.context_views else next(iter(views.values()), observation)
+    if unfamiliar := networks.unfamiliar(seen.view):
+        run.note(f"language model not asked: {unfamiliar}")
+        return
     run.language_names = [_model_name(perception, name) for name in run.names]
     wording, masks = question, []
     if networks.canonical_only:
@@ -329,7 +331,7 @@ def _final_text(perception: Perception, run: _Run, observation: Observation) -> 
         return f"{run.language_text} (said by the language model, not measured)"
     if run.intent.family == OPEN:
         if _SCENE.search(run.intent.text.lower()):
-            return _scene_text(perception.scan(observation))
+            return _scene_text(perception, run, observation)
         missing = perception.networks is None or not perception.networks.has_language
         problem = NoLanguageModelError if missing else BadRequestError
         raise problem(
@@ -339,7 +341,15 @@ def _final_text(perception: Perception, run: _Run, observation: Observation) -> 
     raise run.problem or InternalError("neither measured nor told")
 
 
-def _scene_text(seen: Sequence[SeenObject]) -> str:
+def _scene_text(perception: Perception, run: _Run, observation: Observation) -> str:
+    seen = perception.scan(observation)
+    if unfamiliar := perception.locator.unfamiliar(observation):
+        if not seen:
+            raise PhraseNotFoundError(
+                f"what is in view cannot be told: {unfamiliar}; publish detections, or choose "
+                "another profile"
+            )
+        run.note(f"only detections are listed: {unfamiliar}")
     if not seen:
         return "Nothing that I know is in view."
     names = [thing.label for thing in seen[:8]]

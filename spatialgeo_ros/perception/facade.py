@@ -132,6 +132,7 @@ class Perception:
         view = View(image, camera, self.networks.nominal_mount)
         mask = np.zeros((480, 640), bool)
         mask[200:300, 200:300] = True
+        self.networks.unfamiliar(view)
         if self.networks.has_geometry:
             self.networks.depth(view)
         if self.networks.has_grounding:

@@ -18,6 +18,7 @@ from spatialgeo_ros.models.llava.towers import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.loading import (
     choose_device,
     load_clip,
+    load_domain,
     load_geometry,
     load_language,
 )
@@ -77,7 +78,10 @@ def load_networks(
         eyes, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, eyes.every, target, engines or EngineOptions(), name)
     others = [towers for towers in eyes.every if towers is not eyes.measuring]
-    return ProfileNetworks(profile, target, eyes.measuring, speaker, eyes.clip, others, running)
+    domain = None if profile.domain is None else load_domain(profile.domain).to(target)
+    return ProfileNetworks(
+        profile, target, eyes.measuring, speaker, eyes.clip, others, running, domain
+    )
 
 
 def load_towers(profile: Profile, device: torch.device) -> tuple[FrameTowers, ...]:

@@ -66,6 +66,15 @@ class Locator:
         """Whether phrases can be found without a detector."""
         return self._networks is not None and self._networks.has_grounding
 
+    def unfamiliar(self, observation: Observation) -> str:
+        """Say why the CLIP tower cannot be trusted with an image, "" where it can or is not there.
+
+        Detections are not its work: they are used in any case.
+        """
+        if self._networks is None or not self.can_ground:
+            return ""
+        return self._networks.unfamiliar(observation.view)
+
     def find(
         self, observation: Observation, text: str, rivals: Sequence[str] = (), sure: bool = False
     ) -> Found | None:
@@ -97,7 +106,10 @@ class Locator:
         return self._warm(observation, phrase, rivals, True) is not None
 
     def scan(self, observation: Observation) -> list[SeenObject]:
-        """List what the scene seems to hold, surest first; each name at most once."""
+        """List what the scene seems to hold, surest first; each name at most once.
+
+        On an :meth:`unfamiliar` image only detections are listed.
+        """
         height, width = observation.frame.image.shape[:2]
         seen: dict[str, SeenObject] = {}
         for region in observation.frame.detections:
@@ -110,7 +122,7 @@ class Locator:
             best = seen.get(region.label)
             if best is None or region.score > best.score:
                 seen[region.label] = SeenObject(region.label, box, region.score, "detection")
-        if self.can_ground:
+        if self.can_ground and not self.unfamiliar(observation):
             for name, blob in self._best_named(observation):
                 if name not in seen:
                     box = _cells_box(blob.cells, width, height)
@@ -120,6 +132,13 @@ class Locator:
     def not_found(self, observation: Observation, text: str) -> PhraseNotFoundError:
         """Build the error for a phrase that is not in view; it says what is."""
         phrase = self.vocabulary.parse(text)
+        names = [thing.label for thing in self.scan(observation)[:8]]
+        if unfamiliar := self.unfamiliar(observation):
+            detected = f"is not among the detections ({', '.join(names)}) and " if names else ""
+            return PhraseNotFoundError(
+                f"'{text}' {detected}cannot be looked for: {unfamiliar}; give a box, point or "
+                "mask, publish detections, or choose another profile"
+            )
         message = f"'{text}' is not in view"
         if not self.can_ground and not observation.frame.detections:
             return PhraseNotFoundError(
@@ -128,7 +147,6 @@ class Locator:
             )
         if self.vocabulary.kinds and not phrase.known and self.can_ground:
             message += f"; the profile knows {', '.join(self.vocabulary.kinds)}"
-        names = [thing.label for thing in self.scan(observation)[:8]]
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"
         return PhraseNotFoundError(f"{message}; {seen}")
 
@@ -138,6 +156,8 @@ class Locator:
         """Find the warmest blob of a phrase's heat-map; None when nothing is warm enough."""
         networks = self._networks
         if networks is None or not networks.has_grounding or not phrase.text:
+            return None
+        if self.unfamiliar(observation):
             return None
         heat = self._heat(observation, phrase)
         if heat is None:
