@@ -84,6 +84,10 @@ class RandomSpeaker:
             )  # fmt: skip
         return result.text
 
+    def unfamiliar(self, view: Any) -> str:
+        """Know every image."""
+        return ""
+
     def release_intermediates(self, view: Any) -> None:
         """Keep nothing."""
 

@@ -98,6 +98,7 @@ class Perception:
         view = View(image, camera, networks.nominal_mount)
         mask = np.zeros((480, 640), bool)
         mask[200:300, 200:300] = True
+        networks.unfamiliar(view)
         if networks.has_geometry:
             networks.depth(view)
         if networks.has_grounding:

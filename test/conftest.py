@@ -83,6 +83,12 @@ def real_rgbd() -> Path:
     return _data_folder("SPATIALGEO_REAL_RGBD", "real_rgbd")
 
 
+@pytest.fixture(scope="session")
+def real_sequence() -> Path:
+    """Folder of a recorded kitchen (SPATIALGEO_REAL_SEQUENCE); skips where it is missing."""
+    return _data_folder("SPATIALGEO_REAL_SEQUENCE", "real_sequence")
+
+
 @pytest.fixture
 def ros() -> Iterator[RosClient]:
     """A client node that spins in the background (``ros.call``, ``ros.collect``, ``ros.node``)."""

@@ -59,6 +59,9 @@ def prepare_language(
         return None
     observation = part.observation
     seen = observation if networks.context_views else next(iter(views.values()), observation)
+    if unfamiliar := networks.unfamiliar(seen.view):
+        part.note(f"language model not asked: {unfamiliar}")
+        return None
     names = [_model_name(scene, name) for name in part.names]
     wording, masks = question, []
     if networks.canonical_only:

@@ -168,7 +168,16 @@ def measure_question(
 def describe_scene(scene: Scene, part: MeasuredPart) -> None:
     """Say what is in view, where an open question asks for that."""
     if part.intent.family == OPEN and _SCENE.search(part.intent.text.lower()):
-        part.scene_text = _scene_text(scene.scan(part.observation))
+        seen = scene.scan(part.observation)
+        if unfamiliar := scene.locator.unfamiliar(part.observation):
+            if not seen:
+                part.problem = PhraseNotFoundError(
+                    f"what is in view cannot be told: {unfamiliar}; publish detections, or choose "
+                    "another profile"
+                )
+                return
+            part.note(f"only detections are listed: {unfamiliar}")
+        part.scene_text = _scene_text(seen)
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:

@@ -106,6 +106,15 @@ class Locator:
         """Whether phrases can be found without a detector."""
         return self._networks is not None and self._networks.has_grounding
 
+    def unfamiliar(self, observation: Observation) -> str:
+        """Say why the CLIP tower cannot be trusted with an image, "" where it can or is not there.
+
+        Detections are not its work: they are used in any case.
+        """
+        if self._networks is None or not self.can_ground:
+            return ""
+        return self._networks.unfamiliar(observation.view)
+
     def candidates(
         self,
         observation: Observation,
@@ -147,12 +156,15 @@ class Locator:
         """Tell whether not finding a phrase means anything: somebody here knows such things."""
         if observation.frame.detections:
             return True
-        if not self.can_ground:
+        if not self.can_ground or self.unfamiliar(observation):
             return False
         return not self.vocabulary.kinds or bool(self.vocabulary.matching(phrase))
 
     def scan(self, observation: Observation) -> list[SeenObject]:
-        """List what is surely in view, surest first; each name at most once."""
+        """List what is surely in view, surest first; each name at most once.
+
+        On an :meth:`unfamiliar` image only detections are listed.
+        """
         height, width = observation.frame.image.shape[:2]
         seen: dict[str, SeenObject] = {}
         for region in observation.frame.detections:
@@ -165,7 +177,7 @@ class Locator:
             best = seen.get(region.label)
             if best is None or region.score > best.score:
                 seen[region.label] = SeenObject(region.label, box, region.score, "detection")
-        if self.can_ground:
+        if self.can_ground and not self.unfamiliar(observation):
             for name, blob in self._surely_named(observation):
                 if name not in seen:
                     box = _cells_box(blob.cells, width, height)
@@ -177,6 +189,14 @@ class Locator:
         phrase = self.vocabulary.parse(text)
         frame = observation.frame
         problem = frame.problems.get("detections", "")
+        names = [thing.label for thing in self.scan(observation)[:8]]
+        if unfamiliar := self.unfamiliar(observation):
+            detected = f"is not among the detections ({', '.join(names)}) and " if names else ""
+            cause = f"{unfamiliar}; {problem}" if problem else unfamiliar
+            return PhraseNotFoundError(
+                f"'{text}' {detected}cannot be looked for: {cause}; give a box, point or mask, "
+                "publish detections, or choose another profile"
+            )
         message = f"'{text}' is not in view"
         if why:
             message += f" ({why})"
@@ -193,7 +213,6 @@ class Locator:
                 message += f"; the profile knows the colours {', '.join(self.vocabulary.colours)}"
         if self.vocabulary.kinds and not phrase.known and self.can_ground:
             message += f"; the profile knows {', '.join(self.vocabulary.kinds)}"
-        names = [thing.label for thing in self.scan(observation)[:8]]
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"
         return PhraseNotFoundError(f"{message}; {seen}")
 
@@ -211,6 +230,8 @@ class Locator:
         """
         networks = self._networks
         if networks is None or not networks.has_grounding or not phrase.kind:
+            return []
+        if self.unfamiliar(observation):
             return []
         heat = self._heat(observation, phrase)
         if heat is None:

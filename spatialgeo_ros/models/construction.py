@@ -14,11 +14,13 @@ from torch import nn
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import Clip
+from spatialgeo_ros.models.domain import DomainClassifier
 from spatialgeo_ros.models.files.weights import load_into, read_weights, tensor_shape
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
 from spatialgeo_ros.models.profiles import (
+    DomainPart,
     GeometryPart,
     LanguagePart,
     SemanticPart,
@@ -106,6 +108,15 @@ def load_clip(part: SemanticPart) -> Clip:
     if isinstance(config.get("text"), Mapping):
         config["text"] = {**config["text"], "vocab_size": rows}
     return _fill(_built(Clip, part.weights.path, **config), part.weights)
+
+
+def load_domain(part: DomainPart) -> DomainClassifier:
+    """Build and load what tells the training's images from all others, on the CPU.
+
+    Raises:
+        ModelLoadError: Names the file or tensor that is wrong.
+    """
+    return _fill(DomainClassifier(**part.config), part.weights)
 
 
 def load_language(

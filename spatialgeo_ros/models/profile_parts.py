@@ -117,6 +117,19 @@ class SemanticPart:
 
 
 @dataclass(frozen=True)
+class DomainPart:
+    """What tells the images that the networks were trained for from all others.
+
+    Attributes:
+        config: Arguments of ``DomainClassifier``.
+        weights: Its file; the threshold is in it.
+    """
+
+    config: Mapping[str, Any]
+    weights: WeightFile
+
+
+@dataclass(frozen=True)
 class LanguagePart:
     """The language model and its adapter, of this repository's own training.
 

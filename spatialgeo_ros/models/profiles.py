@@ -13,6 +13,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
+from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
 from spatialgeo_ros.models.files.store import hash_of
@@ -21,6 +22,7 @@ from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_parts import (
     IMAGE_MODES,
     CameraMount,
+    DomainPart,
     GeometryPart,
     GroundingPart,
     ImageInput,
@@ -39,6 +41,7 @@ __all__ = [
     "PRESETS",
     "CameraMount",
     "Checkpoint",
+    "DomainPart",
     "GeometryPart",
     "GroundingPart",
     "HubFile",
@@ -59,6 +62,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "semantic": {
         "nano": {"vision": NANO_VISION_CONFIG, "text": NANO_TEXT_CONFIG, "projection_dim": 128}
     },
+    "domain": {"nano": NANO_DOMAIN_CONFIG},
     "language": {"nano": NANO_LANGUAGE_CONFIG},
     "adapter": {"nano": NANO_ADAPTER_CONFIG},
 }
@@ -83,6 +87,7 @@ class Profile:
         camera: Nominal mount, or None for networks that do not take one.
         geometry: Geometry network.
         semantic: CLIP with its text tower.
+        domain: Which images the networks are for, or None for any.
         language: Language model with its adapter.
         memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
@@ -99,6 +104,7 @@ class Profile:
     geometry: GeometryPart | None
     semantic: SemanticPart | None
     language: LanguagePart | LlavaPart | SpatialMllmPart | None
+    domain: DomainPart | None = None
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
@@ -111,6 +117,8 @@ class Profile:
             found.append(self.geometry.weights)
         if self.semantic is not None:
             found.append(self.semantic.weights)
+        if self.domain is not None:
+            found.append(self.domain.weights)
         if isinstance(self.language, LanguagePart):
             found += [self.language.weights, self.language.adapter_weights]
         if isinstance(self.language, LlavaPart):
@@ -166,6 +174,7 @@ def load_profile(name: str | Path) -> Profile:
         camera=_camera(root.section("camera")),
         geometry=_geometry(root.section("geometry")),
         semantic=_semantic(root.section("semantic")),
+        domain=_domain(root.section("domain")),
         language=_language(root.section("language")),
         memory=_memory(root.section("memory")),
         engines=read_engine_settings(root.section("engines")),
@@ -178,6 +187,8 @@ def load_profile(name: str | Path) -> Profile:
             raise ModelLoadError(
                 f"{path}: 'geometry.shared' needs a language model with a geometry tower"
             )
+    if profile.domain is not None and profile.image.mode != "letterbox":
+        raise ModelLoadError(f"{path}: 'domain' needs an image of mode letterbox")
     return profile
 
 
@@ -251,6 +262,14 @@ def _grounding(section: Section | None) -> GroundingPart | None:
         background=section.words("background"),
         threshold=section.positive("threshold", float),
     )
+    section.finish()
+    return part
+
+
+def _domain(section: Section | None) -> DomainPart | None:
+    if section is None:
+        return None
+    part = DomainPart(section.preset("config", PRESETS["domain"]), section.weights())
     section.finish()
     return part
 

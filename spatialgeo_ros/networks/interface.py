@@ -79,6 +79,13 @@ class Networks(Protocol):
     def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Logits [len(names), h, w] of each name at each patch of the image."""
 
+    def unfamiliar(self, view: View) -> str:
+        """Say why the networks' answers about an image mean nothing, "" where they do.
+
+        A network trained on one kind of image names things on any other as surely. Callers ask
+        before they use depth, similarity or answers, and add the cure to the sentence.
+        """
+
     def answer(self, view: View, question: Question) -> str:
         """Let the language model answer a question about a view.
 

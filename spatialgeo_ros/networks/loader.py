@@ -15,6 +15,7 @@ from spatialgeo_ros.models.clip import Clip, ClipVisionTower
 from spatialgeo_ros.models.construction import (
     choose_device,
     load_clip,
+    load_domain,
     load_geometry,
     load_language,
 )
@@ -78,8 +79,16 @@ def load_networks(
         image_towers, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, image_towers.every, target, engines or EngineOptions(), name)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
+    domain = None if profile.domain is None else load_domain(profile.domain).to(target)
     return ProfileNetworks(
-        profile, target, image_towers.measuring, speaker, image_towers.clip, others, running
+        profile,
+        target,
+        image_towers.measuring,
+        speaker,
+        image_towers.clip,
+        others,
+        running,
+        domain,
     )
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from spatialgeo_ros.errors import ModelLoadError, NoLanguageModelError
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.clip import Clip
+from spatialgeo_ros.models.domain import DomainClassifier
 from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
@@ -41,6 +42,7 @@ class ProfileNetworks:
         clip: both CLIP towers for looking for phrases, or None.
         others: towers that only the language model looks through.
         running: which backends the towers run on, where it is not PyTorch.
+        domain: tells the images that the networks are for from all others, or None for any image.
 
     Raises:
         ModelLoadError: the profile grounds phrases but there is no tokenizer for them.
@@ -55,11 +57,12 @@ class ProfileNetworks:
         clip: Clip | None = None,
         others: Sequence[FrameTowers] = (),
         running: BackendReport | None = None,
+        domain: DomainClassifier | None = None,
     ) -> None:
         self._profile, self._device = profile, device
         self._every = (towers, *others)
         self._towers, self._speaker = towers, speaker
-        self._clip = clip
+        self._clip, self._domain = clip, domain
         # CLIP's text tower of the nano profile speaks the language model's vocabulary.
         tokenizer = speaker.tokenizer if isinstance(speaker, NanoSpeaker) else None
         self._tokenizer = tokenizer
@@ -85,6 +88,7 @@ class ProfileNetworks:
         self.model_id = f"{profile.name}-{profile.fingerprint()}"
         modules = () if speaker is None else speaker.modules()
         seen = [module for one in self._every for module in one.modules()]
+        seen += [] if domain is None else [domain]
         kinds = {packing(module) for module in modules} - {"none"}
         torch_name = "-".join(["torch", device.type, *sorted(kinds)])
         self._running = running or BackendReport({}, {}, ())
@@ -118,6 +122,22 @@ class ProfileNetworks:
             return np.asarray(maps, np.float32)
         size = content_size(box, (rows, columns))
         return np.stack([box.resample(one, size, smooth=True) for one in maps])
+
+    @torch.inference_mode()
+    def unfamiliar(self, view: View) -> str:
+        """Say that an image is not of the kind the networks know; see ``results.Networks``."""
+        if self._domain is None:
+            return ""
+        if "unfamiliar" not in view.cache:
+            foreign = self._domain(self._towers.content(view).float())[0] > self._domain.threshold
+            view.cache["unfamiliar"] = (
+                "this image does not look like the rooms that profile "
+                f"'{self._profile.name}' was trained in"
+                if bool(foreign)
+                else ""
+            )
+        remark: str = view.cache["unfamiliar"]
+        return remark
 
     @torch.inference_mode()
     def encode(self, view: View) -> None:
@@ -158,7 +178,7 @@ class ProfileNetworks:
         """Free the networks and their caches."""
         if self._speaker is not None:
             self._speaker.prefix.clear()
-        self._speaker = self._clip = None
+        self._speaker = self._clip = self._domain = None
         for towers in self._every:
             towers.close()
         self.has_geometry = self.has_grounding = self.has_language = False

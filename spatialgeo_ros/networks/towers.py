@@ -185,6 +185,12 @@ class FrameTowers:
         pixels: Tensor = view.cache[key]
         return pixels
 
+    def content(self, view: View) -> Tensor:
+        """The towers' input without the bars around the camera image, ``[1, 3, h, w]``."""
+        box = self.letterbox(view)
+        (x, y), (w, h) = box.offset, box.content
+        return self.pixels(view)[..., y : y + h, x : x + w]
+
     def clip_features(self, view: View) -> Tensor:
         """CLIP's patch features ``[1, P, C]``.
 

@@ -152,8 +152,8 @@ def require_pointmap(observation: Observation) -> PointMap:
         raise NoCameraInfoError("; ".join(observation.findings) or "no camera_info")
     missing = "; ".join(reason for reason in observation.degraded if "depth" in reason)
     raise NoGeometryError(
-        f"{missing or 'no depth'}: publish registered depth, or load a profile with a geometry "
-        "network"
+        f"{missing or 'no depth'}: publish registered depth, or load another profile, with a "
+        "geometry network"
     )
 
 
@@ -234,6 +234,8 @@ class FrameObserver:
         sensor = observation.pointmap
         if sensor is None or sensor.source is not DepthSource.SENSOR:
             return None
+        if self.unfamiliar(observation.view):
+            return None
         prediction = self._predicted(observation.view)
         monocular = None if prediction is None else monocular_pointmap(prediction, sensor.camera)
         if monocular is None:
@@ -243,6 +245,12 @@ class FrameObserver:
         except TooLittleSupportError:
             return None
         return alignment.apply(monocular, sensor)
+
+    def unfamiliar(self, view: View) -> str:
+        """Say why the geometry network's depth means nothing, "" where it does or is not there."""
+        if self._networks is None or not self._networks.has_geometry:
+            return ""
+        return self._networks.unfamiliar(view)
 
     def _predicted(self, view: View) -> MonocularDepth | None:
         if self._networks is None or not self._networks.has_geometry:
@@ -256,6 +264,8 @@ class FrameObserver:
         self, view: View, camera: PinholeCamera, orientation: Orientation
     ) -> tuple[PointMap | None, tuple[str, ...]]:
         """The network's point map in metres, or None, and what to say about it."""
+        if unfamiliar := self.unfamiliar(view):
+            return None, (f"no depth from the geometry network: {unfamiliar}",)
         prediction = self._predicted(view)
         pointmap = None if prediction is None else monocular_pointmap(prediction, camera)
         if prediction is None or pointmap is None:

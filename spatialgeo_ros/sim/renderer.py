@@ -141,11 +141,10 @@ def room_to_mjcf(room: Room, width: int, height: int, samples: int, shadows: boo
     return "\n".join(lines)
 
 
-class RoomRenderer:
-    """Renders one room at one resolution. Not thread-safe: use it on the thread that made it.
+class SceneRenderer:
+    """Renders MuJoCo scenes that have a camera, at one resolution. For one thread: the maker's.
 
     Args:
-        room: what to render; :meth:`load` changes to another room.
         width, height: of the image, pixels.
         samples: multi-sampling per pixel of the colour image (0 = off).
         shadows: cast shadows (several times slower in software).
@@ -154,9 +153,7 @@ class RoomRenderer:
         RendererUnavailableError: no off-screen OpenGL; the message names the packages.
     """
 
-    def __init__(
-        self, room: Room, width: int, height: int, samples: int = 4, shadows: bool = False
-    ) -> None:
+    def __init__(self, width: int, height: int, samples: int = 4, shadows: bool = False) -> None:
         self._mujoco, gl_context = _import_mujoco()
         self.width, self.height = width, height
         self._samples, self._shadows = samples, shadows
@@ -168,17 +165,14 @@ class RoomRenderer:
             raise RendererUnavailableError(
                 f"off-screen OpenGL does not start ({error}): {_INSTALL}."
             ) from error
-        self.load(room)
 
-    def load(self, room: Room) -> None:
-        """Change to another room (about 0.1 s)."""
+    def show(self, model: Any) -> None:
+        """Change to another ``MjModel`` (about 0.1 s)."""
         mujoco = self._mujoco
         self._gl.make_current()  # another renderer of this process may be current
         if self._context is not None:
             self._context.free()
-        self.room = room
-        text = room_to_mjcf(room, self.width, self.height, self._samples, self._shadows)
-        self._model = mujoco.MjModel.from_xml_string(text)
+        self._model = model
         self._data = mujoco.MjData(self._model)
         mujoco.mj_forward(self._model, self._data)
         self._scene = mujoco.MjvScene(self._model, maxgeom=self._model.ngeom + 50)
@@ -191,15 +185,9 @@ class RoomRenderer:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows
-        owner = np.full(self._model.ngeom, -1, np.int16)
-        for geom in range(self._model.ngeom):
-            name = self._model.geom(geom).name
-            if name.startswith("o"):
-                owner[geom] = int(name[1:].split("_")[0])
-        self._owner = owner
 
-    def render(self, world_from_camera: Pose, camera: PinholeCamera) -> Rendered:
-        """Render one view.
+    def picture(self, world_from_camera: Pose, camera: PinholeCamera) -> np.ndarray:
+        """Render the colour image [H, W, 3] uint8 of one view.
 
         Args:
             world_from_camera: pose of the optical frame in the world.
@@ -228,8 +216,58 @@ class RoomRenderer:
         rgb = np.empty((self.height, self.width, 3), np.uint8)
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(rgb, None, self._rect, self._context)
+        return np.ascontiguousarray(rgb[::-1])
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        if self._context is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._context = None
+            self._gl.free()
+
+
+class RoomRenderer(SceneRenderer):
+    """Renders one room at one resolution. Not thread-safe: use it on the thread that made it.
+
+    Args:
+        room: what to render; :meth:`load` changes to another room.
+        width, height: of the image, pixels.
+        samples: multi-sampling per pixel of the colour image (0 = off).
+        shadows: cast shadows (several times slower in software).
+
+    Raises:
+        RendererUnavailableError: no off-screen OpenGL; the message names the packages.
+    """
+
+    def __init__(
+        self, room: Room, width: int, height: int, samples: int = 4, shadows: bool = False
+    ) -> None:
+        super().__init__(width, height, samples, shadows)
+        self.load(room)
+
+    def load(self, room: Room) -> None:
+        """Change to another room (about 0.1 s)."""
+        mujoco = self._mujoco
+        self.room = room
+        text = room_to_mjcf(room, self.width, self.height, self._samples, self._shadows)
+        self.show(mujoco.MjModel.from_xml_string(text))
+        owner = np.full(self._model.ngeom, -1, np.int16)
+        for geom in range(self._model.ngeom):
+            name = self._model.geom(geom).name
+            if name.startswith("o"):
+                owner[geom] = int(name[1:].split("_")[0])
+        self._owner = owner
+
+    def render(self, world_from_camera: Pose, camera: PinholeCamera) -> Rendered:
+        """Render colour, depth and object index of one view; see :meth:`picture`.
+
+        Raises:
+            ValueError: as :meth:`picture`.
+        """
+        rgb = self.picture(world_from_camera, camera)
         depth, index = self._render_labels()
-        return Rendered(np.ascontiguousarray(rgb[::-1]), depth, index)
+        return Rendered(rgb, depth, index)
 
     def _render_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Depth and object index in one pass: the id-colour pass also has the exact depth."""
@@ -254,11 +292,3 @@ class RoomRenderer:
                 table[geom.segid + 1] = self._owner[geom.objid]
         depth = np.where(code > 0, z, np.nan).astype(np.float32)
         return np.ascontiguousarray(depth[::-1]), np.ascontiguousarray(table[code][::-1])
-
-    def close(self) -> None:
-        """Free the OpenGL context."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._context = None
-            self._gl.free()

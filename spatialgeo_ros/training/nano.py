@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.files.weights import save_weights
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.spatialgeo import (
@@ -28,6 +29,7 @@ from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, build_nano_tokeni
 from spatialgeo_ros.training.contrastive import CAPTION_WORDS, train_contrastive
 from spatialgeo_ros.training.data import FrameStore
 from spatialgeo_ros.training.depth_network import train_geometry
+from spatialgeo_ros.training.domain import DomainPlan, train_domain
 from spatialgeo_ros.training.features import (
     FrameFeatures,
     encode_frames,
@@ -55,6 +57,7 @@ LANGUAGE = {
     "stage1": Schedule(steps=100, batch=8, rate=1e-3, evaluate_every=50),
     "stage2": Schedule(steps=1000, batch=8, rate=1e-3, evaluate_every=100),
 }
+DOMAIN = Schedule(steps=4000, batch=32, rate=3e-3, weight_decay=0.05)
 #: Frames the language model is trained on, evenly spread over all rooms.
 LANGUAGE_FRAMES = 10_000
 
@@ -85,7 +88,7 @@ def train_nano(folder: Path, factor: float = 1.0, workers: int = 2) -> dict[str,
         workers: rendering processes.
 
     Returns:
-        The trained networks: "geometry", "clip", "language" and "adapter".
+        The trained networks: "geometry", "clip", "language", "adapter" and "domain".
     """
     tokenizer = build_nano_tokenizer(CAPTION_WORDS)
     rooms = max(2, round(TRAINING_ROOMS.rooms * factor))
@@ -113,13 +116,20 @@ def train_nano(folder: Path, factor: float = 1.0, workers: int = 2) -> dict[str,
         "clip": clip,
         "language": model.language_model,
         "adapter": model.adapter,
+        "domain": train_nano_domain(folder, factor, workers),
     }
+
+
+def train_nano_domain(folder: Path, factor: float = 1.0, workers: int = 2) -> torch.nn.Module:
+    """Train what says that an image is none of the rooms; needs none of the other networks."""
+    plan = DomainPlan().scaled(factor)
+    return train_domain(folder / "domain", shorten(DOMAIN, factor), plan, workers)
 
 
 def export(
     networks: dict[str, torch.nn.Module], tokenizer: LanguageTokenizer, folder: Path
 ) -> dict[str, str]:
-    """Write the weights as float16 safetensors.
+    """Write the weights as float16 safetensors, and the language model's tokenizer beside it.
 
     Returns:
         The SHA-256 of each file by its name.
@@ -132,13 +142,15 @@ def export(
         },
         "language": {**NANO_LANGUAGE_CONFIG, "vocab_size": len(tokenizer)},
         "adapter": NANO_ADAPTER_CONFIG,
+        "domain": NANO_DOMAIN_CONFIG,
     }
     hashes = {}
     for name, network in networks.items():
         path = folder / f"{name}.safetensors"
         hashes[path.name] = save_weights(network, path, config=configs[name], licence="Apache-2.0")
         log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
-    tokenizer.save(folder / "tokenizer.json")
+    if "language" in networks:
+        tokenizer.save(folder / "tokenizer.json")
     return hashes
 
 
@@ -164,6 +176,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=folder, help="data and checkpoints")
     parser.add_argument("--output", type=Path, help="where the weights go; default: below --folder")
     parser.add_argument("--profile", type=Path, help="profile YAML whose hashes are updated")
+    parser.add_argument(
+        "--only",
+        choices=("domain",),
+        help="this stage alone: what says that an image is none of the rooms",
+    )
     parser.add_argument("--factor", type=float, default=1.0, help="share of data and steps")
     parser.add_argument("--workers", type=int, default=2, help="rendering processes")
     parser.add_argument("--threads", type=int, default=0, help="PyTorch threads; 0: its choice")
@@ -171,7 +188,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    networks = train_nano(arguments.folder, arguments.factor, arguments.workers)
+    how = (arguments.folder, arguments.factor, arguments.workers)
+    networks = {"domain": train_nano_domain(*how)} if arguments.only else train_nano(*how)
     output = arguments.output or arguments.folder / "weights"
     hashes = export(networks, build_nano_tokenizer(CAPTION_WORDS), output)
     if arguments.profile:

@@ -59,6 +59,9 @@ class FakeNetworks:
         box = np.where(share > 0.5, 8.0, -8.0)
         return np.stack([box if name in _KINDS else -box for name in names]).astype(np.float32)
 
+    def unfamiliar(self, view: View) -> str:
+        return ""
+
     def encode(self, view: View) -> None:
         pass
 

@@ -21,6 +21,7 @@ from spatialgeo_ros.errors import (
     NoGeometryError,
     NoLanguageModelError,
     PhraseNotFoundError,
+    TooLittleSupportError,
 )
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
@@ -119,6 +120,10 @@ class FakeNetworks:
         self.questions: list[str] = []
         self.masks: list[Sequence[np.ndarray]] = []
         self.closed = False
+        self.foreign = ""
+
+    def unfamiliar(self, view: View) -> str:
+        return self.foreign
 
     def depth(self, view: View) -> MonocularDepth:
         self.calls.append("depth")
@@ -531,6 +536,87 @@ def test_a_phrase_that_is_not_found_fails_the_question() -> None:
     observation = perception.observe(frame(camera_pose()))
     with pytest.raises(PhraseNotFoundError, match="white sofa"):
         perception.ask("how far is the red chair from the white sofa?", observation)
+
+
+FOREIGN = "this image does not look like the rooms that profile 'fake' was trained in"
+
+
+def test_networks_are_not_asked_about_an_image_of_another_kind() -> None:
+    networks = FakeNetworks()
+    networks.foreign = FOREIGN
+    perception = Perception(networks)
+    seen = perception.observe(frame(camera_pose()))
+    with pytest.raises(PhraseNotFoundError) as refused:
+        perception.ask("how far is the red chair?", seen)
+    assert str(refused.value) == (
+        f"'red chair' cannot be looked for: {FOREIGN}; give a box, point or mask, publish "
+        "detections, or choose another profile"
+    )
+    assert perception.scan(seen) == []
+    with pytest.raises(PhraseNotFoundError, match=f"cannot be told: {FOREIGN}; publish det"):
+        perception.ask("What do you see?", seen)
+    assert networks.calls == []
+
+
+def test_regions_and_detections_are_measured_on_an_image_of_another_kind() -> None:
+    networks = FakeNetworks()
+    networks.foreign = FOREIGN
+    perception = Perception(networks)
+    seen = perception.observe(frame(camera_pose(), detections=(box("red chair"),)))
+    answer = perception.ask("how far is the red chair?", seen)
+    assert answer.distances[0].valid and answer.regions[0].label == "red chair"
+    assert answer.language_text == "" and answer.agreement == "unknown"
+    assert f"language model not asked: {FOREIGN}" in answer.degraded
+    given = perception.ask("how far is it?", seen, (box("blue table", label=""),))
+    assert given.distances[0].valid
+    with pytest.raises(PhraseNotFoundError, match=r"not among the detections \(red chair\) and"):
+        perception.ask("how far is the blue table?", seen)
+    listed = perception.ask("What do you see?", seen)
+    assert listed.text == "In view: red chair."
+    assert f"only detections are listed: {FOREIGN}" in listed.degraded
+    assert networks.calls == []
+
+
+def test_depth_of_an_image_of_another_kind_is_withheld() -> None:
+    networks = FakeNetworks()
+    networks.foreign = FOREIGN
+    perception = Perception(networks)
+    seen = perception.observe(frame(camera_pose(), depth=None))
+    assert seen.pointmap is None and networks.calls == []
+    assert f"no depth from the geometry network: {FOREIGN}" in seen.degraded
+    with pytest.raises(NoGeometryError, match=f"{FOREIGN}: publish registered depth"):
+        perception.measure(seen, [], box("red chair"))
+
+
+def test_holes_of_sensor_depth_stay_holes_in_an_image_of_another_kind() -> None:
+    networks = FakeNetworks()
+    depth = frame().depth
+    assert depth is not None
+    chair = render(camera_pose())[2] == 0
+    blind = frame(camera_pose(), depth=np.where(chair, 0, depth).astype(np.uint16))
+    perception = Perception(networks)
+    assert (
+        "filled by the geometry network"
+        in perception.locate(perception.observe(blind), box("red chair")).note
+    )
+    networks.foreign = FOREIGN
+    with pytest.raises(TooLittleSupportError):
+        perception.locate(perception.observe(blind), box("red chair"))
+
+
+def test_a_phrase_is_recalled_from_a_familiar_frame_only() -> None:
+    class Elsewhere(FakeNetworks):
+        """Knows one frame alone."""
+
+        def unfamiliar(self, view: View) -> str:
+            return "" if view.image is known.image else FOREIGN
+
+    known = frame(camera_pose())
+    perception = Perception(Elsewhere())
+    perception.observe(known)
+    later = perception.observe(frame(camera_pose(), stamp=2))
+    found = perception.locate(later, "red chair")
+    assert found.frame is known and "not in view now" in found.note
 
 
 def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
