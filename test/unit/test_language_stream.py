@@ -21,6 +21,7 @@ from spatialgeo_ros.language.stream import (
 )
 from spatialgeo_ros.language.tokenizer import LanguageTokenizer, build_nano_tokenizer
 
+pytestmark = pytest.mark.transformers
 DIM = 32
 
 

@@ -20,6 +20,7 @@ from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.models.spatial_mllm import PixelBudget, SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.preprocess import prepare_video
 
+pytestmark = pytest.mark.transformers
 VERSIONS = ("1.1", "1.0")
 SMALL = PixelBudget(28 * 28, 84 * 112)
 FIRST, SECOND = "How far is the chair from the door?", "Is the lamp higher than the table?"
