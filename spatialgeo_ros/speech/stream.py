@@ -9,6 +9,7 @@ question at a time.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -242,9 +243,19 @@ def _prefill(
     if cache is not None:
         return cache, length
     cache = DynamicCache()
-    model(**prompt.part(0, length), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    kept = cache_argument(model, cache)
+    model(**prompt.part(0, length), **kept, use_cache=True, logits_to_keep=1)
     prefix.put(key, length, cache)
     return cache, 0
+
+
+def cache_argument(model: Any, cache: Any) -> dict[str, Any]:
+    """Argument by which a Hugging Face model takes its keys and values.
+
+    ``cache`` since transformers 5.24, which warns of the ``past_key_values`` of earlier versions.
+    """
+    known = inspect.signature(model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache}
 
 
 class _Run:
@@ -283,11 +294,12 @@ class _Run:
             self.generator = torch.Generator(device).manual_seed(self.sampling.seed)
         inputs = prompt.part(start)
         stopped = "length"
+        kept = cache_argument(self.model, cache)
         for index in range(self.sampling.max_new_tokens):
             if self.cancelled():
                 stopped = "cancelled"
                 break
-            output = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            output = self.model(**inputs, **kept, use_cache=True, logits_to_keep=1)
             logits = output.logits[0, -1].float()
             penalised = penalise(logits, self.seen, self.sampling.repetition_penalty)
             token = choose_token(penalised, self.sampling, self.generator)

@@ -362,3 +362,14 @@ def test_of_the_engines_folder_only_its_page_is_tracked() -> None:
     assert [path.name for path in tracked("engines")] == ["README.md"]
     ignored = ["git", "-C", str(REPOSITORY), "check-ignore", "-q", "engines/net.engine"]
     assert subprocess.run(ignored).returncode == 0
+
+
+def test_what_is_pinned_lies_in_the_declared_ranges() -> None:
+    """The tests run with the pins, users with the ranges."""
+    requirements = pytest.importorskip("packaging.requirements")
+    text = (REPOSITORY / "constraints.txt").read_text()
+    pins = dict(re.findall(r"^([a-z0-9_-]+)==([^;\s]+)", text, re.M))
+    ranges = re.findall(r'"([a-z0-9_-]+[<>]=?[^"]+)"', (REPOSITORY / "pyproject.toml").read_text())
+    ranges = [one for one in map(requirements.Requirement, ranges) if one.name in pins]
+    assert {"torch", "transformers", "huggingface_hub"} <= {one.name for one in ranges}
+    assert [str(one) for one in ranges if pins[one.name] not in one.specifier] == []

@@ -20,6 +20,7 @@ from spatialgeo_ros.models.spatial_mllm import PixelBudget, SpatialMllm, load_sp
 from spatialgeo_ros.models.spatial_mllm.video_input import prepare_video
 from spatialgeo_ros.speech.stream import PrefixCache, Sampling
 
+pytestmark = pytest.mark.transformers
 VERSIONS = ("1.1", "1.0")
 SMALL = PixelBudget(28 * 28, 84 * 112)
 FIRST, SECOND = "How far is the chair from the door?", "Is the lamp higher than the table?"

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,32 @@ def test_the_measured_number_is_what_is_answered(
     said = any("no language model in this profile" in reason for reason in answer.degraded)
     assert said == (name in SILENT)
     assert name in answer.model_id
+
+
+@pytest.mark.transformers
+@pytest.mark.parametrize("name", [*SPEAKING, "nano"])
+def test_no_warning_of_transformers_reaches_a_user(tmp_path: Path, name: str) -> None:
+    """With any version of the declared range; what Python hides by default may be warned of."""
+    from transformers.utils import logging as transformers_logging
+
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    transformers_logging.warning_once.cache_clear()  # other tests may have heard them
+    transformers_logging.get_logger("transformers").addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            profile = name if name == "nano" else str(write_profile(name, tmp_path))
+            perception = Perception.load(profile, device="cpu")
+            observation = perception.observe(frame())
+            for _ in range(2):  # the second goes on from the keys and values of the view
+                assert perception.ask(QUESTION, observation, [CRATE]).language_text
+    finally:
+        transformers_logging.get_logger("transformers").removeHandler(handler)
+    assert said == []
+    hidden = (DeprecationWarning, PendingDeprecationWarning)
+    assert [str(one.message) for one in warned if not issubclass(one.category, hidden)] == []
 
 
 @pytest.mark.parametrize("name", ["moge2_s", "moge2_b", "moge2_l"])

@@ -21,6 +21,7 @@ from spatialgeo_ros.speech.stream import (
 )
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, build_nano_tokenizer
 
+pytestmark = pytest.mark.transformers
 DIM = 32
 
 
