@@ -64,14 +64,18 @@ def scaled_depth(depth: npt.NDArray[np.generic], scale: float | None = None) -> 
         scale: metres per unit; None as for :func:`read_depth_file`.
 
     Returns:
-        As :func:`read_depth_file`: unsigned 16-bit integers without a scale stay as they are.
+        As :func:`read_depth_file`: unsigned 16-bit integers without a scale stay as they are. The
+        largest number of an integer type is no reading in another unit either.
     """
     if scale is None and depth.dtype == np.uint16:
         return np.asarray(depth, np.uint16)
-    factor = scale if scale is not None else (0.001 if depth.dtype.kind in "iu" else 1.0)
+    whole = depth.dtype.kind in "iu"
+    factor = scale if scale is not None else (0.001 if whole else 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         metres = depth.astype(np.float32)
         metres *= np.float32(factor)
+    if whole:  # the largest number is what sensors send for a reading beyond it
+        metres[depth == np.iinfo(depth.dtype).max] = np.nan
     return metres
 
 
