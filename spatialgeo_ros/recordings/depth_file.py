@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,7 @@ def read_depth_file(path: str | Path, scale: float | None = None) -> Depth:
     return scaled_depth(read_depth_png(path), scale)
 
 
-def scaled_depth(depth: npt.NDArray[np.generic], scale: float | None = None) -> Depth:
+def scaled_depth(depth: npt.NDArray[Any], scale: float | None = None) -> Depth:
     """Depth in one of the two forms that frames have.
 
     Args:
@@ -79,7 +79,7 @@ def scaled_depth(depth: npt.NDArray[np.generic], scale: float | None = None) -> 
     return metres
 
 
-def _array(stream: IO[bytes], path: Path) -> npt.NDArray[np.generic]:
+def _array(stream: IO[bytes], path: Path) -> npt.NDArray[Any]:
     """The array of a ``.npy`` file, whose header is judged before anything is allocated.
 
     Layout: numpy.lib.format, versions 1.0 and 2.0; 3.0 is for names of fields, which depth has not.
