@@ -28,6 +28,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.models.profile_source import read_profile
+from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
 from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.scene.scene import Scene
@@ -76,9 +77,10 @@ class Perception:
             options: keyword arguments of the constructor.
 
         Raises:
-            ModelLoadError: the profile or its weights cannot be loaded.
+            ModelLoadError: the profile or its weights cannot be loaded, or not so quantised.
         """
         if profile == "none":
+            choose_quantisation(quantisation, profile, None)
             return cls(None, **options)
         read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         from spatialgeo_ros.networks.loader import load_networks

@@ -26,7 +26,7 @@ from spatialgeo_ros.models.profiles import (
     SemanticPart,
     WeightFile,
 )
-from spatialgeo_ros.models.quantise import quantise
+from spatialgeo_ros.models.quantise import quantise, require_quantisation
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def load_language(
         geometry: MoGe, shared too.
         num_tokens: Patches for MoGe-2.
         device: Where the language model and adapter go.
-        quantisation: "none" or "nf4"; None takes the profile's setting.
+        quantisation: One of ``quantise.QUANTISATIONS``; None takes the profile's setting.
 
     Raises:
         ModelLoadError: Names the file or tensor that is wrong.
@@ -153,9 +153,11 @@ def load_language(
     )
     _fill(model.language_model, part.weights)
     _fill(model.adapter, part.adapter_weights)
-    if (part.quantisation if quantisation is None else quantisation) == "nf4":
-        quantise(model.language_model, "nf4", device)
-    else:
+    chosen = part.quantisation if quantisation is None else quantisation
+    require_quantisation(chosen)
+    if chosen == "none":
         nn.Module.to(model.language_model, device)
+    else:
+        quantise(model.language_model, chosen, device)
     model.adapter.to(device)
     return model.eval()

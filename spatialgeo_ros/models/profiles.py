@@ -32,7 +32,7 @@ from spatialgeo_ros.models.profile_parts import (
     SpatialMllmPart,
 )
 from spatialgeo_ros.models.profile_source import list_profiles, read_profile
-from spatialgeo_ros.models.quantise import QUANTISATIONS
+from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 
 __all__ = [

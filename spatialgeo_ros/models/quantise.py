@@ -23,9 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 
-# Of a language model's linear layers: as in the file, 4-bit NormalFloat, 8-bit integers.
-QUANTISATIONS = ("none", "nf4", "int8")
 UNQUANTISED = ("lm_head",)
 # Activations above this are multiplied in 16 bits (LLM.int8(), section 3.2).
 OUTLIER_THRESHOLD = 6.0

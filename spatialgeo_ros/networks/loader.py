@@ -32,6 +32,7 @@ from spatialgeo_ros.models.profiles import (
     SpatialMllmPart,
     load_profile,
 )
+from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
@@ -61,15 +62,16 @@ def load_networks(
         engines: how the image towers run; in PyTorch by default.
 
     Raises:
-        ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing.
+        ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
+            or the quantisation is none of these, or there is no language model for it.
     """
     if threads > 0:
         torch.set_num_threads(threads)
     profile = load_profile(name)
     target = choose_device(device)
     language = profile.language
-    if language is not None and quantisation == "profile":
-        quantisation = language.quantisation
+    stated = None if language is None else language.quantisation
+    quantisation = choose_quantisation(quantisation, profile.name, stated)
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
         image_towers, speaker = _llava(profile, language, target, quantisation)

@@ -76,7 +76,7 @@ class NanoSpeaker:
             region_embeds = self._region_embeds(view, question.regions, clip_embeds, moge_embeds)
         return answer_about_image(
             model, self.tokenizer, template(self._part.prompt), question, visual,
-            region_embeds=region_embeds,
+            marked=True, region_embeds=region_embeds,
             sampling=Sampling(max_new_tokens=self._part.max_new_tokens),
             prefix=self.prefix, serial=serial,
         )  # fmt: skip

@@ -29,6 +29,7 @@ from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
 from spatialgeo_ros.query.vocabulary import Vocabulary
+from spatialgeo_ros.speech.marked_text import TextPart
 
 
 class ProfileNetworks:
@@ -191,7 +192,8 @@ class ProfileNetworks:
             raise ModelLoadError(f"profile '{self._profile.name}' has no text tower")
         if name not in self._text:
             ids = torch.tensor(
-                [self._tokenizer.encode(name, add_bos=True, add_eos=True)], device=self._device
+                [self._tokenizer.encode([TextPart(name, plain=True)], add_eos=True)],
+                device=self._device,
             )
             self._text[name] = self._clip.text_embedding(ids, torch.ones_like(ids))[0]
         return self._text[name]

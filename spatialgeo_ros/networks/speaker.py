@@ -57,6 +57,7 @@ def answer_about_image(
     visual: Tensor,
     *,
     suffix: str = "",
+    marked: bool = False,
     region_embeds: Sequence[Tensor] | Tensor = (),
     sampling: Sampling,
     prefix: PrefixCache,
@@ -70,13 +71,14 @@ def answer_about_image(
         prompt: its conversation format.
         question: what is asked.
         visual: [1, V, D] tokens of the image.
-        suffix: of the system text, see ``PromptTemplate.build``.
+        suffix: of the system text, see ``PromptTemplate.parts``.
+        marked: the question is our own wording, with placeholders in it.
         region_embeds: one per region placeholder in the question.
         sampling: how tokens are chosen.
         prefix: keeps the keys and values of everything up to the end of the image.
         serial: names the image.
     """
-    ids = tokenizer.encode(prompt.build(question.text, suffix=suffix))
+    ids = tokenizer.encode(prompt.parts(question.text, suffix=suffix, marked=marked))
     before = ids.index(IMAGE_ID)
     inputs = model.prepare_inputs(
         torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds

@@ -214,18 +214,18 @@ class BagRecording:
         Raises:
             BadRequestError: it is one of several.
         """
+        # A topic that was recorded and never published is no choice beside one that was.
+        spoken = [one for one in found if one.msgcount] or list(found)
         streams: dict[str, Connection] = {}
-        for connection in sorted(found, key=lambda one: _TRANSPORTS.get(_last(one.topic), 0)):
+        for connection in sorted(spoken, key=lambda one: _TRANSPORTS.get(_last(one.topic), 0)):
             base = connection.topic
             if _last(base) in _TRANSPORTS:
                 base = base.rpartition("/")[0]
             streams.setdefault(base, connection)
-        # A topic that was recorded and never published is no choice beside one that was.
-        spoken = [one for one in streams.values() if one.msgcount] or list(streams.values())
-        if len(spoken) == 1:
-            return spoken[0]
+        if len(streams) == 1:
+            return next(iter(streams.values()))
         option = BAG_OPTIONS.get(role, f"--topic {role}=TOPIC")
-        names = ", ".join(sorted(one.topic for one in spoken))
+        names = ", ".join(sorted(one.topic for one in streams.values()))
         raise BadRequestError(
             f"{self._path} has several topics that could be the {role.replace('_', ' ')}: {names}; "
             f"choose one with {option}, or leave it out with an empty name"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,7 @@ def read_depth_file(path: str | Path, scale: float | None = None) -> Depth:
     return scaled_depth(read_depth_png(path), scale)
 
 
-def scaled_depth(depth: npt.NDArray[np.generic], scale: float | None = None) -> Depth:
+def scaled_depth(depth: npt.NDArray[Any], scale: float | None = None) -> Depth:
     """Depth in one of the two forms that frames have.
 
     Args:
@@ -64,18 +64,22 @@ def scaled_depth(depth: npt.NDArray[np.generic], scale: float | None = None) -> 
         scale: metres per unit; None as for :func:`read_depth_file`.
 
     Returns:
-        As :func:`read_depth_file`: unsigned 16-bit integers without a scale stay as they are.
+        As :func:`read_depth_file`: unsigned 16-bit integers without a scale stay as they are. The
+        largest number of an integer type is no reading in another unit either.
     """
     if scale is None and depth.dtype == np.uint16:
         return np.asarray(depth, np.uint16)
-    factor = scale if scale is not None else (0.001 if depth.dtype.kind in "iu" else 1.0)
+    whole = depth.dtype.kind in "iu"
+    factor = scale if scale is not None else (0.001 if whole else 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         metres = depth.astype(np.float32)
         metres *= np.float32(factor)
+    if whole:  # the largest number is what sensors send for a reading beyond it
+        metres[depth == np.iinfo(depth.dtype).max] = np.nan
     return metres
 
 
-def _array(stream: IO[bytes], path: Path) -> npt.NDArray[np.generic]:
+def _array(stream: IO[bytes], path: Path) -> npt.NDArray[Any]:
     """The array of a ``.npy`` file, whose header is judged before anything is allocated.
 
     Layout: numpy.lib.format, versions 1.0 and 2.0; 3.0 is for names of fields, which depth has not.

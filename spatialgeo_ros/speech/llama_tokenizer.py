@@ -16,6 +16,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.input_files import read_json
+from spatialgeo_ros.speech.marked_text import Span, cut
 
 MODEL_FILE = "tokenizer.model"
 #: What SentencePiece writes for a space.
@@ -78,7 +79,7 @@ class LlamaTokenizer:
         marked = {*special.values(), *self._added}
         # Longest first: of two tokens that begin at the same place the longer one is meant.
         ordered = sorted(marked, key=len, reverse=True)
-        self._split = re.compile("(" + "|".join(map(re.escape, ordered)) + ")")
+        self._split = re.compile("|".join(map(re.escape, ordered)))
         self._marked = {token: self._known(path, token) for token in marked}
         self._names = {index: token for token, index in self._marked.items()}
         self._guards = len(self._model.encode(_GUARD))
@@ -100,25 +101,31 @@ class LlamaTokenizer:
         pieces = {self._model.id_to_piece(i): i for i in range(self._model.get_piece_size())}
         return {**pieces, **self._added}
 
-    def __call__(self, text: str) -> Encoding:
-        """Encode a text behind a beginning-of-sequence token."""
-        start = [] if self.bos_token_id is None else [self.bos_token_id]
-        return Encoding(start + list(self._encode(text)))
+    def __call__(self, text: str, plain: Sequence[Span] = ()) -> Encoding:
+        """Encode a text behind a beginning-of-sequence token.
 
-    def _encode(self, text: str) -> Iterator[int]:
+        Args:
+            text: to encode.
+            plain: where special tokens in it are letters like all others.
+        """
+        start = [] if self.bos_token_id is None else [self.bos_token_id]
+        return Encoding(start + list(self._encode(text, plain)))
+
+    def _encode(self, text: str, plain: Sequence[Span]) -> Iterator[int]:
         if not self.legacy and text:
             text = _SPACE + text.replace(_SPACE, " ")
-        pieces = [piece for piece in self._split.split(text) if piece]
-        if not self.legacy and len(pieces) > 1 and pieces[0] == _SPACE:
+            plain = [(begin + 1, end + 1) for begin, end in plain]
+        pieces = list(cut(self._split, text, plain))
+        if not self.legacy and len(pieces) > 1 and pieces[0].text == _SPACE:
             del pieces[0]  # the added space stays away from a special token
         for piece in pieces:
-            if piece in self._marked:
-                yield self._marked[piece]
+            if piece.is_token:
+                yield self._marked[piece.text]
             elif self.legacy:
-                yield from self._model.encode(piece)
+                yield from self._model.encode(piece.text)
             else:
                 # Encoding adds a space at the front; it goes away together with the guard.
-                yield from self._model.encode(_GUARD + piece)[self._guards :]
+                yield from self._model.encode(_GUARD + piece.text)[self._guards :]
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True, **_: Any) -> str:
         """Return the text of ``ids``; special tokens are left out or written by their names.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
+from spatialgeo_ros.speech.marked_text import TextPart
 from spatialgeo_ros.speech.tokenizer import IMAGE_PLACEHOLDER
 
 _SYSTEM = (
@@ -66,13 +67,32 @@ class PromptTemplate:
         images: int = 1,
         suffix: str = "",
     ) -> str:
-        """Return the prompt that ends where the model's answer begins.
+        """Return the prompt that ends where the model's answer begins, as one text.
+
+        Arguments and errors as for :meth:`parts`.
+        """
+        parts = self.parts(question, history, images=images, suffix=suffix)
+        return "".join(part.text for part in parts)
+
+    def parts(
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        images: int = 1,
+        suffix: str = "",
+        marked: bool = False,
+    ) -> tuple[TextPart, ...]:
+        """Return the parts of the prompt that ends where the model's answer begins.
+
+        What is asked and was answered is plain text: a token of the format in it is letters.
 
         Args:
             question: the newest question.
             history: earlier (question, reply) pairs.
             images: how many ``<image>`` placeholders precede the first question.
             suffix: text appended to the system text without a space (:func:`format_suffix`).
+            marked: the newest question is our own wording, with placeholders in it.
 
         Raises:
             BadRequestError: the template has a single turn and ``history`` is not empty.
@@ -80,12 +100,17 @@ class PromptTemplate:
         if history and self.after_reply is None:
             raise BadRequestError(f"the {self.name} prompt takes one question, without a history")
         marks = f"{IMAGE_PLACEHOLDER}\n" * images
-        text = f"{self.system}{suffix}{self.first_gap}"
-        for turn, (asked, reply) in enumerate((*history, (question, None))):
-            text += f"{self.before_user}{marks if turn == 0 else ''}{asked}{self.after_user}"
-            if reply is not None:
-                text += f"{self.before_reply}{reply}{self.after_reply}"
-        return text
+        parts = [TextPart(f"{self.system}{suffix}{self.first_gap}{self.before_user}{marks}")]
+        for asked, reply in history:
+            parts += [
+                TextPart(asked, plain=True),
+                TextPart(f"{self.after_user}{self.before_reply}"),
+            ]
+            parts += [
+                TextPart(reply, plain=True),
+                TextPart(f"{self.after_reply}{self.before_user}"),
+            ]
+        return (*parts, TextPart(question, plain=not marked), TextPart(self.after_user))
 
 
 def _chat(name: str, who: str) -> PromptTemplate:

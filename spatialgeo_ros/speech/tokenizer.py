@@ -11,14 +11,19 @@ one by one, and a negative id is put between.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.query.families import REGION_PLACEHOLDER, all_texts
 from spatialgeo_ros.runtime.input_files import read_input_text, read_json
-from spatialgeo_ros.speech.llama_tokenizer import MODEL_FILE, load_llama_tokenizer
+from spatialgeo_ros.speech.llama_tokenizer import (
+    MODEL_FILE,
+    LlamaTokenizer,
+    load_llama_tokenizer,
+)
+from spatialgeo_ros.speech.marked_text import Span, TextPart, cut, join, within
 from spatialgeo_ros.speech.numbers import CLOCK_TEXTS, format_number, grid_values
 
 IMAGE_PLACEHOLDER = "<image>"
@@ -26,7 +31,7 @@ IMAGE_ID = -200
 REGION_ID = -201
 
 _PLACEHOLDERS = {IMAGE_PLACEHOLDER: IMAGE_ID, REGION_PLACEHOLDER: REGION_ID}
-_SPLIT = re.compile("(" + "|".join(map(re.escape, _PLACEHOLDERS)) + ")")
+_SPLIT = re.compile("|".join(map(re.escape, _PLACEHOLDERS)))
 
 #: Of a tokenizer.json: the largest published ones have 33 MB.
 _MOST_BYTES = 100_000_000
@@ -72,24 +77,51 @@ class LanguageTokenizer:
         """Return the number of tokens, added ones included."""
         return len(self.tokenizer)
 
-    def encode(self, text: str, *, add_bos: bool = True, add_eos: bool = False) -> list[int]:
+    def encode(
+        self, text: str | Sequence[TextPart], *, add_bos: bool = True, add_eos: bool = False
+    ) -> list[int]:
         """Tokenise ``text``; ``<image>`` becomes -200 and ``<region>`` -201.
 
         Each piece between placeholders is tokenised on its own, as LLaVA does, and only one
-        beginning-of-sequence token is kept, at the front.
+        beginning-of-sequence token is kept, at the front. In plain parts placeholders and special
+        tokens are text like any other.
         """
         bos, eos = self.bos_id, self.eos_id
         ids: list[int] = [bos] if add_bos and bos is not None else []
-        for piece in _SPLIT.split(text):
-            if piece in _PLACEHOLDERS:
-                ids.append(_PLACEHOLDERS[piece])
+        whole, plain = (text, []) if isinstance(text, str) else join(text)
+        for piece in cut(_SPLIT, whole, plain):
+            if piece.is_token:
+                ids.append(_PLACEHOLDERS[piece.text])
                 continue
-            # An empty piece must not reach the tokenizer: some return a lone space token for it.
-            piece_ids = list(self.tokenizer(piece).input_ids) if piece else []
-            ids.extend(piece_ids[1:] if piece_ids and piece_ids[0] == bos else piece_ids)
+            inside = within(plain, piece.begin, piece.begin + len(piece.text))
+            for part in self._encoded(piece.text, inside):
+                ids.extend(part[1:] if part and part[0] == bos else part)
         if add_eos and eos is not None:
             ids.append(eos)
         return ids
+
+    def _encoded(self, text: str, plain: Sequence[Span]) -> Iterator[list[int]]:
+        """Ids of a text between placeholders, in one or several runs."""
+        if isinstance(self.tokenizer, LlamaTokenizer):
+            yield list(self.tokenizer(text, plain).input_ids)
+            return
+        special = self._special_tokens()
+        if special is None or not any(special.search(text[a:b]) for a, b in plain):
+            yield list(self.tokenizer(text).input_ids)
+            return
+        # The library takes a text as marked or as plain, so its own tokens are set by hand.
+        for piece in cut(special, text, plain):
+            if piece.is_token:
+                yield [int(self.tokenizer.get_vocab()[piece.text])]
+            else:
+                yield list(self.tokenizer(piece.text, split_special_tokens=True).input_ids)
+
+    def _special_tokens(self) -> re.Pattern[str] | None:
+        """Match the special tokens of a Hugging Face tokenizer, None where it has none."""
+        tokens = getattr(self.tokenizer, "all_special_tokens", [])
+        if not tokens:
+            return None
+        return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ``ids`` without special tokens and placeholders."""

@@ -39,7 +39,7 @@ def camera_info(k):
     )  # fmt: skip
 
 
-def write_bag(path, storage, topics):
+def write_bag(path, storage, topics, silent=()):
     kind = getattr(rosbag2.StoragePlugin, storage)
     with rosbag2.Writer(path, version=9, storage_plugin=kind) as writer:
         connections = {
@@ -48,6 +48,8 @@ def write_bag(path, storage, topics):
         }
         for k in range(3):
             for topic, message in topics.items():
+                if topic in silent:
+                    continue
                 data = STORE.serialize_cdr(message, message.__msgtype__)
                 writer.write(connections[topic], 1000 + k, data)
     return path
@@ -182,6 +184,17 @@ def test_one_stream_raw_and_compressed_is_no_choice(tmp_path):
     with BagRecording(write_bag(tmp_path / "packed", "MCAP", topics)) as bag:
         assert bag.topics["image"] == "/cam/image/compressed"
         assert bag.topics["depth"] == "/cam/depth/compressedDepth"
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+def test_a_topic_without_messages_is_no_choice(tmp_path, storage):
+    jpeg = TYPES["sensor_msgs/msg/CompressedImage"](
+        header=header(1), format="jpeg", data=np.zeros(3, np.uint8)
+    )
+    topics = {"/a/image": image(1), "/b/image": image(2), "/b/image/compressed": jpeg}
+    path = write_bag(tmp_path / "bag", storage, topics, silent=("/a/image", "/b/image"))
+    with BagRecording(path) as bag:
+        assert bag.topics == {"image": "/b/image/compressed"}
 
 
 def test_what_is_no_whole_bag_names_its_cure(tmp_path):

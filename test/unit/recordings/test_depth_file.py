@@ -65,6 +65,14 @@ def test_a_scale_takes_the_place_of_the_unit(tmp_path: Path, units, scale: float
     assert_metres(depth)
 
 
+def test_the_largest_number_is_no_reading_in_any_unit() -> None:
+    """65535 units of 0.25 mm would be a wall at 16.4 m."""
+    for kind in (np.uint16, np.int16, np.int32):
+        depth = np.array([[np.iinfo(kind).max, 4000]], kind)
+        assert np.isnan(scaled_depth(depth, 0.00025)[0, 0])
+        assert scaled_depth(depth, 0.00025)[0, 1] == 1.0
+
+
 def test_the_scale_of_a_png(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "d.png"), MILLIMETRES * 5)
     assert_metres(read_depth_file(tmp_path / "d.png", 0.0002))

@@ -242,6 +242,7 @@ def test_a_few_texts_are_kept_apart_from_the_pixels() -> None:
         (b"", "is empty"),
         (b"hello", "no image"),
     ],
+    ids=["gif", "tiff", "exr", "avif", "pnm", "empty", "text"],
 )
 def test_other_formats_are_named_and_not_tried(data, words, no_decoder) -> None:
     with pytest.raises(BadImageError, match=words):

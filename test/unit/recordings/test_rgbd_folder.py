@@ -206,14 +206,18 @@ def test_a_printed_camera_info_is_read(tmp_path, messages):
 
 
 def test_region_and_binning_of_a_printed_camera_info_count(tmp_path):
-    path = tmp_path / "info.yaml"
     text = ECHOED.replace("height: 6\nwidth: 8", "height: 12\nwidth: 16")
+    for old, new in (("10.0, 0.0, 3.5", "20.0, 0.0, 7.5"), ("11.0, 2.5", "22.0, 5.5")):
+        text = text.replace(old, new)
     text = text.replace("binning_x: 0\nbinning_y: 0", "binning_x: 2\nbinning_y: 2")
+    path = tmp_path / "info.yaml"
     path.write_text(text)
     camera = read_calibration(path)
-    assert (camera.width, camera.height, camera.fx, camera.cx) == (8, 6, 5.0, 1.75)
-    path.write_text(text.replace("x_offset: 0", "x_offset: 1"))
-    assert read_calibration(path).cx == 1.25
+    assert (camera.width, camera.height, camera.fx, camera.cx) == (8, 6, 10.0, 3.75)
+    region = "x_offset: 2\n  y_offset: 0\n  height: 12\n  width: 12"
+    path.write_text(text.replace("x_offset: 0\n  y_offset: 0\n  height: 0\n  width: 0", region))
+    camera = read_calibration(path)
+    assert (camera.width, camera.height, camera.cx) == (6, 6, 2.75)
 
 
 def test_a_printed_camera_info_of_ros_1_is_read(tmp_path):
@@ -225,7 +229,7 @@ def test_a_printed_camera_info_of_ros_1_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("k: [10.0", "k: [0.0", "uncalibrated"),
+        (": [10.0", ": [0.0", "uncalibrated"),  # in k and p
         ("height: 6\n", "", "no whole CameraInfo"),
         ("k: [10.0, 0.0, 3.5, 0.0, 11.0, 2.5, 0.0, 0.0, 1.0]", "k: [1, 2]", "no whole"),
         ("plumb_bob", "fisheye_of_mine", "not supported"),
@@ -238,7 +242,7 @@ def test_a_printed_camera_info_of_ros_1_is_read(tmp_path):
 def test_a_camera_info_that_cannot_be_used_says_why(tmp_path, old, new, words):
     path = tmp_path / "info.yaml"
     assert old in ECHOED
-    path.write_text(ECHOED.replace(old, new, 1))
+    path.write_text(ECHOED.replace(old, new))
     with pytest.raises(NoCameraInfoError, match=words) as caught:
         read_calibration(path)
     assert "info.yaml" in str(caught.value)
