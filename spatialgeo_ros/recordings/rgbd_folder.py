@@ -119,7 +119,7 @@ def _from_message(data: dict[str, Any], path: str | Path) -> PinholeCamera:
             distortion_model=str(small.get("distortion_model") or ""),
             d=[float(value) for value in small.get("d") or ()],
             k=[float(value) for value in small["k"]],
-            p=[float(value) for value in small.get("p") or ()],
+            p=[float(value) for value in small.get("p") or (0.0,) * 12],
             binning_x=int(small.get("binning_x") or 0),
             binning_y=int(small.get("binning_y") or 0),
             roi=SimpleNamespace(

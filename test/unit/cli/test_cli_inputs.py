@@ -61,8 +61,8 @@ def test_depth_in_every_unit_measures_the_same(folder, capsys, depth, scale) -> 
 @pytest.mark.parametrize(
     ("depth", "words"),
     [
-        ("float_mm.npy", "(median 4000 m): are they millimetres (0.001)?"),
-        ("whole_metres.npy", "(median 0.004 m): are they metres (1)?"),
+        ("float_mm.npy", "(median 4000 m, read in units of 1 m): are they millimetres?"),
+        ("whole_metres.npy", "(median 0.004 m, read in units of 1 m): set --depth-scale"),
     ],
 )
 def test_readings_that_no_camera_has_ask_for_the_unit(folder, capsys, depth, words) -> None:
@@ -96,7 +96,7 @@ def camera_info(messages: int) -> str:
     k = "[300.0, 0.0, 159.5, 0.0, 300.0, 119.5, 0.0, 0.0, 1.0]"
     one = (
         "header:\n  stamp:\n    sec: 1\n    nanosec: 0\n  frame_id: camera\n"
-        f"height: 240\nwidth: 320\ndistortion_model: plumb_bob\nd: [0.0, 0.0]\nk: {k}\n"
+        f"height: 240\nwidth: 320\ndistortion_model: plumb_bob\nd: [0.0, 0.0, 0.0, 0.0, 0.0]\nk: {k}\n"
         "binning_x: 0\nbinning_y: 0\nroi:\n  x_offset: 0\n  y_offset: 0\n  height: 0\n  width: 0\n"
         "  do_rectify: false\n---\n"
     )

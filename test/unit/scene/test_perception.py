@@ -595,10 +595,8 @@ def test_holes_of_sensor_depth_stay_holes_in_an_image_of_another_kind() -> None:
     chair = render(camera_pose())[2] == 0
     blind = frame(camera_pose(), depth=np.where(chair, 0, depth).astype(np.uint16))
     perception = Perception(networks)
-    assert (
-        "filled by the geometry network"
-        in perception.locate(perception.observe(blind), box("red chair")).note
-    )
+    (note,) = perception.locate(perception.observe(blind), box("red chair")).notes
+    assert "filled by the geometry network" in note
     networks.foreign = FOREIGN
     with pytest.raises(TooLittleSupportError):
         perception.locate(perception.observe(blind), box("red chair"))
@@ -616,7 +614,7 @@ def test_a_phrase_is_recalled_from_a_familiar_frame_only() -> None:
     perception.observe(known)
     later = perception.observe(frame(camera_pose(), stamp=2))
     found = perception.locate(later, "red chair")
-    assert found.frame is known and "not in view now" in found.note
+    assert found.frame is known and "not in view now" in found.notes[0]
 
 
 def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
