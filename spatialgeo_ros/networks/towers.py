@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,8 @@ from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.networks.interface import MonocularDepth
 from spatialgeo_ros.runtime.backend import Backend
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Graph = GeometryGraph | TowerGraph | SemanticGraph
 
 
@@ -43,6 +47,22 @@ class Compiled:
         """Features and maps, as the network itself gives them."""
         outputs = self.backend.run(feeds)
         return dict(outputs) if self.plan is None else self.plan.finish(outputs)
+
+
+def in_turn(
+    method: Callable[Concatenate[FrameTowers, P], R],
+) -> Callable[Concatenate[FrameTowers, P], R]:
+    """Let threads take turns: measuring and the language model look through the same towers.
+
+    What one of them computes lies in the frame's cache for the other.
+    """
+
+    @functools.wraps(method)
+    def wrapper(towers: FrameTowers, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with towers.turn:
+            return method(towers, *args, **kwargs)
+
+    return wrapper
 
 
 class FrameTowers:
@@ -82,6 +102,7 @@ class FrameTowers:
         self.remark = ""
         self._camera_prior = camera_prior
         self._key = cache_key
+        self.turn = threading.RLock()
 
     @property
     def has_geometry(self) -> bool:
@@ -146,6 +167,7 @@ class FrameTowers:
         self._compiled.clear()
         self._geometry = self._clip = self._backbone = None
 
+    @in_turn
     def release_intermediates(self, view: View) -> None:
         """Free the input and MoGe's raw maps of a view; depth and visual tokens stay.
 
@@ -166,6 +188,7 @@ class FrameTowers:
         box: Letterbox = view.cache[key]
         return box
 
+    @in_turn
     def pixels(self, view: View) -> Tensor:
         """The towers' input ``[1, 3, h, w]`` on the device.
 
@@ -185,12 +208,14 @@ class FrameTowers:
         pixels: Tensor = view.cache[key]
         return pixels
 
+    @in_turn
     def content(self, view: View) -> Tensor:
         """The towers' input without the bars around the camera image, ``[1, 3, h, w]``."""
         box = self.letterbox(view)
         (x, y), (w, h) = box.offset, box.content
         return self.pixels(view)[..., y : y + h, x : x + w]
 
+    @in_turn
     def clip_features(self, view: View) -> Tensor:
         """CLIP's patch features ``[1, P, C]``.
 
@@ -212,6 +237,7 @@ class FrameTowers:
         features: Tensor = view.cache[key]
         return features
 
+    @in_turn
     def fused_layers(self, view: View) -> list[Tensor]:
         """The four layers that the hierarchical adapter reads, each ``[1, P, C]``.
 
@@ -237,6 +263,7 @@ class FrameTowers:
         features: Features = view.cache[key]
         return features
 
+    @in_turn
     def predictions(self, view: View) -> dict[str, Any]:
         """MoGe's raw output; the camera prior is zeros where camera or mount are unknown.
 
@@ -283,6 +310,7 @@ class FrameTowers:
         )  # fmt: skip
         return fits
 
+    @in_turn
     def points(self, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Depth and validity of the towers' input, at the size of MoGe's decoder.
 
@@ -307,6 +335,7 @@ class FrameTowers:
         )
         return self.points(view)
 
+    @in_turn
     def depth(self, view: View) -> MonocularDepth:
         """Depth over the camera image's own view.
 
