@@ -9,7 +9,7 @@ other resolutions, noise, exposure and JPEG. Images are kept as the networks' in
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -107,13 +107,21 @@ def input_of(width: int, height: int) -> Letterbox:
     return Letterbox.fit((width, height), (INPUT_WIDTH, INPUT_HEIGHT))
 
 
-def render_views(seeds: Iterable[int], views: int) -> list[NDArray[np.uint8]]:
+def render_views(
+    seeds: Iterable[int], views: int, kinds: Sequence[str] = tuple(VIEWS)
+) -> list[NDArray[np.uint8]]:
     """Render ``views`` draws of each room with these seeds; a room has one camera.
+
+    Args:
+        seeds: of the rooms.
+        views: draws of each.
+        kinds: of ``VIEWS``, drawn as often as stated there.
 
     Returns:
         Contents [96 or 72, 128, 3] uint8; fewer than asked for where a draw found no free place.
     """
     renderers: dict[tuple[int, int, int, bool], RoomRenderer] = {}
+    share = np.array([VIEWS[kind] for kind in kinds])
     found = []
     for seed in seeds:
         room, rng = make_room(seed), np.random.default_rng([seed, 3])
@@ -124,7 +132,7 @@ def render_views(seeds: Iterable[int], views: int) -> list[NDArray[np.uint8]]:
             renderers[key].load(room)
         else:
             renderers[key] = RoomRenderer(room, *key)
-        for kind in rng.choice(list(VIEWS), views, p=list(VIEWS.values())):
+        for kind in rng.choice(kinds, views, p=share / share.sum()):
             view = draw_view(str(kind), room, rng, default_camera(width, height))
             if view is not None:
                 image = sensor_variation(renderers[key].picture(*view), rng)
