@@ -129,7 +129,7 @@ def _predict(
     from spatialgeo_ros.models.moge.affine_points import floor_prior, focal_from_fx
 
     height, width = image.shape[:2]
-    model, tokens, free_shift, takes_prior = _load(options.profile)
+    model, tokens, free_shift, takes_prior = _load(options.profile, image)
     device = choose_device(options.device)
     model = model.to(device, torch.float16 if options.fp16 else torch.float32)
     if options.num_tokens is not None:
@@ -179,14 +179,19 @@ def _predict(
     )
 
 
-def _load(name: str) -> tuple[MoGe, int | None, bool, bool]:
+def _load(name: str, image: np.ndarray) -> tuple[MoGe, int | None, bool, bool]:
     """Network of a profile or checkpoint, its patches, and how it was trained.
 
     Returns:
         Network on the CPU, patches (None: by resolution level), whether its z has a free shift, and
         whether it takes a camera prior.
+
+    Raises:
+        ModelLoadError: there is no such network.
+        NoGeometryError: the profile's networks do not know such images.
     """
-    from spatialgeo_ros.models.construction import load_geometry
+    from spatialgeo_ros.models.construction import load_domain, load_geometry
+    from spatialgeo_ros.models.letterbox import Letterbox, image_tensor
     from spatialgeo_ros.models.moge.moge_checkpoint import load_moge
     from spatialgeo_ros.models.profiles import load_profile
 
@@ -199,6 +204,15 @@ def _load(name: str) -> tuple[MoGe, int | None, bool, bool]:
             f"profile '{profile.name}' has no geometry network of its own; use one of the moge2 "
             "profiles, or the path of a MoGe checkpoint"
         )
+    if profile.domain is not None:
+        size = (image.shape[1], image.shape[0])
+        box = Letterbox.fit(size, (profile.image.width, profile.image.height))
+        content = image_tensor(box.scaled(image))
+        if unfamiliar := load_domain(profile.domain).remark(content, profile.name):
+            raise NoGeometryError(
+                f"no depth from the geometry network: {unfamiliar}; choose another profile or a "
+                "MoGe checkpoint"
+            )
     model = load_geometry(part)
     return model, part.num_tokens, part.recover_shift, profile.camera is not None
 

@@ -47,6 +47,18 @@ class DomainClassifier(nn.Module):
         )
         self.register_buffer("threshold", torch.zeros(()))
 
+    @torch.inference_mode()
+    def remark(self, image: Tensor, profile: str) -> str:
+        """Say that an image is foreign, "" where it is not.
+
+        Args:
+            image: ``[1, 3, h, w]``, see :meth:`forward`.
+            profile: Name of the profile whose training the image does not look like.
+        """
+        if self(image.float())[0] <= self.threshold:
+            return ""
+        return f"this image does not look like the rooms that profile '{profile}' was trained in"
+
     def forward(self, image: Tensor) -> Tensor:
         """Log-odds ``[B]`` of RGB images ``[B, 3, h, w]`` in [0, 1], without bars around them."""
         features = self.body((image - 0.45) / 0.25)

@@ -58,15 +58,23 @@ class Letterbox:
         Raises:
             ValueError: The image is not of the source's size.
         """
+        out = np.empty((self.target[1], self.target[0], 3), dtype=np.uint8)
+        out[:] = colour
+        (x, y), (w, h) = self.offset, self.content
+        out[y : y + h, x : x + w] = self.scaled(image)
+        return out
+
+    def scaled(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The same without bars around it, of the size ``content``.
+
+        Raises:
+            ValueError: The image is not of the source's size.
+        """
         if (image.shape[1], image.shape[0]) != self.source:
             raise ValueError(
                 f"image is {image.shape[1]}x{image.shape[0]}, not {self.source[0]}x{self.source[1]}"
             )
-        out = np.empty((self.target[1], self.target[0], 3), dtype=np.uint8)
-        out[:] = colour
-        (x, y), (w, h) = self.offset, self.content
-        out[y : y + h, x : x + w] = self._resize(image, w, h)
-        return out
+        return self._resize(image, *self.content)
 
     def camera(self, camera: PinholeCamera) -> PinholeCamera:
         """Calibration of the input, from that of the camera image (the bars have rays too).

@@ -124,19 +124,13 @@ class ProfileNetworks:
         size = content_size(box, (rows, columns))
         return np.stack([box.resample(one, size, smooth=True) for one in maps])
 
-    @torch.inference_mode()
     def unfamiliar(self, view: View) -> str:
         """Say that an image is not of the kind the networks know; see ``results.Networks``."""
         if self._domain is None:
             return ""
         if "unfamiliar" not in view.cache:
-            foreign = self._domain(self._towers.content(view).float())[0] > self._domain.threshold
-            view.cache["unfamiliar"] = (
-                "this image does not look like the rooms that profile "
-                f"'{self._profile.name}' was trained in"
-                if bool(foreign)
-                else ""
-            )
+            content = self._towers.content(view)
+            view.cache["unfamiliar"] = self._domain.remark(content, self._profile.name)
         remark: str = view.cache["unfamiliar"]
         return remark
 

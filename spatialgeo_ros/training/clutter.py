@@ -9,9 +9,10 @@ made (domain randomisation, Tobin et al. 2017, used here for what the networks d
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.sim.renderer import SceneRenderer
@@ -22,7 +23,10 @@ _MATERIALS, _TEXELS = 14, 128
 _SHAPES = ("box", "box", "cylinder", "sphere", "capsule", "ellipsoid")
 
 
-def _numbers(values: Any) -> str:
+_Numbers = Sequence[float] | NDArray[np.floating]
+
+
+def _numbers(values: _Numbers) -> str:
     return " ".join(f"{value:.3f}" for value in values)
 
 
@@ -57,41 +61,43 @@ def clutter_mjcf(
         )
     lines.append("</asset><worldbody>")
     for k in range(int(rng.integers(1, 4))):
-        place = _numbers((rng.uniform(-w, w), rng.uniform(-d, d), rng.uniform(1, h)))
+        stands = _numbers((rng.uniform(-w, w), rng.uniform(-d, d), rng.uniform(1, h)))
         towards = _numbers((rng.normal(), rng.normal(), -1.0))
         tone = rng.uniform(0.2, 0.8) * np.array([1.0, rng.uniform(0.7, 1), rng.uniform(0.6, 1.1)])
         lines.append(
-            f'<light pos="{place}" dir="{towards}" castshadow="{"false" if k else "true"}" '
+            f'<light pos="{stands}" dir="{towards}" castshadow="{"false" if k else "true"}" '
             f'diffuse="{_numbers(tone)}" specular="0.3 0.3 0.3" '
             f'cutoff="{rng.uniform(40, 90):.0f}"/>'
         )
     lines.append('<camera name="camera" pos="0 0 1"/>')
-    walls = (
+    walls: tuple[tuple[_Numbers, _Numbers], ...] = (
         ((0, 0, -0.05), (w, d, 0.05)), ((0, 0, h + 0.05), (w, d, 0.05)),
         ((0, d + 0.05, h / 2), (w, 0.05, h / 2)), ((0, -d - 0.05, h / 2), (w, 0.05, h / 2)),
         ((w + 0.05, 0, h / 2), (0.05, d, h / 2)), ((-w - 0.05, 0, h / 2), (0.05, d, h / 2)),
     )  # fmt: skip
-    for place, size in walls:
-        lines.append(_geom(rng, "box", place, size, (0.0, 0.0, 0.0)))
+    for place, half in walls:
+        lines.append(_geom(rng, "box", place, half, (0.0, 0.0, 0.0)))
     largest = rng.uniform(0.1, 0.9)
     for _ in range(int(rng.integers(10, 90))):
         size = np.exp(rng.uniform(math.log(0.02), math.log(largest), 3))
         # On the ground, on something as high as a table, or anywhere.
         z = rng.choice([size[2], 0.7 + size[2], rng.uniform(0, 0.8 * h)])
         turn = rng.uniform(-3, 3, 3) * (1.0 if rng.random() < 0.4 else np.array([0.0, 0.0, 1.0]))
-        place = (rng.uniform(-w, w), rng.uniform(-d, d), z)
-        lines.append(_geom(rng, str(rng.choice(_SHAPES)), place, size, turn))
+        where = (rng.uniform(-w, w), rng.uniform(-d, d), z)
+        lines.append(_geom(rng, str(rng.choice(_SHAPES)), where, size, turn))
     lines.append("</worldbody></mujoco>")
     return "\n".join(lines), (w, d, h)
 
 
-def _geom(rng: np.random.Generator, shape: str, place: Any, size: Any, turn: Any) -> str:
+def _geom(
+    rng: np.random.Generator, shape: str, place: _Numbers, half: _Numbers, turn: _Numbers
+) -> str:
     if rng.random() < 0.7:
         look = f'material="m{rng.integers(_MATERIALS)}"'
     else:
         look = f'rgba="{_numbers(random_colour(rng))} 1"'
     return (
-        f'<geom type="{shape}" pos="{_numbers(place)}" size="{_numbers(size)}" '
+        f'<geom type="{shape}" pos="{_numbers(place)}" size="{_numbers(half)}" '
         f'euler="{_numbers(turn)}" {look}/>'
     )
 
@@ -106,7 +112,7 @@ class ClutterRenderer(SceneRenderer):
         texels = _TEXELS * _TEXELS * 3
         for start in model.tex_adr:
             surface = random_surface(rng, _TEXELS, _TEXELS)
-            model.tex_data[start : start + texels] = np.uint8(surface * 255).reshape(-1)
+            model.tex_data[start : start + texels] = (surface * 255).astype(np.uint8).reshape(-1)
         self._shadows = bool(rng.random() < 0.5)
         self.show(model)
         base = default_camera(self.width, self.height)

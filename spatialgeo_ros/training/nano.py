@@ -57,7 +57,7 @@ LANGUAGE = {
     "stage1": Schedule(steps=100, batch=8, rate=1e-3, evaluate_every=50),
     "stage2": Schedule(steps=1000, batch=8, rate=1e-3, evaluate_every=100),
 }
-DOMAIN = Schedule(steps=4000, batch=32, rate=3e-3, weight_decay=0.05)
+DOMAIN = Schedule(steps=5000, batch=32, rate=3e-3, weight_decay=0.05)
 #: Frames the language model is trained on, evenly spread over all rooms.
 LANGUAGE_FRAMES = 10_000
 

@@ -47,10 +47,11 @@ def camera_effects(image: Picture, rng: np.random.Generator) -> NDArray[np.uint8
         x = np.asarray(cv2.resize(x[top : top + h, left : left + w], (width, height)), np.float32)
     if rng.random() < 0.35:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), math.exp(rng.uniform(-0.7, 2.2))), np.float32)
-    if rng.random() < 0.1:
-        x = np.repeat(x.mean(axis=-1, keepdims=True), 3, axis=2)
+    if rng.random() < 0.5:  # real things are paler than drawn ones
+        grey = x.mean(axis=-1, keepdims=True)
+        x = grey + (x - grey) * np.float32(0.0 if rng.random() < 0.2 else rng.uniform(0.1, 0.9))
     if rng.random() < 0.6:
-        x = np.maximum(x, 0) ** math.exp(rng.uniform(-0.6, 0.6))
+        x = np.maximum(x, 0) ** np.float32(math.exp(rng.uniform(-0.6, 0.6)))
     for share, low, high in ((0.5, 0.6, 1.5), (0.1, 0.05, 0.5), (0.1, 1.5, 3.0)):
         if rng.random() < share:
             x = x * np.float32(rng.uniform(low, high))
@@ -58,7 +59,7 @@ def camera_effects(image: Picture, rng: np.random.Generator) -> NDArray[np.uint8
         x = x * (1 + rng.uniform(-0.15, 0.15, 3).astype(np.float32))
     if rng.random() < 0.6:
         x = x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.06))
-    out = np.uint8(np.clip(x, 0, 1) * 255 + 0.5)
+    out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
     return jpeg(out, int(rng.integers(40, 96))) if rng.random() < 0.4 else out
 
 
@@ -104,8 +105,8 @@ def _polygons(rng: np.random.Generator, height: int, width: int, least: float) -
     """Weights [H, W, 1] of random polygons that cover at least a share of the image."""
     weights = np.zeros((height, width), np.float32)
     while (weights > 0).mean() < least:
-        place = rng.uniform((0, 0), (width, height))
-        corners = random_polygon(rng, *place, rng.uniform(0.15, 0.5) * width)
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        corners = random_polygon(rng, x, y, rng.uniform(0.15, 0.5) * width)
         cv2.fillPoly(weights, [corners], float(rng.uniform(0.3, 1.0)))
     return weights[..., None]
 
@@ -116,7 +117,7 @@ def disturbed(
     """Turn a view of a room into one that no simulated camera gives.
 
     Other colours, no colours, blur, textured surfaces, other things in front of most of it, uneven
-    light, few tones.
+    light, hardly any or far too much light, few tones.
 
     Args:
         view: content [h, w, 3].
@@ -125,7 +126,7 @@ def disturbed(
     """
     height, width = view.shape[:2]
     x = view.astype(np.float32) / 255.0
-    kind = int(rng.integers(8))
+    kind = int(rng.integers(9))
     if kind == 0:
         x = 1 - x if rng.random() < 0.5 else x[..., [(1, 0, 2), (2, 1, 0)][rng.integers(2)]]
     elif kind == 1:
@@ -148,6 +149,8 @@ def disturbed(
     elif kind == 6:
         glow = fractal_noise(rng, height, width, rng.uniform(1.5, 2.5), False)
         x = x * np.exp(rng.uniform(0.3, 0.7) * glow) * (1 + rng.uniform(-0.4, 0.4, 3))
+    elif kind == 7:
+        x = x * (rng.uniform(0.08, 0.4) if rng.random() < 0.7 else rng.uniform(2.0, 4.0))
     else:
         x = np.abs(x - rng.uniform(0.3, 0.7)) * 1.6 if rng.random() < 0.5 else np.round(x * 4) / 4
-    return np.uint8(np.clip(x, 0, 1) * 255 + 0.5)
+    return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -9,7 +9,7 @@ other resolutions, noise, exposure and JPEG. Images are kept as the networks' in
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ _SIZES = (
 )  # fmt: skip
 #: Kinds of views and how often each is drawn.
 VIEWS = {"usual": 0.4, "driving": 0.15, "mounted": 0.25, "wall": 0.1, "floor": 0.1}
-_SHADOWS, _MULTISAMPLED = 0.25, 0.5
+_SHADOWS, _MULTISAMPLED = 0.35, 0.5
 
 
 def draw_view(
@@ -89,7 +89,7 @@ def sensor_variation(image: NDArray[np.uint8], rng: np.random.Generator) -> NDAr
     x = augment(image, rng) if rng.random() < 0.5 else image.astype(np.float32) / 255.0
     sigma = float(rng.choice([0.0, 2.0, 2.0, rng.uniform(0, 12), rng.uniform(0, 12)])) / 255.0
     x = x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(sigma)
-    out = np.uint8(np.clip(x, 0, 1) * 255 + 0.5)
+    out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.5:
         quality = 95 if rng.random() < 0.6 else int(rng.integers(50, 95))
         out = jpeg(out, quality)
@@ -102,20 +102,26 @@ def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR), np.uint8)
 
 
-def content(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale a camera image to the networks' input, without the bars around it."""
-    box = Letterbox.fit((image.shape[1], image.shape[0]), (INPUT_WIDTH, INPUT_HEIGHT))
-    (x, y), (w, h) = box.offset, box.content
-    return box.image(image)[y : y + h, x : x + w]
+def input_of(width: int, height: int) -> Letterbox:
+    """Return how camera images of a size become the networks' input."""
+    return Letterbox.fit((width, height), (INPUT_WIDTH, INPUT_HEIGHT))
 
 
-def render_views(seeds: Iterable[int], views: int) -> list[NDArray[np.uint8]]:
+def render_views(
+    seeds: Iterable[int], views: int, kinds: Sequence[str] = tuple(VIEWS)
+) -> list[NDArray[np.uint8]]:
     """Render ``views`` draws of each room with these seeds; a room has one camera.
+
+    Args:
+        seeds: of the rooms.
+        views: draws of each.
+        kinds: of ``VIEWS``, drawn as often as stated there.
 
     Returns:
         Contents [96 or 72, 128, 3] uint8; fewer than asked for where a draw found no free place.
     """
     renderers: dict[tuple[int, int, int, bool], RoomRenderer] = {}
+    share = np.array([VIEWS[kind] for kind in kinds])
     found = []
     for seed in seeds:
         room, rng = make_room(seed), np.random.default_rng([seed, 3])
@@ -126,11 +132,11 @@ def render_views(seeds: Iterable[int], views: int) -> list[NDArray[np.uint8]]:
             renderers[key].load(room)
         else:
             renderers[key] = RoomRenderer(room, *key)
-        for kind in rng.choice(list(VIEWS), views, p=list(VIEWS.values())):
+        for kind in rng.choice(kinds, views, p=share / share.sum()):
             view = draw_view(str(kind), room, rng, default_camera(width, height))
             if view is not None:
-                image = renderers[key].picture(*view)
-                found.append(content(sensor_variation(image, rng)))
+                image = sensor_variation(renderers[key].picture(*view), rng)
+                found.append(input_of(width, height).scaled(image))
     for renderer in renderers.values():
         renderer.close()
     return found

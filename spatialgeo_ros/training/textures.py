@@ -89,7 +89,7 @@ def _printed(rng: np.random.Generator, h: int, w: int) -> Picture:
         font, thick = int(rng.integers(0, 8)), int(rng.integers(1, 3))
         cv2.putText(sheet, line, place, font, size, ink, thick, cv2.LINE_AA)
         y += size * 26 + rng.uniform(0, 14)
-    return np.asarray(sheet / 255.0, np.float32)
+    return np.asarray(sheet / np.float32(255), np.float32)
 
 
 def _graded(rng: np.random.Generator, h: int, w: int) -> Picture:
@@ -106,7 +106,7 @@ def _veined(rng: np.random.Generator, h: int, w: int) -> Picture:
 
 
 def _grainy(rng: np.random.Generator, h: int, w: int) -> Picture:
-    noise = rng.standard_normal((h, w, int(rng.choice([1, 3]))))
+    noise = rng.standard_normal((h, w, int(rng.choice([1, 3]))), dtype=np.float32)
     return random_colour(rng) + np.float32(rng.uniform(0, 0.15)) * noise
 
 
@@ -197,15 +197,14 @@ def no_scene(rng: np.random.Generator, height: int, width: int) -> Picture:
     """Draw what a camera sees when there is nothing to see: one colour, noise, a few blocks."""
     kind = int(rng.integers(3))
     if kind == 0:
-        x = np.broadcast_to(random_colour(rng), (height, width, 3))
-    elif kind == 1:
-        noise = rng.random((height, width, int(rng.choice([1, 3]))))
-        x = np.broadcast_to(noise, (height, width, 3))
-    else:
-        rows, columns = (int(n) for n in rng.integers(2, 9, 2))
-        how = int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
-        x = cv2.resize(rng.random((rows, columns, 3)), (width, height), interpolation=how)
-    return np.clip(x, 0, 1).astype(np.float32)
+        return np.broadcast_to(random_colour(rng), (height, width, 3)).copy()
+    if kind == 1:
+        noise = rng.random((height, width, int(rng.choice([1, 3]))), dtype=np.float32)
+        return np.broadcast_to(noise, (height, width, 3)).copy()
+    rows, columns = (int(n) for n in rng.integers(2, 9, 2))
+    how = int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
+    blocks = cv2.resize(rng.random((rows, columns, 3)), (width, height), interpolation=how)
+    return np.clip(blocks, 0, 1).astype(np.float32)
 
 
 def bare_noise(rng: np.random.Generator, height: int, width: int) -> Picture:

@@ -203,7 +203,7 @@ def test_depth_without_a_reading(robot, camera):
         np.full((HEIGHT, WIDTH), np.nan, np.float32),
         np.full((HEIGHT, WIDTH), np.inf, np.float32),
     ):
-        measured(robot, camera, ErrorCode.TOO_LITTLE_SUPPORT, depth=depth_to_image(empty))
+        measured(robot, camera, ErrorCode.NO_GEOMETRY, "no reading", depth=depth_to_image(empty))
     assert measured(robot, camera).distances[0].valid
 
 

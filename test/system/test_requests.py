@@ -226,7 +226,7 @@ def test_everything_else_goes_on_while_the_language_model_speaks(robot, goals):
     wait_for(lambda: len(estimates) > before + 10, what="the watch's results")
     assert not speaking.result.done()
     assert speaking.feedback[-1].tokens >= spoken
-    robot.ros.result(speaking.handle.cancel_goal_async())
+    robot.ros.cancel_goal(speaking.handle)
     assert robot.ros.result(speaking.result).status == GoalStatus.STATUS_CANCELED
     request = WatchDistance.Request(command=WatchDistance.Request.STOP, watch_id="steady")
     assert robot.call(WatchDistance, "watch_distance", request).error_code == ErrorCode.OK

@@ -25,6 +25,9 @@ from spatialgeo_ros.cli.depth_files import (
     normal_png,
     point_cloud_ply,
 )
+from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
+from spatialgeo_ros.sim.rig import camera_pose, default_camera
+from spatialgeo_ros.sim.room import make_room
 
 WIDTH, HEIGHT = 64, 48
 
@@ -176,11 +179,20 @@ def test_field_of_view_and_detail(tmp_path: Path, image: Path) -> None:
     assert np.nanmedian(np.abs(results["half"][0] / usual - 1)) < 0.01
 
 
-def test_shipped_profile_takes_the_camera_mount(tmp_path: Path, image: Path) -> None:
+def test_shipped_profile_takes_the_camera_mount(tmp_path: Path) -> None:
+    camera = default_camera(WIDTH * 5, HEIGHT * 5)
+    try:
+        renderer = RoomRenderer(make_room(7), camera.width, camera.height)
+    except RendererUnavailableError as error:
+        pytest.skip(str(error))
+    image = tmp_path / "room.png"
+    seen = renderer.picture(camera_pose(-1.5, -1.0, 0.6), camera)
+    renderer.close()
+    cv2.imwrite(str(image), cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))
     depths = []
     for index, arguments in enumerate(
-        ([], ["--camera-info", "55,55,31.5,23.5", "--mount-height", "0.6"],
-         ["--camera-info", "55,55,31.5,23.5", "--mount-height", "1.2"])
+        ([], ["--camera-info", "262,262,159.5,119.5", "--mount-height", "0.6"],
+         ["--camera-info", "262,262,159.5,119.5", "--mount-height", "1.2"])
     ):  # fmt: skip
         out = tmp_path / str(index)
         assert cli.main(["depth", str(image), "--out", str(out), *arguments]) == 0

@@ -96,7 +96,8 @@ def camera_info(messages: int) -> str:
     k = "[300.0, 0.0, 159.5, 0.0, 300.0, 119.5, 0.0, 0.0, 1.0]"
     one = (
         "header:\n  stamp:\n    sec: 1\n    nanosec: 0\n  frame_id: camera\n"
-        f"height: 240\nwidth: 320\ndistortion_model: plumb_bob\nd: [0.0, 0.0, 0.0, 0.0, 0.0]\nk: {k}\n"
+        "height: 240\nwidth: 320\ndistortion_model: plumb_bob\nd: [0.0, 0.0, 0.0, 0.0, 0.0]\n"
+        f"k: {k}\n"
         "binning_x: 0\nbinning_y: 0\nroi:\n  x_offset: 0\n  y_offset: 0\n  height: 0\n  width: 0\n"
         "  do_rectify: false\n---\n"
     )

@@ -16,6 +16,7 @@ from spatialgeo_ros.errors import CancelledError, ModelLoadError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG, DomainClassifier
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.profiles import Profile, WeightFile, load_profile
 from spatialgeo_ros.models.spatialgeo import (
@@ -99,6 +100,36 @@ def test_identity_says_profile_and_weights(loaded: ProfileNetworks) -> None:
     assert loaded.nominal_mount is not None
     assert loaded.nominal_mount.height == pytest.approx(0.9)
     assert loaded.describe()["model_bytes"] > 1e6
+
+
+def test_the_kind_of_an_image_is_told_once_and_without_its_bars(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profile = replace(_profile(), semantic=None)
+    domain = DomainClassifier(**NANO_DOMAIN_CONFIG).eval()
+    networks = ProfileNetworks(profile, torch.device("cpu"), _towers(profile, None), domain=domain)
+    shapes = []
+    original = DomainClassifier.forward
+
+    def seen(self: DomainClassifier, image: torch.Tensor) -> torch.Tensor:
+        shapes.append(tuple(image.shape))
+        return original(self, image)
+
+    monkeypatch.setattr(DomainClassifier, "forward", seen)
+    camera = PinholeCamera(320, 180, 262.0, 262.0, 159.5, 89.5)
+    view = View(np.full((180, 320, 3), 90, np.uint8), camera, MOUNT)
+    domain.threshold.fill_(-1e9)
+    sentence = "this image does not look like the rooms that profile 'nano' was trained in"
+    assert networks.unfamiliar(view) == sentence == networks.unfamiliar(view)
+    assert shapes == [(1, 3, 72, 128)]
+    domain.threshold.fill_(1e9)
+    assert networks.unfamiliar(replace(view, cache={})) == ""
+
+
+def test_a_profile_without_a_domain_takes_any_image(
+    loaded: ProfileNetworks, image: np.ndarray
+) -> None:
+    assert loaded.unfamiliar(_view(image)) == ""
 
 
 def test_depth_runs_the_tower_once_per_frame(
