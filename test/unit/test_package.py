@@ -50,7 +50,7 @@ FLOORS = {
 # What a room may import of its own floor. It names no circle, and a room without a line none.
 NEIGHBOURS = {
     "geometry": {"query"},  # usual sizes are found by the one table of nouns
-    "speech": {"query"},
+    "speech": {"query", "runtime"},  # files of tokenizers are read like all files from outside
     "grounding": {"networks"},
     "scene": {"grounding", "networks"},
     "answer": {"scene", "grounding", "networks"},
