@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.models.preprocess import Letterbox
+from spatialgeo_ros.models.letterbox import Letterbox
 from spatialgeo_ros.sim.path import RobotPath
 from spatialgeo_ros.sim.renderer import RoomRenderer
 from spatialgeo_ros.sim.rig import MOUNT_HEIGHT, MOUNT_PITCH, camera_pose, default_camera

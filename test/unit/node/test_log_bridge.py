@@ -35,7 +35,7 @@ def logger() -> Iterator[Logger]:
 
 
 def test_input_in_a_record_starts_no_line_and_does_not_flood(logger):
-    log = logging.getLogger("spatialgeo_ros.anything")
+    log = logging.getLogger("spatialgeo_ros.perception")
     log.warning("label %s", "a\n[ERROR] forged\x1b[2J")
     log.info("label %s", "x" * 10**6)
     (level, text), (_, long) = logger.lines
@@ -47,7 +47,7 @@ def test_a_traceback_keeps_its_lines(logger):
     try:
         raise ValueError("broken")
     except ValueError:
-        logging.getLogger("spatialgeo_ros.anything").exception("it failed")
+        logging.getLogger("spatialgeo_ros.perception").exception("it failed")
     ((level, text),) = logger.lines
     assert level == "error"
     assert text.startswith("it failed\nTraceback")
