@@ -195,9 +195,11 @@ class Diagnostics:
             name, self._round + number, lambda: self._about_the_camera(camera)
         ):
             self._find(status, DiagnosticStatus.WARN, finding)
+        findings: tuple[str, ...] = ()
         if self._host.lanes is not None:
-            for finding in self._host.lanes.geometry.findings(name):
-                self._find(status, DiagnosticStatus.WARN, finding)
+            findings = self._host.lanes.geometry.findings(name)
+        for finding in findings:
+            self._find(status, DiagnosticStatus.WARN, finding)
         if counters.get("incompatible_qos"):
             _raise(status, DiagnosticStatus.WARN, counters.reason("incompatible_qos"))
         lanes = self._host.lanes
@@ -207,7 +209,10 @@ class Diagnostics:
             self._judge_poses(status, camera, lanes)
         for source, prefix in sources:
             for counter, reason in self._rising(source, name, prefix):
-                if counter not in ("incompatible qos", "without pose"):
+                if counter in ("incompatible qos", "without pose"):
+                    continue
+                # A finding about the same input has said it already.
+                if not any(reason in finding for finding in findings):
                     self._find(status, DiagnosticStatus.WARN, f"{counter}: {reason}", counter)
 
     def _judge_poses(self, status: DiagnosticStatus, camera: CameraInput, lanes: Lanes) -> None:
