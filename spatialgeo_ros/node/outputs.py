@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -163,15 +164,19 @@ class Outputs:
             self._overlay_until = now + self._marker_lifetime()
         frame = measurements[-1].frame
         here = [one for one in measurements if one.frame is frame]
-        picture = drawing.draw_overlay(
-            frame.image,
-            camera=frame.model,
-            regions=[region for one in here for region in one.regions],
-            masks=[mask for one in here for mask in one.masks],
-            distances=[estimate for one in here for estimate in one.estimates],
-            question=question,
-            answer=answer,
-        )
+        try:
+            picture = drawing.draw_overlay(
+                frame.image,
+                camera=frame.model,
+                regions=[region for one in here for region in one.regions],
+                masks=[mask for one in here for mask in one.masks],
+                distances=[estimate for one in here for estimate in one.estimates],
+                question=question,
+                answer=answer,
+            )
+        except Exception:  # a picture that fails must not cost what it shows
+            self.report(f"drawing the overlay:\n{traceback.format_exc()}")
+            return
         self._overlay.publish(rgb_to_image(picture, frame_header(frame)))
 
     def clear_markers(self, namespace: str = "") -> None:
