@@ -111,7 +111,10 @@ class Section:
 
     def file(self, key: str) -> Path:
         """Beside the profile first, then among the shipped files; need not exist yet."""
-        name = Path(self.get(key, str)).expanduser()
+        try:
+            name = Path(self.get(key, str)).expanduser()
+        except RuntimeError as error:  # of a user that does not exist
+            raise ModelLoadError(f"{self._label(key)}: {error}") from error
         if name.is_absolute():
             return name
         beside = self.path.parent / name

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.archive import MOST_MORE_BYTES, check_zip
+from spatialgeo_ros.runtime.input_files import parse_json
 
 _PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
 _NAMED_IN_ERROR = 3
@@ -102,10 +102,12 @@ def load_pytorch(path: Path, *, mapped: bool = False) -> Any:
         check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    # A damaged pickle can end in any error that Python has: its bytes are instructions.
+    except Exception as error:
+        reason = (str(error).splitlines() or [repr(error)])[0]
         raise ModelLoadError(
             f"{path} cannot be read as plain tensors (damaged, or it holds code, which is never "
-            f"run): {str(error).splitlines()[0]}"
+            f"run): {reason:.300}"
         ) from error
 
 
@@ -141,10 +143,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelLoadError(f"{path} is damaged or no safetensors file: {error}") from error
     if "config" in metadata:
-        try:
-            metadata["config"] = json.loads(metadata["config"])
-        except json.JSONDecodeError as error:
-            raise ModelLoadError(f"{path}: its configuration is not JSON: {error}") from error
+        source = f"the configuration in {path}"
+        metadata["config"] = parse_json(metadata["config"], source, ModelLoadError)
     return state, metadata
 
 

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -157,3 +158,29 @@ def test_tensors_without_plain_values_are_refused(tmp_path: Path, tensor: torch.
     torch.save({"w": tensor}, path)
     with pytest.raises(ModelLoadError, match="tensor 'w' is sparse or has no values"):
         read_weights(path)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damaged_pickles_are_one_sentence(tmp_path: Path) -> None:
+    """Their bytes are instructions: what they end in was any error of Python's."""
+    random = np.random.default_rng(0)
+    path = tmp_path / "model.bin"
+    torch.save({"w": torch.ones(3, 4), "b": torch.ones(2)}, path)
+    with zipfile.ZipFile(path) as pack:
+        entries = {info.filename: pack.read(info) for info in pack.infolist()}
+    refused = 0
+    for _ in range(300):
+        with zipfile.ZipFile(path, "w") as pack:
+            for name, data in entries.items():
+                content = bytearray(data)
+                if name.endswith("data.pkl"):
+                    for at in random.integers(0, len(content), 2):
+                        content[at] = random.integers(256)
+                pack.writestr(name, bytes(content))
+        try:
+            read_weights(path)
+        except ModelLoadError as error:
+            assert "model.bin" in str(error)
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 200

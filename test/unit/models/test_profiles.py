@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import datetime
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +212,35 @@ def test_local_folders_and_files_stand_in_for_downloads(tmp_path: Path) -> None:
     (tmp_path / "clip" / "config.json").unlink()
     with pytest.raises(ModelLoadError, match=r"clip lacks config\.json.*correct its path"):
         profile.checkpoints[2].folder()
+
+
+ODD = (
+    None, True, -1, 0, 1e308, float("inf"), float("nan"), "", "x" * 50, [], {}, {"a": 1}, [[]],
+    "1e5", 10**30, b"\xff", {1: 2}, {None: 3}, "../../etc", "~nobody-of-that-name/x",
+    datetime.date(2020, 1, 1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["nano", "spatialgeo_7b", "spatial_mllm_3b"])
+def test_any_value_in_any_place_is_read_or_named(tmp_path: Path, name: str) -> None:
+    """One value of a shipped profile at a time is replaced by every other kind of value."""
+    original = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text())
+    path = tmp_path / "odd.yaml"
+    places = list(_places(original))
+    for k, place in enumerate(places):
+        for value in ODD[k % 7 :: 7]:
+            content = copy.deepcopy(original)
+            inner = content
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            path.write_text(yaml.safe_dump(content))
+            with contextlib.suppress(ModelLoadError):
+                load_profile(path)
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield (*place, key)
+            yield from _places(value[key], (*place, key))
