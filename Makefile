@@ -4,6 +4,7 @@
 # make demo: a simulated robot is asked where things are      make test: lint, types, all tests
 # make setup: only the environment and the build (each of the others does it first)
 # make lint, make bench, make clean
+# make test PYTEST_ARGS="test/unit -k camera"; in one process, to see output or debug: PYTEST_ARGS="-n 0 -s"
 # PYTHON=python3.11 chooses the interpreter; TORCH_INDEX_URL=... the pip index that torch comes from
 
 PYTHON ?= python3
@@ -24,10 +25,12 @@ lint: setup
 	@tools/run ruff format --check .
 	@tools/run mypy
 
-# The tests run also where lint has found something; either fails the target.
+# The tests run also where lint has found something; either fails the target. A process each core,
+# up to four, as each holds PyTorch; one that has no test left takes over half of another's.
 test: setup
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest $(PYTEST_ARGS) || status=1; exit $$status
+	SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest \
+	  -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS) || status=1; exit $$status
 
 bench: setup
 	@tools/run --isolated python -m bench $(BENCH_ARGS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from ros_support import NodeProcess, RosClient
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIRST_DOMAIN, LAST_DOMAIN = 20, 100  # above 101 the ports of DDS meet Linux' ephemeral ports
+
+LONGEST_ID = 60  # characters of one value of a parametrised test
 
 # Held open until the process ends: the lock is what makes the domain ours.
 _domain_lock: IO[str] | None = None
@@ -42,20 +45,43 @@ def _claim_domain() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Separate this run from robots and other runs before anything imports rclpy."""
-    del config
-    os.environ["ROS_DOMAIN_ID"] = str(_claim_domain())
+    """Separate this run from robots and other runs before anything imports rclpy.
+
+    With ``pytest -n`` each worker process runs this for itself; the process that hands out the
+    tests runs none and needs no domain.
+    """
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or config.getoption("dist", "no") == "no":
+        os.environ["ROS_DOMAIN_ID"] = str(_claim_domain())
+    if not is_worker:  # the workers inherit it: what one has exported, the others need not
+        engines = tempfile.mkdtemp(prefix="spatialgeo_test_engines_")
+        os.environ["SPATIALGEO_ENGINES"] = engines
+        config.add_cleanup(lambda: shutil.rmtree(engines, ignore_errors=True))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     if os.environ.get("ROS_DISTRO") == "humble":  # later distributions call it deprecated
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
     for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
         os.environ[variable] = str(REPOSITORY / "config" / "fastdds.xml")
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    # The networks of the tests are tiny: threads that wait for each other cost more than they save,
+    # on a busy machine five times as much, and there is a process for each core already.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # `make test` promises the system tests: there, a missing ROS is an error and no skip.
     if os.environ.get("SPATIALGEO_REQUIRE_ROS") == "1":
         for module in ("rclpy", "spatialgeo_ros.msg"):
             if importlib.util.find_spec(module) is None:
                 raise pytest.UsageError(f"{module} cannot be imported: run `make setup` first")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name by its argument a value that makes no name; pytest numbers those that are equal.
+
+    Bytes and long texts would be ids of any length, and of other content in each process where
+    they hold a time or a random number: ``pytest -n`` requires the same ids in all.
+    """
+    del config
+    if isinstance(val, bytes) or (isinstance(val, str) and len(val) > LONGEST_ID):
+        return argname
+    return None
 
 
 def _data_folder(variable: str, name: str) -> Path:

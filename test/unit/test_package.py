@@ -276,7 +276,7 @@ def test_package_xml_declares_every_import(tops: tuple[str, ...]) -> None:
 def test_pip_declares_what_has_no_rosdep_key() -> None:
     for name in ("constraints.txt", "pyproject.toml"):
         text = (REPOSITORY / name).read_text()
-        modules = WITHOUT_ROSDEP_KEY | {"hypothesis", "pytest"}
+        modules = WITHOUT_ROSDEP_KEY | {"hypothesis", "pytest", "pytest-xdist"}
         assert not [module for module in modules if module not in text]
 
 
