@@ -23,7 +23,7 @@ from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import SeenObject
+from spatialgeo_ros.grounding.locator import Locator, SeenObject
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Mount, Observation, View
@@ -116,6 +116,11 @@ class Perception:
                     "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
                 )
                 networks.answer(view, free)
+
+    @property
+    def locator(self) -> Locator:
+        """What looks for phrases; its vocabulary says which words the profile knows."""
+        return self.scene.locator
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry; see :meth:`Scene.observe`."""

@@ -154,7 +154,7 @@ class GeometryLane(Lane):
         self._problems.pop(name, None)
         self._latest[name] = Observed(observation, raw.received)
         self._statistics.counters.add(f"{name}.processed")
-        self._statistics.latencies.add({"decode": decoded - started, **observation.timings})
+        self._statistics.add({"decode": decoded - started, **observation.timings})
         self.description = self._perception.describe()
         self._on_observation(self._perception, observation, lambda: self._observe_boxed(name))
 

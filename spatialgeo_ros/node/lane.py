@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spatialgeo_ros.errors import (
@@ -208,11 +208,17 @@ class Lane:
 class LaneStatistics:
     """Counts and latencies of both lanes."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, publish: Callable[[Mapping[str, float]], None]) -> None:
+        """Start empty; ``publish`` gets each duration as it is recorded."""
         self.counters = Counters()
         self.latencies = LatencyStatistics()
+        self._publish = publish
+
+    def add(self, latencies: Mapping[str, float]) -> None:
+        """Record durations in seconds by name of stage."""
+        self.latencies.add(latencies)
+        self._publish(latencies)
 
     def time(self, stage: str, started: float) -> None:
         """Record the seconds since ``started`` (monotonic) for a stage."""
-        self.latencies.add({stage: time.monotonic() - started})
+        self.add({stage: time.monotonic() - started})

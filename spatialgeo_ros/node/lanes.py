@@ -28,9 +28,10 @@ class Lanes:
         process_rate: Callable[[], float],
         queue_size: int,
         logger: logging.Logger | Any,
+        publish: Callable[[Mapping[str, float]], None] = lambda latencies: None,
     ) -> None:
-        """Make both lanes; see :class:`GeometryLane` for the arguments."""
-        self.statistics = LaneStatistics()
+        """Make both lanes; see :class:`GeometryLane` and :class:`LaneStatistics`."""
+        self.statistics = LaneStatistics(publish)
         self.language = LanguageLane("language", queue_size, self.statistics, logger)
         self.geometry = GeometryLane(
             perception,

@@ -246,6 +246,7 @@ class SpatialGeoNode(LifecycleNode):
             lambda: self.config.process_rate,
             config.queue_size,
             logger,
+            self.outputs.publish_latencies,
         )
         self.lanes.start()
         logger.info(f"ready: {self.lanes.description.get('model_id', config.profile)}")
@@ -302,12 +303,8 @@ class SpatialGeoNode(LifecycleNode):
     def _on_observation(self, perception: Any, observation: Any, boxed: Callable[[], Any]) -> None:
         """Publish one processed frame and the watches on it; on the geometry lane."""
         lanes, age = self.lanes, self.age_of(observation.frame.stamp_ns)
-        latencies = dict(observation.timings)
-        if math.isfinite(age):
-            latencies["stamp_to_processed"] = age
-        if lanes is not None:
-            lanes.statistics.latencies.add(latencies)
-        self.outputs.publish_latencies(latencies)
+        if lanes is not None and math.isfinite(age):
+            lanes.statistics.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
         measured = self.watches.measure(perception, observation, boxed)
         if measured:

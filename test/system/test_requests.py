@@ -23,6 +23,7 @@ from ros_support import wait_for
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, Region, SpatialAnswer
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
+from std_msgs.msg import Float64
 from system.camera_driver import BOX, BOX_DISTANCE, CameraDriver
 
 DOOMED_CLIENT = Path(__file__).with_name("doomed_client.py")
@@ -261,6 +262,22 @@ def test_request_timeout_ends_the_request(robot, driver):
     finally:
         assert robot.set(request_timeout=60.0)[0].successful
     assert ask(robot, "quick?").error_code == ErrorCode.OK
+
+
+def test_latencies_are_published_as_numbers(robot, driver):
+    stages = ("stamp_to_processed", "decode", "geometry", "keyframes", "request", "language")
+    seen = {stage: robot.ros.collect(Float64, robot.name(f"latency/{stage}")) for stage in stages}
+    wait_for(
+        lambda: all(robot.ros.node.count_publishers(robot.name(f"latency/{s}")) for s in stages),
+        what="the publishers",
+    )
+
+    def asked() -> bool:
+        assert ask(robot, "quick?").error_code == ErrorCode.OK
+        return all(seen.values())
+
+    wait_for(asked, what=lambda: f"every stage, got {[s for s in stages if seen[s]]}")
+    assert all(0 <= one.data < 30 for values in seen.values() for one in values)
 
 
 def test_regions_are_measured_in_the_image_they_were_drawn_on(robot, driver):
