@@ -251,7 +251,7 @@ def test_plan_refuses_what_the_graph_was_not_made_for(
         call(plan)
 
 
-@pytest.mark.parametrize("file", ["backbones.py", "geometry.py", "conv_stack.py", "export.py"])
+@pytest.mark.parametrize("file", ["backbones.py", "affine_points.py", "conv_stack.py", "export.py"])
 def test_an_edit_of_the_code_behind_a_graph_makes_its_exports_stale(
     file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
