@@ -100,7 +100,7 @@ def test_names_are_read_as_people_write_them(value, name):
 
 
 def test_the_documented_presets_are_those_of_the_code():
-    text = (Path(__file__).parents[2] / "docs" / "sensors.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "sensors.md").read_text()
     documented = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]

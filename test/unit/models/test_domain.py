@@ -210,7 +210,7 @@ def test_depth_of_a_photograph_is_not_written(
 
 
 def test_a_domain_needs_an_input_of_known_size(tmp_path: Path) -> None:
-    shipped = Path(__file__).parents[2] / "config" / "models" / "nano.yaml"
+    shipped = Path(__file__).parents[3] / "config" / "models" / "nano.yaml"
     text = shipped.read_text()
     profile = tmp_path / "own.yaml"
     start, end = text.index("image:"), text.index("# Camera mount")

@@ -170,7 +170,7 @@ def test_one_command_trains_exports_and_goes_on(tmp_path, capsys):
     threads = torch.get_num_threads()
     try:
         assert train_command(arguments) == 0
-        assert capsys.readouterr().out.count(".safetensors") == 4
+        assert capsys.readouterr().out.count(".safetensors") == 5
         before, _ = read_weights(weights)
         logs = {log: log.read_text() for log in sorted(tmp_path.rglob("log.jsonl"))}
         assert train_command(arguments) == 0  # nothing is left to do
