@@ -113,7 +113,7 @@ def _info(options: argparse.Namespace) -> int:
     }
     print(f"input: {view[size.mode]}; {profile.precision}")
     parts = {"geometry": profile.geometry, "semantic": profile.semantic,
-             "language": profile.language}  # fmt: skip
+             "domain": profile.domain, "language": profile.language}  # fmt: skip
     print("parts: " + ", ".join(name for name, part in parts.items() if part is not None))
     for key, needed in profile.memory.items():
         print(f"memory: {needed:g} GiB in {key}")

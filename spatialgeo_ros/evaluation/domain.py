@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.construction import load_domain
 from spatialgeo_ros.models.domain import DomainClassifier
-from spatialgeo_ros.models.loading import load_domain
 from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.training.domain import strangeness
 from spatialgeo_ros.training.outliers import drawn_outliers, rendered_outliers

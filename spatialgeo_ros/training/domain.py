@@ -3,7 +3,7 @@
 """Trains what tells views of simulated rooms from all other images, and sets its threshold.
 
 Rooms of the training against made-up images of anything else (``outliers.py``); the threshold then
-refuses a thousandth of the views of rooms that nothing was trained on. No photograph is used.
+refuses five thousandths of the views of rooms that nothing was trained on. No photograph is used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Make = Callable[[range], list[NDArray[np.uint8]]]
 #: Rooms that set the threshold; others than those that ``spatialgeo evaluate`` looks at.
 THRESHOLD_SEEDS = HELD_OUT_SEEDS + 50_000
 #: Share of their views that is refused.
-REFUSED = 0.001
+REFUSED = 0.005
 #: Steps with images of 4:3; the others have 16:9.
 _TALL = 0.65
 _CHUNK = 20

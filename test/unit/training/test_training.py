@@ -174,6 +174,9 @@ def test_one_command_trains_exports_and_goes_on(tmp_path, capsys):
         before, _ = read_weights(weights)
         logs = {log: log.read_text() for log in sorted(tmp_path.rglob("log.jsonl"))}
         assert train_command(arguments) == 0  # nothing is left to do
+        alone = tmp_path / "alone"
+        assert train_command([*arguments, "--only", "domain", "--output", str(alone)]) == 0
+        assert [file.name for file in alone.iterdir()] == ["domain.safetensors"]
     finally:
         torch.set_num_threads(threads)
     state, metadata = read_weights(weights)
