@@ -190,4 +190,5 @@ def test_one_command_trains_exports_and_goes_on(tmp_path, capsys):
         "language/base",
         "language/stage1",
         "language/stage2",
+        "domain",
     }
