@@ -209,7 +209,7 @@ class CameraInput:
         with self._lock:
             matched = self._history.add_detections(stamp, message)
             problem = self._history.problem
-        if not matched:
+        if problem and not matched:
             self.counters.add("detections_unmatched", problem)
         self._on_frame()
 

@@ -73,6 +73,7 @@ class FrameHistory:
         """Forget frames and boxes (time jumped), not the counts."""
         self._frames: deque[RawFrame] = deque()
         self._bytes = 0
+        self._dropped = False
         self._early: deque[tuple[int, Any, float]] = deque(maxlen=_EARLY)
         self._boxed: RawFrame | None = None
         self._last: float | None = None
@@ -92,6 +93,7 @@ class FrameHistory:
             self._frames[0].received < oldest or self._bytes > _MOST_BYTES
         ):
             self._bytes -= self._frames.popleft().bytes
+            self._dropped = True
         return frame
 
     def add_detections(self, stamp_ns: int, message: Any) -> bool:
@@ -112,13 +114,16 @@ class FrameHistory:
         newest, oldest = self._frames[-1], self._frames[0]
         behind = (newest.stamp_ns - stamp_ns) * 1e-9
         if stamp_ns < oldest.stamp_ns:
+            if not self._dropped:  # of an image from before the first: nobody's fault
+                return False
             kept = (newest.stamp_ns - oldest.stamp_ns) * 1e-9
             return self._reject(
                 f"they come {behind:.2f} s behind the images, of which the last {kept:.2f} s are "
                 "kept: raise frame_history, or make the detector faster"
             )
         return self._reject(
-            "their stamps are those of no image: the detector must copy its image's header"
+            "their stamps are those of no image that arrived: the detector must copy its image's "
+            "header"
         )
 
     def frame_at(self, stamp_ns: int) -> RawFrame | None:

@@ -99,7 +99,7 @@ def test_models_lists_and_describes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nano" in capsys.readouterr().out
     assert cli.main(["models", "info", "nano"]) == 0
     text = capsys.readouterr().out
-    assert "geometry, semantic, language" in text and "Apache-2.0" in text
+    assert "geometry, semantic, domain, language" in text and "Apache-2.0" in text
 
 
 def test_replay_without_ros_says_what_to_do(

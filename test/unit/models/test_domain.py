@@ -138,6 +138,18 @@ def test_what_no_camera_in_a_room_sees_is_foreign(
     assert excess(classifier, image) > MARGIN
 
 
+@pytest.mark.parametrize("grey", [0, 30, 120, 200, 255])
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+def test_one_even_colour_shows_nothing(
+    classifier: DomainClassifier, grey: int, noise: float
+) -> None:
+    levels = grey + np.random.default_rng(grey).normal(0, noise, (480, 640, 3))
+    image = np.clip(levels, 0, 255).astype(np.uint8)
+    box = Letterbox.fit((640, 480), (128, 96))
+    remark = classifier.remark(image_tensor(box.scaled(image)), "nano")
+    assert remark == "this image is one even colour: profile 'nano' sees nothing in it"
+
+
 @pytest.mark.parametrize("folder", ["real_rgbd", "real_sequence"])
 def test_photographs_are_foreign(
     classifier: DomainClassifier, folder: str, request: pytest.FixtureRequest

@@ -75,6 +75,13 @@ def test_boxes_that_come_first_wait_for_their_image(history, clock) -> None:
     assert history.add_frame(frame(50, clock)).detections == "boxes"
 
 
+def test_boxes_of_an_image_from_before_the_first_are_no_fault(history, clock) -> None:
+    history.add_frame(frame(1000, clock))
+    history.add_frame(frame(1033, clock))
+    assert not history.add_detections(900 * MS, "boxes")
+    assert (history.unmatched, history.problem) == (0, "")
+
+
 def test_boxes_later_than_the_history_say_how_far_behind_they_are(history, clock) -> None:
     stream(history, clock, late=2.0, count=90)
     assert history.boxed() is None
