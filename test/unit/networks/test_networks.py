@@ -117,7 +117,8 @@ def test_the_kind_of_an_image_is_told_once_and_without_its_bars(
 
     monkeypatch.setattr(DomainClassifier, "forward", seen)
     camera = PinholeCamera(320, 180, 262.0, 262.0, 159.5, 89.5)
-    view = View(np.full((180, 320, 3), 90, np.uint8), camera, MOUNT)
+    image = np.random.default_rng(0).integers(0, 256, (180, 320, 3)).astype(np.uint8)
+    view = View(image, camera, MOUNT)
     domain.threshold.fill_(-1e9)
     sentence = "this image does not look like the rooms that profile 'nano' was trained in"
     assert networks.unfamiliar(view) == sentence == networks.unfamiliar(view)
