@@ -37,8 +37,12 @@ SIZE_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, flo
 }
 KINDS: tuple[str, ...] = tuple(SIZE_RANGES)
 
+#: What a depth sensor meets. The index of a name is its value in ``Rendered.material``.
+MATERIALS: tuple[str, ...] = ("matte", "dark", "glossy", "glass", "screen")
+
 Size = tuple[float, float, float]
 Rgb = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
 _WOOD: Rgb = (0.45, 0.30, 0.18)
 _METAL: Rgb = (0.35, 0.35, 0.37)
 _LEAF: Rgb = (0.16, 0.42, 0.13)
@@ -47,12 +51,23 @@ _EARTH: Rgb = (0.50, 0.27, 0.17)
 
 @dataclass(frozen=True)
 class Part:
-    """One body: ``shape`` is box, cylinder (along z) or ellipsoid; ``half`` its half sizes."""
+    """One body of a piece of furniture or of a small thing.
+
+    Attributes:
+        shape: box, cylinder (along z) or ellipsoid.
+        half: half sizes along its own axes, metres.
+        position: of its middle in the piece's frame, metres.
+        rgb: sRGB in [0, 1].
+        turn: piece_from_part as a unit quaternion (w, x, y, z).
+        material: one of :data:`MATERIALS`.
+    """
 
     shape: str
     half: tuple[float, float, float]
     position: tuple[float, float, float]
     rgb: Rgb
+    turn: Quaternion = (1.0, 0.0, 0.0, 0.0)
+    material: str = "matte"
 
 
 def _box(x: float, y: float, z: float, hx: float, hy: float, hz: float, rgb: Rgb) -> Part:

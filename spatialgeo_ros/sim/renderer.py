@@ -15,11 +15,13 @@ import numpy as np
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.sim.furniture import MATERIALS
 from spatialgeo_ros.sim.room import Room
 
 _NEAR, _FAR = 0.05, 30.0
 # MuJoCo's camera looks along -z with y up; REP-103's optical frame looks along +z with y down.
 _OPTICAL_TO_GL = np.diag([1.0, -1.0, -1.0])
+_UPRIGHT = (1.0, 0.0, 0.0, 0.0)  # a turn that leaves everything as it is
 
 
 class RendererUnavailableError(RuntimeError):
@@ -34,11 +36,13 @@ class Rendered:
         rgb: [H, W, 3] uint8.
         depth: [H, W] float32, metres along the optical axis, NaN where nothing was hit.
         segmentation: [H, W] int16, index into ``room.objects``, -1 for the room itself.
+        material: [H, W] uint8, index into :data:`spatialgeo_ros.sim.furniture.MATERIALS`.
     """
 
     rgb: np.ndarray
     depth: np.ndarray
     segmentation: np.ndarray
+    material: np.ndarray
 
 
 _INSTALL = (
@@ -132,9 +136,10 @@ def room_to_mjcf(room: Room, width: int, height: int, samples: int, shadows: boo
         )
         for j, part in enumerate(thing.parts):
             size = part.half[1:] if part.shape == "cylinder" else part.half
+            turn = "" if part.turn == _UPRIGHT else f'quat="{_numbers(part.turn)}" '
             lines.append(
                 f'<geom name="o{i}_{j}" type="{part.shape}" size="{_numbers(size)}" '
-                f'pos="{_numbers(part.position)}" {_rgba(part.rgb)}/>'
+                f'pos="{_numbers(part.position)}" {turn}{_rgba(part.rgb)}/>'
             )
         lines.append("</body>")
     lines.append("</worldbody></mujoco>")
@@ -253,11 +258,14 @@ class RoomRenderer(SceneRenderer):
         text = room_to_mjcf(room, self.width, self.height, self._samples, self._shadows)
         self.show(mujoco.MjModel.from_xml_string(text))
         owner = np.full(self._model.ngeom, -1, np.int16)
+        material = np.zeros(self._model.ngeom, np.uint8)
         for geom in range(self._model.ngeom):
             name = self._model.geom(geom).name
             if name.startswith("o"):
-                owner[geom] = int(name[1:].split("_")[0])
-        self._owner = owner
+                thing, part = (int(number) for number in name[1:].split("_"))
+                owner[geom] = thing
+                material[geom] = MATERIALS.index(room.objects[thing].parts[part].material)
+        self._owner, self._material = owner, material
 
     def render(self, world_from_camera: Pose, camera: PinholeCamera) -> Rendered:
         """Render colour, depth and object index of one view; see :meth:`picture`.
@@ -266,11 +274,14 @@ class RoomRenderer(SceneRenderer):
             ValueError: as :meth:`picture`.
         """
         rgb = self.picture(world_from_camera, camera)
-        depth, index = self._render_labels()
-        return Rendered(rgb, depth, index)
+        depth, geom = self._render_labels()
+        # The last entry is that of geom -1: nothing was hit.
+        index = np.append(self._owner, np.int16(-1))[geom]
+        material = np.append(self._material, np.uint8(0))[geom]
+        return Rendered(rgb, depth, index, material)
 
     def _render_labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and object index in one pass: the id-colour pass also has the exact depth."""
+        """Depth and geom index (-1 none) in one pass: the id-colour pass also has exact depth."""
         mujoco = self._mujoco
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = True
@@ -286,9 +297,9 @@ class RoomRenderer(SceneRenderer):
         # Reversed z-buffer: raw = near (far - z) / (z (far - near)).
         z = _NEAR * _FAR / (_NEAR + raw.astype(np.float64) * (_FAR - _NEAR))
         code = ids[..., 0].astype(np.int32) + (ids[..., 1].astype(np.int32) << 8)
-        table = np.full(self._scene.ngeom + 1, -1, np.int16)
+        table = np.full(self._scene.ngeom + 1, -1, np.int32)
         for geom in self._scene.geoms[: self._scene.ngeom]:
             if geom.segid >= 0 and geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
-                table[geom.segid + 1] = self._owner[geom.objid]
+                table[geom.segid + 1] = geom.objid
         depth = np.where(code > 0, z, np.nan).astype(np.float32)
         return np.ascontiguousarray(depth[::-1]), np.ascontiguousarray(table[code][::-1])

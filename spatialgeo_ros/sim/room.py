@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spatialgeo_ros.sim.furniture import COLOURS, SIZE_RANGES, Part, Size, build
+from spatialgeo_ros.sim.furniture import COLOURS, SIZE_RANGES, Part, Rgb, Size, build
 
 #: How often a kind is placed along a wall (its back to the wall) rather than free in the room.
 _AT_WALL = {"sofa": 0.8, "shelf": 1.0, "cabinet": 1.0, "plant": 0.7, "lamp": 0.7, "door": 1.0}
@@ -22,16 +22,19 @@ _CLEARANCE = 0.12
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One piece of furniture, as the ground truth knows it.
+    """One piece of furniture or one small thing, as the ground truth knows it.
 
     Attributes:
         name: what a person would call it, unique in the room ("red chair").
-        kind: one of :data:`spatialgeo_ros.sim.furniture.KINDS`.
-        colour: one of :data:`spatialgeo_ros.sim.furniture.COLOURS`.
-        centre: [3] centre of its bounding box in the world frame, metres.
-        size: (width, depth, height) of its bounding box in its own frame, metres.
+        kind: one of :data:`spatialgeo_ros.sim.furniture.KINDS`, or what
+            :mod:`spatialgeo_ros.sim.cluttered_room` adds ("mug", "windowsill").
+        colour: one of :data:`spatialgeo_ros.sim.furniture.COLOURS`, or of small things.
+        centre: [3] centre of its upright bounding box in the world frame, metres.
+        size: (width, depth, height) of its upright bounding box in its own frame, metres.
         yaw: rotation about world z, radians.
-        parts: its primitives in its own frame.
+        parts: its primitives in its own frame, whose origin is on the floor under ``centre``.
+        support: name of the object that a small thing stands on, "floor" for the floor itself;
+            "" for furniture.
     """
 
     name: str
@@ -41,6 +44,7 @@ class SceneObject:
     size: Size
     yaw: float
     parts: tuple[Part, ...] = field(repr=False)
+    support: str = ""
 
     def corners(self) -> np.ndarray:
         """Return the eight corners of the bounding box, [8, 3], world frame, metres."""
@@ -109,18 +113,19 @@ class Room:
         walls = np.array([self.width, self.depth]) / 2 - margin
         clear = (np.abs(places) <= walls).all(axis=1)
         for thing in self.objects:
-            clear &= _footprint_distance(thing, places) > margin
+            clear &= footprint_distance(thing, places) > margin
         return clear
 
 
-def _footprint_distance(thing: SceneObject, places: np.ndarray) -> np.ndarray:
+def footprint_distance(thing: SceneObject, places: np.ndarray) -> np.ndarray:
+    """Distance [N] in metres of ``places`` [N, 2] to the footprint of an object, 0 inside."""
     dx, dy = (places - np.array(thing.centre[:2])).T
     c, s = math.cos(thing.yaw), math.sin(thing.yaw)
     u, v = np.abs(c * dx + s * dy) - thing.size[0] / 2, np.abs(-s * dx + c * dy) - thing.size[1] / 2
     return np.hypot(np.maximum(u, 0.0), np.maximum(v, 0.0))
 
 
-def _separated(a: SceneObject, b: SceneObject, gap: float) -> bool:
+def separated(a: SceneObject, b: SceneObject, gap: float) -> bool:
     """Separating-axis test on the two footprints, grown by ``gap`` metres."""
     corners = [thing.corners()[::2, :2] for thing in (a, b)]
     for thing in (a, b):
@@ -150,7 +155,7 @@ def _choose(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
     return sorted(chosen, key=lambda item: order.get(item[0], 4))
 
 
-def _place(
+def place_piece(
     rng: np.random.Generator, kind: str, size: Size, width: float, depth: float
 ) -> tuple[float, float, float]:
     """Draw (x, y, yaw) for one piece: along a wall or free."""
@@ -225,13 +230,22 @@ def make_room(seed: int, min_objects: int = 5, max_objects: int = 9) -> Room:
         parts = tuple(build(kind, size, colour, rng))
         name = "plant" if kind == "plant" else f"{colour} {kind}"
         for _ in range(60):
-            x, y, yaw = _place(rng, kind, size, width, depth)
+            x, y, yaw = place_piece(rng, kind, size, width, depth)
             thing = SceneObject(name, kind, colour, (x, y, size[2] / 2), size, yaw, parts)
             corners = thing.corners()
             inside = np.abs(corners[:, :2]) <= np.array([width, depth]) / 2 + 1e-6
-            if inside.all() and all(_separated(thing, other, _CLEARANCE) for other in objects):
+            if inside.all() and all(separated(thing, other, _CLEARANCE) for other in objects):
                 objects.append(thing)
                 break
+    wall, floor, pattern, light = draw_surroundings(rng)
+    flat = tuple(_decorate(rng, width, depth))
+    return Room(seed, width, depth, height, tuple(objects), flat, wall, floor, pattern, light)
+
+
+def draw_surroundings(
+    rng: np.random.Generator,
+) -> tuple[Rgb, Rgb, float, tuple[float, float]]:
+    """Draw wall colour, floor colour, floor pattern and light of a :class:`Room`."""
     tone = rng.uniform(0.62, 0.85)
     wall = (float(tone), float(tone * rng.uniform(0.92, 1)), float(tone * rng.uniform(0.80, 1)))
     tone = rng.uniform(0.35, 0.6)
@@ -239,5 +253,4 @@ def make_room(seed: int, min_objects: int = 5, max_objects: int = 9) -> Room:
     floor = (float(tone), float(green), float(blue))
     pattern = float(rng.choice([0.0, 0.2, 0.4, 0.6]))
     light = (float(rng.uniform(0.25, 0.45)), float(rng.uniform(0.4, 0.7)))
-    flat = tuple(_decorate(rng, width, depth))
-    return Room(seed, width, depth, height, tuple(objects), flat, wall, floor, pattern, light)
+    return wall, floor, pattern, light

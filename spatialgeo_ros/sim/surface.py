@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.sim.furniture import Part
 from spatialgeo_ros.sim.room import SceneObject
+from spatialgeo_ros.sim.turning import rotation_matrix
 
 
 def nearest_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -76,4 +77,4 @@ def _part_surface(part: Part) -> NDArray[np.float64]:
         y = half[1] * across[:, None] * np.sin(turn)
         z = np.broadcast_to(half[2] * level[:, None], x.shape)
         points = np.stack([x, y, z], axis=-1).reshape(-1, 3)
-    return points + np.array(part.position)
+    return points @ rotation_matrix(part.turn).T + np.array(part.position)
