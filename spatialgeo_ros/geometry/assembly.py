@@ -70,13 +70,21 @@ def _area(box: Extent) -> float:
     return float((box[1] - box[0] + 1) * (box[3] - box[2] + 1))
 
 
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Cells [h, w] bool that are taken for the object, and how well they explain the region."""
+
+    cells: NDArray[np.bool_]
+    score: float
+
+
 def select(
     cells: Cells,
     label: NDArray[np.int64],
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     usual: Size | None = None,
-) -> NDArray[np.bool_] | None:
+) -> Choice | None:
     """Choose the surfaces that are the object; None when none can be.
 
     Args:
@@ -103,7 +111,7 @@ def select(
     out = np.zeros(cells.shape, bool)
     for piece in chosen or []:
         out[piece.at[:, 0], piece.at[:, 1]] = True
-    return out
+    return Choice(out, float(best))
 
 
 def _pieces(cells: Cells, label: NDArray[np.int64], within: NDArray[np.bool_]) -> list[_Piece]:

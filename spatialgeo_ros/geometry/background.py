@@ -1,27 +1,35 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What furniture stands on and in front of: the floor, and the planes that close a room.
+"""What things stand on, hang on and lie before: floors, table tops, shelves, walls.
 
-A wall is found as a *supporting* plane: many points lie on it and nothing lies behind it. Removing
-such a plane as a whole cannot cut through an object, because every object is in front of it.
+A background surface is a plane that is seen outside the region and reaches into it without a break.
+Its direction does not matter, and gravity is not needed: a table top is to a mug what the floor is
+to a sofa. Where the floor is known it is one more plane to try, fitted to what is seen of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatialgeo_ros.geometry.cells import Cells
+from spatialgeo_ros.geometry.cells import Cells, connected
 from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
-_HYPOTHESES = 96
-_SAMPLE = 900  # points that vote for a plane
-_NEAREST = 0.25  # metres from the camera to a supporting plane
-_BEHIND = 0.03  # share of points that may lie behind a supporting plane
+_HYPOTHESES = 128
+_SAMPLE = 700  # points that vote for a plane
+_NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
+_MOST_PLANES = 4
+_THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
+_BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
+_ALIKE = 25.0
+_SCATTER = 0.7
+_SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
+_BAND = 3  # cells on both sides of the region's border that are looked at
+_GOES_ON = 0.5  # of a plane's cells at the border that are continued outside, for a background
 
 
 def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
@@ -50,126 +58,239 @@ class Floor:
         return drop > self.height - _FLOOR_TOLERANCE
 
 
-def on_backdrop(
-    cells: Cells,
-    candidates: NDArray[np.bool_],
-    ring: NDArray[np.bool_],
-    gravity: NDArray[np.float64] | None,
-    most: int = 3,
-) -> NDArray[np.bool_]:
-    """Cells of ``candidates`` on a supporting plane that is seen outside the region, [h, w] bool.
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A surface behind or below things: ``normal @ p == offset > 0``, away from the camera.
 
-    Args:
-        cells: the window.
-        candidates: cells to explain (floor already removed).
-        ring: cells outside the region; a plane must show there, or it could be the object itself.
-        gravity: direction of falling; then only upright planes (walls) are looked for.
-        most: how many planes.
+    Depth cameras bend planes by a centimetre or two over their image. How this one is bent and how
+    far its points scatter is measured where it is seen outside the region.
+
+    Attributes:
+        normal: [3] unit vector in the optical frame.
+        offset: distance from the camera, metres.
+        bend: [6] metres in front of the plane, as a polynomial of the viewing ray: see
+            :meth:`_ray_terms`.
+        spread: standard deviation of its points across it, metres.
+        middle, scale: [2] and number, the viewing rays (x/z, y/z) are counted from and in.
+        cells: [h, w] bool, the cells of the window on it that are joined to what is seen of it
+            outside the region.
     """
-    found = np.zeros(cells.shape, bool)
-    rng = np.random.default_rng(0)  # the same window always gives the same answer
-    rest = candidates.copy()
-    everything = cells.points[candidates].astype(np.float64)
-    everything_sigma = cells.sigma[candidates].astype(np.float64)
-    enough = max(25, int(0.04 * (candidates & ring).sum()))
-    for _ in range(most):
-        seeds = rest & ring
-        if seeds.sum() < enough:
-            break
-        plane = _supporting_plane(
-            everything, everything_sigma, cells.points[seeds].astype(np.float64), gravity, rng
-        )
-        if plane is None:
-            break
-        normal, offset = plane
-        near = _front(cells.points, normal, offset) < _tolerance(cells.points, cells.sigma, normal)
-        on = rest & near
-        if (on & ring).sum() < enough:
-            break
-        found |= on
-        rest &= ~on
-    return found
+
+    normal: NDArray[np.float64]
+    offset: float
+    bend: NDArray[np.float64]
+    spread: float
+    middle: NDArray[np.float64]
+    scale: float
+    cells: NDArray[np.bool_]
+
+    def front(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Distance of points [..., 3] in front of the plane, towards the camera, metres."""
+        flat = self.offset - points @ self.normal.astype(points.dtype)
+        terms = _ray_terms(points, self.middle, self.scale)
+        return flat - sum(c * t for c, t in zip(self.bend.astype(points.dtype), terms, strict=True))
+
+    @property
+    def tolerance(self) -> float:
+        """Distance up to which a point counts as on the plane, metres."""
+        return _THICKNESS + 3.0 * self.spread
 
 
-def _front(
-    points: NDArray[np.floating], normal: NDArray[np.float64], offset: float
-) -> NDArray[np.floating]:
-    """Distance of points [..., 3] in front of the plane, towards the camera."""
-    return offset - points @ normal.astype(points.dtype)
+def _ray_terms(
+    points: NDArray[np.floating], middle: NDArray[np.float64], scale: float
+) -> tuple[NDArray[np.floating], ...]:
+    """Terms 1, u, v, u^2, u v, v^2 of the viewing rays of points."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        u = (points[..., 0] / points[..., 2] - points.dtype.type(middle[0])) / points.dtype.type(scale)
+        v = (points[..., 1] / points[..., 2] - points.dtype.type(middle[1])) / points.dtype.type(scale)
+    return np.ones_like(u), u, v, u * u, u * v, v * v
 
 
 def _tolerance(
-    points: NDArray[np.floating], sigma: NDArray[np.floating], normal: NDArray[np.float64]
+    cells: Cells, points: NDArray[np.floating], sigma: NDArray[np.floating], normal: NDArray[np.float64]
 ) -> NDArray[np.floating]:
-    """How far a point may be off a plane: noise along its ray, seen across the plane."""
+    """How far a point may be off a plane before its bend is known: noise seen across the plane."""
     with np.errstate(invalid="ignore", divide="ignore"):
         across = np.abs(points @ normal.astype(points.dtype)) / points[..., 2]
-    return 0.015 + 2.5 * sigma * across
+    # A camera bends surfaces over its whole image: little within a small window.
+    bent = 0.008 * max(cells.shape) * cells.angle
+    return _THICKNESS + points.dtype.type(bent) * points[..., 2] + 2.0 * sigma * across
 
 
-def _supporting_plane(
-    points: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    seeds: NDArray[np.float64],
-    gravity: NDArray[np.float64] | None,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], float] | None:
-    """Best plane through the seeds that has next to nothing behind it: (normal, offset).
+def background_planes(
+    cells: Cells,
+    use: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
+) -> list[Plane]:
+    """Planes that are seen outside the region and reach into it, largest first.
 
-    The normal points away from the camera: ``normal @ p == offset > 0`` on the plane.
+    Args:
+        cells: the window around the region.
+        use: [h, w] bool, cells to explain.
+        within: [h, w] bool, cells inside the region.
+        outside: [h, w] bool, cells that are surely outside the region.
     """
+    rng = np.random.default_rng(0)  # the same window always gives the same answer
+    found: list[Plane] = []
+    rest = use.copy()
+    enough = max(20, int(0.03 * (use & outside).sum()))
+    for _ in range(_MOST_PLANES):
+        seeds = rest & outside
+        if seeds.sum() < enough:
+            break
+        fitted = _dominant_plane(cells, seeds, rng)
+        if fitted is None:
+            break
+        normal, offset = fitted
+        flat = offset - cells.points @ normal.astype(np.float32)
+        limit = _tolerance(cells, cells.points, cells.sigma, normal)
+        near = use & (np.abs(flat) < limit)
+        own = near & seeds
+        rest &= ~own
+        if own.sum() < enough:
+            continue
+        plane = _bent(cells, own, normal, offset)
+        if plane.spread > _SCATTER * float(np.median(limit[own])):
+            continue  # scattered evenly: several surfaces that pass through one slab
+        on = use & (np.abs(plane.front(cells.points)) < plane.tolerance)
+        joined = _joined(cells, on, within, outside, seeds)
+        if joined.any():
+            found.append(replace(plane, cells=joined))
+    return found
+
+
+def _bent(
+    cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offset: float
+) -> Plane:
+    """Measure bend and spread of a plane on the cells ``on``.
+
+    A ridge regression: the bend's coefficients have a standard deviation of :data:`_BEND`, so that
+    it stays small where the plane is not seen.
+    """
+    points = cells.points[on].astype(np.float64)
+    everywhere = cells.points[cells.ok]
+    rays = everywhere[:, :2] / everywhere[:, 2:]
+    low, high = rays.min(axis=0).astype(np.float64), rays.max(axis=0).astype(np.float64)
+    middle, scale = (low + high) / 2, float((high - low).max() / 2) or 1.0
+    off = offset - points @ normal
+    terms = np.stack(_ray_terms(points, middle, scale), axis=1)
+    spread = _robust_spread(off)
+    bend = np.zeros(6)
+    for _ in range(2):
+        use = np.abs(off - terms @ bend) < 3 * spread + 0.002
+        # Neighbouring cells err together: they count as this many times fewer.
+        weight = 1 / (_ALIKE * spread**2)
+        system = weight * terms[use].T @ terms[use] + np.eye(6) / _BEND**2
+        bend = np.linalg.solve(system, weight * terms[use].T @ off[use])
+        spread = _robust_spread(off - terms @ bend)
+    return Plane(normal, offset, bend, spread, middle, scale, on)
+
+
+def _robust_spread(values: NDArray[np.float64]) -> float:
+    return max(5e-4, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
+
+
+def _goes_on(on: NDArray[np.bool_], within: NDArray[np.bool_], outside: NDArray[np.bool_]) -> bool:
+    """Tell whether a plane goes on outside the region where it reaches the region's border.
+
+    A background does, wherever it is not hidden. A side of the object ends at the border, even
+    where another thing happens to lie on the same plane.
+    """
+    rows, columns = np.flatnonzero(within.any(axis=1)), np.flatnonzero(within.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    beyond = np.flatnonzero(~outside.all(axis=1)), np.flatnonzero(~outside.all(axis=0))
+    high, low, west, east = beyond[0][0], beyond[0][-1] + 1, beyond[1][0], beyond[1][-1] + 1
+    reaching = going_on = 0
+    for inner, outer, axis in (
+        (on[top : top + _BAND, left:right], on[max(0, high - _BAND) : high, left:right], 0),
+        (on[bottom - _BAND : bottom, left:right], on[low : low + _BAND, left:right], 0),
+        (on[top:bottom, left : left + _BAND], on[top:bottom, max(0, west - _BAND) : west], 1),
+        (on[top:bottom, right - _BAND : right], on[top:bottom, east : east + _BAND], 1),
+    ):
+        if outer.size == 0:  # the image ends here
+            continue
+        inside = inner.any(axis=axis)
+        reaching += int(inside.sum())
+        going_on += int((inside & outer.any(axis=axis)).sum())
+    return going_on > _GOES_ON * reaching
+
+
+def _joined(
+    cells: Cells,
+    on: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
+    seeds: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Patches of a plane that go on outside the region, all that lies outside included."""
+    label = connected(cells, on)
+    joined = on & outside
+    names, inside = np.unique(label[within & on], return_counts=True)
+    for name, count in zip(names, inside, strict=True):
+        patch = label == name
+        seen = int((patch & seeds).sum())
+        if seen >= max(4, _SHARE_OUTSIDE * count) and _goes_on(patch, within, outside):
+            joined |= patch
+    return joined
+
+
+def _dominant_plane(
+    cells: Cells, seeds: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], float] | None:
+    """Plane through most of the seeds: (normal, offset), or None."""
+    rows, columns = np.nonzero(seeds)
+    points = cells.points[rows, columns].astype(np.float64)
+    sigma = cells.sigma[rows, columns].astype(np.float64)
     if len(points) > _SAMPLE:
-        pick = rng.choice(len(points), _SAMPLE, replace=False)
+        pick = np.sort(rng.choice(len(points), _SAMPLE, replace=False))
         points, sigma = points[pick], sigma[pick]
-    if len(seeds) > _SAMPLE:
-        seeds = seeds[rng.choice(len(seeds), _SAMPLE, replace=False)]
-    corners = seeds[rng.integers(len(seeds), size=(_HYPOTHESES, 3))]
-    first = corners[:, 1] - corners[:, 0]
-    second = corners[:, 2] - corners[:, 0] if gravity is None else gravity[None]
-    normals = np.cross(first, second)
+        rows, columns = rows[pick], columns[pick]
+    # Corners of a hypothesis are near each other in the image: likelier on one surface.
+    first = rng.integers(len(points), size=_HYPOTHESES)
+    apart = np.abs(rows[first, None] - rows) + np.abs(columns[first, None] - columns)
+    reach = 0.35 * max(seeds.shape)
+    score = rng.random(apart.shape)
+    score[(apart < 3) | (apart > reach)] += 2.0
+    others = np.argpartition(score, 2, axis=1)[:, :2]
+    corners = points[np.concatenate([first[:, None], others], axis=1)]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normals, axis=1)
-    apart = np.linalg.norm(first, axis=1)
-    usable = (length > 1e-3) & (apart > 0.15) & (length > 0.1 * apart)
+    sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) * np.linalg.norm(
+        corners[:, 2] - corners[:, 0], axis=1
+    )
+    usable = length > 0.2 * sides + 1e-9
     if not usable.any():
         return None
     normals = normals[usable] / length[usable, None]
     offsets = np.einsum("ij,ij->i", normals, corners[usable, 0])
     normals[offsets < 0] *= -1
     offsets = np.abs(offsets)
-    margin = 0.03 + 2.5 * sigma
-    behind = (points @ normals.T - offsets > margin[:, None]).mean(axis=0)
-    support = (np.abs(offsets - seeds @ normals.T) < 0.03 + 0.008 * seeds[:, 2:]).mean(axis=0)
-    # A plane that almost holds the camera is seen edge-on: anything lies on its far side.
-    support[(behind > _BEHIND) | (offsets < _NEAREST)] = 0
+    off = np.abs(offsets - points @ normals.T)
+    cosine = np.abs(points @ normals.T) / points[:, 2:]
+    bent = 0.008 * max(cells.shape) * cells.angle * points[:, 2:]
+    support = (off < _THICKNESS + bent + 2.0 * sigma[:, None] * cosine).sum(axis=0)
+    support[offsets < _NEAREST] = 0
     best = int(np.argmax(support))
-    if support[best] < 0.12:
-        return None
     normal, offset = normals[best], float(offsets[best])
-    for width in (0.05, 0.03):  # refine on what lies near, noise-weighted
-        near = seeds[np.abs(offset - seeds @ normal) < width + 0.006 * seeds[:, 2]]
-        if len(near) < 10:
+    for width in (1.5, 1.0, 1.0):  # refine on what lies near, noise-weighted
+        near = np.abs(offset - points @ normal) < width * _tolerance(cells, points, sigma, normal)
+        if near.sum() < 10:
             return None
-        weight = 1 / (0.005 + 0.002 * near[:, 2] ** 2) ** 2
-        normal, offset = _fit(near, weight, gravity, normal)
-    if offset < _NEAREST or (points @ normal - offset > margin).mean() > _BEHIND:
-        return None
-    return normal, offset
+        cosine_near = np.abs(points[near] @ normal) / points[near, 2]
+        weight = 1 / (0.003 + sigma[near] * cosine_near) ** 2
+        normal, offset = _fit(points[near], weight, normal)
+    return (normal, offset) if offset > _NEAREST else None
 
 
 def _fit(
-    points: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    gravity: NDArray[np.float64] | None,
-    towards: NDArray[np.float64],
+    points: NDArray[np.float64], weight: NDArray[np.float64], towards: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Weighted total least squares plane; upright when gravity is given."""
+    """Weighted total least squares plane."""
     centre = weight @ points / weight.sum()
     local = points - centre
-    if gravity is not None:
-        local = local - (local @ gravity)[:, None] * gravity
-    values, vectors = np.linalg.eigh((local * weight[:, None]).T @ local)
-    normal = vectors[:, 0] if gravity is None else vectors[:, 1]
-    # With gravity taken out, the smallest eigenvector is gravity itself.
+    _, vectors = np.linalg.eigh((local * weight[:, None]).T @ local)
+    normal = vectors[:, 0]
     if normal @ towards < 0:
         normal = -normal
     return normal, float(normal @ centre)

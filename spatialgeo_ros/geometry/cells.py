@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,10 @@ class Cells:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return self.ok.shape[0], self.ok.shape[1]
+
+    def at(self, u: int, v: int) -> tuple[int, int]:
+        """Row and column of the cell that holds a pixel."""
+        return (v - self.y0) // self.step, (u - self.x0) // self.step
 
 
 def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
@@ -141,28 +146,44 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
     cells across the step lie on one plane: inverse depth is linear over the image of any plane, so
     its second difference tells a slanted surface from a jump.
     """
+    between = [link for _, link in links(cells, use)]
+    # Cells and the links between them as one image, in which OpenCV finds what is connected:
+    # a cell at even rows and columns, links to the right and below between them.
+    h, w = cells.shape
+    lattice = np.zeros((2 * h - 1, 2 * w - 1), np.uint8)
+    lattice[::2, ::2] = use
+    lattice[::2, 1::2] = between[0]
+    lattice[1::2, ::2] = between[1]
+    count, names = cv2.connectedComponents(lattice, connectivity=4, ltype=cv2.CV_32S)
+    label = names[::2, ::2].astype(np.int64)
+    # Diagonal links join some of these: few, so a table of names is enough.
+    pairs = []
+    for (dy, dx), link in zip(_STEPS[2:], between[2:], strict=True):
+        a, b = _pair(label, dy, dx)
+        pairs.append(np.stack([a[link], b[link]], axis=1))
+    joined = np.unique(np.concatenate(pairs), axis=0)
+    joined = joined[joined[:, 0] != joined[:, 1]]
+    name = np.arange(count)
+    while len(joined):
+        least = np.minimum(name[joined[:, 0]], name[joined[:, 1]])
+        before = name.copy()
+        np.minimum.at(name, joined[:, 0], least)
+        np.minimum.at(name, joined[:, 1], least)
+        name = name[name]
+        if np.array_equal(name, before):
+            break
+    return np.where(use, name[label], -1)
+
+
+def links(
+    cells: Cells, use: NDArray[np.bool_]
+) -> list[tuple[tuple[int, int], NDArray[np.bool_]]]:
+    """Which neighbours are of one surface: ((dy, dx), [h', w'] bool) for four directions."""
     z = np.where(use, cells.points[..., 2], np.float32(np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
         inverse = np.float32(1.0) / z
     tolerance = 0.03 + 3 * cells.sigma + 0.006 * np.nan_to_num(z)
-    links = [_link(z, inverse, tolerance, dy, dx) for dy, dx in _STEPS]
-    h, w = z.shape
-    label = np.arange(h * w, dtype=np.int64).reshape(h, w)
-    while True:
-        before = label
-        label = label.copy()
-        for (dy, dx), link in zip(_STEPS, links, strict=True):
-            a, b = _pair(label, dy, dx)
-            least = np.where(link, np.minimum(a, b), h * w)
-            np.minimum(a, least, out=a)
-            np.minimum(b, least, out=b)
-        flat = label.ravel()
-        for _ in range(3):  # follow the labels to their roots: far fewer sweeps
-            flat = flat[flat]
-        label = flat.reshape(h, w)
-        if np.array_equal(label, before):
-            break
-    return np.where(use, label, -1)
+    return [((dy, dx), _link(z, inverse, tolerance, dy, dx)) for dy, dx in _STEPS]
 
 
 _T = TypeVar("_T", bound=np.generic)

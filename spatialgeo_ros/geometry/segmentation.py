@@ -12,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
-from spatialgeo_ros.geometry.assembly import extent, fill, select
-from spatialgeo_ros.geometry.background import Floor, find_floor, on_backdrop
+from spatialgeo_ros.geometry.assembly import extent
+from spatialgeo_ros.geometry.background import Floor, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, Window, connected, make_cells
+from spatialgeo_ros.geometry.cells import Cells, Window, make_cells
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.separation import Separation, separate_bounded, separate_grown
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 from spatialgeo_ros.geometry.surfels import surfels
 
@@ -90,6 +92,7 @@ def segment_object(
     gravity: ArrayLike | None = None,
     floor_height: float | None = None,
     sizes: Mapping[str, Size] | None = None,
+    image: NDArray[np.uint8] | None = None,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
@@ -105,6 +108,8 @@ def segment_object(
             None and gravity is known.
         sizes: usual (width, depth, height) in metres by kind of object, found by the words of the
             region's label; default :data:`TYPICAL_SIZES`, an empty mapping for none.
+        image: [H, W, 3] uint8 RGB of the same pixels, when known: tells flat things from what they
+            lie on.
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
@@ -140,17 +145,16 @@ def segment_object(
     if down is not None and floor_height is not None:
         floor = Floor(down, floor_height)
     if region.type is RegionType.MASK:
-        chosen = cells.ok & within
-    elif region.type is RegionType.POINT:
-        chosen = _grown(cells, x0, y0, down, floor)
-    else:
-        chosen = _bounded(cells, within, down, floor, usual)
-    if region.type is RegionType.MASK:
+        reading = Separation(cells.ok & within, np.zeros(cells.shape, bool), ())
         mask = _settled(pointmap, inside, window)
+    elif region.type is RegionType.POINT:
+        reading = separate_grown(cells, *cells.at(x0, y0), floor)
+        mask = _pixels(pointmap, cells, reading.thing, window)
     else:
-        mask = _pixels(pointmap, cells, chosen, window)
-        if region.type is RegionType.BOX or region.type is RegionType.POLYGON:
-            mask &= inside
+        reading = separate_bounded(cells, within, down, floor, usual, image)
+        mask = _pixels(pointmap, cells, reading.thing, window)
+        mask &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    chosen = reading.thing
     x0, y0, x1, y1 = window
     part = mask[y0:y1, x0:x1]
     support = int(part.sum())
@@ -244,30 +248,6 @@ def _share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32
     return block.reshape(h, cells.step, w, cells.step).mean(axis=(1, 3))
 
 
-def _bounded(
-    cells: Cells,
-    within: NDArray[np.bool_],
-    gravity: NDArray[np.float64] | None,
-    floor: Floor | None,
-    usual: Size | None,
-) -> NDArray[np.bool_]:
-    """Cells of the object that the region bounds."""
-    use = cells.ok.copy()
-    if floor is not None:
-        use &= ~floor.holds(cells.points, cells.sigma)
-    backdrop = on_backdrop(cells, use, ~within, gravity)
-    standing = use & ~backdrop
-    chosen = select(cells, connected(cells, standing), within, gravity, usual)
-    # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    if chosen is None or fill(chosen, within) < 0.45:
-        flush = select(cells, np.where(backdrop & within, 0, -1), within, gravity, usual)
-        if flush is not None and (chosen is None or fill(flush, within) > 0.9):
-            return flush
-    if chosen is None:
-        chosen = select(cells, connected(cells, use & within), within, gravity, usual)
-    return chosen if chosen is not None else np.zeros(cells.shape, bool)
-
-
 def _settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
     """Pixels of a mask without those that float at depth edges, where a sensor mixes two surfaces.
 
@@ -288,33 +268,6 @@ def _settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> N
     out = np.zeros_like(inside)
     out[y0:y1, x0:x1] = part & (alike >= 2)
     return out
-
-
-def _grown(
-    cells: Cells,
-    u: int,
-    v: int,
-    gravity: NDArray[np.float64] | None,
-    floor: Floor | None,
-) -> NDArray[np.bool_]:
-    """Cells of the surface around a pixel."""
-    use = cells.ok.copy()
-    row, column = (v - cells.y0) // cells.step, (u - cells.x0) // cells.step
-    seeds = np.zeros(cells.shape, bool)
-    seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
-    if floor is not None:
-        ground = floor.holds(cells.points, cells.sigma)
-        if not ground[row, column]:
-            use &= ~ground
-    backdrop = on_backdrop(cells, use, np.ones(cells.shape, bool), gravity)
-    if not backdrop[row, column]:
-        use &= ~backdrop
-    label = connected(cells, use)
-    near = np.argwhere(seeds & use)
-    if len(near) == 0:
-        return np.zeros(cells.shape, bool)
-    at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
-    return label == label[at[0], at[1]]
 
 
 def _pixels(

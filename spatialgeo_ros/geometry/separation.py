@@ -1,0 +1,187 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which cells of a window are the object that a box bounds, and which its background.
+
+The surfaces that the object stands on, hangs on or lies before are found first: they are seen
+outside the box and go on into it. What stands out of them is the object, if it fills the box. What
+does not stand out lies flat on its background: then its colour tells where it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.assembly import extent, fill, select
+from spatialgeo_ros.geometry.background import Floor, Plane, background_planes
+from spatialgeo_ros.geometry.cells import Cells, connected
+from spatialgeo_ros.geometry.colour import cell_colours, connected_by_colour
+from spatialgeo_ros.geometry.sizes import Size
+
+_GROW = 0.04  # of a box's size: how much too small it may be
+_FLAT = 0.03  # metres: what rises less lies flat on its background
+_STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
+_LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
+_COLOUR_SIDE = 96  # pixels of the longer side of the picture that colours are told apart in
+_COLOUR_ROUNDS = 2
+_CLEAR = 0.95  # score above which depth alone is clear
+_BETTER = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """One reading of a window.
+
+    Attributes:
+        thing: [h, w] bool, cells of the object.
+        background: [h, w] bool, cells on the surfaces it stands on, hangs on or lies before.
+        planes: those surfaces.
+        flat: the object lies flat on one of them, its outline is by colour or the box alone.
+    """
+
+    thing: NDArray[np.bool_]
+    background: NDArray[np.bool_]
+    planes: tuple[Plane, ...]
+    flat: bool = False
+
+
+def separate_bounded(
+    cells: Cells,
+    within: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+    floor: Floor | None,
+    usual: Size | None,
+    image: NDArray[np.uint8] | None,
+) -> Separation:
+    """Separate the object that a box or polygon bounds.
+
+    Args:
+        cells: the window around the region.
+        within: [h, w] bool, cells inside the region.
+        gravity: direction of falling [3], None when unknown.
+        floor: the floor, None when unknown.
+        usual: (width, depth, height) of this kind of object in metres, None when unknown.
+        image: [H, W, 3] uint8 RGB, for flat things; None where there is none.
+    """
+    use = cells.ok.copy()
+    ground = np.zeros(cells.shape, bool)
+    if floor is not None:
+        ground = cells.ok & floor.holds(cells.points, cells.sigma)
+        use &= ~ground
+    around = grown(within)
+    planes = tuple(background_planes(cells, use, within, ~around))
+    backdrop = np.zeros(cells.shape, bool)
+    for plane in planes:
+        backdrop |= plane.cells
+    standing = use & ~backdrop
+    choice = select(cells, connected(cells, standing), around, gravity, usual)
+    if image is not None and (choice is None or choice.score < _CLEAR):
+        labels = connected_by_colour(cells, standing, cell_colours(cells, image))
+        other = select(cells, labels, around, gravity, usual)
+        if other is not None and (choice is None or other.score > choice.score + _BETTER):
+            choice = other
+    chosen = None if choice is None else choice.cells
+    if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
+        flat = _lies_on(cells, chosen, planes)
+        if flat is None:
+            return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+        chosen = chosen | (flat.cells & within)
+        outline = _by_colour(cells, chosen, within, flat.cells, image)
+        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+    # Nothing stands out: the object is flush with its background (a door, a picture, a window).
+    on = backdrop & within
+    patch = select(cells, np.where(on, 0, -1), within, gravity, usual)
+    flush = None if patch is None else patch.cells
+    if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
+        outline = _by_colour(cells, flush, within, backdrop, image)
+        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+    if chosen is None:
+        choice = select(cells, connected(cells, use & within), within, gravity, usual)
+        chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
+    return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+
+
+def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
+    """Separate the surface around a cell: what a person points at."""
+    use = cells.ok.copy()
+    seeds = np.zeros(cells.shape, bool)
+    seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
+    background = np.zeros(cells.shape, bool)
+    if floor is not None:
+        ground = floor.holds(cells.points, cells.sigma)
+        if not ground[row, column]:
+            background |= cells.ok & ground
+    everywhere = np.ones(cells.shape, bool)
+    planes = tuple(
+        plane
+        for plane in background_planes(cells, use & ~background, seeds, everywhere)
+        if not plane.cells[row, column]
+    )
+    for plane in planes:
+        background |= plane.cells
+    use &= ~background
+    label = connected(cells, use)
+    near = np.argwhere(seeds & use)
+    if len(near) == 0:
+        return Separation(np.zeros(cells.shape, bool), background, planes)
+    at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
+    return Separation(label == label[at[0], at[1]], background, planes)
+
+
+def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The region grown by what a box may be too small: 4 % of its size, at least two cells."""
+    top, bottom, left, right = extent(within)
+    rows, columns = (
+        max(2, round(_GROW * (last - first + 1))) for first, last in ((top, bottom), (left, right))
+    )
+    kernel = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
+    return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
+
+
+def _lies_on(cells: Cells, chosen: NDArray[np.bool_], planes: tuple[Plane, ...]) -> Plane | None:
+    """The plane that the chosen cells lie flat on, or None: they rise from every one."""
+    points = cells.points[chosen]
+    for plane in planes:
+        if np.percentile(np.abs(plane.front(points)), 90) < _FLAT:
+            return plane
+    return None
+
+
+def _by_colour(
+    cells: Cells,
+    flat: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    background: NDArray[np.bool_],
+    image: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """Of a flat thing's cells those whose colour is not its background's.
+
+    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with the box as its start. Its result is
+    taken only where it looks like an outline: it reaches over most of the box.
+    """
+    if image is None:
+        return flat
+    h, w = cells.shape
+    rows = np.minimum(cells.y0 + np.arange(h) * cells.step + cells.step // 2, image.shape[0] - 1)
+    columns = np.minimum(cells.x0 + np.arange(w) * cells.step + cells.step // 2, image.shape[1] - 1)
+    scale = _COLOUR_SIDE / max(h, w)
+    small = np.ascontiguousarray(image[rows[:, None], columns])
+    size = (max(8, round(w * min(1.0, scale))), max(8, round(h * min(1.0, scale))))
+    labels = np.where(flat, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    labels[~background & ~flat] = cv2.GC_BGD
+    if (labels == cv2.GC_PR_FGD).sum() < 20 or (labels == cv2.GC_BGD).sum() < 20:
+        return flat
+    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    cv2.setRNGSeed(0)  # the same window always gives the same answer
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(small, labels, None, *models, _COLOUR_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found = cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool) & flat
+    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
+    if found.any() and fill(found, within) > 0.7 and found.sum() > 0.3 * flat.sum():
+        return found
+    return flat
