@@ -1,0 +1,124 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``spatialgeo evaluate``: what a profile can do in simulated rooms, and what measuring can do.
+
+``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="what a profile can do on held-out simulated rooms; 'sequence': how right "
+        "measurements are on annotated real frames",
+        description="Without a further word: what a profile can do, measured end to end on "
+        "held-out simulated rooms (it needs the simulator: pip install mujoco).",
+    )
+    parser.add_argument("--profile", default="nano", help="model profile")
+    parser.add_argument("--frames", type=int, default=200, help="held-out views")
+    parser.add_argument("--questions", type=int, default=6, help="questions per view")
+    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
+    parser.add_argument("--json", type=Path, help="also write the summary here")
+    parser.set_defaults(run=_run_nano)
+    kinds = parser.add_subparsers(metavar="KIND")
+    _add_sequence(kinds)
+
+
+def _add_sequence(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "sequence",
+        help="how right measured places and distances are on annotated RGB-D frames",
+        description="Measure every annotated object and pair of a folder of RGB-D frames from its "
+        "box, with and without poses, with boxes as given and 3 % off, and compare with the "
+        "folder's reference; docs/measuring.md shows the layout of the folder and the tables.",
+    )
+    parser.add_argument("folder", type=Path, help="with annotations*.json and reference.json")
+    parser.add_argument(
+        "--annotations", type=Path, nargs="+", default=[], metavar="FILE",
+        help="boxes to use; default: every annotations*.json of the folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repetitions", type=_count, default=3, metavar="N",
+        help="how often the boxes are moved at random (3); 0 for boxes as given only",
+    )  # fmt: skip
+    parser.add_argument(
+        "--halves", action="store_true", help="also frames at even and odd positions by themselves"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write records and tables here")
+    parser.set_defaults(run=_run_sequence)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)  # argparse says it
+    return value
+
+
+def _run_nano(options: argparse.Namespace) -> int:
+    """Render, ask, score and print."""
+    try:
+        from spatialgeo_ros.evaluation.nano import evaluate, format_report
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("spatialgeo_ros."):
+            raise
+        print(
+            f"spatialgeo evaluate: {error.name} is not installed; it needs the simulator: "
+            "pip install mujoco ('evaluate sequence' does not)",
+            file=sys.stderr,
+        )
+        return 2
+    from spatialgeo_ros.perception import Perception
+
+    perception = Perception.load(
+        options.profile, quantisation="nf4" if options.load_4bit else "profile"
+    )
+    report = evaluate(perception, options.frames, options.questions)
+    print(format_report(report))
+    if options.json:
+        options.json.write_text(json.dumps(report.summary(), indent=1) + "\n")
+    return 0
+
+
+def _run_sequence(options: argparse.Namespace) -> int:
+    """Measure, print the tables and write the JSON."""
+    from spatialgeo_ros.evaluation import sequence_tables as tables
+    from spatialgeo_ros.evaluation.annotated_frames import read_sequence
+    from spatialgeo_ros.evaluation.sequence import Records, conditions_of, measure_sequence
+
+    sequence = read_sequence(options.folder, options.annotations)
+    for note in sequence.notes:
+        print(f"note: {note}", file=sys.stderr)
+    records = Records()
+    for frame, measured in measure_sequence(sequence, conditions_of(sequence, options.repetitions)):
+        records += measured
+        print(f"frame {frame.number} measured", file=sys.stderr)
+    parts = {"all": records}
+    if options.halves:
+        parts["even"], parts["odd"] = tables.halves(records)
+    for name, part in parts.items():
+        print(f"## {name} frames\n")
+        # Case by case only what the annotated boxes gave: of moved boxes there are too many.
+        shown = (*tables.summary_of(part), *tables.details_of(tables.with_given_boxes(part)))
+        print("\n\n".join(tables.format_table(table) for table in shown), end="\n\n")
+    if options.json:
+        report = {
+            "frames": len(sequence.frames),
+            "notes": list(sequence.notes),
+            "tables": {
+                name: tables.tables_json((*tables.summary_of(part), *tables.details_of(part)))
+                for name, part in parts.items()
+            },
+            "records": tables.records_json(records),
+        }
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
