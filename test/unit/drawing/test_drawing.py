@@ -9,6 +9,7 @@ import pytest
 
 from spatialgeo_ros.drawing import MapKeyframe, MapLine, MapObject, canvas, distance_text, draw_map
 from spatialgeo_ros.drawing import draw_overlay as overlay
+from spatialgeo_ros.drawing.overlay import REJECTED_COLOUR, SUPPORT_COLOUR
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
@@ -93,6 +94,35 @@ def test_masks_tint_their_pixels_only(image):
     assert not drawn[:190].any() and not drawn[310:].any()
 
 
+def hatched(picture, colour):
+    return (picture == colour).all(axis=2)
+
+
+def test_support_and_what_was_thrown_away_are_hatched_and_named(image):
+    mask, support, rejected = np.zeros((3, 480, 640), bool)
+    mask[200:260, 300:360] = True
+    support[260:300, 260:400] = True
+    rejected[200:230, 280:300] = True
+    arguments = {"regions": [Region.from_box(280, 200, 359, 299)], "masks": [mask]}
+    shown = overlay(image, **arguments, supports=[support], rejected=[rejected])
+    for field, colour in ((support, SUPPORT_COLOUR), (rejected, REJECTED_COLOUR)):
+        lines = hatched(shown, colour)
+        assert 0.1 < lines[field].mean() < 0.5, "lines with the image between them"
+        assert changed(image, shown)[field].all(), "a single pixel does not get lost"
+        elsewhere = np.argwhere(lines & ~field)
+        assert len(elsewhere) and (elsewhere[:, 0] > 400).all(), "only the legend below"
+    plain = overlay(image, **arguments, supports=[None], rejected=[])
+    assert np.array_equal(plain, overlay(image, **arguments)), "no legend without hatching"
+
+
+def test_the_object_is_drawn_over_the_hatching_of_another(image):
+    mask = np.zeros((480, 640), bool)
+    mask[200:300, 200:300] = True
+    region = Region.from_box(200, 200, 299, 299)
+    shown = overlay(image, regions=[region], masks=[mask], supports=[mask])
+    assert not hatched(shown, SUPPORT_COLOUR)[200:300, 200:300].any()
+
+
 def test_the_strip_is_added_and_hides_nothing(image):
     shown = overlay(image, question="How far is the chair?", answer="1.20 m away.", note="sensor")
     assert shown.shape[0] > 480 and shown.shape[1] == 640
@@ -116,6 +146,8 @@ def test_any_size_of_picture(shape):
         regions=[Region.from_box(0, 0, 5000, 5000, "huge"), Region.from_point(0, 0, "point"),
                  Region.from_polygon([[-9, -9], [9, -9], [0, 9]], "corner")],
         masks=[np.ones(shape, bool)],
+        supports=[None, np.ones(shape, bool)],
+        rejected=[np.zeros(shape, bool), np.ones(shape, bool)],
         distances=[estimate([-5, 0, 0.01], [5, 0, 0.01]), estimate([0, 0, 0], [0, 0, 1])],
         question="What is there?",
         answer="A thing.",
