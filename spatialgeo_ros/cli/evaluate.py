@@ -9,9 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.cli.output import write_image
+from spatialgeo_ros.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from spatialgeo_ros.evaluation.annotated_frames import AnnotatedSequence
+    from spatialgeo_ros.evaluation.sequence import ObjectRecord
 
 
 def add_parser(commands: Any) -> None:
@@ -52,6 +63,12 @@ def _add_sequence(kinds: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--halves", action="store_true", help="also frames at even and odd positions by themselves"
+    )
+    parser.add_argument(
+        "--worst", type=_count, default=0, metavar="N", help="also list the N worst objects"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write a picture of each of the worst here"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write records and tables here")
     parser.set_defaults(run=_run_sequence)
@@ -95,6 +112,8 @@ def _run_sequence(options: argparse.Namespace) -> int:
     from spatialgeo_ros.evaluation.annotated_frames import read_sequence
     from spatialgeo_ros.evaluation.sequence import Records, conditions_of, measure_sequence
 
+    if options.pictures and not options.worst:
+        raise BadRequestError("--pictures goes with --worst N: how many objects to draw")
     sequence = read_sequence(options.folder, options.annotations)
     for note in sequence.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -110,6 +129,16 @@ def _run_sequence(options: argparse.Namespace) -> int:
         # Case by case only what the annotated boxes gave: of moved boxes there are too many.
         shown = (*tables.summary_of(part), *tables.details_of(tables.with_given_boxes(part)))
         print("\n\n".join(tables.format_table(table) for table in shown), end="\n\n")
+    worst = tables.worst_objects(records, options.worst)
+    if options.worst:
+        print(tables.format_table(tables.worst_table(worst)))
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        for rank, record in enumerate(worst, 1):
+            write_image(
+                options.pictures / f"{rank:03d}_frame_{record.frame}_{_in_a_name(record.name)}.png",
+                _picture(sequence, record),
+            )
     if options.json:
         report = {
             "frames": len(sequence.frames),
@@ -122,3 +151,27 @@ def _run_sequence(options: argparse.Namespace) -> int:
         }
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def _picture(sequence: AnnotatedSequence, record: ObjectRecord) -> NDArray[np.uint8]:
+    """What was taken for an object, and where its reference centre is."""
+    from spatialgeo_ros.drawing import draw_cutout
+    from spatialgeo_ros.evaluation.sequence import find_again, reference_in_camera
+
+    readings, found = find_again(sequence, record)
+    frame = sequence.frames[record.position]
+    u, v = frame.camera.project(reference_in_camera(sequence, frame, record.name))[0]
+    error = f"{record.error_m:.2f} m off"
+    parts = f"{record.along_m:+.2f} m along the ray, {record.across_m:.2f} m across"
+    return draw_cutout(
+        readings.image,
+        record.box,
+        f"{record.label}, frame {record.frame}: {'refused' if record.refusal else error}",
+        record.refusal or parts,
+        mask=None if found is None else found.points.mask,
+        reference=(float(u), float(v)) if np.isfinite((u, v)).all() else None,
+    )
+
+
+def _in_a_name(text: str) -> str:
+    return re.sub(r"\W+", "_", text)[:60]

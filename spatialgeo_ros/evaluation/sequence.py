@@ -300,6 +300,23 @@ def measure_sequence(
         yield frame, records
 
 
+def find_again(
+    sequence: AnnotatedSequence, record: ObjectRecord
+) -> tuple[Readings, Sighting | None]:
+    """Images of the frame of a record, and its object as it was found then; None if refused.
+
+    Raises:
+        BadImageError: an image cannot be read.
+    """
+    frame = sequence.frames[record.position]
+    readings = read_images(frame)
+    perception, seen = observe(sequence, frame, readings, record.condition.known)
+    try:
+        return readings, perception.locate(seen, Region.from_box(*record.box, record.label))
+    except SpatialGeoError:
+        return readings, None
+
+
 def reference_in_camera(
     sequence: AnnotatedSequence, frame: AnnotatedFrame, name: str
 ) -> NDArray[np.float64]:

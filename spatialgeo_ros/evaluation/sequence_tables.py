@@ -77,9 +77,32 @@ def halves(records: Records) -> tuple[Records, Records]:
 
 
 def worst_objects(records: Records, count: int) -> list[ObjectRecord]:
-    """The refused objects and those with the largest errors, worst first."""
-    ranked = sorted(records.objects, key=lambda one: math.inf if one.refusal else one.error_m)
-    return ranked[::-1][:count]
+    """The refused objects and those with the largest errors, worst first.
+
+    Each object of a frame is there once: of the conditions, the first one counts.
+    """
+    first = records.objects[0].condition if records.objects else None
+    compared = [one for one in records.objects if one.condition == first]
+    compared.sort(key=lambda one: math.inf if one.refusal else one.error_m, reverse=True)
+    return compared[:count]
+
+
+def worst_table(records: Iterable[ObjectRecord]) -> Table:
+    """Errors of single objects, one row each."""
+    return Table(
+        "worst objects",
+        tuple(
+            {
+                **_case(one),
+                "name": one.name,
+                "error_m": one.error_m,
+                "along_ray_m": one.along_m,
+                "across_ray_m": one.across_m,
+                "refusal": one.refusal,
+            }
+            for one in records
+        ),
+    )
 
 
 def is_badly_wrong(pair: PairRecord) -> bool:
