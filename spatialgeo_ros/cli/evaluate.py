@@ -83,23 +83,18 @@ def _count(text: str) -> int:
 
 def _run_nano(options: argparse.Namespace) -> int:
     """Render, ask, score and print."""
-    try:
-        from spatialgeo_ros.evaluation.nano import evaluate, format_report
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("spatialgeo_ros."):
-            raise
-        print(
-            f"spatialgeo evaluate: {error.name} is not installed; it needs the simulator: "
-            "pip install mujoco ('evaluate sequence' does not)",
-            file=sys.stderr,
-        )
-        return 2
+    from spatialgeo_ros.evaluation.nano import evaluate, format_report
     from spatialgeo_ros.perception import Perception
+    from spatialgeo_ros.sim.renderer import RendererUnavailableError
 
     perception = Perception.load(
         options.profile, quantisation="nf4" if options.load_4bit else "profile"
     )
-    report = evaluate(perception, options.frames, options.questions)
+    try:
+        report = evaluate(perception, options.frames, options.questions)
+    except RendererUnavailableError as error:
+        print(f"spatialgeo evaluate: {error}", file=sys.stderr)
+        return 2
     print(format_report(report))
     if options.json:
         options.json.write_text(json.dumps(report.summary(), indent=1) + "\n")
