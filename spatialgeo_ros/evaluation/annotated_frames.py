@@ -225,11 +225,12 @@ def _read_camera(data: Mapping[str, Any], file: Path) -> tuple[PinholeCamera, fl
             f"{file} has no 'camera': give width, height, fx, fy, cx, cy of the colour images"
         )
     names = ("width", "height", "fx", "fy", "cx", "cy")
-    values = [_number(camera.get(name)) for name in names]
-    if None in values:
-        missing = [name for name, value in zip(names, values, strict=True) if value is None]
-        raise NoCameraInfoError(f"{file}: camera has no number for {', '.join(missing)}")
-    width, height, fx, fy, cx, cy = (float(value or 0.0) for value in values)
+    given = {name: _number(camera.get(name)) for name in names}
+    numbers = [value for value in given.values() if value is not None]
+    if len(numbers) < len(names):
+        missing = ", ".join(name for name, value in given.items() if value is None)
+        raise NoCameraInfoError(f"{file}: camera has no number for {missing}")
+    width, height, fx, fy, cx, cy = numbers
     unit = _number(camera.get("depth_unit_m", 0.001))
     if unit is None or unit <= 0:
         raise BadRequestError(
@@ -362,5 +363,5 @@ def _number(value: Any) -> float | None:
 def _numbers(value: Any, count: int) -> list[float] | None:
     if not isinstance(value, list) or len(value) != count:
         return None
-    numbers = [_number(one) for one in value]
-    return None if None in numbers else [one for one in numbers if one is not None]
+    numbers = [number for one in value if (number := _number(one)) is not None]
+    return numbers if len(numbers) == count else None

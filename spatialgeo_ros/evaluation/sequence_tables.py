@@ -67,13 +67,14 @@ def with_given_boxes(records: Records) -> Records:
 
 def halves(records: Records) -> tuple[Records, Records]:
     """Records of the frames at even and at odd positions of the sequence."""
-    return tuple(
-        Records(
-            tuple(one for one in records.objects if one.position % 2 == half),
-            tuple(one for one in records.pairs if one.position % 2 == half),
+
+    def half(parity: int) -> Records:
+        return Records(
+            tuple(one for one in records.objects if one.position % 2 == parity),
+            tuple(one for one in records.pairs if one.position % 2 == parity),
         )
-        for half in (0, 1)
-    )  # type: ignore[return-value]
+
+    return half(0), half(1)
 
 
 def worst_objects(records: Records, count: int) -> list[ObjectRecord]:
