@@ -25,8 +25,12 @@ from spatialgeo_ros.evaluation.sequence import (
     PairRecord,
     Records,
     conditions_of,
+    counted_objects,
+    counted_pairs,
     given_box,
     measure_sequence,
+    observe,
+    read_images,
 )
 from spatialgeo_ros.evaluation.sequence_tables import (
     details_of,
@@ -37,6 +41,7 @@ from spatialgeo_ros.evaluation.sequence_tables import (
     worst_objects,
 )
 from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.perception import Perception
 
 # A camera 1.2 m above the floor, at the origin of a world that lies on its head (z down), looks
@@ -188,7 +193,9 @@ def test_an_object_without_depth_is_refused_and_its_pairs_are_invalid(
     cv2.imwrite(file, depth)
     records = measured(read_sequence(folder))
     objects, pairs = summary_of(records)
-    assert all(row["refused"] == 3 and row["within_5_cm_share"] == 0.5 for row in objects.rows)
+    for row in objects.rows:
+        assert row["refused"] == 3 and row["within_5_cm_share"] == 0.5
+        assert row["over_15_cm_off_or_refused_share"] == 0.5
     assert all(
         row["valid_share"] == 0 and row["within_5_cm_or_2_sigma_share"] == 0
         and row["valid_and_over_15_cm_off_share"] == 0
@@ -199,6 +206,19 @@ def test_an_object_without_depth_is_refused_and_its_pairs_are_invalid(
     assert len(invalid.rows) == 18 and all("measured pixels" in r["reason"] for r in invalid.rows)
     assert worst_objects(records, 1)[0].refusal
     assert records_json(records)["objects"][0]["error_m"] is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("truncated", True), ("sliver", True), ("label", "table")]
+)
+def test_what_does_not_count(
+    write: Callable[[], Path], contents: dict[str, Any], field: str, value: Any
+) -> None:
+    contents["annotations_a.json"]["frames"][0]["objects"][0][field] = value
+    sequence = read_sequence(write())
+    frame = sequence.frames[0]
+    assert [thing.name for thing in counted_objects(sequence, frame)] == ["blue"]
+    assert len(counted_pairs(sequence, frame)) == (1 if field == "label" else 0)
 
 
 def test_shares_of_pairs_count_as_defined() -> None:
@@ -244,6 +264,20 @@ def test_boxes_are_moved_alike_whatever_is_known(write: Callable[[], Path]) -> N
     narrow = replace(frame, objects=(small,))
     moved = [given_box(narrow, small, Condition(Known.POSE, 0.03, k)) for k in range(300)]
     assert np.std(moved, axis=0) == pytest.approx(1.0, rel=0.2), "at least a pixel"
+
+
+def test_only_what_is_known_is_told(write: Callable[[], Path]) -> None:
+    sequence = read_sequence(write())
+    frame = sequence.frames[0]
+    told = {
+        known: observe(sequence, frame, read_images(frame), known)[1].frame.pose for known in Known
+    }
+    whole, turned = told[Known.POSE], told[Known.GRAVITY]
+    assert whole is not None and turned is not None and told[Known.NOTHING] is None
+    assert whole.translation == pytest.approx([0, 0, EYE])
+    assert turned.translation == pytest.approx([0, 0, 0]), "no camera is on the floor"
+    for pose in (whole, turned):
+        assert gravity_in_camera(pose) == pytest.approx([0, 1, 0])
 
 
 def test_halves_divide_the_frames_by_position(write: Callable[[], Path]) -> None:
