@@ -7,7 +7,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialgeo_ros.drawing import MapKeyframe, MapLine, MapObject, canvas, distance_text, draw_map
+from spatialgeo_ros.drawing import (
+    MapKeyframe,
+    MapLine,
+    MapObject,
+    canvas,
+    distance_text,
+    draw_cutout,
+    draw_map,
+)
 from spatialgeo_ros.drawing import draw_overlay as overlay
 from spatialgeo_ros.drawing.overlay import REJECTED_COLOUR, SUPPORT_COLOUR
 from spatialgeo_ros.geometry.camera import PinholeCamera
@@ -121,6 +129,34 @@ def test_the_object_is_drawn_over_the_hatching_of_another(image):
     region = Region.from_box(200, 200, 299, 299)
     shown = overlay(image, regions=[region], masks=[mask], supports=[mask])
     assert not hatched(shown, SUPPORT_COLOUR)[200:300, 200:300].any()
+
+
+def test_a_cutout_is_enlarged_around_the_object_with_its_reference(image):
+    mask, rejected = np.zeros((2, 480, 640), bool)
+    mask[200:230, 300:340] = True
+    rejected[202:206, 300:340] = True
+    shown = draw_cutout(
+        image, (300, 200, 339, 229), "mug", mask=mask, rejected=rejected, reference=(350.0, 215.0)
+    )
+    left, top = 265, 176  # 24 px around box and reference; 11 more at each side to be 120 wide
+    assert shown.shape[1] == 3 * (386 - left)
+    strip = shown.shape[0] - 3 * (254 - top)
+    assert strip > 10
+
+    def at(u, v):
+        return shown[round(strip + (v - top) * 3 + 1), round((u - left) * 3 + 1)]
+
+    assert (at(350, 215) == canvas.PAPER).all()
+    assert (at(320, 220) != 90).any() and (at(290, 240) == 90).all(), "only the object is tinted"
+    assert hatched(shown, REJECTED_COLOUR).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 640), (480, 1), (1080, 1920)])
+def test_a_cutout_of_any_size_of_picture(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    for box, reference in (((-5, -5, 5000, 5000), None), ((0, 0, 1, 1), (-900.0, 9000.0))):
+        shown = draw_cutout(image, box, "mug", mask=np.ones(shape, bool), reference=reference)
+        assert shown.dtype == np.uint8 and shown.shape[1] <= 3 * shape[1]
 
 
 def test_the_strip_is_added_and_hides_nothing(image):
