@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from spatialgeo_ros.cli import ask, depth, engines, measure, models, sample
+from spatialgeo_ros.cli import ask, depth, engines, evaluate, measure, models, sample
 from spatialgeo_ros.errors import SpatialGeoError
 
 #: In the order of the help text. They import networks and simulators only when they run.
-_COMMANDS = (ask, measure, depth, sample, models, engines)
+_COMMANDS = (ask, measure, depth, sample, models, engines, evaluate)
 
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
 _DELEGATES = {
@@ -28,11 +28,6 @@ _DELEGATES = {
         "spatialgeo_ros.training.nano",
         "train the nano profile from nothing",
         "it needs the training extras: pip install mujoco torch transformers tqdm",
-    ),
-    "evaluate": (
-        "spatialgeo_ros.evaluation.nano",
-        "what a profile can do, on held-out simulated rooms",
-        "it needs the simulator: pip install mujoco",
     ),
 }
 

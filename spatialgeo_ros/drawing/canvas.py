@@ -174,6 +174,24 @@ def tint(image: Image, mask: npt.NDArray[np.bool_], colour: Colour, strength: fl
     ).astype(np.uint8)
 
 
+def hatch(
+    image: Image, mask: npt.NDArray[np.bool_], colour: Colour, period: int, rising: bool = True
+) -> None:
+    """Draw diagonal lines over the masked pixels, between which they can be seen.
+
+    Args:
+        image: [H, W, 3]; changed.
+        mask: [H, W].
+        colour: of the lines.
+        period: pixels from line to line along a row; a third of it is line.
+        rising: lines go up to the right, else down.
+    """
+    rows, columns = np.nonzero(mask)
+    phase = (columns + rows if rising else columns - rows) % period
+    line = phase < max(1, period // 3)
+    image[rows[line], columns[line]] = colour
+
+
 def place(
     size: tuple[float, float], candidates: Sequence[Point], taken: Sequence[Rect], area: Rect
 ) -> Rect:

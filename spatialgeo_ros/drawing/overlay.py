@@ -20,6 +20,9 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.regions import Region, RegionType
 
+#: Surfaces that are not the object, drawn as hatching so that no colour of an object is like them.
+SUPPORT_COLOUR: canvas.Colour = (170, 255, 60)
+REJECTED_COLOUR: canvas.Colour = (255, 40, 170)
 # Below this width in pixels no text fits; such images only get their masks and lines.
 _SMALLEST_FOR_TEXT = 160
 _NAMES = {
@@ -38,6 +41,8 @@ def draw_overlay(
     camera: PinholeCamera | None = None,
     regions: Sequence[Region] = (),
     masks: Sequence[npt.NDArray[np.bool_] | None] = (),
+    supports: Sequence[npt.NDArray[np.bool_] | None] = (),
+    rejected: Sequence[npt.NDArray[np.bool_] | None] = (),
     distances: Sequence[DistanceEstimate] = (),
     question: str = "",
     answer: str = "",
@@ -51,6 +56,9 @@ def draw_overlay(
         regions: Objects that were found. Regions outside the image are left out.
         masks: The pixels ``[H, W]`` of each region's object, in the same order; may be shorter,
             None where unknown.
+        supports: As ``masks``, the surface that each object stands on, hangs on or lies before.
+            Where supports or rejected pixels are given, a legend names them.
+        rejected: As ``masks``, what was measured in each region and is neither object nor support.
         distances: What was measured, end points in this camera's optical frame (metres). Invalid
             estimates are left out.
         question: What was asked; with question, answer or note, a strip is added on top.
@@ -69,6 +77,14 @@ def draw_overlay(
         (region, region.bounds(height, width), canvas.PALETTE[i % len(canvas.PALETTE)], i)
         for i, region in enumerate(regions)
         if _is_visible(region, height, width)
+    ]
+    explained = [
+        (name, colour, rising)
+        for name, colour, rising, parts in (
+            ("support", SUPPORT_COLOUR, True, supports),
+            ("thrown away", REJECTED_COLOUR, False, rejected),
+        )
+        if _hatch_all(picture, [parts[i] for *_, i in shown if i < len(parts)], colour, rising)
     ]
     for region, box, colour, i in shown:
         mask = masks[i] if i < len(masks) else region.mask
@@ -91,6 +107,8 @@ def draw_overlay(
         for region, box, colour, _ in shown:
             if region.label:
                 taken.append(_label_box(picture, box, region.label, size, colour, taken, area))
+        if explained:
+            _legend(picture, explained, size, [*taken, *(box for _, box, _, _ in shown)], area)
         if question or answer or note:
             picture = np.vstack([_strip(width, unit, question, answer, note), picture])
     return picture
@@ -113,6 +131,51 @@ def _is_visible(region: Region, height: int, width: int) -> bool:
     except BadRegionError:
         return False
     return True
+
+
+def _hatch_period(height: int) -> int:
+    """Pixels between the lines of a hatching in a picture of this height."""
+    return max(4, round(6 * height / 480))
+
+
+def _hatch_all(
+    picture: npt.NDArray[np.uint8],
+    masks: Sequence[npt.NDArray[np.bool_] | None],
+    colour: canvas.Colour,
+    rising: bool,
+) -> bool:
+    """Hatch what any mask holds; tell whether there was anything."""
+    usable = [mask for mask in masks if mask is not None and mask.shape == picture.shape[:2]]
+    if not usable or not (held := np.logical_or.reduce(usable)).any():
+        return False
+    canvas.tint(picture, held, colour, 0.3)  # single pixels may lie between the lines
+    canvas.hatch(picture, held, colour, _hatch_period(picture.shape[0]), rising)
+    return True
+
+
+def _legend(
+    picture: npt.NDArray[np.uint8],
+    entries: Sequence[tuple[str, canvas.Colour, bool]],
+    size: float,
+    taken: Sequence[canvas.Rect],
+    area: canvas.Rect,
+) -> None:
+    """Say in a corner which hatching means what."""
+    swatch, gap = 1.6 * size, 0.4 * size
+    row = 1.5 * size
+    width = swatch + 3 * gap + max(canvas.text_width(name, size) for name, _, _ in entries)
+    height = row * len(entries) + gap
+    corners = [(x, y) for y in (area[3] - height, area[1]) for x in (area[0], area[2] - width)]
+    left, top, right, bottom = canvas.place((width, height), corners, taken, area)
+    canvas.rounded_rectangle(picture, (left, top, right, bottom), size * 0.3, canvas.INK)
+    for k, (name, colour, rising) in enumerate(entries):
+        y = top + gap / 2 + k * row
+        field = np.zeros(picture.shape[:2], bool)
+        first, last = round(y + 0.25 * size), round(y + 1.25 * size)
+        field[first:last, round(left + gap) : round(left + gap + swatch)] = True
+        canvas.hatch(picture, field, colour, _hatch_period(picture.shape[0]), rising)
+        at = (left + swatch + 2 * gap, y + 0.2 * size)
+        canvas.draw_text(picture, name, at, size, canvas.PAPER)
 
 
 def _draw_object(

@@ -2,19 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nano profile can do, measured end to end on rooms it was never trained on.
 
-``spatialgeo evaluate`` renders held-out frames and prints: depth from the image alone, how often a
+``spatialgeo evaluate`` renders held-out frames and prints depth from the image alone, how often a
 phrase finds its object, and the language model's own answers about given boxes, each beside the
-best constant answer. ``evaluation.measuring`` is the same for the measured distances.
+best constant answer. ``evaluation.measurement`` is the same for the measured distances.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -210,27 +207,3 @@ def format_report(report: NanoReport) -> str:
     for family, (count, right, constant) in by_family(report.answers).items():
         lines.append(f"| {family} | {count} | {right:.1%} | {constant:.1%} |")
     return "\n".join(lines)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="spatialgeo evaluate", description=__doc__)
-    parser.add_argument("--profile", default="nano", help="model profile")
-    parser.add_argument("--frames", type=int, default=200, help="held-out views")
-    parser.add_argument("--questions", type=int, default=6, help="questions per view")
-    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
-    parser.add_argument("--json", type=Path, help="also write the summary here")
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING)
-    perception = Perception.load(
-        arguments.profile, quantisation="nf4" if arguments.load_4bit else "profile"
-    )
-    report = evaluate(perception, arguments.frames, arguments.questions)
-    print(format_report(report))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report.summary(), indent=1) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -7,8 +7,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialgeo_ros.drawing import MapKeyframe, MapLine, MapObject, canvas, distance_text, draw_map
+from spatialgeo_ros.drawing import (
+    MapKeyframe,
+    MapLine,
+    MapObject,
+    canvas,
+    distance_text,
+    draw_cutout,
+    draw_map,
+)
 from spatialgeo_ros.drawing import draw_overlay as overlay
+from spatialgeo_ros.drawing.overlay import REJECTED_COLOUR, SUPPORT_COLOUR
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
@@ -93,6 +102,63 @@ def test_masks_tint_their_pixels_only(image):
     assert not drawn[:190].any() and not drawn[310:].any()
 
 
+def hatched(picture, colour):
+    return (picture == colour).all(axis=2)
+
+
+def test_support_and_what_was_thrown_away_are_hatched_and_named(image):
+    mask, support, rejected = np.zeros((3, 480, 640), bool)
+    mask[200:260, 300:360] = True
+    support[260:300, 260:400] = True
+    rejected[200:230, 280:300] = True
+    arguments = {"regions": [Region.from_box(280, 200, 359, 299)], "masks": [mask]}
+    shown = overlay(image, **arguments, supports=[support], rejected=[rejected])
+    for field, colour in ((support, SUPPORT_COLOUR), (rejected, REJECTED_COLOUR)):
+        lines = hatched(shown, colour)
+        assert 0.1 < lines[field].mean() < 0.5, "lines with the image between them"
+        assert changed(image, shown)[field].all(), "a single pixel does not get lost"
+        elsewhere = np.argwhere(lines & ~field)
+        assert len(elsewhere) and (elsewhere[:, 0] > 400).all(), "only the legend below"
+    plain = overlay(image, **arguments, supports=[None], rejected=[])
+    assert np.array_equal(plain, overlay(image, **arguments)), "no legend without hatching"
+
+
+def test_the_object_is_drawn_over_the_hatching_of_another(image):
+    mask = np.zeros((480, 640), bool)
+    mask[200:300, 200:300] = True
+    region = Region.from_box(200, 200, 299, 299)
+    shown = overlay(image, regions=[region], masks=[mask], supports=[mask])
+    assert not hatched(shown, SUPPORT_COLOUR)[200:300, 200:300].any()
+
+
+def test_a_cutout_is_enlarged_around_the_object_with_its_reference(image):
+    mask, rejected = np.zeros((2, 480, 640), bool)
+    mask[200:230, 300:340] = True
+    rejected[202:206, 300:340] = True
+    shown = draw_cutout(
+        image, (300, 200, 339, 229), "mug", mask=mask, rejected=rejected, reference=(350.0, 215.0)
+    )
+    left, top = 265, 176  # 24 px around box and reference; 11 more at each side to be 120 wide
+    assert shown.shape[1] == 3 * (386 - left)
+    strip = shown.shape[0] - 3 * (254 - top)
+    assert strip > 10
+
+    def at(u, v):
+        return shown[round(strip + (v - top) * 3 + 1), round((u - left) * 3 + 1)]
+
+    assert (at(350, 215) == canvas.PAPER).all()
+    assert (at(320, 220) != 90).any() and (at(290, 240) == 90).all(), "only the object is tinted"
+    assert hatched(shown, REJECTED_COLOUR).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 640), (480, 1), (1080, 1920)])
+def test_a_cutout_of_any_size_of_picture(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    for box, reference in (((-5, -5, 5000, 5000), None), ((0, 0, 1, 1), (-900.0, 9000.0))):
+        shown = draw_cutout(image, box, "mug", mask=np.ones(shape, bool), reference=reference)
+        assert shown.dtype == np.uint8 and shown.shape[1] <= 3 * shape[1]
+
+
 def test_the_strip_is_added_and_hides_nothing(image):
     shown = overlay(image, question="How far is the chair?", answer="1.20 m away.", note="sensor")
     assert shown.shape[0] > 480 and shown.shape[1] == 640
@@ -116,6 +182,8 @@ def test_any_size_of_picture(shape):
         regions=[Region.from_box(0, 0, 5000, 5000, "huge"), Region.from_point(0, 0, "point"),
                  Region.from_polygon([[-9, -9], [9, -9], [0, 9]], "corner")],
         masks=[np.ones(shape, bool)],
+        supports=[None, np.ones(shape, bool)],
+        rejected=[np.zeros(shape, bool), np.ones(shape, bool)],
         distances=[estimate([-5, 0, 0.01], [5, 0, 0.01]), estimate([0, 0, 0], [0, 0, 1])],
         question="What is there?",
         answer="A thing.",

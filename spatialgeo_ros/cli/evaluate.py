@@ -1,0 +1,172 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``spatialgeo evaluate``: what a profile can do in simulated rooms, and what measuring can do.
+
+``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.cli.output import write_image
+from spatialgeo_ros.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from spatialgeo_ros.evaluation.annotated_frames import AnnotatedSequence
+    from spatialgeo_ros.evaluation.sequence import ObjectRecord
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="what a profile can do on held-out simulated rooms; 'sequence': how right "
+        "measurements are on annotated real frames",
+        description="Without a further word: what a profile can do, measured end to end on "
+        "held-out simulated rooms (it needs the simulator: pip install mujoco).",
+    )
+    parser.add_argument("--profile", default="nano", help="model profile")
+    parser.add_argument("--frames", type=int, default=200, help="held-out views")
+    parser.add_argument("--questions", type=int, default=6, help="questions per view")
+    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
+    parser.add_argument("--json", type=Path, help="also write the summary here")
+    parser.set_defaults(run=_run_nano)
+    kinds = parser.add_subparsers(metavar="KIND")
+    _add_sequence(kinds)
+
+
+def _add_sequence(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "sequence",
+        help="how right measured places and distances are on annotated RGB-D frames",
+        description="Measure every annotated object and pair of a folder of RGB-D frames from its "
+        "box, with and without poses, with boxes as given and 3 % off, and compare with the "
+        "folder's reference; docs/measuring.md shows the layout of the folder and the tables.",
+    )
+    parser.add_argument("folder", type=Path, help="with annotations*.json and reference.json")
+    parser.add_argument(
+        "--annotations", type=Path, nargs="+", default=[], metavar="FILE",
+        help="boxes to use; default: every annotations*.json of the folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repetitions", type=_count, default=3, metavar="N",
+        help="how often the boxes are moved at random (3); 0 for boxes as given only",
+    )  # fmt: skip
+    parser.add_argument(
+        "--halves", action="store_true", help="also frames at even and odd positions by themselves"
+    )
+    parser.add_argument(
+        "--worst", type=_count, default=0, metavar="N", help="also list the N worst objects"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write a picture of each of the worst here"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write records and tables here")
+    parser.set_defaults(run=_run_sequence)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)  # argparse says it
+    return value
+
+
+def _run_nano(options: argparse.Namespace) -> int:
+    """Render, ask, score and print."""
+    from spatialgeo_ros.evaluation.nano import evaluate, format_report
+    from spatialgeo_ros.perception import Perception
+    from spatialgeo_ros.sim.renderer import RendererUnavailableError
+
+    perception = Perception.load(
+        options.profile, quantisation="nf4" if options.load_4bit else "profile"
+    )
+    try:
+        report = evaluate(perception, options.frames, options.questions)
+    except RendererUnavailableError as error:
+        print(f"spatialgeo evaluate: {error}", file=sys.stderr)
+        return 2
+    print(format_report(report))
+    if options.json:
+        options.json.write_text(json.dumps(report.summary(), indent=1) + "\n")
+    return 0
+
+
+def _run_sequence(options: argparse.Namespace) -> int:
+    """Measure, print the tables and write the JSON."""
+    from spatialgeo_ros.evaluation import sequence_tables as tables
+    from spatialgeo_ros.evaluation.annotated_frames import read_sequence
+    from spatialgeo_ros.evaluation.sequence import Records, conditions_of, measure_sequence
+
+    if options.pictures and not options.worst:
+        raise BadRequestError("--pictures goes with --worst N: how many objects to draw")
+    sequence = read_sequence(options.folder, options.annotations)
+    for note in sequence.notes:
+        print(f"note: {note}", file=sys.stderr)
+    records = Records()
+    for frame, measured in measure_sequence(sequence, conditions_of(sequence, options.repetitions)):
+        records += measured
+        print(f"frame {frame.number} measured", file=sys.stderr)
+    parts = {"all": records}
+    if options.halves:
+        parts["even"], parts["odd"] = tables.halves(records)
+    for name, part in parts.items():
+        print(f"## {name} frames\n")
+        # Case by case only what the annotated boxes gave: of moved boxes there are too many.
+        shown = (*tables.summary_of(part), *tables.details_of(tables.with_given_boxes(part)))
+        print("\n\n".join(tables.format_table(table) for table in shown), end="\n\n")
+    worst = tables.worst_objects(records, options.worst)
+    if options.worst:
+        print(tables.format_table(tables.worst_table(worst)))
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        for rank, record in enumerate(worst, 1):
+            write_image(
+                options.pictures / f"{rank:03d}_frame_{record.frame}_{_in_a_name(record.name)}.png",
+                _picture(sequence, record),
+            )
+    if options.json:
+        report = {
+            "frames": len(sequence.frames),
+            "notes": list(sequence.notes),
+            "tables": {
+                name: tables.tables_json((*tables.summary_of(part), *tables.details_of(part)))
+                for name, part in parts.items()
+            },
+            "records": tables.records_json(records),
+        }
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def _picture(sequence: AnnotatedSequence, record: ObjectRecord) -> NDArray[np.uint8]:
+    """What was taken for an object, and where its reference centre is."""
+    from spatialgeo_ros.drawing import draw_cutout
+    from spatialgeo_ros.evaluation.sequence import find_again, reference_in_camera
+
+    readings, found = find_again(sequence, record)
+    frame = sequence.frames[record.position]
+    u, v = frame.camera.project(reference_in_camera(sequence, frame, record.name))[0]
+    error = f"{record.error_m:.2f} m off"
+    parts = f"{record.along_m:+.2f} m along the ray, {record.across_m:.2f} m across"
+    return draw_cutout(
+        readings.image,
+        record.box,
+        f"{record.label}, frame {record.frame}: {'refused' if record.refusal else error}",
+        record.refusal or parts,
+        mask=None if found is None else found.points.mask,
+        reference=(float(u), float(v)) if np.isfinite((u, v)).all() else None,
+    )
+
+
+def _in_a_name(text: str) -> str:
+    return re.sub(r"\W+", "_", text)[:60]
