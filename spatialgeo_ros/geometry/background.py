@@ -27,6 +27,7 @@ _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0
 _SCATTER = 0.7
+_BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
 _BAND = 3  # cells on both sides of the region's border that are looked at
 _GOES_ON = 0.5  # of a plane's cells at the border that are continued outside, for a background
@@ -153,8 +154,12 @@ def background_planes(
         plane = _bent(cells, own, normal, offset)
         if plane.spread > _SCATTER * float(np.median(limit[own])):
             continue  # scattered evenly: several surfaces that pass through one slab
-        on = use & (np.abs(plane.front(cells.points)) < plane.tolerance)
-        joined = _joined(cells, on, within, outside, seeds)
+        front = plane.front(cells.points)
+        on = use & (np.abs(front) < plane.tolerance)
+        if (front[use] < -plane.tolerance - _BEHIND_BY).mean() < _BEHIND:
+            joined = on  # nothing lies behind it: it closes the scene, and every object is before it
+        else:
+            joined = _joined(cells, on, within, outside, seeds)
         if joined.any():
             found.append(replace(plane, cells=joined))
     return found
