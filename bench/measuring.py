@@ -55,7 +55,7 @@ def boxes(frame: TruthFrame) -> list[tuple[int, Region]]:
 
 def middle_of_box(pointmap: PointMap, region: Region) -> np.ndarray:
     """Point [3] at the box's middle with the median depth of the box, metres."""
-    x0, y0, x1, y1 = region.bounds(*pointmap.depth.shape)
+    x0, y0, x1, y1 = (int(v) for v in region.bounds(*pointmap.depth.shape))
     depth = float(np.nanmedian(pointmap.depth[y0 : y1 + 1, x0 : x1 + 1]))
     return pointmap.camera.unproject([[(x0 + x1) / 2, (y0 + y1) / 2]], [depth])[0]
 
