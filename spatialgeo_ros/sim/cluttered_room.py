@@ -27,8 +27,8 @@ from spatialgeo_ros.sim.room import (
     place_piece,
     separated,
 )
-from spatialgeo_ros.sim.small_things import SmallThing
 from spatialgeo_ros.sim.supports import Surface, open_shelf, surfaces, wall_shelf, windowsill
+from spatialgeo_ros.sim.thing_kit import SmallThing
 
 #: Smallest and largest (width, depth, height) of what only these rooms have, metres.
 EXTRA_SIZES: dict[str, tuple[Size, Size]] = {

@@ -16,17 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.sim.paper_things import leaflet_in_holder, leaning_slab, standing_book
 from spatialgeo_ros.sim.room import SceneObject
-from spatialgeo_ros.sim.small_things import (
-    BUILDERS,
-    SMALL_COLOURS,
-    SmallThing,
-    assemble,
-    leaflet_in_holder,
-    leaning_slab,
-    standing_book,
-)
+from spatialgeo_ros.sim.small_things import BUILDERS
 from spatialgeo_ros.sim.supports import Surface, apart, rectangle
+from spatialgeo_ros.sim.thing_kit import SMALL_COLOURS, SmallThing, assemble
 from spatialgeo_ros.sim.turning import bounds, shifted
 
 _TOUCH = 0.0004  # metres between a leaning thing and what holds it
