@@ -11,6 +11,7 @@ from spatialgeo_ros.evaluation.measurement import (
     RegionSource,
     evaluate,
     format_results,
+    main,
     region_of,
 )
 from spatialgeo_ros.evaluation.tables import (
@@ -188,3 +189,19 @@ def test_centres_that_were_not_found_are_far_off():
     assert line == "| all | 5 | 20.0% | 20.0% | 40.0% | 40.0% |"
     assert {kind: len(group) for kind, group in by_kind(errors).items()} == {"book": 1, "mug": 4}
     assert list(by_support(errors)) == ["on floor", "on table"]
+
+
+def test_the_command_keeps_frames_and_prints_every_condition(tmp_path, caplog):
+    command = ["--frames", "1", "--scenes", "things", "--structured-light", "--tuning"]
+    texts = []
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            try:
+                assert main([*command, "--kept", str(tmp_path)]) == 0
+            except RendererUnavailableError as error:
+                pytest.skip(str(error))
+        texts.append(caplog.messages[-1].split("segmentation:")[0])
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
+    assert texts[0] == texts[1]
+    assert all(str(condition)[1:] in texts[0] for condition in CONDITIONS)
