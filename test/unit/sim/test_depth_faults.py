@@ -142,6 +142,11 @@ def test_steep_surfaces_are_lost():
     assert lost[4] > 0.4
 
 
+def test_outlines_of_facing_surfaces_are_not_steep():
+    facing = 1 / np.linalg.norm(CAMERA.rays(), axis=-1)
+    np.testing.assert_allclose(incidence(step_image(), CAMERA), facing, atol=1e-3)
+
+
 @pytest.mark.parametrize("shared", [0.0, 0.6])
 def test_neighbours_share_the_correlated_part_of_the_noise(shared):
     depth = np.full((240, 320), 3.0, np.float32)
