@@ -225,9 +225,13 @@ def test_turns_follow_one_another():
     np.testing.assert_allclose(rotation_matrix(quarter) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     both = product(about("x", math.pi / 2), quarter)  # about z first, then about x
     np.testing.assert_allclose(rotation_matrix(both) @ [1, 0, 0], [0, 0, 1], atol=1e-12)
-    expected = rotation_matrix(about("x", 0.4)) @ rotation_matrix(about("y", -0.7))
-    turn = product(about("x", 0.4), about("y", -0.7))
-    np.testing.assert_allclose(rotation_matrix(turn), expected, atol=1e-12)
+    turns = [product(about(a, 0.4), about(b, -0.7)) for a in "xyz" for b in "xyz"]
+    for first in turns:
+        for second in turns:
+            expected = rotation_matrix(first) @ rotation_matrix(second)
+            np.testing.assert_allclose(
+                rotation_matrix(product(first, second)), expected, atol=1e-12
+            )
 
 
 def test_views_are_those_of_a_robot_or_a_hand(room):
