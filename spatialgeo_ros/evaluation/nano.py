@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError, TooLittleSupportError
-from spatialgeo_ros.evaluation.measurement import TruthFrame, render_frames
+from spatialgeo_ros.evaluation.truth_frames import TruthFrame, render_frames
 from spatialgeo_ros.geometry.pose import gravity_in_camera, level_frame
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object

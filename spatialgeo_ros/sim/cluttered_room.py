@@ -27,8 +27,8 @@ from spatialgeo_ros.sim.room import (
     place_piece,
     separated,
 )
-from spatialgeo_ros.sim.small_things import SmallThing
 from spatialgeo_ros.sim.supports import Surface, open_shelf, surfaces, wall_shelf, windowsill
+from spatialgeo_ros.sim.thing_kit import SmallThing
 
 #: Smallest and largest (width, depth, height) of what only these rooms have, metres.
 EXTRA_SIZES: dict[str, tuple[Size, Size]] = {
@@ -91,8 +91,8 @@ def _lay_out(surface: Surface, rng: np.random.Generator, clutter: bool) -> Layou
     if surface.kind == "chair":
         layout.scatter(1, 0.0)
         return layout
-    if surface.kind != "floor" and rng.random() < (0.5 if surface.sides else 0.2):
-        layout.row_of_books(leaning=bool(rng.random() < 0.7))
+    if surface.kind != "floor" and rng.random() < (0.35 if surface.sides else 0.12):
+        layout.row_of_books(8 if clutter else 5, leaning=bool(rng.random() < 0.7))
     if rng.random() < (0.7 if clutter else 0.35):
         layout.lean_on_back()
     if rng.random() < (0.35 if clutter else 0.15):
@@ -185,9 +185,12 @@ def small_things_view(
         8 % of ``camera``'s; None when 200 draws find no such view. Things may hide each other.
     """
     small = [thing for thing in room.objects if thing.support]
+    groups = _by_furniture(small)
     carriers = {surface.support: surface for p in room.objects for surface in surfaces(p)}
     for _ in range(200):
-        target = np.array(small[int(rng.integers(len(small)))].centre)
+        # First what they stand on, then which: else full shelves would be all that is seen.
+        group = groups[int(rng.integers(len(groups)))]
+        target = np.array(group[int(rng.integers(len(group)))].centre)
         base = next((c for c in carriers.values() if _over(c, target)), None)
         distance = 0.6 * 5.0 ** float(rng.random())
         height = float(rng.uniform(0.5, 1.6))
@@ -212,6 +215,18 @@ def small_things_view(
         if _in_view(small, pose, drawn) >= 2:
             return pose, drawn
     return None
+
+
+def _by_furniture(small: list[SceneObject]) -> list[list[SceneObject]]:
+    """Group small things by the furniture, or the floor, that carries them in the end."""
+    support = {thing.name: thing.support for thing in small}
+    groups: dict[str, list[SceneObject]] = {}
+    for thing in small:
+        root = thing.support
+        while root in support:
+            root = support[root]
+        groups.setdefault(root, []).append(thing)
+    return list(groups.values())
 
 
 def _over(surface: Surface, point: np.ndarray) -> bool:

@@ -96,7 +96,7 @@ def projector_shadow(depth: Image, camera: PinholeCamera, baseline: float) -> ND
     column = np.arange(depth.shape[1]) - disparity
     column[depth <= 0] = np.inf  # nothing there to hide behind
     nearest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
-    return (nearest < column - 0.75) & (depth > 0)
+    return (nearest < column - 0.5) & (depth > 0)
 
 
 def incidence(depth: Image, camera: PinholeCamera) -> NDArray[np.float32]:

@@ -16,17 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.sim.paper_things import leaflet_in_holder, leaning_slab, standing_book
 from spatialgeo_ros.sim.room import SceneObject
-from spatialgeo_ros.sim.small_things import (
-    BUILDERS,
-    SMALL_COLOURS,
-    SmallThing,
-    assemble,
-    leaflet_in_holder,
-    leaning_slab,
-    standing_book,
-)
+from spatialgeo_ros.sim.small_things import BUILDERS
 from spatialgeo_ros.sim.supports import Surface, apart, rectangle
+from spatialgeo_ros.sim.thing_kit import SMALL_COLOURS, SmallThing, assemble
 from spatialgeo_ros.sim.turning import bounds, shifted
 
 _TOUCH = 0.0004  # metres between a leaning thing and what holds it
@@ -79,8 +73,9 @@ class Layout:
             count: how many to try.
             close: share of them that is put near one that is already there.
         """
-        for _ in range(count):
-            thing = self._draw()
+        # The largest first: there is no room for it among the small ones later.
+        drawn = [self._draw() for _ in range(count)]
+        for thing in sorted(drawn, key=lambda one: -one.size[0] * one.size[1]):
             for _ in range(_DRAWS):
                 x, y = self._spot(thing, close)
                 if self._stand(thing, x, y, self._heading(), self._gap):
@@ -105,14 +100,14 @@ class Layout:
                     break
                 thing = self._draw()
 
-    def row_of_books(self, leaning: bool) -> None:
-        """Stand books in a row from the left end; at its right end one may lean on the last."""
+    def row_of_books(self, most: int, leaning: bool) -> None:
+        """Stand 3 to ``most`` books in a row from the left; at its end one may lean on the last."""
         rng = self._rng
         half_x, half_y = self.surface.half
         tallest = min(self.surface.headroom - 0.03, 0.26)
         x = -half_x + 0.001 if self.surface.sides else -half_x * float(rng.uniform(0.3, 0.9))
         last: SmallThing | None = None
-        for _ in range(int(rng.integers(3, 10))):
+        for _ in range(int(rng.integers(3, most + 1))):
             book = standing_book(self._colour(), rng, tallest)
             w, d, h = book.size
             y = -half_y + d / 2 + float(rng.uniform(0.004, 0.03))

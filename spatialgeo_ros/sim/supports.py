@@ -95,10 +95,17 @@ def surfaces(thing: SceneObject) -> list[Surface]:
     """Level surfaces of a piece of furniture; none for kinds that carry nothing."""
     w, d, h = thing.size
 
-    def level(z: float, half: tuple[float, float], y: float = 0.0, **free: object) -> Surface:
+    def level(
+        z: float,
+        half: tuple[float, float],
+        y: float = 0.0,
+        headroom: float = math.inf,
+        back: bool = False,
+        sides: bool = False,
+    ) -> Surface:
         c, s = math.cos(thing.yaw), math.sin(thing.yaw)
         centre = (thing.centre[0] - s * y, thing.centre[1] + c * y, z)
-        return Surface(thing.name, thing.kind, centre, thing.yaw, half, **free)  # type: ignore[arg-type]
+        return Surface(thing.name, thing.kind, centre, thing.yaw, half, headroom, back, sides)
 
     top = thing.centre[2] + h / 2
     if thing.kind in ("table", "cabinet"):
@@ -112,9 +119,7 @@ def surfaces(thing: SceneObject) -> list[Surface]:
         levels = board_heights(h, boards)
         room = levels[1] - levels[0] - _BOARD
         half = (w / 2 - _BOARD, (d - _BOARD / 2) / 2)
-        within = [
-            level(z, half, -_BOARD / 4, headroom=room, back=True, sides=True) for z in levels[:-1]
-        ]
+        within = [level(z, half, -_BOARD / 4, room, back=True, sides=True) for z in levels[:-1]]
         return [*within, level(levels[-1], half, -_BOARD / 4)]
     return []
 

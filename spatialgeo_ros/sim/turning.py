@@ -17,7 +17,8 @@ from spatialgeo_ros.sim.furniture import Part, Quaternion
 def about(axis: str, angle: float) -> Quaternion:
     """Quaternion of a turn by ``angle`` radians about ``axis``: "x", "y" or "z"."""
     c, s = math.cos(angle / 2), math.sin(angle / 2)
-    return (c, *(s if axis == name else 0.0 for name in "xyz"))  # type: ignore[return-value]
+    x, y, z = (s if axis == name else 0.0 for name in "xyz")
+    return (c, x, y, z)
 
 
 def product(first: Quaternion, second: Quaternion) -> Quaternion:
