@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells
+from spatialgeo_ros.geometry.cells import Cells, Extent, extent
 from spatialgeo_ros.geometry.footprint import fit_footprint
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
@@ -33,7 +33,6 @@ _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
 _CANDIDATES = 3
 
-Extent = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +52,6 @@ class _Piece:
     def thinned(self, most: int) -> _Piece:
         step = max(1, math.ceil(len(self.at) / most))
         return _Piece(self.at[::step], self.points[::step], self.leak)
-
-
-def extent(cells: NDArray[np.bool_]) -> Extent:
-    """First row, last row, first column, last column of a mask that is not empty."""
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
 
 
 def fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
@@ -125,17 +118,44 @@ def _pieces(cells: Cells, label: NDArray[np.int64], within: NDArray[np.bool_]) -
         for k in np.flatnonzero((inside < 3) | (outside > _LEAK * inside))
         if names[k] >= 0 and outside[k] >= 3
     ]
+    passing = _passing(index, within, len(names))
     found = []
     for k in np.argsort(-inside):
         if names[k] < 0 or inside[k] < 3 or outside[k] > _LEAK * inside[k]:
             continue
         at = np.argwhere((index == k) & within)
         points = cells.points[at[:, 0], at[:, 1]]
-        piece = _Piece(at, points, float(outside[k] / inside[k]))
+        piece = _Piece(at, points, max(float(outside[k] / inside[k]), float(passing[k])))
         own = piece.thinned(150).points
         spilled = sum(count for other, count in beyond if _gap(own, other) < _JOINED)
         found.append(_Piece(at, points, piece.leak + spilled / float(inside[k])))
     return [piece for piece in found if piece.leak <= _LEAK] or found
+
+
+def _passing(
+    index: NDArray[np.int64], within: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Share of each surface's cells at the region's border that go on to the end of the window.
+
+    What reaches into the region from outside and is cut off by its border is not what it bounds,
+    however much of it is inside.
+    """
+    top, bottom, left, right = extent(within)
+    h, w = index.shape
+    sides = (
+        (index[top, left : right + 1], index[0, left : right + 1], top),
+        (index[bottom, left : right + 1], index[h - 1, left : right + 1], h - 1 - bottom),
+        (index[top : bottom + 1, left], index[top : bottom + 1, 0], left),
+        (index[top : bottom + 1, right], index[top : bottom + 1, w - 1], w - 1 - right),
+    )
+    near, far = np.zeros(count), np.zeros(count)
+    for border, end, room in sides:
+        if room < 3:  # the image ends here
+            continue
+        here = np.bincount(border, minlength=count)
+        near += here
+        far += np.minimum(np.bincount(end, minlength=count), here)
+    return np.where(near >= 3, far / np.maximum(near, 1), 0.0)
 
 
 def _thin_points(cells: Cells, use: NDArray[np.bool_]) -> tuple[NDArray[np.float32], int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, connected
+from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
 
@@ -26,11 +26,12 @@ _MOST_PLANES = 4
 _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0
+_GROWTH = 2
 _SCATTER = 0.7
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
 _BAND = 3  # cells on both sides of the region's border that are looked at
-_GOES_ON = 0.5  # of a plane's cells at the border that are continued outside, for a background
+_GOES_ON = 0.7  # of a plane's cells at the border that are continued outside, for a background
 
 
 def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
@@ -151,6 +152,19 @@ def background_planes(
         rest &= ~own
         if own.sum() < enough:
             continue
+        for _ in range(_GROWTH):  # a strip beside the region says little of a plane's direction
+            flat = offset - cells.points @ normal.astype(np.float32)
+            grown = use & (np.abs(flat) < limit)
+            label = connected(cells, grown)
+            count = np.bincount(label[own & grown], minlength=int(label.max()) + 2)
+            own = grown & np.isin(label, np.flatnonzero(count >= max(3, 0.05 * own.sum())))
+            if own.sum() < enough:
+                break
+            normal, offset = _refined(cells, own, normal)
+            if offset < _NEAREST:
+                break
+        if own.sum() < enough or offset < _NEAREST:
+            continue
         plane = _bent(cells, own, normal, offset)
         if plane.spread > _SCATTER * float(np.median(limit[own])):
             continue  # scattered evenly: several surfaces that pass through one slab
@@ -159,7 +173,8 @@ def background_planes(
         if (front[use] < -plane.tolerance - _BEHIND_BY).mean() < _BEHIND:
             joined = on  # nothing lies behind it: it closes the scene, and every object is before it
         else:
-            joined = _joined(cells, on, within, outside, seeds)
+            behind = use & (front < -plane.tolerance)
+            joined = _joined(cells, on, behind, within, outside, seeds)
         if joined.any():
             found.append(replace(plane, cells=joined))
     return found
@@ -196,34 +211,40 @@ def _robust_spread(values: NDArray[np.float64]) -> float:
     return max(5e-4, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
 
 
-def _goes_on(on: NDArray[np.bool_], within: NDArray[np.bool_], outside: NDArray[np.bool_]) -> bool:
-    """Tell whether a plane goes on outside the region where it reaches the region's border.
+def _goes_on(
+    patch: NDArray[np.bool_],
+    behind: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
+) -> bool:
+    """Tell whether a patch goes on outside the region where it reaches the region's border.
 
-    A background does, wherever it is not hidden. A side of the object ends at the border, even
-    where another thing happens to lie on the same plane.
+    A background does, wherever nothing nearer hides it. A side of the object ends at the border:
+    what is seen beyond lies ``behind`` it.
     """
-    rows, columns = np.flatnonzero(within.any(axis=1)), np.flatnonzero(within.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    beyond = np.flatnonzero(~outside.all(axis=1)), np.flatnonzero(~outside.all(axis=0))
-    high, low, west, east = beyond[0][0], beyond[0][-1] + 1, beyond[1][0], beyond[1][-1] + 1
-    reaching = going_on = 0
+    top, bottom, left, right = extent(within)
+    high, low, west, east = extent(~outside)
+    bottom, right, low, east = bottom + 1, right + 1, low + 1, east + 1
+    going_on = ending = 0
     for inner, outer, axis in (
-        (on[top : top + _BAND, left:right], on[max(0, high - _BAND) : high, left:right], 0),
-        (on[bottom - _BAND : bottom, left:right], on[low : low + _BAND, left:right], 0),
-        (on[top:bottom, left : left + _BAND], on[top:bottom, max(0, west - _BAND) : west], 1),
-        (on[top:bottom, right - _BAND : right], on[top:bottom, east : east + _BAND], 1),
+        ((slice(top, top + _BAND), slice(left, right)), (slice(max(0, high - _BAND), high), slice(left, right)), 0),
+        ((slice(bottom - _BAND, bottom), slice(left, right)), (slice(low, low + _BAND), slice(left, right)), 0),
+        ((slice(top, bottom), slice(left, left + _BAND)), (slice(top, bottom), slice(max(0, west - _BAND), west)), 1),
+        ((slice(top, bottom), slice(right - _BAND, right)), (slice(top, bottom), slice(east, east + _BAND)), 1),
     ):
-        if outer.size == 0:  # the image ends here
+        if patch[outer].size == 0:  # the image ends here
             continue
-        inside = inner.any(axis=axis)
-        reaching += int(inside.sum())
-        going_on += int((inside & outer.any(axis=axis)).sum())
-    return going_on > _GOES_ON * reaching
+        reaching = patch[inner].any(axis=axis)
+        continued = patch[outer].any(axis=axis)
+        going_on += int((reaching & continued).sum())
+        ending += int((reaching & ~continued & behind[outer].any(axis=axis)).sum())
+    return going_on > _GOES_ON * (going_on + ending)
 
 
 def _joined(
     cells: Cells,
     on: NDArray[np.bool_],
+    behind: NDArray[np.bool_],
     within: NDArray[np.bool_],
     outside: NDArray[np.bool_],
     seeds: NDArray[np.bool_],
@@ -235,7 +256,7 @@ def _joined(
     for name, count in zip(names, inside, strict=True):
         patch = label == name
         seen = int((patch & seeds).sum())
-        if seen >= max(4, _SHARE_OUTSIDE * count) and _goes_on(patch, within, outside):
+        if seen >= max(4, _SHARE_OUTSIDE * count) and _goes_on(patch, behind, within, outside):
             joined |= patch
     return joined
 
@@ -274,7 +295,9 @@ def _dominant_plane(
     off = np.abs(offsets - points @ normals.T)
     cosine = np.abs(points @ normals.T) / points[:, 2:]
     bent = 0.008 * max(cells.shape) * cells.angle * points[:, 2:]
-    support = (off < _THICKNESS + bent + 2.0 * sigma[:, None] * cosine).sum(axis=0)
+    limit = _THICKNESS + bent + 2.0 * sigma[:, None] * cosine
+    # What lies well within the noise counts most: else a plane that cuts a corner wins.
+    support = (off < limit / 3).sum(axis=0) + 0.25 * (off < limit).sum(axis=0)
     support[offsets < _NEAREST] = 0
     best = int(np.argmax(support))
     normal, offset = normals[best], float(offsets[best])
@@ -286,6 +309,15 @@ def _dominant_plane(
         weight = 1 / (0.003 + sigma[near] * cosine_near) ** 2
         normal, offset = _fit(points[near], weight, normal)
     return (normal, offset) if offset > _NEAREST else None
+
+
+def _refined(
+    cells: Cells, on: NDArray[np.bool_], towards: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Plane of the cells ``on``: (normal, offset)."""
+    points, sigma = cells.points[on].astype(np.float64), cells.sigma[on].astype(np.float64)
+    cosine = np.abs(points @ towards) / points[:, 2]
+    return _fit(points, 1 / (0.003 + sigma * cosine) ** 2, towards)
 
 
 def _fit(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 Window = tuple[int, int, int, int]
+Extent = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,3 +223,9 @@ def _link(
         bend_a, bend_b = _pair(bend, dy, dx)
         planar = np.fmin(bend_a, bend_b) < limit
         return link | (planar & (jump < 0.12 * np.minimum(a, b)))
+
+
+def extent(cells: NDArray[np.bool_]) -> Extent:
+    """First row, last row, first column, last column of a mask that is not empty."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
-from spatialgeo_ros.geometry.assembly import extent
-from spatialgeo_ros.geometry.background import Floor, find_floor
+from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, Window, make_cells
+from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.separation import Separation, separate_bounded, separate_grown
@@ -29,6 +28,8 @@ from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
 _MOST_CELLS = 5000
+_LEVEL = 0.95  # cosine of the angle up to which a plane is level
+_SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
@@ -55,6 +56,16 @@ class ObjectPoints:
         cell_pixels: side of a cell of ``surface`` in pixels.
         floor: the floor that the object was taken off, None when unknown. Single pixels of it may
             be left in ``mask`` and ``points``, where noise hides them; none in ``surface``.
+        support_mask: [H, W] bool, pixels of the surfaces that the object stands on, hangs on or
+            lies before, in and around the region.
+        rejected: [H, W] bool, measured pixels inside the region that are neither the object nor
+            its support: occluders, things behind it, pixels that float at edges.
+        beyond: [K, 3] float32, where the region says that the object goes on but the sensor has no
+            reading: pixels without depth, at the depth of the object's own surface, metres. For
+            estimating the whole object only.
+        base: distance along ``gravity`` from the camera to the surface the object stands on, at
+            the object, metres; None when there is none in view or gravity is unknown.
+        flat: the object lies flat on its background: its outline is by colour or the region alone.
         floor_sigma: standard deviation of ``floor_height``, metres.
     """
 
@@ -74,6 +85,11 @@ class ObjectPoints:
     cut: tuple[bool, bool, bool, bool]
     cell_pixels: int
     floor: Floor | None
+    support_mask: NDArray[np.bool_]
+    rejected: NDArray[np.bool_]
+    beyond: NDArray[np.float32]
+    base: float | None
+    flat: bool
     floor_sigma: float = 0.0
 
     def cell_size(self, z: float) -> float:
@@ -155,6 +171,8 @@ def segment_object(
         mask = _pixels(pointmap, cells, reading.thing, window)
         mask &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     chosen = reading.thing
+    background = _spread(reading.background, cells, window, (height, width))
+    support_mask = background & pointmap.valid & ~mask
     x0, y0, x1, y1 = window
     part = mask[y0:y1, x0:x1]
     support = int(part.sum())
@@ -193,7 +211,70 @@ def segment_object(
         _cut_sides(cells, chosen, box, (height, width), floor),
         side,
         floor,
+        support_mask,
+        inside & pointmap.valid & ~mask & ~support_mask,
+        _beyond(cells, chosen, within, pointmap.camera)
+        if region.type in (RegionType.BOX, RegionType.POLYGON)
+        else np.zeros((0, 3), np.float32),
+        _base(surface, reading.planes, down, floor),
+        reading.flat,
     )
+
+
+def _spread(
+    chosen: NDArray[np.bool_], cells: Cells, window: Window, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Pixels [H, W] of cells."""
+    x0, y0, x1, y1 = window
+    out = np.zeros(shape, bool)
+    wide = np.repeat(np.repeat(chosen, cells.step, axis=0), cells.step, axis=1)
+    out[y0:y1, x0:x1] = wide[: y1 - y0, : x1 - x0]
+    return out
+
+
+def _beyond(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_], camera: PinholeCamera
+) -> NDArray[np.float32]:
+    """Points [K, 3] of the region's cells without depth, on the plane through the object.
+
+    Inverse depth is linear in the pixel coordinates of a plane; where the object is no plane, its
+    own range of depths bounds what is extrapolated.
+    """
+    blind = within & ~cells.ok
+    if blind.sum() < 3 or chosen.sum() < 6:
+        return np.zeros((0, 3), np.float32)
+    rows, columns = np.nonzero(chosen)
+    q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
+    middle = np.array([rows.mean(), columns.mean()])
+    terms = np.stack([np.ones(len(q)), rows - middle[0], columns - middle[1]], axis=1)
+    system = terms.T @ terms + np.diag([0.0, 1.0, 1.0]) * len(q)
+    plane = np.linalg.solve(system, terms.T @ q)
+    at = np.argwhere(blind)
+    at = at[:: max(1, len(at) // 400)]
+    value = plane[0] + (at - middle) @ plane[1:]
+    value = np.clip(value, *np.percentile(q, (5, 95)))
+    centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
+    return camera.unproject(centre, 1.0 / value).astype(np.float32)
+
+
+def _base(
+    surface: NDArray[np.float32],
+    planes: tuple[Plane, ...],
+    gravity: NDArray[np.float64] | None,
+    floor: Floor | None,
+) -> float | None:
+    """Distance along gravity to the level surface right below an object, or None."""
+    if gravity is None or not len(surface):
+        return None
+    place = surface.mean(axis=0).astype(np.float64)
+    lowest = float(np.percentile(surface @ gravity.astype(np.float32), 97))
+    drops = [floor.height] if floor is not None else []
+    for plane in planes:
+        cosine = float(plane.normal @ gravity)
+        if cosine > _LEVEL:
+            drops.append(float(place @ gravity) + (plane.offset - float(plane.normal @ place)) / cosine)
+    below = [drop for drop in drops if lowest - _SUNK < drop]
+    return min(below, default=None)
 
 
 def _cut_sides(

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import extent, fill, select
+from spatialgeo_ros.geometry.assembly import fill, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes
-from spatialgeo_ros.geometry.cells import Cells, connected
+from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.colour import cell_colours, connected_by_colour
 from spatialgeo_ros.geometry.sizes import Size
 
-_GROW = 0.04  # of a box's size: how much too small it may be
+_GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
@@ -92,7 +92,8 @@ def separate_bounded(
         outline = _by_colour(cells, chosen, within, flat.cells, image)
         return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    on = backdrop & within
+    largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
+    on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
     patch = select(cells, np.where(on, 0, -1), within, gravity, usual)
     flush = None if patch is None else patch.cells
     if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
