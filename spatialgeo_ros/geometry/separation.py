@@ -67,12 +67,8 @@ def separate_bounded(
         image: [H, W, 3] uint8 RGB, for flat things; None where there is none.
     """
     use = cells.ok.copy()
-    ground = np.zeros(cells.shape, bool)
-    if floor is not None:
-        ground = cells.ok & floor.holds(cells.points, cells.sigma)
-        use &= ~ground
     around = grown(within)
-    planes = tuple(background_planes(cells, use, within, ~around))
+    planes = tuple(background_planes(cells, use, within, ~around, floor))
     backdrop = np.zeros(cells.shape, bool)
     for plane in planes:
         backdrop |= plane.cells
@@ -87,10 +83,10 @@ def separate_bounded(
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, planes)
         if flat is None:
-            return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+            return Separation(chosen, backdrop & ~chosen, planes)
         chosen = chosen | (flat.cells & within)
         outline = _by_colour(cells, chosen, within, flat.cells, image)
-        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+        return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
@@ -98,11 +94,11 @@ def separate_bounded(
     flush = None if patch is None else patch.cells
     if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
         outline = _by_colour(cells, flush, within, backdrop, image)
-        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+        return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
-    return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+    return Separation(chosen, backdrop & ~chosen, planes)
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
