@@ -236,8 +236,9 @@ class _View:
     @classmethod
     def of(cls, pointmap: PointMap, gravity: ArrayLike) -> _View | None:
         level = level_frame(gravity).astype(np.float32)
-        stride = max(1, int(np.sqrt(pointmap.valid.size / _POINTS)))
-        thinned = pointmap.points[::stride, ::stride]
+        rows, columns = pointmap.shape
+        stride = max(1, int(np.sqrt(rows * columns / _POINTS)))
+        thinned = pointmap.points_every(stride)
         with np.errstate(invalid="ignore"):
             valid = np.isfinite(thinned[..., 2]) & (thinned[..., 2] < _FARTHEST)
         pixel = np.flatnonzero(valid)
@@ -249,7 +250,7 @@ class _View:
         if under.sum() < 30:
             return None
         points, drop, pixel = points[under], drop[under], pixel[under]
-        sigma = pointmap.sigma[::stride, ::stride].reshape(-1)[pixel]
+        sigma = pointmap.sigma_every(stride).reshape(-1)[pixel]
         noise = sigma * drop / points[:, 2]
         ground = points @ level[[0, 2]].T
         return cls(drop, ground, noise, pixel, valid, pointmap.correlated)

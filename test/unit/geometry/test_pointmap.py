@@ -7,10 +7,10 @@ import pytest
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
     DepthSource,
-    depth_to_metres,
     pointmap_from_depth,
     pointmap_from_monocular,
 )
@@ -20,10 +20,11 @@ CAMERA = PinholeCamera(64, 48, 50.0, 50.0, 31.5, 23.5)
 
 def test_millimetres_and_metres_and_what_is_no_reading():
     np.testing.assert_array_equal(
-        depth_to_metres(np.array([[0, 1500]], np.uint16)), np.array([[np.nan, 1.5]], np.float32)
+        DepthReadings(np.array([[0, 1500]], np.uint16)).metres(),
+        np.array([[np.nan, 1.5]], np.float32),
     )
     raw = np.array([[np.nan, np.inf, -np.inf, 0.0, -1.0, 2.5]], np.float64)
-    out = depth_to_metres(raw)
+    out = DepthReadings(raw).metres()
     assert out.dtype == np.float32
     np.testing.assert_array_equal(np.isfinite(out), [[False] * 5 + [True]])
     assert raw[0, 3] == 0.0  # the input is left alone
@@ -34,7 +35,7 @@ def test_millimetres_and_metres_and_what_is_no_reading():
 )
 def test_other_depth_is_refused(bad):
     with pytest.raises(BadImageError):
-        depth_to_metres(bad)
+        DepthReadings(bad)
 
 
 def test_points_sigma_and_validity():
