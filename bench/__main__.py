@@ -11,6 +11,7 @@ import sys
 NAMES = (
     "sampling",
     "image_conversion",
+    "observing",
     "ingest",
     "measuring",
     "lanes",
