@@ -13,6 +13,7 @@ NAMES = (
     "image_conversion",
     "observing",
     "ingest",
+    "ingest_depth",
     "measuring",
     "lanes",
     "focal_shift",
