@@ -31,7 +31,7 @@ from bench.ingest import DISCOVERY_SECONDS, PROFILE, PROFILE_VARIABLES, REPOSITO
 WIDTH, HEIGHT, FOCAL = 1920, 1080, 1400.0
 CAMERAS = ("front", "back")
 MOUNT_HEIGHT, PITCH = 0.9, 0.2  # metres, radians down
-ODOMETRY_RATE, SPEED, TURN = 100.0, 0.5, 0.4  # Hz, m/s, rad/s
+ODOMETRY_RATE, SPEED, TURN = 50.0, 0.5, 0.4  # Hz, m/s, rad/s
 
 
 def room_depth() -> np.ndarray:

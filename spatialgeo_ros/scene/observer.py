@@ -23,7 +23,12 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
-from spatialgeo_ros.geometry.floor import agree_on_floor, estimate_floor, level_at
+from spatialgeo_ros.geometry.floor import (
+    agree_on_floor,
+    estimate_floor,
+    is_known_floor,
+    level_at,
+)
 from spatialgeo_ros.geometry.pointmap import (
     DepthSource,
     PointMap,
@@ -111,7 +116,9 @@ def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation
     seen = estimate_floor(pointmap, gravity)
     if seen is not None and not _HEIGHTS[0] <= seen.height <= _HEIGHTS[1]:
         seen = None
-    at_known = None if known is None else level_at(pointmap, gravity, known)
+    at_known = None
+    if known is not None and seen is not None and not is_known_floor(seen, known):
+        at_known = level_at(pointmap, gravity, known)
     agreed = agree_on_floor(seen, known, at_known=at_known)
     if agreed is None:
         return orientation
