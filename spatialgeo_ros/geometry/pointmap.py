@@ -108,9 +108,9 @@ class PointMap:
     @property
     def blind(self) -> bool:
         """Whether not a single pixel has a point."""
-        # Of an image with readings a few rows show it; only one without has to be read to the end.
-        sparse = slice(None, None, 16)
-        return not any(np.isfinite(self.depth_at(rows, _ALL)).any() for rows in (sparse, _ALL))
+        # A few pixels show that there are points; only an image without has to be read to the end.
+        grids = slice(None, None, 16), _ALL
+        return not any(np.isfinite(self.depth_at(grid, grid)).any() for grid in grids)
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -125,12 +125,12 @@ class PointMap:
     @cached_property
     def sigma(self) -> NDArray[np.float32]:
         """One standard deviation of z [H, W] in metres, NaN where invalid."""
-        return self.sigma_at(_ALL, _ALL)
+        return self._sigma(self.depth, _ALL, _ALL)
 
     @cached_property
     def points(self) -> NDArray[np.float32]:
         """Points [H, W, 3] in metres, NaN where invalid."""
-        return self._points(_ALL, _ALL)
+        return self.camera.lift(self.depth, _ALL, _ALL)
 
     def points_in(self, window: Window) -> NDArray[np.float32]:
         """Points [h, w, 3] in metres of the pixels of a window, NaN where invalid."""
@@ -168,8 +168,11 @@ class PointMap:
 
     def sigma_at(self, rows: Part, columns: Part) -> NDArray[np.float32]:
         """One standard deviation of :meth:`depth_at`, metres."""
+        return self._sigma(self.depth_at(rows, columns), rows, columns)
+
+    def _sigma(self, depth: NDArray[np.float32], rows: Part, columns: Part) -> NDArray[np.float32]:
         if isinstance(self.noise, DepthNoise):
-            return self.noise.sigma(self.depth_at(rows, columns))
+            return self.noise.sigma(depth)
         return self.noise[rows, columns]
 
     def _points(self, rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -249,6 +252,8 @@ def pointmap_from_monocular(
         ok = ok & np.isfinite(z) & (z > 0)
     if z.shape != (camera.height, camera.width):
         z, ok, relative = _resample(z, ok, relative, camera.height, camera.width)
+    if camera.distortion:
+        ok = ok & np.isfinite(camera.rays()[..., 0])
     z = np.where(ok, z, np.float32(np.nan))
     return PointMap(DepthReadings(z), camera, DepthSource.MONOCULAR, z * relative)
 

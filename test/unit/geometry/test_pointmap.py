@@ -154,6 +154,7 @@ def test_a_map_of_a_network_is_read_in_parts_too():
     valid = np.random.default_rng(3).random((48, 64)) > 0.2
     made = pointmap_from_monocular(depth, valid, FISHEYE, 0.1)
     assert not made.valid[0, 0] and np.isnan(made.points[0, 0]).all()
+    np.testing.assert_array_equal(np.isnan(made.sigma), ~made.valid)
     window, part = (4, 5, 60, 41), np.s_[5:41, 4:60]
     np.testing.assert_array_equal(made.points_in(window), made.points[part])
     np.testing.assert_array_equal(made.sigma_in(window), made.sigma[part])
@@ -168,14 +169,14 @@ def test_only_what_was_read_whole_is_kept():
     made.points_in((3, 4, 30, 20)), made.sigma_every(4), made.depth_at(slice(3), slice(5))
     assert not made.blind
     assert set(vars(made)) == fields
-    assert made.points is made.points and set(vars(made)) == fields | {"points"}
+    assert made.points is made.points and set(vars(made)) == fields | {"points", "depth"}
 
 
 @pytest.mark.parametrize("camera", [CAMERA, FISHEYE])
 def test_a_map_is_blind_without_a_single_point(camera):
     raw = np.zeros((48, 64), np.uint16)
     assert pointmap_from_depth(raw, camera).blind
-    raw[17, 30] = 1000  # between the rows that are looked at first
+    raw[17, 30] = 1000  # between the pixels that are looked at first
     assert not pointmap_from_depth(raw, camera).blind
     raw[17, 30] = 50
     assert pointmap_from_depth(raw, camera).blind
