@@ -80,12 +80,17 @@ def timings(frame: TruthFrame) -> list[tuple[str, str]]:
     pointmap = pointmap_from_depth(frame.measured, frame.camera)
     largest = sorted(boxes(frame), key=lambda item: -(frame.segmentation == item[0]).sum())[:2]
     regions = [region for _, region in largest]
-    a, b = (segment_object(pointmap, region, gravity, height) for region in regions)
+    a, b = (
+        segment_object(pointmap, region, gravity, height, image=frame.rgb) for region in regions
+    )
     rows = [
         ("point map 640x480", lambda: pointmap_from_depth(frame.measured, frame.camera)),
         (
             "separate two objects",
-            lambda: [segment_object(pointmap, region, gravity, height) for region in regions],
+            lambda: [
+                segment_object(pointmap, region, gravity, height, image=frame.rgb)
+                for region in regions
+            ],
         ),
         ("nearest points", lambda: measure_distance(Kind.NEAREST_POINTS, a, b)),
         ("centre to centre", lambda: measure_distance(Kind.CENTRE_TO_CENTRE, a, b)),

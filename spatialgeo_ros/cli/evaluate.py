@@ -164,6 +164,8 @@ def _picture(sequence: AnnotatedSequence, record: ObjectRecord) -> NDArray[np.ui
         f"{record.label}, frame {record.frame}: {'refused' if record.refusal else error}",
         record.refusal or parts,
         mask=None if found is None else found.points.mask,
+        support=None if found is None else found.points.support_mask,
+        rejected=None if found is None else found.points.rejected,
         reference=(float(u), float(v)) if np.isfinite((u, v)).all() else None,
     )
 

@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
         observation,
         regions=[thing.region for thing in located],
         masks=[thing.points.mask for thing in located],
+        supports=[thing.points.support_mask for thing in located],
+        rejected=[thing.points.rejected for thing in located],
         distances=estimates,
     )
     if options.json:

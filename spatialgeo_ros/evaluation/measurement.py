@@ -302,7 +302,7 @@ def _segmented(
     known = condition.gravity and condition.floor_height
     height = float(frame.pose.translation[2]) if known else None
     try:
-        return segment_object(pointmap, region, gravity, height)
+        return segment_object(pointmap, region, gravity, height, image=frame.rgb)
     except TooLittleSupportError as error:
         log.debug("%s", error)
         return None

@@ -137,7 +137,9 @@ def ask_about(
         rows, columns = np.nonzero(mask)
         box = Region.from_box(columns.min(), rows.min(), columns.max(), rows.max())
         try:
-            found = segment_object(seen.pointmap, box, seen.gravity, seen.camera_height)
+            found = segment_object(
+                seen.pointmap, box, seen.gravity, seen.camera_height, image=seen.frame.image
+            )
         except TooLittleSupportError as error:
             log.info("%s: %s", thing.name, error)
             continue

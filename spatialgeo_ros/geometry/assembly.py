@@ -35,6 +35,9 @@ _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
 _CANDIDATES = 3
+_AS_GOOD = 0.15  # of the score: readings this close cannot be told apart
+_STEP = 0.25  # metres of depth between two things, one before the other
+_OCCLUDER = 0.15  # least share of a group's cells
 
 
 def fill(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
@@ -48,10 +51,17 @@ def _area(box: Extent) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Cells [h, w] bool that are taken for the object, and how well they explain the region."""
+    """What is taken for the object.
+
+    Attributes:
+        cells: [h, w] bool.
+        score: how well they explain the region.
+        other: [h, w] bool, cells that explain it about as well; None where none do.
+    """
 
     cells: NDArray[np.bool_]
     score: float
+    other: NDArray[np.bool_] | None = None
 
 
 def select(
@@ -74,20 +84,58 @@ def select(
     if not pieces:
         return None
     bounds = extent(within)
-    best, chosen = -np.inf, None
     large = [piece for piece in pieces if len(piece.at) >= 0.2 * len(pieces[0].at)]
     mains = sorted(large, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
+    groups: list[tuple[float, list[Piece]]] = []
     for main in mains:
-        if chosen is not None and any(piece is main for piece in chosen):
+        if any(piece is main for _, group in groups for piece in group):
             continue  # it has joined a better one already
         group = _grow(cells, main, pieces, bounds, gravity, usual)
-        score = _score(group, bounds)
-        if score > best:
-            best, chosen = score, group
-    out = np.zeros(cells.shape, bool)
-    for piece in chosen or []:
+        groups.append((_score(group, bounds), group))
+    groups.sort(key=lambda scored: -scored[0])
+    best, chosen = groups[0]
+    other = _without_occluder(chosen, bounds)
+    if other is None and len(groups) > 1 and groups[1][0] > best - _AS_GOOD:
+        if _apart(chosen, groups[1][1]):
+            other = groups[1][1]
+    return Choice(
+        _cells_of(chosen, cells.shape),
+        best,
+        None if other is None else _cells_of(other, cells.shape),
+    )
+
+
+def _cells_of(group: list[Piece], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    out = np.zeros(shape, bool)
+    for piece in group:
         out[piece.at[:, 0], piece.at[:, 1]] = True
-    return Choice(out, float(best))
+    return out
+
+
+def _without_occluder(group: list[Piece], bounds: Extent) -> list[Piece] | None:
+    """The group without pieces that stand well before the rest, if the rest explains as much.
+
+    A thing that is wholly inside the region of the one behind it looks like a part of it.
+    """
+    depths = np.array([piece.nearest for piece in group])
+    sizes = np.array([len(piece.at) for piece in group])
+    order = np.argsort(depths)
+    steps = np.diff(depths[order])
+    if not len(steps) or steps.max() < _STEP:
+        return None
+    cut = int(np.argmax(steps)) + 1
+    front, back = order[:cut], order[cut:]
+    least = _OCCLUDER * sizes.sum()
+    if sizes[front].sum() < least or sizes[back].sum() < least:
+        return None
+    rest = [group[k] for k in back]
+    return rest if _score(rest, bounds) > _score(group, bounds) - _AS_GOOD else None
+
+
+def _apart(a: list[Piece], b: list[Piece]) -> bool:
+    """Tell whether two readings of a region lie at clearly different depths."""
+    first, second = (np.median(np.concatenate([p.points[:, 2] for p in group])) for group in (a, b))
+    return bool(abs(first - second) > _STEP)
 
 
 def _score(group: list[Piece], bounds: Extent) -> float:

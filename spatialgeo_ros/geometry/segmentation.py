@@ -10,7 +10,7 @@ surfaces that fills the box from side to side.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,9 +20,15 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
+from spatialgeo_ros.geometry.object_pixels import pixels_of, settled, share_inside, spread_mask
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.separation import Separation, separate_bounded, separate_grown
+from spatialgeo_ros.geometry.separation import (
+    Separation,
+    separate_bounded,
+    separate_given,
+    separate_grown,
+)
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 from spatialgeo_ros.geometry.surfels import surfels
 
@@ -30,6 +36,9 @@ MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
 _MOST_CELLS = 5000
 _LEVEL = 0.95  # cosine of the angle up to which a plane is level
 _SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
+_LEAST_READ = 0.4  # share of a region with depth, below which it must show enough of a thing
+_LEAST_READ_FLAT = 0.5  # the same for what does not stand out: screens and windows show none
+_LEAST_SHARE = 0.08  # of the region's cells on the object
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
@@ -67,6 +76,7 @@ class ObjectPoints:
             the object, metres; None when there is none in view or gravity is unknown.
         flat: the object lies flat on its background: its outline is by colour or the region alone.
         floor_sigma: standard deviation of ``floor_height``, metres.
+        other: what the region may also be, where it cannot be decided; None where it can.
     """
 
     label: str
@@ -91,6 +101,7 @@ class ObjectPoints:
     base: float | None
     flat: bool
     floor_sigma: float = 0.0
+    other: ObjectPoints | None = None
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""
@@ -129,7 +140,8 @@ def segment_object(
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
-        TooLittleSupportError: fewer than :data:`MIN_SUPPORT` measured pixels on the object.
+        TooLittleSupportError: fewer than :data:`MIN_SUPPORT` measured pixels on the object, or so
+            little depth in the region that what there is may be of anything.
     """
     if region.type is RegionType.PHRASE:
         raise BadRegionError(f"phrase '{region.label}' has to be located before it is measured")
@@ -140,7 +152,7 @@ def segment_object(
             floor_height = find_floor(pointmap, down)
     else:
         floor_height = None
-    height, width = pointmap.valid.shape
+    height, width = pointmap.shape
     inside = region.rasterise(height, width)
     x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
     if region.type is RegionType.POINT:
@@ -155,72 +167,140 @@ def segment_object(
             min(height, y1 + 1 + pad_y),
         )
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
-    within = _share_inside(inside, cells) > 0.5
+    within = share_inside(inside, cells) > 0.5
     usual = usual_size(region.label, TYPICAL_SIZES if sizes is None else sizes)
     floor = None
     if down is not None and floor_height is not None:
         floor = Floor(down, floor_height)
     if region.type is RegionType.MASK:
-        reading = Separation(cells.ok & within, np.zeros(cells.shape, bool), ())
-        mask = _settled(pointmap, inside, window)
+        reading = separate_given(cells, within)
     elif region.type is RegionType.POINT:
         reading = separate_grown(cells, *cells.at(x0, y0), floor)
-        mask = _pixels(pointmap, cells, reading.thing, window)
     else:
         reading = separate_bounded(cells, within, down, floor, usual, image)
-        mask = _pixels(pointmap, cells, reading.thing, window)
-        mask &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     if floor is not None:
         floor = _seen_floor(reading.planes, floor)
-    chosen = reading.thing
-    background = _spread(reading.background, cells, window, (height, width))
-    support_mask = background & pointmap.valid & ~mask
-    x0, y0, x1, y1 = window
-    part = mask[y0:y1, x0:x1]
-    support = int(part.sum())
-    if support < MIN_SUPPORT or not chosen.any():
-        name = f"'{region.label}'" if region.label else "the region"
-        raise TooLittleSupportError(
-            f"only {support} measured pixels on {name} ({MIN_SUPPORT} needed); depth may be "
-            "missing there, or the region holds only background"
+    view = _View(pointmap, region, inside, window, cells, within, down, floor_height, floor)
+    found = view.object(reading)
+    if reading.other is None:
+        return found
+    try:
+        return replace(found, other=view.object(reading.other))
+    except TooLittleSupportError:
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A region and what is around it, in pixels and in cells."""
+
+    pointmap: PointMap
+    region: Region
+    inside: NDArray[np.bool_]
+    window: Window
+    cells: Cells
+    within: NDArray[np.bool_]
+    gravity: NDArray[np.float64] | None
+    floor_height: float | None
+    floor: Floor | None
+
+    def object(self, reading: Separation) -> ObjectPoints:
+        """Lift one reading.
+
+        Raises:
+            TooLittleSupportError: as :func:`segment_object`.
+        """
+        pointmap, region, cells, floor = self.pointmap, self.region, self.cells, self.floor
+        x0, y0, x1, y1 = self.window
+        height, width = pointmap.shape
+        inside = self.inside[y0:y1, x0:x1]
+        bounded = region.type in (RegionType.BOX, RegionType.POLYGON)
+        if region.type is RegionType.MASK:
+            part = settled(pointmap, inside, self.window)
+            scraps = cells.ok & self.within & ~reading.thing
+            if scraps.any():
+                part &= ~spread_mask(scraps, cells, self.window)
+        else:
+            part = pixels_of(pointmap, cells, reading.thing, self.window)
+            if bounded:  # a box may be a few pixels too small
+                part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+        support = int(part.sum())
+        self._require(reading, support, bounded)
+        top, bottom, left, right = extent(part)
+        box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
+        edge = 2 + cells.step
+        truncated = (
+            box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
         )
-    top, bottom, left, right = extent(part)
-    box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
-    edge = 2 + cells.step
-    truncated = box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
-    total = support if region.type is RegionType.POINT else int(inside.sum())
-    surface, surface_sigma, side = surfels(pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1))
-    if floor is not None:
-        ground = floor.below(surface)
-        if ground.mean() < 0.5:
-            surface, surface_sigma = surface[~ground], surface_sigma[~ground]
-        else:  # a rug, or a point on the ground: the object is the floor
-            floor = None
-    return ObjectPoints(
-        region.label,
-        mask,
-        pointmap.points[y0:y1, x0:x1][part],
-        pointmap.sigma[y0:y1, x0:x1][part],
-        pointmap.camera,
-        pointmap.source,
-        surface,
-        surface_sigma,
-        support / total,
-        truncated,
-        down,
-        floor_height,
-        box,
-        _cut_sides(cells, chosen, box, (height, width), floor),
-        side,
-        floor,
-        support_mask,
-        inside & pointmap.valid & ~mask & ~support_mask,
-        _beyond(cells, chosen, within, pointmap.camera)
-        if region.type in (RegionType.BOX, RegionType.POLYGON)
-        else np.zeros((0, 3), np.float32),
-        _base(surface, reading.planes, down, floor),
-        reading.flat,
-    )
+        valid = np.isfinite(pointmap.depth_in(self.window))
+        background = valid & ~part & spread_mask(reading.background, cells, self.window)
+        mask, support_mask, rejected = (
+            self._whole(pixels)
+            for pixels in (part, background, inside & valid & ~part & ~background)
+        )
+        surface, surface_sigma, side = surfels(
+            pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1)
+        )
+        if floor is not None:
+            ground = floor.below(surface)
+            if ground.mean() < 0.5:
+                surface, surface_sigma = surface[~ground], surface_sigma[~ground]
+            else:  # a rug, or a point on the ground: the object is the floor
+                floor = None
+        return ObjectPoints(
+            region.label,
+            mask,
+            pointmap.points_in(self.window)[part],
+            pointmap.sigma_in(self.window)[part],
+            pointmap.camera,
+            pointmap.source,
+            surface,
+            surface_sigma,
+            1.0 if region.type is RegionType.POINT else support / int(inside.sum()),
+            truncated,
+            self.gravity,
+            self.floor_height,
+            box,
+            _cut_sides(cells, reading.thing, box, (height, width), floor),
+            side,
+            floor,
+            support_mask,
+            rejected,
+            _beyond(cells, reading.thing, self.within, pointmap.camera)
+            if bounded
+            else np.zeros((0, 3), np.float32),
+            _base(surface, reading.planes, self.gravity, floor),
+            reading.flat,
+        )
+
+    def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        x0, y0, x1, y1 = self.window
+        out = np.zeros(self.pointmap.shape, bool)
+        out[y0:y1, x0:x1] = pixels
+        return out
+
+    def _require(self, reading: Separation, support: int, bounded: bool) -> None:
+        """Refuse what has too little depth to say which surface is the object's.
+
+        Raises:
+            TooLittleSupportError: names the share of the region that has depth.
+        """
+        name = f"'{self.region.label}'" if self.region.label else "the region"
+        if support < MIN_SUPPORT or not reading.thing.any():
+            raise TooLittleSupportError(
+                f"only {support} measured pixels on {name} ({MIN_SUPPORT} needed); depth may be "
+                "missing there, or the region holds only background"
+            )
+        if not bounded:
+            return
+        measured = float(self.cells.ok[self.within].mean())
+        share = float((reading.thing & self.within).sum() / self.within.sum())
+        least = _LEAST_READ_FLAT if reading.flat else _LEAST_READ
+        if measured < least and share < _LEAST_SHARE + (measured if reading.flat else 0.0):
+            raise TooLittleSupportError(
+                f"only {measured:.0%} of {name} has depth, too little to tell what it is of: dark, "
+                "shiny or transparent surfaces give none; move the camera, or give a mask"
+            )
 
 
 def _seen_floor(planes: tuple[Plane, ...], floor: Floor) -> Floor:
@@ -229,17 +309,6 @@ def _seen_floor(planes: tuple[Plane, ...], floor: Floor) -> Floor:
         if plane.normal @ floor.normal > _LEVEL and abs(plane.offset - floor.height) < 0.08:
             return Floor(plane.normal, plane.offset)
     return floor
-
-
-def _spread(
-    chosen: NDArray[np.bool_], cells: Cells, window: Window, shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Pixels [H, W] of cells."""
-    x0, y0, x1, y1 = window
-    out = np.zeros(shape, bool)
-    wide = np.repeat(np.repeat(chosen, cells.step, axis=0), cells.step, axis=1)
-    out[y0:y1, x0:x1] = wide[: y1 - y0, : x1 - x0]
-    return out
 
 
 def _beyond(
@@ -329,68 +398,3 @@ def _cut_sides(
         border[2] or cut[2],
         border[3] or cut[3],
     )
-
-
-def _share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]:
-    """Share of each cell's pixels that is inside the region, [h, w]."""
-    h, w = cells.shape
-    block = np.zeros((h * cells.step, w * cells.step), np.float32)
-    part = inside[cells.y0 : cells.y0 + len(block), cells.x0 : cells.x0 + block.shape[1]]
-    block[: part.shape[0], : part.shape[1]] = part
-    return block.reshape(h, cells.step, w, cells.step).mean(axis=(1, 3))
-
-
-def _settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
-    """Pixels of a mask without those that float at depth edges, where a sensor mixes two surfaces.
-
-    A pixel on a surface has at least two of its eight neighbours at its own depth.
-    """
-    x0, y0, x1, y1 = window
-    part = inside[y0:y1, x0:x1] & pointmap.valid[y0:y1, x0:x1]
-    depth = np.pad(np.where(part, pointmap.depth[y0:y1, x0:x1], np.nan), 1, constant_values=np.nan)
-    h, w = part.shape
-    centre = depth[1:-1, 1:-1]
-    with np.errstate(invalid="ignore"):
-        tolerance = 0.02 * centre + 4 * pointmap.sigma[y0:y1, x0:x1]
-        alike = np.zeros((h, w), np.uint8)
-        for dy in (0, 1, 2):
-            for dx in (0, 1, 2):
-                if (dy, dx) != (1, 1):
-                    alike += np.abs(depth[dy : dy + h, dx : dx + w] - centre) < tolerance
-    out = np.zeros_like(inside)
-    out[y0:y1, x0:x1] = part & (alike >= 2)
-    return out
-
-
-def _pixels(
-    pointmap: PointMap, cells: Cells, chosen: NDArray[np.bool_], window: Window
-) -> NDArray[np.bool_]:
-    """Pixels of the object: those of the chosen cells at the cells' depth.
-
-    A cell on the object's outline can hold mostly background: of the cells beside the chosen ones,
-    pixels that are clearly at the neighbour's depth rather than at their own cell's are taken too.
-    Pixels that float at depth edges are at neither.
-    """
-    x0, y0, x1, y1 = window
-    mask = np.zeros(pointmap.valid.shape, bool)
-
-    def spread(values: NDArray[np.floating]) -> NDArray[np.floating]:
-        wide = np.repeat(np.repeat(values, cells.step, axis=0), cells.step, axis=1)
-        return wide[: y1 - y0, : x1 - x0]
-
-    own = np.where(cells.ok, cells.raw_z, np.inf)
-    depth = pointmap.depth[y0:y1, x0:x1]
-    tolerance = 0.03 + 3 * pointmap.sigma[y0:y1, x0:x1]
-    with np.errstate(invalid="ignore"):
-        off = np.abs(depth - spread(np.where(chosen, own, np.nan)))
-        found = off < tolerance + 0.02 * depth
-        if cells.step > 1:
-            apart = np.abs(depth - spread(own))
-            padded = np.pad(np.where(chosen, own, np.nan), 1, constant_values=np.nan)
-            h, w = cells.shape
-            for dy, dx in ((0, 1), (1, 0), (1, 2), (2, 1)):
-                beside = np.where(chosen, np.nan, padded[dy : dy + h, dx : dx + w])
-                off = np.abs(depth - spread(beside))
-                found |= (off < tolerance) & (off < 0.5 * apart)
-    mask[y0:y1, x0:x1] = found
-    return mask

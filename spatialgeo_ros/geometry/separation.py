@@ -24,11 +24,13 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
+from spatialgeo_ros.geometry.pieces import gap_between
 from spatialgeo_ros.geometry.sizes import Size
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
+_SCRAP, _FAR = 0.05, 0.4  # share of a mask's cells; gap as a share of the object's size
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
@@ -44,12 +46,14 @@ class Separation:
         background: [h, w] bool, cells on the surfaces it stands on, hangs on or lies before.
         planes: those surfaces.
         flat: the object lies flat on one of them, its outline is by colour or the box alone.
+        other: another reading that explains the region as well, None where there is none.
     """
 
     thing: NDArray[np.bool_]
     background: NDArray[np.bool_]
     planes: tuple[Plane, ...]
     flat: bool = False
+    other: Separation | None = None
 
 
 def separate_bounded(
@@ -88,7 +92,9 @@ def separate_bounded(
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
-            return Separation(chosen, backdrop & ~chosen, planes)
+            rival = None if choice is None or choice.other is None else choice.other
+            second = None if rival is None else Separation(rival, backdrop & ~rival, planes)
+            return Separation(chosen, backdrop & ~chosen, planes, other=second)
         chosen = chosen | (flat.cells & within)
         outline = outline_of_flat(cells, chosen, within, image)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
@@ -104,6 +110,29 @@ def separate_bounded(
         choice = select(cells, connected(cells, use & within), within, gravity, usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
     return Separation(chosen, backdrop & ~chosen, planes)
+
+
+def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
+    """Take a mask as it is, without scraps of other surfaces along its outline.
+
+    A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
+    show what is far behind or well before the object. Such scraps are small, and far from all else
+    in the mask.
+    """
+    use = cells.ok & within
+    label = connected(cells, use)
+    sizes = np.bincount(label[use])
+    keep = use.copy()
+    if len(sizes) > 1:
+        main = cells.points[label == int(np.argmax(sizes))]
+        main = main[:: max(1, len(main) // 400)]
+        size = float(np.linalg.norm(np.ptp(np.percentile(main, (5, 95), axis=0), axis=0)))
+        for name in np.flatnonzero(sizes < _SCRAP * use.sum()):
+            own = label == name
+            part = cells.points[own]
+            if gap_between(part[:: max(1, len(part) // 100)], main) > max(0.05, _FAR * size):
+                keep &= ~own
+    return Separation(keep, np.zeros(cells.shape, bool), ())
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:

@@ -396,5 +396,12 @@ class Scene:
 
 
 def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
-    points = segment_object(pointmap, region, observation.gravity, observation.camera_height)
+    image = observation.frame.image
+    points = segment_object(
+        pointmap,
+        region,
+        observation.gravity,
+        observation.camera_height,
+        image=image if image.shape[:2] == pointmap.shape else None,
+    )
     return replace(points, floor_sigma=observation.camera_height_sigma)
