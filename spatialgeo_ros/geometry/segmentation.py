@@ -38,7 +38,7 @@ _LEVEL = 0.95  # cosine of the angle up to which a plane is level
 _SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
 _LEAST_READ = 0.4  # share of a region with depth, below which it must show enough of a thing
 _LEAST_READ_FLAT = 0.5  # the same for what does not stand out: screens and windows show none
-_LEAST_SHARE = 0.08  # of the region's cells on the object
+_LEAST_SHARE = 0.05  # of the region's cells on the object
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
