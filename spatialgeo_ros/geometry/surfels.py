@@ -23,7 +23,6 @@ _RIDGE = 0.5  # pixels^2: keeps a fit through few or aligned neighbours from til
 _STRIP = 3  # pixels: the width of the strips that sensors make of a neighbour's depth at an outline
 _STRIP_STEP = 0.02  # of the depth, from pixel to pixel: an edge rather than a steep surface
 _STRIP_SHARE = 0.6  # of the object's pixels around one that have to be on its own surface
-_LONE_SHARE = 0.4  # the same of all pixels inside its outline, where holes lie between
 
 
 def surfels(
@@ -97,7 +96,7 @@ def without_strips(
     have nothing else around them and stay.
 
     Args:
-        mask: [h, w] bool, measured pixels of one object in any window.
+        mask: [h, w] bool, measured pixels of one object in a window a few pixels larger than it.
         depth: [h, w] metres, of all pixels of the window, NaN where there is no reading.
         sigma: [h, w] standard deviation of depth, metres.
         inside: [h, w] bool, pixels of the object with or without a reading, where an outline in the
@@ -131,7 +130,7 @@ def without_strips(
     strip = same < _STRIP_SHARE * mine.sum(axis=1)
     if inside is not None:
         within = outline[at]
-        lone = same < _LONE_SHARE * within.sum(axis=1)
+        lone = same < _STRIP_SHARE * within.sum(axis=1)
         strip |= lone & ((alike & ~within).sum(axis=1) > same)
     padded[rows[strip], columns[strip]] = False
     return padded[reach:-reach, reach:-reach]
@@ -157,7 +156,9 @@ def _means(
 
     Args:
         use: [h * step, w * step] float32, 1 for pixels in use.
-        z, sigma: depth and its standard deviation, any finite number elsewhere.
+        z: [h * step, w * step] depth in metres, any finite number elsewhere.
+        sigma: [h * step, w * step] its standard deviation, any finite number elsewhere.
+        step: side of the squares in pixels.
 
     Returns:
         [h, w] each: inverse depth, column, row, sigma, the number of pixels, and the variance of
