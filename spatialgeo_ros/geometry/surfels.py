@@ -221,17 +221,19 @@ def _regress(
 
 
 def denoised_pixels(
-    mask: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
     points: NDArray[np.float32],
     sigma: NDArray[np.float32],
-    pick: NDArray[np.int64],
+    pick: NDArray[np.intp],
     reach: int,
 ) -> NDArray[np.float64]:
-    """Some measured pixels of an object, each moved along its ray onto the plane around it.
+    """Some measured pixels of a surface, each moved along its ray onto the plane around it.
 
     Args:
-        mask: [h, w] bool, the object's pixels in any window that holds them all.
-        points: [N, 3] their points, in the order of ``np.nonzero(mask)``, metres.
+        rows: [N] of the pixels, counted from any place.
+        columns: [N] of the pixels, counted from any place.
+        points: [N, 3] their points, metres.
         sigma: [N] their standard deviation of z, metres.
         pick: [K] which of them.
         reach: pixels to each side that the plane is fitted to.
@@ -239,8 +241,8 @@ def denoised_pixels(
     Returns:
         [L, 3] points; those with fewer than six pixels on their plane are left out.
     """
-    rows, columns = np.nonzero(mask)
-    h, w = mask.shape
+    rows, columns = rows - rows.min(), columns - columns.min()
+    h, w = int(rows.max()) + 1, int(columns.max()) + 1
     q_image = np.full((h + 2 * reach, w + 2 * reach), np.nan)
     q_image[rows + reach, columns + reach] = 1.0 / points[:, 2]
     dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
