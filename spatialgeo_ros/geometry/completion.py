@@ -48,6 +48,10 @@ _THICK_SPREAD = 0.2  # of the width: standard deviation of the depth behind flat
 _ROUND_SPREAD = 0.35  # of the unseen depth of round things
 _MOST_UNSEEN = 0.6  # metres
 _MOSTLY = 0.8  # of its usual height: a thing that shows less over something nearer may show its back
+_DEPTH_SHARE = 0.12  # of the whole depth: standard deviation of it in any case
+_TAIL_FROM = 90  # percentile of the distances away behind which there may be a tail,
+_TAIL = 1.0  # longer than this share of the rest
+_TAIL_SHARE = 0.5  # of its length: standard deviation of the depth
 _UPRIGHT = 0.35  # ratio of sides under which the thin one is a front's thickness
 
 
@@ -138,7 +142,7 @@ def estimate_centre(
     level = np.eye(3) if gravity is None else level_frame(gravity)
     points = obj.surface.astype(np.float64) @ level.T
     noise = float(np.median(obj.surface_sigma))
-    box = _visible_box(obj, points, level, noise)
+    box = _visible_box(obj, points, level, noise, usual is not None)
     seen = box.high - box.low
     seen_height = box.down - box.up
     _complete_height(box, obj, usual)
@@ -170,10 +174,18 @@ def estimate_centre(
 
 
 def _visible_box(
-    obj: ObjectPoints, points: NDArray[np.float64], level: NDArray[np.float64], noise: float
+    obj: ObjectPoints,
+    points: NDArray[np.float64],
+    level: NDArray[np.float64],
+    noise: float,
+    knows_size: bool,
 ) -> _Box:
     """Box of the visible points [N, 3] (level frame) and of where readings are missing."""
     ground = points[:, [0, 2]]
+    tail = 0.0 if knows_size else _tail(ground)
+    if tail > 0:
+        reach = ground @ (ground.mean(axis=0) / np.linalg.norm(ground.mean(axis=0)))
+        ground = ground[reach <= np.percentile(reach, _TAIL_FROM)]
     footprint = fit_footprint(ground)
     low, high = footprint.low.copy(), footprint.high.copy()
     up, down = (float(v) for v in np.percentile(points[:, 1], (0.5, 99.5)))
@@ -181,6 +193,9 @@ def _visible_box(
     least = 2 * noise + _SIDE + pixels
     spread = least + _SIDE_SHARE * (high - low)
     spread_y = least + _SIDE_SHARE * (down - up)
+    if tail > 0:
+        deep = int(np.argmax(np.abs(footprint.axes @ ground.mean(axis=0))))
+        spread[deep] = np.hypot(spread[deep], _TAIL_SHARE * tail)
     if len(obj.beyond):
         blind = obj.beyond.astype(np.float64) @ level.T
         # Only across the view: how deep the object is there is not known.
@@ -196,6 +211,17 @@ def _visible_box(
         spread = np.hypot(spread, _UNSURE_SHARE * (high - low))
         spread_y = float(np.hypot(spread_y, _UNSURE_SHARE * (down - up)))
     return _Box(footprint.axes, low, high, spread, up, down, spread_y)
+
+
+def _tail(ground: NDArray[np.float64]) -> float:
+    """Length of a sparse tail behind points [N, 2] in the ground plane, metres; 0 without one.
+
+    A few cells of what is behind an object are easily taken for it, and would move its centre.
+    """
+    away = ground.mean(axis=0)
+    reach = ground @ (away / max(float(np.linalg.norm(away)), 1e-6))
+    near, dense, far = np.percentile(reach, (1, _TAIL_FROM, 99))
+    return float(far - dense) if far - dense > _TAIL * (dense - near) else 0.0
 
 
 def _complete_height(box: _Box, obj: ObjectPoints, usual: Size | None) -> None:
@@ -273,6 +299,7 @@ def _complete_depth(
     flat_behind = (1 - roundness) * max(share * size - float(seen[k]) * (share > 0.2), 0) * hides
     hidden = min(behind + flat_behind, _MOST_UNSEEN)
     box.extend(k, hidden, float(np.sign(box.axes[k] @ view)) or 1.0)
+    box.widen(k, _DEPTH_SHARE * float(box.high[k] - box.low[k]))
     box.widen(k, np.hypot(_ROUND_SPREAD * behind, (1 - roundness) * hides * max(_THICK_SPREAD, share) * size))
 
 
