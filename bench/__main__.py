@@ -11,7 +11,9 @@ import sys
 NAMES = (
     "sampling",
     "image_conversion",
+    "observing",
     "ingest",
+    "ingest_depth",
     "measuring",
     "lanes",
     "focal_shift",

@@ -21,6 +21,8 @@ from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
 
 _TOUCHING = 0.15  # metres between pieces of one object
+_TOUCHING_SHARE, _LEAST_TOUCHING = 0.25, 0.03  # of the object's size; metres: small things are near others
+_BORDER, _SCRAP = 0.08, 0.5  # of the region's size along a side; of a piece's cells
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
@@ -241,7 +243,11 @@ def _belongs(
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = np.percentile(part.points[:, 2], 10) < np.percentile(whole.points[:, 2], 2) - 0.1
     doubtful = bool(nearer) or piece.leak > _NO_LEAK
-    if gap < (_CONTACT if doubtful else _TOUCHING):
+    if _on_border(piece, group, bounds):
+        return False
+    size = float(np.linalg.norm(np.ptp(np.percentile(whole.points, (5, 95), axis=0), axis=0)))
+    touching = min(_TOUCHING, max(_LEAST_TOUCHING, _TOUCHING_SHARE * size))
+    if gap < (min(_CONTACT, touching) if doubtful else touching):
         return True
     if piece.leak > _NO_LEAK or gap > _FARTHEST:
         return False
@@ -261,6 +267,26 @@ def _belongs(
     if _covered(cells, part.at, whole.at):
         return True
     return group[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
+
+
+def _on_border(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
+    """Tell whether a piece is a scrap along a side of the region that the group reaches without it.
+
+    A box that is not cut tight holds slivers of what is beside, below and behind the object.
+    """
+    at = np.concatenate([p.at for p in group])
+    hugging = np.zeros(len(piece.at), bool)
+    for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
+        band = max(2.0, _BORDER * (last - first + 1))
+        own, other = piece.at[:, axis], at[:, axis]
+        for near, reached in (
+            (own <= first + band, other.min() <= first + band),
+            (own >= last - band, other.max() >= last - band),
+        ):
+            if near.any() and not reached:
+                return False
+            hugging |= near
+    return bool(hugging.mean() > _SCRAP)
 
 
 def _fits(piece: _Piece, whole: _Piece, gravity: NDArray[np.float64], usual: Size) -> bool:

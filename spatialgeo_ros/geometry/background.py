@@ -27,6 +27,8 @@ _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0
 _GROWTH = 2
+_FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
+_FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the floor
 _SCATTER = 0.7
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
@@ -124,60 +126,96 @@ def background_planes(
     use: NDArray[np.bool_],
     within: NDArray[np.bool_],
     outside: NDArray[np.bool_],
+    floor: Floor | None = None,
 ) -> list[Plane]:
-    """Planes that are seen outside the region and reach into it, largest first.
+    """Planes that are seen outside the region and reach into it, the floor and the largest first.
 
     Args:
         cells: the window around the region.
         use: [h, w] bool, cells to explain.
         within: [h, w] bool, cells inside the region.
         outside: [h, w] bool, cells that are surely outside the region.
+        floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
     """
     rng = np.random.default_rng(0)  # the same window always gives the same answer
     found: list[Plane] = []
-    rest = use.copy()
-    enough = max(20, int(0.03 * (use & outside).sum()))
-    for _ in range(_MOST_PLANES):
-        seeds = rest & outside
-        if seeds.sum() < enough:
+    rest = use & outside
+    enough = max(20, int(0.03 * rest.sum()))
+    for attempt in range(-1, _MOST_PLANES):
+        if rest.sum() < enough:
             break
-        fitted = _dominant_plane(cells, seeds, rng)
-        if fitted is None:
-            break
-        normal, offset = fitted
-        flat = offset - cells.points @ normal.astype(np.float32)
+        slack = 0.0
+        if attempt < 0:
+            if floor is None:
+                continue
+            normal, offset, slack = floor.normal, floor.height, _FLOOR_SLACK
+        else:
+            fitted = _dominant_plane(cells, rest, rng)
+            if fitted is None:
+                break
+            normal, offset = fitted
         limit = _tolerance(cells, cells.points, cells.sigma, normal)
-        near = use & (np.abs(flat) < limit)
-        own = near & seeds
-        rest &= ~own
-        if own.sum() < enough:
+        flat = offset - cells.points @ normal.astype(np.float32)
+        own = rest & (np.abs(flat) < limit + slack)
+        grown = _grown(cells, use, own, normal, limit, enough) if own.sum() >= enough else None
+        if attempt >= 0:
+            rest &= ~own
+        if grown is None:
             continue
-        for _ in range(_GROWTH):  # a strip beside the region says little of a plane's direction
-            flat = offset - cells.points @ normal.astype(np.float32)
-            grown = use & (np.abs(flat) < limit)
-            label = connected(cells, grown)
-            count = np.bincount(label[own & grown], minlength=int(label.max()) + 2)
-            own = grown & np.isin(label, np.flatnonzero(count >= max(3, 0.05 * own.sum())))
-            if own.sum() < enough:
-                break
-            normal, offset = _refined(cells, own, normal)
-            if offset < _NEAREST:
-                break
-        if own.sum() < enough or offset < _NEAREST:
+        normal, offset, on = grown
+        if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, own, normal, offset)
-        if plane.spread > _SCATTER * float(np.median(limit[own])):
+        plane = _bent(cells, on & outside, normal, offset)
+        if plane.spread > _SCATTER * float(np.median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front(cells.points)
         on = use & (np.abs(front) < plane.tolerance)
+        behind = use & (front < -plane.tolerance)
         if (front[use] < -plane.tolerance - _BEHIND_BY).mean() < _BEHIND:
             joined = on  # nothing lies behind it: it closes the scene, and every object is before it
         else:
-            behind = use & (front < -plane.tolerance)
-            joined = _joined(cells, on, behind, within, outside, seeds)
+            joined = _joined(cells, on, behind, within, outside, rest | (on & outside & ~_any(found, cells)))
+        rest &= ~(on & outside)
         if joined.any():
             found.append(replace(plane, cells=joined))
     return found
+
+
+def _any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:
+    taken = np.zeros(cells.shape, bool)
+    for plane in planes:
+        taken |= plane.cells
+    return taken
+
+
+def _grown(
+    cells: Cells,
+    use: NDArray[np.bool_],
+    own: NDArray[np.bool_],
+    normal: NDArray[np.float64],
+    limit: NDArray[np.floating],
+    enough: int,
+) -> tuple[NDArray[np.float64], float, NDArray[np.bool_]] | None:
+    """Fit a plane to the cells ``own``, then to all that is joined to them and lies on it.
+
+    A strip beside the region alone says little of a plane's direction.
+
+    Returns:
+        Normal, offset and the cells it was fitted to; None when it does not hold together.
+    """
+    normal, offset = _refined(cells, own, normal)
+    for _ in range(_GROWTH):
+        flat = offset - cells.points @ normal.astype(np.float32)
+        on = use & (np.abs(flat) < limit)
+        label = connected(cells, on)
+        count = np.bincount(label[own & on], minlength=int(label.max()) + 2)
+        own = on & np.isin(label, np.flatnonzero(count >= max(3, 0.05 * own.sum())))
+        if own.sum() < enough:
+            return None
+        normal, offset = _refined(cells, own, normal)
+        if offset < _NEAREST:
+            return None
+    return normal, offset, own
 
 
 def _bent(

@@ -151,6 +151,25 @@ class PinholeCamera:
         """
         return _rays(self)
 
+    def lift(self, depth: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Points [h, w, 3] in metres at depth z [h, w] along the rays of a part of the pixels.
+
+        The same numbers as those rays times z. A camera without distortion needs no rays of the
+        whole image for it: its x are the same in all rows and its y in all columns.
+        """
+        x: NDArray[np.float32]
+        y: NDArray[np.float32]
+        if self.distortion:
+            x, y = np.moveaxis(self.rays()[rows, columns, :2], -1, 0)
+        else:
+            u, v = _directions(self)
+            x, y = u[columns], v[rows, None]
+        points = np.empty((*depth.shape, 3), np.float32)
+        np.multiply(x, depth, out=points[..., 0])
+        np.multiply(y, depth, out=points[..., 1])
+        points[..., 2] = depth
+        return points
+
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Points [N, 3] in metres to pixels [N, 2], with distortion.
 
@@ -333,10 +352,23 @@ def _echo(name: str) -> str:
     return repr(name if len(name) <= _MOST_ECHOED else name[:_MOST_ECHOED] + "...")
 
 
-@lru_cache(maxsize=8)
-def _rays(camera: PinholeCamera) -> NDArray[np.float32]:
+def _normalised(camera: PinholeCamera) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Normalised coordinates of the columns [W] and rows [H] in the image, distortion included."""
     u = (np.arange(camera.width) - camera.cx) / camera.fx
     v = (np.arange(camera.height) - camera.cy) / camera.fy
+    return u, v
+
+
+@lru_cache(maxsize=64)
+def _directions(camera: PinholeCamera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return x [W] and y [H] of the rays of a camera without distortion."""
+    u, v = _normalised(camera)
+    return u.astype(np.float32), v.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _rays(camera: PinholeCamera) -> NDArray[np.float32]:
+    u, v = _normalised(camera)
     rays = np.ones((camera.height, camera.width, 3), np.float32)
     if camera.distortion:
         focal = (camera.fx, camera.fy)

@@ -8,9 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, connected, links
+from spatialgeo_ros.geometry.assembly import fill
+from spatialgeo_ros.geometry.cells import Cells, connected, extent, links
 
 _EDGE = 9.0  # of CIE L*a*b*: contrast within three cells that is an outline
+_CUT_SIDE = 64  # pixels of the longer side of the picture that GrabCut works on
+_OUTLINE_BAND = 0.12  # of the object's size, to both sides of its outline
+_LEAST_CORE = 0.2  # of the object's cells: with less it has no inside
+_ALIKE = 0.04  # metres of depth from the object's own nearby
+_CHANGE = (0.6, 1.4)  # least and largest share of the object's cells that are left
 _REACH = 4  # cells that an outline is wide at most
 
 
@@ -63,6 +69,116 @@ def connected_by_colour(
     left = use & (label < 0)  # no even neighbour: surfaces of their own
     alone = connected(cells, left)
     return np.where(left, alone + int(label.max()) + 1, label)
+
+
+def outline_of_flat(
+    cells: Cells,
+    flat: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    image: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """Of the cells of a flat thing, those whose colour is not that of what surrounds the region.
+
+    Taken only where it looks like an outline: it reaches over most of the region.
+    """
+    if image is None:
+        return flat
+    labels = np.where(flat, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    found = _grab_cut(cells, labels, image)
+    if found is None:
+        return flat
+    found &= flat
+    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
+    if found.any() and fill(found, within) > 0.7 and found.sum() > 0.3 * flat.sum():
+        return found
+    return flat
+
+
+def refined_outline(
+    cells: Cells,
+    chosen: NDArray[np.bool_],
+    candidates: NDArray[np.bool_],
+    image: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """Move an object's outline to the colour edges near it, where depth alone is vague.
+
+    Depth cameras smear outlines over some pixels, and a thing merges with what it touches. Only
+    cells in a band along the outline can change, and only to and from candidates at the object's
+    own depth. Things without an inside (legs, bars) stay as they are.
+
+    Args:
+        cells: the window.
+        chosen: [h, w] bool, the object by depth.
+        candidates: [h, w] bool, cells that may be the object's.
+        image: [H, W, 3] uint8 RGB, or None: then nothing changes.
+    """
+    if image is None:
+        return chosen
+    top, bottom, left, right = extent(chosen)
+    reach = max(2, round(_OUTLINE_BAND * min(bottom - top + 1, right - left + 1)))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    solid = cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    core = cv2.erode(solid, kernel, borderValue=0).astype(bool) & chosen
+    if core.sum() < _LEAST_CORE * chosen.sum():
+        return chosen
+    near = cv2.dilate(core.astype(np.uint8), kernel, iterations=2).astype(bool)
+    weight = cv2.blur(chosen.astype(np.float32), kernel.shape)
+    own = np.where(chosen, np.nan_to_num(cells.points[..., 2]), 0).astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        depth = cv2.blur(own, kernel.shape) / weight
+        alike = np.abs(cells.points[..., 2] - depth) < _ALIKE + 3 * cells.sigma
+    labels = np.full(cells.shape, cv2.GC_BGD, np.uint8)
+    vague = cv2.dilate(_vague(cells, chosen).astype(np.uint8), kernel).astype(bool)
+    candidates = candidates & near & alike & vague
+    labels[candidates] = cv2.GC_PR_BGD
+    labels[chosen] = np.where(vague & ~core, cv2.GC_PR_FGD, cv2.GC_FGD)[chosen]
+    found = _grab_cut(cells, labels, image)
+    if found is None:
+        return chosen
+    found &= chosen | candidates
+    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
+    found = np.where(near & vague, found, chosen)  # what is thin or clear stays
+    share = found.sum() / chosen.sum()
+    return found if _CHANGE[0] < share < _CHANGE[1] else chosen
+
+
+def _vague(cells: Cells, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells of the object that have a neighbour at their own depth which is not the object's."""
+    z = cells.points[..., 2]
+    limit = _ALIKE + 3 * cells.sigma
+    out = np.zeros(chosen.shape, bool)
+    for dy, dx in ((0, 1), (1, 0)):
+        here, there = _shifted(dy, dx, 1, chosen.shape)
+        with np.errstate(invalid="ignore"):
+            close = np.abs(z[here] - z[there]) < limit[here]
+        border = close & (chosen[here] != chosen[there])
+        out[here] |= border
+        out[there] |= border
+    return out & chosen
+
+
+def _grab_cut(
+    cells: Cells, labels: NDArray[np.uint8], image: NDArray[np.uint8]
+) -> NDArray[np.bool_] | None:
+    """GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) on the colours of the cells.
+
+    Returns:
+        [h, w] bool, foreground; None where there is too little of either to learn from.
+    """
+    h, w = cells.shape
+    scale = min(1.0, _CUT_SIDE / max(h, w))
+    size = max(8, round(w * scale)), max(8, round(h * scale))
+    y1, x1 = cells.y0 + h * cells.step, cells.x0 + w * cells.step
+    small = cv2.resize(image[cells.y0 : y1, cells.x0 : x1], size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    front = (labels == cv2.GC_PR_FGD) | (labels == cv2.GC_FGD)
+    if front.sum() < 20 or (~front).sum() < 20:
+        return None
+    cv2.setRNGSeed(0)  # the same window always gives the same answer
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(small, labels, None, *models, 1, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    return cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 
 def _shifted(

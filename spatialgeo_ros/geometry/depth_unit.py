@@ -10,15 +10,14 @@ unit that sensors have.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.depth_sensor import DepthNoise, DepthSensor
-from spatialgeo_ros.geometry.floor import estimate_floor
-from spatialgeo_ros.geometry.pointmap import PointMap, pointmap_from_depth
+from spatialgeo_ros.geometry.floor import Level, estimate_floor
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 
 #: Units that depth cameras and data sets have, metres: millimetres, metres, RealSense L515, 0.1 mm
 #: (D405, SR300), TUM, 0.125 mm (SR305), centimetres.
@@ -36,7 +35,7 @@ Judgement = tuple[str | None, tuple[str, ...]]
 
 
 def judge_depth_unit(
-    metres: NDArray[np.float32],
+    depth: DepthReadings,
     unit: float,
     sensor: DepthSensor,
     camera: PinholeCamera | None = None,
@@ -49,9 +48,8 @@ def judge_depth_unit(
     and then one in a while, since a unit does not change between frames.
 
     Args:
-        metres: [H, W] before any range is applied, NaN where there is no reading
-            (``depth_to_metres``).
-        unit: metres per unit that it was read with: :func:`unit_of`.
+        depth: the image, before any range is applied.
+        unit: metres per unit that it was read with, as it came from the sensor.
         sensor: range and scale as configured.
         camera: intrinsics of the depth image's view; needed for the floor.
         gravity: direction of falling [3] in the camera optical frame.
@@ -61,8 +59,9 @@ def judge_depth_unit(
         Why the depth must not be used, with the cure, or None; and remarks. A depth_scale that
         was set explicitly is doubted only in remarks, unless every reading is out of range.
     """
-    step = max(1, int(np.sqrt(metres.size / _PIXELS)))
-    thinned = metres[step // 2 :: step, step // 2 :: step]
+    step = max(1, int(np.sqrt(depth.raw.size / _PIXELS)))
+    grid = slice(step // 2, None, step)
+    thinned = depth.metres(grid, grid)
     values = thinned[np.isfinite(thinned)]
     if not values.size:
         return None, ()
@@ -89,13 +88,6 @@ def judge_depth_unit(
             f"{_proposal(median, unit)}",
         )
     return None, ()
-
-
-def unit_of(depth: NDArray[np.generic], scale: float | None) -> float:
-    """Metres per unit in which ``depth_to_metres`` reads a depth image."""
-    if scale is not None:
-        return scale
-    return 1.0 if depth.dtype.kind == "f" else 0.001
 
 
 def _proposal(median: float, unit: float) -> str:
@@ -128,16 +120,21 @@ def _judge_floor(
     """
     height, width = metres.shape
     small = camera.resized(width, height)
-    # Noise of the sensor plays no part in where its floor is.
-    pointmap = pointmap_from_depth(metres, small, DepthNoise(), 0.0, np.inf)
-    seen = estimate_floor(pointmap, gravity)
+
+    def floor_in(other: float) -> Level | None:
+        # Noise of the sensor plays no part in where its floor is.
+        readings = DepthReadings(metres, other / unit)
+        pointmap = PointMap(readings, small, DepthSource.SENSOR, DepthNoise())
+        return estimate_floor(pointmap, gravity)
+
+    seen = floor_in(unit)
     if seen is not None and abs(seen.height / camera_height - 1) < _FLOOR_AGREES:
         return None
     best: tuple[float, float, float] | None = None
     for other in UNITS:
         if other == unit:
             continue
-        floor = estimate_floor(_scaled(pointmap, other / unit), gravity)
+        floor = floor_in(other)
         if floor is None or floor.support < _FLOOR_SUPPORT:
             continue
         off = abs(floor.height / camera_height - 1)
@@ -151,8 +148,3 @@ def _judge_floor(
         f"camera, pose or mount {camera_height:.2f} m; in units of {other:g} m it lies at "
         f"{found:.2f} m: set depth_scale to {other:g}, or to {unit:g} if the unit is right"
     )
-
-
-def _scaled(pointmap: PointMap, factor: float) -> PointMap:
-    points = np.asarray(pointmap.points * np.float32(factor), np.float32)
-    return replace(pointmap, points=points)

@@ -135,6 +135,14 @@ def level_at(pointmap: PointMap, gravity: ArrayLike, height: float) -> Level | N
     return view.level(float(np.median(near)))
 
 
+def is_known_floor(seen: Level, known: float) -> bool:
+    """Whether the lowest level in view is the floor that pose or mount name.
+
+    Then nothing else of the view has to be looked at: :func:`level_at` plays no part.
+    """
+    return abs(seen.height - known) <= _SAME
+
+
 def agree_on_floor(
     seen: Level | None,
     known: float | None,
@@ -166,7 +174,7 @@ def agree_on_floor(
         seen: :func:`estimate_floor` of the view.
         known: height of the camera above the floor by pose or mount, metres.
         known_sigma: its standard deviation, metres.
-        at_known: :func:`level_at` the known height.
+        at_known: :func:`level_at` the known height, where that is not the one in view.
 
     Returns:
         None when neither is known.
@@ -180,7 +188,7 @@ def agree_on_floor(
     if seen is None:
         return AgreedFloor(known, known_sigma)
     apart = seen.height - known
-    if abs(apart) <= _SAME:
+    if is_known_floor(seen, known):
         return AgreedFloor(known, math.hypot(min(known_sigma, seen.sigma), apart))
     pose, pose_sigma = known, known_sigma
     if at_known is not None:
@@ -236,8 +244,9 @@ class _View:
     @classmethod
     def of(cls, pointmap: PointMap, gravity: ArrayLike) -> _View | None:
         level = level_frame(gravity).astype(np.float32)
-        stride = max(1, int(np.sqrt(pointmap.valid.size / _POINTS)))
-        thinned = pointmap.points[::stride, ::stride]
+        rows, columns = pointmap.shape
+        stride = max(1, int(np.sqrt(rows * columns / _POINTS)))
+        thinned = pointmap.points_every(stride)
         with np.errstate(invalid="ignore"):
             valid = np.isfinite(thinned[..., 2]) & (thinned[..., 2] < _FARTHEST)
         pixel = np.flatnonzero(valid)
@@ -249,7 +258,7 @@ class _View:
         if under.sum() < 30:
             return None
         points, drop, pixel = points[under], drop[under], pixel[under]
-        sigma = pointmap.sigma[::stride, ::stride].reshape(-1)[pixel]
+        sigma = pointmap.sigma_every(stride).reshape(-1)[pixel]
         noise = sigma * drop / points[:, 2]
         ground = points @ level[[0, 2]].T
         return cls(drop, ground, noise, pixel, valid, pointmap.correlated)

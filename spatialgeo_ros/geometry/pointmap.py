@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metric point maps: one 3-D point, validity and standard deviation per pixel.
+"""Metric point maps: one 3-D point, validity and standard deviation per pixel, where it is read.
 
 A map comes from a depth image (with the sensor's noise model) or from a monocular network (with
 the network's own relative uncertainty) and always has the resolution of its camera, so regions in
@@ -11,13 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.camera import PinholeCamera, same_aspect
+from spatialgeo_ros.geometry.depth_readings import DepthReadings, Part
 from spatialgeo_ros.geometry.depth_sensor import DepthNoise
+
+#: Pixels (x0, y0, x1, y1) within the image, half open.
+Window = tuple[int, int, int, int]
+
+_ALL = slice(None)
 
 
 class DepthSource(Enum):
@@ -42,28 +49,56 @@ _CORRELATED = {
 class PointMap:
     """Per-pixel geometry of one image, in the camera optical frame.
 
+    Points, depth and standard deviation are worked out where they are read: a window, every n-th
+    pixel, or the whole image, which is kept once it was asked for. Each pixel has the same numbers
+    whichever way it is read. One thread owns a map, as it owns the scene.
+
     Attributes:
-        points: [H, W, 3] float32 metres, NaN where invalid.
-        valid: [H, W] bool.
-        sigma: [H, W] float32, one standard deviation of z in metres, NaN where invalid.
-        camera: intrinsics of exactly this resolution.
+        readings: depth along the optical axis, [H, W].
+        camera: intrinsics of exactly this resolution; a pixel without a ray has no point.
         source: where the metres come from.
+        noise: standard deviation of z: the sensor's model, or [H, W] float32 metres.
         shared: share of ``sigma`` that neighbouring pixels have in common, where the sensor says.
+
+    Raises:
+        ValueError: readings or noise have another shape than the camera's image.
     """
 
-    points: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    sigma: NDArray[np.float32]
+    readings: DepthReadings
     camera: PinholeCamera
     source: DepthSource
+    noise: DepthNoise | NDArray[np.float32]
     shared: float | None = None
 
     def __post_init__(self) -> None:
         shape = (self.camera.height, self.camera.width)
-        if self.points.shape != (*shape, 3) or self.valid.shape != shape:
-            raise ValueError(f"points {self.points.shape} do not fit the camera's {shape}")
-        if self.sigma.shape != shape:
-            raise ValueError(f"sigma {self.sigma.shape} does not fit the camera's {shape}")
+        if self.readings.shape != shape:
+            raise ValueError(f"depth {self.readings.shape} does not fit the camera's {shape}")
+        if not isinstance(self.noise, DepthNoise) and self.noise.shape != shape:
+            raise ValueError(f"sigma {self.noise.shape} does not fit the camera's {shape}")
+
+    @classmethod
+    def of_points(
+        cls,
+        points: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        sigma: NDArray[np.float32],
+        camera: PinholeCamera,
+        source: DepthSource,
+        shared: float | None = None,
+    ) -> PointMap:
+        """Make a map of points [H, W, 3] on the camera's rays, metres, of which some are valid.
+
+        Raises:
+            ValueError: a shape is not the camera's.
+        """
+        depth = np.where(valid, points[..., 2], np.float32(np.nan))
+        return cls(DepthReadings(depth), camera, source, sigma, shared)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.readings.shape
 
     @property
     def correlated(self) -> float:
@@ -71,52 +106,87 @@ class PointMap:
         return _CORRELATED[self.source] if self.shared is None else self.shared
 
     @property
+    def blind(self) -> bool:
+        """Whether not a single pixel has a point."""
+        # A few pixels show that there are points; only an image without has to be read to the end.
+        grids = slice(None, None, 16), _ALL
+        return not any(np.isfinite(self.depth_at(grid, grid)).any() for grid in grids)
+
+    @cached_property
     def depth(self) -> NDArray[np.float32]:
         """Depth along the optical axis [H, W] in metres, NaN where invalid."""
-        return self.points[..., 2]
+        return self.depth_at(_ALL, _ALL)
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """[H, W], whether a pixel has a point."""
+        return np.isfinite(self.depth)
+
+    @cached_property
+    def sigma(self) -> NDArray[np.float32]:
+        """One standard deviation of z [H, W] in metres, NaN where invalid."""
+        return self._sigma(self.depth, _ALL, _ALL)
+
+    @cached_property
+    def points(self) -> NDArray[np.float32]:
+        """Points [H, W, 3] in metres, NaN where invalid."""
+        return self.camera.lift(self.depth, _ALL, _ALL)
+
+    def points_in(self, window: Window) -> NDArray[np.float32]:
+        """Points [h, w, 3] in metres of the pixels of a window, NaN where invalid."""
+        return self._points(*_window(window))
+
+    def sigma_in(self, window: Window) -> NDArray[np.float32]:
+        """One standard deviation of z [h, w] in metres in a window, NaN where invalid."""
+        return self.sigma_at(*_window(window))
+
+    def depth_in(self, window: Window) -> NDArray[np.float32]:
+        """Depth [h, w] in metres in a window, NaN where invalid."""
+        return self.depth_at(*_window(window))
+
+    def points_every(self, step: int, offset: int = 0) -> NDArray[np.float32]:
+        """Points [h, w, 3] of every ``step``-th row and column from ``offset`` on, metres."""
+        grid = slice(offset, None, step)
+        return self._points(grid, grid)
+
+    def sigma_every(self, step: int, offset: int = 0) -> NDArray[np.float32]:
+        """One standard deviation of z of the pixels of :meth:`points_every`, [h, w] metres."""
+        grid = slice(offset, None, step)
+        return self.sigma_at(grid, grid)
+
+    def depth_at(self, rows: Part, columns: Part) -> NDArray[np.float32]:
+        """Depth in metres of ranges of rows and columns, or of single pixels, NaN where invalid.
+
+        Args:
+            rows: a slice; or the rows of single pixels [N].
+            columns: a slice; or the columns of single pixels [N].
+        """
+        z = self.readings.metres(rows, columns)
+        if self.camera.distortion:  # only then can pixels lack a ray
+            z *= self.camera.rays()[..., 2][rows, columns]
+        return z
+
+    def sigma_at(self, rows: Part, columns: Part) -> NDArray[np.float32]:
+        """One standard deviation of :meth:`depth_at`, metres."""
+        return self._sigma(self.depth_at(rows, columns), rows, columns)
+
+    def _sigma(self, depth: NDArray[np.float32], rows: Part, columns: Part) -> NDArray[np.float32]:
+        if isinstance(self.noise, DepthNoise):
+            return self.noise.sigma(depth)
+        return self.noise[rows, columns]
+
+    def _points(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        return self.camera.lift(self.depth_at(rows, columns), rows, columns)
 
 
-def depth_to_metres(depth: ArrayLike, scale: float | None = None) -> NDArray[np.float32]:
-    """Depth image to float32 metres with NaN for "no reading".
-
-    Without a scale the units are those of REP 118: millimetres in uint16 (16UC1), metres in
-    floating point (32FC1). 0 and below are impossible depths and REP 117's NaN and +-inf are "no
-    reading", "too near" and "too far"; so is the largest number of an integer type, which sensors
-    send for a reading beyond it.
-
-    Args:
-        depth: [H, W].
-        scale: metres per unit, for sensors with another unit (0.00025 for a RealSense L515, 0.0001
-            for a D405, 0.0002 for the TUM data sets, 0.001 for floating-point millimetres); then
-            any integer type of two bytes or more is taken.
-
-    Raises:
-        BadImageError: another dtype, or not two-dimensional.
-    """
-    array = np.asarray(depth)
-    if array.ndim != 2:
-        raise BadImageError(f"a depth image has 2 dimensions, got shape {array.shape}")
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if (kind, size) == ("u", 2) or (scale is not None and kind in "ui" and size >= 2):
-        metres = array.astype(np.float32)
-        metres /= np.float32(1000 if scale is None else 1 / scale)  # exact for whole millimetres
-        metres[(array <= 0) | (array == np.iinfo(array.dtype).max)] = np.nan
-        return metres
-    if kind == "f":
-        metres = array.astype(np.float32)  # a copy: the message's buffer stays as it was
-        if scale is not None:
-            metres *= np.float32(scale)
-        with np.errstate(invalid="ignore"):
-            metres[~((metres > 0) & (metres < np.inf))] = np.nan
-        return metres
-    raise BadImageError(
-        f"depth must be uint16 millimetres (16UC1) or float metres (32FC1), got {array.dtype}; "
-        "other integers need a depth_scale"
-    )
+def _window(window: Window) -> tuple[slice, slice]:
+    """Rows and columns of a window."""
+    x0, y0, x1, y1 = window
+    return slice(y0, y1), slice(x0, x1)
 
 
 def pointmap_from_depth(
-    depth: ArrayLike,
+    depth: ArrayLike | DepthReadings,
     camera: PinholeCamera,
     noise: DepthNoise | None = None,
     min_depth: float = 0.1,
@@ -126,18 +196,20 @@ def pointmap_from_depth(
     """Lift a depth image that is registered to the camera's image.
 
     Args:
-        depth: [H, W], uint16 millimetres or float metres (see :func:`depth_to_metres`).
+        depth: [H, W], uint16 millimetres or float metres (see :class:`DepthReadings`); it is read
+            when the map is.
         camera: intrinsics; rescaled when the depth image has another resolution of the same view.
         noise: the sensor's noise model, default :class:`DepthNoise`.
         min_depth: nearer readings are invalid, metres.
         max_depth: farther readings are invalid, metres.
-        scale: metres per unit, as in :func:`depth_to_metres`.
+        scale: of an array, metres per unit as in :class:`DepthReadings`.
 
     Raises:
         BadImageError: the depth image has another shape (aspect ratio) than the camera's image.
     """
-    metres = depth_to_metres(depth, scale)
-    height, width = metres.shape
+    if not isinstance(depth, DepthReadings):
+        depth = DepthReadings(np.asarray(depth), scale)
+    height, width = depth.shape
     if (height, width) != (camera.height, camera.width):
         if not same_aspect(width, height, camera.width, camera.height):
             raise BadImageError(
@@ -145,30 +217,9 @@ def pointmap_from_depth(
                 f"{camera.width}x{camera.height}; register the depth to the colour camera"
             )
         camera = camera.resized(width, height)
-    return _lift(metres, camera, noise or DepthNoise(), min_depth, max_depth)
-
-
-def _lift(
-    metres: NDArray[np.float32],
-    camera: PinholeCamera,
-    noise: DepthNoise,
-    min_depth: float,
-    max_depth: float,
-) -> PointMap:
-    rays = camera.rays()
-    with np.errstate(invalid="ignore"):
-        valid = (metres >= min_depth) & (metres <= max_depth)
-    if camera.distortion:
-        valid &= np.isfinite(rays[..., 0])
-    metres[~valid] = np.nan
-    return PointMap(
-        rays * metres[..., None],
-        valid,
-        noise.sigma(metres),
-        camera,
-        DepthSource.SENSOR,
-        noise.correlated,
-    )
+    noise = noise or DepthNoise()
+    readings = depth.within(min_depth, max_depth)
+    return PointMap(readings, camera, DepthSource.SENSOR, noise, noise.correlated)
 
 
 def pointmap_from_monocular(
@@ -201,11 +252,10 @@ def pointmap_from_monocular(
         ok = ok & np.isfinite(z) & (z > 0)
     if z.shape != (camera.height, camera.width):
         z, ok, relative = _resample(z, ok, relative, camera.height, camera.width)
-    rays = camera.rays()
     if camera.distortion:
-        ok = ok & np.isfinite(rays[..., 0])
+        ok = ok & np.isfinite(camera.rays()[..., 0])
     z = np.where(ok, z, np.float32(np.nan))
-    return PointMap(rays * z[..., None], ok, z * relative, camera, DepthSource.MONOCULAR)
+    return PointMap(DepthReadings(z), camera, DepthSource.MONOCULAR, z * relative)
 
 
 def _resample(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spatialgeo_ros.errors import TooLittleSupportError
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 
 _MIN_PIXELS = 50
@@ -53,15 +54,14 @@ class ScaleAlignment:
         # What the fit leaves unexplained is the least the aligned depth can be wrong by.
         sigma = np.hypot(self.scale * monocular.sigma * 0.5, self.rms * z)
         if sensor is not None:
-            if sensor.valid.shape != valid.shape:
-                raise ValueError(f"sensor map {sensor.valid.shape} is not {valid.shape}")
+            if sensor.shape != valid.shape:
+                raise ValueError(f"sensor map {sensor.shape} is not {valid.shape}")
             z = np.where(sensor.valid, sensor.depth, z)
             sigma = np.where(sensor.valid, sensor.sigma, sigma)
             valid = valid | sensor.valid
         z = np.where(valid, z, np.float32(np.nan)).astype(np.float32)
         sigma = np.where(valid, sigma, np.nan).astype(np.float32)
-        points = monocular.camera.rays() * z[..., None]
-        return PointMap(points, valid, sigma, monocular.camera, DepthSource.MONOCULAR_ALIGNED)
+        return PointMap(DepthReadings(z), monocular.camera, DepthSource.MONOCULAR_ALIGNED, sigma)
 
 
 def align_depth(

@@ -170,6 +170,8 @@ def segment_object(
         reading = separate_bounded(cells, within, down, floor, usual, image)
         mask = _pixels(pointmap, cells, reading.thing, window)
         mask &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    if floor is not None:
+        floor = _seen_floor(reading.planes, floor)
     chosen = reading.thing
     background = _spread(reading.background, cells, window, (height, width))
     support_mask = background & pointmap.valid & ~mask
@@ -219,6 +221,14 @@ def segment_object(
         _base(surface, reading.planes, down, floor),
         reading.flat,
     )
+
+
+def _seen_floor(planes: tuple[Plane, ...], floor: Floor) -> Floor:
+    """The floor as it is seen in the window, else where it should be."""
+    for plane in planes:
+        if plane.normal @ floor.normal > _LEVEL and abs(plane.offset - floor.height) < 0.08:
+            return Floor(plane.normal, plane.offset)
+    return floor
 
 
 def _spread(

@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.assembly import fill, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes
 from spatialgeo_ros.geometry.cells import Cells, connected, extent
-from spatialgeo_ros.geometry.colour import cell_colours, connected_by_colour
+from spatialgeo_ros.geometry.colour import (
+    cell_colours,
+    connected_by_colour,
+    outline_of_flat,
+    refined_outline,
+)
 from spatialgeo_ros.geometry.sizes import Size
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
-_COLOUR_SIDE = 96  # pixels of the longer side of the picture that colours are told apart in
-_COLOUR_ROUNDS = 2
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
 
@@ -67,12 +70,8 @@ def separate_bounded(
         image: [H, W, 3] uint8 RGB, for flat things; None where there is none.
     """
     use = cells.ok.copy()
-    ground = np.zeros(cells.shape, bool)
-    if floor is not None:
-        ground = cells.ok & floor.holds(cells.points, cells.sigma)
-        use &= ~ground
     around = grown(within)
-    planes = tuple(background_planes(cells, use, within, ~around))
+    planes = tuple(background_planes(cells, use, within, ~around, floor))
     backdrop = np.zeros(cells.shape, bool)
     for plane in planes:
         backdrop |= plane.cells
@@ -87,22 +86,23 @@ def separate_bounded(
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, planes)
         if flat is None:
-            return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+            chosen = refined_outline(cells, chosen, use & around, image)
+            return Separation(chosen, backdrop & ~chosen, planes)
         chosen = chosen | (flat.cells & within)
-        outline = _by_colour(cells, chosen, within, flat.cells, image)
-        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+        outline = outline_of_flat(cells, chosen, within, image)
+        return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
     patch = select(cells, np.where(on, 0, -1), within, gravity, usual)
     flush = None if patch is None else patch.cells
     if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
-        outline = _by_colour(cells, flush, within, backdrop, image)
-        return Separation(outline, (backdrop | ground) & ~outline, planes, flat=True)
+        outline = outline_of_flat(cells, flush, within, image)
+        return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
-    return Separation(chosen, (backdrop | ground) & ~chosen, planes)
+    return Separation(chosen, backdrop & ~chosen, planes)
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
@@ -149,40 +149,3 @@ def _lies_on(cells: Cells, chosen: NDArray[np.bool_], planes: tuple[Plane, ...])
         if np.percentile(np.abs(plane.front(points)), 90) < _FLAT:
             return plane
     return None
-
-
-def _by_colour(
-    cells: Cells,
-    flat: NDArray[np.bool_],
-    within: NDArray[np.bool_],
-    background: NDArray[np.bool_],
-    image: NDArray[np.uint8] | None,
-) -> NDArray[np.bool_]:
-    """Of a flat thing's cells those whose colour is not its background's.
-
-    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with the box as its start. Its result is
-    taken only where it looks like an outline: it reaches over most of the box.
-    """
-    if image is None:
-        return flat
-    h, w = cells.shape
-    rows = np.minimum(cells.y0 + np.arange(h) * cells.step + cells.step // 2, image.shape[0] - 1)
-    columns = np.minimum(cells.x0 + np.arange(w) * cells.step + cells.step // 2, image.shape[1] - 1)
-    scale = _COLOUR_SIDE / max(h, w)
-    small = np.ascontiguousarray(image[rows[:, None], columns])
-    size = (max(8, round(w * min(1.0, scale))), max(8, round(h * min(1.0, scale))))
-    labels = np.where(flat, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-    labels[~background & ~flat] = cv2.GC_BGD
-    if (labels == cv2.GC_PR_FGD).sum() < 20 or (labels == cv2.GC_BGD).sum() < 20:
-        return flat
-    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-    cv2.setRNGSeed(0)  # the same window always gives the same answer
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, labels, None, *models, _COLOUR_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool) & flat
-    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
-    if found.any() and fill(found, within) > 0.7 and found.sum() > 0.3 * flat.sum():
-        return found
-    return flat

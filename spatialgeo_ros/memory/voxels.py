@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from spatialgeo_ros.geometry.pose import Pose
 
 Keys = npt.NDArray[np.int64]
 
@@ -13,10 +18,14 @@ _BITS = 21
 _MASK = (1 << _BITS) - 1
 # Beyond 2**53 a float64 no longer holds every integer, so a voxel index there would be noise.
 _MAX_INDEX = float(1 << 53)
+_BLOCK = 16384  # points worked on at once: they stay in the processor's cache
 
 
 def voxel_keys(
-    points: npt.ArrayLike, voxel_size: float, origin: npt.ArrayLike | float = 0.0
+    points: npt.ArrayLike,
+    voxel_size: float,
+    origin: npt.ArrayLike | float = 0.0,
+    pose: Pose | None = None,
 ) -> Keys:
     """Return the sorted unique keys of the voxels that hold at least one point.
 
@@ -25,9 +34,10 @@ def voxel_keys(
     lies: map frames with large coordinates (UTM) need no special origin.
 
     Args:
-        points: ``[..., 3]`` metres, world frame. Rows that are not finite are left out.
+        points: ``[..., 3]`` metres. Rows that are not finite are left out.
         voxel_size: Edge of a voxel in metres, > 0.
         origin: Scalar or ``[3]`` metres, a corner of the voxel lattice.
+        pose: Of the frame that ``points`` are in, in the world; None where they are in it already.
 
     Raises:
         ValueError: ``points`` does not end in 3, or ``voxel_size`` is not positive and finite.
@@ -38,12 +48,38 @@ def voxel_keys(
     if array.ndim == 0 or array.shape[-1] != 3:
         raise ValueError(f"points must be [..., 3], not {array.shape}")
     flat = array.reshape(-1, 3)
+    corner = np.broadcast_to(np.asarray(origin, np.float64), 3)
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(flat), _BLOCK):
+        found.append(_keys_in_order(flat[start : start + _BLOCK], voxel_size, corner, pose))
+    return np.unique(np.concatenate(found))
+
+
+def _keys_in_order(
+    points: npt.NDArray[Any], voxel_size: float, corner: npt.NDArray[np.float64], pose: Pose | None
+) -> Keys:
+    """Keys of points [N, 3], without repetitions of the one before: neighbours share a voxel."""
+    xyz = np.array(points.T, np.float64, order="C")
+    usable = np.ones(len(points), bool)
+    keys = np.zeros(len(points), np.int64)
     with np.errstate(invalid="ignore", over="ignore"):
-        cells = (flat.astype(np.float64) - np.asarray(origin, np.float64)) / voxel_size
-        np.floor(cells, out=cells)
-        usable = (np.abs(cells) < _MAX_INDEX).all(axis=1)
-    index = cells[usable].astype(np.int64) & _MASK
-    return np.unique(index[:, 0] << (2 * _BITS) | index[:, 1] << _BITS | index[:, 2])
+        for axis in range(3):
+            if pose is None:
+                cells = xyz[axis] - corner[axis]
+            else:
+                # Not as a matrix product: threads of BLAS wait for each other longer than it takes.
+                cells = xyz[0] * pose.rotation[axis, 0]
+                cells += xyz[1] * pose.rotation[axis, 1]
+                cells += xyz[2] * pose.rotation[axis, 2]
+                cells += pose.translation[axis]
+                cells -= corner[axis]
+            cells /= voxel_size
+            np.floor(cells, out=cells)
+            usable &= np.abs(cells) < _MAX_INDEX
+            keys <<= _BITS
+            keys |= cells.astype(np.int64) & _MASK
+    keys = keys[usable]
+    return keys[np.flatnonzero(np.diff(keys, prepend=-1))]  # no key is negative
 
 
 class CoverageTable:

@@ -131,13 +131,12 @@ def pointmap_to_cloud(
     """
     from sensor_msgs.msg import PointCloud2, PointField
 
-    height, width = pointmap.valid.shape
+    height, width = pointmap.shape
     if rgb is not None and (rgb.shape != (height, width, 3) or rgb.dtype != np.uint8):
         raise ValueError(f"need rgb [{height}, {width}, 3] uint8, not {rgb.shape} {rgb.dtype}")
     channels = 3 if rgb is None else 4
     packed = np.empty((height, width, channels), np.float32)
     packed[..., :3] = pointmap.points
-    packed[~pointmap.valid, :3] = np.nan
     if rgb is not None:
         wide = rgb.astype(np.uint32)
         packed.view(np.uint32)[..., 3] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.calibration_cache import CalibrationCache
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
-from spatialgeo_ros.geometry.depth_unit import judge_depth_unit, unit_of
+from spatialgeo_ros.geometry.depth_unit import judge_depth_unit
 from spatialgeo_ros.geometry.plausibility import judge_calibration
-from spatialgeo_ros.geometry.pointmap import depth_to_metres
 from spatialgeo_ros.geometry.registration_plan import (
     Registration,
     RegistrationPlan,
@@ -54,12 +54,12 @@ class JudgedInputs:
 
     Attributes:
         camera: calibration at the size of the image, or None: nothing can be measured.
-        depth: [H, W] metres at the image's pixels, NaN without a reading, or None.
+        depth: at the image's pixels [H, W], or None.
         findings: what is wrong or assumed, with the cure.
     """
 
     camera: PinholeCamera | None
-    depth: npt.NDArray[np.float32] | None
+    depth: DepthReadings | None
     findings: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ class CameraInputs:
         camera: PinholeCamera | None,
         gravity: npt.NDArray[np.float64] | None,
         camera_height: float | None,
-    ) -> tuple[npt.NDArray[np.float32] | None, tuple[str, ...]]:
+    ) -> tuple[DepthReadings | None, tuple[str, ...]]:
         if frame.depth is None:
             problem = frame.problems.get("depth")
             return None, (problem,) if problem else ()
@@ -130,13 +130,12 @@ class CameraInputs:
         if plan.action is Registration.REFUSE:
             return None, (f"{DEPTH_IGNORED}{plan.words}",)
         try:
-            metres = depth_to_metres(frame.depth, sensor.scale)
+            received = registered = DepthReadings(frame.depth, sensor.scale)
         except BadImageError as error:
             return None, (f"{DEPTH_IGNORED}{error}",)
-        registered = plan.apply(metres)
-        refusal, remarks = self._judged_unit(
-            registered, frame.depth, camera, gravity, camera_height
-        )
+        if plan.action is not Registration.REGISTERED:
+            registered = DepthReadings(plan.apply(received.metres()))
+        refusal, remarks = self._judged_unit(registered, received, camera, gravity, camera_height)
         if refusal is not None:
             return None, (f"{DEPTH_IGNORED}{refusal}",)
         return registered, ((plan.words,) if plan.words else ()) + remarks
@@ -172,14 +171,14 @@ class CameraInputs:
 
     def _judged_unit(
         self,
-        metres: npt.NDArray[np.float32],
-        raw: npt.NDArray[np.generic],
+        registered: DepthReadings,
+        received: DepthReadings,
         camera: PinholeCamera,
         gravity: npt.NDArray[np.float64] | None,
         camera_height: float | None,
     ) -> tuple[str | None, tuple[str, ...]]:
         """Judge the unit of depth on the first frames, once in a while, and while it is refused."""
-        key = raw.shape, raw.dtype
+        key = received.shape, received.raw.dtype
         if key != self._unit_key:
             self._unit_key, self._frames = key, 0
         due = self._frames < _FIRST_FRAMES or self._frames % _EVERY == 0
@@ -187,6 +186,6 @@ class CameraInputs:
         if due or self._unit[0] is not None:
             sensor = self.settings.sensor
             self._unit = judge_depth_unit(
-                metres, unit_of(raw, sensor.scale), sensor, camera, gravity, camera_height
+                registered, received.unit, sensor, camera, gravity, camera_height
             )
         return self._unit

@@ -162,8 +162,8 @@ def metric_geometry(
             Frame(_CLIP_CAMERA, frame.stamp_ns, _CLIP_CAMERA, frame.image, model, frame.depth,
                   pose, "world", sequence=frame.index)
         )  # fmt: skip
-        points = require_pointmap(observed).points[::step, ::step]
-        maps.append(pose.apply(np.ascontiguousarray(points)).astype(np.float32))
+        points = require_pointmap(observed).points_every(step)
+        maps.append(pose.apply(points).astype(np.float32))
         positions.append(pose.translation)
     if not any(np.isfinite(position).all() for position in positions):
         raise BadRequestError(_without_poses(stamps, trajectory))

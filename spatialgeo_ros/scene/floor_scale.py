@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.geometry.background import find_floor
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 #: Median depth of an indoor view in metres: where the search for the floor starts.
@@ -22,11 +23,8 @@ _SCALE_SIGMA = 0.05
 
 def scaled(pointmap: PointMap, factor: float) -> PointMap:
     """Return a point map with every length multiplied."""
-    return replace(
-        pointmap,
-        points=np.asarray(pointmap.points * np.float32(factor), np.float32),
-        sigma=np.asarray(pointmap.sigma * np.float32(factor), np.float32),
-    )
+    depth, sigma = pointmap.depth * np.float32(factor), pointmap.sigma * np.float32(factor)
+    return replace(pointmap, readings=DepthReadings(depth), noise=sigma)
 
 
 def scale_by_floor(
@@ -56,5 +54,5 @@ def scale_by_floor(
         current = scaled(current, height / seen)
         if abs(height / seen - 1.0) < _CONVERGED:
             sigma = np.hypot(current.sigma, _SCALE_SIGMA * current.depth)
-            return replace(current, sigma=np.asarray(sigma, np.float32))
+            return replace(current, noise=np.asarray(sigma, np.float32))
     return None

@@ -21,8 +21,14 @@ from spatialgeo_ros.errors import (
     TooLittleSupportError,
 )
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
-from spatialgeo_ros.geometry.floor import agree_on_floor, estimate_floor, level_at
+from spatialgeo_ros.geometry.floor import (
+    agree_on_floor,
+    estimate_floor,
+    is_known_floor,
+    level_at,
+)
 from spatialgeo_ros.geometry.pointmap import (
     DepthSource,
     PointMap,
@@ -110,7 +116,9 @@ def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation
     seen = estimate_floor(pointmap, gravity)
     if seen is not None and not _HEIGHTS[0] <= seen.height <= _HEIGHTS[1]:
         seen = None
-    at_known = None if known is None else level_at(pointmap, gravity, known)
+    at_known = None
+    if known is not None and seen is not None and not is_known_floor(seen, known):
+        at_known = level_at(pointmap, gravity, known)
     agreed = agree_on_floor(seen, known, at_known=at_known)
     if agreed is None:
         return orientation
@@ -124,11 +132,11 @@ def with_seen_floor(orientation: Orientation, pointmap: PointMap) -> Orientation
 
 
 def sensor_pointmap(
-    metres: npt.NDArray[np.float32], camera: PinholeCamera, sensor: DepthSensor
+    depth: DepthReadings, camera: PinholeCamera, sensor: DepthSensor
 ) -> PointMap | None:
     """Lift sensor depth; None when it has not a single reading within the sensor's range."""
-    pointmap = pointmap_from_depth(metres, camera, sensor.noise, sensor.nearest, sensor.farthest)
-    return pointmap if pointmap.valid.any() else None
+    pointmap = pointmap_from_depth(depth, camera, sensor.noise, sensor.nearest, sensor.farthest)
+    return None if pointmap.blind else pointmap
 
 
 def monocular_pointmap(prediction: MonocularDepth, camera: PinholeCamera) -> PointMap | None:
@@ -136,7 +144,7 @@ def monocular_pointmap(prediction: MonocularDepth, camera: PinholeCamera) -> Poi
     pointmap = pointmap_from_monocular(
         prediction.depth, prediction.valid, camera, prediction.relative_sigma
     )
-    return pointmap if pointmap.valid.any() else None
+    return None if pointmap.blind else pointmap
 
 
 def require_pointmap(observation: Observation) -> PointMap:

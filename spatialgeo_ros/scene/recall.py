@@ -78,14 +78,14 @@ def look_again(
         if not len(ahead):
             continue
         pixels = np.rint(pointmap.camera.project(ahead)).astype(np.int64)
-        height, width = pointmap.valid.shape
+        height, width = pointmap.shape
         inside = (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
         u, v = pixels[inside].T
-        read = pointmap.valid[v, u]
+        seen, noise = pointmap.depth_at(v, u), pointmap.sigma_at(v, u)
+        read = np.isfinite(seen)
         if read.sum() < _LEAST_READINGS:
             continue
-        expected = ahead[inside][read, 2]
-        seen, noise = pointmap.depth[v[read], u[read]], pointmap.sigma[v[read], u[read]]
+        expected, seen, noise = ahead[inside][read, 2], seen[read], noise[read]
         margin = np.maximum(_BEHIND, _BEHIND_SIGMAS * np.hypot(noise, position_sigma))
         behind, hidden = seen > expected + margin, seen < expected - margin
         open_to_view = len(seen) - int(hidden.sum())

@@ -27,9 +27,9 @@ from spatialgeo_ros.grounding.locator import Found, Locator, SeenObject
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.observation import Mount, Observation
-from spatialgeo_ros.memory.voxels import voxel_keys
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
+from spatialgeo_ros.scene.coverage import covered_voxels
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
     Look,
@@ -41,8 +41,6 @@ from spatialgeo_ros.scene.recall import (
 from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting, sighting_of
 
-#: Every n-th pixel in both directions is enough to tell which voxels a frame covers.
-_COVERAGE_STEP = 4
 _ENCODE = ("on_demand", "always")
 #: Observations of images that were asked for by their stamp and are kept for the next request.
 _MOST_ASIDE = 4
@@ -382,9 +380,7 @@ class Scene:
             self._world_frame = frame.world_frame
         keys = None
         if frame.pose is not None:
-            grid = slice(_COVERAGE_STEP // 2, None, _COVERAGE_STEP)
-            points = pointmap.points[grid, grid][pointmap.valid[grid, grid]]
-            keys = voxel_keys(frame.pose.apply(points), self._memory.voxel_size)
+            keys = covered_voxels(pointmap, frame.pose, self._memory.voxel_size)
         # The point map is cheap to make again and large to keep.
         kept = replace(observation, pointmap=None)
         decision = self._memory.offer(frame.stamp_ns, frame.camera, keys, kept)

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from geometry_scene import CAMERA, Block, camera_pose, render
 
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.depth_sensor import (
     PRESETS,
     DepthNoise,
     DepthSensor,
     parse_depth_noise,
 )
-from spatialgeo_ros.geometry.depth_unit import judge_depth_unit, unit_of
+from spatialgeo_ros.geometry.depth_unit import judge_depth_unit
 from spatialgeo_ros.geometry.distance import Kind, measure
-from spatialgeo_ros.geometry.pointmap import depth_to_metres, pointmap_from_depth
+from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
@@ -169,19 +170,21 @@ def test_range_and_scale_are_checked():
 def test_an_explicit_scale_stands_above_the_usual_units():
     raw = np.array([[0, 4000, 12000, 65535]], np.uint16)
     np.testing.assert_array_equal(
-        depth_to_metres(raw, 0.00025), np.array([[np.nan, 1, 3, np.nan]], np.float32)
+        DepthReadings(raw, 0.00025).metres(), np.array([[np.nan, 1, 3, np.nan]], np.float32)
     )
-    np.testing.assert_array_equal(depth_to_metres(raw)[0, 1:3], np.array([4, 12], np.float32))
+    np.testing.assert_array_equal(
+        DepthReadings(raw).metres()[0, 1:3], np.array([4, 12], np.float32)
+    )
     floating = np.array([[np.nan, 3000.0, -1.0]])
     np.testing.assert_allclose(
-        depth_to_metres(floating, 0.001), np.array([[np.nan, 3, np.nan]], np.float32)
+        DepthReadings(floating, 0.001).metres(), np.array([[np.nan, 3, np.nan]], np.float32)
     )
     wide = np.array([[-5, 0, 15000, 2**31 - 1]], np.int32)
     np.testing.assert_allclose(
-        depth_to_metres(wide, 0.0002), np.array([[np.nan, np.nan, 3, np.nan]], np.float32)
+        DepthReadings(wide, 0.0002).metres(), np.array([[np.nan, np.nan, 3, np.nan]], np.float32)
     )
-    assert unit_of(raw, None) == 0.001 and unit_of(floating, None) == 1.0
-    assert unit_of(raw, 0.0002) == 0.0002
+    assert DepthReadings(raw).unit == 0.001 and DepthReadings(floating).unit == 1.0
+    assert DepthReadings(raw, 0.0002).unit == 0.0002
     made = pointmap_from_depth(np.full((240, 320), 12000, np.uint16), CAMERA, scale=0.00025)
     assert made.depth[100, 100] == pytest.approx(3.0)
 
@@ -205,13 +208,11 @@ def room(pitch: float = 0.2) -> tuple[np.ndarray, np.ndarray, float]:
 def test_a_floor_that_fits_another_unit_refuses_this_one(true_unit):
     depth, gravity, height = room()
     raw = np.clip(depth / true_unit, 0, 65000).astype(np.uint16)
-    metres = depth_to_metres(raw)
-    refusal, _ = judge_depth_unit(
-        metres, unit_of(raw, None), DepthSensor(), CAMERA, gravity, height
-    )
+    wrong = DepthReadings(raw)
+    refusal, _ = judge_depth_unit(wrong, wrong.unit, DepthSensor(), CAMERA, gravity, height)
     assert refusal is not None and f"set depth_scale to {true_unit:g}" in refusal
     # With the unit as it is nothing is said.
-    right = depth_to_metres(raw, true_unit)
+    right = DepthReadings(raw, true_unit)
     sensor = DepthSensor(scale=true_unit)
     assert judge_depth_unit(right, true_unit, sensor, CAMERA, gravity, height) == (None, ())
 
@@ -219,9 +220,8 @@ def test_a_floor_that_fits_another_unit_refuses_this_one(true_unit):
 def test_a_scale_that_was_set_is_only_doubted():
     depth, gravity, height = room()
     raw = np.round(depth * 1000).astype(np.uint16)  # millimetres after all
-    metres = depth_to_metres(raw, 0.00025)
     refusal, remarks = judge_depth_unit(
-        metres, 0.00025, DepthSensor(scale=0.00025), CAMERA, gravity, height
+        DepthReadings(raw, 0.00025), 0.00025, DepthSensor(scale=0.00025), CAMERA, gravity, height
     )
     assert refusal is None and "depth_scale to 0.001, or to 0.00025 if" in remarks[0]
 
@@ -230,26 +230,31 @@ def test_a_scale_that_was_set_is_only_doubted():
 def test_right_depth_is_left_alone_whatever_the_pose_says(known):
     for pitch in (0.0, 0.2, 0.6, 1.0):
         depth, gravity, _ = room(pitch)
-        assert judge_depth_unit(depth, 0.001, DepthSensor(), CAMERA, gravity, known) == (None, ())
+        seen = DepthReadings(depth)
+        assert judge_depth_unit(seen, 0.001, DepthSensor(), CAMERA, gravity, known) == (None, ())
+
+
+def even(metres: float) -> DepthReadings:
+    return DepthReadings(np.full((48, 64), metres, np.float32))
 
 
 def test_readings_beyond_range_ask_for_millimetres():
     depth, _, _ = room()
     floating = depth * 1000
-    refusal, _ = judge_depth_unit(depth_to_metres(floating), 1.0, DepthSensor())
+    refusal, _ = judge_depth_unit(DepthReadings(floating), 1.0, DepthSensor())
     assert "are they millimetres? set depth_scale to 0.001" in refusal
     # Tenths of a millimetre in a corridor: 16-bit readings of 30 m and more.
-    refusal, _ = judge_depth_unit(np.full((48, 64), 35.0, np.float32), 0.001, DepthSensor())
+    refusal, _ = judge_depth_unit(even(35.0), 0.001, DepthSensor())
     assert "beyond depth_max = 20 m" in refusal and "0.0001 (median 3.5 m)" in refusal
-    refusal, _ = judge_depth_unit(np.full((48, 64), 0.05, np.float32), 0.001, DepthSensor())
+    refusal, _ = judge_depth_unit(even(0.05), 0.001, DepthSensor())
     assert "nearer than depth_min = 0.1 m" in refusal and "0.01 (median 0.5 m)" in refusal
 
 
 def test_a_median_that_no_robot_sees_is_remarked():
     sensor = DepthSensor(nearest=0.01, farthest=100.0)
-    refusal, remarks = judge_depth_unit(np.full((48, 64), 30.0, np.float32), 0.001, sensor)
+    refusal, remarks = judge_depth_unit(even(30.0), 0.001, sensor)
     assert refusal is None and "median depth is 30 m" in remarks[0]
-    refusal, remarks = judge_depth_unit(np.full((48, 64), 0.04, np.float32), 0.001, sensor)
+    refusal, remarks = judge_depth_unit(even(0.04), 0.001, sensor)
     assert refusal is None and "median depth is 0.04 m" in remarks[0]
-    assert judge_depth_unit(np.full((48, 64), np.nan, np.float32), 0.001, sensor) == (None, ())
-    assert judge_depth_unit(np.full((48, 64), 3.0, np.float32), 0.001, sensor) == (None, ())
+    assert judge_depth_unit(even(np.nan), 0.001, sensor) == (None, ())
+    assert judge_depth_unit(even(3.0), 0.001, sensor) == (None, ())

@@ -108,7 +108,7 @@ def test_outliers_of_a_few_pixels_do_not_count():
     pick = np.random.default_rng(0).choice(len(rows), 5, replace=False)
     depth[rows[pick], columns[pick]] = 0.8
     points = made.camera.rays() * depth[..., None]
-    spoiled = PointMap(points, made.valid, made.sigma, made.camera, made.source)
+    spoiled = PointMap.of_points(points, made.valid, made.sigma, made.camera, made.source)
     things = [
         segment_object(m, Region.from_mask(index == 1, label="crate"), gravity, HEIGHT)
         for m in (made, spoiled)

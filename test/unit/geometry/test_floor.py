@@ -11,6 +11,7 @@ import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, render
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.depth_readings import DepthReadings
 from spatialgeo_ros.geometry.floor import Level, agree_on_floor, estimate_floor, level_at
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
@@ -58,7 +59,7 @@ def test_nothing_level_is_no_floor():
     pointmap, gravity = view([Block(1.2, 0.0, (0.2, 4.0, 3.0))], camera_pose(pitch=0.0))
     assert estimate_floor(pointmap, gravity) is None
     assert level_at(pointmap, gravity, 0.9) is None
-    empty = replace(pointmap, points=np.full_like(pointmap.points, np.nan))
+    empty = replace(pointmap, readings=DepthReadings(np.full_like(pointmap.depth, np.nan)))
     assert estimate_floor(empty, gravity) is None
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.voxels import CoverageTable, voxel_keys
 
 
@@ -29,6 +30,18 @@ def test_large_map_coordinates_keep_neighbours_apart():
     utm = np.array([500_000.0, 4_649_776.0, 120.0])
     steps = np.arange(6)[:, None] * [0.1, 0.0, 0.0] + 0.05
     assert voxel_keys(utm + steps, 0.1).size == 6
+
+
+@pytest.mark.parametrize("corner", [(0.0, 0.0, 0.0), (500_000.0, 4_649_776.0, 120.0)])
+def test_points_are_moved_into_the_world_in_double_precision(corner):
+    pose = Pose.from_quaternion([0.3, -0.2, 0.5, 0.8], corner)
+    points = np.random.default_rng(4).uniform(-4, 4, (40_000, 3)).astype(np.float32)
+    points[::7] = np.nan
+    world = points.astype(np.float64) @ pose.rotation.T + pose.translation
+    expected = {tuple(cell) for cell in np.floor(world[np.isfinite(world[:, 0])] / 0.1)}
+    keys = voxel_keys(points, 0.1, pose=pose)
+    assert abs(keys.size - len(expected)) <= 2  # the sums may round otherwise at a border
+    assert np.isin(voxel_keys(world, 0.1), keys).mean() > 0.9999
 
 
 def test_shape_of_the_point_map_does_not_matter():

@@ -322,7 +322,7 @@ def pointmap(height=3, width=4):
     rng = np.random.default_rng(1)
     points = rng.uniform(0.5, 4, (height, width, 3)).astype(np.float32)
     valid = rng.random((height, width)) > 0.3
-    return PointMap(
+    return PointMap.of_points(
         points,
         valid,
         np.full((height, width), 0.01, np.float32),
