@@ -27,6 +27,7 @@ _PIXELS_SKIPPED = 0.02  # share of those that may be wrong
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
+_SAME = 0.8  # share of an object's pixels that are another's, too, from which they are one thing
 _CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
 
 
@@ -53,16 +54,65 @@ def nearest_to_camera(thing: ObjectPoints) -> End:
 
 def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> tuple[End, End]:
     """Nearest points of two surfaces."""
-    i, j = _nearest_surfels(a.surface, b.surface)
-    start, end = a.surface[i].astype(np.float64), b.surface[j].astype(np.float64)
-    noise = float(a.surface_sigma[i]), float(b.surface_sigma[j])
+    own_a, own_b = _disputed(a, b)
+    surface_a, sigma_a = _surface(a, own_a)
+    surface_b, sigma_b = _surface(b, own_b)
+    i, j = _nearest_surfels(surface_a, surface_b)
+    start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
     # themselves, each with the noise taken out.
-    near_a, near_b = _close_up(a, start, end), _close_up(b, end, start)
+    near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
     if len(near_a) and len(near_b):
         i, j = _nearest_pair(near_a, near_b, _PIXELS_SKIPPED)
         start, end = near_a[i], near_b[j]
     return End(start, noise[0]), End(end, noise[1])
+
+
+def unread_gap(a: ObjectPoints, b: ObjectPoints, start: Point, end: Point) -> float:
+    """By how much the distance would be less where the objects go on without a reading, metres."""
+    distance = nearer = float(np.linalg.norm(end - start))
+    for thing, other in ((a, end), (b, start)):
+        if len(thing.beyond):
+            apart = thing.beyond - other.astype(np.float32)
+            nearer = min(nearer, float(np.sqrt((apart * apart).sum(axis=1).min())))
+    return distance - nearer
+
+
+def _disputed(
+    a: ObjectPoints, b: ObjectPoints
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+    """Pixels [H, W] that each of two objects loses to the other, None for none.
+
+    Where both were found to hold the same pixels, they are the object's of which they are more.
+    """
+    x0, y0 = max(a.box[0], b.box[0]), max(a.box[1], b.box[1])
+    x1, y1 = min(a.box[2], b.box[2]) + 1, min(a.box[3], b.box[3]) + 1
+    if x0 >= x1 or y0 >= y1:
+        return None, None
+    window = slice(y0, y1), slice(x0, x1)
+    both = a.mask[window] & b.mask[window]
+    count = np.count_nonzero(both)
+    larger, smaller = max(a.support, b.support), min(a.support, b.support)
+    if count == 0 or count > _SAME * larger or larger - count < _CLOSE_UP:
+        return None, None
+    lost = np.zeros_like(a.mask)
+    lost[window] = both
+    return (lost, None) if a.support > smaller else (None, lost)
+
+
+def _surface(
+    thing: ObjectPoints, lost: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Surface points and their sigma, without those on lost pixels."""
+    if lost is None:
+        return thing.surface, thing.surface_sigma
+    height, width = lost.shape
+    u, v = np.rint(thing.camera.project(thing.surface)).astype(np.int64).T
+    kept = ~lost[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)]
+    if not kept.any():
+        return thing.surface, thing.surface_sigma
+    return thing.surface[kept], thing.surface_sigma[kept]
 
 
 def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
@@ -102,7 +152,9 @@ def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.flo
     return np.maximum(out, 0, out=out)
 
 
-def _close_up(thing: ObjectPoints, place: Point, towards: Point) -> Point:
+def _close_up(
+    thing: ObjectPoints, place: Point, towards: Point, lost: NDArray[np.bool_] | None
+) -> Point:
     """The pixels around a place of an object that are nearest to another place, denoised, [K, 3].
 
     None where the place has too few pixels around it.
@@ -114,7 +166,10 @@ def _close_up(thing: ObjectPoints, place: Point, towards: Point) -> Point:
     right, bottom = min(int(u) + reach + 1, x1 + 1), min(int(v) + reach + 1, y1 + 1)
     before = np.count_nonzero(thing.mask[y0:top, x0 : x1 + 1])
     rows, columns = np.nonzero(thing.mask[top:bottom, x0 : x1 + 1])
-    within = np.flatnonzero((columns >= left - x0) & (columns < right - x0))
+    use = (columns >= left - x0) & (columns < right - x0)
+    if lost is not None:
+        use &= ~lost[rows + top, columns + x0]
+    within = np.flatnonzero(use)
     points, sigma = thing.points[before + within], thing.sigma[before + within]
     rows, columns = rows[within], columns[within] + x0 - left
     away = np.maximum(np.abs(rows + top - v), np.abs(columns + left - u))
