@@ -36,6 +36,7 @@ _SIDE_SHARE = 0.03  # share of the visible extent: outlines found wrong
 _SIDE_PIXELS = 1.5  # pixels: outlines measured wrong
 _HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
 _CUT_SHARE = 0.2  # of the visible extent, where it may go on unseen
+_EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
 _BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
 _UNSURE_SHARE = 0.1  # of the extents, where little of the region was found to be the object
 _UNSURE_FRACTION = 0.3  # of the region's pixels: less is little
@@ -47,11 +48,12 @@ _THICK = ((0.3, 0.10), (0.8, 0.35))  # (width in metres, unseen share of it) of 
 _THICK_SPREAD = 0.2  # of the width: standard deviation of the depth behind flat fronts
 _ROUND_SPREAD = 0.35  # of the unseen depth of round things
 _MOST_UNSEEN = 0.6  # metres
-_MOSTLY = 0.8  # of its usual height: a thing that shows less over something nearer may show its back
+_MOSTLY = 0.5  # of its usual height: a thing that shows less over something nearer may show its back
 _DEPTH_SHARE = 0.12  # of the whole depth: standard deviation of it in any case
 _TAIL_FROM = 90  # percentile of the distances away behind which there may be a tail,
 _TAIL = 1.0  # longer than this share of the rest
 _TAIL_SHARE = 0.5  # of its length: standard deviation of the depth
+_ASKEW = 0.35  # sine of the angle to the view from which the end that is cut off is the hidden one
 _UPRIGHT = 0.35  # ratio of sides under which the thin one is a front's thickness
 
 
@@ -204,9 +206,10 @@ def _visible_box(
         first, last = np.percentile(blind[:, [0, 2]] @ footprint.axes[k], (1, 99))
         spread[k] += _BLIND_SHARE * (max(low[k] - first, 0) + max(last - high[k], 0))
         low[k], high[k] = min(low[k], first), max(high[k], last)
-        top, bottom = (float(v) for v in np.percentile(blind[:, 1], (1, 99)))
-        spread_y += _BLIND_SHARE * (max(up - top, 0) + max(bottom - down, 0))
-        up, down = min(up, top), max(down, bottom)
+        if not knows_size:
+            top, bottom = (float(v) for v in np.percentile(blind[:, 1], (1, 99)))
+            spread_y += _BLIND_SHARE * (max(up - top, 0) + max(bottom - down, 0))
+            up, down = min(up, top), max(down, bottom)
     if obj.fraction < _UNSURE_FRACTION:
         spread = np.hypot(spread, _UNSURE_SHARE * (high - low))
         spread_y = float(np.hypot(spread_y, _UNSURE_SHARE * (down - up)))
@@ -316,19 +319,19 @@ def _complete_sides(
             continue
         lateral = box.axes[k][0] * view[1] - box.axes[k][1] * view[0]  # to the right as seen
         away = float(box.axes[k] @ view)
-        if abs(lateral) > abs(away):
-            if left == right:
-                if left or seen[k] <= 0.7 * wanted[k]:
-                    box.extend(k, hidden, 0.0)
-                    box.widen(k, _SIZE_SPREAD * wanted[k])
-                continue
+        if left != right and abs(lateral) > _ASKEW:
             toward = float(np.sign(lateral)) * (1.0 if right else -1.0)
+        elif abs(lateral) > abs(away):
+            if left or seen[k] <= 0.7 * wanted[k]:
+                box.extend(k, hidden, 0.0)
+                box.widen(k, np.hypot(_SIZE_SPREAD * wanted[k], _EITHER_SHARE * hidden))
+            continue
         elif seen[k] > 0.8 * wanted[k]:
             continue
         elif half_hidden:
             # Only its upper part is seen, which may be its front or its back.
             box.extend(k, hidden, 0.0)
-            box.widen(k, 0.6 * hidden)
+            box.widen(k, _EITHER_SHARE * hidden)
             continue
         else:
             toward = float(np.sign(away)) or 1.0

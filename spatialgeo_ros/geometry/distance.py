@@ -21,7 +21,7 @@ from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
-from spatialgeo_ros.geometry.uncertainty import camera_sigma, centres_sigma, gap_sigma
+from spatialgeo_ros.geometry.uncertainty import camera_sigma, gap_sigma, systematic_variance
 
 Point = NDArray[np.float64]
 
@@ -233,9 +233,9 @@ def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
 
 
 def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Point]:
-    start, end = nearest_ends(a, b)
-    distance = float(np.linalg.norm(end.point - start.point))
-    return distance, gap_sigma(a, b, start, end), start.point, end.point
+    gap = nearest_ends(a, b)
+    start, end = gap.start.point, gap.end.point
+    return float(np.linalg.norm(end - start)), gap_sigma(a, b, gap), start, end
 
 
 def _between_centres(
@@ -252,4 +252,5 @@ def _between_centres(
     # In the direction measured; a zero distance has none, then any direction will do.
     along = (end - start) / distance if distance > 1e-9 else down
     variance = along @ (a.covariance + b.covariance) @ along
-    return distance, centres_sigma(first, a.centre, b.centre, along, variance), start, end
+    variance += systematic_variance(first, a.centre, b.centre, along)
+    return distance, float(np.sqrt(variance)), start, end

@@ -27,6 +27,10 @@ _PIXELS_SKIPPED = 0.02  # share of those that may be wrong
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
+_TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
+_PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
+_APART = 0.6  # the same from which they are strays, on things that are small,
+_COMPACT = 0.5  # metres
 _SAME = 0.8  # share of an object's pixels that are another's, too, from which they are one thing
 _CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
 
@@ -44,6 +48,22 @@ class End:
     sigma: float
 
 
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """The nearest points of two objects.
+
+    Attributes:
+        start: on the first object.
+        end: on the second.
+        lone: by how much the rest of the surfaces is farther apart than things of their size
+            usually show, metres: the nearest points may be strays, or the nearest parts unread.
+    """
+
+    start: End
+    end: End
+    lone: float
+
+
 def nearest_to_camera(thing: ObjectPoints) -> End:
     """Point of a surface that is nearest to the camera."""
     squared = (thing.surface * thing.surface).sum(axis=1)
@@ -52,13 +72,20 @@ def nearest_to_camera(thing: ObjectPoints) -> End:
     return End(thing.surface[k].astype(np.float64), float(thing.surface_sigma[k]))
 
 
-def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> tuple[End, End]:
+def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> Gap:
     """Nearest points of two surfaces."""
     own_a, own_b = _disputed(a, b)
     surface_a, sigma_a = _surface(a, own_a)
     surface_b, sigma_b = _surface(b, own_b)
     i, j = _nearest_surfels(surface_a, surface_b)
+    k, n = _typical_pair(surface_a, surface_b)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    typical = float(np.linalg.norm(surface_a[k] - surface_b[n]))
+    size = min(thing_size(a), thing_size(b))
+    ahead = typical - float(np.linalg.norm(end - start))
+    if size < _COMPACT and ahead > _APART * size:
+        i, j = k, n
+        start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
     noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
     # themselves, each with the noise taken out.
@@ -66,7 +93,13 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> tuple[End, End]:
     if len(near_a) and len(near_b):
         i, j = _nearest_pair(near_a, near_b, _PIXELS_SKIPPED)
         start, end = near_a[i], near_b[j]
-    return End(start, noise[0]), End(end, noise[1])
+    return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
+
+
+def thing_size(thing: ObjectPoints) -> float:
+    """Longer side of an object in the image, metres at its own depth."""
+    x0, y0, x1, y1 = thing.box
+    return max(x1 - x0, y1 - y0) * float(np.median(thing.surface[:, 2])) / thing.camera.fx
 
 
 def unread_gap(a: ObjectPoints, b: ObjectPoints, start: Point, end: Point) -> float:
@@ -123,6 +156,14 @@ def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[in
     share = _SURFELS_SKIPPED * max(len(a) / len(chosen_a), len(b) / len(chosen_b))
     i, j = _nearest_pair(a[chosen_a], b[chosen_b], share)
     return int(chosen_a[i]), int(chosen_b[j])
+
+
+def _typical_pair(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
+    """Indices of the nearest pair when a twentieth of each surface is passed over."""
+    step_a, step_b = max(1, len(a) // _THINNED), max(1, len(b) // _THINNED)
+    middle = a.mean(axis=0)
+    i, j = _nearest_pair(a[::step_a] - middle, b[::step_b] - middle, _TYPICAL)
+    return i * step_a, j * step_b
 
 
 def _nearer(a: NDArray[np.float32], few: NDArray[np.float32]) -> NDArray[np.intp]:
