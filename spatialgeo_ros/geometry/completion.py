@@ -23,6 +23,7 @@ from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 
 _SIZE_SPREAD = 0.15  # standard deviation of a size within its kind, as a share
+_REACH = 2.0  # times its longest visible side: what a thing may reach down to, hidden or not
 _FITS = 1.35  # times the usual height: higher things are not of the kind, or do not stand there
 _STANDS = 0.35  # metres: furniture that ends this little above the floor stands on it
 _CLOSE = 0.03  # metres, and
@@ -35,11 +36,13 @@ _SIDE = 0.005  # metres, and
 _SIDE_SHARE = 0.03  # share of the visible extent: outlines found wrong
 _SIDE_PIXELS = 1.5  # pixels: outlines measured wrong
 _HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
-_CUT_SHARE = 0.2  # of the visible extent, where it may go on unseen
+_CUT_SHARE = 0.3  # of the visible extent, where something nearer may hide more of it
+_BORDER_SHARE = (
+    0.6  # the same at the image's border, where the rest may be larger than what is seen
+)
 _EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
 _BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
-_UNSURE_SHARE = 0.1  # of the extents, where little of the region was found to be the object
-_UNSURE_FRACTION = 0.3  # of the region's pixels: less is little
+_UNSURE = ((0.2, 0.3), (0.7, 0.09))  # (share of the region found to be the object, of its sides)
 
 # What the unseen depth of things of unknown kind is like, from the same frames.
 _ROUND = (0.15, 0.28)  # depth of a visible surface by its width: flat below, round above
@@ -48,8 +51,10 @@ _THICK = ((0.3, 0.10), (0.8, 0.35))  # (width in metres, unseen share of it) of 
 _THICK_SPREAD = 0.2  # of the width: standard deviation of the depth behind flat fronts
 _ROUND_SPREAD = 0.35  # of the unseen depth of round things
 _MOST_UNSEEN = 0.6  # metres
-_MOSTLY = 0.5  # of its usual height: a thing that shows less over something nearer may show its back
-_DEPTH_SHARE = 0.12  # of the whole depth: standard deviation of it in any case
+_MOSTLY = (
+    0.5  # of its usual height: a thing that shows less over something nearer may show its back
+)
+_DEPTH_SHARE = 0.3  # of the whole depth: standard deviation of it in any case
 _TAIL_FROM = 90  # percentile of the distances away behind which there may be a tail,
 _TAIL = 1.0  # longer than this share of the rest
 _TAIL_SHARE = 0.5  # of its length: standard deviation of the depth
@@ -210,9 +215,9 @@ def _visible_box(
             top, bottom = (float(v) for v in np.percentile(blind[:, 1], (1, 99)))
             spread_y += _BLIND_SHARE * (max(up - top, 0) + max(bottom - down, 0))
             up, down = min(up, top), max(down, bottom)
-    if obj.fraction < _UNSURE_FRACTION:
-        spread = np.hypot(spread, _UNSURE_SHARE * (high - low))
-        spread_y = float(np.hypot(spread_y, _UNSURE_SHARE * (down - up)))
+    unsure = float(np.interp(obj.fraction, *np.transpose(_UNSURE)))
+    spread = np.hypot(spread, unsure * (high - low))
+    spread_y = float(np.hypot(spread_y, 0.5 * unsure * (down - up)))
     return _Box(footprint.axes, low, high, spread, up, down, spread_y)
 
 
@@ -238,14 +243,21 @@ def _complete_height(box: _Box, obj: ObjectPoints, usual: Size | None) -> None:
         fits = floor - box.up < _FITS * usual[2] or hidden < _STANDS
         if hidden > -_LYING and fits:
             box.down = floor
-            box.widen_height(np.hypot(obj.floor_sigma, _HIDDEN_SHARE * max(hidden, 0) ** 2 / (max(hidden, 0) + height)))
+            box.widen_height(
+                np.hypot(
+                    obj.floor_sigma, _HIDDEN_SHARE * max(hidden, 0) ** 2 / (max(hidden, 0) + height)
+                )
+            )
             cut_bottom = False
     elif base is not None:
         hidden = base - box.down
-        if -_LYING < hidden < _CLOSE + _CLOSE_SHARE * height or (cut_bottom and 0 < hidden < height):
+        may_reach = 0 < hidden < _REACH * max(height, float((box.high - box.low).max()))
+        if -_LYING < hidden < _CLOSE + _CLOSE_SHARE * height or (cut_bottom and may_reach):
             box.down = base
             box.widen_height(_HIDDEN_SHARE * max(hidden, 0))
             cut_bottom = False
+        elif may_reach:
+            box.widen_height(_EITHER_SHARE * hidden)
     elif usual is not None and cut_bottom and height < usual[2]:
         box.down = box.up + usual[2]
         box.widen_height(np.hypot(_SIZE_SPREAD * usual[2], _HIDDEN_SHARE * (usual[2] - height)))
@@ -254,7 +266,11 @@ def _complete_height(box: _Box, obj: ObjectPoints, usual: Size | None) -> None:
         box.up = box.down - usual[2]
         box.widen_height(_SIZE_SPREAD * usual[2])
     elif cut_top or cut_bottom:
-        box.widen_height(_CUT_SHARE * height)
+        box.widen_height(_cut_share(obj) * height)
+
+
+def _cut_share(obj: ObjectPoints) -> float:
+    return _BORDER_SHARE if obj.truncated else _CUT_SHARE
 
 
 def _view(box: _Box) -> NDArray[np.float64]:
@@ -286,7 +302,7 @@ def _complete_depth(
     for side in (0, 1):
         lateral = box.axes[side][0] * view[1] - box.axes[side][1] * view[0]
         if (left or right) and abs(lateral) > 0.7:
-            box.widen(side, _CUT_SHARE * float(seen[side]))
+            box.widen(side, _cut_share(obj) * float(seen[side]))
     if obj.flat or size <= 0:
         return
     middle = points.mean(axis=0)
@@ -303,7 +319,12 @@ def _complete_depth(
     hidden = min(behind + flat_behind, _MOST_UNSEEN)
     box.extend(k, hidden, float(np.sign(box.axes[k] @ view)) or 1.0)
     box.widen(k, _DEPTH_SHARE * float(box.high[k] - box.low[k]))
-    box.widen(k, np.hypot(_ROUND_SPREAD * behind, (1 - roundness) * hides * max(_THICK_SPREAD, share) * size))
+    box.widen(
+        k,
+        np.hypot(
+            _ROUND_SPREAD * behind, (1 - roundness) * hides * max(_THICK_SPREAD, share) * size
+        ),
+    )
 
 
 def _complete_sides(

@@ -20,6 +20,7 @@ from spatialgeo_ros.geometry.pointmap import PointMap
 _MOST = 2000
 _SUPPORT = 6  # pixels around a surface point that must agree with it
 _RIDGE = 0.5  # pixels^2: keeps a fit through few or aligned neighbours from tilting freely
+_STRIDES = ((3, 9), (2, 4), (1, 0))  # (every how many pixels, from squares of this side on)
 _STRIP = 3  # pixels: the width of the strips that sensors make of a neighbour's depth at an outline
 _STRIP_STEP = 0.02  # of the depth, from pixel to pixel: an edge rather than a steep surface
 _STRIP_SHARE = 0.6  # of the object's pixels around one that have to be on its own surface
@@ -41,11 +42,17 @@ def surfels(
     """
     x0, y0, x1, y1 = window
     part = mask[y0:y1, x0:x1]
-    depth, noise = pointmap.depth[y0:y1, x0:x1], pointmap.sigma[y0:y1, x0:x1]
+    step = max(1, math.ceil(math.sqrt(np.count_nonzero(part) / _MOST)))
+    # Of a large square a part of its pixels tells as much: most of the noise is their neighbours',
+    # too.
+    stride = next(s for s, least in _STRIDES if step >= least)
+    step = math.ceil(step / stride)
+    part = part[::stride, ::stride]
+    depth = pointmap.depth[y0:y1:stride, x0:x1:stride]
+    noise = pointmap.sigma[y0:y1:stride, x0:x1:stride]
     kept = without_strips(part, depth, noise)
     if np.count_nonzero(kept) >= _SUPPORT:
         part = kept
-    step = max(1, math.ceil(math.sqrt(np.count_nonzero(part) / _MOST)))
     h, w = math.ceil(part.shape[0] / step), math.ceil(part.shape[1] / step)
     padded = ((0, h * step - part.shape[0]), (0, w * step - part.shape[1]))
     use = np.pad(part, padded).astype(np.float32)
@@ -66,19 +73,25 @@ def surfels(
         parts = _means(behind, z, error, step)
         enough = parts[4] >= _SUPPORT
         back = [one[enough] for one in parts[:5]]
-    smooth, gain, pixels = _regress(q, u, v, sigma, weight)
     ok = weight > 0
-    if (ok & (pixels >= _SUPPORT)).any():  # a few pixels alone may be noise at an edge
-        ok &= pixels >= _SUPPORT
+    smooth, gain, pixels = _regress(q, u, v, sigma, weight)
+    if (pixels >= _SUPPORT).any():  # a few pixels alone may be noise at an edge
+        enough = pixels >= _SUPPORT
+        ok[ok] = enough
+        smooth, gain = smooth[enough], gain[enough]
     places = np.stack(
-        [np.concatenate([u[ok], back[1]]) + x0, np.concatenate([v[ok], back[2]]) + y0], axis=1
+        [
+            np.concatenate([u[ok], back[1]]) * stride + x0,
+            np.concatenate([v[ok], back[2]]) * stride + y0,
+        ],
+        axis=1,
     )
-    points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth[ok], back[0]]))
+    points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth, back[0]]))
     shared = pointmap.correlated
-    gain = np.concatenate([gain[ok], 1 / np.maximum(back[4], 1)])
+    gain = np.concatenate([gain, 1 / np.maximum(back[4], 1)])
     left = np.concatenate([sigma[ok], back[3]]) * np.sqrt(shared**2 + (1 - shared**2) * gain)
     good = np.isfinite(points).all(axis=1)
-    return points[good].astype(np.float32), left[good].astype(np.float32), step
+    return points[good].astype(np.float32), left[good].astype(np.float32), step * stride
 
 
 def without_strips(
@@ -112,7 +125,7 @@ def without_strips(
     known = np.pad(np.isfinite(depth), reach)
     q = np.where(known, 1 / np.pad(depth, reach, constant_values=1), 0).astype(np.float32)
     least = _STRIP_STEP + 4 * float(np.median(sigma[mask] / depth[mask]))
-    edge = _steps(np.where(padded, q, 0), least)
+    edge = _steps(np.where(padded, q, np.float32(np.nan)), least)
     if inside is not None:
         edge |= outline & ~padded
     if not edge.any():
@@ -137,7 +150,7 @@ def without_strips(
 
 
 def _steps(q: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
-    """Pixels beside a step of inverse depth [h, w], 0 off the object, over holes of two pixels."""
+    """Pixels beside a step of inverse depth [h, w] (NaN off the object), over holes of two."""
     out = np.zeros(q.shape, bool)
     for gap in (1, 2, 3):
         limit = np.float32(least + 0.5 * _STRIP_STEP * (gap - 1))
@@ -145,7 +158,7 @@ def _steps(q: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
             (q[:-gap], q[gap:], out[gap:]),
             (q[:, :-gap], q[:, gap:], out[:, gap:]),
         ):
-            at |= (np.abs(one - two) > limit * np.maximum(one, two)) & (one > 0) & (two > 0)
+            at |= np.abs(one - two) > limit * one
     return out
 
 
@@ -188,23 +201,35 @@ def _regress(
     sigma: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Local plane per cell over its 3x3 neighbours.
+    """Local plane per cell that holds pixels over its 3x3 neighbours.
 
-    Returns its value at the cell, the variance of that value divided by that of one pixel, and the
-    number of pixels on it.
+    Args:
+        q: [h, w] mean inverse depth, 1/m.
+        u: [h, w] mean column.
+        v: [h, w] mean row.
+        sigma: [h, w] standard deviation of a pixel's depth, metres.
+        weight: [h, w] number of pixels.
+
+    Returns:
+        For each of the M cells with pixels, in the order of ``np.nonzero``: the plane's value at
+        the cell, the variance of that value divided by that of one pixel, and the number of pixels
+        on the plane.
     """
-    h, w = q.shape
+    width = q.shape[1] + 2
+    own = np.flatnonzero(np.pad(weight, 1) > 0)
+    offsets = (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
+    at = own[:, None] + offsets
+    fields = [np.pad(field, 1).ravel() for field in (q, u, v, weight)]
+    dq, du, dv = (field[at] - field[own][:, None] for field in fields[:3])
+    q = fields[0][own]
+    sigma = np.pad(sigma, 1).ravel()[own]
     # A neighbour is on the same surface when its depth is close for its distance in the image.
     tolerance = 3 * sigma * q**2 + 0.03 * q
-    pad = {name: np.pad(a, 1) for name, a in (("q", q), ("u", u), ("v", v), ("n", weight))}
-    sums = np.zeros((9, h, w))
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            at = (slice(dy, dy + h), slice(dx, dx + w))
-            dq, du, dv = pad["q"][at] - q, pad["u"][at] - u, pad["v"][at] - v
-            n = np.where(np.abs(dq) < tolerance, pad["n"][at], 0)
-            for k, term in enumerate((1, du, dv, du * du, du * dv, dv * dv, dq, dq * du, dq * dv)):
-                sums[k] += n * term
+    n = np.where(np.abs(dq) < tolerance[:, None], fields[3][at], 0)
+    ndu, ndv = n * du, n * dv
+    sums = [n.sum(axis=1), ndu.sum(axis=1), ndv.sum(axis=1)]
+    for one, two in ((ndu, du), (ndu, dv), (ndv, dv), (n, dq), (ndu, dq), (ndv, dq)):
+        sums.append(np.einsum("ij,ij->i", one, two))
     n, su, sv, suu, suv, svv, sq, squ, sqv = sums
     n = np.maximum(n, 1e-9)
     # Centre the sums, solve the 2x2 system for the slopes, read the plane off at du = dv = 0.

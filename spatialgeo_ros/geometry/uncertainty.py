@@ -41,8 +41,8 @@ _OUTLINE = 1.5  # pixels
 _SHARE = 0.01  # of a gap: what grows with it beside its scale
 _DOUBT = ((0.15, 0.25), (0.65, 0.045))  # (share of the region found to be the object, of its size)
 _FLAT_DOUBT = 0.05  # of the size of what lies flat
-_MOST_DOUBT = 0.035  # metres
-_CAMERA_DOUBT = 0.5  # of the doubt, for the distance to the camera: strays are beside or behind
+_MOST_DOUBT = 0.03  # metres
+_CAMERA_DOUBT = 0.7  # of the doubt, for the distance to the camera: strays are beside or behind
 _LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
 _UNREAD_SHARE = 0.6  # of what the distance would be less by where there are no readings
 
