@@ -22,7 +22,8 @@ from spatialgeo_ros.geometry.sizes import Size
 
 _TOUCHING = 0.15  # metres between pieces of one object
 _TOUCHING_SHARE, _LEAST_TOUCHING = 0.25, 0.03  # of the object's size; metres: small things are near others
-_BORDER, _SCRAP = 0.08, 0.5  # of the region's size along a side; of a piece's cells
+_BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
+_SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
@@ -277,11 +278,11 @@ def _on_border(piece: _Piece, group: list[_Piece], bounds: Extent) -> bool:
     at = np.concatenate([p.at for p in group])
     hugging = np.zeros(len(piece.at), bool)
     for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
-        band = max(2.0, _BORDER * (last - first + 1))
+        band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
         own, other = piece.at[:, axis], at[:, axis]
         for near, reached in (
-            (own <= first + band, other.min() <= first + band),
-            (own >= last - band, other.max() >= last - band),
+            (own <= first + band, other.min() <= first + slack),
+            (own >= last - band, other.max() >= last - slack),
         ):
             if near.any() and not reached:
                 return False

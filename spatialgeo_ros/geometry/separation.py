@@ -28,6 +28,7 @@ from spatialgeo_ros.geometry.sizes import Size
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
+_FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
@@ -145,7 +146,9 @@ def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _lies_on(cells: Cells, chosen: NDArray[np.bool_], planes: tuple[Plane, ...]) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
     points = cells.points[chosen]
+    size = np.ptp(np.percentile(points, (5, 95), axis=0), axis=0)
+    limit = max(_FLAT, _FLAT_SHARE * float(np.partition(size, 1)[1]))
     for plane in planes:
-        if np.percentile(np.abs(plane.front(points)), 90) < _FLAT:
+        if np.percentile(np.abs(plane.front(points)), 90) < limit:
             return plane
     return None
