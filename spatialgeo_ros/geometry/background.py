@@ -14,26 +14,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, connected, extent
+from spatialgeo_ros.geometry.cells import Cells, extent, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 128
 _SAMPLE = 700  # points that vote for a plane
-_NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
 _MOST_PLANES = 4
+_NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
 _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
-_ALIKE = 25.0
-_GROWTH = 2
+_ALIKE = 25.0  # neighbouring cells whose errors are alike
+_GROWTH = 2  # fits of a plane to what is joined to it
+_SCATTER = 0.7  # largest spread of a plane as a share of what noise explains
 _FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
 _FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the floor
-_SCATTER = 0.7
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
 _BAND = 3  # cells on both sides of the region's border that are looked at
-_GOES_ON = 0.7  # of a plane's cells at the border that are continued outside, for a background
+_GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
 
 def find_floor(pointmap: PointMap, gravity: ArrayLike) -> float | None:
@@ -72,27 +72,17 @@ class Plane:
     Attributes:
         normal: [3] unit vector in the optical frame.
         offset: distance from the camera, metres.
-        bend: [6] metres in front of the plane, as a polynomial of the viewing ray: see
-            :meth:`_ray_terms`.
         spread: standard deviation of its points across it, metres.
-        middle, scale: [2] and number, the viewing rays (x/z, y/z) are counted from and in.
+        front: [h, w] float32, distance of every cell in front of it, its bend removed, metres.
         cells: [h, w] bool, the cells of the window on it that are joined to what is seen of it
             outside the region.
     """
 
     normal: NDArray[np.float64]
     offset: float
-    bend: NDArray[np.float64]
     spread: float
-    middle: NDArray[np.float64]
-    scale: float
+    front: NDArray[np.float32]
     cells: NDArray[np.bool_]
-
-    def front(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Distance of points [..., 3] in front of the plane, towards the camera, metres."""
-        flat = self.offset - points @ self.normal.astype(points.dtype)
-        terms = _ray_terms(points, self.middle, self.scale)
-        return flat - sum(c * t for c, t in zip(self.bend.astype(points.dtype), terms, strict=True))
 
     @property
     def tolerance(self) -> float:
@@ -100,18 +90,11 @@ class Plane:
         return _THICKNESS + 3.0 * self.spread
 
 
-def _ray_terms(
-    points: NDArray[np.floating], middle: NDArray[np.float64], scale: float
-) -> tuple[NDArray[np.floating], ...]:
-    """Terms 1, u, v, u^2, u v, v^2 of the viewing rays of points."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        u = (points[..., 0] / points[..., 2] - points.dtype.type(middle[0])) / points.dtype.type(scale)
-        v = (points[..., 1] / points[..., 2] - points.dtype.type(middle[1])) / points.dtype.type(scale)
-    return np.ones_like(u), u, v, u * u, u * v, v * v
-
-
 def _tolerance(
-    cells: Cells, points: NDArray[np.floating], sigma: NDArray[np.floating], normal: NDArray[np.float64]
+    cells: Cells,
+    points: NDArray[np.floating],
+    sigma: NDArray[np.floating],
+    normal: NDArray[np.float64],
 ) -> NDArray[np.floating]:
     """How far a point may be off a plane before its bend is known: noise seen across the plane."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -168,20 +151,22 @@ def background_planes(
         plane = _bent(cells, on & outside, normal, offset)
         if plane.spread > _SCATTER * float(np.median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
-        front = plane.front(cells.points)
+        front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
         if (front[use] < -plane.tolerance - _BEHIND_BY).mean() < _BEHIND:
-            joined = on  # nothing lies behind it: it closes the scene, and every object is before it
+            joined = on  # nothing lies behind it: it closes the scene, all objects are before it
         else:
-            joined = _joined(cells, on, behind, within, outside, rest | (on & outside & ~_any(found, cells)))
+            new = on & outside & ~_on_any(found, cells)
+            joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         if joined.any():
             found.append(replace(plane, cells=joined))
     return found
 
 
-def _any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:
+def _on_any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:
+    """Cells that planes found before explain."""
     taken = np.zeros(cells.shape, bool)
     for plane in planes:
         taken |= plane.cells
@@ -207,9 +192,11 @@ def _grown(
     for _ in range(_GROWTH):
         flat = offset - cells.points @ normal.astype(np.float32)
         on = use & (np.abs(flat) < limit)
-        label = connected(cells, on)
-        count = np.bincount(label[own & on], minlength=int(label.max()) + 2)
-        own = on & np.isin(label, np.flatnonzero(count >= max(3, 0.05 * own.sum())))
+        number, label = patches(on)
+        count = np.bincount(label[own & on], minlength=number + 1)
+        keep = count >= max(3, 0.05 * own.sum())
+        keep[0] = False
+        own = keep[label]
         if own.sum() < enough:
             return None
         normal, offset = _refined(cells, own, normal)
@@ -218,31 +205,28 @@ def _grown(
     return normal, offset, own
 
 
-def _bent(
-    cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offset: float
-) -> Plane:
+def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offset: float) -> Plane:
     """Measure bend and spread of a plane on the cells ``on``.
 
-    A ridge regression: the bend's coefficients have a standard deviation of :data:`_BEND`, so that
-    it stays small where the plane is not seen.
+    The bend is a polynomial of second degree in the viewing ray, by ridge regression: its
+    coefficients have a standard deviation of :data:`_BEND`, so that it stays small where the plane
+    is not seen.
     """
-    points = cells.points[on].astype(np.float64)
-    everywhere = cells.points[cells.ok]
-    rays = everywhere[:, :2] / everywhere[:, 2:]
-    low, high = rays.min(axis=0).astype(np.float64), rays.max(axis=0).astype(np.float64)
-    middle, scale = (low + high) / 2, float((high - low).max() / 2) or 1.0
-    off = offset - points @ normal
-    terms = np.stack(_ray_terms(points, middle, scale), axis=1)
+    low, high = cells.rays[0, 0], cells.rays[-1, -1]
+    u, v = np.moveaxis((cells.rays - (low + high) / 2) / float(np.abs(high - low).max() / 2), -1, 0)
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
+    flat = np.float32(offset) - cells.points @ normal.astype(np.float32)
+    own, off = terms[on].astype(np.float64), flat[on].astype(np.float64)
     spread = _robust_spread(off)
-    bend = np.zeros(6)
+    bend: NDArray[np.float64] = np.zeros(6)
     for _ in range(2):
-        use = np.abs(off - terms @ bend) < 3 * spread + 0.002
+        use = np.abs(off - own @ bend) < 3 * spread + 0.002
         # Neighbouring cells err together: they count as this many times fewer.
         weight = 1 / (_ALIKE * spread**2)
-        system = weight * terms[use].T @ terms[use] + np.eye(6) / _BEND**2
-        bend = np.linalg.solve(system, weight * terms[use].T @ off[use])
-        spread = _robust_spread(off - terms @ bend)
-    return Plane(normal, offset, bend, spread, middle, scale, on)
+        system = weight * own[use].T @ own[use] + np.eye(6) / _BEND**2
+        bend = np.linalg.solve(system, weight * own[use].T @ off[use]).astype(np.float64)
+        spread = _robust_spread(off - own @ bend)
+    return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:
@@ -262,25 +246,26 @@ def _goes_on(
     """
     top, bottom, left, right = extent(within)
     high, low, west, east = extent(~outside)
-    bottom, right, low, east = bottom + 1, right + 1, low + 1, east + 1
+    rows, columns = slice(top, bottom + 1), slice(left, right + 1)
     going_on = ending = 0
     for inner, outer, axis in (
-        ((slice(top, top + _BAND), slice(left, right)), (slice(max(0, high - _BAND), high), slice(left, right)), 0),
-        ((slice(bottom - _BAND, bottom), slice(left, right)), (slice(low, low + _BAND), slice(left, right)), 0),
-        ((slice(top, bottom), slice(left, left + _BAND)), (slice(top, bottom), slice(max(0, west - _BAND), west)), 1),
-        ((slice(top, bottom), slice(right - _BAND, right)), (slice(top, bottom), slice(east, east + _BAND)), 1),
+        (slice(top, top + _BAND), slice(max(0, high - _BAND), high), 0),
+        (slice(bottom + 1 - _BAND, bottom + 1), slice(low + 1, low + 1 + _BAND), 0),
+        (slice(left, left + _BAND), slice(max(0, west - _BAND), west), 1),
+        (slice(right + 1 - _BAND, right + 1), slice(east + 1, east + 1 + _BAND), 1),
     ):
-        if patch[outer].size == 0:  # the image ends here
+        here = (inner, columns) if axis == 0 else (rows, inner)
+        there = (outer, columns) if axis == 0 else (rows, outer)
+        if patch[there].size == 0:  # the image ends here
             continue
-        reaching = patch[inner].any(axis=axis)
-        continued = patch[outer].any(axis=axis)
+        reaching = patch[here].any(axis=axis)
+        continued = patch[there].any(axis=axis)
         going_on += int((reaching & continued).sum())
-        ending += int((reaching & ~continued & behind[outer].any(axis=axis)).sum())
+        ending += int((reaching & ~continued & behind[there].any(axis=axis)).sum())
     return going_on > _GOES_ON * (going_on + ending)
 
 
 def _joined(
-    cells: Cells,
     on: NDArray[np.bool_],
     behind: NDArray[np.bool_],
     within: NDArray[np.bool_],
@@ -288,10 +273,11 @@ def _joined(
     seeds: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Patches of a plane that go on outside the region, all that lies outside included."""
-    label = connected(cells, on)
+    number, label = patches(on)
     joined = on & outside
-    names, inside = np.unique(label[within & on], return_counts=True)
-    for name, count in zip(names, inside, strict=True):
+    inside = np.bincount(label[within & on], minlength=number + 1)
+    for name in np.flatnonzero(inside):
+        count = inside[name]
         patch = label == name
         seen = int((patch & seeds).sum())
         if seen >= max(4, _SHARE_OUTSIDE * count) and _goes_on(patch, behind, within, outside):
@@ -304,20 +290,19 @@ def _dominant_plane(
 ) -> tuple[NDArray[np.float64], float] | None:
     """Plane through most of the seeds: (normal, offset), or None."""
     rows, columns = np.nonzero(seeds)
+    if len(rows) > _SAMPLE:
+        pick = np.sort(rng.choice(len(rows), _SAMPLE, replace=False))
+        rows, columns = rows[pick], columns[pick]
     points = cells.points[rows, columns].astype(np.float64)
     sigma = cells.sigma[rows, columns].astype(np.float64)
-    if len(points) > _SAMPLE:
-        pick = np.sort(rng.choice(len(points), _SAMPLE, replace=False))
-        points, sigma = points[pick], sigma[pick]
-        rows, columns = rows[pick], columns[pick]
-    # Corners of a hypothesis are near each other in the image: likelier on one surface.
-    first = rng.integers(len(points), size=_HYPOTHESES)
-    apart = np.abs(rows[first, None] - rows) + np.abs(columns[first, None] - columns)
-    reach = 0.35 * max(seeds.shape)
-    score = rng.random(apart.shape)
-    score[(apart < 3) | (apart > reach)] += 2.0
-    others = np.argpartition(score, 2, axis=1)[:, :2]
-    corners = points[np.concatenate([first[:, None], others], axis=1)]
+    # Of a few random corners those near the first in the image: likelier on one surface.
+    drawn = rng.integers(len(points), size=(_HYPOTHESES, 8))
+    apart = np.abs(rows[drawn] - rows[drawn[:, :1]])
+    apart += np.abs(columns[drawn] - columns[drawn[:, :1]])
+    apart[apart < 3] += 10_000
+    order = np.argsort(apart[:, 1:], axis=1)[:, [1, 2]] + 1
+    chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
+    corners = points[chosen]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normals, axis=1)
     sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) * np.linalg.norm(

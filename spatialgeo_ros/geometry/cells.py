@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import cv2
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.pointmap import PointMap
+
+_SAMPLES = 4  # pixels of a cell along each side that are looked at
 
 Window = tuple[int, int, int, int]
 Extent = tuple[int, int, int, int]
@@ -34,6 +37,7 @@ class Cells:
         raw_z: [h, w] float32, robust mean depth of the cell's own pixels.
         sigma: [h, w] float32, standard deviation of the smoothed depth, correlated part included.
         angle: height of a cell at a depth of one metre, metres.
+        rays: [h, w, 2] float32, x/z and y/z of the cells' middles.
     """
 
     x0: int
@@ -44,11 +48,21 @@ class Cells:
     raw_z: NDArray[np.float32]
     sigma: NDArray[np.float32]
     angle: float
+    rays: NDArray[np.float32]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return self.ok.shape[0], self.ok.shape[1]
+
+    @cached_property
+    def links(self) -> list[NDArray[np.bool_]]:
+        """Which neighbours are of one surface, [h', w'] bool for each of :data:`STEPS`."""
+        z = self.points[..., 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            inverse = np.float32(1.0) / z
+        tolerance = 0.03 + 3 * self.sigma + 0.006 * np.nan_to_num(z)
+        return [_link(z, inverse, tolerance, dy, dx) for dy, dx in STEPS]
 
     def at(self, u: int, v: int) -> tuple[int, int]:
         """Row and column of the cell that holds a pixel."""
@@ -65,23 +79,21 @@ def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
     smooth, samples = _smooth(z, count, pixel_sigma)
     shared = pointmap.correlated
     sigma = pixel_sigma * np.sqrt(shared**2 + (1 - shared**2) / np.maximum(samples, 1))
-    rows = np.minimum(y0 + np.arange(h) * step + (step - 1) // 2, pointmap.camera.height - 1)
-    columns = np.minimum(x0 + np.arange(w) * step + (step - 1) // 2, pointmap.camera.width - 1)
-    rays = pointmap.camera.rays()[rows[:, None], columns[None]].copy()
-    if step % 2 == 0:  # the middle of an even cell lies between four pixels
-        below = np.minimum(rows + 1, pointmap.camera.height - 1)
-        right = np.minimum(columns + 1, pointmap.camera.width - 1)
-        rays += pointmap.camera.rays()[below[:, None], right[None]]
-        rays *= np.float32(0.5)
+    rows = np.minimum(y0 + np.arange(h) * step + (step - 1) / 2, pointmap.camera.height - 1)
+    columns = np.minimum(x0 + np.arange(w) * step + (step - 1) / 2, pointmap.camera.width - 1)
+    middles = np.stack(np.meshgrid(columns, rows), axis=-1)
+    rays = pointmap.camera.unproject(middles.reshape(-1, 2), np.ones(h * w))
+    directions = rays.reshape(h, w, 3).astype(np.float32)
     return Cells(
         x0,
         y0,
         step,
-        rays * smooth[..., None],
+        directions * smooth[..., None],
         ok,
         z,
         sigma.astype(np.float32),
         step / pointmap.camera.fy,
+        directions[..., :2],
     )
 
 
@@ -89,20 +101,26 @@ def _reduce(
     pointmap: PointMap, window: Window, step: int, h: int, w: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Robust mean depth per cell, how many pixels made it, and the sigma of one pixel."""
+    side = min(step, _SAMPLES)
+    # A few pixels of each cell are enough to tell surfaces apart; their points come from all.
     x0, y0, x1, y1 = window
-    depth = np.full((h * step, w * step), np.nan, np.float32)
-    depth[: y1 - y0, : x1 - x0] = pointmap.depth[y0:y1, x0:x1]
+    places = np.arange(side) * step // side + (step // side) // 2
+    rows = (np.arange(h)[:, None] * step + places).ravel()
+    columns = (np.arange(w)[:, None] * step + places).ravel()
+    inside = np.ix_(rows[rows < y1 - y0], columns[columns < x1 - x0])
+    depth = np.full((h * side, w * side), np.nan, np.float32)
     sigma = np.full_like(depth, np.nan)
-    sigma[: y1 - y0, : x1 - x0] = pointmap.sigma[y0:y1, x0:x1]
-    if step == 1:
+    part = depth[: len(inside[0]), : inside[1].shape[1]]
+    part[...] = pointmap.depth_in(window)[inside]
+    sigma[: part.shape[0], : part.shape[1]] = pointmap.sigma_in(window)[inside]
+    if side == 1:
         return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
-    blocks = depth.reshape(h, step, w, step).swapaxes(1, 2).reshape(h, w, step * step)
+    blocks = depth.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     ordered = np.sort(blocks, axis=2)  # NaN last
     finite = np.isfinite(ordered)
     middle = np.maximum(finite.sum(axis=2) - 1, 0)[..., None] // 2
     median = np.take_along_axis(ordered, middle, axis=2)
-    # The sigma of the cell's first finite pixel stands for all: it varies slowly with depth.
-    noise = sigma.reshape(h, step, w, step).swapaxes(1, 2).reshape(h, w, step * step)
+    noise = sigma.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     with np.errstate(invalid="ignore"):
         noise = np.where(noise > 0, noise, 0).max(axis=2)
         near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
@@ -140,14 +158,14 @@ def _smooth(
         return (total / samples).astype(np.float32), samples
 
 
-def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Label the cells of ``use`` by connected surface, -1 elsewhere.
+def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Label the cells of ``use`` by connected surface, 0, 1, 2, ...; -1 elsewhere.
 
     Neighbours (8-connected) belong together when their depths differ little, or when the three
     cells across the step lie on one plane: inverse depth is linear over the image of any plane, so
     its second difference tells a slanted surface from a jump.
     """
-    between = [link for _, link in links(cells, use)]
+    between = linked(cells, use)
     # Cells and the links between them as one image, in which OpenCV finds what is connected:
     # a cell at even rows and columns, links to the right and below between them.
     h, w = cells.shape
@@ -156,39 +174,40 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int64]:
     lattice[::2, 1::2] = between[0]
     lattice[1::2, ::2] = between[1]
     count, names = cv2.connectedComponents(lattice, connectivity=4, ltype=cv2.CV_32S)
-    label = names[::2, ::2].astype(np.int64)
+    label = names[::2, ::2]
     # Diagonal links join some of these: few, so a table of names is enough.
-    pairs = []
-    for (dy, dx), link in zip(_STEPS[2:], between[2:], strict=True):
+    name = np.arange(count, dtype=np.int32)
+    for (dy, dx), link in zip(STEPS[2:], between[2:], strict=True):
         a, b = _pair(label, dy, dx)
-        pairs.append(np.stack([a[link], b[link]], axis=1))
-    joined = np.unique(np.concatenate(pairs), axis=0)
-    joined = joined[joined[:, 0] != joined[:, 1]]
-    name = np.arange(count)
-    while len(joined):
-        least = np.minimum(name[joined[:, 0]], name[joined[:, 1]])
-        before = name.copy()
-        np.minimum.at(name, joined[:, 0], least)
-        np.minimum.at(name, joined[:, 1], least)
-        name = name[name]
-        if np.array_equal(name, before):
-            break
-    return np.where(use, name[label], -1)
+        apart = link & (a != b)
+        for one, other in {*zip(a[apart].tolist(), b[apart].tolist(), strict=True)}:
+            first, second = name[one], name[other]
+            if first != second:
+                name[name == max(first, second)] = min(first, second)
+    used = np.zeros(count, bool)
+    used[name[1:]] = True  # 0 is what is not in use
+    name = (np.cumsum(used) - 1).astype(np.int32)[name]
+    return np.where(use, name[label], np.int32(-1))
 
 
-def links(
-    cells: Cells, use: NDArray[np.bool_]
-) -> list[tuple[tuple[int, int], NDArray[np.bool_]]]:
-    """Which neighbours are of one surface: ((dy, dx), [h', w'] bool) for four directions."""
-    z = np.where(use, cells.points[..., 2], np.float32(np.nan))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inverse = np.float32(1.0) / z
-    tolerance = 0.03 + 3 * cells.sigma + 0.006 * np.nan_to_num(z)
-    return [((dy, dx), _link(z, inverse, tolerance, dy, dx)) for dy, dx in _STEPS]
+def patches(use: NDArray[np.bool_]) -> tuple[int, NDArray[np.int32]]:
+    """Label cells by connected patch of the image (8-connected), 0 elsewhere; returns how many."""
+    count, label = cv2.connectedComponents(use.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    return count - 1, np.asarray(label, np.int32)
+
+
+def linked(cells: Cells, use: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Which neighbours in use are of one surface, [h', w'] bool for each of :data:`STEPS`."""
+    out = []
+    for (dy, dx), link in zip(STEPS, cells.links, strict=True):
+        a, b = _pair(use, dy, dx)
+        out.append(link & a & b)
+    return out
 
 
 _T = TypeVar("_T", bound=np.generic)
-_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
+#: From a cell to four of its neighbours, (rows, columns); the other four are the way back.
+STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 def _pair(array: NDArray[_T], dy: int, dx: int) -> tuple[NDArray[_T], NDArray[_T]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill
-from spatialgeo_ros.geometry.cells import Cells, connected, extent, links
+from spatialgeo_ros.geometry.cells import STEPS, Cells, connected, extent, linked
 
 _EDGE = 9.0  # of CIE L*a*b*: contrast within three cells that is an outline
 _CUT_SIDE = 64  # pixels of the longer side of the picture that GrabCut works on
@@ -28,17 +28,19 @@ def cell_colours(cells: Cells, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         image: [H, W, 3] uint8 RGB, the whole image.
     """
     h, w = cells.shape
-    part = image[cells.y0 : cells.y0 + h * cells.step, cells.x0 : cells.x0 + w * cells.step]
+    part: NDArray[np.uint8] = image[
+        cells.y0 : cells.y0 + h * cells.step, cells.x0 : cells.x0 + w * cells.step
+    ]
     missing = h * cells.step - part.shape[0], w * cells.step - part.shape[1]
     if any(missing):  # the last cells reach over the border of the image
-        part = cv2.copyMakeBorder(part, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
+        part = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
     small = part if cells.step == 1 else cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    return np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
 
 
 def connected_by_colour(
     cells: Cells, use: NDArray[np.bool_], colours: NDArray[np.float32]
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Label the cells of ``use`` by connected surface of even colour, -1 elsewhere.
 
     Even patches are found first; the cells of the outlines between them join the neighbour they
@@ -49,7 +51,7 @@ def connected_by_colour(
     contrast = (cv2.dilate(soft, kernel) - cv2.erode(soft, kernel)).max(axis=2)
     even = use & (contrast < _EDGE)
     label = connected(cells, even)
-    steps = links(cells, use)
+    steps = list(zip(STEPS, linked(cells, use), strict=True))
     for _ in range(_REACH):
         best = np.full(cells.shape, np.inf, np.float32)
         taken = label.copy()
@@ -170,13 +172,14 @@ def _grab_cut(
     size = max(8, round(w * scale)), max(8, round(h * scale))
     y1, x1 = cells.y0 + h * cells.step, cells.x0 + w * cells.step
     small = cv2.resize(image[cells.y0 : y1, cells.x0 : x1], size, interpolation=cv2.INTER_AREA)
-    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     front = (labels == cv2.GC_PR_FGD) | (labels == cv2.GC_FGD)
     if front.sum() < 20 or (~front).sum() < 20:
         return None
     cv2.setRNGSeed(0)  # the same window always gives the same answer
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, labels, None, *models, 1, cv2.GC_INIT_WITH_MASK)
+    back_model, front_model = np.zeros((1, 65)), np.zeros((1, 65))
+    whole = (0, 0, 0, 0)  # not used with a mask
+    cv2.grabCut(small, labels, whole, back_model, front_model, 1, cv2.GC_INIT_WITH_MASK)
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     return cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)
 

@@ -282,7 +282,8 @@ def _base(
     for plane in planes:
         cosine = float(plane.normal @ gravity)
         if cosine > _LEVEL:
-            drops.append(float(place @ gravity) + (plane.offset - float(plane.normal @ place)) / cosine)
+            ahead = plane.offset - float(plane.normal @ place)
+            drops.append(float(place @ gravity) + ahead / cosine)
     below = [drop for drop in drops if lowest - _SUNK < drop]
     return min(below, default=None)
 

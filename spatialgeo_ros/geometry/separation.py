@@ -85,7 +85,7 @@ def separate_bounded(
             choice = other
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
-        flat = _lies_on(cells, chosen, planes)
+        flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
             return Separation(chosen, backdrop & ~chosen, planes)
@@ -95,7 +95,7 @@ def separate_bounded(
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
-    patch = select(cells, np.where(on, 0, -1), within, gravity, usual)
+    patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
     if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
         outline = outline_of_flat(cells, flush, within, image)
@@ -143,12 +143,18 @@ def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
 
 
-def _lies_on(cells: Cells, chosen: NDArray[np.bool_], planes: tuple[Plane, ...]) -> Plane | None:
+def _lies_on(
+    cells: Cells,
+    chosen: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    planes: tuple[Plane, ...],
+) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
-    points = cells.points[chosen]
-    size = np.ptp(np.percentile(points, (5, 95), axis=0), axis=0)
-    limit = max(_FLAT, _FLAT_SHARE * float(np.partition(size, 1)[1]))
+    top, bottom, left, right = extent(within)
+    size = min(bottom - top, right - left) + 1  # of the region, in cells
+    metres = size * cells.angle * float(np.median(cells.points[chosen][:, 2]))
+    limit = max(_FLAT, _FLAT_SHARE * metres)
     for plane in planes:
-        if np.percentile(np.abs(plane.front(points)), 90) < limit:
+        if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
             return plane
     return None

@@ -1,0 +1,133 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Connected surfaces in a region, and how much of each is outside: what a region cannot bound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.cells import Cells, extent
+
+LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
+_JOINED = 0.08  # metres between a piece and its continuation outside the region
+_LEAST = 3  # cells of a piece inside the region
+_LEAST_OUTSIDE = 0.002  # of the window's cells, for a surface outside that may be a continuation
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One connected surface in the region, or several together.
+
+    Attributes:
+        at: [N, 2] rows and columns of its cells.
+        points: [N, 3] their points.
+        leak: share of the surface outside the region, relative to that inside.
+    """
+
+    at: NDArray[np.int64]
+    points: NDArray[np.float32]
+    leak: float
+
+    def thinned(self, most: int) -> Piece:
+        """Return at most about ``most`` of its cells."""
+        step = max(1, math.ceil(len(self.at) / most))
+        return Piece(self.at[::step], self.points[::step], self.leak)
+
+    @cached_property
+    def part(self) -> Piece:
+        """At most 120 of its cells: enough to tell where it is."""
+        return self.thinned(120)
+
+    @cached_property
+    def nearest(self) -> float:
+        """Depth that nine in ten of its cells lie beyond, metres."""
+        z = self.part.points[:, 2]
+        return float(np.partition(z, len(z) // 10)[len(z) // 10])
+
+
+def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_]) -> list[Piece]:
+    """Pieces of the region, largest first; those that are mostly outside only if all are.
+
+    Args:
+        cells: the window around the region.
+        label: [h, w] connected surfaces 0, 1, 2, ...; -1 where there is none.
+        within: [h, w] cells inside the region.
+    """
+    count = int(label.max()) + 1
+    if count == 0:
+        return []
+    flat = label.ravel() + 1  # 0: no surface
+    inside = np.bincount(flat[within.ravel()], minlength=count + 1)[1:]
+    outside = np.bincount(flat[~_widened(within).ravel()], minlength=count + 1)[1:]
+    order = np.argsort(flat, kind="stable")
+    first = np.searchsorted(flat[order], np.arange(1, count + 2))
+    points = cells.points.reshape(-1, 3)
+    # Pieces outside that touch one inside (the legs below a seat) are its leak too.
+    least = max(_LEAST, _LEAST_OUTSIDE * label.size)
+    beyond = []
+    for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= least)):
+        members = order[first[k] : first[k + 1]]
+        beyond.append((points[members[:: max(1, math.ceil(len(members) / 150))]], len(members)))
+    passing = _passing(label + 1, within, count + 1)[1:]
+    found = []
+    flat_within = within.ravel()
+    for k in np.argsort(-inside, kind="stable"):
+        if inside[k] < _LEAST or outside[k] > LEAK * inside[k]:
+            continue
+        members = order[first[k] : first[k + 1]]
+        members = members[flat_within[members]]
+        at = np.stack(np.unravel_index(members, label.shape), axis=1)
+        leak = max(float(outside[k] / inside[k]), float(passing[k]))
+        own = points[members[:: max(1, math.ceil(len(members) / 150))]]
+        spilled = sum(size for other, size in beyond if gap_between(own, other) < _JOINED)
+        found.append(Piece(at, points[members], leak + spilled / float(inside[k])))
+    return [piece for piece in found if piece.leak <= LEAK] or found
+
+
+def _passing(
+    index: NDArray[np.int32], within: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Share of each surface's cells at the region's border that go on to the end of the window.
+
+    What reaches into the region from outside and is cut off by its border is not what it bounds,
+    however much of it is inside.
+    """
+    top, bottom, left, right = extent(within)
+    h, w = index.shape
+    sides = (
+        (index[top, left : right + 1], index[0, left : right + 1], top),
+        (index[bottom, left : right + 1], index[h - 1, left : right + 1], h - 1 - bottom),
+        (index[top : bottom + 1, left], index[top : bottom + 1, 0], left),
+        (index[top : bottom + 1, right], index[top : bottom + 1, w - 1], w - 1 - right),
+    )
+    near, far = np.zeros(count), np.zeros(count)
+    for border, end, room in sides:
+        if room < 3:  # the image ends here
+            continue
+        here = np.bincount(border, minlength=count)
+        near += here
+        far += np.minimum(np.bincount(end, minlength=count), here)
+    return np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+
+
+def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Least distance between two small clouds [N, 3], metres."""
+    middle = a.mean(axis=0)  # near the origin float32 keeps the differences
+    a, b = a - middle, b - middle
+    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
+    return float(np.sqrt(max(float(squared.min()), 0.0)))
+
+
+def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow by one cell: the cells that straddle a region's outline count as neither side."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    out[:, 1:] |= out[:, :-1].copy()
+    out[:, :-1] |= out[:, 1:].copy()
+    return out
