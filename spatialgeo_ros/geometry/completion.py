@@ -34,6 +34,7 @@ _LYING = 0.04  # metres that a thing may seem to reach into what it stands on
 # of the simulator (furniture and things, structured light).
 _SIDE = 0.005  # metres, and
 _SIDE_SHARE = 0.03  # share of the visible extent: outlines found wrong
+_HEIGHT_SHARE = 0.01  # the same of heights: tops stand out against what is behind
 _SIDE_PIXELS = 1.5  # pixels: outlines measured wrong
 _HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
 _CUT_SHARE = 0.3  # of the visible extent, where something nearer may hide more of it
@@ -43,11 +44,13 @@ _BORDER_SHARE = (
 _EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
 _BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
 _UNSURE = ((0.2, 0.3), (0.7, 0.09))  # (share of the region found to be the object, of its sides)
+_MOST_UNSURE = 0.06  # metres, of it
+_KNOWN_DEPTH_SHARE = 0.15  # of the depth of known kinds: standard deviation in any case
 
 # What the unseen depth of things of unknown kind is like, from the same frames.
 _ROUND = (0.15, 0.28)  # depth of a visible surface by its width: flat below, round above
 _TOP_SHOWS = 0.5  # radians from above at which a round thing shows its whole depth
-_THICK = ((0.3, 0.10), (0.8, 0.35))  # (width in metres, unseen share of it) of flat fronts
+_THICK = ((0.25, 0.10), (0.6, 0.45))  # (width in metres, unseen share of it) of flat fronts
 _THICK_SPREAD = 0.2  # of the width: standard deviation of the depth behind flat fronts
 _ROUND_SPREAD = 0.35  # of the unseen depth of round things
 _MOST_UNSEEN = 0.6  # metres
@@ -199,7 +202,7 @@ def _visible_box(
     pixels = _SIDE_PIXELS * float(np.median(obj.surface[:, 2])) / obj.camera.fx
     least = 2 * noise + _SIDE + pixels
     spread = least + _SIDE_SHARE * (high - low)
-    spread_y = least + _SIDE_SHARE * (down - up)
+    spread_y = least + _HEIGHT_SHARE * (down - up)
     if tail > 0:
         deep = int(np.argmax(np.abs(footprint.axes @ ground.mean(axis=0))))
         spread[deep] = np.hypot(spread[deep], _TAIL_SHARE * tail)
@@ -216,8 +219,8 @@ def _visible_box(
             spread_y += _BLIND_SHARE * (max(up - top, 0) + max(bottom - down, 0))
             up, down = min(up, top), max(down, bottom)
     unsure = float(np.interp(obj.fraction, *np.transpose(_UNSURE)))
-    spread = np.hypot(spread, unsure * (high - low))
-    spread_y = float(np.hypot(spread_y, 0.5 * unsure * (down - up)))
+    spread = np.hypot(spread, np.minimum(unsure * (high - low), _MOST_UNSURE))
+    spread_y = float(np.hypot(spread_y, min(0.3 * unsure * (down - up), 0.5 * _MOST_UNSURE)))
     return _Box(footprint.axes, low, high, spread, up, down, spread_y)
 
 
@@ -334,6 +337,8 @@ def _complete_sides(
     left, _, right, _ = obj.cut
     view = _view(box)
     wanted = _assign(seen, usual)
+    deep = int(np.argmax(np.abs(box.axes @ view)))
+    box.widen(deep, _KNOWN_DEPTH_SHARE * float(wanted[deep]))
     for k in range(2):
         hidden = float(wanted[k] - (box.high[k] - box.low[k]))
         if hidden <= 0.05 * wanted[k]:
