@@ -22,47 +22,51 @@ from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 
-_SIZE_SPREAD = 0.15  # standard deviation of a size within its kind, as a share
-_REACH = 2.0  # times its longest visible side: what a thing may reach down to, hidden or not
-_FITS = 1.35  # times the usual height: higher things are not of the kind, or do not stand there
-_STANDS = 0.35  # metres: furniture that ends this little above the floor stands on it
+# Calibrated on simulated frames with structured-light depth of the tuning seeds (furniture, things,
+# clutter), boxes and masks as regions, except where another source is named.
+
+# How far things reach down.
 _CLOSE = 0.03  # metres, and
-_CLOSE_SHARE = 0.15  # share of the visible height: how far feet may be above what they stand on
+_CLOSE_SHARE = 0.15  # share of the visible height: how far feet may end above what they stand on
 _LYING = 0.04  # metres that a thing may seem to reach into what it stands on
+_STANDS = 0.35  # metres: furniture that ends this little above the floor stands on it
+_FITS = 1.35  # times the usual height: what would be higher does not stand on the floor
+_REACH = 2.0  # times its longest visible side: how far a thing may reach down, hidden or not
 
-# The standard deviations of a side (twice that of the centre by it). Calibrated on the tuning seeds
-# of the simulator (furniture and things, structured light).
-_SIDE = 0.005  # metres, and
-_SIDE_SHARE = 0.03  # share of the visible extent: outlines found wrong
-_HEIGHT_SHARE = 0.01  # the same of heights: tops stand out against what is behind
-_SIDE_PIXELS = 1.5  # pixels: outlines measured wrong
-_HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
-_CUT_SHARE = 0.3  # of the visible extent, where something nearer may hide more of it
-_BORDER_SHARE = (
-    0.6  # the same at the image's border, where the rest may be larger than what is seen
-)
-_EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
-_BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
+# Standard deviations of sides. One that is wrong by e moves the centre by e / 2.
+_SIDE = 0.005  # metres
+_SIDE_SHARE = 0.03  # of the visible extent
+_HEIGHT_SHARE = 0.01  # of the visible height: tops stand out against what is behind
+_SIDE_PIXELS = 1.5  # pixels: what outlines of depth are off by
 _UNSURE = ((0.2, 0.3), (0.7, 0.09))  # (share of the region found to be the object, of its sides)
+_UNSURE_HEIGHT = 0.3  # times as much for its height
 _MOST_UNSURE = 0.06  # metres, of it
-_KNOWN_DEPTH_SHARE = 0.15  # of the depth of known kinds: standard deviation in any case
+_SIZE_SPREAD = 0.15  # of the usual size: how much sizes differ within a kind
+_KNOWN_DEPTH_SHARE = 0.15  # of the usual size along the view, seen or not
+_DEPTH_SHARE = 0.3  # of the depth of things of unknown kind
+_HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
+_EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
+_CUT_SHARE = 0.3  # of the visible extent, where something nearer may hide more
+_BORDER_SHARE = 0.6  # of the visible extent at the image's border, which may cut off the most
+_BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
 
-# What the unseen depth of things of unknown kind is like, from the same frames.
-_ROUND = (0.15, 0.28)  # depth of a visible surface by its width: flat below, round above
-_TOP_SHOWS = 0.5  # radians from above at which a round thing shows its whole depth
-_THICK = ((0.25, 0.10), (0.6, 0.45))  # (width in metres, unseen share of it) of flat fronts
-_THICK_SPREAD = 0.2  # of the width: standard deviation of the depth behind flat fronts
+# What the unseen depth is like.
+_ROUND = (0.15, 0.28)  # thickness of a visible surface by its size: flat below, round above
+_TOP_SHOWS = 0.5  # radians from above at which things show their whole depth
+_THICK = ((0.25, 0.10), (0.6, 0.45))  # (size in metres, share of it) hidden behind flat fronts
+_THICK_SPREAD = 0.2  # of the size, at least: standard deviation behind flat fronts
 _ROUND_SPREAD = 0.35  # of the unseen depth of round things
 _MOST_UNSEEN = 0.6  # metres
-_MOSTLY = (
-    0.5  # of its usual height: a thing that shows less over something nearer may show its back
-)
-_DEPTH_SHARE = 0.3  # of the whole depth: standard deviation of it in any case
-_TAIL_FROM = 90  # percentile of the distances away behind which there may be a tail,
-_TAIL = 1.0  # longer than this share of the rest
-_TAIL_SHARE = 0.5  # of its length: standard deviation of the depth
+_FEWEST = 6  # points that tell a shape
+_UPRIGHT = 0.35  # ratio of sides under which the thin one is the thickness of a front
+_HALF = 0.5  # of its usual height: what shows less, over something nearer, may show its back
 _ASKEW = 0.35  # sine of the angle to the view from which the end that is cut off is the hidden one
-_UPRIGHT = 0.35  # ratio of sides under which the thin one is a front's thickness
+
+# A sparse tail behind a thing of unknown kind: chosen on frames of a real kitchen, where background
+# beside leaning books and leaflets was taken for them; simulated things are none the worse for it.
+_TAIL_FROM = 90  # percentile of the distances from the camera
+_TAIL = 1.0  # longer than this share of what is nearer
+_TAIL_SHARE = 0.5  # of its length: standard deviation of the depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +163,7 @@ def estimate_centre(
     if usual is None:
         _complete_depth(box, obj, points, seen, seen_height, noise)
     else:
-        half_hidden = obj.cut[3] and seen_height < _MOSTLY * usual[2]
+        half_hidden = obj.cut[3] and seen_height < _HALF * usual[2]
         _complete_sides(box, obj, usual, seen, half_hidden)
     middle = box.middle
     centre = np.array([middle[0], (box.up + box.down) / 2, middle[1]])
@@ -190,12 +194,17 @@ def _visible_box(
     noise: float,
     knows_size: bool,
 ) -> _Box:
-    """Box of the visible points [N, 3] (level frame) and of where readings are missing."""
+    """Box of the visible points [N, 3] (level frame) and of where readings are missing.
+
+    The region bounds the object where the sensor does not see it. That is not taken over for depths
+    and for heights of known kinds: both would hang on how deep the object is there.
+    """
     ground = points[:, [0, 2]]
     tail = 0.0 if knows_size else _tail(ground)
     if tail > 0:
         reach = ground @ (ground.mean(axis=0) / np.linalg.norm(ground.mean(axis=0)))
-        ground = ground[reach <= np.percentile(reach, _TAIL_FROM)]
+        points = points[reach <= np.percentile(reach, _TAIL_FROM)]
+        ground = points[:, [0, 2]]
     footprint = fit_footprint(ground)
     low, high = footprint.low.copy(), footprint.high.copy()
     up, down = (float(v) for v in np.percentile(points[:, 1], (0.5, 99.5)))
@@ -208,7 +217,6 @@ def _visible_box(
         spread[deep] = np.hypot(spread[deep], _TAIL_SHARE * tail)
     if len(obj.beyond):
         blind = obj.beyond.astype(np.float64) @ level.T
-        # Only across the view: how deep the object is there is not known.
         middle = footprint.axes.T @ ((low + high) / 2)
         k = int(np.argmin(np.abs(footprint.axes @ middle)))
         first, last = np.percentile(blind[:, [0, 2]] @ footprint.axes[k], (1, 99))
@@ -220,7 +228,9 @@ def _visible_box(
             up, down = min(up, top), max(down, bottom)
     unsure = float(np.interp(obj.fraction, *np.transpose(_UNSURE)))
     spread = np.hypot(spread, np.minimum(unsure * (high - low), _MOST_UNSURE))
-    spread_y = float(np.hypot(spread_y, min(0.3 * unsure * (down - up), 0.5 * _MOST_UNSURE)))
+    spread_y = float(
+        np.hypot(spread_y, min(_UNSURE_HEIGHT * unsure * (down - up), 0.5 * _MOST_UNSURE))
+    )
     return _Box(footprint.axes, low, high, spread, up, down, spread_y)
 
 
@@ -246,11 +256,9 @@ def _complete_height(box: _Box, obj: ObjectPoints, usual: Size | None) -> None:
         fits = floor - box.up < _FITS * usual[2] or hidden < _STANDS
         if hidden > -_LYING and fits:
             box.down = floor
-            box.widen_height(
-                np.hypot(
-                    obj.floor_sigma, _HIDDEN_SHARE * max(hidden, 0) ** 2 / (max(hidden, 0) + height)
-                )
-            )
+            # Legs that end a little early say nothing against it; being hardly seen does.
+            doubt = _HIDDEN_SHARE * max(hidden, 0) ** 2 / (max(hidden, 0) + height)
+            box.widen_height(np.hypot(obj.floor_sigma, doubt))
             cut_bottom = False
     elif base is not None:
         hidden = base - box.down
@@ -273,6 +281,7 @@ def _complete_height(box: _Box, obj: ObjectPoints, usual: Size | None) -> None:
 
 
 def _cut_share(obj: ObjectPoints) -> float:
+    """Share of the visible extent by which a side that is cut off is uncertain."""
     return _BORDER_SHARE if obj.truncated else _CUT_SHARE
 
 
@@ -306,10 +315,10 @@ def _complete_depth(
         lateral = box.axes[side][0] * view[1] - box.axes[side][1] * view[0]
         if (left or right) and abs(lateral) > 0.7:
             box.widen(side, _cut_share(obj) * float(seen[side]))
-    if obj.flat or size <= 0:
+    if obj.flat or size <= 0 or len(points) < _FEWEST:
         return
     middle = points.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov((points - middle).T))
+    _, vectors = np.linalg.eigh(np.cov((points - middle).T))
     across = (points - middle) @ vectors[:, 0]
     thick = float(np.ptp(np.percentile(across, (8, 92))))
     thick = np.sqrt(max(thick**2 - (4 * noise) ** 2, 0))
@@ -318,16 +327,12 @@ def _complete_depth(
     hides = float(np.clip(1 - above / _TOP_SHOWS, 0, 1))
     behind = roundness * max(width - float(seen[k]), 0) * hides
     share = float(np.interp(size, *np.transpose(_THICK)))
-    flat_behind = (1 - roundness) * max(share * size - float(seen[k]) * (share > 0.2), 0) * hides
-    hidden = min(behind + flat_behind, _MOST_UNSEEN)
+    flatness = (1 - roundness) * hides
+    hidden = min(behind + flatness * share * size, _MOST_UNSEEN)
     box.extend(k, hidden, float(np.sign(box.axes[k] @ view)) or 1.0)
     box.widen(k, _DEPTH_SHARE * float(box.high[k] - box.low[k]))
-    box.widen(
-        k,
-        np.hypot(
-            _ROUND_SPREAD * behind, (1 - roundness) * hides * max(_THICK_SPREAD, share) * size
-        ),
-    )
+    box.widen(k, _ROUND_SPREAD * behind)
+    box.widen(k, flatness * max(_THICK_SPREAD, share) * size)
 
 
 def _complete_sides(
