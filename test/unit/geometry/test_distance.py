@@ -134,7 +134,7 @@ def test_a_few_cells_of_a_neighbour_do_not_make_two_things_touch():
     assert clean.distance > 0.3
     assert abs(estimate.distance - clean.distance) < 2 * estimate.sigma
     assert estimate.distance > 0.8 * clean.distance
-    assert estimate.sigma > clean.sigma
+    assert estimate.sigma > clean.sigma + 0.02
 
 
 def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
