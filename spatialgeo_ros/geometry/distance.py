@@ -21,7 +21,12 @@ from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
-from spatialgeo_ros.geometry.uncertainty import camera_sigma, gap_sigma, systematic_variance
+from spatialgeo_ros.geometry.uncertainty import (
+    camera_sigma,
+    gap_sigma,
+    systematic_variance,
+    tilt_sigma,
+)
 
 Point = NDArray[np.float64]
 
@@ -151,12 +156,19 @@ def measure(
         )
     axis = {Kind.WIDTH: 0, Kind.HEIGHT: 1, Kind.DEPTH_EXTENT: 2}[kind]
     half = 0.5 * first.extents[axis] * first.rotation[:, axis]
+    sigma = first.extent_sigma[axis]
+    if known is None:
+        sides = [
+            extent * turn for extent, turn in zip(first.extents, first.rotation.T, strict=True)
+        ]
+        sides[axis] = np.zeros(3)
+        sigma = float(np.hypot(sigma, tilt_sigma(first.rotation[:, axis], np.array(sides))))
     return _estimate(
         kind,
         a.label,
         "",
         first.extents[axis],
-        first.extent_sigma[axis],
+        sigma,
         first.centre - half,
         first.centre + half,
         a.source,
@@ -253,4 +265,7 @@ def _between_centres(
     along = (end - start) / distance if distance > 1e-9 else down
     variance = along @ (a.covariance + b.covariance) @ along
     variance += systematic_variance(first, a.centre, b.centre, along)
+    if gravity is None and kind in _NEEDS_GRAVITY:
+        rest = offset - (offset @ along) * along
+        variance += tilt_sigma(along, rest[None]) ** 2
     return distance, float(np.sqrt(variance)), start, end

@@ -44,6 +44,7 @@ _FLAT_DOUBT = 0.05  # of the size of what lies flat
 _MOST_DOUBT = 0.03  # metres
 _CAMERA_DOUBT = 0.7  # of the doubt, for the distance to the camera: strays are beside or behind
 _LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
+_TILT = 0.4  # radians: cameras look down by 0 to 40 degrees, root mean square 23
 _UNREAD_SHARE = 0.6  # of what the distance would be less by where there are no readings
 
 
@@ -90,6 +91,21 @@ def systematic_variance(thing: ObjectPoints, start: Point, end: Point, along: Po
     bent = [_corner(thing.camera, point) * point for point in (start, end)]
     bend = _BEND * float((bent[1] - bent[0]) @ along)
     return scale**2 + bend**2
+
+
+def tilt_sigma(along: Point, others: NDArray[np.float64]) -> float:
+    """Standard deviation of a length along an axis of the image by how the camera may be pitched.
+
+    Where gravity is unknown the image's vertical stands for it. A camera that looks down by an
+    angle mixes what is along the image's vertical with what is along the view: of each length that
+    is not measured, the part that such a turn brings into the measured direction.
+
+    Args:
+        along: [3] unit vector of what is measured, optical frame.
+        others: [K, 3] what is not, metres.
+    """
+    turned = np.cross([1.0, 0.0, 0.0], others)
+    return _TILT * float(np.linalg.norm(turned @ along))
 
 
 def _corner(camera: PinholeCamera, point: Point) -> float:

@@ -221,9 +221,26 @@ def test_cut_objects_say_so_and_are_less_certain():
 def test_without_gravity_the_axes_are_the_images_and_it_is_said():
     made, index, _, _ = see([LEFT, RIGHT], pitch=0.0)
     a, b = (segment_object(made, Region.from_mask(index == k), None) for k in (0, 1))
-    estimate = measure(Kind.VERTICAL, a, b)
+    estimate = measure(Kind.HORIZONTAL, a, b)
     assert estimate.valid and "gravity unknown" in estimate.reason
     assert measure(Kind.NEAREST_POINTS, a, b).reason == ""
+
+
+def test_unknown_gravity_makes_uncertain_what_hangs_on_it():
+    """The camera looks down by 12 degrees, and nobody knows."""
+    near, far = Block(1.8, 0.0, (0.3, 0.3, 0.4)), Block(3.4, 0.7, (0.3, 0.3, 0.4))
+    made, index, gravity, _ = see([near, far])
+    known, unknown = (
+        [segment_object(made, Region.from_mask(index == k), g) for k in (0, 1)]
+        for g in (gravity, None)
+    )
+    for kind in (Kind.VERTICAL, Kind.HORIZONTAL):
+        told, guessed = measure(kind, *known), measure(kind, *unknown)
+        assert abs(guessed.distance - told.distance) < 2 * guessed.sigma or not guessed.valid
+    assert not measure(Kind.VERTICAL, *unknown).valid
+    assert measure(Kind.VERTICAL, *known).valid
+    sizes = [measure(Kind.HEIGHT, thing).sigma for thing in (known[0], unknown[0])]
+    assert sizes[1] > 1.5 * sizes[0]
 
 
 def test_pairs_need_two_objects():
