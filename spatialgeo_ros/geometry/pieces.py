@@ -15,8 +15,7 @@ from spatialgeo_ros.geometry.cells import Cells, extent
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
-_LEAST = 3  # cells of a piece inside the region
-_LEAST_OUTSIDE = 0.002  # of the window's cells, for a surface outside that may be a continuation
+_LEAST = 3  # cells of a piece that counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +67,8 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     first = np.searchsorted(flat[order], np.arange(1, count + 2))
     points = cells.points.reshape(-1, 3)
     # Pieces outside that touch one inside (the legs below a seat) are its leak too.
-    least = max(_LEAST, _LEAST_OUTSIDE * label.size)
     beyond = []
-    for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= least)):
+    for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
         beyond.append((points[members[:: max(1, math.ceil(len(members) / 150))]], len(members)))
     passing = _passing(label + 1, within, count + 1)[1:]

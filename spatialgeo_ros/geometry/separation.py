@@ -116,10 +116,9 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
         ground = floor.holds(cells.points, cells.sigma)
         if not ground[row, column]:
             background |= cells.ok & ground
-    everywhere = np.ones(cells.shape, bool)
     planes = tuple(
         plane
-        for plane in background_planes(cells, use & ~background, seeds, everywhere)
+        for plane in background_planes(cells, use & ~background, seeds, ~grown(seeds))
         if not plane.cells[row, column]
     )
     for plane in planes:
