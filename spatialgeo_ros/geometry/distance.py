@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distances on and between objects, each with its standard deviation and its two end points.
 
-How the standard deviation is made up: a point errs along its viewing ray. Of the depth noise, the
-part that neighbouring pixels share (``PointMap.correlated``) stays whatever number of points is
-averaged; only the rest shrinks with their number. Both end points are projected onto the line
-between them and added as independent; the width of a cell of the surface grid and, for completed
-objects, the uncertainty of the unseen part come on top.
+How the standard deviation is made up: :mod:`spatialgeo_ros.geometry.uncertainty`.
 """
 
 from __future__ import annotations
@@ -20,21 +16,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.completion import Completed, estimate_centre
+from spatialgeo_ros.geometry.nearest import nearest_ends, nearest_to_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
-from spatialgeo_ros.geometry.surfels import denoised_pixels
+from spatialgeo_ros.geometry.uncertainty import (
+    camera_sigma,
+    gap_sigma,
+    systematic_variance,
+    tilt_sigma,
+)
 
 Point = NDArray[np.float64]
 
 #: An estimate whose standard deviation exceeds this share of it says nothing.
 _MOST_RELATIVE_SIGMA = 0.5
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
-_CLOSE_UP = 150  # pixels of each surface that are looked at for the nearest points
-_SKIPPED = 1  # nearest pixels passed over as possible outliers
-_OUTLINE_SHARE = 0.01  # of a nearest distance: standard deviation from the outlines found
-_CUT_SHARE = 0.03  # the same where a part of an object is out of sight
 
 
 class Kind(IntEnum):
@@ -152,18 +150,25 @@ def measure(
     first = estimate_centre(a, known, None, sizes)
     if kind in PAIR_KINDS and b is not None:
         second = estimate_centre(b, known, None, sizes)
-        distance, sigma, start, end = _between_centres(kind, first, second, known)
+        distance, sigma, start, end = _between_centres(kind, a, first, second, known)
         return _estimate(
             kind, a.label, b.label, distance, sigma, start, end, _worse(a.source, b.source), notes
         )
     axis = {Kind.WIDTH: 0, Kind.HEIGHT: 1, Kind.DEPTH_EXTENT: 2}[kind]
     half = 0.5 * first.extents[axis] * first.rotation[:, axis]
+    sigma = first.extent_sigma[axis]
+    if known is None:
+        sides = [
+            extent * turn for extent, turn in zip(first.extents, first.rotation.T, strict=True)
+        ]
+        sides[axis] = np.zeros(3)
+        sigma = float(np.hypot(sigma, tilt_sigma(first.rotation[:, axis], np.array(sides))))
     return _estimate(
         kind,
         a.label,
         "",
         first.extents[axis],
-        first.extent_sigma[axis],
+        sigma,
         first.centre - half,
         first.centre + half,
         a.source,
@@ -234,85 +239,19 @@ def _level(gravity: ArrayLike | None) -> NDArray[np.float64]:
 
 
 def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
-    surface = a.surface.astype(np.float64)
-    ranges = np.linalg.norm(surface, axis=1)
-    end = int(np.argmin(ranges))
-    stretch = ranges[end] / surface[end, 2]
-    sigma = np.hypot(a.surface_sigma[end] * stretch, 0.5 * a.cell_size(surface[end, 2]))
-    return float(ranges[end]), float(sigma), np.zeros(3), surface[end]
+    end = nearest_to_camera(a)
+    distance = float(np.linalg.norm(end.point))
+    return distance, camera_sigma(a, end), np.zeros(3), end.point
 
 
 def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Point]:
-    """Distance between two visible surfaces.
-
-    Outliers do not count: every surface point is a plane through at least six pixels, and of the
-    pixels looked at in the end the nearest one of each surface is passed over.
-    """
-    first, second = _facing(a.surface, b.surface)
-    pa, pb = a.surface[first].astype(np.float64), b.surface[second].astype(np.float64)
-    i, j = _nearest_pair(pa, pb, 0)
-    start, end = pa[i], pb[j]
-    # A surface point is the middle of a square of pixels: look at the pixels near the two
-    # themselves, each with the noise taken out.
-    close = [_close_up(a, end), _close_up(b, start)]
-    if min(len(points) for points in close) > _SKIPPED:
-        k, n = _nearest_pair(close[0], close[1], _SKIPPED)
-        start, end = close[0][k], close[1][n]
-    distance = float(np.linalg.norm(end - start))
-    along = (end - start) / max(distance, 1e-6)
-    variance = 0.0
-    for point, noise, thing in (
-        (start, a.surface_sigma[first[i]], a),
-        (end, b.surface_sigma[second[j]], b),
-    ):
-        ray = point / point[2]  # a depth error of 1 moves the point by this
-        variance += (noise * (ray @ along)) ** 2 + (0.7 * thing.cell_size(point[2])) ** 2
-    # Which of the surfaces in the regions are the objects' own is not certain either.
-    share = _CUT_SHARE if any(a.cut) or any(b.cut) else _OUTLINE_SHARE
-    return distance, float(np.hypot(np.sqrt(variance), share * distance)), start, end
-
-
-def _close_up(thing: ObjectPoints, towards: Point) -> Point:
-    """The pixels of an object that are nearest to a place, denoised, [K, 3]."""
-    apart = thing.points - towards.astype(np.float32)
-    squared = (apart * apart).sum(axis=1)
-    count = min(_CLOSE_UP, len(squared))
-    pick = np.argpartition(squared, count - 1)[:count]
-    x0, y0, x1, y1 = thing.box
-    part = thing.mask[y0 : y1 + 1, x0 : x1 + 1]
-    points = denoised_pixels(part, thing.points, thing.sigma, pick, reach=3)
-    return points if thing.floor is None else points[~thing.floor.below(points)]
-
-
-def _nearest_pair(a: Point, b: Point, skip: int) -> tuple[int, int]:
-    """Indices of the nearest pair, the ``skip`` nearest points of each cloud passed over."""
-    squared = _squared(a, b)
-    keep = np.argpartition(squared.min(axis=0), skip)[skip:]
-    squared = squared[:, keep]
-    i = int(np.argpartition(squared.min(axis=1), skip)[skip])
-    return i, int(keep[np.argmin(squared[i])])
-
-
-def _squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum((a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2 * a @ b.T, 0.0)
-
-
-def _facing(
-    a: NDArray[np.float32], b: NDArray[np.float32], most: int = 400
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the points of each surface that can be among the nearest to the other."""
-    chosen_a, chosen_b = np.arange(len(a)), np.arange(len(b))
-    thin_a = a[:: max(1, len(a) // 250)].astype(np.float64)
-    thin_b = b[:: max(1, len(b) // 250)].astype(np.float64)
-    if len(a) > most:
-        chosen_a = np.argpartition(_squared(a.astype(np.float64), thin_b).min(axis=1), most)[:most]
-    if len(b) > most:
-        chosen_b = np.argpartition(_squared(b.astype(np.float64), thin_a).min(axis=1), most)[:most]
-    return chosen_a, chosen_b
+    gap = nearest_ends(a, b)
+    start, end = gap.start.point, gap.end.point
+    return float(np.linalg.norm(end - start)), gap_sigma(a, b, gap), start, end
 
 
 def _between_centres(
-    kind: Kind, a: Completed, b: Completed, gravity: ArrayLike | None
+    kind: Kind, first: ObjectPoints, a: Completed, b: Completed, gravity: ArrayLike | None
 ) -> tuple[float, float, Point, Point]:
     start, end = a.centre, b.centre
     down = _level(gravity)[1]
@@ -325,4 +264,8 @@ def _between_centres(
     # In the direction measured; a zero distance has none, then any direction will do.
     along = (end - start) / distance if distance > 1e-9 else down
     variance = along @ (a.covariance + b.covariance) @ along
+    variance += systematic_variance(first, a.centre, b.centre, along)
+    if gravity is None and kind in _NEEDS_GRAVITY:
+        rest = offset - (offset @ along) * along
+        variance += tilt_sigma(along, rest[None]) ** 2
     return distance, float(np.sqrt(variance)), start, end

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,10 @@ from spatialgeo_ros.geometry.pointmap import PointMap
 _MOST = 2000
 _SUPPORT = 6  # pixels around a surface point that must agree with it
 _RIDGE = 0.5  # pixels^2: keeps a fit through few or aligned neighbours from tilting freely
+_STRIDES = ((3, 9), (2, 4), (1, 0))  # (every how many pixels, from squares of this side on)
+_STRIP = 3  # pixels: the width of the strips that sensors make of a neighbour's depth at an outline
+_STRIP_STEP = 0.02  # of the depth, from pixel to pixel: an edge rather than a steep surface
+_STRIP_SHARE = 0.6  # of the object's pixels around one that have to be on its own surface
 
 
 def surfels(
@@ -37,55 +42,156 @@ def surfels(
     """
     x0, y0, x1, y1 = window
     part = mask[y0:y1, x0:x1]
-    step = max(1, math.ceil(math.sqrt(int(part.sum()) / _MOST)))
+    step = max(1, math.ceil(math.sqrt(np.count_nonzero(part) / _MOST)))
+    # Of a large square a part of its pixels tells as much: most of the noise is their neighbours',
+    # too.
+    stride = next(s for s, least in _STRIDES if step >= least)
+    step = math.ceil(step / stride)
+    part = part[::stride, ::stride]
+    depth = pointmap.depth[y0:y1:stride, x0:x1:stride]
+    noise = pointmap.sigma[y0:y1:stride, x0:x1:stride]
+    kept = without_strips(part, depth, noise)
+    if np.count_nonzero(kept) >= _SUPPORT:
+        part = kept
     h, w = math.ceil(part.shape[0] / step), math.ceil(part.shape[1] / step)
-    rows, columns = np.nonzero(part)
-    cell = (rows // step) * w + columns // step
-    depth = pointmap.depth[y0:y1, x0:x1][part].astype(np.float64)
-    noise = pointmap.sigma[y0:y1, x0:x1][part].astype(np.float64)
-    count = np.bincount(cell, minlength=h * w)
-    mean = _per_cell(cell, depth, count)
+    padded = ((0, h * step - part.shape[0]), (0, w * step - part.shape[1]))
+    use = np.pad(part, padded).astype(np.float32)
+    z = np.pad(np.where(part, depth, 1), padded, constant_values=1)
+    error = np.pad(np.where(part, noise, 0), padded)
+    q, u, v, sigma, weight, square = _means(use, z, error, step)
     # A cell can hold two surfaces: the nearer half is smoothed with its neighbours, the farther
     # half stands for itself.
-    spread = np.sqrt(np.maximum(_per_cell(cell, depth**2, count) - mean**2, 0))
-    folded = spread > 3 * _per_cell(cell, noise, count) + 0.03
-    behind = folded[cell] & (depth > mean[cell])
-    values = (1.0 / depth, columns.astype(np.float64), rows.astype(np.float64), noise)
-    front = _means(cell, ~behind, values, h * w)
-    q, u, v, sigma, weight = (part.reshape(h, w) for part in front)
-    smooth, gain, pixels = _regress(q, u, v, sigma, weight)
+    with np.errstate(divide="ignore"):
+        mean = 1.0 / q
+    folded = np.sqrt(square) > (3 * sigma * q**2 + 0.03 * q**2)
+    folded &= weight > 0
+    back = [np.zeros(0)] * 5
+    if folded.any():
+        limit = np.where(folded, mean, np.inf).repeat(step, axis=0).repeat(step, axis=1)
+        behind = use * (z > limit)
+        q, u, v, sigma, weight, _ = _means(use - behind, z, error, step)
+        parts = _means(behind, z, error, step)
+        enough = parts[4] >= _SUPPORT
+        back = [one[enough] for one in parts[:5]]
     ok = weight > 0
-    if (ok & (pixels >= _SUPPORT)).any():  # a few pixels alone may be noise at an edge
-        ok &= pixels >= _SUPPORT
-    back = _means(cell, behind, values, h * w)
-    back = [part[back[4] >= _SUPPORT] for part in back]
+    smooth, gain, pixels = _regress(q, u, v, sigma, weight)
+    if (pixels >= _SUPPORT).any():  # a few pixels alone may be noise at an edge
+        enough = pixels >= _SUPPORT
+        ok[ok] = enough
+        smooth, gain = smooth[enough], gain[enough]
     places = np.stack(
-        [np.concatenate([u[ok], back[1]]) + x0, np.concatenate([v[ok], back[2]]) + y0], axis=1
+        [
+            np.concatenate([u[ok], back[1]]) * stride + x0,
+            np.concatenate([v[ok], back[2]]) * stride + y0,
+        ],
+        axis=1,
     )
-    points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth[ok], back[0]]))
+    points = pointmap.camera.unproject(places, 1.0 / np.concatenate([smooth, back[0]]))
     shared = pointmap.correlated
-    gain = np.concatenate([gain[ok], 1 / np.maximum(back[4], 1)])
+    gain = np.concatenate([gain, 1 / np.maximum(back[4], 1)])
     left = np.concatenate([sigma[ok], back[3]]) * np.sqrt(shared**2 + (1 - shared**2) * gain)
     good = np.isfinite(points).all(axis=1)
-    return points[good].astype(np.float32), left[good].astype(np.float32), step
+    return points[good].astype(np.float32), left[good].astype(np.float32), step * stride
+
+
+def without_strips(
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    inside: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Pixels of an object without the strips at its outline that have a neighbour's depth.
+
+    Sensors with a projector or matching windows put outlines off by a pixel or two, and mix the
+    depths of both sides: an outline that is right in the image then holds strips of what is before
+    or behind the object. A pixel within :data:`_STRIP` pixels of both the outline and a depth edge
+    stays when most of the object around it is on its own surface. Thin parts that stand alone
+    have nothing else around them and stay.
+
+    Args:
+        mask: [h, w] bool, measured pixels of one object in a window a few pixels larger than it.
+        depth: [h, w] metres, of all pixels of the window, NaN where there is no reading.
+        sigma: [h, w] standard deviation of depth, metres.
+        inside: [h, w] bool, pixels of the object with or without a reading, where an outline in the
+            image is trusted: then a pixel is also left out when holes separate it from the object
+            but none from what is beside it.
+    """
+    if not mask.any():
+        return mask
+    reach = _STRIP if inside is None else _STRIP + 1
+    ring = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    padded = np.pad(mask, reach)
+    outline = padded if inside is None else np.pad(inside, reach)
+    known = np.pad(np.isfinite(depth), reach)
+    q = np.where(known, 1 / np.pad(depth, reach, constant_values=1), 0).astype(np.float32)
+    least = _STRIP_STEP + 4 * float(np.median(sigma[mask] / depth[mask]))
+    edge = _steps(np.where(padded, q, np.float32(np.nan)), least)
+    if inside is not None:
+        edge |= outline & ~padded
+    if not edge.any():
+        return mask
+    core = cv2.erode(outline.astype(np.uint8), ring, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    doubtful = padded & (core == 0) & (cv2.dilate(edge.astype(np.uint8), ring) > 0)
+    rows, columns = np.nonzero(doubtful)
+    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    at = rows[:, None] + dv, columns[:, None] + du
+    own = q[rows, columns][:, None]
+    apart = np.maximum(np.abs(du), np.abs(dv)) * np.float32(0.5 * _STRIP_STEP)
+    alike = np.abs(q[at] - own) < (apart + np.float32(least)) * own
+    mine = padded[at]
+    same = (alike & mine).sum(axis=1)
+    strip = same < _STRIP_SHARE * mine.sum(axis=1)
+    if inside is not None:
+        within = outline[at]
+        lone = same < _STRIP_SHARE * within.sum(axis=1)
+        strip |= lone & ((alike & ~within).sum(axis=1) > same)
+    padded[rows[strip], columns[strip]] = False
+    return padded[reach:-reach, reach:-reach]
+
+
+def _steps(q: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
+    """Pixels beside a step of inverse depth [h, w] (NaN off the object), over holes of two."""
+    out = np.zeros(q.shape, bool)
+    for gap in (1, 2, 3):
+        limit = np.float32(least + 0.5 * _STRIP_STEP * (gap - 1))
+        for one, two, at in (
+            (q[:-gap], q[gap:], out[gap:]),
+            (q[:, :-gap], q[:, gap:], out[:, gap:]),
+        ):
+            at |= np.abs(one - two) > limit * one
+    return out
 
 
 def _means(
-    cell: NDArray[np.int64],
-    use: NDArray[np.bool_],
-    values: tuple[NDArray[np.float64], ...],
-    cells: int,
+    use: NDArray[np.float32], z: NDArray[np.float32], sigma: NDArray[np.float32], step: int
 ) -> list[NDArray[np.float64]]:
-    """Mean of each value per cell over the pixels in use, and how many they are."""
-    count = np.bincount(cell[use], minlength=cells)
-    out = [_per_cell(cell[use], value[use], count) for value in values]
-    return [*out, count.astype(np.float64)]
+    """Means over the used pixels of squares of ``step`` pixels.
 
+    Args:
+        use: [h * step, w * step] float32, 1 for pixels in use.
+        z: [h * step, w * step] depth in metres, any finite number elsewhere.
+        sigma: [h * step, w * step] its standard deviation, any finite number elsewhere.
+        step: side of the squares in pixels.
 
-def _per_cell(
-    cell: NDArray[np.int64], values: NDArray[np.float64], count: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    return np.bincount(cell, values, len(count)) / np.maximum(count, 1)
+    Returns:
+        [h, w] each: inverse depth, column, row, sigma, the number of pixels, and the variance of
+        inverse depth.
+    """
+    size = use.shape[1] // step, use.shape[0] // step
+    rows = np.arange(use.shape[0], dtype=np.float32)[:, None]
+    columns = np.arange(use.shape[1], dtype=np.float32)
+
+    def total(values: NDArray[np.float32]) -> NDArray[np.float64]:
+        small = values if step == 1 else cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+        return small.astype(np.float64) * step**2
+
+    q = use / z
+    count = total(use)
+    share = 1 / np.maximum(count, 1)
+    mean = total(q) * share
+    square = np.maximum(total(q * q) * share - mean**2, 0)
+    column, row = total(use * columns) * share, total(use * rows) * share
+    return [mean, column, row, total(use * sigma) * share, count, square]
 
 
 def _regress(
@@ -95,23 +201,35 @@ def _regress(
     sigma: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Local plane per cell over its 3x3 neighbours.
+    """Local plane per cell that holds pixels over its 3x3 neighbours.
 
-    Returns its value at the cell, the variance of that value divided by that of one pixel, and the
-    number of pixels on it.
+    Args:
+        q: [h, w] mean inverse depth, 1/m.
+        u: [h, w] mean column.
+        v: [h, w] mean row.
+        sigma: [h, w] standard deviation of a pixel's depth, metres.
+        weight: [h, w] number of pixels.
+
+    Returns:
+        For each of the M cells with pixels, in the order of ``np.nonzero``: the plane's value at
+        the cell, the variance of that value divided by that of one pixel, and the number of pixels
+        on the plane.
     """
-    h, w = q.shape
+    width = q.shape[1] + 2
+    own = np.flatnonzero(np.pad(weight, 1) > 0)
+    offsets = (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
+    at = own[:, None] + offsets
+    fields = [np.pad(field, 1).ravel() for field in (q, u, v, weight)]
+    dq, du, dv = (field[at] - field[own][:, None] for field in fields[:3])
+    q = fields[0][own]
+    sigma = np.pad(sigma, 1).ravel()[own]
     # A neighbour is on the same surface when its depth is close for its distance in the image.
     tolerance = 3 * sigma * q**2 + 0.03 * q
-    pad = {name: np.pad(a, 1) for name, a in (("q", q), ("u", u), ("v", v), ("n", weight))}
-    sums = np.zeros((9, h, w))
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            at = (slice(dy, dy + h), slice(dx, dx + w))
-            dq, du, dv = pad["q"][at] - q, pad["u"][at] - u, pad["v"][at] - v
-            n = np.where(np.abs(dq) < tolerance, pad["n"][at], 0)
-            for k, term in enumerate((1, du, dv, du * du, du * dv, dv * dv, dq, dq * du, dq * dv)):
-                sums[k] += n * term
+    n = np.where(np.abs(dq) < tolerance[:, None], fields[3][at], 0)
+    ndu, ndv = n * du, n * dv
+    sums = [n.sum(axis=1), ndu.sum(axis=1), ndv.sum(axis=1)]
+    for one, two in ((ndu, du), (ndu, dv), (ndv, dv), (n, dq), (ndu, dq), (ndv, dq)):
+        sums.append(np.einsum("ij,ij->i", one, two))
     n, su, sv, suu, suv, svv, sq, squ, sqv = sums
     n = np.maximum(n, 1e-9)
     # Centre the sums, solve the 2x2 system for the slopes, read the plane off at du = dv = 0.
@@ -128,17 +246,19 @@ def _regress(
 
 
 def denoised_pixels(
-    mask: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
     points: NDArray[np.float32],
     sigma: NDArray[np.float32],
-    pick: NDArray[np.int64],
+    pick: NDArray[np.intp],
     reach: int,
 ) -> NDArray[np.float64]:
-    """Some measured pixels of an object, each moved along its ray onto the plane around it.
+    """Some measured pixels of a surface, each moved along its ray onto the plane around it.
 
     Args:
-        mask: [h, w] bool, the object's pixels in any window that holds them all.
-        points: [N, 3] their points, in the order of ``np.nonzero(mask)``, metres.
+        rows: [N] of the pixels, counted from any place.
+        columns: [N] of the pixels, counted from any place.
+        points: [N, 3] their points, metres.
         sigma: [N] their standard deviation of z, metres.
         pick: [K] which of them.
         reach: pixels to each side that the plane is fitted to.
@@ -146,8 +266,8 @@ def denoised_pixels(
     Returns:
         [L, 3] points; those with fewer than six pixels on their plane are left out.
     """
-    rows, columns = np.nonzero(mask)
-    h, w = mask.shape
+    rows, columns = rows - rows.min(), columns - columns.min()
+    h, w = int(rows.max()) + 1, int(columns.max()) + 1
     q_image = np.full((h + 2 * reach, w + 2 * reach), np.nan)
     q_image[rows + reach, columns + reach] = 1.0 / points[:, 2]
     dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unseen half of an object is estimated: from its kind's size, the floor and its outline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from geometry_scene import HEIGHT, Block, box_of, see
@@ -65,6 +67,113 @@ def test_hidden_bottom_reaches_the_floor():
     assert thing.cut[3]
     assert done.extents[1] == pytest.approx(0.9, abs=0.05)
     assert centre[2] == pytest.approx(0.45, abs=0.04)
+
+
+def seen(blocks, label, noise=KINECT):
+    made, index, gravity, pose = see(blocks, noise)
+    region = Region.from_mask(index == 0, label=label)
+    return segment_object(made, region, gravity, HEIGHT), pose
+
+
+def test_things_reach_down_to_what_they_stand_on_and_not_to_the_floor():
+    """The lower half of a thing on a table is hidden by another one."""
+    crate = Block(2.0, 0.0, (0.2, 0.2, 0.3), bottom=0.5)
+    blocks = [crate, Block(1.6, 0.0, (0.05, 0.4, 0.12), bottom=0.5)]
+    thing, pose = seen(blocks, "thingummy")
+    hidden = replace(thing, base=HEIGHT - 0.5, cut=(False, False, False, True))
+    centre = pose.apply(estimate_centre(hidden, sizes={}).centre)
+    assert centre[2] == pytest.approx(0.65, abs=0.03)
+    # With nothing known to be below, nothing is assumed, but more is possible.
+    alone = estimate_centre(replace(hidden, base=None), sizes={})
+    assert pose.apply(alone.centre)[2] > centre[2] + 0.02
+    uncut = estimate_centre(replace(hidden, base=None, cut=(False,) * 4), sizes={})
+    assert alone.extent_sigma[1] > 1.5 * uncut.extent_sigma[1]
+
+
+def test_floor_far_below_a_shelf_does_not_pull_a_thing_down():
+    book = Block(2.2, 0.0, (0.05, 0.2, 0.25), bottom=0.6)
+    thing, pose = seen([book], "book")
+    for base in (None, HEIGHT):
+        centre = pose.apply(estimate_centre(replace(thing, base=base)).centre)
+        assert centre[2] == pytest.approx(book.centre[2], abs=0.02)
+
+
+def test_a_back_rest_over_a_table_does_not_tell_where_the_seat_is():
+    rest = Block(3.0, 0.0, (0.04, 0.45, 0.25), bottom=0.6)
+    thing, pose = seen([rest], "chair")
+    over = estimate_centre(replace(thing, cut=(False, False, False, True)))
+    whole = estimate_centre(replace(thing, cut=(False,) * 4))
+    assert pose.apply(over.centre)[0] == pytest.approx(3.0, abs=0.05)
+    assert pose.apply(whole.centre)[0] > 3.1
+    view = pose.rotation.T @ [1.0, 0.0, 0.0]
+    assert view @ over.covariance @ view > 1.5 * (view @ whole.covariance @ view)
+
+
+def test_a_small_flat_front_is_no_deep_thing():
+    leaflet = Block(1.5, 0.0, (0.004, 0.15, 0.21), bottom=0.6)
+    thing, pose = seen([leaflet], "leaflet")
+    done = estimate_centre(thing)
+    assert pose.apply(done.centre)[0] - 1.5 < 0.015
+    assert done.extents[2] < 0.05
+
+
+def test_what_lies_flat_has_nothing_behind_it():
+    poster = Block(2.5, 0.0, (0.01, 0.6, 0.6), bottom=0.5)
+    thing, _ = seen([poster], "thingummy")
+    free, flat = (estimate_centre(replace(thing, flat=flat), sizes={}) for flat in (False, True))
+    assert flat.extents[2] < 0.05 < 0.2 < free.extents[2]
+    view = free.rotation[:, 2]
+    assert view @ flat.covariance @ view < 0.5 * (view @ free.covariance @ view)
+
+
+def test_a_round_thing_is_as_deep_as_wide():
+    """The front half of an upright cylinder, seen from its own height."""
+    thing, _ = seen([Block(1.5, 0.0, (0.1, 0.1, 0.12), bottom=0.84)], "vase")
+    radius, away = 0.05, 1.5
+    turn, height = np.meshgrid(np.linspace(-1.2, 1.2, 30), np.linspace(-0.06, 0.06, 12))
+    points = np.stack([radius * np.sin(turn), height, away - radius * np.cos(turn)], axis=-1)
+    front = points.reshape(-1, 3).astype(np.float32)
+    sigma = np.full(len(front), 0.001, np.float32)
+    half = replace(
+        thing, surface=front, surface_sigma=sigma, gravity=np.array([0.0, 1.0, 0.0]),
+        floor_height=None, base=None, cut=(False,) * 4,
+    )  # fmt: skip
+    done = estimate_centre(half, sizes={})
+    assert done.centre[2] == pytest.approx(away, abs=0.012)
+    assert done.extents[2] == pytest.approx(2 * radius, abs=0.02)
+
+
+def test_the_region_tells_how_wide_a_thing_is_where_there_are_no_readings():
+    crate = Block(2.0, 0.0, (0.3, 0.4, 0.3))
+    thing, pose = seen([crate], "thingummy")
+    across = thing.surface[:, 0]
+    left = across < np.median(across)
+    half = replace(
+        thing, surface=thing.surface[left], surface_sigma=thing.surface_sigma[left],
+        floor_height=None, base=None,
+    )  # fmt: skip
+    helped = replace(half, beyond=thing.surface[~left])
+    truth, off = 0.0, pose.apply(estimate_centre(half, sizes={}).centre)[1]
+    done = estimate_centre(helped, sizes={})
+    assert abs(off - truth) > 0.08
+    assert pose.apply(done.centre)[1] == pytest.approx(truth, abs=0.02)
+    assert done.sigma > estimate_centre(thing, sizes={}).sigma
+
+
+def test_a_few_points_behind_a_thing_do_not_move_its_centre():
+    crate = Block(1.8, 0.0, (0.2, 0.25, 0.3))
+    thing, pose = seen([crate], "thingummy")
+    rng = np.random.default_rng(0)
+    pick = thing.surface[rng.choice(len(thing.surface), len(thing.surface) // 20)]
+    strays = pick * np.linspace(1.1, 1.5, len(pick), dtype=np.float32)[:, None]
+    spoiled = replace(
+        thing,
+        surface=np.concatenate([thing.surface, strays]),
+        surface_sigma=np.concatenate([thing.surface_sigma, np.full(len(pick), 0.005, np.float32)]),
+    )
+    good, bad = (estimate_centre(one, sizes={}) for one in (thing, spoiled))
+    assert np.linalg.norm(good.centre - bad.centre) < 0.05
+    assert bad.sigma > good.sigma
 
 
 def test_what_hangs_stays_up():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distances agree with known geometry, carry honest sigmas and end points, or say why not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from geometry_scene import HEIGHT, Block, box_of, see
@@ -117,6 +119,64 @@ def test_outliers_of_a_few_pixels_do_not_count():
     assert bad.distance == pytest.approx(good.distance, abs=0.02)
 
 
+def test_a_few_cells_of_a_neighbour_do_not_make_two_things_touch():
+    """Pixels of one small thing lie at the depth of another one behind it."""
+    blocks = (Block(1.6, 0.25, (0.2, 0.2, 0.3)), Block(2.0, -0.25, (0.2, 0.2, 0.3)))
+    _, _, _, (a, b) = both(blocks=blocks)
+    clean = measure(Kind.NEAREST_POINTS, a, b)
+    strays = b.surface[:: max(1, len(b.surface) // 20)][:20]
+    spoiled = replace(
+        a,
+        surface=np.concatenate([a.surface, strays]),
+        surface_sigma=np.concatenate([a.surface_sigma, np.full(len(strays), 0.002, np.float32)]),
+    )
+    estimate = measure(Kind.NEAREST_POINTS, spoiled, b)
+    assert clean.distance > 0.3
+    assert abs(estimate.distance - clean.distance) < 2 * estimate.sigma
+    assert estimate.distance > 0.8 * clean.distance
+    assert estimate.sigma > clean.sigma + 0.02
+
+
+def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
+    made, index, _, (a, b) = both()
+    rows, columns = np.nonzero(index == 1)
+    patch = (index == 1) & (np.indices(index.shape)[0] < np.median(rows))
+    claimed = segment_object(made, Region.from_mask((index == 0) | patch), None)
+    right = measure(Kind.NEAREST_POINTS, a, b).distance
+    assert claimed.mask[patch].mean() > 0.9  # half of the other block
+    # The first thing is made the larger one: it is the one that loses the patch.
+    assert claimed.support > b.support
+    assert measure(Kind.NEAREST_POINTS, claimed, b).distance == pytest.approx(right, abs=0.03)
+    assert measure(Kind.NEAREST_POINTS, b, claimed).distance == pytest.approx(right, abs=0.03)
+
+
+def test_missing_readings_between_two_things_make_the_gap_uncertain():
+    _, _, _, (a, b) = both()
+    plain = measure(Kind.NEAREST_POINTS, a, b)
+    between = (plain.point_from + 0.4 * (plain.point_to - plain.point_from)).astype(np.float32)
+    unread = measure(Kind.NEAREST_POINTS, replace(a, beyond=between[None]), b)
+    assert unread.distance == plain.distance
+    assert unread.sigma == pytest.approx(0.6 * 0.4 * plain.distance, rel=0.2)
+
+
+def test_a_scale_error_of_the_sensor_counts_for_what_is_measured_only():
+    """Half a percent of the way to an object, but of a gap only half a percent of the gap."""
+    blocks = (Block(4.0, 0.45, (0.3, 0.3, 0.6)), Block(4.0, -0.45, (0.3, 0.3, 0.6)))
+    _, _, _, (a, b) = both(DepthNoise(0.0002, 0.0), blocks=blocks)
+    away = measure(Kind.CAMERA_TO_OBJECT, a)
+    assert away.sigma > 0.005 * away.distance
+    # A network's error is in its own sigma.
+    network = replace(a, source=DepthSource.MONOCULAR_ALIGNED)
+    assert measure(Kind.CAMERA_TO_OBJECT, network).sigma < away.sigma
+
+
+def test_a_thing_of_which_little_was_found_is_less_certain():
+    _, _, _, (a, b) = both()
+    sure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.9), b)
+    unsure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.2), b)
+    assert unsure.sigma > sure.sigma
+
+
 def test_sigma_grows_with_noise_and_does_not_average_away():
     def nearest_sigma(noise):
         return measure(Kind.CAMERA_TO_OBJECT, both(noise)[3][0]).sigma
@@ -161,9 +221,26 @@ def test_cut_objects_say_so_and_are_less_certain():
 def test_without_gravity_the_axes_are_the_images_and_it_is_said():
     made, index, _, _ = see([LEFT, RIGHT], pitch=0.0)
     a, b = (segment_object(made, Region.from_mask(index == k), None) for k in (0, 1))
-    estimate = measure(Kind.VERTICAL, a, b)
+    estimate = measure(Kind.HORIZONTAL, a, b)
     assert estimate.valid and "gravity unknown" in estimate.reason
     assert measure(Kind.NEAREST_POINTS, a, b).reason == ""
+
+
+def test_unknown_gravity_makes_uncertain_what_hangs_on_it():
+    """The camera looks down by 12 degrees, and nobody knows."""
+    near, far = Block(1.8, 0.0, (0.3, 0.3, 0.4)), Block(3.4, 0.7, (0.3, 0.3, 0.4))
+    made, index, gravity, _ = see([near, far])
+    known, unknown = (
+        [segment_object(made, Region.from_mask(index == k), g) for k in (0, 1)]
+        for g in (gravity, None)
+    )
+    for kind in (Kind.VERTICAL, Kind.HORIZONTAL):
+        told, guessed = measure(kind, *known), measure(kind, *unknown)
+        assert abs(guessed.distance - told.distance) < 2 * guessed.sigma or not guessed.valid
+    assert not measure(Kind.VERTICAL, *unknown).valid
+    assert measure(Kind.VERTICAL, *known).valid
+    sizes = [measure(Kind.HEIGHT, thing).sigma for thing in (known[0], unknown[0])]
+    assert sizes[1] > 1.5 * sizes[0]
 
 
 def test_pairs_need_two_objects():

@@ -207,7 +207,8 @@ def test_what_does_not_single_one_out_is_refused(
 
 
 def test_a_comparing_word_needs_others_and_a_clear_winner() -> None:
-    assert front("the big chair", MIDDLE, FAR) == pytest.approx(FAR[2], abs=0.1)
+    large: Thing = ("chair", 1.4, 4.4, 0.75, 0.0, 1.1, 0.75)
+    assert front("the big chair", MIDDLE, large) == pytest.approx(large[2], abs=0.1)
     assert "compares with others" in refusal(AmbiguousError, "the big chair", NEAR)
     twin: Thing = ("chair", 0.7, 1.8, 0.45, 0.0, 0.9, 0.45)
     assert "too close to call" in refusal(AmbiguousError, "the big chair", NEAR, twin)

@@ -1,0 +1,226 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The nearest points of two visible surfaces, and of one to the camera.
+
+Wrong pixels are found at outlines, where the nearest points are, too. So no single pixel decides:
+points are planes through at least six pixels, and a small share of each surface's nearest ones is
+passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.surfels import denoised_pixels
+
+Point = NDArray[np.float64]
+
+_THINNED = 128  # points of one surface that the other's candidates are looked for with
+_CANDIDATES = 256  # points of each surface that are compared with each other
+_SURFELS_SKIPPED = 0.01  # share of a surface's points that may be strays nearest to the other
+_CLOSE_UP = 80  # pixels of each surface that are looked at in the end
+_PIXELS_SKIPPED = 0.02  # share of those that may be wrong
+_AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
+_SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
+_OWN = 0.03  # share of the depth within which pixels are on the same surface at all
+_TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
+_PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
+_APART = 0.6  # the same from which they are strays, on things that are small,
+_COMPACT = 0.5  # metres
+_SAME = 0.8  # share of an object's pixels that are another's, too, from which they are one thing
+_CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """One end of a distance.
+
+    Attributes:
+        point: [3] metres, optical frame.
+        sigma: standard deviation of its z by the sensor's noise, metres.
+    """
+
+    point: Point
+    sigma: float
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """The nearest points of two objects.
+
+    Attributes:
+        start: on the first object.
+        end: on the second.
+        lone: by how much the rest of the surfaces is farther apart than things of their size
+            usually show, metres: the nearest points may be strays, or the nearest parts unread.
+    """
+
+    start: End
+    end: End
+    lone: float
+
+
+def nearest_to_camera(thing: ObjectPoints) -> End:
+    """Point of a surface that is nearest to the camera."""
+    squared = (thing.surface * thing.surface).sum(axis=1)
+    skip = int(_CAMERA_SKIPPED * len(squared) + 0.5)
+    k = int(np.argpartition(squared, skip)[skip])
+    return End(thing.surface[k].astype(np.float64), float(thing.surface_sigma[k]))
+
+
+def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> Gap:
+    """Nearest points of two surfaces."""
+    own_a, own_b = _disputed(a, b)
+    surface_a, sigma_a = _surface(a, own_a)
+    surface_b, sigma_b = _surface(b, own_b)
+    i, j = _nearest_surfels(surface_a, surface_b)
+    k, n = _typical_pair(surface_a, surface_b)
+    start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    typical = float(np.linalg.norm(surface_a[k] - surface_b[n]))
+    size = min(thing_size(a), thing_size(b))
+    ahead = typical - float(np.linalg.norm(end - start))
+    if size < _COMPACT and ahead > _APART * size:
+        i, j = k, n
+        start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    noise = float(sigma_a[i]), float(sigma_b[j])
+    # A surface point is the middle of a square of pixels: look at the pixels near the two
+    # themselves, each with the noise taken out.
+    near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
+    if len(near_a) and len(near_b):
+        i, j = _nearest_pair(near_a, near_b, _PIXELS_SKIPPED)
+        start, end = near_a[i], near_b[j]
+    return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
+
+
+def thing_size(thing: ObjectPoints) -> float:
+    """Longer side of an object in the image, metres at its own depth."""
+    x0, y0, x1, y1 = thing.box
+    return max(x1 - x0, y1 - y0) * float(np.median(thing.surface[:, 2])) / thing.camera.fx
+
+
+def unread_gap(a: ObjectPoints, b: ObjectPoints, start: Point, end: Point) -> float:
+    """By how much the distance would be less where the objects go on without a reading, metres."""
+    distance = nearer = float(np.linalg.norm(end - start))
+    for thing, other in ((a, end), (b, start)):
+        if len(thing.beyond):
+            apart = thing.beyond - other.astype(np.float32)
+            nearer = min(nearer, float(np.sqrt((apart * apart).sum(axis=1).min())))
+    return distance - nearer
+
+
+def _disputed(
+    a: ObjectPoints, b: ObjectPoints
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+    """Pixels [H, W] that each of two objects loses to the other, None for none.
+
+    Where both were found to hold the same pixels, they are the object's of which they are more.
+    """
+    x0, y0 = max(a.box[0], b.box[0]), max(a.box[1], b.box[1])
+    x1, y1 = min(a.box[2], b.box[2]) + 1, min(a.box[3], b.box[3]) + 1
+    if x0 >= x1 or y0 >= y1:
+        return None, None
+    window = slice(y0, y1), slice(x0, x1)
+    both = a.mask[window] & b.mask[window]
+    count = np.count_nonzero(both)
+    larger, smaller = max(a.support, b.support), min(a.support, b.support)
+    if count == 0 or count > _SAME * larger or larger - count < _CLOSE_UP:
+        return None, None
+    lost = np.zeros_like(a.mask)
+    lost[window] = both
+    return (lost, None) if a.support > smaller else (None, lost)
+
+
+def _surface(
+    thing: ObjectPoints, lost: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Surface points and their sigma, without those on lost pixels."""
+    if lost is None:
+        return thing.surface, thing.surface_sigma
+    height, width = lost.shape
+    u, v = np.rint(thing.camera.project(thing.surface)).astype(np.int64).T
+    kept = ~lost[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)]
+    if not kept.any():
+        return thing.surface, thing.surface_sigma
+    return thing.surface[kept], thing.surface_sigma[kept]
+
+
+def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
+    middle = a.mean(axis=0)  # keeps single precision good to a tenth of a millimetre
+    a, b = a - middle, b - middle
+    few_a, few_b = a[:: max(1, len(a) // _THINNED)], b[:: max(1, len(b) // _THINNED)]
+    chosen_a, chosen_b = _nearer(a, few_b), _nearer(b, few_a)
+    share = _SURFELS_SKIPPED * max(len(a) / len(chosen_a), len(b) / len(chosen_b))
+    i, j = _nearest_pair(a[chosen_a], b[chosen_b], share)
+    return int(chosen_a[i]), int(chosen_b[j])
+
+
+def _typical_pair(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
+    """Indices of the nearest pair when a twentieth of each surface is passed over."""
+    step_a, step_b = max(1, len(a) // _THINNED), max(1, len(b) // _THINNED)
+    middle = a.mean(axis=0)
+    i, j = _nearest_pair(a[::step_a] - middle, b[::step_b] - middle, _TYPICAL)
+    return i * step_a, j * step_b
+
+
+def _nearer(a: NDArray[np.float32], few: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Indices of the points that may be among the nearest to the other surface."""
+    if len(a) <= _CANDIDATES:
+        return np.arange(len(a))
+    return np.argpartition(_squared(few, a).min(axis=0), _CANDIDATES)[:_CANDIDATES]
+
+
+def _nearest_pair(
+    a: NDArray[np.floating], b: NDArray[np.floating], share: float
+) -> tuple[int, int]:
+    """Indices of the nearest pair; a share of each cloud's nearest points is passed over."""
+    squared = _squared(a, b)
+    skip = min(int(share * len(b) + 0.5), len(b) - 1)
+    keep = np.argpartition(squared.min(axis=0), skip)[skip:]
+    squared = squared[:, keep]
+    skip = min(int(share * len(a) + 0.5), len(a) - 1)
+    i = int(np.argpartition(squared.min(axis=1), skip)[skip])
+    return i, int(keep[np.argmin(squared[i])])
+
+
+def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    out = a @ (-2 * b.T)
+    out += (a * a).sum(axis=1)[:, None]
+    out += (b * b).sum(axis=1)
+    return np.maximum(out, 0, out=out)
+
+
+def _close_up(
+    thing: ObjectPoints, place: Point, towards: Point, lost: NDArray[np.bool_] | None
+) -> Point:
+    """The pixels around a place of an object that are nearest to another place, denoised, [K, 3].
+
+    None where the place has too few pixels around it.
+    """
+    x0, y0, x1, y1 = thing.box
+    (u, v) = thing.camera.project(place)[0]
+    reach = 2 * thing.cell_pixels + _AROUND
+    left, top = max(int(u) - reach, x0), max(int(v) - reach, y0)
+    right, bottom = min(int(u) + reach + 1, x1 + 1), min(int(v) + reach + 1, y1 + 1)
+    before = np.count_nonzero(thing.mask[y0:top, x0 : x1 + 1])
+    rows, columns = np.nonzero(thing.mask[top:bottom, x0 : x1 + 1])
+    use = (columns >= left - x0) & (columns < right - x0)
+    if lost is not None:
+        use &= ~lost[rows + top, columns + x0]
+    within = np.flatnonzero(use)
+    points, sigma = thing.points[before + within], thing.sigma[before + within]
+    rows, columns = rows[within], columns[within] + x0 - left
+    away = np.maximum(np.abs(rows + top - v), np.abs(columns + left - u))
+    own = np.abs(points[:, 2] - place[2]) < (_OWN + _SLOPE * away) * place[2] + 4 * sigma
+    points, sigma, rows, columns = points[own], sigma[own], rows[own], columns[own]
+    if not len(points):
+        return np.zeros((0, 3))
+    apart = points - towards.astype(np.float32)
+    squared = (apart * apart).sum(axis=1)
+    count = min(_CLOSE_UP, len(squared))
+    pick = np.argpartition(squared, count - 1)[:count]
+    out = denoised_pixels(rows, columns, points, sigma, pick, reach=3)
+    return out if thing.floor is None else out[~thing.floor.below(out)]

@@ -1,0 +1,127 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Standard deviations of distances: what they are made up of, and where the numbers come from.
+
+The parts, added as independent:
+
+* Noise of depth along the viewing ray. The share that neighbouring pixels have in common
+  (``PointMap.correlated``) stays, the rest shrinks with the number of pixels averaged.
+* What a sensor's whole image has in common: an error of scale, and one that grows to the corners.
+  Both ends have it, so a scale error changes a gap by a share of the gap, not of the depth.
+* The outline: across the ray, pixels times depth over focal length.
+* Doubt whether the surface found is the object's: a share of the object's size, more where little
+  of its region was found to be it or its outline is by colour alone.
+* What the object may be where there are no readings (``ObjectPoints.beyond``).
+* For centres and extents, what was not seen: :mod:`spatialgeo_ros.geometry.completion`.
+
+Scale and bend are those of factory-calibrated structured light: 0.5 % each after Khoshelham and
+Elberink, "Accuracy and Resolution of Kinect Depth Data for Indoor Mapping Applications", Sensors
+12, 2012, who find 2 cm at 3 m. The other numbers were chosen on simulated frames with
+structured-light depth (rooms of furniture, things and clutter that nothing is reported of) and
+dev frames of a real kitchen, so that 60 to 80 % of the errors are within one standard deviation.
+On other simulated rooms with masks as regions, of furniture and of things, 83 and 81 % of the gaps
+were within one and 94 % within two; 82 and 81 %, and 94 %, of the distances of centres. With boxes,
+errors have long tails from objects that were separated wrongly: 67 and 74 % were within one, 78 and
+89 % within two, and no width of theirs would make these honest and still say something.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.nearest import End, Gap, thing_size, unread_gap
+from spatialgeo_ros.geometry.pointmap import DepthSource
+from spatialgeo_ros.geometry.segmentation import ObjectPoints
+
+Point = NDArray[np.float64]
+
+_SCALE = 0.005  # of the distance between both ends
+_BEND = 0.005  # of the depth at the corners of the image
+_LEAST = 0.002  # metres
+_OUTLINE = 1.5  # pixels
+_SHARE = 0.01  # of a gap: what grows with it beside its scale
+_DOUBT = ((0.15, 0.25), (0.65, 0.045))  # (share of the region found to be the object, of its size)
+_FLAT_DOUBT = 0.05  # of the size of what lies flat
+_MOST_DOUBT = 0.03  # metres
+_CAMERA_DOUBT = 0.7  # of the doubt, for the distance to the camera: strays are beside or behind
+_LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
+_TILT = 0.4  # radians: cameras look down by 0 to 40 degrees, root mean square 23
+_UNREAD_SHARE = 0.6  # of what the distance would be less by where there are no readings
+
+
+def camera_sigma(thing: ObjectPoints, end: End) -> float:
+    """Standard deviation of the distance from the camera to a point of an object, metres."""
+    distance = float(np.linalg.norm(end.point))
+    ray = end.point / distance
+    variance = (end.sigma * distance / end.point[2]) ** 2 + _LEAST**2
+    variance += systematic_variance(thing, np.zeros(3), end.point, ray)
+    return float(np.sqrt(variance + (_CAMERA_DOUBT * _doubt(thing)) ** 2))
+
+
+def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap) -> float:
+    """Standard deviation of the distance between the nearest points of two objects, metres."""
+    start, end = gap.start, gap.end
+    offset = end.point - start.point
+    distance = float(np.linalg.norm(offset))
+    along = offset / max(distance, 1e-6)
+    variance = systematic_variance(a, start.point, end.point, along)
+    variance += _LEAST**2 + (_SHARE * distance) ** 2
+    variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point)) ** 2
+    variance += (_LONE_SHARE * gap.lone) ** 2
+    for one, thing in ((start, a), (end, b)):
+        length = float(np.linalg.norm(one.point))
+        cosine = float(one.point @ along) / length
+        across = _OUTLINE * one.point[2] / thing.camera.fx
+        variance += (one.sigma * cosine * length / one.point[2]) ** 2
+        variance += across**2 * (1 - cosine**2) + _doubt(thing) ** 2
+    return float(np.sqrt(variance))
+
+
+def systematic_variance(thing: ObjectPoints, start: Point, end: Point, along: Point) -> float:
+    """Variance along a direction by errors that a sensor's whole image has in common.
+
+    Args:
+        thing: an object of the image.
+        start: [3] one end, metres, optical frame.
+        end: [3] the other end.
+        along: [3] unit vector.
+    """
+    if thing.source is not DepthSource.SENSOR:
+        return 0.0
+    scale = _SCALE * float((end - start) @ along)
+    bent = [_corner(thing.camera, point) * point for point in (start, end)]
+    bend = _BEND * float((bent[1] - bent[0]) @ along)
+    return scale**2 + bend**2
+
+
+def tilt_sigma(along: Point, others: NDArray[np.float64]) -> float:
+    """Standard deviation of a length along an axis of the image by how the camera may be pitched.
+
+    Where gravity is unknown the image's vertical stands for it. A camera that looks down by an
+    angle mixes what is along the image's vertical with what is along the view: of each length that
+    is not measured, the part that such a turn brings into the measured direction.
+
+    Args:
+        along: [3] unit vector of what is measured, optical frame.
+        others: [K, 3] what is not, metres.
+    """
+    turned = np.cross([1.0, 0.0, 0.0], others)
+    return _TILT * float(np.linalg.norm(turned @ along))
+
+
+def _corner(camera: PinholeCamera, point: Point) -> float:
+    """Squared distance of a point's pixel from the middle of the image, 1 at its corners."""
+    if point[2] <= 0:
+        return 0.0
+    x, y = point[0] / point[2] * camera.fx, point[1] / point[2] * camera.fy
+    return float((x * x + y * y) / (0.25 * (camera.width**2 + camera.height**2)))
+
+
+def _doubt(thing: ObjectPoints) -> float:
+    """Standard deviation by what may wrongly be counted as the object, or not, metres."""
+    share = float(np.interp(thing.fraction, *np.transpose(_DOUBT)))
+    if thing.flat:
+        share = max(share, _FLAT_DOUBT)
+    return min(share * thing_size(thing), _MOST_DOUBT)
