@@ -89,6 +89,10 @@ class Plane:
         """Distance up to which a point counts as on the plane, metres."""
         return _THICKNESS + 3.0 * self.spread
 
+    def closes(self, use: NDArray[np.bool_]) -> bool:
+        """Tell whether next to nothing of ``use`` [h, w] lies behind it: all objects are before."""
+        return bool((self.front[use] < -self.tolerance - _BEHIND_BY).mean() < _BEHIND)
+
 
 def _tolerance(
     cells: Cells,
@@ -154,8 +158,8 @@ def background_planes(
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
-        if (front[use] < -plane.tolerance - _BEHIND_BY).mean() < _BEHIND:
-            joined = on  # nothing lies behind it: it closes the scene, all objects are before it
+        if plane.closes(use):
+            joined = on
         else:
             new = on & outside & ~_on_any(found, cells)
             joined = _joined(on, behind, within, outside, new)

@@ -8,7 +8,7 @@ How the standard deviation is made up: :mod:`spatialgeo_ros.geometry.uncertainty
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -32,6 +32,8 @@ Point = NDArray[np.float64]
 
 #: An estimate whose standard deviation exceeds this share of it says nothing.
 _MOST_RELATIVE_SIGMA = 0.5
+#: Of the difference between two readings of a region: both lie within two standard deviations.
+_EITHER = 0.7
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
 
 
@@ -119,6 +121,9 @@ def measure(
     estimated. WIDTH, HEIGHT, DEPTH_EXTENT: of the whole object; width is the longer horizontal
     side, depth the shorter.
 
+    Where it cannot be decided which of two surfaces a region is of, both are measured: sigma spans
+    them, or the estimate is invalid, and ``reason`` says between what.
+
     Args:
         kind: what to measure.
         a: the object.
@@ -132,11 +137,44 @@ def measure(
         BadRequestError: an unknown kind, or a pair kind without a second object.
     """
     (kind,) = requested_kinds((kind,), b is not None)
+    sizes = TYPICAL_SIZES if sizes is None else sizes
+    estimate = _measured(kind, a, b, gravity, sizes)
+    if b is not None and kind not in PAIR_KINDS:
+        b = None
+    firsts = [a] if a.other is None else [a, a.other]
+    seconds = [b] if b is None or b.other is None else [b, b.other]
+    readings = [(one, two) for one in firsts for two in seconds][1:]
+    if not readings or not estimate.valid:
+        return estimate
+    found = [_measured(kind, one, two, gravity, sizes) for one, two in readings]
+    distances = [other.distance for other in found if other.valid]
+    if not distances:
+        return estimate
+    other = max(distances, key=lambda distance: abs(distance - estimate.distance))
+    apart = abs(other - estimate.distance)
+    if apart <= estimate.sigma:
+        return estimate
+    names = " and ".join(f"'{o.label}'" for o in (a, b) if o is not None and o.other is not None)
+    note = (
+        f"two surfaces fill the region of {names} alike: {estimate.distance:.2f} or {other:.2f} m; "
+        "give a mask to tell which"
+    )
+    noted = replace(estimate, reason="; ".join(part for part in (estimate.reason, note) if part))
+    return widened(noted, _EITHER * apart)
+
+
+def _measured(
+    kind: Kind,
+    a: ObjectPoints,
+    b: ObjectPoints | None,
+    gravity: ArrayLike | None,
+    sizes: Mapping[str, Size],
+) -> DistanceEstimate:
+    """Measure between one reading of each region."""
     known = a.gravity if gravity is None else np.asarray(gravity, np.float64)
     notes = []
     if known is None and kind in _NEEDS_GRAVITY:
         notes.append("gravity unknown, measured along the image's axes")
-    sizes = TYPICAL_SIZES if sizes is None else sizes
     if kind is Kind.CAMERA_TO_OBJECT:
         distance, sigma, start, end = _from_camera(a)
         return _estimate(kind, "camera", a.label, distance, sigma, start, end, a.source, notes)

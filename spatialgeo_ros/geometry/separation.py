@@ -148,10 +148,10 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
     planes = tuple(
         plane
         for plane in background_planes(cells, use & ~background, seeds, ~grown(seeds))
-        if not plane.cells[row, column]
+        if abs(plane.front[row, column]) > plane.tolerance and plane.closes(use & ~background)
     )
     for plane in planes:
-        background |= plane.cells
+        background |= use & (np.abs(plane.front) < plane.tolerance)
     use &= ~background
     label = connected(cells, use)
     near = np.argwhere(seeds & use)
