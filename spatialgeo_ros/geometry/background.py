@@ -24,6 +24,7 @@ _SAMPLE = 700  # points that vote for a plane
 _MOST_PLANES = 4
 _NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
 _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
+_BENT = 0.008  # of depth, over one radian of the image, before the bend is measured
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0  # neighbouring cells whose errors are alike
 _GROWTH = 2  # fits of a plane to what is joined to it
@@ -104,7 +105,7 @@ def _tolerance(
     with np.errstate(invalid="ignore", divide="ignore"):
         across = np.abs(points @ normal.astype(points.dtype)) / points[..., 2]
     # A camera bends surfaces over its whole image: little within a small window.
-    bent = 0.008 * max(cells.shape) * cells.angle
+    bent = _BENT * max(cells.shape) * cells.angle
     return _THICKNESS + points.dtype.type(bent) * points[..., 2] + 2.0 * sigma * across
 
 
@@ -220,13 +221,14 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
     u, v = np.moveaxis((cells.rays - (low + high) / 2) / float(np.abs(high - low).max() / 2), -1, 0)
     terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
     flat = np.float32(offset) - cells.points @ normal.astype(np.float32)
-    own, off = terms[on].astype(np.float64), flat[on].astype(np.float64)
+    thin = slice(None, None, max(1, int(on.sum()) // _SAMPLE))
+    own, off = terms[on][thin].astype(np.float64), flat[on][thin].astype(np.float64)
     spread = _robust_spread(off)
     bend: NDArray[np.float64] = np.zeros(6)
     for _ in range(2):
         use = np.abs(off - own @ bend) < 3 * spread + 0.002
         # Neighbouring cells err together: they count as this many times fewer.
-        weight = 1 / (_ALIKE * spread**2)
+        weight = float(thin.step) / (_ALIKE * spread**2)
         system = weight * own[use].T @ own[use] + np.eye(6) / _BEND**2
         bend = np.linalg.solve(system, weight * own[use].T @ off[use]).astype(np.float64)
         spread = _robust_spread(off - own @ bend)
@@ -234,7 +236,9 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:
-    return max(5e-4, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
+    middle = len(values) // 2
+    off = np.abs(values - np.partition(values, middle)[middle])
+    return max(5e-4, 1.4826 * float(np.partition(off, middle)[middle]))
 
 
 def _goes_on(
@@ -297,8 +301,8 @@ def _dominant_plane(
     if len(rows) > _SAMPLE:
         pick = np.sort(rng.choice(len(rows), _SAMPLE, replace=False))
         rows, columns = rows[pick], columns[pick]
-    points = cells.points[rows, columns].astype(np.float64)
-    sigma = cells.sigma[rows, columns].astype(np.float64)
+    near_points = cells.points[rows, columns]
+    points, sigma = near_points.astype(np.float64), cells.sigma[rows, columns]
     # Of a few random corners those near the first in the image: likelier on one surface.
     drawn = rng.integers(len(points), size=(_HYPOTHESES, 8))
     apart = np.abs(rows[drawn] - rows[drawn[:, :1]])
@@ -319,12 +323,14 @@ def _dominant_plane(
     offsets = np.einsum("ij,ij->i", normals, corners[usable, 0])
     normals[offsets < 0] *= -1
     offsets = np.abs(offsets)
-    off = np.abs(offsets - points @ normals.T)
-    cosine = np.abs(points @ normals.T) / points[:, 2:]
-    bent = 0.008 * max(cells.shape) * cells.angle * points[:, 2:]
-    limit = _THICKNESS + bent + 2.0 * sigma[:, None] * cosine
+    along = near_points @ normals.T.astype(np.float32)
+    off = np.abs(offsets.astype(np.float32) - along)
+    z = near_points[:, 2:]
+    limit = np.abs(along) * (2 * sigma[:, None] / z)
+    limit += np.float32(_THICKNESS) + np.float32(_BENT * max(cells.shape) * cells.angle) * z
     # What lies well within the noise counts most: else a plane that cuts a corner wins.
-    support = (off < limit / 3).sum(axis=0) + 0.25 * (off < limit).sum(axis=0)
+    support = np.count_nonzero(3 * off < limit, axis=0)
+    support = support + 0.25 * np.count_nonzero(off < limit, axis=0)
     support[offsets < _NEAREST] = 0
     best = int(np.argmax(support))
     normal, offset = normals[best], float(offsets[best])

@@ -143,7 +143,7 @@ def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
     patch = (index == 1) & (np.indices(index.shape)[0] < np.median(rows))
     claimed = segment_object(made, Region.from_mask((index == 0) | patch), None)
     right = measure(Kind.NEAREST_POINTS, a, b).distance
-    assert claimed.mask[patch].mean() > 0.8  # half of the other block, but for its outline
+    assert claimed.mask[patch].mean() > 0.7  # half of the other block, but for its outline
     # The first thing is made the larger one: it is the one that loses the patch.
     assert claimed.support > b.support
     assert measure(Kind.NEAREST_POINTS, claimed, b).distance == pytest.approx(right, abs=0.03)
