@@ -29,9 +29,11 @@ from spatialgeo_ros.geometry.sizes import Size
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
+_FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
 _SCRAP, _FAR = 0.05, 0.4  # share of a mask's cells; gap as a share of the object's size
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
+_SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat thing's holes
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
@@ -103,7 +105,12 @@ def separate_bounded(
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
     patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
-    if flush is not None and (chosen is None or fill(flush, within) > _LIES_FLAT):
+    standing_out = 0.0 if chosen is None else fill(chosen, within)
+    if flush is not None and (
+        chosen is None
+        or fill(flush, within) > _LIES_FLAT
+        or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
+    ):
         outline = outline_of_flat(cells, flush, within, image)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
@@ -182,6 +189,8 @@ def _lies_on(
     size = min(bottom - top, right - left) + 1  # of the region, in cells
     metres = size * cells.angle * float(np.median(cells.points[chosen][:, 2]))
     limit = max(_FLAT, _FLAT_SHARE * metres)
+    if chosen.sum() < _FEW * within.sum():  # creases and noise of something flat
+        limit *= 2
     for plane in planes:
         if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
             return plane
