@@ -53,7 +53,7 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
 
     A pixel on a surface has at least two of its eight neighbours at its own depth. Along the
     outline it must also lie at the depth of the inside nearby: sensors draw nearer surfaces a pixel
-    or two too large, whatever the mask says.
+    or two too large, whatever the mask says. Where no inside is near (a leg), all is outline.
 
     Args:
         pointmap: of the whole image.
@@ -84,7 +84,8 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
     with np.errstate(invalid="ignore"):
         slope = np.where(high > 0, high - low, 0)  # the surface goes on as it is inclined
         margin = 0.01 + 2 * sigma + 0.5 * slope
-        return core | (part & (depth > low - margin) & (depth < high + margin))
+        near_own = (high < 0) | ((depth > low - margin) & (depth < high + margin))
+        return core | (part & near_own)
 
 
 def pixels_of(
