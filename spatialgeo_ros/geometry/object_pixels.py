@@ -20,6 +20,9 @@ from spatialgeo_ros.geometry.surfels import without_strips
 
 _T = TypeVar("_T", bound=np.generic)
 
+_OUTLINE = 3  # pixels along the outline of a mask whose depth may be another surface's
+_LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
+
 
 def share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]:
     """Share of each cell's pixels that is inside a region [H, W], [h, w]."""
@@ -49,9 +52,10 @@ def _spread(values: NDArray[_T], cells: Cells, window: Window) -> NDArray[_T]:
 def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
     """Pixels of a given mask that show the object's own surface.
 
-    A pixel on a surface has at least two of its eight neighbours at its own depth, and along the
-    outline most of the object around it: sensors draw nearer surfaces a pixel or two too large,
-    whatever the mask says.
+    A pixel on a surface has at least two of its eight neighbours at its own depth. Along the
+    outline it must also lie at the depth of the inside nearby, and of most of the object around it:
+    sensors draw nearer surfaces a pixel or two too large, whatever the mask says. Where no inside
+    is near (a leg), all is outline.
 
     Args:
         pointmap: of the whole image.
@@ -71,7 +75,18 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
             for dx in (0, 1, 2):
                 if (dy, dx) != (1, 1):
                     alike += np.abs(padded[dy : dy + h, dx : dx + w] - own) < tolerance
-    return without_strips(part & (alike >= 2), depth, sigma, inside)
+    part &= alike >= 2
+    kernel = np.ones((2 * _OUTLINE + 1, 2 * _OUTLINE + 1), np.uint8)
+    core = part & cv2.erode(inside.astype(np.uint8), kernel, borderValue=0).astype(bool)
+    if core.sum() > _LEAST_CORE * part.sum():  # else all of it is outline
+        near = np.ones((4 * _OUTLINE + 3, 4 * _OUTLINE + 3), np.uint8)
+        low = cv2.erode(np.where(core, depth, np.float32(1e6)), near, borderValue=1e6)
+        high = cv2.dilate(np.where(core, depth, np.float32(-1e6)), near, borderValue=-1e6)
+        with np.errstate(invalid="ignore"):
+            slope = np.where(high > 0, high - low, 0)  # the surface goes on as it is inclined
+            margin = 0.01 + 2 * sigma + 0.5 * slope
+            part &= core | (high < 0) | ((depth > low - margin) & (depth < high + margin))
+    return without_strips(part, depth, sigma, inside)
 
 
 def pixels_of(

@@ -95,8 +95,8 @@ def separate_bounded(
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
             rival = None if choice is None or choice.other is None else choice.other
-            second = None if rival is None else Separation(rival, backdrop & ~rival, planes)
-            return Separation(chosen, backdrop & ~chosen, planes, other=second)
+            second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
+            return Separation(chosen, _behind(planes, chosen), planes, other=second)
         chosen = chosen | (flat.cells & within)
         outline = outline_of_flat(cells, chosen, within, image)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
@@ -116,7 +116,7 @@ def separate_bounded(
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
-    return Separation(chosen, backdrop & ~chosen, planes)
+    return Separation(chosen, _behind(planes, chosen) if chosen.any() else backdrop, planes)
 
 
 def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
@@ -143,7 +143,11 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
-    """Separate the surface around a cell: what a person points at."""
+    """Separate the surface around a cell: what a person points at.
+
+    Only planes that the surface lies before are its background: a plane before it is another side
+    of the same object, or of one that stands in front.
+    """
     use = cells.ok.copy()
     seeds = np.zeros(cells.shape, bool)
     seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
@@ -176,6 +180,20 @@ def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     )
     kernel = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
+
+
+def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells on the planes that the chosen cells lie before; a plane before them hides them."""
+    out = np.zeros(chosen.shape, bool)
+    for plane in planes:
+        if _is_before(plane, chosen):
+            out |= plane.cells
+    return out & ~chosen
+
+
+def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
+    """Tell whether most of the chosen cells lie on a plane or on the camera's side of it."""
+    return bool(chosen.any() and np.median(plane.front[chosen]) > -plane.tolerance)
 
 
 def _lies_on(

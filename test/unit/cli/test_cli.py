@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from spatialgeo_ros import cli
+from spatialgeo_ros.drawing.overlay import REJECTED_COLOUR, SUPPORT_COLOUR
 
 
 @pytest.fixture
@@ -45,6 +46,38 @@ def test_measure_prints_lengths_between_two_boxes(
     assert result["distances"][0]["source"] == "sensor"
     picture = cv2.imread(str(overlay))
     assert picture is not None and picture.shape[1] == 320
+
+
+def test_the_picture_shows_the_support_and_what_was_thrown_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A board before a wall, and a post before the board: the wall is support, the post is not."""
+    height, width = 480, 640
+    depth = np.full((height, width), 2500, np.uint16)
+    depth[150:331, 200:441] = 2000
+    depth[60:420, 300:330] = 1200
+    image = np.full((height, width, 3), 128, np.uint8)
+    cv2.imwrite(str(tmp_path / "depth.png"), depth)
+    cv2.imwrite(str(tmp_path / "colour.png"), image)
+    overlay = tmp_path / "overlay.png"
+    assert cli.main(
+        ["measure", "--image", str(tmp_path / "colour.png"), "--depth", str(tmp_path / "depth.png"),
+         "--camera-info", "500,500,319.5,239.5", "--from", "190,140,450,340",
+         "--overlay", str(overlay)]
+    ) == 0  # fmt: skip
+    assert capsys.readouterr().out.startswith("camera_to_object (camera - A): 2.0")
+    picture = cv2.imread(str(overlay))[:, :, ::-1].astype(int)
+    # Hatching lets the image through between its lines: some pixels have their very colour.
+    for colour, rows, columns in (
+        (SUPPORT_COLOUR, slice(345, 370), slice(210, 290)),
+        (REJECTED_COLOUR, slice(160, 320), slice(304, 326)),
+    ):
+        for other in (SUPPORT_COLOUR, REJECTED_COLOUR):
+            near = np.abs(picture[rows, columns] - other).sum(axis=2) < 60
+            assert (near.mean() > 0.05) == (other == colour)
+    board = picture[160:320, 340:430]
+    for colour in (SUPPORT_COLOUR, REJECTED_COLOUR):
+        assert (np.abs(board - colour).sum(axis=2) < 60).mean() < 0.02
 
 
 def test_measure_takes_points_and_calibration_files(

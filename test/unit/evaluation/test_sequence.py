@@ -470,12 +470,21 @@ def test_neither_simulator_nor_torch_nor_ros_is_loaded(write: Callable[[], Path]
 
 
 def test_a_real_kitchen(real_sequence: Path) -> None:
-    """Counts are those of the annotations; the bounds are loose."""
+    """Counts are those of the annotations; the bounds leave a margin for other machines."""
     sequence = read_sequence(real_sequence, [real_sequence / "annotations_dev.json"])
     objects, pairs = summary_of(measured(sequence))
     for row in objects.rows:
         assert row["n"] == 144
-        assert row["within_5_cm_share"] > 0.6 and row["over_15_cm_off_or_refused_share"] < 0.15
+        assert row["within_5_cm_share"] >= 0.70
+        assert row["over_15_cm_off_or_refused_share"] <= 0.04
+    # The boxes say where the objects are: a pose moves an object or two at most.
+    for name in ("within_5_cm_share", "over_15_cm_off_or_refused_share"):
+        shares = [float(row[name]) for row in objects.rows]
+        assert np.ptp(shares) <= 2 / 144
     for row in pairs.rows:
-        assert row["n"] == 99
-        assert row["within_5_cm_or_2_sigma_share"] > 0.5 and row["valid_share"] > 0.9
+        assert row["n"] == 99 and row["valid_share"] > 0.9
+        if row["kind"] == "gap":
+            assert row["within_5_cm_or_2_sigma_share"] >= 0.88
+            assert row["valid_and_badly_wrong"] <= 1
+        else:
+            assert row["within_5_cm_or_2_sigma_share"] > 0.5

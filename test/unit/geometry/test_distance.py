@@ -146,8 +146,8 @@ def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
     assert claimed.mask[patch].mean() > 0.7  # half of the other block, but for its outline
     # The first thing is made the larger one: it is the one that loses the patch.
     assert claimed.support > b.support
-    assert measure(Kind.NEAREST_POINTS, claimed, b).distance == pytest.approx(right, abs=0.03)
-    assert measure(Kind.NEAREST_POINTS, b, claimed).distance == pytest.approx(right, abs=0.03)
+    assert measure(Kind.NEAREST_POINTS, claimed, b).distance == pytest.approx(right, abs=0.08)
+    assert measure(Kind.NEAREST_POINTS, b, claimed).distance == pytest.approx(right, abs=0.08)
 
 
 def test_missing_readings_between_two_things_make_the_gap_uncertain():

@@ -1,0 +1,145 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Planes that go on outside a region are its background; sides of the object are not."""
+
+import numpy as np
+import pytest
+from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, see
+
+from spatialgeo_ros.geometry.background import Floor, background_planes
+from spatialgeo_ros.geometry.cells import make_cells
+from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+
+KINECT = DepthNoise(0.0012, 0.0019)
+TOP = 0.6
+TABLE = Block(1.5, 0.0, (0.8, 1.3, 0.04), bottom=TOP - 0.04)
+CARTON = Block(1.5, -0.1, (0.15, 0.2, 0.15), bottom=TOP)
+FORWARD = camera_pose().rotation.T @ [1.0, 0.0, 0.0]  # towards the wall, in the camera
+
+
+def window_of(made, box, margin=20):
+    """Cells of a window around a box, of a pixel each; cells within and surely outside the box."""
+    x0, y0, x1, y1 = (int(v) for v in box)
+    window = (max(0, x0 - margin), max(0, y0 - margin), x1 + 1 + margin, y1 + 1 + margin)
+    cells = make_cells(made, window, 1_000_000)
+    within, near = np.zeros((2, *cells.shape), bool)
+    row, column = y0 - window[1], x0 - window[0]
+    within[row : row + y1 - y0 + 1, column : column + x1 - x0 + 1] = True
+    near[row - 2 : row + y1 - y0 + 3, column - 2 : column + x1 - x0 + 3] = True
+    return cells, within, ~near
+
+
+def part_of(cells, image):
+    """The window's part of an image with a value for every pixel."""
+    h, w = cells.shape
+    return image[cells.y0 : cells.y0 + h, cells.x0 : cells.x0 + w]
+
+
+def plane_like(planes, normal, offset):
+    """The one plane with this normal and offset, or None."""
+    fits = [p for p in planes if p.normal @ normal > 0.995 and abs(p.offset - offset) < 0.03]
+    assert len(fits) <= 1
+    return fits[0] if fits else None
+
+
+@pytest.mark.parametrize("noise", [None, KINECT])
+def test_table_and_wall_are_found_with_offset_and_normal(noise):
+    made, index, gravity, _ = see([TABLE, CARTON], noise)
+    cells, within, outside = window_of(made, box_of(index, 1))
+    planes = background_planes(cells, cells.ok, within, outside)
+    table = plane_like(planes, gravity, HEIGHT - TOP)
+    wall = plane_like(planes, FORWARD, 5.0)
+    assert table is not None and wall is not None
+    assert table.offset == pytest.approx(HEIGHT - TOP, abs=0.006 if noise is None else 0.01)
+    assert wall.offset == pytest.approx(5.0, abs=0.002 if noise is None else 0.02)
+    owner = part_of(cells, index)
+    for plane, name in ((table, 0), (wall, -1)):
+        truth = owner == name
+        if name == -1:
+            truth &= cells.points @ FORWARD.astype(np.float32) > 4.8  # not the floor
+        assert (plane.cells & truth).sum() > 0.85 * truth.sum()
+        assert np.linalg.norm(plane.normal) == pytest.approx(1)
+    on_carton = owner == 1
+    assert sum((plane.cells & on_carton).sum() for plane in planes) < 0.12 * on_carton.sum()
+    # The carton stands before both: as far as it rises from the table.
+    assert np.nanmin(table.front[on_carton]) > -0.02
+    assert np.nanmax(table.front[on_carton]) == pytest.approx(0.15, abs=0.02)
+
+
+def test_planes_do_not_change_from_run_to_run():
+    made, index, _, _ = see([TABLE, CARTON], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 1))
+    first, second = (background_planes(cells, cells.ok, within, outside) for _ in range(2))
+    assert len(first) == len(second) > 1
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.cells, other.cells)
+        np.testing.assert_array_equal(one.normal, other.normal)
+
+
+@pytest.mark.parametrize("off", [-0.03, 0.0, 0.03])
+def test_the_floor_is_taken_as_it_is_seen(off):
+    made, index, gravity, _ = see([Block(2.5, 0.0, (0.4, 0.5, 0.6), yaw=0.3)], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 0))
+    planes = background_planes(cells, cells.ok, within, outside, Floor(gravity, HEIGHT + off))
+    assert planes[0].normal @ gravity > 0.999
+    assert planes[0].offset == pytest.approx(HEIGHT, abs=0.01)
+
+
+def test_a_floor_that_is_not_seen_is_no_plane():
+    made, index, gravity, _ = see([TABLE, CARTON], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 1))
+    planes = background_planes(cells, cells.ok, within, outside, Floor(gravity, HEIGHT + 0.3))
+    assert plane_like(planes, gravity, HEIGHT + 0.3) is None
+    assert plane_like(planes, gravity, HEIGHT - TOP) is not None
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_face_that_is_level_with_a_neighbour_is_no_background(side):
+    """Two cartons side by side: their fronts are one plane, but only on one side it goes on."""
+    beside = Block(1.5, -0.1 + side * 0.2, CARTON.size, bottom=TOP)
+    made, index, gravity, _ = see([TABLE, CARTON, beside], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 1), margin=40)
+    planes = background_planes(cells, cells.ok, within, outside)
+    assert plane_like(planes, gravity, HEIGHT - TOP) is not None
+    own = part_of(cells, index) == 1
+    taken = np.logical_or.reduce([plane.cells for plane in planes])
+    assert (taken & own).sum() < 0.12 * own.sum()
+
+
+def test_the_wall_behind_a_window_wide_thing_is_its_background():
+    """It goes on at every side, though most of it is hidden."""
+    made, index, _, _ = see([Block(3.0, 0.0, (0.2, 1.2, 1.0), bottom=0.4)], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 0))
+    assert plane_like(background_planes(cells, cells.ok, within, outside), FORWARD, 5.0) is not None
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_bend_of_a_camera_is_taken_off(sign):
+    made, index, gravity, _ = see([TABLE, CARTON], KINECT)
+    v, u = np.meshgrid(np.linspace(-1, 1, 240), np.linspace(-1, 1, 320), indexing="ij")
+    bent = pointmap_from_depth(made.depth * (1 + sign * 0.01 * (u * u + v * v)), CAMERA, KINECT)
+    cells, within, outside = window_of(bent, box_of(index, 1))
+    planes = background_planes(cells, cells.ok, within, outside)
+    table = plane_like(planes, gravity, HEIGHT - TOP)
+    assert table is not None
+    seen = part_of(cells, index) == 0
+    assert np.median(np.abs(table.front[seen & cells.ok])) < 0.003
+    assert table.tolerance < 0.02
+    assert (table.cells & seen).sum() > 0.85 * seen.sum()
+
+
+def test_where_nothing_is_seen_there_is_no_plane():
+    made, index, _, _ = see([TABLE, CARTON], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 1))
+    assert background_planes(cells, np.zeros(cells.shape, bool), within, outside) == []
+    assert background_planes(cells, cells.ok & within, within, outside) == []
+
+
+def test_points_on_the_floor_and_below_it():
+    floor = Floor(np.array([0.0, 1.0, 0.0]), 1.0)
+    points = np.array([[0, 1.0, 2], [0, 0.99, 2], [0, 1.3, 2], [0, 0.9, 2], [0, np.nan, np.nan]])
+    expected = [True, True, True, False, False]
+    assert floor.holds(points, np.full(5, 0.002)).tolist() == expected
+    assert floor.below(points).tolist() == expected
+    # Noise of z moves a point along its ray.
+    assert floor.holds(points, np.full(5, 0.1))[3]

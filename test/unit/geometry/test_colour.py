@@ -1,0 +1,158 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where depth shows no edge, colour does; where colour shows none, depth stands."""
+
+import cv2
+import numpy as np
+import pytest
+from geometry_scene import CAMERA
+
+from spatialgeo_ros.geometry.cells import make_cells
+from spatialgeo_ros.geometry.colour import (
+    cell_colours,
+    connected_by_colour,
+    outline_of_flat,
+    refined_outline,
+)
+from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+
+KINECT = DepthNoise(0.0012, 0.0019)
+RED, BLUE, GREY = (200, 50, 40), (40, 60, 190), (140, 140, 140)
+WINDOW = (100, 60, 200, 140)
+
+
+def sheet(depth=None, most=100_000, window=WINDOW):
+    """Cells of a flat surface, or of a depth image."""
+    flat = np.full((240, 320), 1.5) if depth is None else depth
+    return make_cells(pointmap_from_depth(flat, CAMERA, KINECT), window, most)
+
+
+def picture(*spots, ground=GREY, seed=0):
+    """An image of one colour with spots (rows, columns, colour) and a little noise."""
+    image = np.empty((240, 320, 3), np.float64)
+    image[...] = ground
+    for rows, columns, colour in spots:
+        image[rows, columns] = colour
+    image += np.random.default_rng(seed).normal(0, 2, image.shape)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def overlap(found, truth):
+    return (found & truth).sum() / (found | truth).sum()
+
+
+@pytest.mark.parametrize("most", [100_000, 900])
+def test_colours_are_the_mean_of_a_cell_in_lab(most):
+    cells = sheet(most=most)
+    image = picture((slice(0, 240), slice(0, 150), RED), ground=BLUE)
+    colours = cell_colours(cells, image)
+    assert colours.shape == (*cells.shape, 3)
+    for column, colour in ((0, RED), (cells.shape[1] - 1, BLUE)):
+        pixel = np.array([[colour]], np.float32) / 255
+        expected = cv2.cvtColor(pixel, cv2.COLOR_RGB2Lab)[0, 0]
+        assert np.abs(colours[:, column].mean(axis=0) - expected).max() < 1.5
+
+
+def test_the_last_cells_may_reach_over_the_image():
+    cells = sheet(most=50, window=(251, 171, 320, 240))
+    h, w = cells.shape
+    assert 251 + w * cells.step > 320 and 171 + h * cells.step > 240
+    colours = cell_colours(cells, picture(ground=RED))
+    assert colours.shape == (h, w, 3)
+    assert np.abs(colours - colours[0, 0]).max() < 3
+
+
+def test_two_colours_on_one_surface_are_two():
+    cells = sheet()
+    image = picture((slice(0, 240), slice(0, 150), RED), ground=BLUE)
+    label = connected_by_colour(cells, cells.ok, cell_colours(cells, image))
+    left, right = label[:, :49], label[:, 51:]
+    names = [np.bincount(half[half >= 0]).argmax() for half in (left, right)]
+    assert names[0] != names[1]
+    assert (left == names[0]).mean() > 0.97 and (right == names[1]).mean() > 0.97
+    assert (label >= 0).all()
+    assert len(np.unique(label)) == 2, "outlines join a neighbour"
+
+
+def test_one_colour_is_one_and_depth_still_divides():
+    depth = np.full((240, 320), 1.5)
+    depth[:, 150:] = 2.0
+    even = picture()
+    flat, stepped = sheet(), sheet(depth)
+    assert connected_by_colour(flat, flat.ok, cell_colours(flat, even)).max() == 0
+    label = connected_by_colour(stepped, stepped.ok, cell_colours(stepped, even))
+    assert len(np.unique(label[:, :48])) == len(np.unique(label[:, 52:])) == 1
+    assert label[0, 0] != label[0, -1]
+
+
+def test_cells_not_in_use_have_no_name():
+    cells = sheet()
+    use = cells.ok.copy()
+    use[20:30] = False
+    label = connected_by_colour(cells, use, cell_colours(cells, picture()))
+    np.testing.assert_array_equal(label < 0, ~use)
+    assert label[0, 0] != label[-1, 0]
+
+
+def flat_thing():
+    """A disc on a sheet, within its box; the box's cells are all flat."""
+    cells = sheet()
+    rows, columns = np.indices((240, 320))
+    disc = (rows - 100) ** 2 + (columns - 150) ** 2 < 20**2
+    image = picture()
+    image[disc] = RED
+    within = np.zeros(cells.shape, bool)
+    within[20:61, 30:71] = True
+    return cells, disc[60:140, 100:200], within, image
+
+
+def test_the_outline_of_a_flat_thing_is_where_its_colour_ends():
+    cells, disc, within, image = flat_thing()
+    found = outline_of_flat(cells, within, within, image)
+    assert overlap(found, disc) > 0.9
+    assert not (found & ~within).any()
+
+
+def test_without_a_colour_of_its_own_a_flat_thing_is_its_box():
+    cells, _, within, _ = flat_thing()
+    for image in (None, picture()):
+        found = outline_of_flat(cells, within, within, image)
+        assert found.sum() > 0.9 * within.sum()
+    # A small print in the box is not its outline.
+    spot = picture((slice(95, 102), slice(146, 152), RED))
+    assert outline_of_flat(cells, within, within, spot).sum() > 0.9 * within.sum()
+
+
+def test_an_outline_moves_to_the_colour_edge_near_it():
+    cells = sheet()
+    truth = np.zeros(cells.shape, bool)
+    truth[20:60, 30:70] = True
+    image = picture((slice(80, 120), slice(130, 170), RED))
+    for shift in (3, -3):
+        vague = np.roll(truth, shift, axis=1)
+        found = refined_outline(cells, vague, cells.ok, image)
+        assert overlap(found, truth) > 0.93 > 0.9 > overlap(vague, truth)
+        # Without an image nothing is known, without contrast nothing is moved far.
+        assert refined_outline(cells, vague, cells.ok, None) is vague
+    allowed = cells.ok & ~np.roll(truth, 30, axis=1)
+    vague = np.roll(truth, -3, axis=1)
+    assert not (refined_outline(cells, vague, allowed, image) & ~(allowed | vague)).any()
+
+
+def test_clear_depth_edges_do_not_move():
+    """The colour edge is four pixels inside: a print on a thing that stands out."""
+    depth = np.full((240, 320), 2.5)
+    depth[80:120, 130:170] = 1.5
+    cells = sheet(depth)
+    chosen = cells.raw_z < 2
+    image = picture((slice(84, 116), slice(134, 166), RED))
+    np.testing.assert_array_equal(refined_outline(cells, chosen, cells.ok, image), chosen)
+
+
+def test_thin_things_keep_their_outline():
+    cells = sheet()
+    pole = np.zeros(cells.shape, bool)
+    pole[5:75, 48:51] = True
+    image = picture((slice(60, 140), slice(146, 149), RED))
+    found = refined_outline(cells, pole, cells.ok, image)
+    np.testing.assert_array_equal(found, pole)
