@@ -33,6 +33,7 @@ _FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
 _FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the floor
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
+_HIDING, _LARGE = 0.1, 0.4
 _BAND = 3  # cells on both sides of the region's border that are looked at
 _GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
@@ -126,6 +127,10 @@ def background_planes(
         floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
     """
     rng = np.random.default_rng(0)  # the same window always gives the same answer
+    top, bottom, left, right = extent(within)
+    depth = cells.points[within & use][:, 2]
+    size = min(bottom - top, right - left) * cells.angle * (np.median(depth) if len(depth) else 0.0)
+    large = size > _LARGE
     found: list[Plane] = []
     rest = use & outside
     enough = max(20, int(0.03 * rest.sum()))
@@ -165,7 +170,9 @@ def background_planes(
             new = on & outside & ~_on_any(found, cells)
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
-        if joined.any():
+        rest_inside = use & within & ~on
+        hiding = large and rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
+        if joined.any() and not hiding:
             found.append(replace(plane, cells=joined))
     return found
 
