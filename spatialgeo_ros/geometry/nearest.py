@@ -21,7 +21,7 @@ Point = NDArray[np.float64]
 
 _THINNED = 128  # points of one surface that the other's candidates are looked for with
 _CANDIDATES = 256  # points of each surface that are compared with each other
-_SURFELS_SKIPPED = 0.01  # share of a surface's points that may be strays nearest to the other
+_SURFELS_SKIPPED = 0.001  # share of a surface's points that may be strays nearest to the other
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.02  # share of those that may be wrong
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
