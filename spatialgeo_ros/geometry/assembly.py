@@ -257,7 +257,7 @@ def _belongs(
     if gravity is not None and usual is not None and _under(piece, group.at):
         if _fits(part, whole, gravity, usual):
             return True
-    if _covered(cells, part.at, whole.at):
+    if _covered(cells, piece, group):
         return True
     return group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
 
@@ -347,8 +347,12 @@ def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     return False
 
 
-def _covered(cells: Cells, a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
-    """Tell whether something nearer than both fills the image between two sets of cells."""
+def _covered(cells: Cells, piece: Piece, group: _Group) -> bool:
+    """Tell whether something nearer than both fills the image between a piece and the group."""
+    a, b = piece.part.at, group.whole.at
+    own = np.zeros(cells.shape, bool)  # what is of either is not between them
+    own[piece.at[:, 0], piece.at[:, 1]] = True
+    own[group.at[:, 0], group.at[:, 1]] = True
     apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
     # Several lines across the gap, from different cells of the piece.
     spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
@@ -360,7 +364,8 @@ def _covered(cells: Cells, a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
         if steps < 2:
             continue
         line = np.rint(np.linspace(start, end, steps + 1)[1:-1]).astype(np.int64)
+        between = line[~own[line[:, 0], line[:, 1]]]
         limit = min(depth[tuple(start)], depth[tuple(end)]) - 0.05
-        hidden += int((depth[line[:, 0], line[:, 1]] < limit).sum())
-        total += len(line)
+        hidden += int((depth[between[:, 0], between[:, 1]] < limit).sum())
+        total += len(between)
     return hidden > 0.7 * total and total > 0

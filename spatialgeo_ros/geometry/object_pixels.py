@@ -21,6 +21,7 @@ from spatialgeo_ros.geometry.surfels import without_strips
 _T = TypeVar("_T", bound=np.generic)
 
 _OUTLINE = 3  # pixels along the outline of a mask whose depth may be another surface's
+_LEG = 0.25  # metres behind a mask's inside at which its thin parts may lie
 _LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
 
 
@@ -55,7 +56,8 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
     A pixel on a surface has at least two of its eight neighbours at its own depth. Along the
     outline it must also lie at the depth of the inside nearby, and of most of the object around it:
     sensors draw nearer surfaces a pixel or two too large, whatever the mask says. Where no inside
-    is near (a leg), all is outline.
+    is near (a leg), all is outline: there it must not lie before any inside, as an occluder does,
+    or far behind all of it.
 
     Args:
         pointmap: of the whole image.
@@ -85,7 +87,10 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
         with np.errstate(invalid="ignore"):
             slope = np.where(high > 0, high - low, 0)  # the surface goes on as it is inclined
             margin = 0.01 + 2 * sigma + 0.5 * slope
-            part &= core | (high < 0) | ((depth > low - margin) & (depth < high + margin))
+            own = (depth > low - margin) & (depth < high + margin)
+            nearest, farthest = np.percentile(depth[core], (1, 99))
+            thin = (high < 0) & (depth > nearest - margin) & (depth < farthest + _LEG)
+            part &= core | own | thin
     return without_strips(part, depth, sigma, inside)
 
 

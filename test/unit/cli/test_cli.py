@@ -69,7 +69,7 @@ def test_the_picture_shows_the_support_and_what_was_thrown_away(
     picture = cv2.imread(str(overlay))[:, :, ::-1].astype(int)
     # Hatching lets the image through between its lines: some pixels have their very colour.
     for colour, rows, columns in (
-        (SUPPORT_COLOUR, slice(345, 370), slice(210, 290)),
+        (SUPPORT_COLOUR, slice(160, 320), slice(145, 185)),
         (REJECTED_COLOUR, slice(160, 320), slice(304, 326)),
     ):
         for other in (SUPPORT_COLOUR, REJECTED_COLOUR):

@@ -119,6 +119,17 @@ def test_settled_keeps_what_is_thin():
     assert (found & leg).sum() == leg.sum()
 
 
+@pytest.mark.parametrize("z", [1.2, 2.5])
+def test_settled_drops_what_hides_a_thin_part_or_lies_behind_it(z):
+    """The depth image shows an occluder there, or the wall beside the leg."""
+    both = whole(slice(40, 100), slice(80, 84)) | whole(slice(35, 60), slice(60, 110))
+    made = scene(
+        other=(slice(40, 100), slice(78, 86), z), seat=(slice(35, 60), slice(60, 110), 1.5)
+    )
+    found = settled(made, window_part(both), WINDOW)
+    assert not found[68 - 30 :].any() and found.any()
+
+
 def test_pixels_without_depth_are_never_an_object():
     made = scene(thing=(slice(50, 90), slice(60, 110), 1.5))
     depth = made.depth.copy()

@@ -9,6 +9,7 @@ import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import TooLittleSupportError
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
@@ -137,6 +138,26 @@ def test_what_stands_before_a_thing_is_not_the_only_reading(knows):
     found = segment_object(made, Region.from_box(*box_of(index, 0)), *told(knows, gravity))
     readings = [found.mask] if found.other is None else [found.mask, found.other.mask]
     assert max(overlap(mask, index == 0) for mask in readings) > 0.8
+
+
+@pytest.mark.parametrize("loose", [0, 4, 7, 10, 15])
+@pytest.mark.parametrize("width", [20, 30, 60])
+def test_a_post_does_not_cut_a_thing_in_two(width, loose):
+    """Both parts are one object, seen on both sides of what hides its middle."""
+    camera = PinholeCamera(640, 480, 500.0, 500.0, 319.5, 239.5)
+    depth, post, board = np.full((480, 640), 2.5), *np.zeros((2, 480, 640), bool)
+    post[60:420, 300 : 300 + width] = True
+    board[150:331, 200:441] = True
+    board &= ~post
+    depth[board], depth[post] = 2.0, 1.2
+    depth += np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
+    made = pointmap_from_depth(depth, camera, KINECT)
+    box = grown_box((200, 150, 440, 330), loose, loose, loose, loose)
+    found = segment_object(made, Region.from_box(*box))
+    assert overlap(found.mask, board) > 0.9
+    assert not found.mask[post].any()
+    middle = slice(300 + 7, 300 + width - 7)  # a cell at its sides may be the wall's
+    assert not found.support_mask[150:331, middle].any() and found.rejected[150:331, middle].all()
 
 
 @pytest.mark.parametrize("kind", ["box", "mask"])

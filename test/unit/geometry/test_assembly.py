@@ -1,0 +1,120 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Of the surfaces in a region, those that are one object: parts are joined, scraps left out."""
+
+import numpy as np
+import pytest
+from geometry_scene import CAMERA
+
+from spatialgeo_ros.geometry.assembly import fill, select
+from spatialgeo_ros.geometry.cells import connected, make_cells
+from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
+
+WINDOW = (80, 40, 240, 200)
+REGION = (slice(60, 180), slice(100, 220))  # rows, columns
+WALL = 4.0
+DOWN = np.array([0.0, 1.0, 0.0])
+
+
+def chosen(*sheets, gravity=None, usual=None):
+    """What is chosen of upright sheets (rows, columns, depth), the later ones in front.
+
+    Returns:
+        The choice, and for each sheet the share of its cells inside the region that are chosen.
+    """
+    depth, owner = np.full((240, 320), WALL), np.full((240, 320), -1)
+    for name, (rows, columns, z) in enumerate(sheets):
+        depth[rows, columns], owner[rows, columns] = z, name
+    made = pointmap_from_depth(depth, CAMERA)
+    cells = make_cells(made, WINDOW, 160 * 160)
+    assert cells.step == 1
+    x0, y0, x1, y1 = WINDOW
+    within = np.zeros((240, 320), bool)
+    within[REGION] = True
+    within, owner = within[y0:y1, x0:x1], owner[y0:y1, x0:x1]
+    choice = select(cells, connected(cells, cells.raw_z < WALL - 0.1), within, gravity, usual)
+    if choice is None:
+        return None, []
+    own = [within & (owner == name) for name in range(len(sheets))]
+    return choice, [float(choice.cells[part].mean()) if part.any() else 0.0 for part in own]
+
+
+def test_fill_compares_bounding_boxes():
+    within = np.zeros((40, 40), bool)
+    within[10:30, 10:30] = True
+    cross = np.zeros((40, 40), bool)
+    cross[10:30, 20] = cross[20, 10:20] = True
+    assert fill(cross, within) == pytest.approx(20 * 11 / 400)
+
+
+def test_nothing_in_the_region_is_no_choice():
+    assert chosen((slice(0, 50), slice(0, 320), 2.0))[0] is None
+
+
+def test_a_surface_that_fills_the_region_is_chosen():
+    choice, shares = chosen((*REGION, 2.0))
+    assert shares == [1.0] and choice.other is None
+    assert choice.score > 1
+
+
+@pytest.mark.parametrize("width", [6, 15, 30, 50])
+def test_parts_on_both_sides_of_a_post_are_joined(width):
+    post = (slice(0, 240), slice(150, 150 + width), 1.2)
+    _, shares = chosen((*REGION, 2.0), post)
+    assert shares == [1.0, 0.0]
+
+
+def test_parts_far_behind_each_other_are_not_joined():
+    near, far = (slice(60, 180), slice(100, 190), 1.2), (slice(100, 140), slice(196, 212), 3.2)
+    _, shares = chosen(near, far)
+    assert shares == [1.0, 0.0]
+
+
+def test_what_passes_through_the_region_is_not_chosen():
+    """A rail from the left of the window to its right is larger than the thing, but not bounded."""
+    thing = (slice(62, 110), slice(102, 218), 2.0)
+    rail = (slice(115, 178), slice(80, 240), 1.4)
+    choice, shares = chosen(thing, rail)
+    assert shares == [1.0, 0.0] and choice.other is None
+
+
+def test_a_scrap_along_the_border_is_left_out():
+    """Something beside that shows at the region's edge, which the object reaches without it."""
+    seat, back = (slice(100, 178), slice(102, 218), 2.0), (slice(62, 100), slice(102, 160), 2.0)
+    beside = (slice(65, 95), slice(214, 220), 2.1)
+    _, shares = chosen(seat, back, beside)
+    assert shares == [1.0, 1.0, 0.0]
+
+
+def test_a_part_without_which_the_region_is_not_filled_is_kept():
+    seat = (slice(62, 110), slice(102, 218), 2.0)
+    foot = (slice(165, 178), slice(110, 210), 2.1)
+    _, shares = chosen(seat, foot)
+    assert shares == [1.0, 1.0]
+
+
+def test_a_part_that_stands_below_belongs_by_gravity():
+    """A stool's foot: 0.4 m below its seat, and well inside the region's sides."""
+    seat = (slice(60, 90), slice(100, 220), 2.0)
+    foot = (slice(140, 160), slice(130, 190), 2.0)
+    _, shares = chosen(seat, foot, gravity=DOWN)
+    assert shares == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("size", [40, 80])
+def test_a_thing_wholly_before_another_gives_a_second_reading_or_is_left_out(size):
+    middle = slice(140 - size // 2, 140 + size // 2), slice(160 - size // 2, 160 + size // 2)
+    choice, shares = chosen((*REGION, 2.5), (*middle, 1.0))
+    assert shares[0] == 1.0
+    if shares[1] > 0:
+        assert choice.other is not None
+        x0, y0, _, _ = WINDOW
+        assert not choice.other[middle[0].start - y0 : middle[0].stop - y0,
+                                middle[1].start - x0 : middle[1].stop - x0].any()  # fmt: skip
+
+
+def test_the_same_surfaces_give_the_same_choice():
+    sheets = ((*REGION, 2.0), (slice(0, 240), slice(150, 165), 1.2))
+    first, second = chosen(*sheets)[0], chosen(*sheets)[0]
+    np.testing.assert_array_equal(first.cells, second.cells)
+    assert first.score == second.score
