@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,8 +33,8 @@ class Piece:
 
     def thinned(self, most: int) -> Piece:
         """Return at most about ``most`` of its cells."""
-        step = max(1, math.ceil(len(self.at) / most))
-        return Piece(self.at[::step], self.points[::step], self.leak)
+        pick = _spread_out(len(self.at), most)
+        return Piece(self.at[pick], self.points[pick], self.leak)
 
     @cached_property
     def part(self) -> Piece:
@@ -47,6 +46,16 @@ class Piece:
         """Depth that nine in ten of its cells lie beyond, metres."""
         z = self.part.points[:, 2]
         return float(np.partition(z, len(z) // 10)[len(z) // 10])
+
+
+def _spread_out(count: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of the indices below ``count``, in order.
+
+    Steps of the golden ratio: every n-th cell of a piece that is n wide would be one column.
+    """
+    if count <= most:
+        return np.arange(count)
+    return np.unique((np.arange(most) * 0.6180339887498949 % 1.0 * count).astype(np.int64))
 
 
 def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_]) -> list[Piece]:
@@ -70,7 +79,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     beyond = []
     for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
-        beyond.append((points[members[:: max(1, math.ceil(len(members) / 150))]], len(members)))
+        beyond.append((points[members[_spread_out(len(members), 150)]], len(members)))
     passing = _passing(label + 1, within, count + 1)[1:]
     found = []
     flat_within = within.ravel()
@@ -81,7 +90,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
         members = members[flat_within[members]]
         at = np.stack(np.unravel_index(members, label.shape), axis=1)
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
-        own = points[members[:: max(1, math.ceil(len(members) / 150))]]
+        own = points[members[_spread_out(len(members), 150)]]
         spilled = sum(size for other, size in beyond if gap_between(own, other) < _JOINED)
         found.append(Piece(at, points[members], leak + spilled / float(inside[k])))
     return [piece for piece in found if piece.leak <= LEAK] or found
