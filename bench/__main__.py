@@ -15,6 +15,7 @@ NAMES = (
     "ingest",
     "ingest_depth",
     "measuring",
+    "pair_speed",
     "lanes",
     "focal_shift",
     "second_question",

@@ -84,7 +84,10 @@ def timings(frame: TruthFrame) -> list[tuple[str, str]]:
         segment_object(pointmap, region, gravity, height, image=frame.rgb) for region in regions
     )
     rows = [
-        ("point map 640x480", lambda: pointmap_from_depth(frame.measured, frame.camera)),
+        (
+            "point map 640x480, all of it",
+            lambda: pointmap_from_depth(frame.measured, frame.camera).points,
+        ),
         (
             "separate two objects",
             lambda: [
@@ -133,6 +136,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few frames, to see it run")
     names = [scenes.name.lower() for scenes in Scenes]
     parser.add_argument("--only", choices=names, help="one kind of scenes")
+    parser.add_argument("--frames", type=int, help="views of each kind instead of 150 or 200")
     arguments = parser.parse_args()
     plan = [
         (Scenes.FURNITURE, None),
@@ -143,7 +147,7 @@ def main() -> None:
     for scenes, sensor in plan:
         if arguments.only not in (None, scenes.name.lower()):
             continue
-        frames = _QUICK if arguments.quick else FRAMES[scenes]
+        frames = _QUICK if arguments.quick else arguments.frames or FRAMES[scenes]
         seed = REPORTED_SEEDS[scenes]
         baseline = Baseline()
         rendered = render_frames(seed, frames, scenes=scenes, sensor=sensor)

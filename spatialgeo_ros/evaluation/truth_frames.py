@@ -140,6 +140,7 @@ def render_frames(
     per_room: int = 2,
     scenes: Scenes = Scenes.FURNITURE,
     sensor: DepthSensorModel | None = None,
+    camera: PinholeCamera | None = None,
 ) -> Iterator[TruthFrame]:
     """Render views of rooms from ``first_seed`` on, each with at least two objects in view.
 
@@ -149,11 +150,12 @@ def render_frames(
         per_room: most views of one room.
         scenes: which rooms.
         sensor: default: independent noise and drop-outs. The views are the same with any sensor.
+        camera: intrinsics that the views are drawn around; default 640x480.
 
     Raises:
         RendererUnavailableError: no off-screen OpenGL.
     """
-    camera = default_camera()
+    camera = camera or default_camera()
     renderer: RoomRenderer | None = None
     made, seed = 0, first_seed
     try:
