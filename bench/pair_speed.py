@@ -9,8 +9,11 @@ robots usually do, in the same run: the median depth of each box, lifted at its 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from itertools import combinations, islice
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: on one core
 
 import cv2
 import numpy as np
