@@ -50,7 +50,7 @@ def surfels(
     part = part[::stride, ::stride]
     depth = pointmap.depth[y0:y1:stride, x0:x1:stride]
     noise = pointmap.sigma[y0:y1:stride, x0:x1:stride]
-    kept = without_strips(part, depth, noise)
+    kept = without_strips(part, depth, noise, reach=math.ceil(_STRIP / stride))
     if np.count_nonzero(kept) >= _SUPPORT:
         part = kept
     h, w = math.ceil(part.shape[0] / step), math.ceil(part.shape[1] / step)
@@ -99,6 +99,7 @@ def without_strips(
     depth: NDArray[np.float32],
     sigma: NDArray[np.float32],
     inside: NDArray[np.bool_] | None = None,
+    reach: int | None = None,
 ) -> NDArray[np.bool_]:
     """Pixels of an object without the strips at its outline that have a neighbour's depth.
 
@@ -115,10 +116,12 @@ def without_strips(
         inside: [h, w] bool, pixels of the object with or without a reading, where an outline in the
             image is trusted: then a pixel is also left out when holes separate it from the object
             but none from what is beside it.
+        reach: pixels that strips are wide; fewer where only every n-th pixel is given.
     """
     if not mask.any():
         return mask
-    reach = _STRIP if inside is None else _STRIP + 1
+    if reach is None:
+        reach = _STRIP if inside is None else _STRIP + 1
     ring = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     padded = np.pad(mask, reach)
     outline = padded if inside is None else np.pad(inside, reach)
@@ -140,13 +143,36 @@ def without_strips(
     alike = np.abs(q[at] - own) < (apart + np.float32(least)) * own
     mine = padded[at]
     same = (alike & mine).sum(axis=1)
-    strip = same < _STRIP_SHARE * mine.sum(axis=1)
+    strip = (same < _STRIP_SHARE * mine.sum(axis=1)) & ~_steep(q, padded, rows, columns, least)
     if inside is not None:
         within = outline[at]
         lone = same < _STRIP_SHARE * within.sum(axis=1)
         strip |= lone & ((alike & ~within).sum(axis=1) > same)
     padded[rows[strip], columns[strip]] = False
     return padded[reach:-reach, reach:-reach]
+
+
+def _steep(
+    q: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    least: float,
+) -> NDArray[np.bool_]:
+    """Pixels on a slanted surface, as the top of a thing seen at a grazing angle.
+
+    Inverse depth goes up or down from neighbour to neighbour, evenly; a strip of another surface is
+    level and ends with a step. The arrays reach beyond every pixel asked for.
+    """
+    own = q[rows, columns]
+    out = np.zeros(len(rows), bool)
+    for dv, du in ((1, 0), (0, 1)):
+        before, after = (rows - dv, columns - du), (rows + dv, columns + du)
+        inside = mask[before] & mask[after]
+        slope, bend = q[after] - q[before], q[after] + q[before] - 2 * own
+        limit = np.float32(least) * own
+        out |= inside & (np.abs(bend) < limit) & (np.abs(slope) > limit)
+    return out
 
 
 def _steps(q: NDArray[np.float32], least: float) -> NDArray[np.bool_]:

@@ -47,6 +47,8 @@ _FLAT_DOUBT = 0.05  # of the size of what lies flat
 _MOST_DOUBT = 0.03  # metres
 _CAMERA_DOUBT = 0.7  # of the doubt, for the distance to the camera: strays are beside or behind
 _LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
+_LARGE = 0.5  # metres, from which
+_LARGE_LONE, _LARGE_LONE_SHARE = 0.1, 0.2  # it is at most so many metres, or so much of the gap
 _TILT = 0.4  # radians: cameras look down by 0 to 40 degrees, root mean square 23
 _UNREAD_SHARE = 0.6  # of what the distance would be less by where there are no readings
 
@@ -69,7 +71,10 @@ def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap) -> float:
     variance = systematic_variance(a, start.point, end.point, along)
     variance += _LEAST**2 + (_SHARE * distance) ** 2
     variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point)) ** 2
-    variance += (_LONE_SHARE * gap.lone) ** 2
+    lone = _LONE_SHARE * gap.lone
+    if min(thing_size(a), thing_size(b)) > _LARGE:  # corners of furniture are often far out
+        lone = min(lone, max(_LARGE_LONE, _LARGE_LONE_SHARE * distance))
+    variance += lone**2
     for one, thing in ((start, a), (end, b)):
         length = float(np.linalg.norm(one.point))
         cosine = float(one.point @ along) / length
