@@ -33,7 +33,8 @@ _FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
 _FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the floor
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
-_HIDING, _LARGE = 0.1, 0.4
+_LARGE = 0.4  # metres: a region from this size on can hold an occluder, whose side has
+_HIDING = 0.1  # most of the rest of the region so many metres behind it
 _BAND = 3  # cells on both sides of the region's border that are looked at
 _GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
@@ -105,9 +106,18 @@ def _tolerance(
     """How far a point may be off a plane before its bend is known: noise seen across the plane."""
     with np.errstate(invalid="ignore", divide="ignore"):
         across = np.abs(points @ normal.astype(points.dtype)) / points[..., 2]
-    # A camera bends surfaces over its whole image: little within a small window.
+    return _limit(cells, points[..., 2], sigma * across)
+
+
+def _limit(
+    cells: Cells, z: NDArray[np.floating], noise: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """The same for points at depth ``z`` with a standard deviation of ``noise`` across the plane.
+
+    A camera bends surfaces over its whole image: little within a small window.
+    """
     bent = _BENT * max(cells.shape) * cells.angle
-    return _THICKNESS + points.dtype.type(bent) * points[..., 2] + 2.0 * sigma * across
+    return _THICKNESS + z.dtype.type(bent) * z + 2.0 * noise
 
 
 def background_planes(
@@ -200,7 +210,7 @@ def _grown(
     Returns:
         Normal, offset and the cells it was fitted to; None when it does not hold together.
     """
-    normal, offset = _refined(cells, own, normal)
+    normal, offset = _refined(cells.points[own], cells.sigma[own], normal)
     for _ in range(_GROWTH):
         flat = offset - cells.points @ normal.astype(np.float32)
         on = use & (np.abs(flat) < limit)
@@ -211,7 +221,7 @@ def _grown(
         own = keep[label]
         if own.sum() < enough:
             return None
-        normal, offset = _refined(cells, own, normal)
+        normal, offset = _refined(cells.points[own], cells.sigma[own], normal)
         if offset < _NEAREST:
             return None
     return normal, offset, own
@@ -333,8 +343,7 @@ def _dominant_plane(
     along = near_points @ normals.T.astype(np.float32)
     off = np.abs(offsets.astype(np.float32) - along)
     z = near_points[:, 2:]
-    limit = np.abs(along) * (2 * sigma[:, None] / z)
-    limit += np.float32(_THICKNESS) + np.float32(_BENT * max(cells.shape) * cells.angle) * z
+    limit = _limit(cells, z, np.abs(along) * (sigma[:, None] / z))
     # What lies well within the noise counts most: else a plane that cuts a corner wins.
     support = np.count_nonzero(3 * off < limit, axis=0)
     support = support + 0.25 * np.count_nonzero(off < limit, axis=0)
@@ -345,19 +354,17 @@ def _dominant_plane(
         near = np.abs(offset - points @ normal) < width * _tolerance(cells, points, sigma, normal)
         if near.sum() < 10:
             return None
-        cosine_near = np.abs(points[near] @ normal) / points[near, 2]
-        weight = 1 / (0.003 + sigma[near] * cosine_near) ** 2
-        normal, offset = _fit(points[near], weight, normal)
+        normal, offset = _refined(points[near], sigma[near], normal)
     return (normal, offset) if offset > _NEAREST else None
 
 
 def _refined(
-    cells: Cells, on: NDArray[np.bool_], towards: NDArray[np.float64]
+    points: NDArray[np.floating], sigma: NDArray[np.floating], towards: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Plane of the cells ``on``: (normal, offset)."""
-    points, sigma = cells.points[on].astype(np.float64), cells.sigma[on].astype(np.float64)
-    cosine = np.abs(points @ towards) / points[:, 2]
-    return _fit(points, 1 / (0.003 + sigma * cosine) ** 2, towards)
+    """Noise-weighted plane of points that lie near it: (normal, offset)."""
+    places = points.astype(np.float64)
+    across = sigma.astype(np.float64) * (np.abs(places @ towards) / places[:, 2])
+    return _fit(places, 1 / (0.003 + across) ** 2, towards)
 
 
 def _fit(

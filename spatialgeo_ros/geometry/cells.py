@@ -102,7 +102,8 @@ def _reduce(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Robust mean depth per cell, how many pixels made it, and the sigma of one pixel."""
     side = min(step, _SAMPLES)
-    # A few pixels of each cell are enough to tell surfaces apart; their points come from all.
+    # A few pixels of each cell are enough to tell surfaces apart; the object's points are made of
+    # its pixels later.
     x0, y0, x1, y1 = window
     places = np.arange(side) * step // side + (step // side) // 2
     rows = (np.arange(h)[:, None] * step + places).ravel()
@@ -210,11 +211,19 @@ _T = TypeVar("_T", bound=np.generic)
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
+def neighbours(
+    dy: int, dx: int, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of all cells that have a neighbour at (dy, dx), and of those neighbours."""
+    h, w = shape
+    left, right = max(0, -dx), w - max(0, dx)
+    return (slice(0, h - dy), slice(left, right)), (slice(dy, h), slice(left + dx, right + dx))
+
+
 def _pair(array: NDArray[_T], dy: int, dx: int) -> tuple[NDArray[_T], NDArray[_T]]:
     """Views of all cells that have a neighbour at (dy, dx), and of those neighbours."""
-    h, w = array.shape
-    left, right = max(0, -dx), w - max(0, dx)
-    return array[: h - dy, left:right], array[dy:, left + dx : right + dx]
+    here, there = neighbours(dy, dx, array.shape)
+    return array[here], array[there]
 
 
 def _link(
@@ -225,7 +234,6 @@ def _link(
     dx: int,
 ) -> NDArray[np.bool_]:
     a, b = _pair(z, dy, dx)
-    inverse_a, inverse_b = _pair(inverse, dy, dx)
     limit = np.maximum(*_pair(tolerance, dy, dx))
     with np.errstate(invalid="ignore"):
         jump = np.abs(a - b)

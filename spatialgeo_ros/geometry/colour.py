@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill
-from spatialgeo_ros.geometry.cells import STEPS, Cells, connected, extent, linked
+from spatialgeo_ros.geometry.cells import STEPS, Cells, connected, extent, linked, neighbours
 
 _EDGE = 9.0  # of CIE L*a*b*: contrast within three cells that is an outline
 _CUT_SIDE = 64  # pixels of the longer side of the picture that GrabCut works on
@@ -56,8 +56,8 @@ def connected_by_colour(
         best = np.full(cells.shape, np.inf, np.float32)
         taken = label.copy()
         for (dy, dx), link in steps:
-            for sign in (1, -1):
-                source, target = _shifted(dy, dx, sign, cells.shape)
+            here, there = neighbours(dy, dx, cells.shape)
+            for source, target in ((here, there), (there, here)):
                 free = link & (label[target] < 0) & (label[source] >= 0)
                 if not free.any():
                     continue
@@ -150,7 +150,7 @@ def _vague(cells: Cells, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     limit = _ALIKE + 3 * cells.sigma
     out = np.zeros(chosen.shape, bool)
     for dy, dx in ((0, 1), (1, 0)):
-        here, there = _shifted(dy, dx, 1, chosen.shape)
+        here, there = neighbours(dy, dx, chosen.shape)
         with np.errstate(invalid="ignore"):
             close = np.abs(z[here] - z[there]) < limit[here]
         border = close & (chosen[here] != chosen[there])
@@ -182,14 +182,3 @@ def _grab_cut(
     cv2.grabCut(small, labels, whole, back_model, front_model, 1, cv2.GC_INIT_WITH_MASK)
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     return cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)
-
-
-def _shifted(
-    dy: int, dx: int, sign: int, shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of all cells that have a neighbour at (dy, dx), and of those neighbours; or back."""
-    h, w = shape
-    left, right = max(0, -dx), w - max(0, dx)
-    here = slice(0, h - dy), slice(left, right)
-    there = slice(dy, h), slice(left + dx, right + dx)
-    return (here, there) if sign > 0 else (there, here)

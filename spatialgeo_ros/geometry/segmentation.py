@@ -129,8 +129,8 @@ def segment_object(
     Args:
         pointmap: of the whole image.
         region: in pixels of that image.
-        gravity: direction of falling [3] in the optical frame, when known: the floor is removed
-            and walls are taken to be upright.
+        gravity: direction of falling [3] in the optical frame, when known: tells what stands above
+            or below, and what the object stands on; background is found without it.
         floor_height: of the camera above the floor in metres; looked for in the point map when
             None and gravity is known.
         sizes: usual (width, depth, height) in metres by kind of object, found by the words of the

@@ -48,8 +48,8 @@ def surfels(
     stride = next(s for s, least in _STRIDES if step >= least)
     step = math.ceil(step / stride)
     part = part[::stride, ::stride]
-    depth = pointmap.depth[y0:y1:stride, x0:x1:stride]
-    noise = pointmap.sigma[y0:y1:stride, x0:x1:stride]
+    depth = pointmap.depth_in(window)[::stride, ::stride]
+    noise = pointmap.sigma_in(window)[::stride, ::stride]
     kept = without_strips(part, depth, noise, reach=math.ceil(_STRIP / stride))
     if np.count_nonzero(kept) >= _SUPPORT:
         part = kept
