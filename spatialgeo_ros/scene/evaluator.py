@@ -371,7 +371,9 @@ class Evaluator:
         value = self._names.attribute(spot.object, node.attribute, needed=not looked.listed)
         if not value:  # what is not known can be neither taken nor refused
             raise _LeftOutError
-        return fact(value == self._names.canonical_value(node.attribute, node.value))
+        canonical_value = self._names.canonical_value
+        wanted = canonical_value(node.attribute, node.value)
+        return fact(canonical_value(node.attribute, value) == wanted)
 
 
 _PARTS = (
