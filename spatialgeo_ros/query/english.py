@@ -36,7 +36,7 @@ MACROS = {
     "|at this moment|just now)",
     "SO_FAR": "(so far|until now|up to now|by now|already|yet|to date|in total|altogether|overall"
     "|in all|all together)",
-    "HERE": "(here|in here|around here|there|in there|around|around you|around me|over there"
+    "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you|around me|over there"
     "|nearby|present|available)",
     "IN_ROOM": "(in|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
     "|current] (room|place|scene|world|map|area|space|building|environment|house|surroundings"
@@ -74,6 +74,10 @@ MACROS = {
     "TURN": "(turn|rotate|spin|swivel|pan|yaw)",
     "WANT_TO": "(would like to|want to|need to|have to|plan to|am going to|intend to|must|wish to)",
     "PLACE": "(put|lay|place|fit|park|drive|push|move|get|set|squeeze|store|carry)",
+    "SIDE": "(width|height|depth|length|breadth)",
+    "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
+    "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
+    " (dimensions|directions)|length and width|width and length)",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",
     "DEGREES": "(degrees|degree|deg)",
     "ANGLE": "(angle|bearing|heading|azimuth|angular direction|turn angle|turning angle"

@@ -104,6 +104,11 @@ def _quadrant(place: Things) -> Program:
     return TellDirection(place, "quadrant")
 
 
+@rule("core", "(SEEN_FROM_ME|from WHERE_I_AM) [,] {core}", "{core} [,] (SEEN_FROM_ME|from WHERE_I_AM)")
+def _from_here(core: Program) -> Program:
+    return core
+
+
 # From and against another thing -----------------------------------------------------------------
 
 
@@ -113,7 +118,7 @@ def _side_of(place: Things, other: Things) -> Program:
     return TellDirection(place, "side", relative_to=other)
 
 
-@rule("core", f"[at|in|on] (what|which|how many) CLOCK [DIRECTION] {_LIES} {{place:thing}} {_POS} [as] (seen|viewed|looking|) (from|relative to|with respect to|of) {{other:thing}} [,] [with] [(12|twelve) CLOCK] [being] [my|your|the] [heading|direction of travel|forward direction|viewing direction|current heading]", f"[at|in|on] (what|which|how many) CLOCK [DIRECTION] {_LIES} {{place:thing}} {_POS} (from|relative to|with respect to|of) {{other:thing}} [,] [(where|if|when|with) (12|twelve) CLOCK (is|being) [my|your] (heading|direction|forward|ahead)]",
+@rule("core", f"[at|in|on] (what|which|how many) CLOCK [DIRECTION] {_LIES} {{place:thing}} {_POS} [as] (seen|viewed|looking|) (from|relative to|with respect to|of) {{other:thing}} [,] [(with|when|if|where) (12|twelve) [CLOCK] (being|is) (my|your|the) (heading|direction of travel|forward direction|viewing direction|current heading|robot _s heading)]", f"[at|in|on] (what|which|how many) CLOCK [DIRECTION] {_LIES} {{place:thing}} {_POS} (from|relative to|with respect to|of) {{other:thing}} [,] [(where|if|when|with) (12|twelve) CLOCK (is|being) [my|your] (heading|direction|forward|ahead)]",
       f"[in|to] (what|which) DIRECTION {_LIES} {{place:thing}} {_POS} (from|relative to|of|as seen from|seen from|with respect to) {{other:thing}}", f"[as] (seen|viewed|looking) from {{other:thing}} [,] [at|in] (what|which) [CLOCK|DIRECTION] [DIRECTION] {_LIES} {{place:thing}}", f"if (you are|i am) at {{other:thing}} [,] [at|in] (where|which direction|what CLOCK|which CLOCK) {_LIES} {{place:thing}}",
       f"where {_LIES} {{place:thing}} {_POS} (relative to|with respect to|from|as seen from) {{other:thing}}", "(what|which) BE the (direction|clock direction|bearing|clock position) (from {other:thing} to {place:thing}|of {place:thing} from {other:thing})")  # fmt: skip
 def _clock_from(place: Things, other: Things) -> Program | None:
@@ -156,7 +161,10 @@ def seen_from(program: Program, stance: Standing) -> Program | None:
         if isinstance(node, TellDirection) and node.frame is None and node.origin is None:
             return replace(node, frame=stance)
         if isinstance(node, Related) and node.relation in ("left", "right", "front", "behind"):
-            return replace(node, frame=stance) if node.frame is None else node
+            if node.frame is not None:
+                return node
+            anchors = tuple(x for x in node.anchors if not isinstance(x, Viewer))
+            return replace(node, frame=stance, anchors=anchors)
         if isinstance(node, Quantity) and Viewer() in node.of:
             other = tuple(stance.at if isinstance(x, Viewer) else x for x in node.of)
             return Quantity("gap" if node.name == "distance" else node.name, other)

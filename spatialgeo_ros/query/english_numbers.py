@@ -37,9 +37,7 @@ _SIZES: dict[QuantityName, str] = {
     "volume": "(volume|cubic volume|cubic capacity)",
     "area": "(footprint [area]|floor area|base area|area|floor space|ground area|surface area"
     "|covered area|square footage)",
-    "size": "(size|dimensions|measurements|measures|dimension|extent|extents|extension"
-    "|(width|height|depth|length) [,] (width|height|depth|length) and (width|height|depth|length)"
-    "|bounding box [size]|proportions|sizes)",
+    "size": "(size|sizes|extent|extents|extension)",
 }
 _ADJECTIVES: dict[QuantityName, str] = {
     "height": "(tall|high)",
@@ -107,6 +105,21 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
     return Quantity(quantity, (place,))
 
 
+@rule(
+    "number",
+    "[the|its] (DIMENSIONS) of {place:sized}",
+    "{place:sized} _s (DIMENSIONS)",
+    "[the] (DIMENSIONS) {place:sized} has",
+)
+def _dimensions(place: Place) -> Number | None:
+    return None if isinstance(place, Viewer | Ceiling | Wall) else Quantity("size", (place,))
+
+
+@rule("number", "{place:sized} (DIMENSIONS)", cost=1.0)
+def _terse_dimensions(place: Place) -> Number | None:
+    return None if isinstance(place, Viewer | Ceiling | Wall) else Quantity("size", (place,))
+
+
 @rule("sized", "{thing}", "{thing:room}", "{thing:me}", "[the] ceiling", "{thing:wall}")
 def _sized(thing: Place | None = None) -> Place:
     return Ceiling() if thing is None else thing
@@ -126,12 +139,6 @@ def _terse_size(quantity: QuantityName, place: Place) -> Number | None:
 @rule("number", "how {quantity:size_adjective} {place:sized} (BE|STAND)", "how {quantity:size_adjective} (is|are) {place:sized}")
 def _how_tall(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
-
-
-@rule("number", "(the dimensions|dimensions|the measurements|size and height|length width and height) of {room}",
-      "how big {room} is , length and width")  # fmt: skip
-def _room_dimensions(room: Place) -> Number:
-    return Quantity("size", (room,))
 
 
 # Heights above the floor ------------------------------------------------------------------------

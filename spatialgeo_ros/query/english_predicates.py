@@ -43,7 +43,7 @@ _ON_FLOOR = 0.05
 _RELATIONS: dict[RelationName, str] = {
     "on": "(on|on top of|atop|upon|ontop of|resting on|on the top of)",
     "inside": "(in|inside|inside of|within|contained in)",
-    "above": "(above|over|higher up than)",
+    "above": "(above|over)",
     "below": "(below|under|underneath|beneath|lower than)",
     "beside": "(next to|beside|besides|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
@@ -56,7 +56,7 @@ _RELATIONS: dict[RelationName, str] = {
     "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of)",
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
-    "higher": "(higher|located higher|higher up|positioned higher) THAN",
+    "higher": "(higher|located higher|higher up|further up|positioned higher) THAN",
     "lower": "(lower|located lower|lower down) THAN",
 }
 _VERBS: dict[RelationName, str] = {

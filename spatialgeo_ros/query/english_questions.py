@@ -89,10 +89,10 @@ def _measure(place: Place) -> Program | None:
     return tell(number)
 
 
-@rule("core", "how (big|large) BE {place:room} , {quantity:size_noun}", "WHAT BE [the] (dimensions|length and width|width and length|measurements"
+@rule("core", "how (big|large) BE {place:room} , [in] (length and width|width and length|length width and height|width length and height|both length and width)", "WHAT BE [the] (dimensions|length and width|width and length|measurements"
       "|length width and height|size and height) of {place:room}", "what dimensions does {place:room} have", "{place:room} dimensions",
       "[what BE] {place:room} _s (dimensions|measurements)")  # fmt: skip
-def _room_size(place: Place, quantity: QuantityName = "size") -> Program:
+def _room_size(place: Place) -> Program:
     return TellNumber(Quantity("size", (place,)))
 
 
@@ -202,7 +202,7 @@ def _how_far(place: Place, unit: Unit = "", me: Place | None = None) -> Program 
 @rule("core", f"how far [away|apart] {_DIST} {{a:place}} [STAND|EXACTLY] [AWAY] (from|to|and|off) {{b:place}} [STAND|AWAY|BE] [from each other]",
       "how (close|near) (BE|STAND) {a:place} [STAND] (to|and) {b:place}", f"how far [away|apart] FROM {{b:place}} {_DIST} {{a:place}} [STAND]",
       f"how far [apart|away from each other|from each other|from one another] {_DIST} {{pair:place_pair}} [STAND] [apart|AWAY] [from each other|from one another|of each other]",
-      "how far {a:place} (from|to) {b:place}", "how far [BE it] from {a:place} to {b:place}", "how much (distance|space) (BE|BE there|lies|separates) [between] {pair:place_pair}",
+      "how far {a:place} (from|to) {b:place}", "how far [BE it] from {a:place} to {b:place}", "how much distance (BE|BE there|lies|separates) [between] {pair:place_pair}",
       "how much distance (separates|divides) {pair:place_pair}", "how (close|near) [together] BE {pair:place_pair} [together|to each other|to one another]",
       "how many {unit} (BE|does) {a:place} [STAND] [AWAY] (from|to) {b:place}", "how many {unit} [apart|AWAY] BE {pair:place_pair} [apart|AWAY] [from each other]", "how many {unit} (BE|BE there|lie|lies|BE it) between {pair:place_pair}",
       "how many {unit} (separate|separates) {pair:place_pair}", "how many {unit} [BE it] from {a:place} to {b:place}", "what separates {pair:place_pair} in {unit}",
@@ -355,7 +355,7 @@ def whether(condition: Condition | None) -> TellWhether | None:
 
 
 @rule("core", "BE [it true that] {subject:thing} [EXACTLY] {predicate:predicates}", "(do|does|did|can|could|would) [you see] {subject:thing} (STAND|be|have|look|seem|appear) [to be] {predicate:predicates}",
-      "(do|does|did|would) {subject:thing} {predicate:verb_predicate}", "BE there {subject:thing} {predicate:relation}")  # fmt: skip
+      "(do|does|did|would) {subject:thing} {predicate:verb_predicate}", "BE there {subject:the_thing} {predicate:relation}")  # fmt: skip
 def _is_it(subject: Things, predicate: Condition) -> Program | None:
     return whether(about(predicate, subject))
 
@@ -555,7 +555,7 @@ def _arm(amount: Constant) -> Constant | None:
 
 # Is there ---------------------------------------------------------------------------------------
 
-_THERE = "(BE there|DO I (see|spot|find|know [of]|detect|remember|notice|have|recognise|recognize)|HAVE I [ever|already] (seen|spotted|found|noticed|detected|come across|known)|did I (see|find|notice|spot))"
+_THERE = "(BE there|DO I (find|know [of]|detect|remember|notice|have|recognise|recognize)|HAVE I [ever|already] (seen|spotted|found|noticed|detected|come across|known)|did I (see|find|notice|spot))"
 
 
 @rule("core", f"{_THERE} {{phrase}} [STAND] [NOW]", "(does|do) {room} (have|contain|include|hold) {phrase}", "(has|have) {room} [got] {phrase}", "DO {phrase} exist [IN_ROOM]", "BE {phrase} (there|here|present|around|available|known|in the map|IN_ROOM|HERE)",
@@ -566,6 +566,13 @@ def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
     return TellWhether(Exists(phrase.things))
 
 
+@rule("core", "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see {phrase} [NOW]")
+def _do_you_see(phrase: Phrase) -> Program | None:
+    if phrase.article == "the" and not phrase.noun.plural:
+        return None
+    return TellWhether(Exists(Filter(phrase.things, Related("in_view", It()))))
+
+
 @rule("core", "any {phrase} [IN_ROOM|HERE]", "{phrase} in view", cost=0.5)
 def _any(phrase: Phrase) -> Program | None:
     if phrase.article:
@@ -573,7 +580,12 @@ def _any(phrase: Phrase) -> Program | None:
     return TellWhether(Exists(phrase.things))
 
 
-@rule("core", "(do|does|did|can|could) (you|we|i|the camera|the robot) [currently|still|already] see {thing} [NOW]", "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight) [to ME|for ME|by ME] [NOW]")
+@rule("the_thing", "{phrase}")
+def _the_thing(phrase: Phrase) -> Things | None:
+    return The(phrase.things) if phrase.article == "the" and not phrase.plural else None
+
+
+@rule("core", "(do|does|did|can|could) (you|we|i|the camera|the robot) [currently|still|already] see {thing:the_thing} [NOW]", "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight) [to ME|for ME|by ME] [NOW]")
 def _can_you_see(thing: Things) -> Program:
     return TellWhether(Related("in_view", thing))
 
@@ -631,14 +643,14 @@ def _as_many(a: Things, b: Things) -> Program:
 # How many ---------------------------------------------------------------------------------------
 
 
-@rule("core", "how many [of] [the|these|those] {counted} [BE there|do I (see|know|have|find|count|remember)|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)|can I (see|find|count|spot)|exist] [of|about] [IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]",
+@rule("core", "how many [of] [the|these|those] {counted} [BE there|do I (know|have|find|count|remember)|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)|can I (find|count)|exist] [of|about] [IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]",
       "count [all|up] [the|of the] {counted} [IN_ROOM|HERE] [please]", "[what BE] [the] [total] (number|count|quantity|amount) of {counted} [IN_ROOM|HERE|SO_FAR]", "how many {counted} there BE [here|IN_ROOM]", "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
       "how many {counted} (does|do) {room} (have|contain|hold)", "how many {counted} BE (present|available|known|around|there in total)", "count how many {counted} [BE there|there BE] [HERE|IN_ROOM]", "how many {counted} in total", "{counted} count", "number of {counted}")  # fmt: skip
 def _how_many(counted: Things, room: Place | None = None) -> Program:
     return TellNumber(Count(counted))
 
 
-@rule("core", "how many (objects|things|items) (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]", "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see (right now|now|at the moment|currently|from here|at present)")
+@rule("core", "how many (objects|things|items) (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]", "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]")
 def _how_many_in_view(counted: Things | None = None) -> Program:
     base = Everything() if counted is None else counted
     return TellNumber(Count(Filter(base, Related("in_view", It()))))

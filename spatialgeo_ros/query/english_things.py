@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english import Dialogue, grammar
 from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
     Ceiling,
+    Compare,
     Condition,
     Everything,
     Except,
@@ -28,6 +29,7 @@ from spatialgeo_ros.query.program import (
     Place,
     Quantity,
     Rank,
+    Related,
     RequestRegion,
     Room,
     The,
@@ -37,6 +39,7 @@ from spatialgeo_ros.query.program import (
     Viewer,
     Wall,
 )
+from spatialgeo_ros.query.program_edit import nodes
 from spatialgeo_ros.query.rule_engine import Reading, State
 
 rule = grammar.rule
@@ -474,15 +477,15 @@ def _it(pronoun: Those) -> Things:
 @grammar.terminal("those")
 def _those(state: State, at: int) -> list[Reading]:
     """Read "they", "them", "the two": several objects of the previous answer."""
-    objects = state.context.dialogue.objects
-    if len(objects) < 2:
+    things = _several_before(state.context.dialogue)
+    if things is None:
         return []
     tokens = list(state.tokens[at : at + 3])
     for words in (["the", "two"], ["both", "of", "them"], ["the", "two", "of"], ["they"], ["them"],
                   ["these"], ["those"], ["both"], ["these", "two"], ["those", "two"],
                   ["each", "other"], ["the", "pair"]):  # fmt: skip
         if tokens[: len(words)] == words:
-            return [(at + len(words), Those(objects, " ".join(words)), 0.5)]
+            return [(at + len(words), things, 0.5)]
     return []
 
 
@@ -491,8 +494,24 @@ def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
+def _several_before(dialogue: Dialogue) -> Things | None:
+    """Return the objects of the previous answer, or those that it was chosen from."""
+    if len(dialogue.objects) > 1:
+        return Those(dialogue.objects, "they")
+    for node in nodes(dialogue.program):
+        if isinstance(node, Union) and len(node.of) > 1:
+            return node
+        if isinstance(node, Related) and len(node.anchors) == 1:
+            sides = tuple(x for x in (node.subject, *node.anchors) if isinstance(x, The))
+            return Union(sides) if len(sides) == 2 else None
+        if isinstance(node, Compare):
+            named = tuple(x for x in nodes(node) if isinstance(x, The))
+            return Union(named) if len(named) == 2 else None
+    return None
+
+
 @rule("things", "{those}")
-def _them(those: Those) -> Things:
+def _them(those: Things) -> Things:
     return those
 
 
@@ -603,8 +622,10 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
 
 
 @rule("pair", "{those}")
-def _pair_those(those: Those) -> tuple[Things, Things] | None:
-    if len(those.ids) != 2:
+def _pair_those(those: Things) -> tuple[Things, Things] | None:
+    if isinstance(those, Union):
+        return (those.of[0], those.of[1]) if len(those.of) == 2 else None
+    if not isinstance(those, Those) or len(those.ids) != 2:
         return None
     return Those(those.ids[:1], those.words), Those(those.ids[1:], those.words)
 

@@ -134,7 +134,8 @@ def _noun(state: State, at: int) -> list[Reading]:
         noun = _number_of(words, context)
         if noun is not None:
             known = any(reading[1].known and reading[1].kind for reading in found)
-            found.append((at + count, noun, 0.3 if known else 0.0))
+            made_of = count > 1 and words[0] in MATERIALS and noun.kind not in context.nouns
+            found.append((at + count, noun, 0.3 if known else 0.2 if made_of else 0.0))
     if not any(reading[1].kind for reading in found):
         found.extend(_unknown(tokens, at, context))
     return found
@@ -195,7 +196,7 @@ def _unknown_adjective(state: State, at: int) -> list[Reading]:
         return []
     if word in MATERIALS or word in ORDINALS or word in CARDINALS or word in _MORE_COLOURS:
         return []
-    return [(at + 1, word, 3.0)]
+    return [(at + 1, word, 5.0 if canonical(word) else 3.0)]
 
 
 @grammar.terminal("cardinal")

@@ -10,7 +10,7 @@ thing, number or place) is passed over.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_dialogue,
@@ -19,18 +19,18 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_predicates,
     english_questions,
 )
-from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
-from spatialgeo_ros.query.english_dialogue import kind_of_subject, of_kind
 from spatialgeo_ros.query.english_talk import without_talk
-from spatialgeo_ros.query.english_words import MATERIALS, vocabulary
+from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
-from spatialgeo_ros.query.program import Named, Program
+from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
 from spatialgeo_ros.query.tokens import STOP, Speller, tokenise
 
 grammar.check()
 _LONGEST = 120  # words
+_TALK_COST = 0.01  # of a word of talk that is left out
+_GOOD_ENOUGH = 2.0  # cost of a reading that is not worth looking for a better one
 
 
 class NotUnderstood(Exception):
@@ -65,14 +65,19 @@ def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str]
     if len(tokens) > _LONGEST:
         raise NotUnderstood(f"the question is longer than {_LONGEST} words")
     context = Context(nouns, dialogue)
-    furthest = 0
+    furthest, best, least = 0, None, float("inf")
     for words in without_talk(tokens):
         state = State(words, context)
-        readings = grammar.parse("question", state)
-        if readings:
-            return readings[0][0]
+        left_out = _TALK_COST * (len(tokens) - len(words))
+        for program, cost in grammar.parse("question", state)[:1]:
+            if cost + left_out < least:
+                best, least = program, cost + left_out
         if len(words) == len(tokens):
             furthest = state.furthest
+        if least <= _GOOD_ENOUGH:
+            break
+    if best is not None:
+        return best
     rest = " ".join(word for word in tokens[furthest:] or tokens if word not in (STOP, ","))
     raise NotUnderstood(
         f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
