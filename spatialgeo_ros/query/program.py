@@ -438,11 +438,5 @@ Place: TypeAlias = Things | It | Viewer | Floor | Ceiling | Room | Wall
 Number: TypeAlias = Constant | Quantity | Arithmetic | Over | Count
 Condition: TypeAlias = Related | Compare | Exists | Has | Not | All | Any
 Program: TypeAlias = (
-    TellNumber
-    | TellWhether
-    | TellObjects
-    | TellDirection
-    | TellWhich
-    | TellAttribute
-    | TellTurns
+    TellNumber | TellWhether | TellObjects | TellDirection | TellWhich | TellAttribute | TellTurns
 )
