@@ -60,7 +60,7 @@ class FloorGrid:
         cells = middle[:, None] + index[None]
         lower = self.origin + cells * self.cell
         nearest = np.clip(places[:, None], lower, lower + self.cell)
-        touched = np.hypot(*np.moveaxis(nearest - places[:, None], -1, 0)) < radius
+        touched: Cells = np.hypot(*np.moveaxis(nearest - places[:, None], -1, 0)) < radius
         return np.asarray((self._at(self.free, cells) | ~touched).all(axis=1))
 
     def is_blocked(self, places: Array) -> Cells:
@@ -68,7 +68,7 @@ class FloorGrid:
         return self._at(self.blocked, np.floor((places - self.origin) / self.cell).astype(np.int64))
 
     def _at(self, layer: Cells, cells: npt.NDArray[np.int64]) -> Cells:
-        inside = ((cells >= 0) & (cells < layer.shape)).all(axis=-1)
+        inside = np.asarray(((cells >= 0) & (cells < layer.shape)).all(axis=-1))
         x, y = np.moveaxis(np.where(inside[..., None], cells, 0), -1, 0)
         return np.asarray(layer[x, y] & inside)
 
@@ -106,9 +106,8 @@ class FreeSpace:
         """Return what is known now; None before the first frame."""
         if not self._begun:
             return None
-        return FloorGrid(
-            self._first * self._cell, self._cell, self._evidence < 0, self._evidence > 0
-        )
+        origin = np.asarray(self._first * self._cell, np.float64)
+        return FloorGrid(origin, self._cell, self._evidence < 0, self._evidence > 0)
 
     def update(self, pointmap: PointMap, pose: Pose, height: float) -> None:
         """Take in one frame.
