@@ -14,7 +14,13 @@ from std_msgs.msg import Header
 
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, RoomLayout
-from spatialgeo_ros.msg import DistanceEstimate, SpatialAnswer, SpatialObject, SpatialObjectArray
+from spatialgeo_ros.msg import (
+    DistanceEstimate,
+    SpatialAnswer,
+    SpatialObject,
+    SpatialObjectArray,
+    StageLatency,
+)
 from spatialgeo_ros.node.conversions import ns_to_stamp, pose_to_msg
 from spatialgeo_ros.query.result import Result, error_of
 from spatialgeo_ros.scene.approach import ApproachPose
@@ -174,7 +180,7 @@ def result_message(
         age=math.nan if oldest is None else age_of(oldest, snapshot),
         image_age=image_age,
     )
-    message.stages.append(_stage("program", seconds))
+    message.stages = [StageLatency(name="program", seconds=seconds)]
     if oldest is not None:
         message.seen_stamp = ns_to_stamp(oldest.last_seen_ns)
     fill_result(message, result, program)
@@ -213,12 +219,6 @@ def pose_messages(
             pose = from_world @ pose
         messages.append(PoseStamped(header=header, pose=pose_to_msg(pose)))
     return messages
-
-
-def _stage(name: str, seconds: float) -> Any:
-    from spatialgeo_ros.msg import StageLatency
-
-    return StageLatency(name=name, seconds=seconds)
 
 
 def _vector(values: Sequence[float]) -> Vector3:
