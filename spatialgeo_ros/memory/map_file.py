@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialgeo_ros.errors import BadRequestError, quoted
+from spatialgeo_ros.errors import BadRequestError, FileAccessError, quoted
 from spatialgeo_ros.memory.map_object import VIEWS, BestView, TrackedObject
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
@@ -53,7 +53,8 @@ def write_map(path: Path, stored: StoredMap) -> None:
     """Write a map; files of the name are replaced.
 
     Raises:
-        BadRequestError: the name does not end in .json, or a file cannot be written.
+        BadRequestError: the name does not end in .json.
+        FileAccessError: a file cannot be written.
     """
     arrays_path = _arrays_path(path)
     buffer = io.BytesIO()
@@ -78,28 +79,29 @@ def write_map(path: Path, stored: StoredMap) -> None:
             draft.write_bytes(content)
             os.replace(draft, target)
     except OSError as error:
-        raise BadRequestError(f"the object map cannot be written to {path}: {error}") from error
+        raise FileAccessError(f"the object map cannot be written to {path}: {error}") from error
 
 
 def read_map(path: Path) -> StoredMap:
     """Read a map.
 
     Raises:
-        BadRequestError: a file is missing, too large, damaged, or of another layout.
+        BadRequestError: the name does not end in .json.
+        FileAccessError: a file is missing, too large, damaged, or of another layout.
     """
     arrays_path = _arrays_path(path)
     try:
         data = json.loads(_read(path, _MOST_JSON))
         if not isinstance(data, dict) or data.get("format") != _FORMAT:
-            raise BadRequestError(f"{path} is no saved object map: name one that save wrote")
+            raise FileAccessError(f"{path} is no saved object map: name one that save wrote")
         if data.get("version") != _VERSION:
-            raise BadRequestError(
+            raise FileAccessError(
                 f"{path} has version {quoted(data.get('version'))} of the layout, and this program "
                 f"reads {_VERSION}: make the map anew"
             )
         content = _read(arrays_path, _MOST_ARRAYS)
         if hashlib.sha256(content).hexdigest() != data["arrays"]["sha256"]:
-            raise BadRequestError(
+            raise FileAccessError(
                 f"{arrays_path} is not the file that was saved with {path}: copy both together"
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
@@ -113,7 +115,7 @@ def read_map(path: Path) -> StoredMap:
             objects, float(data["way_m"]),
         )  # fmt: skip
     except (ValueError, TypeError, LookupError, AttributeError, zipfile.BadZipFile) as error:
-        raise BadRequestError(f"{path} is damaged ({error}): save the map again") from error
+        raise FileAccessError(f"{path} is damaged ({error}): save the map again") from error
 
 
 def _arrays_path(path: Path) -> Path:
@@ -124,13 +126,13 @@ def _arrays_path(path: Path) -> Path:
 
 def _read(path: Path, most: int) -> bytes:
     if not path.is_file():
-        raise BadRequestError(f"there is no file {path}")
+        raise FileAccessError(f"there is no file {path}")
     try:
         if path.stat().st_size > most:
-            raise BadRequestError(f"{path} is larger than {most // 1_000_000} MB: no saved map is")
+            raise FileAccessError(f"{path} is larger than {most // 1_000_000} MB: no saved map is")
         return path.read_bytes()
     except OSError as error:
-        raise BadRequestError(f"{path} cannot be read: {error}") from error
+        raise FileAccessError(f"{path} cannot be read: {error}") from error
 
 
 def _arrays_of(objects: Iterable[TrackedObject]) -> dict[str, Any]:

@@ -273,6 +273,7 @@ class TrackedObject:
             self.first_ns, self.last_ns, state, _most(self.colours), _most(self.materials),
             {name: weight / total for name, weight in self.labels.items()},
             tuple(sorted(self.cameras)), self.sightings, self.probability,
+            self.best.camera_name, self.best.stamp_ns,
         )  # fmt: skip
 
     def _note(self, thing: Detected, frame: MapFrame, way: float) -> None:

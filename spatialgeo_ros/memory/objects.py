@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialgeo_ros.errors import BadRequestError, quoted
+from spatialgeo_ros.errors import BadRequestError, NoMapError, WrongFrameError, quoted
 from spatialgeo_ros.memory import existence, map_file
 from spatialgeo_ros.memory.association import Related, same_label
 from spatialgeo_ros.memory.backdrop import Backdrop
@@ -184,10 +184,12 @@ class ObjectMap:
         """Write the map: ``path`` as JSON, and its arrays beside it as ``.npz``.
 
         Raises:
-            BadRequestError: there is nothing to save yet, or the files cannot be written.
+            NoMapError: there is nothing to save yet.
+            BadRequestError: the name does not end in .json.
+            FileAccessError: the files cannot be written.
         """
         if not self._world_frame:
-            raise BadRequestError(
+            raise NoMapError(
                 "the object map has seen nothing yet: it has no world frame to be saved with"
             )
         tracker = self._tracker
@@ -205,12 +207,13 @@ class ObjectMap:
             world_frame: the frame that poses refer to now.
 
         Raises:
-            BadRequestError: a file is missing, damaged or of another layout, or the map is of
-                another world frame; this map is unchanged then.
+            FileAccessError: a file is missing, damaged or of another layout.
+            WrongFrameError: the map is of another world frame.
+            BadRequestError: the name does not end in .json. This map is unchanged in all cases.
         """
         stored = map_file.read_map(path)
         if stored.world_frame != world_frame:
-            raise BadRequestError(
+            raise WrongFrameError(
                 f"{path} is a map in the frame '{stored.world_frame}', but poses are in "
                 f"'{world_frame}' now: its places would mean nothing here; localise in "
                 f"'{stored.world_frame}', or make a new map"

@@ -123,6 +123,11 @@ class ObjectOutputs:
         return publisher
 
 
+def detections_3d_available() -> bool:
+    """Whether ``~/detections_3d`` can be published here."""
+    return vision is not None
+
+
 def detections_message(snapshot: MapSnapshot) -> Any:
     """Return the objects that are there as a ``vision_msgs/Detection3DArray``."""
     header = snapshot_header(snapshot)

@@ -17,7 +17,6 @@ from typing import TypeAlias
 from spatialgeo_ros.geometry.upright_box import (
     Point,
     Separation,
-    UprightBox,
     box_separation,
     footprint_separation,
     nearest_wall,

@@ -25,6 +25,7 @@ from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.grounding.locator import Found, Locator, SeenObject
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
@@ -106,6 +107,8 @@ class Scene:
             related=related_labels, most_objects=most_objects, drift_share=way_drift
         )
         self._mapper = Mapper(self.locator, self.object_map, pose_sigma)
+        #: The floor that depth has seen, where the camera's pose and height are known.
+        self.free_space = FreeSpace()
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -129,8 +132,16 @@ class Scene:
         started = time.perf_counter()
         observation.keyframe = self._remember(observation)
         timings["keyframes"] = time.perf_counter() - started
+        started = time.perf_counter()
+        self._see_floor(observation)
+        timings["free space"] = time.perf_counter() - started
         observation.timings = timings
         return observation
+
+    @property
+    def world_frame(self) -> str:
+        """The frame that poses refer to, "" before the first one."""
+        return self._world_frame
 
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
@@ -234,6 +245,7 @@ class Scene:
     def reset(self, reason: str = "reset") -> None:
         """Forget every kept frame and the object map (time jump, another world frame)."""
         self.object_map.reset(reason)
+        self.free_space.reset()
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
@@ -404,6 +416,7 @@ class Scene:
         if frame.pose is not None and frame.world_frame != self._world_frame:
             if self._world_frame:  # keys of two worlds must never meet
                 self._memory.reset()
+                self.free_space.reset()
             self._world_frame = frame.world_frame
         keys = None
         if frame.pose is not None:
@@ -414,6 +427,11 @@ class Scene:
         # Without the evicted frame, which would chain every frame ever kept.
         kept.keyframe = replace(decision, evicted=None)
         return decision
+
+    def _see_floor(self, observation: Observation) -> None:
+        frame, height = observation.frame, observation.camera_height
+        if frame.pose is not None and observation.pointmap is not None and height is not None:
+            self.free_space.update(observation.pointmap, frame.pose, height)
 
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:

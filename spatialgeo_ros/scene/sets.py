@@ -12,12 +12,12 @@ from spatialgeo_ros.memory.snapshot import MapObject, Presence
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.nouns import plural
-from spatialgeo_ros.query.result import QueryError
 from spatialgeo_ros.query.program_words import things_in_words
+from spatialgeo_ros.query.result import QueryError
 from spatialgeo_ros.query.result_text import age_words
 from spatialgeo_ros.query.units import spoken
 from spatialgeo_ros.scene.failures import QueryFailureError, empty
-from spatialgeo_ros.scene.map_facts import MapFacts, counted
+from spatialgeo_ros.scene.map_facts import MapFacts
 from spatialgeo_ros.scene.quantities import measure_two
 
 #: Candidates that the text of AMBIGUOUS lists; ``objects`` has all.
