@@ -149,3 +149,45 @@ class AmbiguousError(SpatialGeoError):
     """Several objects fit a phrase and nothing says which; the message lists them."""
 
     code = 18
+
+
+class UnknownAttributeError(SpatialGeoError):
+    """A property is asked for that was not observed; the message names it."""
+
+    code = 19
+
+
+class NotUnderstoodError(SpatialGeoError):
+    """A question or phrase holds words that could not be placed; the message names them."""
+
+    code = 20
+
+
+class UnanswerableError(SpatialGeoError):
+    """The question is understood, but what it needs is not known; the message says what."""
+
+    code = 21
+
+
+class NoMapError(SpatialGeoError):
+    """There is no object map, because no camera pose is known; the message says why."""
+
+    code = 22
+
+
+class WrongFrameError(SpatialGeoError):
+    """A frame is unknown at the image's stamp, or a saved map belongs to another world frame."""
+
+    code = 23
+
+
+class FileAccessError(SpatialGeoError):
+    """A file cannot be written or read; the message names it and says why."""
+
+    code = 24
+
+
+class NoFreePlaceError(SpatialGeoError):
+    """No pose around an object lies on floor that was seen free."""
+
+    code = 25

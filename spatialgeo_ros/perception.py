@@ -12,6 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,18 +21,24 @@ import numpy as np
 from spatialgeo_ros.answer.language_part import speak
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
-from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.errors import CancelledError, NoMapError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Locator, SeenObject
+from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Mount, Observation, View
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
 from spatialgeo_ros.query.intent import parse_question
+from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.result import Result
+from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
+from spatialgeo_ros.scene.executor import execute
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
@@ -53,6 +61,7 @@ class Perception:
     def __init__(self, networks: Networks | None = None, **options: Any) -> None:
         self.networks = networks
         self.scene = Scene(networks, **options)
+        self._map_problem = ""  # why the newest image did not go into the object map
 
     @classmethod
     def load(
@@ -219,17 +228,91 @@ class Perception:
         text = speak(self.networks, asked.language, on_token, cancelled)
         return asked.answer(text, time.perf_counter() - started)
 
+    def update_map(self, observation: Observation) -> MapUpdate:
+        """Work an observation into the object map; see :meth:`Scene.update_map`."""
+        update = self.scene.update_map(observation)
+        self._map_problem = "" if update.used else update.reason
+        return update
+
+    def objects(self) -> MapSnapshot:
+        """Return the object map as it is now.
+
+        Raises:
+            NoMapError: there is none, because no image had a pose and points in metres.
+        """
+        snapshot = self.scene.object_map.snapshot()
+        if not snapshot.frame:
+            raise NoMapError(self._map_problem or "no object map: no image has come yet")
+        return snapshot
+
+    def run_query(self, program: Program, *, include_gone: bool = False) -> Result:
+        """Run a program on the object map; a program without an answer gives a result of ERROR.
+
+        Args:
+            program: what is asked.
+            include_gone: whether what is gone counts as if it were remembered.
+
+        Raises:
+            NoMapError: there is no map.
+        """
+        snapshot = self.objects()
+        if include_gone:
+            objects = tuple(
+                replace(one, state=Presence.REMEMBERED) if one.state is Presence.GONE else one
+                for one in snapshot.objects
+            )
+            snapshot = replace(snapshot, objects=objects)
+        return execute(program, snapshot)
+
+    def approach(self, target: MapObject, stand_off: float, base: Base) -> list[ApproachPose]:
+        """Return poses of the robot around an object, best first; see :func:`approach_poses`.
+
+        Raises:
+            NoMapError: there is no map.
+            NoFreePlaceError: there is no such pose; the message says what is in the way.
+        """
+        return approach_poses(self.objects(), target, self.scene.free_space.grid(), stand_off, base)
+
+    def save_objects(self, path: Path) -> int:
+        """Write the object map and return how many objects it has; see :meth:`ObjectMap.save`.
+
+        Raises:
+            NoMapError: there is no map.
+            FileAccessError: the files cannot be written.
+        """
+        count = len(self.objects().objects)
+        self.scene.object_map.save(path)
+        return count
+
+    def load_objects(self, path: Path) -> int:
+        """Take over a saved object map and return how many objects it has.
+
+        Raises:
+            NoMapError: no image had a pose yet, so that the frame of the map cannot be compared.
+            WrongFrameError: the map is of another world frame.
+            FileAccessError: the files cannot be read.
+        """
+        if not self.scene.world_frame:
+            why = self._map_problem or "no image has come yet"
+            raise NoMapError(f"whether {path} is of the present world frame cannot be told: {why}")
+        self.scene.object_map.load(path, self.scene.world_frame)
+        return len(self.objects().objects)
+
     def keyframes(self) -> tuple[Keyframe, ...]:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
         return self.scene.keyframes()
 
     def reset(self) -> None:
-        """Forget every kept frame (time jump, another world frame)."""
+        """Forget every kept frame and the object map (time jump, another world frame)."""
         self.scene.reset()
+        self._map_problem = ""
 
     def describe(self) -> dict[str, Any]:
         """Return facts for diagnostics."""
-        return self.scene.describe()
+        facts = self.scene.describe()
+        if self._map_problem and not facts["object_map"]["world_frame"]:
+            facts["degraded"] = (*facts["degraded"], self._map_problem)
+        return facts
 
     def close(self) -> None:
         """Free the networks and the kept frames; the object cannot be used afterwards."""

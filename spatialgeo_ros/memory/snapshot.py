@@ -49,6 +49,8 @@ class MapObject:
         cameras: that saw it.
         sightings: number of images that showed it.
         probability: that it is still there, in [0, 1].
+        best_camera: camera of the image that shows it best, "" when unknown.
+        best_stamp_ns: stamp of that image, 0 when unknown.
     """
 
     id: str
@@ -67,6 +69,8 @@ class MapObject:
     cameras: tuple[str, ...] = ()
     sightings: int = 1
     probability: float = 1.0
+    best_camera: str = ""
+    best_stamp_ns: int = 0
 
     @property
     def bottom(self) -> float:

@@ -35,6 +35,9 @@ class PoseSource(Protocol):
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the pose of the optical frame ``frame_id`` at ``stamp_ns``; may wait a little."""
 
+    def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the pose of any frame, not only a camera's, in the world; may wait a little."""
+
     def clear(self) -> None:
         """Forget everything from before a time jump."""
 

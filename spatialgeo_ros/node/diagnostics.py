@@ -18,6 +18,7 @@ from spatialgeo_ros.errors import escaped
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.lanes import Lanes
+from spatialgeo_ros.node.object_outputs import NO_VISION, detections_3d_available
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource
 from spatialgeo_ros.node.stream_statistics import Counters, RecentRises
@@ -116,7 +117,8 @@ class Diagnostics:
                 f"{errors} internal errors, last: {served.reason('internal_errors')}",
             )
         values = {
-            **{name: _text(value) for name, value in {**description, "degraded": degraded}.items()},
+            **_texts({**description, "degraded": degraded}),
+            "detections_3d": "published" if detections_3d_available() else NO_VISION,
             "queue": f"{lanes.geometry.queue_length} of {host.config.queue_size}",
             "questions waiting for the language model": lanes.language.queue_length,
             "refused as busy": lanes.statistics.counters.get("busy"),
@@ -324,6 +326,17 @@ def _filled(status: DiagnosticStatus, values: Mapping[str, Any]) -> DiagnosticSt
         for key, value in values.items()
     ]
     return status
+
+
+def _texts(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return facts as texts; those of a part are named after it."""
+    texts: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            texts.update(_texts(value, f"{prefix}{name.replace('_', ' ')} "))
+        else:
+            texts[prefix + (name.replace("_", " ") if prefix else name)] = _text(value)
+    return texts
 
 
 def _text(value: Any) -> str:

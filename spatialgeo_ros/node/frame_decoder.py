@@ -69,6 +69,7 @@ class FrameAssembler:
         self._models: dict[str, _Calibration] = {}
         self._depth_models: dict[str, _Calibration] = {}
         self.last_pose: dict[str, PoseResult] = {}
+        self.optical_frames: dict[str, str] = {}
 
     def assemble(self, name: str, raw: RawFrame) -> Frame:
         """Decode one frame of the camera ``name``.
@@ -88,6 +89,7 @@ class FrameAssembler:
         if pose.pose is None:
             camera.counters.add("without_pose", pose.reason)
         self.last_pose[name] = pose
+        self.optical_frames[name] = header.frame_id
         problems = {}
         if pose.pose is None:
             problems["pose"] = pose.reason

@@ -101,7 +101,7 @@ class GeometryLane(Lane):
             NotActiveError: The lane is paused.
             BusyError: The queue is full.
         """
-        if request.camera not in self._cameras:
+        if request.camera and request.camera not in self._cameras:
             raise UnknownCameraError(
                 f"no camera '{request.camera}'; there are: {', '.join(self._cameras)}"
             )
@@ -126,7 +126,7 @@ class GeometryLane(Lane):
         """Return the seconds that a request still waits for boxes of a detector; <= 0: none."""
         if not request.by_name or request.is_cancelled():
             return 0.0
-        patience = self._cameras[request.camera].boxes_patience()
+        patience = max(self._cameras[name].boxes_patience() for name in self._asked(request))
         return request.created + patience - time.monotonic()
 
     def _step(self, request: Request | None) -> None:
@@ -188,15 +188,22 @@ class GeometryLane(Lane):
         self._boxed[name] = Observed(self._perception.observe_aside(frame), raw.received)
         return self._boxed[name].observation
 
+    def _asked(self, request: Request) -> list[str]:
+        """Return the cameras that a request is about."""
+        return [request.camera] if request.camera else list(self._cameras)
+
     def _serve(self, request: Request) -> None:
         started = time.monotonic()
 
         def work() -> Any:
             request.on_start()
-            self._observe_newest(request.camera)
+            for name in self._asked(request):
+                self._observe_newest(name)
             if request.is_cancelled():
                 raise CancelledError("cancelled before it was served")
-            return request.work(self._perception, self._observation_for(request))
+            name = request.camera
+            seen = self._observation_for(request, name) if name else self._all_for(request)
+            return request.work(self._perception, seen)
 
         self._finish(request, work)
         self._statistics.time("request", started)
@@ -208,14 +215,29 @@ class GeometryLane(Lane):
         else:
             request.succeed(result)
 
-    def _observation_for(self, request: Request) -> Any:
-        """Return the observation that a request is about: of its stamp, with boxes, or the newest.
+    def _all_for(self, request: Request) -> tuple[Any, ...]:
+        """Return the observations of all cameras that a request may use.
+
+        Raises:
+            SpatialGeoError: The request needs an image and no camera has one; that of the first.
+        """
+        seen, problem = [], None
+        for name in self._cameras:
+            try:
+                seen.append(self._observation_for(request, name))
+            except SpatialGeoError as error:
+                problem = problem or error
+        if not seen and request.needs_image and problem is not None:
+            raise problem
+        return tuple(seen)
+
+    def _observation_for(self, request: Request, name: str) -> Any:
+        """Return what a request asks of a camera: of its stamp, with boxes, or the newest.
 
         Raises:
             StaleFrameError: It is too old, or the image a region was drawn on is not kept.
             NoFrameError: There is none.
         """
-        name = request.camera
         if request.stamps:
             # All its regions' images, so that the scene has them; the newest is asked about.
             return [self._observation_at(name, stamp) for stamp in sorted(request.stamps)][-1]

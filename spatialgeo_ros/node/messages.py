@@ -34,7 +34,7 @@ from spatialgeo_ros.node.conversions import (
 )
 
 #: Bounds of the requests, as the comments of srv/ and action/ state them.
-MOST_KINDS, MOST_REGIONS, MOST_WATCH_ID = 16, 32, 100
+MOST_KINDS, MOST_REGIONS, MOST_WATCH_ID, MOST_SESSION = 16, 32, 100, 100
 REQUEST = "request"  # name of the measurements of services and the action
 _AGREEMENT = {
     "unknown": SpatialAnswer.AGREEMENT_UNKNOWN,
@@ -167,6 +167,17 @@ def check_region_camera(region: Any, camera: str) -> None:
         raise BadRequestError(
             f"region '{region.label}' is of camera '{region.camera}', the request of '{camera}'"
         )
+
+
+def check_session(session: str) -> str:
+    """Return the name of a dialogue.
+
+    Raises:
+        BadRequestError: It is too long.
+    """
+    if len(session) > MOST_SESSION:
+        raise BadRequestError(f"session has {len(session)} characters, allowed are {MOST_SESSION}")
+    return session
 
 
 def check_duration(value: float, name: str) -> float:

@@ -24,17 +24,21 @@ from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
+from spatialgeo_ros.node.lane_client import LaneClient
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.lifecycle_service import (
     answer_refused_transitions,
     release_state_machine,
 )
 from spatialgeo_ros.node.log_bridge import LogBridge
+from spatialgeo_ros.node.map_feed import MapFeed
+from spatialgeo_ros.node.object_services import ObjectServices
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perception
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
 from spatialgeo_ros.node.services import Services
+from spatialgeo_ros.node.target_frames import TargetFrames
 from spatialgeo_ros.node.watches import WatchBoard
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
@@ -88,6 +92,7 @@ class SpatialGeoNode(LifecycleNode):
         self.cameras: dict[str, CameraInput] = {}
         self.lanes: Lanes | None = None
         self.outputs: Outputs | None = None
+        self.target_frames: TargetFrames | None = None
         self.watches = WatchBoard()
         self.configure_error = ""
         self.loading = False
@@ -109,7 +114,10 @@ class SpatialGeoNode(LifecycleNode):
             ),
             post_callback=self._on_clock_jump,
         )
-        self._requests = Services(self, self)
+        self._clients = LaneClient(self, self.get_logger())
+        self._requests = Services(self, self, self._clients)
+        self._object_requests = ObjectServices(self, self, self._clients)
+        self._map_feed = MapFeed(lambda: self.config.grounding_rate, self.get_logger().warning)
         self._diagnostics = Diagnostics(self, self)
 
     # What the parts ask their host
@@ -206,7 +214,7 @@ class SpatialGeoNode(LifecycleNode):
             self.trigger_shutdown()
         except Exception as error:
             self.get_logger().debug(f"no shutdown transition: {error}")
-        self._requests.wait_until_idle(_RESPONSE_GRACE)
+        self._clients.wait_until_idle(_RESPONSE_GRACE)
 
     def destroy_node(self) -> None:
         """Release everything before the node goes."""
@@ -224,7 +232,9 @@ class SpatialGeoNode(LifecycleNode):
         self._stop_if_interrupted()
         self._perception.warm_up()
         self._stop_if_interrupted()
-        self.outputs = Outputs(self, lambda: self.config.marker_lifetime)
+        self.outputs = Outputs(
+            self, lambda: self.config.marker_lifetime, lambda: self.config.objects_rate
+        )
         self.poses = make_pose_source(self, config)
         for camera in config.cameras:
             self.cameras[camera.name] = CameraInput(
@@ -237,6 +247,9 @@ class SpatialGeoNode(LifecycleNode):
             self._transforms,
             round(config.max_image_megapixels * 1e6),
             logger.info,
+        )
+        self.target_frames = TargetFrames(
+            self.poses, config.cameras, self._assembler.optical_frames
         )
         self.lanes = Lanes(
             self._perception,
@@ -270,6 +283,7 @@ class SpatialGeoNode(LifecycleNode):
             self.lanes.pause()
         if self.outputs is not None:
             self.outputs.clear_markers()
+            self.outputs.objects.clear_markers()
 
     def _release(self) -> None:
         """Free everything that configure made; harmless when there is nothing."""
@@ -279,7 +293,8 @@ class SpatialGeoNode(LifecycleNode):
             lanes.stop()
         self.watches.clear()
         self.cameras = {}
-        self._assembler = None
+        self._assembler = self.target_frames = None
+        self._map_feed.clear()
         transforms, self._transforms = self._transforms, None
         if transforms is not None:
             transforms.close()
@@ -306,6 +321,8 @@ class SpatialGeoNode(LifecycleNode):
         if lanes is not None and math.isfinite(age):
             lanes.statistics.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
+        if self._map_feed.feed(perception, observation, boxed) is not None:
+            self.outputs.objects.publish(perception)
         measured = self.watches.measure(perception, observation, boxed)
         if measured:
             self.outputs.publish_measurements(measured)
@@ -320,11 +337,12 @@ class SpatialGeoNode(LifecycleNode):
         lanes, poses = self.lanes, self.poses
         if lanes is None or poses is None:
             return
-        self.get_logger().warning(f"{reason}: clearing frames, poses and keyframes")
+        self.get_logger().warning(f"{reason}: clearing frames, poses, keyframes and objects")
         for camera in tuple(self.cameras.values()):
             camera.clear()
         poses.clear()
         lanes.reset()
+        self._map_feed.clear()
 
     # Parameters
 

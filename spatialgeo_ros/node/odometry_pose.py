@@ -22,6 +22,11 @@ from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.stream_statistics import Counters
 
+try:
+    import tf2_ros
+except ImportError:  # not on PyPI: a workspace from wheels has no TF
+    tf2_ros = None
+
 _BUFFER = 2000  # odometry messages: 10 s at 200 Hz
 _JUMP_NS = 1_000_000_000
 # A world is left for another one only when nothing has been heard of it for so long: two
@@ -73,8 +78,29 @@ class OdometryPose:
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the interpolated pose; waits for odometry that is on its way."""
+        base, child = self._base(stamp_ns)
+        if base.pose is None or child == frame_id:
+            return base
+        if not camera.has_mount:
+            return PoseResult(None, reason=f"set '{camera.name}.mount' to use odometry")
+        return PoseResult(base.pose @ mount_pose(camera.mount), base.world_frame)
+
+    def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the pose of the base, the one frame that odometry knows."""
+        base, child = self._base(stamp_ns)
+        if base.pose is None or child == frame_id:
+            return base
+        missing = "" if tf2_ros is not None else " (not installed: ros-$ROS_DISTRO-tf2-ros-py)"
+        return PoseResult(
+            None,
+            reason=f"odometry knows only {quoted(child)} in {quoted(base.world_frame)}: ask for "
+            f"one of these, or let poses come from TF{missing}",
+        )
+
+    def _base(self, stamp_ns: int) -> tuple[PoseResult, str]:
+        """Return the pose of the base at a stamp, and the name of its frame."""
         if stamp_ns == 0:
-            return PoseResult(None, reason=ZERO_STAMP)
+            return PoseResult(None, reason=ZERO_STAMP), ""
         deadline = time.monotonic() + self._wait
         with self._condition:
             while self._poses and self._poses[-1][0] < stamp_ns:
@@ -83,13 +109,8 @@ class OdometryPose:
                     break
             base = self._interpolated(stamp_ns)
             if base is None:
-                return PoseResult(None, reason=self._reason(stamp_ns))
-            world, child = self._world, self._child
-        if child == frame_id:
-            return PoseResult(base, world)
-        if not camera.has_mount:
-            return PoseResult(None, reason=f"set '{camera.name}.mount' to use odometry")
-        return PoseResult(base @ mount_pose(camera.mount), world)
+                return PoseResult(None, reason=self._reason(stamp_ns)), ""
+            return PoseResult(base, self._world), self._child
 
     def clear(self) -> None:
         """Empty the buffer; what comes next may be of another world."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -30,6 +30,7 @@ from spatialgeo_ros.node.conversions import (
 )
 from spatialgeo_ros.node.markers import MarkerBoard
 from spatialgeo_ros.node.messages import REQUEST, Measurement, frame_header, keyframes_message
+from spatialgeo_ros.node.object_outputs import ObjectOutputs
 
 # Reliable publishers suit every subscriber: best-effort ones and RViz, which asks for reliable.
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -53,17 +54,27 @@ LATENCIES = (
 class Outputs:
     """Topics of results, of the frame memory (latched) and of images."""
 
-    def __init__(self, node: LifecycleNode, marker_lifetime: Any) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        marker_lifetime: Callable[[], float],
+        objects_rate: Callable[[], float],
+    ) -> None:
         """Create the publishers; they are silent unless the node is active.
 
         Args:
             node: Owner of the publishers.
             marker_lifetime: Called for the seconds that a marker is shown.
+            objects_rate: Called for how often the object map is published at most, Hz.
+
+        Attributes:
+            objects: publishes the object map.
         """
         self._node = node
         self._marker_lifetime = marker_lifetime
         self._lock = threading.Lock()
         self._board = MarkerBoard()
+        self.objects = ObjectOutputs(node, objects_rate)
         self._overlay_until = 0.0
         self._publishers: list[Any] = []
         self._answers = self._create(SpatialAnswer, "answers", _RESULTS)
@@ -83,6 +94,11 @@ class Outputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
+        self.objects.close()
+
+    def publish_result(self, message: SpatialAnswer) -> None:
+        """Publish the answer of a program that was run on the object map."""
+        self._answers.publish(message)
 
     def publish_observation(self, perception: Any, observation: Any) -> None:
         """Publish what a processed frame shows, to those who listen."""

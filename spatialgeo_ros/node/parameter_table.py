@@ -153,6 +153,13 @@ NODE_TABLE: tuple[Spec, ...] = (
          "the uncertainty of what is remembered", "m/s", 0.0, 10.0),
     Spec("max_image_megapixels", 64.0, "Images that claim to be larger are refused unread",
          "Mpx", 0.01, 1000.0),
+    # Object map.
+    Spec("objects_rate", 2.0, "How often the object map is published at most", "Hz", 0.01, 60.0,
+         change=_LIVE),
+    Spec("grounding_rate", 1.0, "How often per camera the profile's own grounding looks for "
+         "objects of the map while no detections come; 0: never", "Hz", 0.0, 60.0, change=_LIVE),
+    Spec("objects_directory", "", "Folder of saved object maps whose path is relative; empty for "
+         "spatialgeo_objects/ in $ROS_HOME, else in ~/.ros"),
     # Pose.
     Spec("pose_source", "auto", "Where camera poses come from; auto takes TF where it has the "
          "transform, else odometry: the first that has a pose, until cleanup",

@@ -123,6 +123,9 @@ class Config:
     max_image_megapixels: float
     memory_max_age: float
     drift: float
+    objects_rate: float
+    grounding_rate: float
+    objects_directory: str
     pose_source: str
     world_frame: str
     odometry_topic: str

@@ -73,6 +73,10 @@ class NoPose:
         """Return no pose."""
         return PoseResult(None, reason=self._reason)
 
+    def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return no pose."""
+        return PoseResult(None, reason=self._reason)
+
     def clear(self) -> None:
         """Do nothing."""
 
@@ -95,6 +99,10 @@ class TfPose:
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the transform from ``frame_id`` to the world frame at ``stamp_ns``."""
+        return self.frame(frame_id, stamp_ns)
+
+    def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the same for any frame of the tree."""
         if stamp_ns == 0:  # TF would take it for "the latest"
             return PoseResult(None, reason=ZERO_STAMP)
         try:
@@ -190,6 +198,12 @@ class FirstPose:
             reasons.append(result.reason)
         why = f" (pose_source is 'auto' and took {self._open[0].name})" if chosen else ""
         return PoseResult(None, reason="; ".join(reasons) + why)
+
+    def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the pose of a frame by the chosen source; until there is one, none."""
+        if len(self._open) > 1:
+            return PoseResult(None, reason="neither TF nor odometry has placed a camera yet")
+        return self._open[0].frame(frame_id, stamp_ns)
 
     def clear(self) -> None:
         """Clear what is open; the choice stays."""

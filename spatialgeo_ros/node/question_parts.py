@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from spatialgeo_ros.errors import PhraseNotFoundError
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.msg import SpatialAnswer
 from spatialgeo_ros.node.messages import answer_message
 from spatialgeo_ros.node.outputs import Outputs
@@ -22,6 +24,47 @@ class Host(Protocol):
 
     def age_of(self, stamp_ns: int) -> float:
         """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
+
+
+def begin_on_any(
+    perception: Any,
+    question: str,
+    observations: Sequence[Any],
+    regions: Sequence[Region],
+    cancelled: Callable[[], bool],
+    *,
+    recall: bool,
+) -> tuple[Any, Any]:
+    """Work out the measured part of a question in the first image that shows what it names.
+
+    Only where none does, and ``recall`` allows it, is something remembered.
+
+    Args:
+        perception: The facade.
+        question: In plain English.
+        observations: Of the cameras that are asked, at least one.
+        regions: Objects that the question names.
+        cancelled: Asked between stages.
+        recall: Whether what is in no view may be remembered.
+
+    Returns:
+        What ``perception.begin`` returned, and the observation it is about.
+
+    Raises:
+        SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
+    """
+    first = observations[0]
+    problem: PhraseNotFoundError | None = None
+    for observation in observations if len(observations) > 1 else ():
+        try:
+            asked = perception.begin(question, observation, regions, cancelled, recall=False)
+        except PhraseNotFoundError as error:
+            problem = problem or error
+        else:
+            return asked, observation
+    if problem is not None and not recall:
+        raise problem
+    return perception.begin(question, first, regions, cancelled, recall=recall), first
 
 
 class QuestionParts:

@@ -30,19 +30,21 @@ class Spoken:
 
 @dataclass(eq=False)
 class Request:
-    """One unit of work on an observation of ``camera``.
+    """One unit of work on an observation of ``camera``, or on those of all cameras.
 
     ``work(perception, observation)`` runs on the geometry lane and returns the result, or a
-    :class:`Spoken` that the language lane goes on with. Set ``cancel`` to give up: queued work is
-    dropped, and running work sees :meth:`is_cancelled` at its next look.
+    :class:`Spoken` that the language lane goes on with. Where ``camera`` is "", it gets a tuple of
+    the newest usable observations of all cameras, in the configured order. Set ``cancel`` to give
+    up: queued work is dropped, and running work sees :meth:`is_cancelled` at its next look.
 
     Attributes:
-        camera: whose image is asked about.
+        camera: whose image is asked about; "" for all.
         work: see above.
         deadline: monotonic seconds after which nobody waits any longer.
         max_age: seconds that the image may have been there for.
         by_name: whether objects are named in words, so that boxes of a detector are of use.
         stamps: of the images that regions of the request were drawn on, nanoseconds.
+        needs_image: whether a request to all cameras fails while none of them has an image.
         created: monotonic seconds.
         spoken: the language model's part, once the measured one is known.
     """
@@ -53,6 +55,7 @@ class Request:
     max_age: float
     by_name: bool = False
     stamps: tuple[int, ...] = ()
+    needs_image: bool = True
     created: float = field(default_factory=time.monotonic)
     cancel: threading.Event = field(default_factory=threading.Event)
     future: Future = field(default_factory=Future)

@@ -9,11 +9,6 @@ code, where a rejection could not say why.
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse
@@ -25,20 +20,18 @@ from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
-    InternalError,
     NotActiveError,
-    RequestTimeoutError,
     SpatialGeoError,
-    UnknownCameraError,
 )
-from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.node.conversions import msg_to_region
-from spatialgeo_ros.node.lanes import Lanes
+from spatialgeo_ros.node.lane_client import Host as LaneHost
+from spatialgeo_ros.node.lane_client import LaneClient, fill_error
 from spatialgeo_ros.node.messages import (
     MOST_REGIONS,
     REQUEST,
     check_duration,
     check_region_camera,
+    check_session,
     failed_answer,
     measure,
     measurement_request,
@@ -46,25 +39,20 @@ from spatialgeo_ros.node.messages import (
     stamps_of,
 )
 from spatialgeo_ros.node.outputs import Outputs
-from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.progress import Feedback, Progress
-from spatialgeo_ros.node.question_parts import QuestionParts
+from spatialgeo_ros.node.question_parts import QuestionParts, begin_on_any
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
 
-_CANCEL_POLL = 0.05  # s; running work looks itself, this is for work that waits in the queue
 _MAX_QUESTION = 2000  # characters
 
 
-class Host(Protocol):
+class Host(LaneHost, Protocol):
     """What the services need of the node."""
 
-    config: Config
-    lanes: Lanes | None
     outputs: Outputs
     watches: WatchBoard
-    loading: bool
 
     def is_active(self) -> bool:
         """Whether the lifecycle state is active."""
@@ -76,12 +64,10 @@ class Host(Protocol):
 class Services:
     """``~/ask``, ``~/ask_action``, ``~/measure_distance`` and ``~/watch_distance``."""
 
-    def __init__(self, node: Node, host: Host) -> None:
-        """Create the servers on ``node``; requests go to the lanes of ``host``."""
+    def __init__(self, node: Node, host: Host, client: LaneClient) -> None:
+        """Create the servers on ``node`` of ``host``; ``client`` hands requests to its lanes."""
         self._host = host
-        self._logger = node.get_logger()
-        self._idle = threading.Condition()
-        self._serving = 0
+        self._client = client
         # Waiting callbacks block a thread of the executor each. There are never more of them than
         # the two lanes admit, and spatialgeo_node.py gives the executor more threads than that.
         waiting = ReentrantCallbackGroup()
@@ -109,29 +95,13 @@ class Services:
         """Destroy the action server; the node destroys the services."""
         self._action.destroy()
 
-    def wait_until_idle(self, timeout: float) -> None:
-        """Return when every waiting callback has ended, or after ``timeout`` seconds."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._serving == 0, timeout)
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        with self._idle:
-            self._serving += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._serving -= 1
-                self._idle.notify_all()
-
     def _on_ask(self, request: Any, response: Any) -> Any:
-        with self._busy():
+        with self._client.busy():
             response.answer = self._ask(request)
         return response
 
     def _on_goal(self, goal: ServerGoalHandle) -> Any:
-        with self._busy():
+        with self._client.busy():
             return self._execute(goal)
 
     def _execute(self, goal: ServerGoalHandle) -> Any:
@@ -165,7 +135,8 @@ class Services:
                 raise BadRequestError(
                     f"{len(request.regions)} regions in one question, allowed are {MOST_REGIONS}"
                 )
-            camera = self._camera(request)
+            check_session(request.session)
+            camera = self._asked_camera(request)
             for region in request.regions:
                 check_region_camera(region, camera)
             regions = tuple(msg_to_region(region) for region in request.regions)
@@ -173,23 +144,26 @@ class Services:
             def given_up() -> bool:
                 return job.is_cancelled() or cancelled()
 
-            def work(perception: Any, observation: Any) -> Any:
-                looked_at.append(observation.frame)
+            def work(perception: Any, seen: Any) -> Any:
+                observations = seen if isinstance(seen, tuple) else (seen,)
+                looked_at.append(observations[0].frame)
                 if progress is not None:
                     progress.state(Feedback.STATE_MEASURING)
-                asked = perception.begin(
+                asked, observation = begin_on_any(
+                    perception,
                     question,
-                    observation,
+                    observations,
                     regions,
                     given_up,
                     recall=not request.in_view_only,
                 )
+                looked_at[:] = [observation.frame]
                 part = QuestionParts(
                     self._host, request.question, perception, asked, observation, progress
                 )
                 return part.begin(given_up)
 
-            job = self._request(camera, request.max_image_age, work, regions, by_name=True)
+            job = self._client.request(camera, request.max_image_age, work, regions, by_name=True)
             if progress is not None:
                 job.on_start = lambda: progress.state(Feedback.STATE_OBSERVING)
             return job
@@ -198,15 +172,22 @@ class Services:
             return failed_answer(request.question, error, *looked_at[:1])
 
         try:
-            return self._wait(prepare(), cancelled)
+            return self._client.wait(prepare(), cancelled)
         except SpatialGeoError as error:
             return failed(error)
         except Exception as error:
-            return failed(self._internal(error))
+            return failed(self._client.internal(error))
+
+    def _asked_camera(self, request: Any) -> str:
+        """Return the camera that a question is about: named, that of its regions, or "" for all."""
+        if request.camera or not request.regions:
+            return self._client.camera(request.camera) if request.camera else ""
+        named = [region.camera for region in request.regions if region.camera]
+        return self._client.camera(named[0] if named else "")
 
     def _on_measure(self, request: Any, response: Any) -> Any:
         def prepare() -> Request:
-            camera = self._camera(request)
+            camera = self._client.camera(request.camera)
             wanted = measurement_request(request, camera, not request.in_view_only)
 
             def work(perception: Any, observation: Any) -> Any:
@@ -214,7 +195,7 @@ class Services:
                 self._host.outputs.publish_measurements([measurement])
                 return measurement.messages
 
-            return self._request(
+            return self._client.request(
                 camera,
                 request.max_image_age,
                 work,
@@ -223,12 +204,12 @@ class Services:
             )
 
         try:
-            with self._busy():
-                response.distances = self._wait(prepare())
+            with self._client.busy():
+                response.distances = self._client.wait(prepare())
         except SpatialGeoError as error:
-            _fill_error(response, error)
+            fill_error(response, error)
         except Exception as error:
-            _fill_error(response, self._internal(error))
+            fill_error(response, self._client.internal(error))
         return response
 
     def _on_watch(self, request: Any, response: Any) -> Any:
@@ -242,15 +223,15 @@ class Services:
             else:
                 raise BadRequestError(f"command {request.command} is neither START nor STOP")
         except SpatialGeoError as error:
-            _fill_error(response, error)
+            fill_error(response, error)
         except Exception as error:
-            _fill_error(response, self._internal(error))
+            fill_error(response, self._client.internal(error))
         return response
 
     def _start_watch(self, request: Any) -> str:
         if not self._host.is_active():
             raise NotActiveError("the node is not active: activate it first")
-        camera = self._camera(request)
+        camera = self._client.camera(request.camera)
         wanted = measurement_request(request, camera, request.allow_remembered)
         if stamps_of(wanted.regions):
             raise BadRequestError(
@@ -270,65 +251,3 @@ class Services:
             )
         )
         return watch_id
-
-    def _camera(self, request: Any) -> str:
-        names = [camera.name for camera in self._host.config.cameras]
-        if request.camera and request.camera not in names:
-            raise UnknownCameraError(f"no camera '{request.camera}'; there are: {', '.join(names)}")
-        return request.camera or names[0]
-
-    def _request(
-        self,
-        camera: str,
-        max_age: float,
-        work: Callable,
-        regions: Iterable[Region],
-        *,
-        by_name: bool,
-    ) -> Request:
-        config = self._host.config
-        return Request(
-            camera,
-            work,
-            deadline=time.monotonic() + config.request_timeout,
-            max_age=check_duration(max_age, "max_image_age") or config.max_frame_age,
-            by_name=by_name,
-            stamps=stamps_of(regions),
-        )
-
-    def _wait(self, job: Request, cancelled: Callable[[], bool] = lambda: False) -> Any:
-        """Submit and wait, without ever waiting beyond the deadline.
-
-        Where the measured part is known and the language model is too slow, that part is the
-        answer.
-        """
-        lanes = self._host.lanes
-        if lanes is None and self._host.loading:
-            raise NotActiveError("the node is still loading its models: ask again later")
-        if lanes is None:
-            raise NotActiveError("the node is not active: configure and activate it first")
-        lanes.submit(job)
-        while True:
-            remaining = job.deadline - time.monotonic()
-            try:
-                return job.future.result(max(0.0, min(remaining, _CANCEL_POLL)))
-            except concurrent.futures.TimeoutError:
-                if remaining <= 0:
-                    lanes.cancel(job)
-                    late = f"not answered within {self._host.config.request_timeout:g} s"
-                    if job.spoken is not None and job.spoken.without is not None:
-                        return job.spoken.without(f"language model: {late}")
-                    raise RequestTimeoutError(
-                        f"{late}: see request_timeout, or ask for less"
-                    ) from None
-                if cancelled():
-                    lanes.cancel(job)
-
-    def _internal(self, error: Exception) -> InternalError:
-        self._logger.error(f"request failed: {error!r}", throttle_duration_sec=1.0)
-        return InternalError(f"{type(error).__name__}: {error}; see the node's log")
-
-
-def _fill_error(response: Any, error: SpatialGeoError) -> None:
-    response.error_code = error.code
-    response.error_message = str(error)

@@ -8,6 +8,16 @@ import enum
 import math
 from dataclasses import dataclass
 
+from spatialgeo_ros.errors import (
+    AmbiguousError,
+    InternalError,
+    NotUnderstoodError,
+    PhraseNotFoundError,
+    SpatialGeoError,
+    UnanswerableError,
+    UnknownAttributeError,
+)
+
 
 class ResultType(enum.IntEnum):
     """What kind of answer it is; values equal the TYPE_ constants of ``msg/SpatialAnswer.msg``."""
@@ -67,3 +77,21 @@ class Result:
     objects: tuple[str, ...] = ()
     error: QueryError | None = None
     remarks: tuple[str, ...] = ()
+
+
+_ERRORS: dict[QueryError, type[SpatialGeoError]] = {
+    QueryError.UNKNOWN_OBJECT: PhraseNotFoundError,
+    QueryError.AMBIGUOUS: AmbiguousError,
+    QueryError.UNKNOWN_ATTRIBUTE: UnknownAttributeError,
+    QueryError.NOT_UNDERSTOOD: NotUnderstoodError,
+    QueryError.UNANSWERABLE: UnanswerableError,
+    QueryError.EMPTY: PhraseNotFoundError,
+}
+
+
+def error_of(result: Result) -> SpatialGeoError | None:
+    """Return the error that a caller gets for a result of type ERROR; None for all others."""
+    if result.type is not ResultType.ERROR:
+        return None
+    kind = InternalError if result.error is None else _ERRORS[result.error]
+    return kind(result.text)

@@ -352,8 +352,22 @@ def test_depth_sources_are_named_alike(messages) -> None:
     }
 
 
+def test_result_types_and_states_equal(messages) -> None:
+    from spatialgeo_ros.memory.snapshot import Presence
+    from spatialgeo_ros.query.result import ResultType
+
+    assert constants(messages.SpatialAnswer, "TYPE_") == {t.name: t.value for t in ResultType}
+    assert constants(messages.SpatialObject, "STATE_") == {p.name: p.value for p in Presence}
+
+
 def test_results_carry_the_source_image_first(messages) -> None:
-    for message in (messages.SpatialAnswer, messages.DistanceEstimate, messages.Keyframe):
+    for message in (
+        messages.SpatialAnswer,
+        messages.DistanceEstimate,
+        messages.Keyframe,
+        messages.SpatialObject,
+        messages.SpatialObjectArray,
+    ):
         name, kind = next(iter(message.get_fields_and_field_types().items()))
         assert (name, kind) == ("header", "std_msgs/Header")
 

@@ -473,3 +473,23 @@ def test_tracebacks_that_are_remembered_are_bounded(bench, caplog):
         with pytest.raises(InternalError):
             submit(bench, work(number)).future.result(10.0)
     assert len(bench.lanes.geometry._logged) <= 64
+
+
+def test_a_request_to_no_camera_gets_the_newest_of_all_that_have_one(bench):
+    job = submit(bench, lambda perception, seen: seen, camera="")
+    with pytest.raises(NoFrameError, match="'a'"):
+        job.future.result(10.0)
+    bench.put("b1", "b")
+    job = submit(bench, lambda perception, seen: [one.value for one in seen], camera="")
+    assert job.future.result(10.0) == ["b1"]
+    bench.put("a1")
+    bench.put("b2", "b")
+    job = submit(bench, lambda perception, seen: [one.value for one in seen], camera="")
+    assert job.future.result(10.0) == ["a1", "b2"]
+
+
+def test_a_request_that_needs_no_image_is_served_without_one(bench):
+    job = request(lambda perception, seen: ("served", seen), camera="")
+    job.needs_image = False
+    bench.lanes.submit(job)
+    assert job.future.result(10.0) == ("served", ())

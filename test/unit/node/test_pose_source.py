@@ -368,3 +368,11 @@ def test_missing_tf2_is_said_or_replaced(node, config, monkeypatch):
     none = make_pose_source(node, replace(config, pose_source="none"))
     assert none.lookup(config.cameras[0], "o", SECOND).pose is None
     assert np.isfinite(mount_pose(MOUNT).matrix).all()
+
+
+def test_odometry_knows_the_base_and_says_what_it_does_not_know(source, config):
+    feed(source, odometry(SECOND, 1.0), odometry(SECOND + 400_000_000, 2.0))
+    base = source.frame("base_link", SECOND + 200_000_000)
+    assert base.pose.translation[0] == pytest.approx(1.5)
+    assert "odometry knows only 'base_link' in 'odom'" in source.frame("gripper", SECOND).reason
+    assert "zero stamp" in source.frame("base_link", 0).reason

@@ -1,0 +1,85 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which images the object map gets, and when: by boxes of a detector, else by own grounding.
+
+No ROS is imported here. Used on the geometry lane alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+_SAID_AGAIN = 30.0  # s between two equal lines of the log
+
+
+class MapFeed:
+    """Gives one map the images of all cameras; each image once, per camera in order of time.
+
+    A detector answers late: its boxes go in with the image that they were drawn on, and while it
+    is alive no newer image without boxes overtakes them. Without a detector the profile's own
+    grounding looks for objects, which takes time, at a low rate of its own.
+    """
+
+    def __init__(
+        self,
+        rate: Callable[[], float],
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Feed at ``rate`` (Hz per camera, 0: never) where there are no boxes.
+
+        Args:
+            rate: Read before each look.
+            log: Takes a line when the map was cleared or does not take an image.
+            clock: Monotonic seconds.
+        """
+        self._rate, self._log, self._clock = rate, log, clock
+        self._fed: dict[str, int] = {}
+        self._looked: dict[str, float] = {}
+        self._said: dict[str, float] = {}
+
+    def clear(self) -> None:
+        """Forget what was fed (time jumped)."""
+        self._fed.clear()
+        self._looked.clear()
+
+    def feed(self, perception: Any, newest: Any, boxed: Callable[[], Any]) -> Any | None:
+        """Give the map what a camera saw; return what became of it, None where nothing was due.
+
+        Args:
+            perception: The facade.
+            newest: Observation of the camera's newest image.
+            boxed: Returns the camera's newest observation that has boxes, or None without a
+                detector that is alive.
+        """
+        camera = newest.frame.camera
+        seen = boxed()
+        if seen is None:
+            if not self._is_due(camera):
+                return None
+            seen = newest
+        stamp = seen.frame.stamp_ns
+        if stamp and self._fed.get(camera) == stamp:
+            return None
+        self._fed[camera] = stamp
+        update = perception.update_map(seen)
+        if update.cleared:
+            self._log(f"object map cleared: {update.cleared}")
+        elif update.reason and "no object map" not in update.reason:  # which diagnostics say
+            self._say(f"object map, camera '{camera}': {update.reason}", camera)
+        return update
+
+    def _is_due(self, camera: str) -> bool:
+        rate, now = self._rate(), self._clock()
+        if rate <= 0 or now < self._looked.get(camera, -1e9) + 1.0 / rate:
+            return False
+        self._looked[camera] = now
+        return True
+
+    def _say(self, text: str, key: str) -> None:
+        now = self._clock()
+        if now - self._said.get(key, -1e9) >= _SAID_AGAIN:
+            self._said[key] = now
+            self._log(text)
