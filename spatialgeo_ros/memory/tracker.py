@@ -25,6 +25,7 @@ from spatialgeo_ros.memory.detected import EVERYTHING, Array, Detected, MapFrame
 from spatialgeo_ros.memory.existence import Look
 from spatialgeo_ros.memory.map_object import TrackedObject
 from spatialgeo_ros.memory.map_rows import MapRows
+from spatialgeo_ros.memory.place import top_of
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
 
 #: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
@@ -32,8 +33,11 @@ _ONE = (0.6, 0.3)
 #: Share, both ways, from which a thing of another kind fills an object's place.
 _FILLED = 0.5
 #: A common shift of what is seen again that means a wrong pose: metres, standard deviations of
-#: drift, how equal the shifts are, and the fewest things that tell.
-_SHIFT, _SHIFT_SIGMAS, _SHIFT_EQUAL, _SHIFT_LEAST = 0.25, 3.0, 0.8, 4
+#: drift, and the fewest things that tell; how far single shifts are from it, as share of it, and
+#: for which share of the things.
+_SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
+_SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
+_SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
 
 
@@ -82,9 +86,12 @@ class Matches:
         """Whether everything is off by the same way, farther than poses drift."""
         if len(self.offsets) < _SHIFT_LEAST:
             return False
-        length = float(np.linalg.norm(self.offsets, axis=1).mean())
-        common = float(np.linalg.norm(self.offsets.mean(axis=0)))
-        return common > max(_SHIFT, _SHIFT_SIGMAS * self.drift) and common > _SHIFT_EQUAL * length
+        common = np.median(self.offsets, axis=0)
+        length = float(np.linalg.norm(common))
+        if length < max(_SHIFT, _SHIFT_SIGMAS * self.drift):
+            return False
+        apart = np.linalg.norm(self.offsets - common, axis=1)
+        return float((apart < _SHIFT_SPREAD * length).mean()) > _SHIFT_EQUAL
 
 
 class Tracker:
@@ -167,7 +174,7 @@ class Tracker:
                 )
         pairs = {kept[place]: self.rows[int(columns[column])] for place, column in assign(costs)}
         still = [(k, one) for k, one in pairs.items() if not one.dynamic]
-        offsets = np.array([things[k].centre - one.centre for k, one in still]).reshape(-1, 3)
+        offsets = np.array([top_of(things[k]) - one.place.top for k, one in still]).reshape(-1, 3)
         drift = max((self.drift(one.way) for _, one in still), default=0.0)
         return Matches(surfaces, kept, pairs, offsets, drift)
 
@@ -202,8 +209,10 @@ class Tracker:
                 look = looks.get(tracked.id)
                 if look is not None and look.through < 0.5 and not tracked.dynamic:
                     tracked.cells.seen_through(look.through_cells)
+                through = look.through if look is not None and look.readings else 1.0
                 # Where it was before it left is not where it stands now.
-                if tracked.see(thing, frame, self.way, self.drift(tracked.way), afresh=back):
+                drift = self.drift(tracked.way)
+                if tracked.see(thing, frame, self.way, drift, through, back):
                     changes.moved.append(tracked.id)
                 changes.seen.append(tracked.id)
                 self.rows.changed(tracked)
@@ -233,8 +242,10 @@ class Tracker:
             elif (other := self._in_its_place(frame, matches, tracked, changes)) is not None:
                 existence.filled_by_other(tracked)
                 tracked.rival = other
+            elif self._seen_unplaced(frame, tracked, look):
+                continue
             elif self._looked_for(frame, tracked) and existence.could_be_detected(tracked, look):
-                direction = tracked.direction_to(frame.pose.translation)
+                direction = tracked.direction_from(frame.pose.translation)
                 existence.missed(tracked, look, direction)
             if tracked.gone:
                 if tracked.dynamic or not tracked.confirmed or tracked.sightings < 2:
@@ -256,6 +267,18 @@ class Tracker:
             if min(surface_overlap(matches.surfaces[k], tracked.cells, 0.0)) > _FILLED:
                 return changes.names[k]
         return None
+
+    def _seen_unplaced(self, frame: MapFrame, tracked: TrackedObject, look: Look) -> bool:
+        """Tell whether a detected thing without a place may be this object."""
+        x0, y0, x1, y1 = look.box
+        for thing in frame.unplaced:
+            u0, v0, u1, v1 = thing.box
+            width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            least = min((x1 - x0) * (y1 - y0), (u1 - u0) * (v1 - v0))
+            if width > 0 and height > 0 and width * height > _SAME_BOX * least:
+                if self._related(thing.label, tracked.label) >= LEAST_RELATED:
+                    return True
+        return False
 
     def _looked_for(self, frame: MapFrame, tracked: TrackedObject) -> bool:
         if frame.looked_for is None:
