@@ -114,9 +114,9 @@ class Context:
     Attributes:
         nouns: names of things beside the table's: the labels in the map.
         dialogue: the question before.
-        mended: typing errors that were mended, for the record.
+        regions: how many regions the request has.
     """
 
     nouns: frozenset[str] = frozenset()
     dialogue: Dialogue = field(default_factory=Dialogue)
-    mended: tuple[tuple[str, str], ...] = ()
+    regions: int = 0

@@ -440,21 +440,31 @@ def _mass(noun: Noun) -> bool:
 
 
 @rule("thing", "{phrase}")
-def _thing(phrase: Phrase) -> Things | None:
+def _thing(phrase: Phrase, words: str) -> Things | None:
     """One object; several are AMBIGUOUS, which the answer says."""
     if phrase.bare or phrase.article in ("all", "both"):
         return None
-    return The(phrase.things)
+    return The(phrase.things, words=words)
 
 
-@rule("thing", "region {cardinal}", "[the] object in region {cardinal}")
+@rule("thing", "[the] region {cardinal}", "[the] (object|thing) (in|at|of|marked|marked by) [the] region {cardinal}")
 def _region(cardinal: int) -> Things:
     return RequestRegion(cardinal)
 
 
-@rule("thing", "{phrase} region {cardinal}")
-def _named_region(phrase: Phrase, cardinal: int) -> Things:
-    return RequestRegion(cardinal)
+@rule("thing", "{name:region_name} [in|at|of|marked|marked by] [the] region {cardinal}")
+def _named_region(name: str, cardinal: int) -> Things:
+    return RequestRegion(cardinal, name)
+
+
+@rule("region_name", "{phrase}")
+def _region_name(phrase: Phrase, words: str) -> str:
+    return words
+
+
+@rule("thing", "[the] {ordinal} region")
+def _nth_region(ordinal: int) -> Things:
+    return RequestRegion(ordinal - 1)
 
 
 @grammar.terminal("pronoun")
@@ -462,6 +472,8 @@ def _pronoun(state: State, at: int) -> list[Reading]:
     """Read "it", "that", "the two": the objects of the previous answer, where there are any."""
     objects = state.context.dialogue.objects
     word = state.tokens[at] if at < len(state.tokens) else ""
+    if word in ("it", "this", "that") and not objects and state.context.regions:
+        return [(at + 1, RequestRegion(0), 1.0)]
     if not objects:
         return []
     if word in ("it", "that", "this", "he", "she", "him", "her"):
@@ -470,14 +482,16 @@ def _pronoun(state: State, at: int) -> list[Reading]:
 
 
 @rule("thing", "{pronoun}")
-def _it(pronoun: Those) -> Things:
-    return The(pronoun)
+def _it(pronoun: Those | RequestRegion) -> Things:
+    return The(pronoun) if isinstance(pronoun, Those) else pronoun
 
 
 @grammar.terminal("those")
 def _those(state: State, at: int) -> list[Reading]:
     """Read "they", "them", "the two": several objects of the previous answer."""
     things = _several_before(state.context.dialogue)
+    if things is None and state.context.regions > 1:
+        things = Union((RequestRegion(0), RequestRegion(1)))
     if things is None:
         return []
     tokens = list(state.tokens[at : at + 3])

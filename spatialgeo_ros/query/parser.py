@@ -45,13 +45,20 @@ class NotUnderstood(Exception):
         self.words = words
 
 
-def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str] = ()) -> Program:
+def parse(
+    question: str,
+    dialogue: Dialogue | None = None,
+    labels: Iterable[str] = (),
+    regions: int = 0,
+) -> Program:
     """Return the program of a question.
 
     Args:
         question: as a person types it, in English.
         dialogue: the question before, for "it" and "in feet?".
         labels: what the objects of the map are called.
+        regions: how many regions the request has; "it" is the first where there was no question
+            before.
 
     Raises:
         NotUnderstood: there is no reading of all its words.
@@ -64,7 +71,7 @@ def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str]
         raise NotUnderstood("the question is empty")
     if len(tokens) > _LONGEST:
         raise NotUnderstood(f"the question is longer than {_LONGEST} words")
-    context = Context(nouns, dialogue)
+    context = Context(nouns, dialogue, regions)
     furthest, best, least = 0, None, float("inf")
     for words in without_talk(tokens):
         state = State(words, context)

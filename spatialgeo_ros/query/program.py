@@ -160,9 +160,11 @@ class RequestRegion:
 
     Attributes:
         index: of the request's regions, from 0.
+        words: how the question calls it; two programs that differ in it alone are equal.
     """
 
     index: int
+    words: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -212,10 +214,16 @@ class The:
     """A set that must hold exactly so many objects: "the chair", "the two lamps".
 
     None is the error UNKNOWN_OBJECT; another number the error AMBIGUOUS.
+
+    Attributes:
+        of: the set.
+        count: how many it must hold.
+        words: the noun phrase as it was said; two programs that differ in it alone are equal.
     """
 
     of: Things
     count: int = 1
+    words: str = field(default="", compare=False)
 
 
 # Numbers ----------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ A rule names what it makes and how that is said::
 
 Words stand for themselves, ``[x]`` may be missing, ``(x|y)`` is a choice, ``NAME`` in capitals is a
 macro (text put in its place), and ``{a:place}`` is whatever the rules of ``place`` make, handed to
-the function as ``a``; ``{a:place}*`` any number of them, as a list. Commas in the question are
+the function as ``a``; ``{a:place}*`` any number of them, as a list. A function with a parameter
+``words`` gets the words that were read as well. Commas in the question are
 passed over wherever a pattern does not ask for them. A function that returns None refuses.
 
 Every way to read a span of words is tried; of those that end at the same word the cheapest is kept
@@ -19,6 +20,7 @@ of the question's length and the same question always has the same reading.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +63,7 @@ class _Production:
     build: Callable[..., Any]
     cost: float
     first: frozenset[str] | None
+    wants_words: bool
 
 
 @dataclass
@@ -105,7 +108,9 @@ class Grammar:
         def add(build: Callable[..., Any]) -> Callable[..., Any]:
             for pattern in patterns:
                 elements = self._compile(pattern)
-                production = _Production(elements, build, cost, self._first(elements))
+                wants_words = "words" in inspect.signature(build).parameters
+                first = self._first(elements)
+                production = _Production(elements, build, cost, first, wants_words)
                 self._rules.setdefault(name, []).append(production)
             return build
 
@@ -175,7 +180,10 @@ class Grammar:
             if first is not None and word not in first and following not in first:
                 continue
             for end, slots, cost in self._match(production.elements, 0, state, position):
-                value = production.build(**dict(slots))
+                given = dict(slots)
+                if production.wants_words:
+                    given["words"] = " ".join(w for w in tokens[position:end] if w != COMMA)
+                value = production.build(**given)
                 if value is not None:
                     yield end, value, cost + production.cost
 
