@@ -35,7 +35,8 @@ def tell_number(evaluator: Evaluator, ask: nodes.TellNumber) -> Result:
         return _count(evaluator, ask.number)
     numbers = evaluator.numbers(ask.number)
     own = numbers[0].unit
-    unit: Unit = ask.unit or own
+    percent = isinstance(ask.number, nodes.Arithmetic) and ask.number.operation == "percent"
+    unit: Unit = ask.unit or ("percent" if percent else own)
     if not fits(own, unit):
         raise not_understood(f"That is measured in {own or 'times'}, not in {unit}.")
     values = tuple(convert(number.value, own, unit) for number in numbers)
