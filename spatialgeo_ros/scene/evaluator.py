@@ -19,6 +19,7 @@ from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.units import convert
 from spatialgeo_ros.scene import arithmetic
 from spatialgeo_ros.scene.directions import PointOfView
+from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_order
 from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
 from spatialgeo_ros.scene.failures import empty, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
@@ -33,8 +34,6 @@ _ROOM_PARTS: dict[type, str] = {
     nodes.Ceiling: "ceiling",
     nodes.Room: "room",
 }
-#: Below this probability an order or a choice is said to be doubtful: one standard deviation.
-DOUBT = 0.8413
 
 
 class _LeftOutError(Exception):
@@ -154,28 +153,10 @@ class Evaluator:
         sign = -1.0 if node.descending else 1.0
         measured.sort(key=lambda item: sign * item[0].value)
         end = len(measured) if node.count is None else min(len(measured), node.skip + node.count)
-        self._doubt_order(measured, node.skip, end, node.count is None)
+        doubt = doubt_of_order(measured, node.skip, end, node.count is None, self.facts)
+        if doubt:
+            self.remark(doubt)
         return Found(tuple(one for _, one in measured[node.skip : end]), node, found.doubts)
-
-    def _doubt_order(
-        self, ranked: Sequence[tuple[Estimate, MapObject]], start: int, end: int, ordered: bool
-    ) -> None:
-        """Say where the order, or who is taken, could as well be otherwise."""
-        pairs = range(start + 1, end) if ordered or end - start > 1 else range(0)
-        borders = {*pairs, start, end}
-        worst: tuple[float, str] | None = None
-        for i in sorted(borders):
-            if not 0 < i < len(ranked):
-                continue
-            (first, a), (second, b) = ranked[i - 1], ranked[i]
-            truth = self.facts.above_zero(second.minus(first).absolute())
-            if truth.probability < DOUBT and (worst is None or truth.probability < worst[0]):
-                names = f"{self.facts.name(a)} before {self.facts.name(b)}"
-                worst = truth.probability, names
-        if worst:
-            self.remark(
-                f"the order is within the uncertainty: {worst[1]} with probability {worst[0]:.2f}"
-            )
 
     def one(self, node: nodes.Things) -> MapObject:
         """Return the one object of a set.
