@@ -34,7 +34,8 @@ from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
-from spatialgeo_ros.query.intent import parse_question
+from spatialgeo_ros.query.english import Dialogue
+from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
@@ -100,7 +101,7 @@ class Perception:
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
-        parse_question("how far is the chair?")  # compiles the patterns of the grammar
+        parse("how far is the chair?")  # makes the tables of the grammar
         networks = self.networks
         if networks is None:
             return
@@ -202,10 +203,18 @@ class Perception:
         earlier: Sequence[Observation] | None = None,
         *,
         recall: bool = True,
+        dialogue: Dialogue | None = None,
     ) -> AskedQuestion:
         """Work out the measured part of a question; see :func:`ask_question`."""
         return ask_question(
-            self.scene, question, observation, regions, cancelled, earlier, recall=recall
+            self.scene,
+            question,
+            observation,
+            regions,
+            cancelled,
+            earlier,
+            recall=recall,
+            dialogue=dialogue,
         )
 
     def speak(
@@ -240,8 +249,8 @@ class Perception:
         Raises:
             NoMapError: there is none, because no image had a pose and points in metres.
         """
-        snapshot = self.scene.object_map.snapshot()
-        if not snapshot.frame:
+        snapshot = self.scene.snapshot()
+        if snapshot is None:
             raise NoMapError(self._map_problem or "no object map: no image has come yet")
         return snapshot
 

@@ -123,6 +123,7 @@ class Intent:
             return 1
         return QUANTITATIVE[self.family].objects if self.family in QUANTITATIVE else 2
 
+
 _ARTICLES = re.compile(
     r"^(?:(?:the|a|an|my|your|our|its|his|her|their|this|that|these|those|some|any|both|of|all) )+"
 )

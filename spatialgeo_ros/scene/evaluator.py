@@ -10,9 +10,9 @@ objects, however the nodes are nested.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.query import program as nodes
@@ -54,6 +54,8 @@ class Looked:
 
 
 _OUTSIDE = Looked()
+#: Numbers that were measured otherwise than on the map's boxes.
+Measured: TypeAlias = Mapping[nodes.QuantityName, tuple[Estimate, ...]]
 
 
 class Evaluator:
@@ -65,11 +67,17 @@ class Evaluator:
         used: the objects that were measured, in that order.
     """
 
-    def __init__(self, snapshot: MapSnapshot, regions: Sequence[MapObject] = ()) -> None:
+    def __init__(
+        self,
+        snapshot: MapSnapshot,
+        regions: Sequence[MapObject] = (),
+        measured: Measured | None = None,
+    ) -> None:
         self.facts = MapFacts(snapshot)
         self.remarks: dict[str, None] = {}
         self.used: dict[str, None] = {}
         self._regions = tuple(regions)
+        self._measured = measured or {}
         self._names = NameResolver(self.facts, self.remark)
         self._known: dict[int, object] = {}
 
@@ -255,6 +263,10 @@ class Evaluator:
         return (arithmetic.combine(node.operation, parts),)
 
     def _quantity(self, node: nodes.Quantity, looked: Looked) -> tuple[Estimate, ...]:
+        from_map = self._from_map(node, looked)
+        return from_map if looked.it else self._measured.get(node.name, from_map)
+
+    def _from_map(self, node: nodes.Quantity, looked: Looked) -> tuple[Estimate, ...]:
         if node.name in OF_TWO:
             of = node.of
             if len(of) == 1 and (isinstance(of[0], _PARTS) or len(self._of(of[0])) == 1):

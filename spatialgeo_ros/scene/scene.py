@@ -29,6 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
@@ -109,6 +110,7 @@ class Scene:
         self._mapper = Mapper(self.locator, self.object_map, pose_sigma)
         #: The floor that depth has seen, where the camera's pose and height are known.
         self.free_space = FreeSpace()
+        self._mapped: dict[str, int] = {}  # stamp of the last image of each camera in the map
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -150,7 +152,24 @@ class Scene:
         Where no detector publishes boxes, what the profile's own grounding names is taken: that
         runs its tower, so call it at a low rate.
         """
+        self._mapped[observation.frame.camera] = observation.frame.stamp_ns
         return self._mapper.update(observation)
+
+    def snapshot(self, observation: Observation | None = None) -> MapSnapshot | None:
+        """Return the object map as it is now; None when there is none.
+
+        Args:
+            observation: an image whose things are to be in it, and whose camera looks.
+        """
+        if observation is not None:
+            frame = observation.frame
+            if frame.pose is None:
+                return None
+            newer = frame.stamp_ns > self._mapped.get(frame.camera, -1)
+            if (newer or not frame.stamp_ns) and self.update_map(observation).reason:
+                return None
+        snapshot = self.object_map.snapshot()
+        return snapshot if snapshot.frame else None
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest: one that boxes or a region were drawn on.
@@ -245,6 +264,7 @@ class Scene:
     def reset(self, reason: str = "reset") -> None:
         """Forget every kept frame and the object map (time jump, another world frame)."""
         self.object_map.reset(reason)
+        self._mapped.clear()
         self.free_space.reset()
         self._newest.clear()
         self._aside.clear()
