@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialgeo_ros.answer.dialogues import Dialogues
 from spatialgeo_ros.answer.language_part import speak
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
@@ -34,7 +35,6 @@ from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
-from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
@@ -62,6 +62,7 @@ class Perception:
     def __init__(self, networks: Networks | None = None, **options: Any) -> None:
         self.networks = networks
         self.scene = Scene(networks, **options)
+        self._dialogues = Dialogues()
         self._map_problem = ""  # why the newest image did not go into the object map
 
     @classmethod
@@ -203,10 +204,14 @@ class Perception:
         earlier: Sequence[Observation] | None = None,
         *,
         recall: bool = True,
-        dialogue: Dialogue | None = None,
+        session: str = "",
     ) -> AskedQuestion:
-        """Work out the measured part of a question; see :func:`ask_question`."""
-        return ask_question(
+        """Work out the measured part of a question; see :func:`ask_question`.
+
+        Args:
+            session: name of a dialogue, in which "it" is what the question before was about.
+        """
+        asked = ask_question(
             self.scene,
             question,
             observation,
@@ -214,8 +219,12 @@ class Perception:
             cancelled,
             earlier,
             recall=recall,
-            dialogue=dialogue,
+            dialogue=self._dialogues.before(session),
         )
+        part = asked.measured
+        objects = () if part.result is None else part.result.objects
+        self._dialogues.remember(session, part.program, objects)
+        return asked
 
     def speak(
         self,

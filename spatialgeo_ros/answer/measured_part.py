@@ -14,26 +14,28 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
 from spatialgeo_ros.answer.presence import presence_answer
 from spatialgeo_ros.answer.program_part import (
-    Numbers,
+    absence_means_nothing,
     all_in_view,
+    all_of_image,
+    contradicts,
     failed_for_want_of_objects,
     labels_known,
     measured_on_points,
     remembered,
     run_program,
-    untold_kind,
     with_regions,
 )
 from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.answer.typed import typed_result
 from spatialgeo_ros.errors import (
+    AmbiguousError,
     BadRequestError,
     CancelledError,
     NoCameraInfoError,
@@ -197,7 +199,8 @@ def measure_question(
     check_cancelled(cancelled)
     if part.program is not None:
         if snapshot is not None and not regions:
-            _answer_from_map(scene, part, snapshot, recall, cancelled)
+            with part.stage("program"):
+                _answer_from_map(scene, part, part.program, snapshot, recall, cancelled)
         elif part.intent.family in PRESENCE:
             with part.stage("locate"):
                 part.measured, part.mentioned, part.estimates = presence_answer(
@@ -206,7 +209,14 @@ def measure_question(
         elif part.intent.family != OPEN:
             _answer_from_points(scene, part, regions, recall, cancelled)
         else:
-            _run(scene, part, with_regions(part.program, regions), regions, snapshot, recall)
+            part.program = with_regions(part.program, regions)
+            with part.stage("program"):
+                result, asked = run_program(
+                    scene, part.program, observation, regions, snapshot, recall=recall
+                )
+                _take(scene, part, part.program, result, asked)
+            if snapshot is None:
+                part.note("no pose: only what is in view is known")
         part.result = part.result or _typed(part)
     part.seconds = time.perf_counter() - started
     return part
@@ -250,38 +260,48 @@ def _understand(
 def _answer_from_map(
     scene: Scene,
     part: MeasuredPart,
+    program: Program,
     snapshot: MapSnapshot,
     recall: bool,
     cancelled: Callable[[], bool] | None,
 ) -> None:
-    """Run the program on the map; measure on points where all its things are in view."""
-    assert part.program is not None
-    _run(scene, part, part.program, (), snapshot, recall)
-    result = part.result
-    known_family = part.intent.family not in (OPEN, *PRESENCE)
-    if not known_family or part.snapshot is None:
+    """Run the program on the map; measure on points where all its things are in view.
+
+    What the map does not have is looked for in the image and in the keyframes: a detector may know
+    things by a phrase that it does not name unasked.
+    """
+    result, asked = run_program(scene, program, part.observation, (), snapshot, recall=recall)
+    missing = failed_for_want_of_objects(result)
+    if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
+        _take(scene, part, program, result, asked)
         return
-    missing = part.problem is not None and failed_for_want_of_objects(_result_of(part.problem))
-    if (
-        result is not None
-        and not all_in_view(result, part.snapshot)
-        or (part.problem is not None and not missing)
-    ):
-        return
-    problem, part.problem = part.problem, None
     try:
-        _answer_from_points(scene, part, (), False, cancelled)
-    except PhraseNotFoundError:
-        part.mentioned, part.problem = [], problem
+        _answer_from_points(scene, part, (), recall and missing, cancelled)
+    except PhraseNotFoundError as error:
+        part.mentioned = []
+        if missing:
+            error.result = result
+            raise
+        if all_of_image(result, asked, part.observation):
+            raise  # in this very image, but nothing to rely on
+        _take(scene, part, program, result, asked)
         return
-    if part.problem is not None and part.measured is None:
-        part.result = None  # in view, and what is seen of it cannot be measured well
+    if part.measured is None:
+        return  # what is seen of it cannot be measured well: the part's problem says why
+    if not missing:
+        number = program.number if isinstance(program, TellNumber) else None
+        points = measured_on_points(part.estimates) if isinstance(number, Quantity) else None
+        result, asked = run_program(
+            scene, program, part.observation, (), snapshot, recall=recall, measured=points
+        )
+    if missing or contradicts(result, part.measured):
+        part.snapshot, part.result = asked, _typed(part)
         return
-    number = part.program.number if isinstance(part.program, TellNumber) else None
-    measured = measured_on_points(part.estimates) if isinstance(number, Quantity) else None
-    _run(scene, part, part.program, (), snapshot, recall, measured)
-    if part.result is None and part.measured is not None:
-        part.problem, part.result = None, _typed(part)
+    _take(scene, part, program, result, asked)
+    asked_unit = program.unit if isinstance(program, TellNumber) else ""
+    if part.result is not None and asked_unit in ("", "m"):
+        # The sentence of what was measured says from where to where.
+        part.result = replace(part.result, text=part.measured.text)
 
 
 def _typed(part: MeasuredPart) -> Result | None:
@@ -292,41 +312,27 @@ def _typed(part: MeasuredPart) -> Result | None:
     )
 
 
-def _result_of(problem: SpatialGeoError) -> Result:
-    return problem.result if problem.result is not None else Result(ResultType.NONE, "")
-
-
-def _run(
-    scene: Scene,
-    part: MeasuredPart,
-    program: Program,
-    regions: Sequence[Region],
-    snapshot: MapSnapshot | None,
-    recall: bool,
-    measured: Numbers | None = None,
+def _take(
+    scene: Scene, part: MeasuredPart, program: Program, result: Result, asked: MapSnapshot
 ) -> None:
-    """Run the program; an error is kept as the part's problem."""
-    with part.stage("program"):
-        result, asked = run_program(
-            scene, program, part.observation, regions, snapshot, recall=recall, measured=measured
-        )
-    part.snapshot = asked
-    if snapshot is None:
-        part.note("no pose: only what is in view is known")
+    """Take over the result of a program; an error is kept as the part's problem.
+
+    Raises:
+        AmbiguousError, PhraseNotFoundError: the things it names are not clear, or not there.
+    """
     error = error_of(result)
+    if error is None and (
+        why := absence_means_nothing(scene, part.observation, asked, program, result)
+    ):
+        error = PhraseNotFoundError(why)
+    part.snapshot = asked
+    if isinstance(error, AmbiguousError | PhraseNotFoundError):
+        raise error
     if error is not None:
-        part.problem, part.result = error, None
+        part.problem = error
+        part.note(f"not measured: {error}")
         return
-    nothing = result.type is ResultType.COUNT and result.values == (0.0,)
-    if nothing or result.type is ResultType.BOOLEAN and not result.objects:
-        if kind := untold_kind(scene, part.observation, asked, program):
-            part.problem = PhraseNotFoundError(
-                f"whether there is a {kind} cannot be told: nothing here knows such things; "
-                "publish detections of them, or choose another profile"
-            )
-            part.result = None
-            return
-    part.problem, part.result = None, result
+    part.result = result
     part.note(*result.remarks)
     for one in remembered(result, asked):
         part.note(f"'{one.label}' ({one.id}) is not in view now: remembered")

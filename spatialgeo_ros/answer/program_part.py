@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
@@ -20,7 +21,7 @@ from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.query.program import Program, QuantityName
 from spatialgeo_ros.query.program_edit import nodes as nodes_of
 from spatialgeo_ros.query.program_edit import rebuilt
-from spatialgeo_ros.query.result import QueryError, Result
+from spatialgeo_ros.query.result import QueryError, Result, ResultType
 from spatialgeo_ros.scene.estimate import Estimate
 from spatialgeo_ros.scene.executor import execute
 from spatialgeo_ros.scene.frame_map import (
@@ -129,29 +130,68 @@ def measured_on_points(estimates: Sequence[SightedEstimate]) -> Numbers:
     return found
 
 
-def untold_kind(scene: Scene, observation: Observation, snapshot: MapSnapshot, node: Any) -> str:
-    """Return the kind whose absence means nothing, because nobody here knows such things.
+def absence_means_nothing(
+    scene: Scene,
+    observation: Observation,
+    snapshot: MapSnapshot,
+    program: Program,
+    result: Result,
+) -> str:
+    """Say why a "no", "none" or "nothing" cannot be told, "" where it can.
+
+    That something is not there means something only where somebody here knows such things.
 
     Args:
         scene: what could look for it.
         observation: the frame that is asked about.
         snapshot: the map.
-        node: the set whose emptiness is the answer.
-
-    Returns:
-        The noun, "" where the absence can be told.
+        program: of the question.
+        result: its answer.
     """
-    for named in nodes_of(node):
-        if not isinstance(named, nodes.Named) or not named.kind:
+    about_sets = any(isinstance(node, nodes.Exists | nodes.Count) for node in nodes_of(program))
+    if result.objects or not (about_sets or result.type is ResultType.OBJECTS):
+        return ""
+    locator = scene.locator
+    cure = "publish detections of such things, or choose another profile"
+    labels = (label for one in snapshot.objects for label in one.labels)
+    known = {canonical(parse_label(label).kind) or label for label in labels}
+    for node in nodes_of(program):
+        if isinstance(node, nodes.Everything) and not snapshot.objects:
+            looks = bool(observation.frame.detections_stamp_ns) or locator.can_ground
+            if why := locator.unfamiliar(observation) or (
+                "" if looks else "nobody looks for things"
+            ):
+                return f"what is there cannot be told: {why}; {cure}"
+        if not isinstance(node, nodes.Named) or not node.kind:
             continue
-        phrase = scene.locator.vocabulary.parse(named.kind)
-        kind = canonical(named.kind) or named.kind
-        labels = (label for one in snapshot.objects for label in one.labels)
-        known = {canonical(parse_label(label).kind) for label in labels}
-        if not any(is_a(label, kind) for label in known if label):
-            if not scene.locator.can_look_for(observation, phrase):
-                return named.kind
+        kind = canonical(node.kind) or node.kind
+        if any(is_a(label, kind) for label in known):
+            continue
+        if not locator.can_look_for(observation, locator.vocabulary.parse(node.kind)):
+            why = locator.unfamiliar(observation) or "nothing here knows such things"
+            return f"whether there is a {node.kind} cannot be told: {why}; {cure}"
     return ""
+
+
+def contradicts(result: Result, measured: Measured) -> bool:
+    """Tell whether a yes/no of the map is not what was measured on points."""
+    if result.error is not None:
+        return True
+    if result.type is not ResultType.BOOLEAN or measured.choice not in ("yes", "no"):
+        return False
+    return result.boolean != (measured.choice == "yes")
+
+
+def all_of_image(result: Result, snapshot: MapSnapshot, observation: Observation) -> bool:
+    """Tell whether everything that a result rests on was seen in this very image."""
+    named = {one.id: one for one in snapshot.objects}
+    frame = observation.frame
+    return all(
+        one in named
+        and named[one].last_seen_ns == frame.stamp_ns
+        and frame.camera in named[one].cameras
+        for one in result.objects
+    )
 
 
 def failed_for_want_of_objects(result: Result) -> bool:

@@ -70,8 +70,6 @@ def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | N
             return Quantity("gap", (other, one))
     if isinstance(a, Wall) and isinstance(b, Wall):
         return None
-    if a == b:
-        return None
     if name in ("distance", "gap") and isinstance(b, Viewer):
         return Quantity("distance", (b, a))
     if isinstance(a, Viewer) and name == "gap":

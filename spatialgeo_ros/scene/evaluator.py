@@ -275,6 +275,8 @@ class Evaluator:
             if looked.it and isinstance(first, Spot) and isinstance(second, Spot):
                 if first.id == second.id:
                     raise _LeftOutError
+            if isinstance(first, Spot) and isinstance(second, Spot) and first.id == second.id:
+                raise unanswerable(f"Both names mean {first.id}: that is one thing, not two.")
             return (measure_two(node.name, first, second, self.facts),)
         (place,) = self.places(node.of, 1, looked)
         if isinstance(place, RoomPart) and node.name in ("width", "length", "depth", "size"):
