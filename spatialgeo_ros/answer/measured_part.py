@@ -10,7 +10,6 @@ be published, before the first word is spoken.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +53,7 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, intent_of
-from spatialgeo_ros.query.language import other_language
+from spatialgeo_ros.query.language import check_readable
 from spatialgeo_ros.query.parser import NotUnderstood, parse
 from spatialgeo_ros.query.program import Program, Quantity, TellNumber
 from spatialgeo_ros.query.relations import ObjectFacts
@@ -240,13 +239,7 @@ def _understand(
     dialogue: Dialogue | None,
 ) -> None:
     """Turn the question into a program; what is not understood is kept as the part's problem."""
-    if language := other_language(question):
-        raise BadRequestError(
-            f"this question looks {language}: in English, please, for example 'how far is the "
-            "chair?'"
-        )
-    if not re.search(r"\w", question.replace("<image>", "")):
-        raise BadRequestError("the question is empty: ask for example 'how far is the chair?'")
+    check_readable(question)
     try:
         labels = labels_known(snapshot, part.observation, regions)
         part.program = parse(question, dialogue, labels, len(regions))

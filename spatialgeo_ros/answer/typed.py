@@ -55,9 +55,10 @@ def typed_result(
         if intent.family == "left_right" and intent.form == "choice":
             return Result(ResultType.DIRECTION, text, direction=measured.choice)
         return Result(ResultType.TEXT, text, word=measured.choice)
+    values: tuple[float, ...]
     if intent.form == "difference":
-        assert measured.value is not None
-        values, sigmas = (measured.value,), (measured.sigma,)
+        values = () if measured.value is None else (measured.value,)
+        sigmas = (measured.sigma,) * len(values)
     else:
         valid = [one for one in estimates if one.valid]
         valid = valid[:3] if intent.family == "size" else valid[:1]

@@ -38,7 +38,14 @@ def _where(place: Things) -> Program:
     return TellDirection(place)
 
 
-@rule("clock", "[the] (what|which|how many) CLOCK", "[the] CLOCK", "(what|which) (CLOCK|hour)", "how many CLOCK", "where on the (clock|clock face|dial)")
+@rule(
+    "clock",
+    "[the] (what|which|how many) CLOCK",
+    "[the] CLOCK",
+    "(what|which) (CLOCK|hour)",
+    "how many CLOCK",
+    "where on the (clock|clock face|dial)",
+)
 def _clock() -> DirectionForm:
     return "clock"
 
@@ -58,7 +65,10 @@ def _angle_of(place: Things) -> Program:
     return TellDirection(place, "deg")
 
 
-@rule("core", "[let us say|say|if|assume|assuming|suppose|when|where|with] [that] (straight ahead|ahead|your heading|my heading|forward|front|the heading) (is|being|as|was) (0|zero) [DEGREES] [and] [(left|counterclockwise|the left) (is|being|counts as|counts) positive] [and] [right (is|being) negative] [,|;] {core}")
+@rule(
+    "core",
+    "[let us say|say|if|assume|assuming|suppose|when|where|with] [that] (straight ahead|ahead|your heading|my heading|forward|front|the heading) (is|being|as|was) (0|zero) [DEGREES] [and] [(left|counterclockwise|the left) (is|being|counts as|counts) positive] [and] [right (is|being) negative] [,|;] {core}",
+)
 def _zero_ahead(core: Program) -> Program | None:
     if isinstance(core, TellDirection):
         return replace(core, form="deg") if core.form == "any" else core
@@ -91,7 +101,9 @@ def _side(place: Things) -> Program:
 _LRB = "[on|to|at] [my|your|the] (left|right|back|behind) [,] [on|to|at] [my|your|the|or] (left|right|back|behind|to) [,] [or] [on|to|at|in] [my|your|the] (back|behind|left|right|behind me|the back|rear|behind you)"
 
 
-@rule("core", f"BE {{place:thing}} {_POS} {_LRB} [of ME]", f"(does|do) {{place:thing}} STAND {_LRB}")
+@rule(
+    "core", f"BE {{place:thing}} {_POS} {_LRB} [of ME]", f"(does|do) {{place:thing}} STAND {_LRB}"
+)
 def _side_or_back(place: Things) -> Program:
     return TellDirection(place, "side_or_back")
 
@@ -99,12 +111,18 @@ def _side_or_back(place: Things) -> Program:
 _QUADRANT = "(front left|front right|back left|back right|behind left|behind right)"
 
 
-@rule("core", f"BE {{place:thing}} {_POS} [on|to|at|in] [my|your|the] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT}", "in (what|which) quadrant BE {place:thing}")
+@rule(
+    "core",
+    f"BE {{place:thing}} {_POS} [on|to|at|in] [my|your|the] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT} [,] [or] [my|the|to] {_QUADRANT}",
+    "in (what|which) quadrant BE {place:thing}",
+)
 def _quadrant(place: Things) -> Program:
     return TellDirection(place, "quadrant")
 
 
-@rule("core", "(SEEN_FROM_ME|from WHERE_I_AM) [,] {core}", "{core} [,] (SEEN_FROM_ME|from WHERE_I_AM)")
+@rule(
+    "core", "(SEEN_FROM_ME|from WHERE_I_AM) [,] {core}", "{core} [,] (SEEN_FROM_ME|from WHERE_I_AM)"
+)
 def _from_here(core: Program) -> Program:
     return core
 
@@ -141,12 +159,21 @@ def _stance(at: Things, facing: Things) -> Standing:
     return Standing(at, facing)
 
 
-@rule("core", "{stance} [,|;|:] [then] {asked:core}", "{asked:core} [,] {stance}", "{stance} [,|;|:] [and] [then] {asked:stance_question}")
+@rule(
+    "core",
+    "{stance} [,|;|:] [then] {asked:core}",
+    "{asked:core} [,] {stance}",
+    "{stance} [,|;|:] [and] [then] {asked:stance_question}",
+)
 def _from_stance(stance: Standing, asked: Program) -> Program | None:
     return seen_from(asked, stance)
 
 
-@rule("stance_question", f"[where|which way|in which direction] {_LIES} {{place:thing}} [to be found]", f"{{place:thing}} {_LIES} where")
+@rule(
+    "stance_question",
+    f"[where|which way|in which direction] {_LIES} {{place:thing}} [to be found]",
+    f"{{place:thing}} {_LIES} where",
+)
 def _stance_where(place: Things) -> Program:
     return TellDirection(place)
 
@@ -187,7 +214,9 @@ def _frames(program: Program) -> list[Any]:
 
 @rule("core", "[I] BE [a robot] (beginning|starting|standing) [at|by] {start:thing} [and] [FACE] {facing:thing} ;"
       " I want to (navigate|go|get|drive|walk) to {goal:thing} ; {intro:route_intro} {stops:route_step}* [;|,] [{reached:route_end}]")  # fmt: skip
-def _route(start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any) -> Program | None:
+def _route(
+    start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any
+) -> Program | None:
     turns = tuple(stop for stop in stops if stop != ())
     return TellTurns(start, facing, turns) if turns else None
 
@@ -198,12 +227,18 @@ def _turns(start: Things, facing: Things, stops: tuple[Things, ...]) -> Program:
     return TellTurns(start, facing, stops)
 
 
-@rule("route_intro", "I will (perform|take|do) the following (actions|steps) [,] [note] [,] [for each] [,] [please fill in] [,] [choose] [either] [,] [turn back] [,] [turn left] [,] [or] [turn right] [,|;] [;]")
+@rule(
+    "route_intro",
+    "I will (perform|take|do) the following (actions|steps) [,] [note] [,] [for each] [,] [please fill in] [,] [choose] [either] [,] [turn back] [,] [turn left] [,] [or] [turn right] [,|;] [;]",
+)
 def _route_intro() -> bool:
     return True
 
 
-@rule("route_step", "[;|,] [{number:cardinal}] [;|,] (go|walk|drive|move) (forward|straight|straight ahead) [until] [I|you] [reach|are at] {thing} [;|,]")
+@rule(
+    "route_step",
+    "[;|,] [{number:cardinal}] [;|,] (go|walk|drive|move) (forward|straight|straight ahead) [until] [I|you] [reach|are at] {thing} [;|,]",
+)
 def _route_stop(thing: Things, number: int = 0) -> Things:
     return thing
 

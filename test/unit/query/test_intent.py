@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import pytest
+from question_intent import parse_question
+from spatialgeo_ros.query.question_rules import RULES
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
-from spatialgeo_ros.query.intent import FAMILY_KINDS, Intent, canonical_question, parse_question
-from spatialgeo_ros.query.question_rules import RULES
+from spatialgeo_ros.query.intent import FAMILY_KINDS, Intent, canonical_question
 from spatialgeo_ros.speech.tokenizer import build_nano_tokenizer
 
 # question, family, object phrases in the order a, b, reference ("#0": the request's region 0)
