@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.query import program as nodes
@@ -66,7 +66,7 @@ class Evaluator:
     """
 
     def __init__(self, snapshot: MapSnapshot, regions: Sequence[MapObject] = ()) -> None:
-        self.facts = MapFacts(snapshot)
+        self.facts = MapFacts(snapshot, regions)
         self.remarks: dict[str, None] = {}
         self.used: dict[str, None] = {}
         self._regions = tuple(regions)
@@ -206,7 +206,7 @@ class Evaluator:
         Raises:
             QueryFailureError: there are not so many.
         """
-        if len(of) == 1 and count > 1 and not isinstance(of[0], _PARTS):
+        if len(of) == 1 and count > 1 and may_be(of[0], count):
             found = self.things(of[0])
             self._names.must_be(found, count)
             for one in found.objects:
@@ -355,6 +355,13 @@ class Evaluator:
         canonical_value = self._names.canonical_value
         wanted = canonical_value(node.attribute, node.value)
         return fact(canonical_value(node.attribute, value) == wanted)
+
+
+def may_be(node: nodes.Place, count: int) -> TypeGuard[nodes.Things]:
+    """Tell whether a node can be a set of so many objects: no part of the room, no "the one"."""
+    if isinstance(node, nodes.The):
+        return node.count == count
+    return not isinstance(node, _PARTS)
 
 
 _PARTS = (

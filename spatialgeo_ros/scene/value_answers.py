@@ -19,7 +19,7 @@ from spatialgeo_ros.query.result_text import (
     yes_no,
 )
 from spatialgeo_ros.query.units import convert, fits
-from spatialgeo_ros.scene.evaluator import Evaluator
+from spatialgeo_ros.scene.evaluator import Evaluator, may_be
 from spatialgeo_ros.scene.failures import not_understood
 from spatialgeo_ros.scene.map_facts import RoomPart, Spot
 from spatialgeo_ros.scene.quantities import OF_TWO
@@ -72,9 +72,8 @@ def _names(evaluator: Evaluator, node: nodes.Quantity) -> tuple[str, ...]:
     """How the sentence calls what was measured; the viewer only where it is the one thing."""
     two = node.name in OF_TWO
     of = node.of
-    if two and len(of) == 1:
-        used = tuple(evaluator.used)
-        return tuple(evaluator.facts.name(evaluator.facts.by_id[one]) for one in used)
+    if two and len(of) == 1 and may_be(of[0], 2):
+        return tuple(evaluator.facts.name(one) for one in evaluator.things(of[0]).objects)
     names = []
     for one in of:
         place = evaluator.place(one)
