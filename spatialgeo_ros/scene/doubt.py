@@ -39,6 +39,9 @@ def doubt_of_order(
         if not 0 < i < len(ranked):
             continue
         (first, a), (second, b) = ranked[i - 1], ranked[i]
+        # Not farther apart than both are uncertain, or what they share does not matter.
+        if abs(second.value - first.value) > facts.sigma(first) + facts.sigma(second):
+            continue
         probability = facts.above_zero(second.minus(first).absolute()).probability
         if probability < worst:
             worst = probability

@@ -312,7 +312,7 @@ class Evaluator:
             return self._has(node, looked)
         if isinstance(node, nodes.Not):
             return self.condition(node.condition, looked).opposite()
-        truths = [self.condition(part, looked) for part in node.of]
+        truths = (self.condition(part, looked) for part in node.of)
         return all_of(truths) if isinstance(node, nodes.All) else any_of(truths)
 
     def _related(self, node: nodes.Related, looked: Looked) -> Truth:

@@ -241,9 +241,12 @@ def separation(first: Spot, second: Spot, footprints: bool = False) -> Estimate:
 
 
 def _of_points(first: Spot, second: Spot, apart: Separation) -> Estimate:
-    there = Estimate(apart.value, "m", _slopes(second, apart.second, apart.direction))
-    back = Estimate(0.0, "m", _slopes(first, apart.first, apart.direction))
-    return there.minus(back)
+    there = _slopes(second, apart.second, apart.direction)
+    x, y, z = apart.direction
+    back = _slopes(first, apart.first, (-x, -y, -z))
+    if there.keys() & back.keys():
+        return Estimate(apart.value, "m", there).plus(Estimate(0.0, "m", back))
+    return Estimate(apart.value, "m", {**there, **back})
 
 
 def _slopes(spot: Spot, point: Point, direction: Point) -> Slopes:
@@ -251,18 +254,16 @@ def _slopes(spot: Spot, point: Point, direction: Point) -> Slopes:
     if spot.object is None:
         return {("viewer",): direction}
     box = spot.box
+    w, d, h = box.size
     along, across = box.own(point[0], point[1])
-    offsets = (along, across, point[2] - box.centre[2])
-    shares = (
-        direction[0] * box.axes[0][0] + direction[1] * box.axes[0][1],
-        direction[0] * box.axes[1][0] + direction[1] * box.axes[1][1],
-        direction[2],
-    )
+    (cos, sin), _ = box.axes
+    x, y, z = direction
     return {
         ("centre", spot.id): direction,
-        ("size", spot.id): tuple(
-            share * offset / size if size > 0 else 0.0
-            for share, offset, size in zip(shares, offsets, box.size, strict=True)
+        ("size", spot.id): (
+            (x * cos + y * sin) * along / w if w > 0 else 0.0,
+            (y * cos - x * sin) * across / d if d > 0 else 0.0,
+            z * (point[2] - box.centre[2]) / h if h > 0 else 0.0,
         ),
     }
 

@@ -11,7 +11,7 @@ front mean these sectors in both, and in a statement also that one is deeper alo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from spatialgeo_ros.geometry.upright_box import point_in_polygon
 from spatialgeo_ros.query.program import RelationName
@@ -22,7 +22,7 @@ from spatialgeo_ros.scene.directions import (
     direction_between,
     wrapped,
 )
-from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
+from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, constant, fact
 from spatialgeo_ros.scene.failures import QueryFailureError, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
 from spatialgeo_ros.scene.quantities import (
@@ -108,7 +108,7 @@ def _on(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
     x, y, _ = subject.box.centre
     inside = Estimate(anchor.box.depth_of(x, y), "m", _level_slopes(subject, anchor))
     bounds = (constant(ON_M).minus(step), constant(ON_M).plus(step), inside)
-    return all_of([facts.above_zero(bound) for bound in bounds])
+    return all_of(facts.above_zero(bound) for bound in bounds)
 
 
 def _level_slopes(subject: Spot, anchor: Spot) -> dict[tuple[str, ...], tuple[float, ...]]:
@@ -151,7 +151,7 @@ def _inside(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
     ).minus(Estimate(0.0, "m", face_slopes(anchor, -1.0)))
     slack = constant(ON_M)
     bounds = (deep, slack.plus(tops), slack.plus(bottoms))
-    return all_of([facts.above_zero(bound) for bound in bounds])
+    return all_of(facts.above_zero(bound) for bound in bounds)
 
 
 def _higher(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -162,9 +162,12 @@ def _higher(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
 
 
 def _beside(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
-    near = facts.above_zero(constant(BESIDE_M).minus(separation(subject, anchor)))
-    stacked = any_of((_on(subject, anchor, facts), _on(anchor, subject, facts)))
-    return all_of((near, stacked.opposite()))
+    def parts() -> Iterator[Truth]:
+        yield facts.above_zero(constant(BESIDE_M).minus(separation(subject, anchor)))
+        yield _on(subject, anchor, facts).opposite()
+        yield _on(anchor, subject, facts).opposite()
+
+    return all_of(parts())
 
 
 def _touching(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -195,7 +198,7 @@ def _between(subject: Spot, first: Spot, second: Spot, facts: MapFacts) -> Truth
     place, beside = share(t, along), share(offset, across)
     one, most = constant(1.0, ""), constant(BETWEEN_SHARE, "")
     bounds = (place, one.minus(place), most.minus(beside), most.plus(beside))
-    return all_of([facts.above_zero(bound, strict=True) for bound in bounds])
+    return all_of(facts.above_zero(bound, strict=True) for bound in bounds)
 
 
 # Sides ------------------------------------------------------------------------------------------
