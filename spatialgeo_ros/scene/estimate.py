@@ -104,6 +104,16 @@ class Estimate:
         return self if self.value >= 0 else self.scaled(-1.0)
 
 
+def total(numbers: Sequence[Estimate]) -> Estimate:
+    """Return the sum of one or more numbers of one unit."""
+    return Estimate(
+        sum(number.value for number in numbers),
+        numbers[0].unit,
+        _sum_of_slopes((1.0, number.slopes) for number in numbers),
+        math.hypot(*(number.own_sigma for number in numbers)),
+    )
+
+
 def constant(value: float, unit: Unit = "m") -> Estimate:
     """Return a number that is exactly known."""
     return Estimate(value, unit, _NO_SLOPES)

@@ -19,7 +19,7 @@ from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.units import convert
 from spatialgeo_ros.scene import arithmetic
 from spatialgeo_ros.scene.directions import PointOfView
-from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_order
+from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_members, doubt_of_order
 from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
 from spatialgeo_ros.scene.failures import empty, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
@@ -34,6 +34,10 @@ _ROOM_PARTS: dict[type, str] = {
     nodes.Ceiling: "ceiling",
     nodes.Room: "room",
 }
+
+
+#: Numbers and conditions that one program may work out: seconds at most.
+MOST_STEPS = 50_000
 
 
 class _LeftOutError(Exception):
@@ -72,16 +76,36 @@ class Evaluator:
         self._regions = tuple(regions)
         self._names = NameResolver(self.facts, self.remark)
         self._known: dict[int, object] = {}
+        self._steps = 0
 
     def remark(self, text: str) -> None:
         """Add a remark, once."""
         self.remarks.setdefault(text)
+
+    def _step(self) -> None:
+        """Count numbers and conditions, so that no program from outside runs for long."""
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise unanswerable(
+                f"The program measures more than {MOST_STEPS} times: ask for less at once."
+            )
 
     def _once(self, node: object, work: Callable[[], _T]) -> _T:
         """Work out a node that does not depend on ``It`` only once."""
         if id(node) not in self._known:
             self._known[id(node)] = work()
         return self._known[id(node)]  # type: ignore[return-value]
+
+    def remark_doubts(self, found: Found) -> None:
+        """Say of which objects it is not clear whether they belong to a set.
+
+        Of the first few of a ranking only those that were taken matter.
+        """
+        taken = {one.id for one in found.objects}
+        part = isinstance(found.node, nodes.Rank) and found.node.count is not None
+        words = doubt_of_members(d for d in found.doubts if not part or d[0] in taken)
+        if words:
+            self.remark(words)
 
     # Sets ---------------------------------------------------------------------------------------
 
@@ -242,6 +266,7 @@ class Evaluator:
 
     def numbers(self, node: nodes.Number, looked: Looked = _OUTSIDE) -> tuple[Estimate, ...]:
         """Return a number, or the three of a size."""
+        self._step()
         if isinstance(node, nodes.Constant):
             base = arithmetic.base_unit(node.unit)
             return (constant(convert(node.value, node.unit, base), base),)
@@ -301,6 +326,7 @@ class Evaluator:
         Raises:
             QueryFailureError: it makes no sense or the map does not know it.
         """
+        self._step()
         if isinstance(node, nodes.Related):
             return self._related(node, looked)
         if isinstance(node, nodes.Compare):
@@ -318,11 +344,14 @@ class Evaluator:
     def _related(self, node: nodes.Related, looked: Looked) -> Truth:
         subject = self.place(node.subject, looked)
         wanted = 2 if node.relation == "between" else min(1, len(node.anchors))
-        anchors = self.places(node.anchors, wanted, looked) if wanted else ()
+        of = node.anchors
+        if node.frame and of == (nodes.Viewer(),):  # "on my left", when I stand at the sofa
+            of, wanted = (), 0
+        anchors = self.places(of, wanted, looked) if wanted else ()
         view = self.view(node.frame, looked)
         if looked.it and isinstance(subject, Spot):
             # What stands at the sofa and faces the door is at no side of itself.
-            origins = () if view is None or node.anchors else (view.origin,)
+            origins = () if view is None or of else (view.origin,)
             if any(isinstance(a, Spot) and a.id == subject.id for a in (*anchors, *origins)):
                 raise _LeftOutError
         return relate(node.relation, subject, anchors, self.facts, view, looked.listed)
