@@ -52,6 +52,11 @@ class Spot:
         """Name of the object in the map, "" for the viewer."""
         return self.object.id if self.object else ""
 
+    @property
+    def source(self) -> Source:
+        """What its place is uncertain with."""
+        return ("centre", self.object.id) if self.object else ("viewer",)
+
 
 @dataclass(frozen=True)
 class RoomPart:

@@ -25,14 +25,9 @@ from spatialgeo_ros.scene.directions import (
 from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, constant, fact
 from spatialgeo_ros.scene.failures import QueryFailureError, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
-from spatialgeo_ros.scene.quantities import (
-    Place,
-    face_slopes,
-    higher_by,
-    measure_two,
-    separation,
-    wall_separation,
-)
+from spatialgeo_ros.scene.quantities import Place, measure_two
+from spatialgeo_ros.scene.room_quantities import wall_separation
+from spatialgeo_ros.scene.spot_numbers import face_slopes, higher_by, separation
 
 #: Bottom and top of what stands on each other differ by less, metres.
 ON_M = 0.05
@@ -120,16 +115,12 @@ def _level_slopes(subject: Spot, anchor: Spot) -> dict[tuple[str, ...], tuple[fl
     away = math.copysign(1.0, offsets[axis])
     ex, ey = (part * away for part in anchor.box.axes[axis])
     slopes: dict[tuple[str, ...], tuple[float, ...]] = {
-        _source(subject): (-ex, -ey, 0.0),
-        _source(anchor): (ex, ey, 0.0),
+        subject.source: (-ex, -ey, 0.0),
+        anchor.source: (ex, ey, 0.0),
     }
     if anchor.object:
         slopes["size", anchor.id] = (0.5, 0.0, 0.0) if axis == 0 else (0.0, 0.5, 0.0)
     return slopes
-
-
-def _source(spot: Spot) -> tuple[str, ...]:
-    return ("centre", spot.id) if spot.object else ("viewer",)
 
 
 def _above(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -189,9 +180,9 @@ def _between(subject: Spot, first: Spot, second: Spot, facts: MapFacts) -> Truth
     along, across = (ex / square, ey / square), (-ey / square, ex / square)
 
     def share(value: float, by_p: tuple[float, float]) -> Estimate:
-        number = Estimate(value, "", {_source(subject): (*by_p, 0.0)})
+        number = Estimate(value, "", {subject.source: (*by_p, 0.0)})
         for spot, weight in ((first, 1 - t), (second, t)):
-            moved = {_source(spot): (by_p[0] * weight, by_p[1] * weight, 0.0)}
+            moved = {spot.source: (by_p[0] * weight, by_p[1] * weight, 0.0)}
             number = number.minus(Estimate(0.0, "", moved))
         return number
 
@@ -262,7 +253,7 @@ def _depth(spot: Spot, view: PointOfView, facts: MapFacts) -> Estimate:
     )
     x, y = math.cos(heading), math.sin(heading)
     px, py, _ = spot.box.centre
-    return Estimate(px * x + py * y, "m", {_source(spot): (x, y, 0.0)})
+    return Estimate(px * x + py * y, "m", {spot.source: (x, y, 0.0)})
 
 
 # Parts of the room ------------------------------------------------------------------------------
