@@ -78,7 +78,9 @@ class NameResolver:
 
     def those(self, node: nodes.Those) -> Found:
         """Return the objects of these ids; gone ones are left out, with a remark."""
-        found = [self._facts.by_id[one] for one in node.ids if one in self._facts.by_id]
+        found = [
+            self._facts.by_id[one] for one in dict.fromkeys(node.ids) if one in self._facts.by_id
+        ]
         for one in found:
             if one.state == Presence.GONE:
                 self._remark(self._gone_words(one))
@@ -142,6 +144,8 @@ class NameResolver:
 
     def _nothing(self, found: Found) -> str:
         named = _named_in(found.node)
+        if isinstance(found.node, nodes.Those | nodes.The) and named is None:
+            return f"I do not know what '{things_in_words(found.node)}' is."
         if named is None:
             words = things_in_words(found.node)
             return f"There is no {words}." if words else "There is nothing."
@@ -193,6 +197,8 @@ class NameResolver:
         more = f" and {have - _MOST_LISTED} more" if have > _MOST_LISTED else ""
         what = things_in_words(found.node) or "thing"
         asked = "Which one do you mean?" if count == 1 else f"Which {count} do you mean?"
+        if have < count:
+            asked = f"These are not {count}."
         fits = "fits" if have == 1 else "fit"
         return QueryFailureError(
             QueryError.AMBIGUOUS,

@@ -19,10 +19,21 @@ from spatialgeo_ros.query.result_text import (
     yes_no,
 )
 from spatialgeo_ros.query.units import convert, fits
-from spatialgeo_ros.scene.evaluator import Evaluator
+from spatialgeo_ros.scene.evaluator import Evaluator, may_be
 from spatialgeo_ros.scene.failures import not_understood
 from spatialgeo_ros.scene.map_facts import RoomPart, Spot
 from spatialgeo_ros.scene.quantities import OF_TWO
+
+_RESULTS: dict[nodes.Operation | nodes.Fold, str] = {
+    "difference": "difference",
+    "ratio": "ratio",
+    "sum": "sum",
+    "product": "product",
+    "mean": "mean",
+    "percent": "share",
+    "least": "least",
+    "greatest": "greatest",
+}
 
 
 def tell_number(evaluator: Evaluator, ask: nodes.TellNumber) -> Result:
@@ -60,6 +71,10 @@ def _number_text(
     unit: Unit,
 ) -> str:
     shown = value_text(values, sigmas, unit)
+    if isinstance(node, nodes.Arithmetic):
+        return f"The {_RESULTS[node.operation]} is {shown}."
+    if isinstance(node, nodes.Over):
+        return f"The {_RESULTS[node.fold]} is {shown}."
     if not isinstance(node, nodes.Quantity):
         return f"{shown}."
     names = _names(evaluator, node)
@@ -72,9 +87,8 @@ def _names(evaluator: Evaluator, node: nodes.Quantity) -> tuple[str, ...]:
     """How the sentence calls what was measured; the viewer only where it is the one thing."""
     two = node.name in OF_TWO
     of = node.of
-    if two and len(of) == 1:
-        used = tuple(evaluator.used)
-        return tuple(evaluator.facts.name(evaluator.facts.by_id[one]) for one in used)
+    if two and len(of) == 1 and may_be(of[0], 2):
+        return tuple(evaluator.facts.name(one) for one in evaluator.things(of[0]).objects)
     names = []
     for one in of:
         place = evaluator.place(one)
@@ -92,6 +106,7 @@ def _count(evaluator: Evaluator, node: nodes.Count) -> Result:
     found = evaluator.things(node.of)
     ids = tuple(one.id for one in found.objects)
     sigma = evaluator.facts.sigma(number)
+    evaluator.remark_doubts(found)
     are = "is" if len(ids) == 1 else "are"
     what = things_in_words(node.of, many=len(ids) != 1)
     which = f": {listed(ids)}" if ids else ""
@@ -180,6 +195,7 @@ def tell_objects(evaluator: Evaluator, ask: nodes.TellObjects) -> Result:
             objects=(one.id,),
         )  # fmt: skip
     found = evaluator.things(ask.things)
+    evaluator.remark_doubts(found)
     ids = tuple(one.id for one in found.objects)
     words = [evaluator.facts.name(one) + _id_words(evaluator, one) for one in found.objects]
     text = (
