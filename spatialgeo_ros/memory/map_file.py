@@ -125,9 +125,9 @@ def _arrays_path(path: Path) -> Path:
 
 
 def _read(path: Path, most: int) -> bytes:
-    if not path.is_file():
-        raise FileAccessError(f"there is no file {path}")
     try:
+        if not path.is_file():
+            raise FileAccessError(f"there is no file {path}")
         if path.stat().st_size > most:
             raise FileAccessError(f"{path} is larger than {most // 1_000_000} MB: no saved map is")
         return path.read_bytes()

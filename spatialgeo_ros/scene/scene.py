@@ -29,6 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
@@ -67,6 +68,8 @@ class Scene:
         way_drift: of poses, metres of one standard deviation per metre of the way, in the object
             map; 0 where poses are corrected by localisation.
         most_objects: that the object map keeps.
+        lead_camera: whose place and heading are "here" and "ahead" where nobody names a camera; ""
+            for the one that saw the newest image.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -87,6 +90,7 @@ class Scene:
         pose_sigma: float = 0.02,
         way_drift: float = 0.01,
         most_objects: int = 2000,
+        lead_camera: str = "",
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
@@ -102,6 +106,7 @@ class Scene:
         )
         self._world_frame = ""
         self._memory_max_age, self._drift = memory_max_age, drift
+        self._lead_camera, self._pose_sigma = lead_camera, pose_sigma
         #: The things seen so far, in the world; :meth:`update_map` feeds it.
         self.object_map = ObjectMap(
             related=related_labels, most_objects=most_objects, drift_share=way_drift
@@ -142,6 +147,27 @@ class Scene:
     def world_frame(self) -> str:
         """The frame that poses refer to, "" before the first one."""
         return self._world_frame
+
+    def map_snapshot(self, camera: str = "") -> MapSnapshot:
+        """Return the object map as it is now; its frame is "" while there is no map.
+
+        Args:
+            camera: who looks; "" for the lead camera. One that was not placed yet does not look.
+        """
+        snapshot = self.object_map.snapshot()
+        placed = [
+            one
+            for one in self._newest.values()
+            if one.frame.pose is not None and one.frame.world_frame == snapshot.frame
+        ]
+        if not snapshot.frame or not placed:
+            return snapshot
+        newest = max(placed, key=lambda one: one.frame.stamp_ns)
+        wanted = camera or self._lead_camera
+        looking = [one for one in placed if one.frame.camera == wanted] if wanted else [newest]
+        viewer = viewer_at(looking[0].frame.pose, self._pose_sigma) if looking else None
+        stamp_ns = max(snapshot.stamp_ns, newest.frame.stamp_ns)
+        return replace(snapshot, viewer=viewer, stamp_ns=stamp_ns)
 
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
