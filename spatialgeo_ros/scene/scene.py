@@ -155,19 +155,18 @@ class Scene:
             camera: who looks; "" for the lead camera. One that was not placed yet does not look.
         """
         snapshot = self.object_map.snapshot()
-        placed = [
-            one
-            for one in self._newest.values()
-            if one.frame.pose is not None and one.frame.world_frame == snapshot.frame
-        ]
+        frames = [one.frame for one in self._newest.values()]
+        placed = {
+            one.camera: one.pose
+            for one in sorted(frames, key=lambda one: one.stamp_ns)
+            if one.pose is not None and one.world_frame == snapshot.frame
+        }
         if not snapshot.frame or not placed:
             return snapshot
-        newest = max(placed, key=lambda one: one.frame.stamp_ns)
-        wanted = camera or self._lead_camera
-        looking = [one for one in placed if one.frame.camera == wanted] if wanted else [newest]
-        viewer = viewer_at(looking[0].frame.pose, self._pose_sigma) if looking else None
-        stamp_ns = max(snapshot.stamp_ns, newest.frame.stamp_ns)
-        return replace(snapshot, viewer=viewer, stamp_ns=stamp_ns)
+        pose = placed.get(camera or self._lead_camera or next(reversed(placed)))
+        viewer = None if pose is None else viewer_at(pose, self._pose_sigma)
+        stamps = [one.stamp_ns for one in frames if one.camera in placed]
+        return replace(snapshot, viewer=viewer, stamp_ns=max(snapshot.stamp_ns, *stamps))
 
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
