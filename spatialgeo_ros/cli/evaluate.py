@@ -42,6 +42,27 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=_run_nano)
     kinds = parser.add_subparsers(metavar="KIND")
     _add_sequence(kinds)
+    _add_questions(kinds)
+
+
+def _add_questions(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "questions",
+        help="answer a corpus of questions about scenes whose boxes are known",
+        description="Read every scene of a folder as an object map, answer each line of a file of "
+        "questions by reading it into a program and running that, and write the answers, one JSON "
+        "object a line; docs/questions.md shows the layouts.",
+    )
+    parser.add_argument(
+        "--scenes", type=Path, required=True, metavar="DIR", help="folder of scenes (*.json)"
+    )
+    parser.add_argument(
+        "--questions", type=Path, required=True, metavar="FILE", help="questions (JSON lines)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="write the answers here"
+    )
+    parser.set_defaults(run=_run_questions)
 
 
 def _add_sequence(kinds: Any) -> None:
@@ -145,6 +166,20 @@ def _run_sequence(options: argparse.Namespace) -> int:
             "records": tables.records_json(records),
         }
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def _run_questions(options: argparse.Namespace) -> int:
+    """Answer and write; how right the answers are is told by whoever has the expected ones."""
+    from collections import Counter
+
+    from spatialgeo_ros.evaluation.question_corpus import answers, read_questions, read_scenes
+
+    scenes, questions = read_scenes(options.scenes), read_questions(options.questions)
+    lines = list(answers(scenes, questions))
+    options.out.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    types = Counter(line["error"] or line["type"] for line in lines)
+    print(f"{len(lines)} answers: " + ", ".join(f"{n} {kind}" for kind, n in types.most_common()))
     return 0
 
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from spatialgeo_ros.query import program as nodes
+from spatialgeo_ros.query.nouns import plural
 from spatialgeo_ros.query.units import spoken
 
 _RELATIONS: dict[nodes.RelationName, str] = {
@@ -25,7 +28,7 @@ _RELATIONS: dict[nodes.RelationName, str] = {
     "at_wall": "against a wall",
     "in_view": "in view",
 }
-_WITHOUT_ANCHOR = {
+_WITHOUT_ANCHOR: dict[nodes.RelationName, str] = {
     "left": "on the left",
     "right": "on the right",
     "front": "in front",
@@ -44,24 +47,31 @@ _COMPARATORS: dict[nodes.Comparator, str] = {
 }  # fmt: skip
 
 
-def things_in_words(node: nodes.Things) -> str:
-    """Return a noun phrase without article for a set: "red chair next to the bin"."""
+def things_in_words(node: nodes.Things, many: bool = False) -> str:
+    """Return a noun phrase without article for a set: "red chair next to the bin".
+
+    Args:
+        node: the set.
+        many: whether to say the plural: "red chairs next to the bin".
+    """
     if isinstance(node, nodes.Named):
-        words = (*node.unknown, node.colour, node.material, node.kind or "thing")
+        noun = node.kind or "thing"
+        noun = plural(noun) if many else noun
+        words = (*node.unknown, node.colour, node.material, noun)
         return " ".join(word for word in words if word)
     if isinstance(node, nodes.Those):
         return node.words or " or ".join(node.ids) or "thing"
     if isinstance(node, nodes.RequestRegion):
         return f"object in region {node.index}"
     if isinstance(node, nodes.Filter):
-        return f"{things_in_words(node.of)} {condition_in_words(node.where)}"
+        return f"{things_in_words(node.of, many)} {condition_in_words(node.where)}"
     if isinstance(node, nodes.Union):
-        return " or ".join(dict.fromkeys(map(things_in_words, node.of)))
+        return " or ".join(dict.fromkeys(things_in_words(one, many) for one in node.of))
     if isinstance(node, nodes.Except):
-        return f"{things_in_words(node.of)} other than the {things_in_words(node.without)}"
+        return f"{things_in_words(node.of, many)} other than the {things_in_words(node.without)}"
     if isinstance(node, nodes.The | nodes.Rank):
-        return things_in_words(node.of)
-    return "thing"
+        return things_in_words(node.of, many)
+    return "things" if many else "thing"
 
 
 def place_in_words(node: nodes.Place) -> str:
@@ -73,16 +83,27 @@ def place_in_words(node: nodes.Place) -> str:
     return words if words == "it" else f"the {words}"
 
 
+def relation_in_words(relation: nodes.RelationName, anchors: Sequence[str]) -> str:
+    """Return what is said of a subject: "next to the bin", "on the left".
+
+    Args:
+        relation: its name.
+        anchors: what it refers to, with article.
+    """
+    if not anchors:
+        return _WITHOUT_ANCHOR.get(relation, _RELATIONS[relation])
+    if anchors == ["me"] and relation in ("left", "right"):
+        return f"on my {relation}"
+    return f"{_RELATIONS[relation]} {' and '.join(anchors)}"
+
+
 def condition_in_words(node: nodes.Condition) -> str:
     """Return what follows a noun that a condition about ``It`` chooses: "next to the bin"."""
     if isinstance(node, nodes.Related):
-        relation = _RELATIONS[node.relation]
-        anchors = " and ".join(map(place_in_words, node.anchors))
+        words = relation_in_words(node.relation, [place_in_words(one) for one in node.anchors])
         if isinstance(node.subject, nodes.It):
-            if not anchors:
-                return _WITHOUT_ANCHOR.get(node.relation, relation)
-            return f"{relation} {anchors}"
-        return f"so that {place_in_words(node.subject)} is {relation} {anchors}".strip()
+            return words
+        return f"so that {place_in_words(node.subject)} is {words}"
     if isinstance(node, nodes.Has):
         return f"that is {node.value}"
     if isinstance(node, nodes.Not):

@@ -59,7 +59,7 @@ _OF_ROOM: dict[tuple[str, QuantityName], str] = {
 def value_text(values: Sequence[float], std_devs: Sequence[float], unit: Unit) -> str:
     """Return numbers with unit and standard deviations: "1.48 m ± 0.05 m"."""
     parts = [
-        spoken(value, unit) + spoken_sigma(sigma, unit)
+        spoken(value, unit) + spoken_sigma(sigma, unit, value)
         for value, sigma in zip(values, std_devs, strict=True)
     ]
     return " x ".join(parts)
@@ -87,7 +87,7 @@ def size_sentence(name: str, values: Sequence[float], std_devs: Sequence[float],
     """Return the sentence for width, depth and height (of a room without ceiling the first two)."""
     words = ("wide", "deep", "tall")
     parts = [
-        f"{spoken(value, unit)}{spoken_sigma(sigma, unit)} {word}"
+        f"{spoken(value, unit)}{spoken_sigma(sigma, unit, value)} {word}"
         for value, sigma, word in zip(values, std_devs, words, strict=False)
     ]
     return sentence(f"{name} is {listed(parts)}.")
@@ -104,16 +104,16 @@ def listed(words: Sequence[str], joint: str = "and") -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text with a capital first letter."""
-    return text[:1].upper() + text[1:]
+    """Return a text with a capital first letter; names of the map ("chair_3") stay as they are."""
+    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def yes_no(holds: bool, probability: float) -> str:
-    """Return "Yes." or "No.", with the probability where it is not nearly sure."""
+    """Return "Yes" or "No", with the probability where it is not nearly sure."""
     word = "Yes" if holds else "No"
     if math.isfinite(probability) and probability < 0.995:
-        return f"{word} (probability {probability:.2f})."
-    return f"{word}."
+        return f"{word} (probability {probability:.2f})"
+    return word
 
 
 def direction_words(degrees: float) -> str:

@@ -100,23 +100,34 @@ def spoken(value: float, unit: Unit) -> str:
     """Write a number with its unit, as exactly as a map is good for: "1.25 m", "6 ft 2.4 in"."""
     if unit == "ft in":
         return _feet_and_inches(value)
+    # Three digits where so many decimals leave fewer: a cup has 0.000382 m3.
+    if 0 < abs(value) < _SMALL.get(unit, 0.0):
+        return f"{value:.3g} {_SIGNS.get(unit, unit)}"
+    return _plain(value, unit)
+
+
+def _plain(value: float, unit: Unit) -> str:
     number = f"{value:.{_DECIMALS.get(unit, 2)}f}"
     if float(number) == 0:
         number = number.lstrip("-")
-    # Three digits where so many decimals leave fewer: a cup has 0.000382 m3.
-    if 0 < abs(value) < _SMALL.get(unit, 0.0):
-        number = f"{value:.3g}"
     sign = _SIGNS.get(unit, unit)
     return f"{number}{'' if sign in ('', '°', '%') else ' '}{sign}"
 
 
-def spoken_sigma(sigma: float, unit: Unit) -> str:
-    """Write a standard deviation: " ± 0.02 m", or "" where it is unknown or rounds to nothing."""
-    if not math.isfinite(sigma):
+def spoken_sigma(sigma: float, unit: Unit, value: float = math.inf) -> str:
+    """Write a standard deviation: " ± 0.02 m", or "" where it is unknown or rounds to nothing.
+
+    Args:
+        sigma: in ``unit``.
+        unit: in which the value is written.
+        value: that it belongs to; small ones are written with more decimals.
+    """
+    if not math.isfinite(sigma) or sigma < 0.002 * abs(value) < math.inf:
         return ""
     if unit == "ft in":  # of a length said in feet and inches, inches
         sigma, unit = convert(sigma, "ft", "in"), "in"
-    text = spoken(sigma, unit)
+    small = abs(value) < _SMALL.get(unit, 0.0)
+    text = f"{sigma:.2g} {_SIGNS.get(unit, unit)}" if small else _plain(sigma, unit)
     return f" ± {text}" if re.search("[1-9]", text.split(" ")[0]) else ""
 
 

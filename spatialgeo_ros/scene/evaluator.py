@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.units import convert
 from spatialgeo_ros.scene import arithmetic
 from spatialgeo_ros.scene.directions import PointOfView
+from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_order
 from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
 from spatialgeo_ros.scene.failures import empty, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
@@ -33,8 +34,6 @@ _ROOM_PARTS: dict[type, str] = {
     nodes.Ceiling: "ceiling",
     nodes.Room: "room",
 }
-#: Below this probability an order or a choice is said to be doubtful: one standard deviation.
-DOUBT = 0.8413
 
 
 class _LeftOutError(Exception):
@@ -67,7 +66,7 @@ class Evaluator:
     """
 
     def __init__(self, snapshot: MapSnapshot, regions: Sequence[MapObject] = ()) -> None:
-        self.facts = MapFacts(snapshot)
+        self.facts = MapFacts(snapshot, regions)
         self.remarks: dict[str, None] = {}
         self.used: dict[str, None] = {}
         self._regions = tuple(regions)
@@ -154,28 +153,10 @@ class Evaluator:
         sign = -1.0 if node.descending else 1.0
         measured.sort(key=lambda item: sign * item[0].value)
         end = len(measured) if node.count is None else min(len(measured), node.skip + node.count)
-        self._doubt_order(measured, node.skip, end, node.count is None)
+        doubt = doubt_of_order(measured, node.skip, end, node.count is None, self.facts)
+        if doubt:
+            self.remark(doubt)
         return Found(tuple(one for _, one in measured[node.skip : end]), node, found.doubts)
-
-    def _doubt_order(
-        self, ranked: Sequence[tuple[Estimate, MapObject]], start: int, end: int, ordered: bool
-    ) -> None:
-        """Say where the order, or who is taken, could as well be otherwise."""
-        pairs = range(start + 1, end) if ordered or end - start > 1 else range(0)
-        borders = {*pairs, start, end}
-        worst: tuple[float, str] | None = None
-        for i in sorted(borders):
-            if not 0 < i < len(ranked):
-                continue
-            (first, a), (second, b) = ranked[i - 1], ranked[i]
-            truth = self.facts.above_zero(second.minus(first).absolute())
-            if truth.probability < DOUBT and (worst is None or truth.probability < worst[0]):
-                names = f"{self.facts.name(a)} before {self.facts.name(b)}"
-                worst = truth.probability, names
-        if worst:
-            self.remark(
-                f"the order is within the uncertainty: {worst[1]} with probability {worst[0]:.2f}"
-            )
 
     def one(self, node: nodes.Things) -> MapObject:
         """Return the one object of a set.
@@ -225,7 +206,7 @@ class Evaluator:
         Raises:
             QueryFailureError: there are not so many.
         """
-        if len(of) == 1 and count > 1 and not isinstance(of[0], _PARTS):
+        if len(of) == 1 and count > 1 and may_be(of[0], count):
             found = self.things(of[0])
             self._names.must_be(found, count)
             for one in found.objects:
@@ -371,7 +352,16 @@ class Evaluator:
         value = self._names.attribute(spot.object, node.attribute, needed=not looked.listed)
         if not value:  # what is not known can be neither taken nor refused
             raise _LeftOutError
-        return fact(value == self._names.canonical_value(node.attribute, node.value))
+        canonical_value = self._names.canonical_value
+        wanted = canonical_value(node.attribute, node.value)
+        return fact(canonical_value(node.attribute, value) == wanted)
+
+
+def may_be(node: nodes.Place, count: int) -> TypeGuard[nodes.Things]:
+    """Tell whether a node can be a set of so many objects: no part of the room, no "the one"."""
+    if isinstance(node, nodes.The):
+        return node.count == count
+    return not isinstance(node, _PARTS)
 
 
 _PARTS = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spatialgeo_ros.geometry.upright_box import UprightBox, point_box, polygon_walls
@@ -55,14 +55,20 @@ class RoomPart:
 
 
 class MapFacts:
-    """What questions need of a snapshot, each worked out when it is first asked for."""
+    """What questions need of a snapshot, each worked out when it is first asked for.
 
-    def __init__(self, snapshot: MapSnapshot) -> None:
+    Args:
+        snapshot: the map.
+        others: objects of the request that the map may not hold (yet).
+    """
+
+    def __init__(self, snapshot: MapSnapshot, others: Sequence[MapObject] = ()) -> None:
         self.snapshot = snapshot
         self.present = tuple(o for o in snapshot.objects if o.state != Presence.GONE)
         self.gone = tuple(o for o in snapshot.objects if o.state == Presence.GONE)
-        self.by_id = {one.id: one for one in snapshot.objects}
+        self.by_id = {one.id: one for one in (*others, *snapshot.objects)}
         self._spots: dict[str, Spot] = {}
+        self._namesakes: dict[tuple[str, str], int] = {}
 
     # Places -------------------------------------------------------------------------------------
 
@@ -119,7 +125,7 @@ class MapFacts:
 
     @functools.cached_property
     def _covariances(self) -> _Covariances:
-        return _Covariances(self.snapshot)
+        return _Covariances(self.snapshot, self.by_id)
 
     def sigma(self, number: Estimate) -> float:
         """Return the standard deviation of a number, in its unit."""
@@ -135,7 +141,7 @@ class MapFacts:
 
     @functools.cached_property
     def _kinds(self) -> dict[str, str]:
-        return {one.id: kind_of_label(one.label) for one in self.snapshot.objects}
+        return {name: kind_of_label(one.label) for name, one in self.by_id.items()}
 
     def kind(self, one: MapObject) -> str:
         """Return the canonical kind of an object, or its label's own words."""
@@ -149,17 +155,21 @@ class MapFacts:
     def _kind_counts(self) -> Counter[str]:
         return Counter(self.kind(one) for one in self.present)
 
-    @functools.cached_property
-    def _coloured_counts(self) -> Counter[tuple[str, str]]:
-        return Counter((self.kind(one), one.colour) for one in self.present)
+    def _so_named(self, kind: str, colour: str) -> int:
+        """How many objects a person could mean by a kind, or by a kind of a colour."""
+        if (kind, colour) not in self._namesakes:
+            self._namesakes[kind, colour] = sum(
+                is_a(self.kind(one), kind) and colour in ("", one.colour) for one in self.present
+            )
+        return self._namesakes[kind, colour]
 
     def name(self, one: MapObject) -> str:
         """Return how an answer calls an object: "the chair", "the red chair" or its id."""
         kind = self.kind(one)
         words = without_counter(label_words(one.label))
-        if self._kind_counts[kind] == 1:
+        if self._so_named(kind, "") == 1:
             return f"the {words}"
-        if one.colour and self._coloured_counts[kind, one.colour] == 1:
+        if one.colour and self._so_named(kind, one.colour) == 1:
             return f"the {one.colour} {words}"
         return one.id
 
@@ -181,10 +191,10 @@ class MapFacts:
 class _Covariances(dict[Source, Covariance]):
     """Covariance of each source of uncertainty, made when it is first needed."""
 
-    def __init__(self, snapshot: MapSnapshot) -> None:
+    def __init__(self, snapshot: MapSnapshot, objects: Mapping[str, MapObject]) -> None:
         super().__init__()
         self._snapshot = snapshot
-        self._objects = {one.id: one for one in snapshot.objects}
+        self._objects = objects
 
     def __missing__(self, source: Source) -> Covariance:
         found = self._of(source)

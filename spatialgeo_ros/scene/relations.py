@@ -172,7 +172,7 @@ def _touching(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
 
 
 def _between(subject: Spot, first: Spot, second: Spot, facts: MapFacts) -> Truth:
-    """With a, b the centres and p the subject's: 0 <= t <= 1 and |offset| <= 0.3, seen from above.
+    """With a, b the centres and p the subject's: 0 < t < 1 and |offset| <= 0.3, seen from above.
 
     t = (p - a).(b - a) / L^2 and offset = cross(b - a, p - a) / L^2, with L the distance of a and
     b. Slopes are taken by p, and by a and b at the same L.
@@ -195,7 +195,7 @@ def _between(subject: Spot, first: Spot, second: Spot, facts: MapFacts) -> Truth
     place, beside = share(t, along), share(offset, across)
     one, most = constant(1.0, ""), constant(BETWEEN_SHARE, "")
     bounds = (place, one.minus(place), most.minus(beside), most.plus(beside))
-    return all_of([facts.above_zero(bound) for bound in bounds])
+    return all_of([facts.above_zero(bound, strict=True) for bound in bounds])
 
 
 # Sides ------------------------------------------------------------------------------------------

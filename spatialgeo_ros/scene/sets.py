@@ -78,7 +78,9 @@ class NameResolver:
 
     def those(self, node: nodes.Those) -> Found:
         """Return the objects of these ids; gone ones are left out, with a remark."""
-        found = [self._facts.by_id[one] for one in node.ids if one in self._facts.by_id]
+        found = [
+            self._facts.by_id[one] for one in dict.fromkeys(node.ids) if one in self._facts.by_id
+        ]
         for one in found:
             if one.state == Presence.GONE:
                 self._remark(self._gone_words(one))
@@ -100,14 +102,14 @@ class NameResolver:
         raise QueryFailureError(QueryError.UNKNOWN_OBJECT, self.why(found))
 
     def attribute(self, one: MapObject, attribute: nodes.AttributeName, needed: bool) -> str:
-        """Return colour, material or kind of an object, "" when it is not known.
+        """Return colour, material or kind as the map has it, "" when it is not known.
 
         Raises:
             QueryFailureError: UNKNOWN_ATTRIBUTE, when it is ``needed``.
         """
         if attribute == "kind":
             return self._facts.kind(one)
-        value = _colour(one.colour) if attribute == "colour" else one.material
+        value = one.colour if attribute == "colour" else one.material
         if not value and needed:
             raise QueryFailureError(
                 QueryError.UNKNOWN_ATTRIBUTE,
@@ -193,6 +195,8 @@ class NameResolver:
         more = f" and {have - _MOST_LISTED} more" if have > _MOST_LISTED else ""
         what = things_in_words(found.node) or "thing"
         asked = "Which one do you mean?" if count == 1 else f"Which {count} do you mean?"
+        if have < count:
+            asked = f"These are not {count}."
         fits = "fits" if have == 1 else "fit"
         return QueryFailureError(
             QueryError.AMBIGUOUS,
