@@ -163,6 +163,7 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
         "size": [round(float(v), 4) for v in one.place.size],
         "yaw": one.place.yaw,
         "bottoms": one.place.votes,
+        "scatter": one.place.scatter,
         "first_ns": one.first_ns,
         "last_ns": one.last_ns,
         "labels": one.labels,
@@ -191,6 +192,7 @@ def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) 
         raise ValueError(f"places of object {row} are not finite")
     votes = [(int(k), float(bottom), float(sigma)) for k, bottom, sigma in entry["bottoms"]]
     place = Place(**places, yaw=float(entry["yaw"]), votes=votes)
+    place.scatter = float(entry["scatter"])
     place.count_votes()
     one = TrackedObject(
         id=str(entry["id"]),

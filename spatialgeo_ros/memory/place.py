@@ -27,6 +27,8 @@ DISPLACED = 11.3
 _MOST_ALIKE = 12
 _LEAST_SIGMA = 0.005  # metres: no place is known better
 _SIDE_FLOOR = 0.008  # metres: no side is known better
+_MOST_SCATTER = 30.0  # squared Mahalanobis distance that one view may count for
+_NEWEST_SCATTER = 0.15  # weight of the newest view in the scatter
 _VOTES = 3  # kept of each direction for the bottom
 
 
@@ -43,6 +45,7 @@ class Place:
         votes: of each view kept, its direction, the bottom it saw, and one standard deviation.
         bottom: height of the lowest point.
         bottom_sigma: one standard deviation of it.
+        scatter: how much wider than their variances the views scatter, 1 for as much.
     """
 
     top: Array
@@ -53,6 +56,7 @@ class Place:
     votes: list[tuple[int, float, float]] = field(default_factory=list)
     bottom: float = 0.0
     bottom_sigma: float = 0.0
+    scatter: float = 1.0
 
     @classmethod
     def of(cls, thing: Detected, frame: MapFrame, direction: int) -> Place:
@@ -76,7 +80,7 @@ class Place:
     def centre_covariance(self) -> Array:
         """Covariance of the centre [3, 3]."""
         halved = np.diag([1.0, 1.0, 0.5])
-        covariance = halved @ self.covariance @ halved
+        covariance = max(1.0, self.scatter) * halved @ self.covariance @ halved
         covariance[2, 2] += self.bottom_sigma**2 / 4
         return covariance
 
@@ -116,6 +120,8 @@ class Place:
         """
         away, squared = self.offset(thing, frame, drift)
         alike = 1 + min(before, _MOST_ALIKE)
+        # Sides that are guessed from few points are surer of themselves than they should be.
+        self.scatter += (min(squared, _MOST_SCATTER) / 3 - self.scatter) * _NEWEST_SCATTER
         prior = self.covariance + drift**2 * np.eye(3)
         noise = alike * _measured(thing) + _pose(frame)
         noise *= max(1.0, squared / DISPLACED)

@@ -38,6 +38,9 @@ _FILLED = 0.5
 _SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
 _SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
 _SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
+#: Things seen this often that are missing at once, at least, and share of those in view, that are
+#: reported.
+_WELL_KNOWN, _MANY, _MOST_OF = 3, 3, 0.7
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
 
 
@@ -54,6 +57,7 @@ class Changes:
     returned: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,9 +237,15 @@ class Tracker:
     ) -> None:
         """Lower the odds of what is in view and was not detected, by what its place shows."""
         seen = set(changes.names)
+        empty = [0, 0]  # of the things known well: how many were looked at, how many are not there
         for name, look in looks.items():
             tracked = self.rows.get(name)
-            if tracked is None or name in seen:
+            if tracked is None:
+                continue
+            if tracked.sightings >= _WELL_KNOWN and not tracked.dynamic:
+                empty[0] += name in seen or look.there or look.empty
+                empty[1] += name not in seen and look.empty
+            if name in seen:
                 continue
             if look.empty:
                 existence.seen_empty(tracked)
@@ -253,6 +263,11 @@ class Tracker:
                 else:
                     changes.gone.append(name)
                 self.rows.changed(tracked)
+        if empty[1] >= _MANY and empty[1] > _MOST_OF * empty[0]:
+            changes.reason = (
+                f"{empty[1]} of {empty[0]} objects in view are not in their places at once: they "
+                "were taken away, or the pose is wrong"
+            )
 
     def _in_its_place(
         self, frame: MapFrame, matches: Matches, tracked: TrackedObject, changes: Changes
