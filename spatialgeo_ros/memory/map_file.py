@@ -27,7 +27,7 @@ from spatialgeo_ros.memory.place import Place
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
 _MOST_JSON, _MOST_ARRAYS = 64_000_000, 512_000_000  # bytes
-_PLACES = ("top", "covariance", "sides", "side_variance")
+_PLACES = ("top", "covariance", "sides", "side_variance", "shared")
 _ARRAYS = (*_PLACES, "views", "points", "hits", "starts", "cells")
 
 
@@ -143,6 +143,7 @@ def _arrays_of(objects: Iterable[TrackedObject]) -> dict[str, Any]:
     return {
         "top": np.array([one.place.top for one in objects]).reshape(-1, 3),
         "covariance": np.array([one.place.covariance for one in objects]).reshape(-1, 3, 3),
+        "shared": np.array([one.place.shared for one in objects]).reshape(-1, 3, 3),
         "sides": np.array([one.place.sides for one in objects]).reshape(-1, 2),
         "side_variance": np.array([one.place.side_variance for one in objects]).reshape(-1, 2),
         "views": np.array([one.views for one in objects], np.int64).reshape(-1, VIEWS),

@@ -210,13 +210,11 @@ class Tracker:
                 back = existence.detected(tracked, thing.score)
                 if back:
                     changes.returned.append(tracked.id)
-                look = looks.get(tracked.id)
-                if look is not None and look.through < 0.5 and not tracked.dynamic:
-                    tracked.cells.seen_through(look.through_cells)
-                through = look.through if look is not None and look.readings else 1.0
                 # Where it was before it left is not where it stands now.
                 drift = self.drift(tracked.way)
-                if tracked.see(thing, frame, self.way, drift, through, back):
+                look = looks.get(tracked.id)
+                cells = None if look is None or not look.readings else look.through_cells
+                if tracked.see(thing, frame, self.way, drift, cells, back):
                     changes.moved.append(tracked.id)
                 changes.seen.append(tracked.id)
                 self.rows.changed(tracked)
@@ -319,7 +317,7 @@ class Tracker:
         for one in here:
             if one.dynamic or self.rows.get(one.id) is None:
                 continue
-            for other in self.rows.near(one, 0.5):
+            for other in self.rows.near(one, 1.0):
                 if other.dynamic or not self._are_one(one, other):
                     continue
                 older, younger = (one, other) if one.order < other.order else (other, one)
@@ -340,14 +338,13 @@ class Tracker:
         """
         if other.id in one.apart or one.id in other.apart:
             return False
+        if one.rival != other.id:
+            if of_other_colour(one.colours, other.colours):
+                return False
+            if self._related(one.label, other.label) < LEAST_RELATED:
+                return False
         shares = sorted(surface_overlap(one.cells, other.cells, 0.0), reverse=True)
-        if shares[0] < _ONE[0] or shares[1] < _ONE[1]:
-            return False
-        if one.rival == other.id:
-            return True
-        if of_other_colour(one.colours, other.colours):
-            return False
-        return self._related(one.label, other.label) >= LEAST_RELATED
+        return shares[0] >= _ONE[0] and shares[1] >= _ONE[1]
 
     def _tidy(self, frame: MapFrame, changes: Changes) -> None:
         """Take out what was never confirmed, what walked off, and what there is no room for."""
