@@ -112,7 +112,7 @@ def pair_cost(
         drift: standard deviation of the poses since the object was last seen, metres.
         agreement: of the labels.
     """
-    away, squared = tracked.offset(thing, frame, drift)
+    away, squared = tracked.place.offset(thing, frame, drift)
     if thing.dynamic or tracked.dynamic:
         # What walks is where it can have walked to; its surface is no help.
         seconds = abs(frame.stamp_ns - tracked.last_ns) * 1e-9

@@ -71,6 +71,19 @@ class Detected:
     dynamic: bool = False
 
 
+@dataclass(frozen=True)
+class Unplaced:
+    """A thing that a detector saw and that could not be lifted: nothing measured there.
+
+    Attributes:
+        label: what the detector calls it.
+        box: x0, y0, x1, y1 in pixels.
+    """
+
+    label: str
+    box: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class MapFrame:
     """One image as the object map gets it.
@@ -84,6 +97,7 @@ class MapFrame:
         depth: measured in this image, or None.
         pose_sigma: standard deviation of the camera's place in the world now, metres.
         detected: the things seen.
+        unplaced: things seen that have no place; what is there is not missed.
         looked_for: labels or kinds that were looked for, :data:`EVERYTHING`, or None when no
             detector looked at this image: then nothing is missed in it.
     """
@@ -96,6 +110,7 @@ class MapFrame:
     depth: MeasuredDepth | None = None
     pose_sigma: float = 0.02
     detected: tuple[Detected, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
     looked_for: frozenset[str] | None = None
 
 

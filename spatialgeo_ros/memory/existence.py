@@ -51,7 +51,7 @@ class Look:
         readings: number of surface points with a reading.
         through: of the readings, those that see through.
         hidden: of the readings, those before it.
-        pixels: shorter side of its extent in the image, pixels.
+        box: x0, y0, x1, y1 of its surface in the image, pixels.
         through_cells: [N] bool, cells of its surface that are seen through.
     """
 
@@ -59,8 +59,14 @@ class Look:
     readings: int
     through: float
     hidden: float
-    pixels: float
+    box: tuple[float, float, float, float]
     through_cells: npt.NDArray[np.bool_]
+
+    @property
+    def pixels(self) -> float:
+        """Shorter side of its extent in the image, pixels; 0 outside."""
+        x0, y0, x1, y1 = self.box
+        return max(min(x1 - x0, y1 - y0), 0.0)
 
     @property
     def empty(self) -> bool:
@@ -126,15 +132,13 @@ def look_at(
     before = np.add.reduceat(hidden, starts, dtype=np.int64)
     low = np.minimum.reduceat(np.where(inside[:, None], pixels, np.inf), starts, axis=0)
     high = np.maximum.reduceat(np.where(inside[:, None], pixels, -np.inf), starts, axis=0)
-    with np.errstate(invalid="ignore"):
-        sides = np.where(total > 0, (high - low).min(axis=1), 0.0)
     return [
         Look(
             float(total[k] / counts[k]),
             int(readings[k]),
             float(behind[k] / max(readings[k], 1)),
             float(before[k] / max(readings[k], 1)),
-            float(sides[k]),
+            (float(low[k, 0]), float(low[k, 1]), float(high[k, 0]), float(high[k, 1])),
             through[start : start + counts[k]],
         )
         for k, start in enumerate(starts)

@@ -23,10 +23,12 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError, FileAccessError, quoted
 from spatialgeo_ros.memory.map_object import VIEWS, BestView, TrackedObject
+from spatialgeo_ros.memory.place import Place
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
 _MOST_JSON, _MOST_ARRAYS = 64_000_000, 512_000_000  # bytes
-_ARRAYS = ("centre", "covariance", "size", "size_variance", "views", "points", "hits")
+_PLACES = ("top", "covariance", "sides", "side_variance", "shared")
+_ARRAYS = (*_PLACES, "views", "points", "hits", "starts", "cells")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ def read_map(path: Path) -> StoredMap:
                 f"{arrays_path} is not the file that was saved with {path}: copy both together"
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in (*_ARRAYS, "starts", "cells")}
+            arrays = {name: loaded[name] for name in _ARRAYS}
         objects = tuple(
             _object_from(entry, row, arrays) for row, entry in enumerate(data["objects"])
         )
@@ -141,10 +143,11 @@ def _arrays_of(objects: Iterable[TrackedObject]) -> dict[str, Any]:
     counts = [len(one.cells) for one in objects]
     none3 = np.zeros((0, 3), np.float32)
     return {
-        "centre": np.array([one.centre for one in objects]).reshape(-1, 3),
-        "covariance": np.array([one.covariance for one in objects]).reshape(-1, 3, 3),
-        "size": np.array([one.size for one in objects]).reshape(-1, 3),
-        "size_variance": np.array([one.size_variance for one in objects]).reshape(-1, 3),
+        "top": np.array([one.place.top for one in objects]).reshape(-1, 3),
+        "covariance": np.array([one.place.covariance for one in objects]).reshape(-1, 3, 3),
+        "shared": np.array([one.place.shared for one in objects]).reshape(-1, 3, 3),
+        "sides": np.array([one.place.sides for one in objects]).reshape(-1, 2),
+        "side_variance": np.array([one.place.side_variance for one in objects]).reshape(-1, 2),
         "views": np.array([one.views for one in objects], np.int64).reshape(-1, VIEWS),
         "points": np.concatenate([none3, *(one.cells.points for one in objects)]),
         "hits": np.concatenate([np.zeros(0, np.int16), *(one.cells.hits for one in objects)]),
@@ -160,8 +163,10 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
         "kind": one.kind,
         "order": one.order,
         "centre": [round(float(v), 4) for v in one.centre],
-        "size": [round(float(v), 4) for v in one.size],
-        "yaw": one.yaw,
+        "size": [round(float(v), 4) for v in one.place.size],
+        "yaw": one.place.yaw,
+        "bottoms": one.place.votes,
+        "scatter": one.place.scatter,
         "first_ns": one.first_ns,
         "last_ns": one.last_ns,
         "labels": one.labels,
@@ -185,18 +190,18 @@ def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) 
     x0, y0, x1, y1 = (float(v) for v in box)
     least = entry["least_pixels"]
     part = slice(int(arrays["starts"][row]), int(arrays["starts"][row + 1]))
-    places: dict[str, Any] = {
-        name: np.array(arrays[name][row], np.float64)
-        for name in ("centre", "covariance", "size", "size_variance")
-    }
+    places: dict[str, Any] = {name: np.array(arrays[name][row], np.float64) for name in _PLACES}
     if not all(np.isfinite(array).all() for array in places.values()):
         raise ValueError(f"places of object {row} are not finite")
+    votes = [(int(k), float(bottom), float(sigma)) for k, bottom, sigma in entry["bottoms"]]
+    place = Place(**places, yaw=float(entry["yaw"]), votes=votes)
+    place.scatter = float(entry["scatter"])
+    place.count_votes()
     one = TrackedObject(
         id=str(entry["id"]),
         kind=str(entry["kind"]),
         order=int(entry["order"]),
-        **places,
-        yaw=float(entry["yaw"]),
+        place=place,
         first_ns=int(entry["first_ns"]),
         last_ns=int(entry["last_ns"]),
         labels=_weights(entry["labels"]),

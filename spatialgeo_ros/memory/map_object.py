@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.memory.detected import Detected, MapFrame
+from spatialgeo_ros.memory.place import DISPLACED, Place
 from spatialgeo_ros.memory.snapshot import MapObject, Presence
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
 
@@ -20,15 +21,11 @@ Array = npt.NDArray[np.float64]
 VIEWS = 8
 #: Views from one direction beyond which one more is worth no less.
 _MOST_ALIKE = 12
-#: Squared Mahalanobis distance (three degrees of freedom, one in a hundred) from which a centre
-#: counts as displaced, and weighs less the farther off it is.
-_DISPLACED = 11.3
-#: Displaced sightings in a row that say that the thing was moved, not badly measured.
-_MOVED_AFTER = 3
-#: Metres that a thing has to be off to have been moved.
-_LEAST_MOVE = 0.10
-_LEAST_SIGMA = 0.005  # metres: no centre is known better
-_SIZE_FLOOR = 0.008  # metres: no side is known better
+#: Displaced sightings in a row that may mean that the thing was moved, and how far it has to be
+#: off. A part of a large thing is displaced, too: its old place must also be seen empty.
+_MOVED_AFTER, _LEAST_MOVE = 3, 0.10
+#: Share of its surface that is then seen through, and share that says nothing of the kind.
+_MOVED_THROUGH, _HARDLY_THROUGH = 0.3, 0.15
 _MOST_NAMES = 8  # labels, colours and cameras kept of one object
 _MOST_APART = 32
 _BLUR = 0.02  # metres by which fused surfaces are thicker than the thing
@@ -59,11 +56,7 @@ class TrackedObject:
         id: stable name, never given again.
         kind: what it was taken for at first; part of the id.
         order: counts up over all objects ever added.
-        centre: [3] of the whole thing.
-        covariance: [3, 3] of the centre when last seen.
-        size: [3] width along its own x, depth along its own y, height.
-        size_variance: [3] square metres.
-        yaw: of its own x axis, radians.
+        place: its box in the world.
         first_ns, last_ns: stamps of the first and last image that showed it.
         cells: its surface.
         labels, colours, materials: weight of what it was called, and how it looked.
@@ -86,11 +79,7 @@ class TrackedObject:
     id: str
     kind: str
     order: int
-    centre: Array
-    covariance: Array
-    size: Array
-    size_variance: Array
-    yaw: float
+    place: Place
     first_ns: int
     last_ns: int
     cells: SurfaceCells = field(default_factory=SurfaceCells)
@@ -117,11 +106,10 @@ class TrackedObject:
         cls, name: str, order: int, thing: Detected, frame: MapFrame, way: float
     ) -> TrackedObject:
         """Begin an object with the first thing seen of it."""
+        place = Place.of(thing, frame, direction(thing.centre, frame.pose.translation))
         made = cls(
-            name, thing.kind or thing.label, order,
-            np.array(thing.centre, np.float64), _with_pose(thing, frame),
-            np.array(thing.size, np.float64), np.square(thing.size_sigma), float(thing.yaw),
-            frame.stamp_ns, frame.stamp_ns, dynamic=thing.dynamic,
+            name, thing.kind or thing.label, order, place, frame.stamp_ns, frame.stamp_ns,
+            dynamic=thing.dynamic,
         )  # fmt: skip
         made._note(thing, frame, way)
         made.cells.add(thing.points)
@@ -140,79 +128,69 @@ class TrackedObject:
     @property
     def radius(self) -> float:
         """Half the diagonal of its box, metres."""
-        return float(np.linalg.norm(self.size)) / 2
+        return float(np.linalg.norm(self.place.size)) / 2
+
+    @property
+    def centre(self) -> Array:
+        """Centre of its box [3], metres."""
+        return self.place.centre
 
     @property
     def nbytes(self) -> int:
         """Bytes it occupies, about."""
         return self.cells.nbytes + 2500
 
-    def direction_to(self, viewpoint: Array) -> int:
+    def direction_from(self, viewpoint: Array) -> int:
         """Number of the direction that a camera at ``viewpoint`` [3] sees it from."""
-        dx, dy = (viewpoint - self.centre)[:2]
-        return int((math.atan2(dy, dx) / (2 * math.pi) + 0.5) * VIEWS) % VIEWS
-
-    def offset(self, thing: Detected, frame: MapFrame, drift: float) -> tuple[Array, float]:
-        """Where a thing lies from here [3], metres, and the squared Mahalanobis distance."""
-        away = np.asarray(thing.centre - self.centre)
-        spread = self.covariance + drift**2 * np.eye(3) + _with_pose(thing, frame)
-        return away, float(away @ np.linalg.solve(spread, away))
+        return direction(self.place.top, viewpoint)
 
     def see(
-        self, thing: Detected, frame: MapFrame, way: float, drift: float, afresh: bool = False
+        self,
+        thing: Detected,
+        frame: MapFrame,
+        way: float,
+        drift: float,
+        through: npt.NDArray[np.bool_] | None = None,
+        afresh: bool = False,
     ) -> bool:
         """Fuse one more sighting; tell whether the thing turned out to have been moved.
 
-        A Kalman filter of a place that stands still, whose standard deviation grows by ``drift``
-        (metres) since the last sighting. Views from one direction share what they get wrong
-        (the unseen side, the same leg taken for background), so the n-th of them counts as 1 / n.
-        The pose's error is common to everything and remains as the least standard deviation. With
-        ``afresh`` only this sighting counts.
+        Args:
+            thing: what was seen of it.
+            frame: in which image.
+            way: metres gone so far.
+            drift: standard deviation of the poses since the last sighting, metres.
+            through: [N] cells of its surface that the image sees through; None where that is not
+                known.
+            afresh: whether only this sighting counts.
         """
-        away, squared = self.offset(thing, frame, drift)
-        far = squared > _DISPLACED
-        self.displaced = self.displaced + 1 if far else 0
-        length = float(np.linalg.norm(away))
-        moved = self.displaced >= _MOVED_AFTER and length > _LEAST_MOVE
+        away, squared = self.place.offset(thing, frame, drift)
+        share = 1.0 if through is None else float(through.mean())
+        self.displaced = self.displaced + 1 if squared > DISPLACED else 0
+        moved = (
+            self.displaced >= _MOVED_AFTER
+            and float(np.linalg.norm(away)) > _LEAST_MOVE
+            and share >= _MOVED_THROUGH
+        )
+        towards = self.direction_from(frame.pose.translation)
         if moved or afresh or self.dynamic:
-            self.relocate(thing, frame)
+            self.place = Place.of(thing, frame, towards)
+            self.cells = SurfaceCells()
+            self.views = np.zeros(VIEWS, np.int64)
+            self.displaced = 0
         else:
-            alike = 1 + min(int(self.views[self.direction_to(frame.pose.translation)]), _MOST_ALIKE)
-            prior = self.covariance + drift**2 * np.eye(3)
-            noise = alike * thing.covariance + frame.pose_sigma**2 * np.eye(3)
-            if far:
-                noise = noise * (squared / _DISPLACED)
-            gain = prior @ np.linalg.inv(prior + noise)
-            self.centre = self.centre + gain @ away
-            self.covariance = _at_least(prior - gain @ prior, frame.pose_sigma)
-            self._fuse_size(thing, alike)
-            if not far:
-                self.cells.add(thing.points)
+            self.place.fuse(thing, frame, drift, towards, int(self.views[towards]))
+        # While it may be moving, its old surface is kept to be seen through.
+        if self.displaced == 0 or (through is not None and share < _HARDLY_THROUGH):
+            if through is not None and len(through) == len(self.cells):
+                self.cells.seen_through(through)
+            self.cells.add(thing.points)
         self._note(thing, frame, way)
         return moved
 
-    def relocate(self, thing: Detected, frame: MapFrame) -> None:
-        """Take the place of a sighting in place of the fused one; the size stays fused."""
-        self.centre = np.array(thing.centre, np.float64)
-        self.covariance = _at_least(_with_pose(thing, frame), frame.pose_sigma)
-        self.yaw = float(thing.yaw)
-        self.size = np.array(thing.size, np.float64)
-        self.size_variance = np.square(thing.size_sigma)
-        self.cells = SurfaceCells()
-        self.cells.add(thing.points)
-        self.views = np.zeros(VIEWS, np.int64)
-        self.displaced = 0
-
     def absorb(self, other: TrackedObject) -> None:
         """Take over what a duplicate of this object knows."""
-        total = self.covariance + other.covariance
-        gain = self.covariance @ np.linalg.inv(total)
-        self.centre = self.centre + gain @ (other.centre - self.centre)
-        self.covariance = _at_least(self.covariance - gain @ self.covariance, _LEAST_SIGMA)
-        share = self.size_variance / (self.size_variance + other.size_variance)
-        sides, _ = turned(other.size, other.yaw, self.yaw)
-        self.size = self.size + share * (sides - self.size)
-        self.size_variance = (1 - share) * self.size_variance
+        self.place.merge(other.place)
         self.cells.merge(other.cells)
         for mine, theirs in (
             (self.labels, other.labels),
@@ -239,37 +217,19 @@ class TrackedObject:
             self.apart.add(other)
 
     def box(self) -> tuple[Array, Array]:
-        """Centre and size [3] of a box that also holds the surface seen from all sides, metres.
-
-        The fused box where it holds the surface. Where the surface sticks out on one side, the
-        box moves; where it does on both, the box grows.
-        """
+        """Centre and size [3] of the fused box that also holds the surface seen, metres."""
         points = self.cells.points
         if self.sightings > 3:
             points = points[self.cells.hits > 1]
-        if len(points) < 6:
-            return self.centre, self.size
-        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
-        axes = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        along = np.sort(points.astype(np.float64) @ axes.T, axis=0)
-        skip = int(0.02 * (len(along) - 1) + 0.5)
-        first, last = along[skip] + _BLUR, along[-1 - skip] - _BLUR
-        middle = axes @ self.centre
-        low, high = middle - self.size / 2, middle + self.size / 2
-        out_low, out_high = np.maximum(low - first, 0), np.maximum(last - high, 0)
-        low, high = (
-            np.minimum(low - out_low + out_high, first),
-            np.maximum(high + out_high - out_low, last),
-        )
-        return axes.T @ ((low + high) / 2), high - low
+        return self.place.holding(points, _BLUR)
 
     def as_seen(self, state: Presence, drift: float) -> MapObject:
         """Return the object for a snapshot; its place is uncertain by ``drift`` metres more."""
         centre, size = self.box()
         total = sum(self.labels.values())
         return MapObject(
-            self.id, self.label, centre, self.covariance + drift**2 * np.eye(3),
-            size, np.sqrt(self.size_variance + _SIZE_FLOOR**2), self.yaw,
+            self.id, self.label, centre, self.place.centre_covariance + drift**2 * np.eye(3),
+            size, self.place.size_sigma, self.place.yaw,
             self.first_ns, self.last_ns, state, _most(self.colours), _most(self.materials),
             {name: weight / total for name, weight in self.labels.items()},
             tuple(sorted(self.cameras)), self.sightings, self.probability,
@@ -286,7 +246,7 @@ class TrackedObject:
         self.cameras[frame.camera_name] = self.cameras.get(frame.camera_name, 0) + 1
         self.sightings += 1
         self.last_ns = max(self.last_ns, frame.stamp_ns)
-        self.views[self.direction_to(frame.pose.translation)] += 1
+        self.views[self.direction_from(frame.pose.translation)] += 1
         self.misses = np.zeros(VIEWS, np.int64)
         self.way = way
         x0, y0, x1, y1 = thing.box
@@ -296,44 +256,11 @@ class TrackedObject:
         if quality > self.best.quality:
             self.best = BestView(frame.camera_name, frame.stamp_ns, thing.box, quality)
 
-    def _fuse_size(self, thing: Detected, alike: int) -> None:
-        """Weigh the sides of one more view by their variances."""
-        sides, turn = turned(thing.size, thing.yaw, self.yaw)
-        sigma, _ = turned(thing.size_sigma, thing.yaw, self.yaw)
-        variance = alike * np.square(sigma)
-        share = self.size_variance / (self.size_variance + variance)
-        self.size = self.size + share * (sides - self.size)
-        self.size_variance = np.maximum((1 - share) * self.size_variance, _SIZE_FLOOR**2)
-        # A view that sees both sides well also sees the heading well.
-        self.yaw = _wrapped(self.yaw + float(share[:2].min()) * turn)
 
-
-def turned(sides: Array, yaw: float, onto: float) -> tuple[Array, float]:
-    """Sides [3] of a box at ``yaw`` as those of the same box at about ``onto``, and the turn left.
-
-    A box is the same after half a turn, and after a quarter with width and depth exchanged; the
-    turn that is left is at most an eighth.
-    """
-    quarters = round((onto - yaw) / (math.pi / 2))
-    rest = yaw + quarters * math.pi / 2 - onto
-    sides = np.asarray(sides, np.float64)
-    return (sides[[1, 0, 2]] if quarters % 2 else sides), rest
-
-
-def _wrapped(angle: float) -> float:
-    return math.remainder(angle, 2 * math.pi)
-
-
-def _with_pose(thing: Detected, frame: MapFrame) -> Array:
-    """Covariance [3, 3] of the centre in the world."""
-    return np.asarray(thing.covariance + frame.pose_sigma**2 * np.eye(3))
-
-
-def _at_least(covariance: Array, sigma: float) -> Array:
-    """Covariance [3, 3] whose standard deviation is ``sigma`` or more in every direction."""
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    values = np.maximum(values, max(sigma, _LEAST_SIGMA) ** 2)
-    return np.asarray((vectors * values) @ vectors.T)
+def direction(place: Array, viewpoint: Array) -> int:
+    """Number of the direction, of :data:`VIEWS` around, from a place [3] to a camera [3]."""
+    dx, dy = (viewpoint - place)[:2]
+    return int((math.atan2(dy, dx) / (2 * math.pi) + 0.5) * VIEWS) % VIEWS
 
 
 def _count(weights: dict[str, float], name: str, weight: float) -> None:

@@ -25,6 +25,7 @@ from spatialgeo_ros.memory.detected import EVERYTHING, Array, Detected, MapFrame
 from spatialgeo_ros.memory.existence import Look
 from spatialgeo_ros.memory.map_object import TrackedObject
 from spatialgeo_ros.memory.map_rows import MapRows
+from spatialgeo_ros.memory.place import top_of
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
 
 #: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
@@ -32,8 +33,14 @@ _ONE = (0.6, 0.3)
 #: Share, both ways, from which a thing of another kind fills an object's place.
 _FILLED = 0.5
 #: A common shift of what is seen again that means a wrong pose: metres, standard deviations of
-#: drift, how equal the shifts are, and the fewest things that tell.
-_SHIFT, _SHIFT_SIGMAS, _SHIFT_EQUAL, _SHIFT_LEAST = 0.25, 3.0, 0.8, 4
+#: drift, and the fewest things that tell; how far single shifts are from it, as share of it, and
+#: for which share of the things.
+_SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
+_SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
+_SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
+#: Things seen this often that are missing at once, at least, and share of those in view, that are
+#: reported.
+_WELL_KNOWN, _MANY, _MOST_OF = 3, 3, 0.7
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
 
 
@@ -50,6 +57,7 @@ class Changes:
     returned: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +90,12 @@ class Matches:
         """Whether everything is off by the same way, farther than poses drift."""
         if len(self.offsets) < _SHIFT_LEAST:
             return False
-        length = float(np.linalg.norm(self.offsets, axis=1).mean())
-        common = float(np.linalg.norm(self.offsets.mean(axis=0)))
-        return common > max(_SHIFT, _SHIFT_SIGMAS * self.drift) and common > _SHIFT_EQUAL * length
+        common = np.median(self.offsets, axis=0)
+        length = float(np.linalg.norm(common))
+        if length < max(_SHIFT, _SHIFT_SIGMAS * self.drift):
+            return False
+        apart = np.linalg.norm(self.offsets - common, axis=1)
+        return float((apart < _SHIFT_SPREAD * length).mean()) > _SHIFT_EQUAL
 
 
 class Tracker:
@@ -167,7 +178,7 @@ class Tracker:
                 )
         pairs = {kept[place]: self.rows[int(columns[column])] for place, column in assign(costs)}
         still = [(k, one) for k, one in pairs.items() if not one.dynamic]
-        offsets = np.array([things[k].centre - one.centre for k, one in still]).reshape(-1, 3)
+        offsets = np.array([top_of(things[k]) - one.place.top for k, one in still]).reshape(-1, 3)
         drift = max((self.drift(one.way) for _, one in still), default=0.0)
         return Matches(surfaces, kept, pairs, offsets, drift)
 
@@ -199,11 +210,11 @@ class Tracker:
                 back = existence.detected(tracked, thing.score)
                 if back:
                     changes.returned.append(tracked.id)
-                look = looks.get(tracked.id)
-                if look is not None and look.through < 0.5 and not tracked.dynamic:
-                    tracked.cells.seen_through(look.through_cells)
                 # Where it was before it left is not where it stands now.
-                if tracked.see(thing, frame, self.way, self.drift(tracked.way), afresh=back):
+                drift = self.drift(tracked.way)
+                look = looks.get(tracked.id)
+                cells = None if look is None or not look.readings else look.through_cells
+                if tracked.see(thing, frame, self.way, drift, cells, back):
                     changes.moved.append(tracked.id)
                 changes.seen.append(tracked.id)
                 self.rows.changed(tracked)
@@ -224,17 +235,25 @@ class Tracker:
     ) -> None:
         """Lower the odds of what is in view and was not detected, by what its place shows."""
         seen = set(changes.names)
+        empty = [0, 0]  # of the things known well: how many were looked at, how many are not there
         for name, look in looks.items():
             tracked = self.rows.get(name)
-            if tracked is None or name in seen:
+            if tracked is None:
+                continue
+            if tracked.sightings >= _WELL_KNOWN and not tracked.dynamic:
+                empty[0] += name in seen or look.there or look.empty
+                empty[1] += name not in seen and look.empty
+            if name in seen:
                 continue
             if look.empty:
                 existence.seen_empty(tracked)
             elif (other := self._in_its_place(frame, matches, tracked, changes)) is not None:
                 existence.filled_by_other(tracked)
                 tracked.rival = other
+            elif self._seen_unplaced(frame, tracked, look):
+                continue
             elif self._looked_for(frame, tracked) and existence.could_be_detected(tracked, look):
-                direction = tracked.direction_to(frame.pose.translation)
+                direction = tracked.direction_from(frame.pose.translation)
                 existence.missed(tracked, look, direction)
             if tracked.gone:
                 if tracked.dynamic or not tracked.confirmed or tracked.sightings < 2:
@@ -242,6 +261,11 @@ class Tracker:
                 else:
                     changes.gone.append(name)
                 self.rows.changed(tracked)
+        if empty[1] >= _MANY and empty[1] > _MOST_OF * empty[0]:
+            changes.reason = (
+                f"{empty[1]} of {empty[0]} objects in view are not in their places at once: they "
+                "were taken away, or the pose is wrong"
+            )
 
     def _in_its_place(
         self, frame: MapFrame, matches: Matches, tracked: TrackedObject, changes: Changes
@@ -256,6 +280,18 @@ class Tracker:
             if min(surface_overlap(matches.surfaces[k], tracked.cells, 0.0)) > _FILLED:
                 return changes.names[k]
         return None
+
+    def _seen_unplaced(self, frame: MapFrame, tracked: TrackedObject, look: Look) -> bool:
+        """Tell whether a detected thing without a place may be this object."""
+        x0, y0, x1, y1 = look.box
+        for thing in frame.unplaced:
+            u0, v0, u1, v1 = thing.box
+            width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            least = min((x1 - x0) * (y1 - y0), (u1 - u0) * (v1 - v0))
+            if width > 0 and height > 0 and width * height > _SAME_BOX * least:
+                if self._related(thing.label, tracked.label) >= LEAST_RELATED:
+                    return True
+        return False
 
     def _looked_for(self, frame: MapFrame, tracked: TrackedObject) -> bool:
         if frame.looked_for is None:
@@ -281,7 +317,7 @@ class Tracker:
         for one in here:
             if one.dynamic or self.rows.get(one.id) is None:
                 continue
-            for other in self.rows.near(one, 0.5):
+            for other in self.rows.near(one, 1.0):
                 if other.dynamic or not self._are_one(one, other):
                     continue
                 older, younger = (one, other) if one.order < other.order else (other, one)
@@ -302,14 +338,13 @@ class Tracker:
         """
         if other.id in one.apart or one.id in other.apart:
             return False
+        if one.rival != other.id:
+            if of_other_colour(one.colours, other.colours):
+                return False
+            if self._related(one.label, other.label) < LEAST_RELATED:
+                return False
         shares = sorted(surface_overlap(one.cells, other.cells, 0.0), reverse=True)
-        if shares[0] < _ONE[0] or shares[1] < _ONE[1]:
-            return False
-        if one.rival == other.id:
-            return True
-        if of_other_colour(one.colours, other.colours):
-            return False
-        return self._related(one.label, other.label) >= LEAST_RELATED
+        return shares[0] >= _ONE[0] and shares[1] >= _ONE[1]
 
     def _tidy(self, frame: MapFrame, changes: Changes) -> None:
         """Take out what was never confirmed, what walked off, and what there is no room for."""

@@ -19,7 +19,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
 from spatialgeo_ros.grounding.locator import Locator
-from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate
+from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate, Unplaced
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
@@ -31,6 +31,8 @@ _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 #: How fast a view may turn, rad/s, and metres by which a box of another image may then be off.
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
+_BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
+_CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
 _LABELS_KEPT = 500
 
 
@@ -91,7 +93,13 @@ class Mapper:
         pose, pointmap = frame.pose, observation.pointmap
         assert pose is not None and pointmap is not None
         looked = frame.detections_stamp_ns != 0 or bool(frame.detections)
-        lifted = dict(self._detected(observation, pointmap, pose))
+        lifted: dict[int, Detected] = {}
+        unplaced = []
+        for number, thing in self._detected(observation, pointmap, pose):
+            if isinstance(thing, Detected):
+                lifted[number] = thing
+            else:
+                unplaced.append(thing)
         update = self.objects.update(
             MapFrame(
                 frame.stamp_ns,
@@ -103,6 +111,7 @@ class Mapper:
                 pointmap if pointmap.source is DepthSource.SENSOR else None,
                 self._pose_sigma,
                 tuple(lifted.values()),
+                tuple(unplaced),
                 frozenset(self._names(observation)) if looked else None,
             )
         )
@@ -119,17 +128,22 @@ class Mapper:
 
     def _detected(
         self, observation: Observation, pointmap: PointMap, pose: Pose
-    ) -> Iterator[tuple[int, Detected]]:
+    ) -> Iterator[tuple[int, Detected | Unplaced]]:
         for number, region in enumerate(self._regions(observation)):
             if not region.label:
                 continue
             try:
                 points = segment(observation, pointmap, region)
-            except (TooLittleSupportError, BadRegionError):
-                continue  # nothing to place it with
+            except BadRegionError:
+                continue
+            except TooLittleSupportError:
+                yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
+                continue
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 yield number, detected_of(region, points, pose, observation.frame.image, off)
+            else:
+                yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
         """Boxes of the detector; without one, what the profile's own grounding surely sees."""
@@ -174,7 +188,14 @@ def detected_of(
     axis = rotation @ whole.rotation[:, 0]
     kind = _kind(region.label)
     order = [0, 2, 1]  # Completed has width, height, depth
-    x0, y0, x1, y1 = points.box
+    x0, y0, x1, y1 = region.bounds(*image.shape[:2])
+    height, width = points.mask.shape
+    edge = _BORDER * width
+    # Depth cameras see less than the image at its sides: the box tells what is cut off.
+    sides = x0 < edge or x1 > width - 1 - edge
+    cut = points.truncated or sides or y0 < edge or y1 > height - 1 - edge
+    if sides and not points.truncated:
+        off = math.hypot(off, _CUT_SHARE * float(max(whole.extents[0], whole.extents[2])))
     return Detected(
         label=region.label,
         score=region.score,
@@ -185,8 +206,8 @@ def detected_of(
         size_sigma=np.array(whole.extent_sigma)[order],
         yaw=math.atan2(axis[1], axis[0]),
         kind=kind,
-        cut=points.truncated,
-        box=(float(x0), float(y0), float(x1), float(y1)),
+        cut=cut,
+        box=(x0, y0, x1, y1),
         colours=_colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
