@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_numbers import between, size_of
 from spatialgeo_ros.query.english_questions import in_unit
+from spatialgeo_ros.query.english_numbers import between, size_of
 from spatialgeo_ros.query.english_things import Phrase, Ranking
 from spatialgeo_ros.query.program import (
     DirectionForm,
@@ -49,22 +49,12 @@ def _it_before(state: State, at: int) -> list[Reading]:
     return [] if not objects else [(at, The(Those(objects, "it"), len(objects)), 1.0)]
 
 
-@rule(
-    "question",
-    f"{{before_it}} {_AND} [what about|how about|what is that|how much is that|how much is it|and|the same] [that|it|this] (in|using|as) {{unit}} [please|instead]",
-    "{before_it} how many {unit} [is that|is it|are that|BE they]",
-    "{before_it} {unit} [please]",
-    cost=0.5,
-)
+@rule("question", f"{{before_it}} {_AND} [what about|how about|what is that|how much is that|how much is it|and|the same] [that|it|this] (in|using|as) {{unit}} [please|instead]", "{before_it} how many {unit} [is that|is it|are that|BE they]", "{before_it} {unit} [please]", cost=0.5)
 def _in_feet(before_it: Program, unit: Unit) -> Program | None:
     return in_unit(before_it, unit)
 
 
-@rule(
-    "question",
-    f"{{before_it}} {_AND} [what about|how about] {{phrase}} [then|instead|please]",
-    cost=2.0,
-)
+@rule("question", f"{{before_it}} {_AND} [what about|how about] {{phrase}} [then|instead|please]", cost=2.0)
 def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
     """Ask the same of another object; "the red one" is one of the kind asked about before."""
     subject = subject_of(before_it)
@@ -80,11 +70,7 @@ def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
     return _replaced(before_it, subject, wrapped)
 
 
-@rule(
-    "question",
-    f"{{before_it}} {_AND} [how far] [is it|is that|away] (from|to) {{place}} [then]",
-    cost=1.0,
-)
+@rule("question", f"{{before_it}} {_AND} [how far] [is it|is that|away] (from|to) {{place}} [then]", cost=1.0)
 def _and_from(before_it: Program, place: Place) -> Program | None:
     """After "how far is the stand?", "and from the table?": the distance between the two."""
     subject = subject_of(before_it)
@@ -98,11 +84,7 @@ def _and_from(before_it: Program, place: Place) -> Program | None:
     return None if told is None else TellNumber(told)
 
 
-@rule(
-    "question",
-    f"{{before_it}} {_AND} [what about|how about|what is] [the|its|their] {{quantity:size_noun}} [then] {{it_before}}",
-    f"{{before_it}} {_AND} how {{quantity:size_adjective}} {{it_before}}",
-)
+@rule("question", f"{{before_it}} {_AND} [what about|how about|what is] [the|its|their] {{quantity:size_noun}} [then] {{it_before}}", f"{{before_it}} {_AND} how {{quantity:size_adjective}} {{it_before}}")
 def _and_its_height(before_it: Program, quantity: QuantityName, it_before: Place) -> Program | None:
     number = size_of(quantity, it_before)
     return None if number is None else TellNumber(number)
@@ -124,12 +106,7 @@ def _clock_form() -> DirectionForm:
     return "clock"
 
 
-@rule(
-    "asked_form",
-    "where [is it|is that]",
-    "in (what|which) DIRECTION [is it]",
-    "which (way|direction) [is it]",
-)
+@rule("asked_form", "where [is it|is that]", "in (what|which) DIRECTION [is it]", "which (way|direction) [is it]")
 def _any_form() -> DirectionForm:
     return "any"
 
@@ -139,20 +116,12 @@ def _angle_form() -> DirectionForm:
     return "deg"
 
 
-@rule(
-    "asked_form",
-    "[on] [my|your|the] left or [on] [my|your|the] right",
-    "on (which|what) side [is it]",
-)
+@rule("asked_form", "[on] [my|your|the] left or [on] [my|your|the] right", "on (which|what) side [is it]")
 def _side_form() -> DirectionForm:
     return "side"
 
 
-@rule(
-    "question",
-    f"{{before_it}} {_AND} [what about|how about|which is|what is] [the] {{ranking:superlative}} [one]",
-    cost=0.5,
-)
+@rule("question", f"{{before_it}} {_AND} [what about|how about|which is|what is] [the] {{ranking:superlative}} [one]", cost=0.5)
 def _and_the_farthest(before_it: Program, ranking: Ranking) -> Program | None:
     """After "how far is the nearest chair?", "and the farthest?"."""
     for node in nodes(before_it):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Ranking, distance_to
+from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
 from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
@@ -15,9 +15,12 @@ from spatialgeo_ros.query.program import (
     Compare,
     Condition,
     Constant,
+    Exists,
+    Filter,
     Floor,
     Has,
     It,
+    Named,
     Not,
     Number,
     Place,
@@ -120,9 +123,7 @@ def _between(pair: tuple[Things, Things]) -> Condition:
     return Related("between", It(), pair)
 
 
-@rule(
-    "relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME"
-)
+@rule("relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME")
 def _between_me(place: Place) -> Condition:
     return Related("between", It(), (Viewer(), place))
 
@@ -156,15 +157,9 @@ def _comparators(name: str, comparator: Comparator, words: str) -> None:
         return comparator
 
 
-_comparators(
-    "more_than",
-    ">",
-    "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)",
-)
+_comparators("more_than", ">", "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)")
 _comparators("more_than", ">=", "(at least|no less than|not less than|minimum|no fewer than)")
-_comparators(
-    "more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)"
-)
+_comparators("more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)")
 _comparators("more_than", "<=", "(at most|no more than|not more than|up to|maximum|within)")
 
 
@@ -200,17 +195,13 @@ def _farther_than(amount: Constant, anchor: Place | None = None) -> Condition | 
       "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of) {anchor:place}",
       "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
       "{more_than} {amount} distant [(to|from|of) {anchor:place}]")  # fmt: skip
-def _some_away(
-    more_than: Comparator, amount: Constant, anchor: Place | None = None
-) -> Condition | None:
+def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), more_than, amount)
 
 
 @rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
       "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
-def _between_amounts(
-    low: Constant | float, high: Constant, anchor: Place | None = None
-) -> Condition | None:
+def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
     first = Constant(low, high.unit) if isinstance(low, float) else low
     above = limited(distance_to(anchor), ">=", first)
     below = limited(distance_to(anchor), "<=", high)
@@ -276,9 +267,7 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
 @rule("relation", "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
       "with a {quantity:extent_noun} [of] {more_than} {amount}",
       "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
-def _extent_over(
-    more_than: Comparator, amount: Constant, quantity: QuantityName
-) -> Condition | None:
+def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
 
 
@@ -316,10 +305,7 @@ def _closer(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
-@rule(
-    "relation",
-    "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]",
-)
+@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
 def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
@@ -338,11 +324,7 @@ def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condi
 # What it is -------------------------------------------------------------------------------------
 
 
-@rule(
-    "predicate",
-    "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]",
-    "(coloured|colored|painted) {colour}",
-)
+@rule("predicate", "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]", "(coloured|colored|painted) {colour}")
 def _is_coloured(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
@@ -357,6 +339,8 @@ def _is_kind(noun: Noun) -> Condition | None:
     if not noun.kind or noun.one:
         return None
     return Has(It(), "kind", noun.kind)
+
+
 
 
 @rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")

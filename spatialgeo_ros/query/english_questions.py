@@ -18,8 +18,8 @@ from spatialgeo_ros.query.program import (
     Constant,
     Count,
     Everything,
-    Except,
     Exists,
+    Except,
     Filter,
     Has,
     It,
@@ -83,11 +83,7 @@ def _how_big(quantity: QuantityName, place: Place) -> Program | None:
     return tell(size_of(quantity, place))
 
 
-@rule(
-    "core",
-    "measure {place:sized}",
-    "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}",
-)
+@rule("core", "measure {place:sized}", "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}")
 def _measure(place: Place) -> Program | None:
     number = Quantity("size", (place,)) if not isinstance(place, Viewer | Ceiling | Wall) else None
     return tell(number)
@@ -120,27 +116,17 @@ def _floor_space(place: Place) -> Program | None:
     return tell(size_of("area", place))
 
 
-@rule(
-    "core",
-    "how much volume (does|do) {place:sized} (take up|have|occupy|fill|need)",
-    "how (voluminous|bulky) BE {place:sized}",
-)
+@rule("core", "how much volume (does|do) {place:sized} (take up|have|occupy|fill|need)", "how (voluminous|bulky) BE {place:sized}")
 def _volume(place: Place) -> Program | None:
     return tell(size_of("volume", place))
 
 
-@rule(
-    "core",
-    "how far (does|do) {place:thing} (go|reach|extend|stretch) (front to back|from front to back|backwards|back)",
-)
+@rule("core", "how far (does|do) {place:thing} (go|reach|extend|stretch) (front to back|from front to back|backwards|back)")
 def _front_to_back(place: Things) -> Program:
     return TellNumber(Quantity("depth", (place,)))
 
 
-@rule(
-    "core",
-    "how far (does|do) {place:thing} (go|reach|extend|stretch) [from] (side to side|left to right|sideways)",
-)
+@rule("core", "how far (does|do) {place:thing} (go|reach|extend|stretch) [from] (side to side|left to right|sideways)")
 def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
@@ -237,9 +223,7 @@ def _how_far_apart(
       f"HORIZONTALLY [how far] [apart] [how far] {_DIST} {{a:place}} (from|and) {{b:place}} [apart]", f"HORIZONTALLY how far [apart] {_DIST} {{pair:place_pair}} [apart]",
       f"how far [apart] HORIZONTALLY {_DIST} {{a:place}} (from|and) {{b:place}}", f"how far [apart] HORIZONTALLY {_DIST} {{pair:place_pair}} [apart]",
       "HORIZONTALLY what BE [the] DISTANCE (between|from) {a:place} (and|to) {b:place}", "what BE [the] DISTANCE (between|from) {a:place} (and|to) {b:place} HORIZONTALLY")  # fmt: skip
-def _horizontally(
-    a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
-) -> Program | None:
+def _horizontally(a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None) -> Program | None:
     first, second = pair if pair is not None else (a, b)
     return None if first is None or second is None else tell(between(first, second, "horizontal"))
 
@@ -248,18 +232,12 @@ def _horizontally(
       f"VERTICALLY how far [apart] {_DIST} {{a:place}} (from|and) {{b:place}} [apart]", f"VERTICALLY how far [apart] {_DIST} {{pair:place_pair}} [apart]",
       f"how far [apart] VERTICALLY {_DIST} {{pair:place_pair}} [apart]", "what BE [the] DISTANCE (between|from) {a:place} (and|to) {b:place} VERTICALLY",
       "how (much|big) (BE|does) [the] (height|elevation) (difference|differ) (between|of) {pair:place_pair}")  # fmt: skip
-def _vertically(
-    a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
-) -> Program | None:
+def _vertically(a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None) -> Program | None:
     first, second = pair if pair is not None else (a, b)
     return None if first is None or second is None else tell(between(first, second, "vertical"))
 
 
-@rule(
-    "core",
-    f"how far HORIZONTALLY {_DIST} {{place}} [AWAY] [from ME]",
-    f"how far {_DIST} {{place}} [AWAY] [from ME] HORIZONTALLY",
-)
+@rule("core", f"how far HORIZONTALLY {_DIST} {{place}} [AWAY] [from ME]", f"how far {_DIST} {{place}} [AWAY] [from ME] HORIZONTALLY")
 def _self_horizontally(place: Place) -> Program | None:
     return tell(between(Viewer(), place, "horizontal"))
 
@@ -279,8 +257,8 @@ _GO = "(drive|go|walk|travel|move|roll|ride|get|navigate|head|run|cover|come|adv
 
 @rule("core", f"how (far|much|long) [further] (DO|have|has|need|needs|BE|must) {{me:actor}} [have|need] [to] {_GO} [straight|in order] [to] [{_GO}|reach|arrive] [to|at] {{place}}",
       f"how far (BE|would|will) [it|the way|the drive|the walk] (for|to) [{{me:actor}}] [to] {_GO} to {{place}}", f"how many {{unit}} (DO|have|has|need|must) {{me:actor}} [have|need] [to] {_GO} [straight] [to] [{_GO}|reach|arrive] [to|at] {{place}}",
-      "how far (BE|would BE) the (drive|way|path|walk|route|trip) [from ME] to {place}", f"if {{me:actor}} {_GO} [straight|directly] to {{place}} , how (far|long) (BE|would BE|will BE) (that|it|the way)",
-      f"how far to {_GO} to {{place}}", "how long BE the (drive|way|path|walk|route|trip) [from ME] to {place}", "[what BE] [the] (driving|walking|travel|travelling|path) DISTANCE [from ME] to {place}",
+      f"how far (BE|would BE) the (drive|way|path|walk|route|trip) [from ME] to {{place}}", f"if {{me:actor}} {_GO} [straight|directly] to {{place}} , how (far|long) (BE|would BE|will BE) (that|it|the way)",
+      f"how far to {_GO} to {{place}}", f"how long BE the (drive|way|path|walk|route|trip) [from ME] to {{place}}", f"[what BE] [the] (driving|walking|travel|travelling|path) DISTANCE [from ME] to {{place}}",
       f"what DISTANCE (DO|must|have|need) {{me:actor}} [have|need] [to] {_GO} [to] [reach|get] [to] {{place}}")  # fmt: skip
 def _drive(place: Place, me: object = None, unit: Unit = "") -> Program | None:
     if unit and kind_of(unit) != "length" or isinstance(place, Viewer):
@@ -306,18 +284,12 @@ def _compared(comparative: Ranking) -> Ranking:
       "how much {compared} THAN {b:thing} BE {a:thing}", "{a:thing} BE how much {compared} THAN {b:thing}", "(by how many|how many) {unit} {compared} THAN {b:thing} BE {a:thing}")  # fmt: skip
 def _how_much_more(compared: Ranking, a: Things, b: Things, unit: Unit = "") -> Program | None:
     number = _difference(compared, a, b, None)
-    return (
-        None
-        if number is None or (unit and kind_of(unit) not in ("length", "area", "volume"))
-        else tell(number, unit)
-    )
+    return None if number is None or (unit and kind_of(unit) not in ("length", "area", "volume")) else tell(number, unit)
 
 
 @rule("core", "(how much|by how much) {compared} to {c:place} BE {a:thing} THAN {b:thing} [BE]", "(how much|by how much) BE {a:thing} {compared} to {c:place} THAN {b:thing}",
       "(by how many|how many) {unit} BE {a:thing} {compared} to {c:place} THAN {b:thing}", "(how much|by how much) {compared} from {c:place} BE {a:thing} THAN {b:thing}")  # fmt: skip
-def _how_much_closer(
-    compared: Ranking, a: Things, b: Things, c: Place, unit: Unit = ""
-) -> Program | None:
+def _how_much_closer(compared: Ranking, a: Things, b: Things, c: Place, unit: Unit = "") -> Program | None:
     return None if compared.quantity != "distance" else tell(_difference(compared, a, b, c), unit)
 
 
@@ -349,9 +321,7 @@ def _how_far_below(a: Things, b: Things, unit: Unit = "") -> Program | None:
       "how many times {compared} (BE|STAND) {a:thing} THAN {b:thing}", "how many times (BE|STAND) {a:thing} [as] {plain:plain_size} as {b:thing}", "how many times {compared} THAN {b:thing} BE {a:thing}",
       "how many times BE {a:thing} {compared} THAN {b:thing}", "{a:thing} BE how many times as {plain:plain_size} as {b:thing}", "by (what|which) factor BE {a:thing} {compared} THAN {b:thing}",
       "how much {plain:compared} BE {a:thing} THAN {b:thing} (as a|in) (factor|ratio)")  # fmt: skip
-def _how_many_times(
-    a: Things, b: Things, plain: Ranking | None = None, compared: Ranking | None = None
-) -> Program | None:
+def _how_many_times(a: Things, b: Things, plain: Ranking | None = None, compared: Ranking | None = None) -> Program | None:
     said = plain or compared
     if said is None or said.quantity == "bearing":
         return None
@@ -366,21 +336,12 @@ def _size_ratio(a: Things, b: Things, quantity: QuantityName) -> Program:
     return TellNumber(Arithmetic("ratio", (Quantity(quantity, (a,)), Quantity(quantity, (b,)))))
 
 
-@rule(
-    "core",
-    "how many more {a:plural} than {b:plural} BE there [IN_ROOM]",
-    "how many more {a:plural} BE there than {b:plural}",
-    "how many more {a:plural} than {b:plural} (do|can|did|have) I (see|have|know|seen|know of)",
-)
+@rule("core", "how many more {a:plural} than {b:plural} BE there [IN_ROOM]", "how many more {a:plural} BE there than {b:plural}", "how many more {a:plural} than {b:plural} (do|can|did|have) I (see|have|know|seen|know of)")
 def _count_difference(a: Things, b: Things) -> Program:
     return TellNumber(Arithmetic("difference", (Count(a), Count(b))))
 
 
-@rule(
-    "core",
-    "how many fewer {a:plural} than {b:plural} BE there [IN_ROOM]",
-    "how many fewer {a:plural} BE there than {b:plural}",
-)
+@rule("core", "how many fewer {a:plural} than {b:plural} BE there [IN_ROOM]", "how many fewer {a:plural} BE there than {b:plural}")
 def _count_shortfall(a: Things, b: Things) -> Program:
     return TellNumber(Arithmetic("difference", (Count(b), Count(a))))
 
@@ -415,21 +376,13 @@ def _is_colour(subject: Things, colour: str) -> Program:
     return TellWhether(Has(subject, "colour", colour))
 
 
-@rule(
-    "core", "(BE|does|do) {me} [STAND] {predicate:relation}", "{me} (BE|STAND) {predicate:relation}"
-)
+@rule("core", "(BE|does|do) {me} [STAND] {predicate:relation}", "{me} (BE|STAND) {predicate:relation}")
 def _am_i(me: Place, predicate: Condition) -> Program | None:
-    """ "Are you within 2 m of the door": the same as whether the door is within 2 m."""
+    """"Are you within 2 m of the door": the same as whether the door is within 2 m."""
     if isinstance(predicate, Compare) and isinstance(predicate.left, Quantity):
         places = [one for one in predicate.left.of if not isinstance(one, It)]
         if predicate.left.name == "gap" and len(places) == 1:
-            return whether(
-                Compare(
-                    Quantity("distance", (Viewer(), places[0])),
-                    predicate.comparator,
-                    predicate.right,
-                )
-            )
+            return whether(Compare(Quantity("distance", (Viewer(), places[0])), predicate.comparator, predicate.right))
         return None
     if isinstance(predicate, Related) and len(predicate.anchors) == 1:
         anchor = predicate.anchors[0]
@@ -438,22 +391,12 @@ def _am_i(me: Place, predicate: Condition) -> Program | None:
     return None
 
 
-@rule(
-    "core",
-    "(BE|do|does) {pair} (touch|touching|in contact) [each other|one another]",
-    "(do|does) {pair} (touch|meet) [each other]",
-    "BE {pair} (touching|in contact) [with] [each other]",
-)
+@rule("core", "(BE|do|does) {pair} (touch|touching|in contact) [each other|one another]", "(do|does) {pair} (touch|meet) [each other]", "BE {pair} (touching|in contact) [with] [each other]")
 def _touch(pair: tuple[Things, Things]) -> Program:
     return TellWhether(Related("touching", pair[0], (pair[1],)))
 
 
-@rule(
-    "core",
-    "BE {pair} [EXACTLY] (next to|beside|near|close to|close) [to] [each other|one another|together]",
-    "BE {pair} close together",
-    "(do|does) {pair} stand (next to|close to|near|beside) each other",
-)
+@rule("core", "BE {pair} [EXACTLY] (next to|beside|near|close to|close) [to] [each other|one another|together]", "BE {pair} close together", "(do|does) {pair} stand (next to|close to|near|beside) each other")
 def _next_to_each_other(pair: tuple[Things, Things]) -> Program:
     return TellWhether(Related("beside", pair[0], (pair[1],)))
 
@@ -462,18 +405,12 @@ def _next_to_each_other(pair: tuple[Things, Things]) -> Program:
       "BE {pair} [EXACTLY] (within) {amount} [of each other|of one another]", "BE [the] [PLAIN] DISTANCE (between|from) {pair:place_pair} {comparator:more_than} {amount}",
       "BE there {comparator:more_than} {amount} [of] [GAP|distance] between {pair:place_pair}", "(do|does) {pair} have {comparator:more_than} {amount} between them",
       "BE [the] GAP between {pair:place_pair} {comparator:more_than} {amount} [wide]")  # fmt: skip
-def _apart(
-    pair: tuple[Things, Things], amount: Constant, comparator: Comparator = "<="
-) -> Program | None:
+def _apart(pair: tuple[Things, Things], amount: Constant, comparator: Comparator = "<=") -> Program | None:
     number = between(*pair, "gap")
     return None if number is None else whether(Compare(number, comparator, amount))
 
 
-@rule(
-    "core",
-    "BE {pair} (closer|nearer) [together] than {amount} [to each other|together|apart|to one another]",
-    "BE {pair} less than {amount} from each other",
-)
+@rule("core", "BE {pair} (closer|nearer) [together] than {amount} [to each other|together|apart|to one another]", "BE {pair} less than {amount} from each other")
 def _closer_together(pair: tuple[Things, Things], amount: Constant) -> Program | None:
     number = between(*pair, "gap")
     return None if number is None else whether(Compare(number, "<", amount))
@@ -487,9 +424,7 @@ def _farther_apart(pair: tuple[Things, Things], amount: Constant) -> Program | N
 
 @rule("core", "BE [the] {quantity:size_noun} of {place:sized} {comparator:more_than} {amount}", "BE {place:room} {comparator:more_than} {amount} {quantity:extent_adjective}",
       "(does|do) {place:sized} have a {quantity:size_noun} of {comparator:more_than} {amount}", "BE [the] {quantity:size_noun} of {place:sized} {comparator:size_compared} than {amount}")  # fmt: skip
-def _size_limit(
-    quantity: QuantityName, place: Place, comparator: Comparator, amount: Constant
-) -> Program | None:
+def _size_limit(quantity: QuantityName, place: Place, comparator: Comparator, amount: Constant) -> Program | None:
     number = size_of(quantity, place)
     return None if number is None else whether(Compare(number, comparator, amount))
 
@@ -504,12 +439,7 @@ def _smaller() -> Comparator:
     return "<"
 
 
-@rule(
-    "core",
-    "BE [the] DISTANCE (to|from ME to) {place} {comparator:more_than} {amount}",
-    "BE [the] DISTANCE (to|from ME to) {place} {comparator:size_compared} than {amount}",
-    "BE it {comparator:more_than} {amount} to {place}",
-)
+@rule("core", "BE [the] DISTANCE (to|from ME to) {place} {comparator:more_than} {amount}", "BE [the] DISTANCE (to|from ME to) {place} {comparator:size_compared} than {amount}", "BE it {comparator:more_than} {amount} to {place}")
 def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> Program | None:
     number = between(Viewer(), place)
     return None if number is None else whether(Compare(number, comparator, amount))
@@ -517,33 +447,19 @@ def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> P
 
 @rule("core", "BE [the] [PLAIN] DISTANCE (between|from) {pair:place_pair} {comparator:size_compared} than {amount}", "BE [the] GAP between {pair:place_pair} {comparator:size_compared} than {amount}",
       "BE [the] GAP between {pair:place_pair} (wider) than {amount}")  # fmt: skip
-def _distance_compared(
-    pair: tuple[Place, Place], amount: Constant, comparator: Comparator = ">"
-) -> Program | None:
+def _distance_compared(pair: tuple[Place, Place], amount: Constant, comparator: Comparator = ">") -> Program | None:
     number = between(*pair, "gap")
     return None if number is None else whether(Compare(number, comparator, amount))
 
 
-@rule(
-    "core",
-    "BE {a:number} [EXACTLY] {comparator:size_compared} than {b:number}",
-    "BE {a:number} [EXACTLY] (greater|larger|bigger) than {b:number}",
-    cost=0.5,
-)
+@rule("core", "BE {a:number} [EXACTLY] {comparator:size_compared} than {b:number}", "BE {a:number} [EXACTLY] (greater|larger|bigger) than {b:number}", cost=0.5)
 def _numbers_compared(a: Number, b: Number, comparator: Comparator = ">") -> Program:
     return TellWhether(Compare(a, comparator, b))
 
 
-@rule(
-    "core",
-    "BE {a:thing} [EXACTLY] {ranking:superlative} [OBJ|of all] [IN_ROOM]",
-    "BE {a:thing} the {ranking:superlative} [OBJ] (to|from) {anchor:place}",
-    "BE {a:thing} the {ranking:superlative} {of:thing_set}",
-)
-def _is_the_most(
-    a: Things, ranking: Ranking, anchor: Place | None = None, of: Things | None = None
-) -> Program | None:
-    """ "Is the sofa the biggest object?": whether anything else ranks before it."""
+@rule("core", "BE {a:thing} [EXACTLY] {ranking:superlative} [OBJ|of all] [IN_ROOM]", "BE {a:thing} the {ranking:superlative} [OBJ] (to|from) {anchor:place}", "BE {a:thing} the {ranking:superlative} {of:thing_set}")
+def _is_the_most(a: Things, ranking: Ranking, anchor: Place | None = None, of: Things | None = None) -> Program | None:
+    """"Is the sofa the biggest object?": whether anything else ranks before it."""
     if ranking.count != 1 or ranking.skip:
         return None
     base: Things = Everything() if of is None else of
@@ -571,15 +487,7 @@ _PASS = "(pass|fit|get|go|drive|squeeze|come|move|walk|roll|slip|make it)"
 _BETWEEN = "[through|in|into] [the (gap|space|opening|passage)] (between|through|in between)"
 
 
-@rule(
-    "wide",
-    "{amount} (wide|in width|broad|across)",
-    "(a|the) width of {amount}",
-    "(with|of) [a] width [of] {amount}",
-    "with [a] {amount} width",
-    "{amount} [of] width",
-    "{amount}",
-)
+@rule("wide", "{amount} (wide|in width|broad|across)", "(a|the) width of {amount}", "(with|of) [a] width [of] {amount}", "with [a] {amount} width", "{amount} [of] width", "{amount}")
 def _wide(amount: Constant) -> Constant | None:
     return amount if kind_of(amount.unit) == "length" else None
 
@@ -596,25 +504,16 @@ grammar.rule("noun_any", "{noun}")(lambda noun: noun)
 
 @rule("core", f"DO {{amount:passer}} [EXACTLY] [safely|easily] {_PASS} {_BETWEEN} {{pair}}", f"DO I {_PASS} {_BETWEEN} {{pair}} (if|when|with|given that) I (BE|HAVE) [a width of] {{amount:wide}}",
       f"DO I {_PASS} {_BETWEEN} {{pair}} with [a] [robot width|width] [of] {{amount:wide}}", f"BE there [enough|sufficient] (GAP|place) [enough] for {{amount:passer}} [to {_PASS}] {_BETWEEN} {{pair}}", f"BE there (enough|sufficient) (GAP|place) {_BETWEEN} {{pair}} for {{amount:passer}} [to {_PASS} [through]]",
-      f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:passer}} [to {_PASS}|{_PASS}] [through]", "BE it wide enough between {pair} for {amount:passer}", f"I BE {{amount:wide}} [,] [so] DO I {_PASS} {_BETWEEN} {{pair}}",
-      f"(if|when) I BE {{amount:wide}} DO I {_PASS} {_BETWEEN} {{pair}}", "BE [the] GAP between {pair} at least {amount:wide}", f"DO {{amount:passer}} have (enough|sufficient) (GAP|place) [to {_PASS}] {_BETWEEN} {{pair}}",
+      f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:passer}} [to {_PASS}|{_PASS}] [through]", f"BE it wide enough between {{pair}} for {{amount:passer}}", f"I BE {{amount:wide}} [,] [so] DO I {_PASS} {_BETWEEN} {{pair}}",
+      f"(if|when) I BE {{amount:wide}} DO I {_PASS} {_BETWEEN} {{pair}}", f"BE [the] GAP between {{pair}} at least {{amount:wide}}", f"DO {{amount:passer}} have (enough|sufficient) (GAP|place) [to {_PASS}] {_BETWEEN} {{pair}}",
       f"DO {{amount:passer}} be able to {_PASS} {_BETWEEN} {{pair}}", f"DO {{pair}} (leave|have|allow) [enough] (GAP|room) for {{amount:passer}} [between them] [to {_PASS}]", f"BE it possible (for|to) [for] {{amount:passer}} [to {_PASS}] {_BETWEEN} {{pair}}",
       f"BE {{pair}} far enough apart for {{amount:passer}} [to {_PASS}] [through|between them]", f"DO {{amount:passer}} {_PASS} through {{pair}}")  # fmt: skip
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
     return TellWhether(Compare(Quantity("passage", pair), ">=", amount))
 
 
-@rule(
-    "core",
-    f"BE there [enough] GAP between {{pair}} to {_PASS} with [a] {{amount:passer}}",
-    f"DO {{amount:passer}} {_PASS} between {{a:place}} and {{wall}}",
-)
-def _pass_wall(
-    amount: Constant,
-    pair: tuple[Place, Place] | None = None,
-    a: Place | None = None,
-    wall: Wall | None = None,
-) -> Program | None:
+@rule("core", f"BE there [enough] GAP between {{pair}} to {_PASS} with [a] {{amount:passer}}", f"DO {{amount:passer}} {_PASS} between {{a:place}} and {{wall}}")
+def _pass_wall(amount: Constant, pair: tuple[Place, Place] | None = None, a: Place | None = None, wall: Wall | None = None) -> Program | None:
     both = pair or (a, wall)
     return TellWhether(Compare(Quantity("passage", both), ">=", amount)) if both[0] else None  # type: ignore[arg-type]
 
@@ -640,23 +539,16 @@ def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") ->
 _ARM = "(arm|gripper arm|gripper|reach|manipulator|hand|robot arm|robotic arm)"
 
 
-@rule("core", "DO I [be able to] (reach|grasp|touch|grab|pick up) {place:thing} [from here|from WHERE_I_AM|WHERE_I_AM|from ME] (with|using|if|when|given|by) [a|an|the|my|your|I] [HAVE|BE] [a|an] [_s] {amount:arm}",
-      "BE {place:thing} in reach (of|for|with|if) [a|an|the|my|I] [HAVE] [a|an] {amount:arm}", "BE {place:thing} (within|in) [the] reach (of|for|with|if) [a|an|the|my|I] [HAVE] [a|an] {amount:arm}",
-      "DO [a|an|the|my] {amount:arm} (reach|get to|touch) {place:thing} [from here|from WHERE_I_AM]", "BE {place:thing} reachable (with|for|by) [a|an|the|my] {amount:arm}",
-      f"(my|your|the) {_ARM} (is|reaches) {{amount}} [long] [,] [so] DO I (reach|touch|grasp|grab) {{place:thing}}", "(with|using) [a|an] {amount:arm} DO I (reach|touch|grasp|grab) {place:thing}", f"DO I (reach|touch|grasp|grab) {{place:thing}} [from here] if (my|your|the) {_ARM} (is|reaches|BE) {{amount}} [long]",
-      "BE a {amount:arm} (long enough|enough) (to reach|for) {place:thing}")  # fmt: skip
+@rule("core", f"DO I [be able to] (reach|grasp|touch|grab|pick up) {{place:thing}} [from here|from WHERE_I_AM|WHERE_I_AM|from ME] (with|using|if|when|given|by) [a|an|the|my|your|I] [HAVE|BE] [a|an] [_s] {{amount:arm}}",
+      f"BE {{place:thing}} in reach (of|for|with|if) [a|an|the|my|I] [HAVE] [a|an] {{amount:arm}}", f"BE {{place:thing}} (within|in) [the] reach (of|for|with|if) [a|an|the|my|I] [HAVE] [a|an] {{amount:arm}}",
+      f"DO [a|an|the|my] {{amount:arm}} (reach|get to|touch) {{place:thing}} [from here|from WHERE_I_AM]", f"BE {{place:thing}} reachable (with|for|by) [a|an|the|my] {{amount:arm}}",
+      f"(my|your|the) {_ARM} (is|reaches) {{amount}} [long] [,] [so] DO I (reach|touch|grasp|grab) {{place:thing}}", f"(with|using) [a|an] {{amount:arm}} DO I (reach|touch|grasp|grab) {{place:thing}}", f"DO I (reach|touch|grasp|grab) {{place:thing}} [from here] if (my|your|the) {_ARM} (is|reaches|BE) {{amount}} [long]",
+      f"BE a {{amount:arm}} (long enough|enough) (to reach|for) {{place:thing}}")  # fmt: skip
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))
 
 
-@rule(
-    "arm",
-    f"{{amount}} [long] {_ARM}",
-    f"{_ARM} (of|with|that is|which is|BE) [a] [length|reach] [of] {{amount}} [long|reach]",
-    "reach of {amount}",
-    f"{_ARM} (is|BE) {{amount}} [long]",
-    f"{_ARM} length of {{amount}}",
-)
+@rule("arm", f"{{amount}} [long] {_ARM}", f"{_ARM} (of|with|that is|which is|BE) [a] [length|reach] [of] {{amount}} [long|reach]", "reach of {amount}", f"{_ARM} (is|BE) {{amount}} [long]", f"{_ARM} length of {{amount}}")
 def _arm(amount: Constant) -> Constant | None:
     return amount if kind_of(amount.unit) == "length" else None
 
@@ -674,10 +566,7 @@ def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
     return TellWhether(Exists(phrase.things))
 
 
-@rule(
-    "core",
-    "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see {phrase} [NOW]",
-)
+@rule("core", "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see {phrase} [NOW]")
 def _do_you_see(phrase: Phrase) -> Program | None:
     if phrase.article == "the" and not phrase.noun.plural:
         return None
@@ -696,20 +585,14 @@ def _the_thing(phrase: Phrase) -> Things | None:
     return The(phrase.things) if phrase.article == "the" and not phrase.plural else None
 
 
-@rule(
-    "core",
-    "(do|does|did|can|could) (you|we|i|the camera|the robot) [currently|still|already] see {thing:the_thing} [NOW]",
-    "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight) [to ME|for ME|by ME] [NOW]",
-)
+@rule("core", "(do|does|did|can|could) (you|we|i|the camera|the robot) [currently|still|already] see {thing:the_thing} [NOW]", "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight) [to ME|for ME|by ME] [NOW]")
 def _can_you_see(thing: Things) -> Program:
     return TellWhether(Related("in_view", thing))
 
 
 @rule("core", "(BE|BE there) (anything|something|any object|any objects|any things|any thing|an object|objects|things) [EXACTLY|STAND|placed] {predicate:relation}", "(BE|BE there) (nothing|no objects|no things) [STAND] {negated:relation}",
       "(do|does|did|can) (I|you) see (anything|something|any objects) [STAND] {predicate:relation}", "(does|do) (anything|something) (STAND) {predicate:relation}")  # fmt: skip
-def _anything(
-    predicate: Condition | None = None, negated: Condition | None = None
-) -> Program | None:
+def _anything(predicate: Condition | None = None, negated: Condition | None = None) -> Program | None:
     if predicate is not None:
         return TellWhether(Exists(Filter(Everything(), predicate)))
     return None if negated is None else TellWhether(Not(Exists(Filter(Everything(), negated))))
@@ -720,22 +603,14 @@ def _is_empty(place: Things) -> Program:
     return TellWhether(Not(Exists(Filter(Everything(), Related("on", It(), (place,))))))
 
 
-@rule(
-    "core",
-    "(does|do) {place:thing} (carry|hold|have) (anything|something) [on it|on top]",
-    "(does|do) {place:thing} have {phrase} on (it|top)",
-)
+@rule("core", "(does|do) {place:thing} (carry|hold|have) (anything|something) [on it|on top]", "(does|do) {place:thing} have {phrase} on (it|top)")
 def _empty(place: Things, phrase: Phrase | None = None) -> Program:
     """Whether anything is on it; "empty" is the opposite, which the rule below says."""
     base = Everything() if phrase is None else phrase.things
     return TellWhether(Exists(Filter(base, Related("on", It(), (place,)))))
 
 
-@rule(
-    "core",
-    "BE any [of the] {phrase} {predicate:predicates}",
-    "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}",
-)
+@rule("core", "BE any [of the] {phrase} {predicate:predicates}", "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}")
 def _is_any(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(phrase.things, predicate)))
 
@@ -745,22 +620,12 @@ def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
 
 
-@rule(
-    "core",
-    "BE there {comparator:more_than} {cardinal} {phrase}",
-    "BE there {comparator:more_than} one {phrase}",
-)
+@rule("core", "BE there {comparator:more_than} {cardinal} {phrase}", "BE there {comparator:more_than} one {phrase}")
 def _at_least(comparator: Comparator, phrase: Phrase, cardinal: int = 1) -> Program:
     return TellWhether(Compare(Count(phrase.things), comparator, Constant(float(cardinal))))
 
 
-@rule(
-    "core",
-    "BE there more {a:plural} than {b:plural} [IN_ROOM]",
-    "BE there more {a:plural} BE than {b:plural}",
-    "do I (see|know) more {a:plural} than {b:plural}",
-    "BE {a:plural} more numerous than {b:plural}",
-)
+@rule("core", "BE there more {a:plural} than {b:plural} [IN_ROOM]", "BE there more {a:plural} BE than {b:plural}", "do I (see|know) more {a:plural} than {b:plural}", "BE {a:plural} more numerous than {b:plural}")
 def _more_of(a: Things, b: Things) -> Program:
     return TellWhether(Compare(Count(a), ">", Count(b)))
 
@@ -770,11 +635,7 @@ def _fewer_of(a: Things, b: Things) -> Program:
     return TellWhether(Compare(Count(a), "<", Count(b)))
 
 
-@rule(
-    "core",
-    "BE there as many {a:plural} as {b:plural} [IN_ROOM]",
-    "BE the number of {a:plural} equal to the number of {b:plural}",
-)
+@rule("core", "BE there as many {a:plural} as {b:plural} [IN_ROOM]", "BE the number of {a:plural} equal to the number of {b:plural}")
 def _as_many(a: Things, b: Things) -> Program:
     return TellWhether(Compare(Count(a), "==", Count(b)))
 
@@ -789,11 +650,7 @@ def _how_many(counted: Things, room: Place | None = None) -> Program:
     return TellNumber(Count(counted))
 
 
-@rule(
-    "core",
-    "how many (objects|things|items) (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]",
-    "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]",
-)
+@rule("core", "how many (objects|things|items) (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]", "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]")
 def _how_many_in_view(counted: Things | None = None) -> Program:
     base = Everything() if counted is None else counted
     return TellNumber(Count(Filter(base, Related("in_view", It()))))
@@ -833,20 +690,12 @@ def _listed(phrase: Phrase) -> Things | None:
 
 @rule("plural_only", "{phrase}")
 def _plural_only(phrase: Phrase) -> Things | None:
-    return (
-        phrase.things
-        if phrase.plural and phrase.article in ("", "the", "all") and not phrase.bare
-        else None
-    )
+    return phrase.things if phrase.plural and phrase.article in ("", "the", "all") and not phrase.bare else None
 
 
 @rule("listed_terse", "{phrase}", cost=1.5)
 def _listed_terse(phrase: Phrase) -> Things | None:
-    return (
-        phrase.things
-        if phrase.plural and (isinstance(phrase.things, Filter | Except) or phrase.ranked)
-        else None
-    )
+    return phrase.things if phrase.plural and (isinstance(phrase.things, Filter | Except) or phrase.ranked) else None
 
 
 @rule("plural_kind", "{phrase}")
@@ -870,21 +719,12 @@ def _what_is_here(room: Place | None = None) -> Program:
     return TellObjects(Everything())
 
 
-@rule(
-    "core",
-    "WHAT [objects|things] (can|do) (you|i|we) [currently] see [NOW]",
-    "WHAT [objects|things] (BE|BE there) [currently|now] (in view|visible|in sight|in the view) [NOW]",
-    "what BE (in front of your camera|in your view|in your field of view)",
-)
+@rule("core", "WHAT [objects|things] (can|do) (you|i|we) [currently] see [NOW]", "WHAT [objects|things] (BE|BE there) [currently|now] (in view|visible|in sight|in the view) [NOW]", "what BE (in front of your camera|in your view|in your field of view)")
 def _what_do_you_see() -> Program:
     return TellObjects(Filter(Everything(), Related("in_view", It())))
 
 
-@rule(
-    "core",
-    "WHAT [objects|things] (can|do) (you|i|we) (no longer|not) [currently] see [NOW]",
-    "WHAT [objects|things] BE (not|no longer) (visible|in view) [NOW]",
-)
+@rule("core", "WHAT [objects|things] (can|do) (you|i|we) (no longer|not) [currently] see [NOW]", "WHAT [objects|things] BE (not|no longer) (visible|in view) [NOW]")
 def _what_is_hidden() -> Program:
     return TellObjects(Filter(Everything(), Not(Related("in_view", It()))))
 
@@ -912,11 +752,7 @@ for _quantity, _words in _BY.items():
     _sort_key(_quantity, _words)
 
 
-@rule(
-    "sort_key",
-    "[the|their] (distance|closeness|proximity|nearness) [from ME|to ME]",
-    "how (far|close|near) [away] they (are|stand) [from ME|to ME]",
-)
+@rule("sort_key", "[the|their] (distance|closeness|proximity|nearness) [from ME|to ME]", "how (far|close|near) [away] they (are|stand) [from ME|to ME]")
 def _by_distance() -> Ranking:
     return Ranking("distance", count=None)
 
@@ -946,22 +782,12 @@ def _order_words(first: Ranking | None = None, last: Ranking | None = None) -> R
     return replace(first, count=None)
 
 
-@rule(
-    "order",
-    "(sorted|ordered|ranked|arranged) by {key:sort_key} [{way:descending}]",
-    "by {key:sort_key} [{way:descending}]",
-    "in order of {key:sort_key}",
-    "(in|from) {key:sort_key} order",
-    "{key:sort_key}",
-)
+@rule("order", "(sorted|ordered|ranked|arranged) by {key:sort_key} [{way:descending}]", "by {key:sort_key} [{way:descending}]", "in order of {key:sort_key}", "(in|from) {key:sort_key} order", "{key:sort_key}")
 def _sorted_by(key: Ranking, way: bool = False) -> Ranking:
     return replace(key, descending=key.descending != way)
 
 
-@rule(
-    "descending",
-    "(descending|in descending order|decreasing|reversed|in reverse|from high to low|largest first|biggest first)",
-)
+@rule("descending", "(descending|in descending order|decreasing|reversed|in reverse|from high to low|largest first|biggest first)")
 def _down() -> bool:
     return True
 
@@ -971,13 +797,7 @@ def _up() -> bool:
     return False
 
 
-@rule(
-    "core",
-    "(sort|order|rank|arrange|TELL) [all] [the] {things:sortable} [KNOWN] {order}",
-    "{things:sortable} {order}",
-    "(sort|order|rank|arrange) [all] [the] {things:sortable} (from|by|in) {order}",
-    "WHAT {things:sortable} BE there {order}",
-)
+@rule("core", "(sort|order|rank|arrange|TELL) [all] [the] {things:sortable} [KNOWN] {order}", "{things:sortable} {order}", "(sort|order|rank|arrange) [all] [the] {things:sortable} (from|by|in) {order}", "WHAT {things:sortable} BE there {order}")
 def _sort(things: Things, order: Ranking) -> Program:
     return TellObjects(order.of(things))
 
@@ -1000,15 +820,9 @@ def _sortable_list(items: tuple[Things, ...]) -> Things:
 @rule("core", "in (what|which) order (did|do|have|were|BE) [you|i|we] [first] [see|seen] {items:list} [first] [appear|appeared|seen|show up|come up|come|come into view|appear first]", "(what|which) (BE|was|will be|would be) [the] [first time] [order of] (appearance|first appearance|first time appearance) [order] [of] [the following] [items|objects|things|categories] [IN_ROOM] [,|of|in|:] {items:list}",
       "what (will|would) be the first time appearance order of the following [categories] [in the video] {items:list}", "[the|what BE the] order of (appearance|first appearance) of {items:list}", "(sort|order|rank) {items:list} by (first appearance|appearance)", "in (what|which) order did {phrase} [first] appear",
       "(what|which) (came|appeared|comes) first second and third {items:list}", "in (what|which) order did (you|we|i) [first] (see|find|notice|map) {items:list}", "order in which (you|i|we) [first] saw {items:list}", "in (what|which) order did (you|we|i) [first] (see|find|notice|map) {phrase}")  # fmt: skip
-def _appearance(
-    items: tuple[Things, ...] | None = None, phrase: Phrase | None = None
-) -> Program | None:
+def _appearance(items: tuple[Things, ...] | None = None, phrase: Phrase | None = None) -> Program | None:
     if phrase is not None:
-        return (
-            None
-            if not phrase.plural
-            else TellObjects(Ranking("order_seen", count=None).of(phrase.things))
-        )
+        return None if not phrase.plural else TellObjects(Ranking("order_seen", count=None).of(phrase.things))
     return TellObjects(Ranking("order_seen", count=None).of(Union(items or ())))
 
 
@@ -1027,36 +841,19 @@ def several(ranking: Ranking, things: Things) -> Program:
 
 def without_anchor(things: Things, anchor: Place | None) -> Things:
     """Leave out what distances are measured to: nothing is its own neighbour."""
-    if (
-        anchor is None
-        or isinstance(anchor, Viewer | Wall | Ceiling | Room)
-        or isinstance(anchor, It)
-    ):
+    if anchor is None or isinstance(anchor, Viewer | Wall | Ceiling | Room) or isinstance(anchor, It):
         return things
-    if (
-        isinstance(anchor, Rank | The)
-        or hasattr(anchor, "of")
-        or hasattr(anchor, "kind")
-        or hasattr(anchor, "ids")
-    ):
+    if isinstance(anchor, Rank | The) or hasattr(anchor, "of") or hasattr(anchor, "kind") or hasattr(anchor, "ids"):
         return Except(things, anchor)  # type: ignore[arg-type]
     return things
 
 
-@rule(
-    "most",
-    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one] [IN_ROOM|of them [all]]",
-    "[the] {superlative:comparative} [OBJ]",
-)
+@rule("most", "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one] [IN_ROOM|of them [all]]", "[the] {superlative:comparative} [OBJ]")
 def _most(superlative: Ranking) -> Ranking:
     return superlative
 
 
-@rule(
-    "most",
-    "[STAND] [EXACTLY] [the] {superlative} [AWAY] [OBJ] (to|from|of|with respect to) {anchor:place} [IN_ROOM]",
-    "[STAND] [the] {superlative:comparative} [OBJ] (to|from) {anchor:place}",
-)
+@rule("most", "[STAND] [EXACTLY] [the] {superlative} [AWAY] [OBJ] (to|from|of|with respect to) {anchor:place} [IN_ROOM]", "[STAND] [the] {superlative:comparative} [OBJ] (to|from) {anchor:place}")
 def _most_to(superlative: Ranking, anchor: Place) -> Ranking | None:
     return replace(superlative, anchor=anchor) if superlative.quantity == "distance" else None
 
@@ -1066,10 +863,7 @@ def _nearest_the(superlative: Ranking, anchor: Things) -> Ranking | None:
     return replace(superlative, anchor=anchor) if superlative.quantity == "distance" else None
 
 
-@rule(
-    "most",
-    "[the] (highest|highest up|farthest up) (above the floor|above the ground|off the ground|up there|up)",
-)
+@rule("most", "[the] (highest|highest up|farthest up) (above the floor|above the ground|off the ground|up there|up)")
 def _highest_up() -> Ranking:
     return Ranking("top", True)
 
@@ -1083,22 +877,14 @@ def _on_far_side(superlative: Ranking | None = None, side: str = "") -> Ranking 
 
 @rule("core", "WHAT [object|thing|item|one] (BE|STAND|stands) {most}", "WHAT [one] [of] [all] [the|these|those] {phrase} [one] (BE|STAND|stands|comes) {most}", "WHAT BE {most} {phrase}", "of [all] [the|these] {phrase} WHAT [one] (BE|STAND) {most}", "who BE {most}",
       "WHAT {phrase} (BE|STAND) {most}", "WHAT of [the] {phrase} (BE|STAND) {most}", "WHAT object in {room} BE {most}")  # fmt: skip
-def _which_most(
-    most: Ranking, phrase: Phrase | None = None, room: Place | None = None
-) -> Program | None:
+def _which_most(most: Ranking, phrase: Phrase | None = None, room: Place | None = None) -> Program | None:
     if phrase is not None and phrase.article in ("a", "any"):
         return None
     base = Everything() if phrase is None else phrase.things
     return several(most, without_anchor(base, most.anchor))
 
 
-@rule(
-    "core",
-    "WHAT (BE|was) {thing:superlative_phrase}",
-    "(find|identify|name|TELL) {thing:superlative_phrase}",
-    "WHAT BE {thing:superlative_phrase} called",
-    "{thing:superlative_phrase}",
-)
+@rule("core", "WHAT (BE|was) {thing:superlative_phrase}", "(find|identify|name|TELL) {thing:superlative_phrase}", "WHAT BE {thing:superlative_phrase} called", "{thing:superlative_phrase}")
 def _the_nearest(thing: Phrase) -> Program | None:
     return TellObjects(thing.things, one=not thing.plural and thing.count < 2)
 
@@ -1117,11 +903,7 @@ def _superlative_phrase(phrase: Phrase) -> Phrase | None:
     return replace(phrase, things=replace(things, of=without_anchor(base, anchor)))
 
 
-@rule(
-    "choices",
-    "{items:list}",
-    "[of|between|among|out of] [these objects|these|the following] [,] {items:list}",
-)
+@rule("choices", "{items:list}", "[of|between|among|out of] [these objects|these|the following] [,] {items:list}")
 def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     return items
 
@@ -1139,11 +921,7 @@ def _first_of(items: tuple[Things, ...]) -> Program:
     return several(Ranking("order_seen"), Union(items))
 
 
-@rule(
-    "core",
-    "WHAT [one|object|thing] (came|appeared|was seen|did (you|we|i) (see|find|notice)) last {items:choices}",
-    "(did|do) {items:list} (appear|come) last",
-)
+@rule("core", "WHAT [one|object|thing] (came|appeared|was seen|did (you|we|i) (see|find|notice)) last {items:choices}", "(did|do) {items:list} (appear|come) last")
 def _last_of(items: tuple[Things, ...]) -> Program:
     return several(Ranking("order_seen", True), Union(items))
 
@@ -1205,9 +983,7 @@ def _on_thing(relation: Condition) -> Things:
       "at (what|which) time did (you|we|i) [first] (see|notice|find|discover|spot|map) {thing} [first|for the first time]", "when did (you|we|i) [first] (see|notice|find|discover|spot|map) {thing} [first|for the first time]", "(how many|after how many) {unit} (after|from|since) [the] (start|beginning) (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]",
       "after how many {unit} (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]", "how long (after|from|since) [the] (start|beginning) (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]", "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
       "how long did it take [you|until you] [to] [until] (see|saw|find|found|notice) {thing}")  # fmt: skip
-def _first_seen_at(
-    thing: Things | None = None, a: Things | None = None, unit: Unit = ""
-) -> Program | None:
+def _first_seen_at(thing: Things | None = None, a: Things | None = None, unit: Unit = "") -> Program | None:
     if thing is None or (unit and kind_of(unit) != "time"):
         return None
     return TellNumber(Quantity("first_seen", (thing,)), unit)
@@ -1228,10 +1004,7 @@ def _last_seen_ago(thing: Things, unit: Unit = "") -> Program | None:
     return TellNumber(Quantity("unseen_for", (thing,)), unit)
 
 
-@rule(
-    "core",
-    "when (in time|after the start) (did|was) [you|we|i] [last] [see|seen] {thing} [last] [seen]",
-)
+@rule("core", "when (in time|after the start) (did|was) [you|we|i] [last] [see|seen] {thing} [last] [seen]")
 def _last_seen_at(thing: Things) -> Program:
     return TellNumber(Quantity("last_seen", (thing,)))
 
@@ -1245,27 +1018,15 @@ def _front_or_behind(a: Things, b: Place) -> Program:
     return TellWhich(("front", "behind"), (Related("front", a, (b,)), Related("behind", a, (b,))))
 
 
-@rule(
-    "core",
-    "BE {a:thing} [STAND] (above or below|below or above|over or under|under or over) {b:thing}",
-    "BE {a:thing} (higher or lower|lower or higher) than {b:thing}",
-)
+@rule("core", "BE {a:thing} [STAND] (above or below|below or above|over or under|under or over) {b:thing}", "BE {a:thing} (higher or lower|lower or higher) than {b:thing}")
 def _above_or_below(a: Things, b: Things) -> Program:
     return TellWhich(("above", "below"), (Related("higher", a, (b,)), Related("lower", a, (b,))))
 
 
 _EITHER: dict[str, tuple[QuantityName, str, str]] = {
-    "(bigger or smaller|smaller or bigger|larger or smaller|smaller or larger)": (
-        "volume",
-        "bigger",
-        "smaller",
-    ),
+    "(bigger or smaller|smaller or bigger|larger or smaller|smaller or larger)": ("volume", "bigger", "smaller"),
     "(taller or shorter|shorter or taller)": ("height", "taller", "shorter"),
-    "(wider or narrower|narrower or wider|wider or thinner|thinner or wider)": (
-        "width",
-        "wider",
-        "narrower",
-    ),
+    "(wider or narrower|narrower or wider|wider or thinner|thinner or wider)": ("width", "wider", "narrower"),
 }
 
 
@@ -1280,15 +1041,10 @@ for _said, (_quantity, _more, _less) in _EITHER.items():
     _either(_said, _quantity, _more, _less)
 
 
-@rule(
-    "core",
-    "BE {a:thing} (closer or farther|nearer or farther|closer or further|farther or closer|further or closer|nearer or further) [away] [from ME|to ME] THAN {b:thing}",
-)
+@rule("core", "BE {a:thing} (closer or farther|nearer or farther|closer or further|farther or closer|further or closer|nearer or further) [away] [from ME|to ME] THAN {b:thing}")
 def _closer_or_farther(a: Things, b: Things) -> Program:
     mine, theirs = (about(distance_to(None), x) for x in (a, b))
-    return TellWhich(
-        ("closer", "farther"), (Compare(mine, "<", theirs), Compare(mine, ">", theirs))
-    )
+    return TellWhich(("closer", "farther"), (Compare(mine, "<", theirs), Compare(mine, ">", theirs)))
 
 
 # In a unit --------------------------------------------------------------------------------------
@@ -1299,16 +1055,8 @@ def _question(core: Program) -> Program:
     return core
 
 
-@rule(
-    "question",
-    "{core} [measured|expressed|given|stated|answer|answered] [,] (in|using|as) [units of] {unit} [units] [please]",
-    "(in|using) {unit} [,] {core}",
-    "(in|using) {unit} {core}",
-    "how many {unit} BE {number}",
-)
-def _in_unit(
-    unit: Unit, core: Program | None = None, number: Number | None = None
-) -> Program | None:
+@rule("question", "{core} [measured|expressed|given|stated|answer|answered] [,] (in|using|as) [units of] {unit} [units] [please]", "(in|using) {unit} [,] {core}", "(in|using) {unit} {core}", "how many {unit} BE {number}")
+def _in_unit(unit: Unit, core: Program | None = None, number: Number | None = None) -> Program | None:
     program = tell(number) if core is None else core
     return in_unit(program, unit)
 

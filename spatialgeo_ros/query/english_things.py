@@ -356,11 +356,7 @@ def _both() -> str:
     return "both"
 
 
-@rule(
-    "phrase",
-    "[{article}] [{cardinal}] {before}* {noun} {after}*",
-    "[{article}] (single|only) {noun} {after}*",
-)
+@rule("phrase", "[{article}] [{cardinal}] {before}* {noun} {after}*", "[{article}] (single|only) {noun} {after}*")
 def phrase(
     noun: Noun,
     after: list[_After],
@@ -410,10 +406,7 @@ def phrase(
     return Phrase(things, noun, cardinal, article, bare, bool(rankings))
 
 
-@rule(
-    "phrase",
-    "{left:phrase_part} (except|except for|but not|excluding|besides|other than|apart from|without|but) {right:things}",
-)
+@rule("phrase", "{left:phrase_part} (except|except for|but not|excluding|besides|other than|apart from|without|but) {right:things}")
 def _except(left: Phrase, right: Things) -> Phrase:
     return replace(left, things=Except(left.things, right), bare=False)
 
@@ -443,15 +436,7 @@ def _plural(phrase: Phrase) -> Things | None:
 
 
 def _mass(noun: Noun) -> bool:
-    return noun.kind in (
-        "luggage",
-        "furniture",
-        "people",
-        "clothes",
-        "scissors",
-        "glasses",
-        "person",
-    )
+    return noun.kind in ("luggage", "furniture", "people", "clothes", "scissors", "glasses", "person")
 
 
 @rule("thing", "{phrase}")
@@ -585,20 +570,12 @@ def _wall_behind() -> Wall:
     return Wall("behind")
 
 
-@rule(
-    "wall",
-    "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]",
-    "[the] left wall",
-)
+@rule("wall", "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]", "[the] left wall")
 def _wall_left() -> Wall:
     return Wall("left")
 
 
-@rule(
-    "wall",
-    "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]",
-    "[the] right wall",
-)
+@rule("wall", "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]", "[the] right wall")
 def _wall_right() -> Wall:
     return Wall("right")
 

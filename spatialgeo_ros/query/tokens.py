@@ -125,11 +125,7 @@ class Speller:
             return self._mended[word]
         if len(word) == 4:  # too many words differ in one of four letters
             swapped = [known for known in self._by_length[4] if sorted(known) == sorted(word)]
-            return (
-                swapped[0]
-                if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1
-                else word
-            )
+            return swapped[0] if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1 else word
         most = 2 if len(word) >= 9 else 1
         best: list[str] = []
         for length in range(len(word) - most, len(word) + most + 1):
