@@ -108,6 +108,8 @@ def read_map(path: Path) -> StoredMap:
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in _ARRAYS}
+        if len(data["objects"]) != len(arrays["starts"]) - 1:
+            raise ValueError("objects are missing or too many")
         objects = tuple(
             _object_from(entry, row, arrays) for row, entry in enumerate(data["objects"])
         )

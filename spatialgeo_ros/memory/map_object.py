@@ -249,12 +249,12 @@ class TrackedObject:
         self.views[self.direction_from(frame.pose.translation)] += 1
         self.misses = np.zeros(VIEWS, np.int64)
         self.way = way
-        x0, y0, x1, y1 = thing.box
+        x0, y0, x1, y1 = (float(v) for v in thing.box)
         if not thing.cut:
             self.least_pixels = min(self.least_pixels, x1 - x0, y1 - y0)
         quality = (x1 - x0) * (y1 - y0) * (0.25 if thing.cut else 1.0)
         if quality > self.best.quality:
-            self.best = BestView(frame.camera_name, frame.stamp_ns, thing.box, quality)
+            self.best = BestView(frame.camera_name, frame.stamp_ns, (x0, y0, x1, y1), quality)
 
 
 def direction(place: Array, viewpoint: Array) -> int:
@@ -265,7 +265,7 @@ def direction(place: Array, viewpoint: Array) -> int:
 
 def _count(weights: dict[str, float], name: str, weight: float) -> None:
     """Add a weight; of too many names the lightest leaves."""
-    weights[name] = weights.get(name, 0.0) + max(weight, 1e-3)
+    weights[name] = weights.get(name, 0.0) + max(float(weight), 1e-3)
     if len(weights) > _MOST_NAMES:
         del weights[min(weights, key=lambda one: weights[one])]
 
