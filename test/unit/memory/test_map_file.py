@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from map_scene import Stage, looking, thing
 
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import BadRequestError, FileAccessError, NoMapError, WrongFrameError
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.snapshot import Presence
 
@@ -73,7 +73,7 @@ def test_a_map_of_another_frame_is_refused_and_nothing_changes(
 ) -> None:
     filled.save(tmp_path / "m.json")
     before = filled.describe()
-    with pytest.raises(BadRequestError, match="in the frame 'map', but poses are in 'odom'"):
+    with pytest.raises(WrongFrameError, match="in the frame 'map', but poses are in 'odom'"):
         filled.load(tmp_path / "m.json", "odom")
     assert filled.describe() == before
 
@@ -109,15 +109,15 @@ def test_what_is_missing_or_damaged_is_named(
     filled.save(path)
     harm(path)
     before = filled.describe()
-    with pytest.raises(BadRequestError, match=words):
+    with pytest.raises(FileAccessError, match=words):
         filled.load(path, "map")
     assert filled.describe() == before
 
 
 def test_what_cannot_be_saved(filled: ObjectMap, tmp_path: Path) -> None:
-    with pytest.raises(BadRequestError, match="seen nothing yet"):
+    with pytest.raises(NoMapError, match="seen nothing yet"):
         ObjectMap().save(tmp_path / "m.json")
     with pytest.raises(BadRequestError, match="is a .json file"):
         filled.save(tmp_path / "m.yaml")
-    with pytest.raises(BadRequestError, match="cannot be written"):
+    with pytest.raises(FileAccessError, match="cannot be written"):
         filled.save(tmp_path / "none" / "m.json")
