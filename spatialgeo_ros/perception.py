@@ -252,28 +252,34 @@ class Perception:
         self._map_problem = "" if update.used else update.reason
         return update
 
-    def objects(self) -> MapSnapshot:
+    def objects(self, camera: str = "") -> MapSnapshot:
         """Return the object map as it is now.
+
+        Args:
+            camera: who looks; see :meth:`Scene.map_snapshot`.
 
         Raises:
             NoMapError: there is none, because no image had a pose and points in metres.
         """
-        snapshot = self.scene.snapshot()
-        if snapshot is None:
+        snapshot = self.scene.map_snapshot(camera)
+        if not snapshot.frame:
             raise NoMapError(self._map_problem or "no object map: no image has come yet")
         return snapshot
 
-    def run_query(self, program: Program, *, include_gone: bool = False) -> Result:
+    def run_query(
+        self, program: Program, camera: str = "", *, include_gone: bool = False
+    ) -> Result:
         """Run a program on the object map; a program without an answer gives a result of ERROR.
 
         Args:
             program: what is asked.
+            camera: who looks; see :meth:`Scene.map_snapshot`.
             include_gone: whether what is gone counts as if it were remembered.
 
         Raises:
             NoMapError: there is no map.
         """
-        snapshot = self.objects()
+        snapshot = self.objects(camera)
         if include_gone:
             objects = tuple(
                 replace(one, state=Presence.REMEMBERED) if one.state is Presence.GONE else one

@@ -189,7 +189,7 @@ def measure_question(
     """
     started = time.perf_counter()
     part = MeasuredPart(intent_of(None, question), observation)
-    snapshot = scene.snapshot(observation)
+    snapshot = scene.map_with(observation)
     _understand(part, question, regions, snapshot, dialogue)
     part.note(*observation.degraded)
     networks = scene.networks

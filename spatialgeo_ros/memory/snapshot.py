@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from spatialgeo_ros.geometry.pose import Pose
+
 Array = npt.NDArray[np.float64]
 
 
@@ -127,6 +129,18 @@ class Viewer:
     z: float
     yaw: float
     position_sigma: float = 0.0
+
+
+def viewer_at(pose: Pose, sigma: float) -> Viewer:
+    """Return the viewer of a camera.
+
+    Args:
+        pose: world_from_camera, of its optical frame.
+        sigma: standard deviation of its place, metres.
+    """
+    x, y, z = (float(value) for value in pose.translation)
+    forward = pose.rotation[:, 2]
+    return Viewer(x, y, z, math.atan2(forward[1], forward[0]), sigma)
 
 
 @dataclass(frozen=True, eq=False)

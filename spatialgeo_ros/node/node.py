@@ -114,9 +114,9 @@ class SpatialGeoNode(LifecycleNode):
             ),
             post_callback=self._on_clock_jump,
         )
-        self._clients = LaneClient(self, self.get_logger())
-        self._requests = Services(self, self, self._clients)
-        self._object_requests = ObjectServices(self, self, self._clients)
+        self._lane_client = LaneClient(self, self.get_logger())
+        self._requests = Services(self, self, self._lane_client)
+        self._object_requests = ObjectServices(self, self, self._lane_client)
         self._map_feed = MapFeed(lambda: self.config.grounding_rate, self.get_logger().warning)
         self._diagnostics = Diagnostics(self, self)
 
@@ -214,7 +214,7 @@ class SpatialGeoNode(LifecycleNode):
             self.trigger_shutdown()
         except Exception as error:
             self.get_logger().debug(f"no shutdown transition: {error}")
-        self._clients.wait_until_idle(_RESPONSE_GRACE)
+        self._lane_client.wait_until_idle(_RESPONSE_GRACE)
 
     def destroy_node(self) -> None:
         """Release everything before the node goes."""

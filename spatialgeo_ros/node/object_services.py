@@ -8,6 +8,7 @@ state, as the other services do.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -34,7 +35,8 @@ from spatialgeo_ros.node.object_messages import object_message, pose_messages, r
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.target_frames import TargetFrames
 from spatialgeo_ros.query.phrase_program import program_of_phrase
-from spatialgeo_ros.query.program_json import from_json, to_json
+from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.program_json import from_text, to_json
 from spatialgeo_ros.query.result import Result, ResultType, error_of
 from spatialgeo_ros.scene.approach import Base
 from spatialgeo_ros.srv import FindObjects, GetApproachPose, LoadObjects, RunQuery, SaveObjects
@@ -98,17 +100,18 @@ class ObjectServices:
         if request.program.strip():
             program = decoded(request.program)
         check_length(request.phrase, "phrase", MOST_LABEL)
+        camera = self._client.camera(request.camera)
 
         def work(perception: Any) -> None:
-            snapshot = perception.objects()
+            snapshot = perception.objects(camera)
             run = program
             if run is None:
                 near = snapshot.viewer is not None
                 run = program_of_phrase(request.phrase, nearest_first=near)
-            result = perception.run_query(run, include_gone=request.include_gone)
+            result = perception.run_query(run, camera, include_gone=request.include_gone)
             things = found(result, snapshot)
             from_world = self._from_world(request.target_frame, snapshot)
-            response.program = to_json(run)
+            response.program = encoded(run)
             response.objects = [
                 object_message(one, snapshot, request.target_frame, from_world) for one in things
             ]
@@ -128,15 +131,16 @@ class ObjectServices:
     def _query(self, request: Any) -> Any:
         check_session(request.session)
         program = decoded(request.program)
+        camera = self._client.camera(request.camera)
 
         def work(perception: Any) -> Any:
-            snapshot = perception.objects()
+            snapshot = perception.objects(camera)
             started = time.perf_counter()
-            result = perception.run_query(program)
+            result = perception.run_query(program, camera)
             message = result_message(
                 result,
                 snapshot,
-                to_json(program),
+                encoded(program),
                 perception.describe(),
                 time.perf_counter() - started,
                 self._host.age_of(snapshot.stamp_ns),
@@ -200,7 +204,12 @@ class ObjectServices:
         return saved_map_path(path, self._host.config.objects_directory, make)
 
 
-def decoded(text: str) -> Any:
+def encoded(program: Program) -> str:
+    """Return a program as the JSON of a response."""
+    return json.dumps(to_json(program), separators=(",", ":"))
+
+
+def decoded(text: str) -> Program:
     """Return the program of a request's JSON.
 
     Raises:
@@ -209,7 +218,7 @@ def decoded(text: str) -> Any:
     check_length(text, "program", MOST_PROGRAM)
     if not text.strip():
         raise BadRequestError("the program is empty: send JSON of the schema in docs/questions.md")
-    return from_json(text)
+    return from_text(text)
 
 
 def found(result: Result, snapshot: MapSnapshot) -> list[MapObject]:

@@ -47,6 +47,7 @@ def load_perception(config: Config, progress: Progress) -> Any:
         inputs={camera.name: camera.input_settings() for camera in config.cameras},
         memory_max_age=config.memory_max_age,
         drift=config.drift,
+        lead_camera=config.cameras[0].name,
         mounts={
             name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
             for name, pose in poses.items()

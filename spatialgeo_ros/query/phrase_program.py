@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 from spatialgeo_ros.errors import BadRequestError, NotUnderstoodError, quoted
+from spatialgeo_ros.query.materials import MATERIAL_OF
 from spatialgeo_ros.query.phrases import NounPhrase, parse_phrase
 from spatialgeo_ros.query.program import It, Named, Quantity, Rank, TellObjects, Viewer
+
+_ANYTHING = ("thing", "object", "item")
 
 
 def program_of_phrase(
@@ -33,8 +36,14 @@ def program_of_phrase(
         )
     if not parsed.noun and not parsed.colour:
         raise NotUnderstoodError(f"no thing is named in {quoted(phrase)}")
-    kind = "" if parsed.noun in ("thing", "object", "item") else parsed.noun
-    named: Named | Rank = Named(kind, parsed.colour, unknown=parsed.unknown)
+    kind = " ".join(word for word in parsed.noun.split() if word not in parsed.unknown)
+    materials = [MATERIAL_OF[word] for word in parsed.unknown if word in MATERIAL_OF]
+    named: Named | Rank = Named(
+        "" if kind in _ANYTHING else kind,
+        parsed.colour,
+        materials[0] if materials else "",
+        tuple(word for word in parsed.unknown if word not in MATERIAL_OF),
+    )
     if nearest_first and not one:
         named = Rank(named, Quantity("distance", (Viewer(), It())))
     return TellObjects(named, one)

@@ -29,7 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
-from spatialgeo_ros.memory.snapshot import MapSnapshot
+from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
@@ -68,6 +68,8 @@ class Scene:
         way_drift: of poses, metres of one standard deviation per metre of the way, in the object
             map; 0 where poses are corrected by localisation.
         most_objects: that the object map keeps.
+        lead_camera: whose place and heading are "here" and "ahead" where nobody names a camera; ""
+            for the one that saw the newest image.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -88,6 +90,7 @@ class Scene:
         pose_sigma: float = 0.02,
         way_drift: float = 0.01,
         most_objects: int = 2000,
+        lead_camera: str = "",
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
@@ -103,6 +106,7 @@ class Scene:
         )
         self._world_frame = ""
         self._memory_max_age, self._drift = memory_max_age, drift
+        self._lead_camera, self._pose_sigma = lead_camera, pose_sigma
         #: The things seen so far, in the world; :meth:`update_map` feeds it.
         self.object_map = ObjectMap(
             related=related_labels, most_objects=most_objects, drift_share=way_drift
@@ -145,6 +149,26 @@ class Scene:
         """The frame that poses refer to, "" before the first one."""
         return self._world_frame
 
+    def map_snapshot(self, camera: str = "") -> MapSnapshot:
+        """Return the object map as it is now; its frame is "" while there is no map.
+
+        Args:
+            camera: who looks; "" for the lead camera. One that was not placed yet does not look.
+        """
+        snapshot = self.object_map.snapshot()
+        frames = [one.frame for one in self._newest.values()]
+        placed = {
+            one.camera: one.pose
+            for one in sorted(frames, key=lambda one: one.stamp_ns)
+            if one.pose is not None and one.world_frame == snapshot.frame
+        }
+        if not snapshot.frame or not placed:
+            return snapshot
+        pose = placed.get(camera or self._lead_camera or next(reversed(placed)))
+        viewer = None if pose is None else viewer_at(pose, self._pose_sigma)
+        stamps = [one.stamp_ns for one in frames if one.camera in placed]
+        return replace(snapshot, viewer=viewer, stamp_ns=max(snapshot.stamp_ns, *stamps))
+
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
 
@@ -155,21 +179,22 @@ class Scene:
         self._mapped[observation.frame.camera] = observation.frame.stamp_ns
         return self._mapper.update(observation)
 
-    def snapshot(self, observation: Observation | None = None) -> MapSnapshot | None:
-        """Return the object map as it is now; None when there is none.
+    def map_with(self, observation: Observation) -> MapSnapshot | None:
+        """Return the object map with what an observation shows in it, seen by its camera.
 
-        Args:
-            observation: an image whose things are to be in it, and whose camera looks.
+        Returns:
+            None when there is no map: the camera has no pose, or nothing measures.
         """
-        if observation is not None:
-            frame = observation.frame
-            if frame.pose is None:
-                return None
-            newer = frame.stamp_ns > self._mapped.get(frame.camera, -1)
-            if (newer or not frame.stamp_ns) and self.update_map(observation).reason:
-                return None
-        snapshot = self.object_map.snapshot()
-        return snapshot if snapshot.frame else None
+        frame = observation.frame
+        if frame.pose is None:
+            return None
+        newer = frame.stamp_ns > self._mapped.get(frame.camera, -1)
+        if (newer or not frame.stamp_ns) and not self.update_map(observation).used:
+            return None
+        snapshot = self.map_snapshot(frame.camera)
+        if snapshot.frame != frame.world_frame:
+            return None
+        return replace(snapshot, viewer=viewer_at(frame.pose, self._pose_sigma))
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest: one that boxes or a region were drawn on.

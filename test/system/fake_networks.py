@@ -93,6 +93,28 @@ class FakeNetworks:
         self._closed = True
 
 
+class ColourNetworks(FakeNetworks):
+    """Grounds things by their colour alone (profile "colours")."""
+
+    colours = {"chair": (200, 40, 30), "table": (30, 60, 200), "plant": (40, 160, 50)}
+    vocabulary = Vocabulary(tuple(colours), plain_kinds=tuple(colours))
+
+    def similarity(self, view: View, names: Sequence[str]) -> np.ndarray:
+        rows, columns = (-(-size // _CELL) for size in view.image.shape[:2])
+        heat = []
+        for name in names:
+            colour = self.colours.get(name)
+            if colour is None:
+                heat.append(np.zeros((rows, columns)))
+                continue
+            near = np.abs(view.image.astype(int) - colour).max(axis=-1) < 30
+            padded = np.zeros((rows * _CELL, columns * _CELL), bool)
+            padded[: near.shape[0], : near.shape[1]] = near
+            share = padded.reshape(rows, _CELL, columns, _CELL).mean(axis=(1, 3))
+            heat.append(np.where(share > 0.4, 8.0, -8.0))
+        return np.stack(heat).astype(np.float32)
+
+
 class CountingPerception(Perception):
     """The real facade; counts resets, and breaks on one colour as a network might."""
 
@@ -120,10 +142,12 @@ def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perc
         raise ModelLoadError("profile 'broken' has no weights")
     if config.profile in ("endless", "sluggish"):  # native code that reads a checkpoint
         time.sleep(300.0 if config.profile == "endless" else 3.0)
+    networks = ColourNetworks if config.profile == "colours" else FakeNetworks
     return CountingPerception(
-        FakeNetworks(config.profile),
+        networks(config.profile),
         keyframes=config.keyframes,
         depth_noise=DepthNoise(0.001, 0.002),
         memory_max_age=config.memory_max_age,
         drift=config.drift,
+        lead_camera=config.cameras[0].name,
     )

@@ -4,43 +4,30 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Sequence
 
+import box_world
 import numpy as np
 import pytest
+from box_world import Box, camera_pose
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import PointMap, pointmap_from_depth
-from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.free_space import FreeSpace
 
 CAMERA = PinholeCamera(320, 240, 260.0, 260.0, 159.5, 119.5)
 HEIGHT, PITCH = 0.9, 0.45
 
 
-def pose_at(x: float = 0.0, y: float = 0.0, yaw: float = 0.0, pitch: float = PITCH) -> Pose:
-    cp, sp, cy, sy = math.cos(pitch), math.sin(pitch), math.cos(yaw), math.sin(yaw)
-    turn = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    nod = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-    return Pose(turn @ nod, np.array([x, y, HEIGHT])) @ BODY_FROM_OPTICAL
+def pose_at(x: float = 0.0, pitch: float = PITCH) -> Pose:
+    return camera_pose(x, 0.0, HEIGHT, pitch=pitch)
 
 
-def render(pose: Pose, boxes: list[tuple[float, ...]] = (), floor: float = 0.0) -> PointMap:
-    """Depth of a floor and of axis-aligned boxes (x0, y0, z0, x1, y1, z1), by ray casting."""
-    rays = CAMERA.rays().astype(np.float64) @ pose.rotation.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        depth = (floor - pose.translation[2]) / rays[..., 2]
-        depth[depth <= 0] = np.inf
-        for box in boxes:
-            near = (np.array(box[:3]) - pose.translation) / rays
-            far = (np.array(box[3:]) - pose.translation) / rays
-            enter = np.minimum(near, far).max(axis=-1)
-            leave = np.maximum(near, far).min(axis=-1)
-            hit = (enter < leave) & (enter > 0)
-            depth[hit] = np.minimum(depth[hit], enter[hit])
-    depth[~np.isfinite(depth) | (depth > 10)] = np.nan
-    return pointmap_from_depth(depth.astype(np.float32), CAMERA)
+def render(pose: Pose, boxes: Sequence[tuple[float, ...]] = (), floor: float = 0.0) -> PointMap:
+    things = [Box(one[:3], one[3:]) for one in boxes]
+    return pointmap_from_depth(box_world.render(CAMERA, pose, things, floor)[1], CAMERA)
 
 
 def seen(space: FreeSpace, x: float, y: float) -> str:

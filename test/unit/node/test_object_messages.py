@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
-from map_scene import NOW, SECOND, chair, small_map
+from small_map import NOW, SECOND, chair, small_map
 from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, SpatialAnswer, SpatialObject
 
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose

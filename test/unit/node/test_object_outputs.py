@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
-from map_scene import chair, mug, small_map, table
+from small_map import chair, mug, small_map, table
 from visualization_msgs.msg import Marker
 
 from spatialgeo_ros.errors import NoMapError
