@@ -40,7 +40,7 @@ from spatialgeo_ros.query.program import (
     Wall,
 )
 from spatialgeo_ros.query.program_edit import nodes
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
 
@@ -458,7 +458,7 @@ def _named_region(phrase: Phrase, cardinal: int) -> Things:
 
 
 @grammar.terminal("pronoun")
-def _pronoun(state: State, at: int) -> list[Reading]:
+def _pronoun(state: State, at: int) -> list[Found]:
     """Read "it", "that", "the two": the objects of the previous answer, where there are any."""
     objects = state.context.dialogue.objects
     word = state.tokens[at] if at < len(state.tokens) else ""
@@ -475,7 +475,7 @@ def _it(pronoun: Those) -> Things:
 
 
 @grammar.terminal("those")
-def _those(state: State, at: int) -> list[Reading]:
+def _those(state: State, at: int) -> list[Found]:
     """Read "they", "them", "the two": several objects of the previous answer."""
     things = _several_before(state.context.dialogue)
     if things is None:

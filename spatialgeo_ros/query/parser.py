@@ -25,7 +25,7 @@ from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
-from spatialgeo_ros.query.tokens import STOP, Speller, tokenise
+from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
 
 grammar.check()
 _LONGEST = 120  # words
@@ -65,20 +65,19 @@ def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str]
     if len(tokens) > _LONGEST:
         raise NotUnderstood(f"the question is longer than {_LONGEST} words")
     context = Context(nouns, dialogue)
-    furthest, best, least = 0, None, float("inf")
-    for words in without_talk(tokens):
-        state = State(words, context)
-        left_out = _TALK_COST * (len(tokens) - len(words))
-        for program, cost in grammar.parse("question", state)[:1]:
+    state = State(tokens, context)
+    best, least = None, float("inf")
+    for start, end in without_talk(tokens):
+        left_out = _TALK_COST * (len(tokens) - (end - start))
+        for _, program, cost, _ in grammar.parse("question", state, start, end)[:1]:
             if cost + left_out < least:
                 best, least = program, cost + left_out
-        if len(words) == len(tokens):
-            furthest = state.furthest
         if least <= _GOOD_ENOUGH:
             break
     if best is not None:
         return best
-    rest = " ".join(word for word in tokens[furthest:] or tokens if word not in (STOP, ","))
+    unread = tokens[state.furthest :] or tokens
+    rest = " ".join(word for word in unread if word not in (STOP, COMMA))
     raise NotUnderstood(
         f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
         "or list of objects, in plain English (docs/questions.md)",
