@@ -78,6 +78,8 @@ MACROS = {
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
+    "COLOUR": "(colour|color)",
+    "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",
     "DEGREES": "(degrees|degree|deg)",
     "ANGLE": "(angle|bearing|heading|azimuth|angular direction|turn angle|turning angle"

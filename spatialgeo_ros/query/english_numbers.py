@@ -20,7 +20,9 @@ from spatialgeo_ros.query.program import (
     Quantity,
     QuantityName,
     Room,
+    TellNumber,
     Things,
+    Unit,
     Viewer,
     Wall,
 )
@@ -81,6 +83,11 @@ def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | N
     if isinstance(b, Wall) and not isinstance(a, Viewer):
         return Quantity("gap", (a, b))
     return Quantity(name, (a, b))
+
+
+def told(number: Number | None, unit: Unit = "") -> TellNumber | None:
+    """Ask for a number; None where there is none."""
+    return None if number is None else TellNumber(number, unit)
 
 
 # Sizes of one thing -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_numbers import between, size_of
+from spatialgeo_ros.query.english_numbers import told as tell
 from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
 from spatialgeo_ros.query.program import (
     Arithmetic,
@@ -48,11 +49,6 @@ from spatialgeo_ros.query.program_edit import about
 from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
-
-
-def tell(number: Number | None, unit: Unit = "") -> TellNumber | None:
-    """Ask for a number; None where there is none."""
-    return None if number is None else TellNumber(number, unit)
 
 
 # Numbers ----------------------------------------------------------------------------------------
@@ -824,131 +820,6 @@ def _appearance(items: tuple[Things, ...] | None = None, phrase: Phrase | None =
     if phrase is not None:
         return None if not phrase.plural else TellObjects(Ranking("order_seen", count=None).of(phrase.things))
     return TellObjects(Ranking("order_seen", count=None).of(Union(items or ())))
-
-
-# Which one --------------------------------------------------------------------------------------
-
-
-def one(things: Things) -> Program:
-    """Ask for exactly one object."""
-    return TellObjects(things, one=True)
-
-
-def several(ranking: Ranking, things: Things) -> Program:
-    """Ask for the front of an order: one object, or as many as were said."""
-    return TellObjects(ranking.of(things), one=ranking.count == 1)
-
-
-def without_anchor(things: Things, anchor: Place | None) -> Things:
-    """Leave out what distances are measured to: nothing is its own neighbour."""
-    if anchor is None or isinstance(anchor, Viewer | Wall | Ceiling | Room) or isinstance(anchor, It):
-        return things
-    if isinstance(anchor, Rank | The) or hasattr(anchor, "of") or hasattr(anchor, "kind") or hasattr(anchor, "ids"):
-        return Except(things, anchor)  # type: ignore[arg-type]
-    return things
-
-
-@rule("most", "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one] [IN_ROOM|of them [all]]", "[the] {superlative:comparative} [OBJ]")
-def _most(superlative: Ranking) -> Ranking:
-    return superlative
-
-
-@rule("most", "[STAND] [EXACTLY] [the] {superlative} [AWAY] [OBJ] (to|from|of|with respect to) {anchor:place} [IN_ROOM]", "[STAND] [the] {superlative:comparative} [OBJ] (to|from) {anchor:place}")
-def _most_to(superlative: Ranking, anchor: Place) -> Ranking | None:
-    return replace(superlative, anchor=anchor) if superlative.quantity == "distance" else None
-
-
-@rule("most", "[the] {superlative} {anchor:thing}", cost=1.0)
-def _nearest_the(superlative: Ranking, anchor: Things) -> Ranking | None:
-    return replace(superlative, anchor=anchor) if superlative.quantity == "distance" else None
-
-
-@rule("most", "[the] (highest|highest up|farthest up) (above the floor|above the ground|off the ground|up there|up)")
-def _highest_up() -> Ranking:
-    return Ranking("top", True)
-
-
-@rule("most", "(on|at) [the] {superlative} [side|end]", "furthest (on|to) the {side:side_word}")
-def _on_far_side(superlative: Ranking | None = None, side: str = "") -> Ranking | None:
-    if superlative is None:
-        return Ranking("bearing", side == "left")
-    return superlative if superlative.quantity == "bearing" else None
-
-
-@rule("core", "WHAT [object|thing|item|one] (BE|STAND|stands) {most}", "WHAT [one] [of] [all] [the|these|those] {phrase} [one] (BE|STAND|stands|comes) {most}", "WHAT BE {most} {phrase}", "of [all] [the|these] {phrase} WHAT [one] (BE|STAND) {most}", "who BE {most}",
-      "WHAT {phrase} (BE|STAND) {most}", "WHAT of [the] {phrase} (BE|STAND) {most}", "WHAT object in {room} BE {most}")  # fmt: skip
-def _which_most(most: Ranking, phrase: Phrase | None = None, room: Place | None = None) -> Program | None:
-    if phrase is not None and phrase.article in ("a", "any"):
-        return None
-    base = Everything() if phrase is None else phrase.things
-    return several(most, without_anchor(base, most.anchor))
-
-
-@rule("core", "WHAT (BE|was) {thing:superlative_phrase}", "(find|identify|name|TELL) {thing:superlative_phrase}", "WHAT BE {thing:superlative_phrase} called", "{thing:superlative_phrase}")
-def _the_nearest(thing: Phrase) -> Program | None:
-    return TellObjects(thing.things, one=not thing.plural and thing.count < 2)
-
-
-@rule("superlative_phrase", "{phrase}")
-def _superlative_phrase(phrase: Phrase) -> Phrase | None:
-    things = phrase.things
-    if not phrase.ranked or not isinstance(things, Rank):
-        return None
-    base = things.of
-    if things.by == distance_to(None):
-        return phrase
-    anchor = None
-    if isinstance(things.by, Quantity) and things.by.name == "gap":
-        anchor = things.by.of[1]
-    return replace(phrase, things=replace(things, of=without_anchor(base, anchor)))
-
-
-@rule("choices", "{items:list}", "[of|between|among|out of] [these objects|these|the following] [,] {items:list}")
-def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
-    return items
-
-
-@rule("core", "WHAT [one|object|thing|of (these|them|the following) [objects|things|two]|of the two] (BE|STAND|stands|comes|looks) {most} {items:choices}", "{items:choices} [,|;] WHAT [one|object|thing|of (these|them|the two) [objects]|of the two] (BE|STAND|stands) {most}",
-      "(out of|of|among|between|amongst) {items:list} WHAT [one|object] (BE|STAND|stands) {most}", "WHAT of {items:list} (BE|STAND|stands) {most}", "WHAT of (these|the following) [objects|things] {items:list} (BE|STAND) {most}",
-      "BE it {items:list} (that|which) (BE|STAND) {most}", "WHAT [one] BE {most} , {items:list}", "{items:list} which BE {most}", "(do|does|would) {items:list} (STAND) {most}")  # fmt: skip
-def _which_of(most: Ranking, items: tuple[Things, ...]) -> Program:
-    return several(most, Union(items))
-
-
-@rule("core", "WHAT [one|object|thing] (came|appeared|comes|was seen|BE seen|was|did (you|we|i) (see|find|notice|map)|have you seen|appears) [the] first {items:choices}", "(did|do|does) {items:list} (appear|come|show up) first", "{items:choices} [,|;] WHAT [one] (did you see|came|appeared|was seen|have you seen) first",
-      "WHAT [one|object|thing] did (you|we|i) (see|find|notice|map|spot|discover) first {items:choices}", "(did|do) (you|we|i) (see|find|notice) {items:list} first", "WHAT of {items:list} (came|appeared|did you see|was seen) first")  # fmt: skip
-def _first_of(items: tuple[Things, ...]) -> Program:
-    return several(Ranking("order_seen"), Union(items))
-
-
-@rule("core", "WHAT [one|object|thing] (came|appeared|was seen|did (you|we|i) (see|find|notice)) last {items:choices}", "(did|do) {items:list} (appear|come) last")
-def _last_of(items: tuple[Things, ...]) -> Program:
-    return several(Ranking("order_seen", True), Union(items))
-
-
-@rule("core", "WHAT [object|thing|item|{phrase}] (did (you|we|i) [see|find|notice|map|spot|discover]|was seen|came|appeared|have you seen) [the] (first|first of all|very first|at first) [see|seen|appear] [of all]", "WHAT (was|BE) the first {seen_noun} [that] [you] [saw|see|seen|found|mapped|noticed|ever saw|to appear|to be seen|you (saw|found|mapped|noticed|have seen)]",
-      "WHAT [object|thing|{phrase}] did (you|we|i) first (see|notice|find|map|spot) [of all]", "what (did|do) you see first [of all]")  # fmt: skip
-def _first_seen(phrase: Phrase | None = None, seen_noun: Phrase | None = None) -> Program:
-    said = phrase or seen_noun
-    return several(Ranking("order_seen"), Everything() if said is None else said.things)
-
-
-@rule("seen_noun", "{phrase}")
-def _seen_noun(phrase: Phrase) -> Phrase:
-    return phrase
-
-
-@rule("core", "WHAT [object|thing|item|{phrase}] (did (you|we|i) (see|find|notice|map|discover)|was seen|came|appeared) [the] (last|most recently|last of all)", "WHAT (was|BE) the (last|latest|newest) {seen_noun} [that] [you] [saw|see|seen|found|mapped|noticed|first saw|to appear|discovered]",
-      "WHAT [object|thing|{phrase}] did (you|we|i) (first see|see first) last")  # fmt: skip
-def _latest_seen(phrase: Phrase | None = None, seen_noun: Phrase | None = None) -> Program:
-    said = phrase or seen_noun
-    return several(Ranking("order_seen", True), Everything() if said is None else said.things)
-
-
-@rule("core", "WHAT (BE|does) {thing} (STAND|resting|be) [STAND] (on|upon|on top of)", "WHAT BE {thing} on [top of]", "(on what|on which object|upon what) (does|do|BE) {thing} (STAND)", "WHAT (supports|carries|holds|BE supporting|BE carrying) {thing}", "WHAT (object|thing) BE (under|underneath|beneath|below) {thing}",
-      "WHAT [BE|STAND|stands|lies] [directly|right|immediately] (underneath|beneath|under|below) {thing}", "WHAT does {thing} (sit|stand|lie|rest) on [top of]")  # fmt: skip
-def _what_under(thing: Things) -> Program:
-    return TellObjects(Filter(Everything(), Related("supports", It(), (thing,))))
 
 
 # Attributes -------------------------------------------------------------------------------------

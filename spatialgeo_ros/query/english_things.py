@@ -442,7 +442,15 @@ def _mass(noun: Noun) -> bool:
 @rule("thing", "{phrase}")
 def _thing(phrase: Phrase) -> Things | None:
     """One object; several are AMBIGUOUS, which the answer says."""
-    if phrase.bare or phrase.article in ("all", "both"):
+    if phrase.bare or phrase.article in ("all", "both") or phrase.plural:
+        return None
+    return The(phrase.things)
+
+
+@rule("thing", "{phrase}", cost=0.6)
+def _things_as_one(phrase: Phrase) -> Things | None:
+    """Take "the chairs" for one only where no set can stand, and let the answer say so."""
+    if phrase.bare or phrase.article in ("all", "both") or not phrase.plural:
         return None
     return The(phrase.things)
 
@@ -477,7 +485,7 @@ def _it(pronoun: Those) -> Things:
 @grammar.terminal("those")
 def _those(state: State, at: int) -> list[Found]:
     """Read "they", "them", "the two": several objects of the previous answer."""
-    things = _several_before(state.context.dialogue)
+    things = several_before(state.context.dialogue)
     if things is None:
         return []
     tokens = list(state.tokens[at : at + 3])
@@ -494,7 +502,7 @@ def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
-def _several_before(dialogue: Dialogue) -> Things | None:
+def several_before(dialogue: Dialogue) -> Things | None:
     """Return the objects of the previous answer, or those that it was chosen from."""
     if len(dialogue.objects) > 1:
         return Those(dialogue.objects, "they")

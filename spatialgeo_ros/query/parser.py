@@ -13,11 +13,13 @@ import functools
 from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
+    english_asked,
     english_dialogue,
     english_directions,
     english_numbers,
     english_predicates,
     english_questions,
+    english_which,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
