@@ -31,12 +31,12 @@ from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 
-_IS = "(BE|STAND|would be|will be|do you think BE|may be|might be)"
+IS = "(BE|STAND|would be|will be|do you think BE|may be|might be)"
 _DOES = (
     "(does|do|did|will|would|can|could|should|must)"
     " [I [usually] (see|find|look [for]|have|get|locate|notice|measure|estimate|say)]"
 )
-_BEEN = "[STAND|be|see|find|seen|found|to be|to be found|you think|do you think]"
+BEEN = "[STAND|be|see|find|seen|found|to be|to be found|you think|do you think]"
 
 
 def asked(
@@ -53,9 +53,9 @@ def asked(
     thing = f"{{x:{of}}}"
     grammar.rule(
         "core",
-        f"{words} {_IS} {thing} {_BEEN} {tail}",
-        f"{words} {_DOES} {thing} {_BEEN} {tail}",
-        f"{thing} {_IS} {words} {tail}",
+        f"{words} {IS} {thing} {BEEN} {tail}",
+        f"{words} {_DOES} {thing} {BEEN} {tail}",
+        f"{thing} {IS} {words} {tail}",
     )(build)
     grammar.rule(
         "core", f"{words} {thing} [BE|STAND] {tail}", f"{thing} {words} {tail}", cost=0.4
@@ -89,13 +89,13 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
 
 @rule(
     "core",
-    f"how (many|much) {{unit}} {_IS} {{x:place}} (AWAY [FROM ME]|FROM ME) [NOW]",
+    f"how (many|much) {{unit}} {IS} {{x:place}} (AWAY [FROM ME]|FROM ME) [NOW]",
     "(how many|how much) {unit} [BE it|BE there|BE left] (to|until|till|up to) {x:place}",
     "how many {unit} [BE it] from ME (to|until) {x:place}",
     "how many {unit} (BE|BE there|lie|lies) between (ME and {x:place}|{x:place} and ME)",
     "how far [BE it] [from ME] (to|until) {x:place} [FROM ME]",
-    f"how (far|near|close) {_IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
-    f"how many {{unit}} {_IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
+    f"how (far|near|close) {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
+    f"how many {{unit}} {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     "how long BE (the way|the distance|it) to {x:place}",
     "how much (distance|space|room) BE [there|left] (to|until|before) {x:place}",
     "how (close|near) to {x:place} BE ME",
@@ -154,11 +154,11 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
 
 @rule(
     "core",
-    f"how (high|far) [up] {_IS} [the] {{x:thing}} {_BEEN} {_OFF}",
+    f"how (high|far) [up] {IS} [the] {{x:thing}} {BEEN} {_OFF}",
     f"how high (hangs|BE|does|do) {{x:thing}} (hang|hung|hanging|mounted|start|begin|fixed)"
     f" [{_OFF}]",
-    f"(how (high|far) [up]|at (what|which) height) {_IS} [the] {_LOW} of {{x:thing}} [{_OFF}]",
-    f"(how (high|far)|at (what|which) height) {_OFF} {_IS} [the] {_LOW} of {{x:thing}}",
+    f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_LOW} of {{x:thing}} [{_OFF}]",
+    f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_LOW} of {{x:thing}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
 )
 def _how_high_up(x: Things) -> Program:
@@ -169,8 +169,8 @@ def _how_high_up(x: Things) -> Program:
     "core",
     "(how far up|how high|[up] to (what|which) height) (does|do) {x:thing} (go|reach|extend|rise)"
     " [up]",
-    f"(how (high|far) [up]|at (what|which) height) {_IS} [the] {_HIGH} of {{x:thing}} [{_OFF}]",
-    f"(how (high|far)|at (what|which) height) {_OFF} {_IS} [the] {_HIGH} of {{x:thing}}",
+    f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_HIGH} of {{x:thing}} [{_OFF}]",
+    f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_HIGH} of {{x:thing}}",
 )
 def _how_high_top(x: Things) -> Program:
     return _top(x)

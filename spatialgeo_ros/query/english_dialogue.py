@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_questions import in_unit
+from spatialgeo_ros.query.english_comparisons import in_unit
 from spatialgeo_ros.query.english_numbers import between, size_of
 from spatialgeo_ros.query.english_things import Phrase, Ranking
 from spatialgeo_ros.query.program import (

@@ -331,18 +331,6 @@ for _quantity, _words in _PLURALS.items():
     _size(_quantity, _words, "sizes_plural")
 
 
-@rule("number", "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
-      "[the] {quantity:size_noun} difference (between|of) {pair}", "[the] difference between the {quantity:sizes_plural} of {pair}",
-      "[the] difference between the {quantity:size_noun} of {pair}")  # fmt: skip
-def _difference_of(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
-    return Arithmetic("difference", tuple(Quantity(quantity, (one,)) for one in pair))
-
-
-@rule("number", "[the] (difference|difference in distance) between {a:operand} and {b:operand}", cost=0.2)
-def _difference(a: Number, b: Number) -> Number:
-    return Arithmetic("difference", (a, b))
-
-
 @rule("number", "[the] ratio (of|between) {a:operand} (to|and) {b:operand}", "{a:operand} divided by {b:operand}")
 def _ratio(a: Number, b: Number) -> Number:
     return Arithmetic("ratio", (a, b))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
+from spatialgeo_ros.query.english_things import Ranking, distance_to
 from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
@@ -15,12 +15,9 @@ from spatialgeo_ros.query.program import (
     Compare,
     Condition,
     Constant,
-    Exists,
-    Filter,
     Floor,
     Has,
     It,
-    Named,
     Not,
     Number,
     Place,

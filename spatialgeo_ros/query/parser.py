@@ -14,12 +14,20 @@ from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_asked,
+    english_comparisons,
+    english_counts,
     english_dialogue,
     english_directions,
+    english_distances,
+    english_fits,
+    english_lists,
     english_numbers,
     english_predicates,
     english_questions,
+    english_sizes,
+    english_times,
     english_which,
+    english_yes_no,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
