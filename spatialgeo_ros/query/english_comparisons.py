@@ -196,7 +196,7 @@ def _ratio_of_sizes(
     "how many percent of {b:number} BE {a:number}",
 )
 def _percent_of(a: Number, b: Number) -> Program:
-    return TellNumber(Arithmetic("percent", (a, b)))
+    return TellNumber(Arithmetic("percent", (a, b)), "percent")
 
 
 # Together and on average ------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def in_unit(program: Program | None, unit: Unit) -> Program | None:
         return None
     number = program.number
     if unit == "percent" and isinstance(number, Arithmetic) and number.operation == "difference":
-        return TellNumber(Arithmetic("percent", (number, number.of[1])))
+        return TellNumber(Arithmetic("percent", (number, number.of[1])), "percent")
     if kind_of(unit) == "ratio" and not isinstance(number, Arithmetic):
         return None
     return replace(program, unit=unit)

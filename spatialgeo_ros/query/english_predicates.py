@@ -42,19 +42,20 @@ _RELATIONS: dict[RelationName, str] = {
     "inside": "(in|inside|inside of|within|contained in)",
     "above": "(above|over)",
     "below": "(below|under|underneath|beneath|lower than)",
-    "beside": "(next to|beside|besides|near|near to|close to|by|adjacent to|alongside|nearby|at"
+    "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
-    "|neighboring|beside of|next|by the side of)",
-    "left": "([to|on|at] [the] left [side|hand side] of|more to the left than|further left than"
+    "|neighboring|beside of|by the side of|near by|right by|at the side of)",
+    "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|compared to|THAN)|more to the left than|further left than"
     "|left from|to the left from)",
-    "right": "([to|on|at] [the] right [side|hand side] of|more to the right than"
+    "right": "([to|on|at] [the|more] [to|on] [the] right [side|hand side] (of|from|compared to|THAN)|more to the right than"
     "|further right than|right from|to the right from)",
     "front": "(in front of|before|ahead of|at the front of|in the front of|closer to ME than)",
-    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of)",
+    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of|to the rear of|at the rear of|(farther|further) back than)",
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
-    "higher": "(higher|located higher|higher up|further up|positioned higher) THAN",
-    "lower": "(lower|located lower|lower down) THAN",
+    "supports": "(supporting|carrying|holding)",
+    "higher": "(higher [up]|further up|at a (greater|higher) (height|level)) THAN",
+    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level)) THAN",
 }
 _VERBS: dict[RelationName, str] = {
     "touching": "(touch|touches|contact|contacts|lean against|leans against)",
@@ -109,7 +110,7 @@ def _ahead() -> Condition:
 
 
 @rule("relation", "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
-      "(on|at|to) (my|your) (back|rear)")  # fmt: skip
+      "(on|at|to) (my|your|the) (back|rear) [of ME]", "behind (my|your|our) back")  # fmt: skip
 def _at_my_back() -> Condition:
     return Related("behind", It(), (Viewer(),))
 
@@ -244,13 +245,13 @@ _COMPARED_SIZES: dict[str, tuple[QuantityName, Comparator]] = {
 
 
 def _extent_limit(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} THAN {{amount}}")
+    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{amount}} [in size]")
     def compared(amount: Constant) -> Condition | None:
         return limited(Quantity(quantity, (It(),)), comparator, amount)
 
 
 def _extent_comparison(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{other:thing}} [BE]")
+    @rule("relation", f"[EXACTLY] {words} [in size|in volume] THAN {{other:thing}} [BE]")
     def compared(other: Things) -> Condition:
         return Compare(Quantity(quantity, (It(),)), comparator, Quantity(quantity, (other,)))
 
@@ -266,6 +267,36 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
       "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
 def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule(
+    "verb_predicate",
+    "(has|have) [a|the] {more:size_compared} {quantity:size_noun} THAN {other:thing} [does|has]",
+)
+def _has_more(more: Comparator, quantity: QuantityName, other: Things) -> Condition:
+    name: QuantityName = "volume" if quantity == "size" else quantity
+    return Compare(Quantity(name, (It(),)), more, Quantity(name, (other,)))
+
+
+@rule(
+    "verb_predicate",
+    "(exceed|exceeds) {amount} in {quantity:size_noun}",
+    "(has|have) [a] {quantity:size_noun} [of] {more_than} {amount}",
+)
+def _exceeds(
+    amount: Constant, quantity: QuantityName, more_than: Comparator = ">"
+) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("verb_predicate", "(consist|consists) of {material}")
+def _consists_of(material: str) -> Condition:
+    return Has(It(), "material", material)
+
+
+@rule("relation", "{amount} {quantity:extent_adjective} or (more|taller|higher|wider|longer|deeper)")
+def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), ">=", amount)
 
 
 @rule("extent_noun", "height")
@@ -302,6 +333,11 @@ def _closer(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
+@rule("relation", "[STAND] [EXACTLY] (less far|less distant|less) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+def _less_far(other: Place, anchor: Place | None = None) -> Condition:
+    return _nearer(other, anchor, "<")
+
+
 @rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
 def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
@@ -326,9 +362,14 @@ def _is_coloured(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
 
-@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}")
+@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}", "[a|an] {material} [one|thing|object]")
 def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
+
+
+@rule("predicate", "[a] {colour} one")
+def _is_coloured_one(colour: str) -> Condition:
+    return Has(It(), "colour", colour)
 
 
 @rule("predicate", "[a|an|the] {noun}")

@@ -113,18 +113,18 @@ class Phrase:
 # Which one --------------------------------------------------------------------------------------
 
 _SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "(nearest|closest|nearby|least distant|least far|nearest located|closest located)": (
+    "(nearest|closest|nearest by|least distant|least far|nearest located|closest located)": (
         "distance",
         False,
     ),
-    "(farthest|furthest|remotest|most distant|most remote|most far|farthest away|furthest away"
+    "(farthest|furthest|remotest|most distant|most remote|most far|outermost|farthest away|furthest away"
     "|most far away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left)": ("bearing", True),
+    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": ("bearing", True),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right)": ("bearing", False),
+    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": ("bearing", False),
     "(tallest|most tall)": ("height", True),
     "(shortest|least tall)": ("height", False),
     "(highest|uppermost|topmost|highest up|most high)": ("top", True),
@@ -138,16 +138,16 @@ _SUPERLATIVES: dict[str, tuple[str, bool]] = {
     "(shallowest)": ("depth", False),
 }
 _COMPARATIVES: dict[str, tuple[str, bool]] = {
-    "(nearer|closer)": ("distance", False),
-    "(farther|further) [away]": ("distance", True),
+    "(nearer|closer|less far|less distant)": ("distance", False),
+    "(farther|further|more distant|more remote) [away]": ("distance", True),
     "(taller)": ("height", True),
-    "(shorter)": ("height", False),
+    "(shorter|less tall|less high)": ("height", False),
     "(higher) [up]": ("top", True),
     "(lower) [down]": ("bottom", False),
-    "(bigger|larger|greater)": ("volume", True),
-    "(smaller)": ("volume", False),
+    "(bigger|larger|greater) [in size|in volume]": ("volume", True),
+    "(smaller|less big|less large) [in size|in volume]": ("volume", False),
     "(wider|broader)": ("width", True),
-    "(narrower|thinner|slimmer)": ("width", False),
+    "(narrower|thinner|slimmer|less wide|less broad)": ("width", False),
     "(longer)": ("length", True),
     "(deeper)": ("depth", True),
     "(shallower)": ("depth", False),
@@ -346,7 +346,7 @@ def _any() -> str:
     return "any"
 
 
-@rule("article", "(all|every|each|all [of] the|every one of the|all [of] (these|those|my|your))")
+@rule("article", "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))")
 def _all() -> str:
     return "all"
 
@@ -406,7 +406,7 @@ def phrase(
     return Phrase(things, noun, cardinal, article, bare, bool(rankings))
 
 
-@rule("phrase", "{left:phrase_part} (except|except for|but not|excluding|besides|other than|apart from|without|but) {right:things}")
+@rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
 def _except(left: Phrase, right: Things) -> Phrase:
     return replace(left, things=Except(left.things, right), bare=False)
 
@@ -536,7 +536,7 @@ def _place_me(me: Place) -> Place:
     return me
 
 
-@rule("place", "{thing}")
+@rule("place", "{thing}", "[the] CENTER of {thing}", "{thing} _s CENTER")
 def _place_thing(thing: Things) -> Place:
     return thing
 
@@ -627,6 +627,17 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     if not phrase.plural or phrase.count not in (0, 2) or phrase.bare:
         return None
     return both_of(phrase.things)
+
+
+@rule(
+    "pair",
+    "one [of the] {noun} (and|from|to) the (other|second) [one|{again:noun}]",
+    "the two {noun}",
+)
+def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, Things] | None:
+    if again is not None and again.kind != noun.kind:
+        return None
+    return both_of(Named(noun.kind)) if noun.kind else None
 
 
 @rule("pair", "{those}")
