@@ -21,7 +21,7 @@ MACROS = {
     "DO": "(do|does|did|can|could|will|would|should|must|shall|may|might)",
     "HAVE": "(has|have|had|having)",
     "I": "(i|you|we|one|they|somebody|someone|anybody|anyone|people|[the|a|this|my|our] robot|he|she)",
-    "ME": "(me|you|us|myself|yourself|ourselves|[the|this|your|my|our] (robot|camera|viewer"
+    "ME": "(me|you|us|i|we|myself|yourself|ourselves|[the|this|your|my|our] (robot|camera|viewer"
     "|observer|rover|platform)|here|[the|your|my|our|this|its] [current] (position|viewpoint"
     "|standpoint|location|place|spot|lens) [of the (robot|camera)])",
     "WHERE_I_AM": "where (i|you|we|the robot) (am|are|is|stand|stands) [standing|located|now"
@@ -38,7 +38,7 @@ MACROS = {
     "|in all|all together)",
     "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you|around me|over there"
     "|nearby|present|available)",
-    "IN_ROOM": "(in|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
+    "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
     "|current] (room|place|scene|world|map|area|space|building|environment|house|surroundings"
     "|workspace)|(this|the|that) (image|picture|photo|video))",
     "KNOWN": "(you|i|we|the robot) [have|can|could|did|do] [ever|already|currently] (know|knows"
@@ -47,7 +47,7 @@ MACROS = {
     "FROM": "(from|to|of|off|until|till|up to|away from|relative to|with respect to|towards|toward)",
     "AWAY": "(away|off|distant|apart|far away|removed)",
     "DISTANCE": "(distance|separation|spacing|range|offset|length between)",
-    "PLAIN": "(approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
+    "PLAIN": "(my|your|our|approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|clear distance|free distance|passage|opening|free gap|leeway)",
@@ -78,6 +78,11 @@ MACROS = {
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
+    "COLOUR": "(colour|color)",
+    "CENTER": "(center|middle|midpoint|centre point|center point)",
+    "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from|without"
+    "|but|not counting|ignoring|leaving out|not including)",
+    "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",
     "DEGREES": "(degrees|degree|deg)",
     "ANGLE": "(angle|bearing|heading|azimuth|angular direction|turn angle|turning angle"

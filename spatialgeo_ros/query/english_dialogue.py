@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_questions import in_unit
+from spatialgeo_ros.query.english_comparisons import in_unit
 from spatialgeo_ros.query.english_numbers import between, size_of
 from spatialgeo_ros.query.english_things import Phrase, Ranking
 from spatialgeo_ros.query.program import (
@@ -29,21 +29,21 @@ from spatialgeo_ros.query.program import (
     Viewer,
 )
 from spatialgeo_ros.query.program_edit import nodes, rebuilt
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
 _AND = "[and|so|ok|okay|then|now|but|also|well] [,]"
 
 
 @grammar.terminal("before_it")
-def _before(state: State, at: int) -> list[Reading]:
+def _before(state: State, at: int) -> list[Found]:
     """Read nothing, and hand over the question before; nothing where there was none."""
     program = state.context.dialogue.program
     return [] if program is None else [(at, program, 0.0)]
 
 
 @grammar.terminal("it_before")
-def _it_before(state: State, at: int) -> list[Reading]:
+def _it_before(state: State, at: int) -> list[Found]:
     """Read nothing, and hand over the objects of the answer before."""
     objects = state.context.dialogue.objects
     return [] if not objects else [(at, The(Those(objects, "it"), len(objects)), 1.0)]

@@ -59,7 +59,7 @@ def _clock_of(place: Things | None = None, me: Place | None = None) -> Program |
 
 
 @rule("core", f"[at|in|under] (what|which) ANGLE {_LIES} {{place:thing}} {_POS} [FROM ME|SEEN_FROM_ME|relative to (my|your) heading]", f"[at|by] how many DEGREES {_LIES} {{place:thing}} {_POS} [FROM ME]", "(what|which) BE [the] ANGLE (of|to|towards) {place:thing} [in DEGREES] [from ME] [relative to [my|your|the] [current] (heading|ME|direction|orientation)]",
-      "ANGLE (to|of|towards) {place:thing} [in DEGREES] [from ME] [relative to (my|your) heading]", "{place:thing} _s ANGLE [in DEGREES]", f"at how many DEGREES do I see {{place:thing}}", "how many DEGREES to {place:thing}",
+      "ANGLE (to|of|towards) {place:thing} [in DEGREES] [from ME] [relative to (my|your) heading]", "{place:thing} _s ANGLE [in DEGREES]", "at how many DEGREES do I see {place:thing}", "how many DEGREES to {place:thing}",
       "how many DEGREES (to|from) ME BE {place:thing}", "in DEGREES where BE {place:thing}", "where BE {place:thing} in DEGREES", "how many DEGREES off (my|your|the) (heading|axis|nose|direction) BE {place:thing}", "how far off (my|your) heading BE {place:thing}")  # fmt: skip
 def _angle_of(place: Things) -> Program:
     return TellDirection(place, "deg")
@@ -75,7 +75,7 @@ def _zero_ahead(core: Program) -> Program | None:
     return None
 
 
-@rule("core", f"(by|through) (what|which|how many) [ANGLE|DEGREES] (must|should|do|does|would|will|can|have|has|need) {{me:actor}} [have|need] [to] TURN [by] [to|in order to|so as to|until] [I] [FACE|point at|see|be facing|look at|aim at|point to|point toward|point towards|be aligned with|target|aim] [at|to|towards|toward] {{place:thing}}",
+@rule("core", "(by|through) (what|which|how many) [ANGLE|DEGREES] (must|should|do|does|would|will|can|have|has|need) {me:actor} [have|need] [to] TURN [by] [to|in order to|so as to|until] [I] [FACE|point at|see|be facing|look at|aim at|point to|point toward|point towards|be aligned with|target|aim] [at|to|towards|toward] {place:thing}",
       "how (far|much) (must|should|do|does|would|will|have|has|need) {me:actor} [have|need] [to] TURN [to|in order to|so as to|until] [I] [FACE|point at|see|be facing|look at|aim at|point to|point toward|point towards|BE FACE] [at|to|towards|toward] {place:thing}", "how many DEGREES (must|should|do|does|would|will|have|has|need) {me:actor} [have|need] [to] TURN [to|in order to|until] [I] [FACE|point at|see|be facing|look at|aim at|point to] [at|to|towards|toward] {place:thing}",
       "[what BE] [the] (turn|turning|rotation|steering|turn angle|turning angle|rotation angle) [ANGLE] (to|toward|towards) [FACE] {place:thing}", "how many DEGREES to TURN [to] [FACE] [to|towards] {place:thing}", "what rotation (faces|points me at|brings me to face) {place:thing}", "what ANGLE (do|must|should) {me:actor} TURN to [FACE] {place:thing}",
       "(do|to|in order to) [FACE|look at] {place:thing} [,] (by|how) [what|how many|which] [DEGREES|ANGLE|far|much] (must|should|do) {me:actor} [have to] TURN")  # fmt: skip
@@ -131,7 +131,7 @@ def _from_here(core: Program) -> Program:
 
 
 @rule("core", f"BE {{place:thing}} {_POS} [EXACTLY] [on|to|at] [the] (left or right|right or left|left or to the right|right or to the left|left or on the right|left side or on the right side|left or the right|left or right side|left side or right side|left hand or right hand side) [side] of {{other:thing}}", f"on (what|which) side of {{other:thing}} {_LIES} {{place:thing}} {_POS} [, [on] [the] (left or right|right or left)]",
-      f"(does|do) {{place:thing}} STAND [on|to|at] [the] (left or right|right or left|left or to the right) of {{other:thing}}", f"left or right of {{other:thing}} [,] where {_LIES} {{place:thing}}", f"BE {{place:thing}} [on|to|at] [the] left of {{other:thing}} or [on|to|at] [the|its] right [of it]", f"BE {{place:thing}} [on|to|at] [the] right of {{other:thing}} or [on|to|at] [the|its] left [of it]")  # fmt: skip
+      "(does|do) {place:thing} STAND [on|to|at] [the] (left or right|right or left|left or to the right) of {other:thing}", f"left or right of {{other:thing}} [,] where {_LIES} {{place:thing}}", "BE {place:thing} [on|to|at] [the] left of {other:thing} or [on|to|at] [the|its] right [of it]", "BE {place:thing} [on|to|at] [the] right of {other:thing} or [on|to|at] [the|its] left [of it]")  # fmt: skip
 def _side_of(place: Things, other: Things) -> Program:
     return TellDirection(place, "side", relative_to=other)
 
@@ -153,7 +153,7 @@ _AT = "(at|by|next to|near|beside|on|in|in front of|behind|from|where|close to|u
 
 
 @rule("stance", f"{_WHEN} {_AM} [STAND|standing|stood|sitting] {_AT} {{at:thing}} [is] [and|,] [then] [{_AM}] [I] [and|while|am|are|is] [turn to|turned to|turning to] [FACE|facing|with my face to] [in the direction of|at|towards|toward|to] {{facing:thing}}",
-      f"{_WHEN} {_AM} [STAND|standing|stood|sitting] {_AT} {{at:thing}} [,] with {{facing:thing}} (at (12|twelve) CLOCK|in front of ME|ahead|straight ahead|before ME|in front)", f"from {{at:thing}} [,] (FACE|facing|looking at|looking toward|looking to) [to|towards] {{facing:thing}}", f"{_WHEN} {_AM} FACE {{facing:thing}} (from|while [standing] at|while at|at|standing at) {{at:thing}}",
+      f"{_WHEN} {_AM} [STAND|standing|stood|sitting] {_AT} {{at:thing}} [,] with {{facing:thing}} (at (12|twelve) CLOCK|in front of ME|ahead|straight ahead|before ME|in front)", "from {at:thing} [,] (FACE|facing|looking at|looking toward|looking to) [to|towards] {facing:thing}", f"{_WHEN} {_AM} FACE {{facing:thing}} (from|while [standing] at|while at|at|standing at) {{at:thing}}",
       f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} , {{facing:thing}} (is|being) (at (12|twelve) CLOCK|in front of ME|ahead|straight ahead)", f"{_WHEN} {_AM} (STAND|standing|sitting) (at|by) {{at:thing}} [,|and] I (FACE|see) {{facing:thing}} [in front of ME|ahead]")  # fmt: skip
 def _stance(at: Things, facing: Things) -> Standing:
     return Standing(at, facing)

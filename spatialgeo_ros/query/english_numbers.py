@@ -20,7 +20,9 @@ from spatialgeo_ros.query.program import (
     Quantity,
     QuantityName,
     Room,
+    TellNumber,
     Things,
+    Unit,
     Viewer,
     Wall,
 )
@@ -81,6 +83,11 @@ def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | N
     return Quantity(name, (a, b))
 
 
+def told(number: Number | None, unit: Unit = "") -> TellNumber | None:
+    """Ask for a number; None where there is none."""
+    return None if number is None else TellNumber(number, unit)
+
+
 # Sizes of one thing -----------------------------------------------------------------------------
 
 
@@ -97,9 +104,7 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
     if isinstance(place, Room) and quantity in ("depth", "volume", "size"):
         return {
             "depth": Quantity("width", (place,)),
-            "volume": Arithmetic(
-                "product", (Quantity("area", (place,)), Quantity("height", (place,)))
-            ),
+            "volume": Arithmetic("product", (Quantity("area", (place,)), Quantity("height", (place,)))),
             "size": Quantity("area", (place,)),
         }[quantity]
     return Quantity(quantity, (place,))
@@ -131,18 +136,12 @@ def _size_of(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule(
-    "number", "{place:sized} {quantity:size_noun}", "{quantity:size_noun} {place:sized}", cost=1.0
-)
+@rule("number", "{place:sized} {quantity:size_noun}", "{quantity:size_noun} {place:sized}", cost=1.0)
 def _terse_size(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule(
-    "number",
-    "how {quantity:size_adjective} {place:sized} (BE|STAND)",
-    "how {quantity:size_adjective} (is|are) {place:sized}",
-)
+@rule("number", "how {quantity:size_adjective} {place:sized} (BE|STAND)", "how {quantity:size_adjective} (is|are) {place:sized}")
 def _how_tall(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
@@ -201,15 +200,10 @@ def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
     return pair
 
 
-@rule(
-    "terse_pair",
-    "{a:thing} , {b:thing}",
-    "{a:thing} {b:thing}",
-    "{a:thing} , and {b:thing}",
-    cost=2.0,
-)
+@rule("terse_pair", "{a:thing} , {b:thing}", "{a:thing} {b:thing}", "{a:thing} , and {b:thing}", cost=2.0)
 def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
+
 
 
 def _measure(name: QuantityName, words: str) -> None:
@@ -223,12 +217,7 @@ def _measure(name: QuantityName, words: str) -> None:
     def measured(pair: tuple[Place, Place]) -> Number | None:
         return between(*pair, name)
 
-    @rule(
-        "number",
-        f"[the] {{a:thing}} , {{b:thing}} {words}",
-        f"[the] {{a:thing}} {{b:thing}} {words}",
-        cost=1.0,
-    )
+    @rule("number", f"[the] {{a:thing}} , {{b:thing}} {words}", f"[the] {{a:thing}} {{b:thing}} {words}", cost=1.0)
     def terse(a: Place, b: Place) -> Number | None:
         return between(a, b, name)
 
@@ -236,10 +225,7 @@ def _measure(name: QuantityName, words: str) -> None:
 _measure("distance", "[PLAIN] DISTANCE")
 _measure("gap", "(SHORTEST [DISTANCE]|[SHORTEST] GAP|[amount of] GAP)")
 _measure("horizontal", "HORIZONTAL DISTANCE")
-_measure(
-    "vertical",
-    "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in (height|elevation))",
-)
+_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in (height|elevation))")
 
 
 @rule("number", "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
@@ -256,11 +242,7 @@ def _terse_self_distance(place: Place) -> Number | None:
     return between(Viewer(), place)
 
 
-@rule(
-    "number",
-    "[the] (HORIZONTAL DISTANCE) (to|of) {place}",
-    "[the] DISTANCE (to|of) {place} HORIZONTALLY",
-)
+@rule("number", "[the] (HORIZONTAL DISTANCE) (to|of) {place}", "[the] DISTANCE (to|of) {place} HORIZONTALLY")
 def _self_horizontal(place: Place) -> Number | None:
     return between(Viewer(), place, "horizontal")
 
@@ -293,12 +275,7 @@ def _how_far_two(
 # Counts, sums -----------------------------------------------------------------------------------
 
 
-@rule(
-    "number",
-    "[the] [total] number of {things}",
-    "how many {things} there are",
-    "[the] (count|quantity|amount) of {things}",
-)
+@rule("number", "[the] [total] number of {things}", "how many {things} there are", "[the] (count|quantity|amount) of {things}")
 def _count(things: Things) -> Number:
     return Count(things)
 
@@ -352,27 +329,7 @@ for _quantity, _words in _PLURALS.items():
     _size(_quantity, _words, "sizes_plural")
 
 
-@rule("number", "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
-      "[the] {quantity:size_noun} difference (between|of) {pair}", "[the] difference between the {quantity:sizes_plural} of {pair}",
-      "[the] difference between the {quantity:size_noun} of {pair}")  # fmt: skip
-def _difference_of(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
-    return Arithmetic("difference", tuple(Quantity(quantity, (one,)) for one in pair))
-
-
-@rule(
-    "number",
-    "[the] (difference|difference in distance) between {a:operand} and {b:operand}",
-    cost=0.2,
-)
-def _difference(a: Number, b: Number) -> Number:
-    return Arithmetic("difference", (a, b))
-
-
-@rule(
-    "number",
-    "[the] ratio (of|between) {a:operand} (to|and) {b:operand}",
-    "{a:operand} divided by {b:operand}",
-)
+@rule("number", "[the] ratio (of|between) {a:operand} (to|and) {b:operand}", "{a:operand} divided by {b:operand}")
 def _ratio(a: Number, b: Number) -> Number:
     return Arithmetic("ratio", (a, b))
 
@@ -398,9 +355,7 @@ def _operand_size(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule(
-    "operand", "[the] [PLAIN] DISTANCE (to|from ME to) {place}", "how far {place:thing} is [away]"
-)
+@rule("operand", "[the] [PLAIN] DISTANCE (to|from ME to) {place}", "how far {place:thing} is [away]")
 def _operand_distance(place: Place) -> Number | None:
     return between(Viewer(), place)
 

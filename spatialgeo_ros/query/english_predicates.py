@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
+from spatialgeo_ros.query.english_things import Ranking, distance_to
 from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
@@ -15,12 +15,9 @@ from spatialgeo_ros.query.program import (
     Compare,
     Condition,
     Constant,
-    Exists,
-    Filter,
     Floor,
     Has,
     It,
-    Named,
     Not,
     Number,
     Place,
@@ -45,19 +42,20 @@ _RELATIONS: dict[RelationName, str] = {
     "inside": "(in|inside|inside of|within|contained in)",
     "above": "(above|over)",
     "below": "(below|under|underneath|beneath|lower than)",
-    "beside": "(next to|beside|besides|near|near to|close to|by|adjacent to|alongside|nearby|at"
+    "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
-    "|neighboring|beside of|next|by the side of)",
-    "left": "([to|on|at] [the] left [side|hand side] of|more to the left than|further left than"
+    "|neighboring|beside of|by the side of|near by|right by|at the side of)",
+    "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|compared to|THAN)|more to the left than|further left than"
     "|left from|to the left from)",
-    "right": "([to|on|at] [the] right [side|hand side] of|more to the right than"
+    "right": "([to|on|at] [the|more] [to|on] [the] right [side|hand side] (of|from|compared to|THAN)|more to the right than"
     "|further right than|right from|to the right from)",
     "front": "(in front of|before|ahead of|at the front of|in the front of|closer to ME than)",
-    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of)",
+    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of|to the rear of|at the rear of|(farther|further) back than)",
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
-    "higher": "(higher|located higher|higher up|further up|positioned higher) THAN",
-    "lower": "(lower|located lower|lower down) THAN",
+    "supports": "(supporting|carrying|holding)",
+    "higher": "(higher [up]|further up|at a (greater|higher) (height|level)) THAN",
+    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level)) THAN",
 }
 _VERBS: dict[RelationName, str] = {
     "touching": "(touch|touches|contact|contacts|lean against|leans against)",
@@ -112,7 +110,7 @@ def _ahead() -> Condition:
 
 
 @rule("relation", "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
-      "(on|at|to) (my|your) (back|rear)")  # fmt: skip
+      "(on|at|to) (my|your|the) (back|rear) [of ME]", "behind (my|your|our) back")  # fmt: skip
 def _at_my_back() -> Condition:
     return Related("behind", It(), (Viewer(),))
 
@@ -123,9 +121,7 @@ def _between(pair: tuple[Things, Things]) -> Condition:
     return Related("between", It(), pair)
 
 
-@rule(
-    "relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME"
-)
+@rule("relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME")
 def _between_me(place: Place) -> Condition:
     return Related("between", It(), (Viewer(), place))
 
@@ -159,15 +155,9 @@ def _comparators(name: str, comparator: Comparator, words: str) -> None:
         return comparator
 
 
-_comparators(
-    "more_than",
-    ">",
-    "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)",
-)
+_comparators("more_than", ">", "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)")
 _comparators("more_than", ">=", "(at least|no less than|not less than|minimum|no fewer than)")
-_comparators(
-    "more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)"
-)
+_comparators("more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)")
 _comparators("more_than", "<=", "(at most|no more than|not more than|up to|maximum|within)")
 
 
@@ -203,17 +193,13 @@ def _farther_than(amount: Constant, anchor: Place | None = None) -> Condition | 
       "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of) {anchor:place}",
       "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
       "{more_than} {amount} distant [(to|from|of) {anchor:place}]")  # fmt: skip
-def _some_away(
-    more_than: Comparator, amount: Constant, anchor: Place | None = None
-) -> Condition | None:
+def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), more_than, amount)
 
 
 @rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
       "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
-def _between_amounts(
-    low: Constant | float, high: Constant, anchor: Place | None = None
-) -> Condition | None:
+def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
     first = Constant(low, high.unit) if isinstance(low, float) else low
     above = limited(distance_to(anchor), ">=", first)
     below = limited(distance_to(anchor), "<=", high)
@@ -259,13 +245,13 @@ _COMPARED_SIZES: dict[str, tuple[QuantityName, Comparator]] = {
 
 
 def _extent_limit(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} THAN {{amount}}")
+    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{amount}} [in size]")
     def compared(amount: Constant) -> Condition | None:
         return limited(Quantity(quantity, (It(),)), comparator, amount)
 
 
 def _extent_comparison(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{other:thing}} [BE]")
+    @rule("relation", f"[EXACTLY] {words} [in size|in volume] THAN {{other:thing}} [BE]")
     def compared(other: Things) -> Condition:
         return Compare(Quantity(quantity, (It(),)), comparator, Quantity(quantity, (other,)))
 
@@ -279,10 +265,38 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
 @rule("relation", "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
       "with a {quantity:extent_noun} [of] {more_than} {amount}",
       "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
-def _extent_over(
-    more_than: Comparator, amount: Constant, quantity: QuantityName
+def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule(
+    "verb_predicate",
+    "(has|have) [a|the] {more:size_compared} {quantity:size_noun} THAN {other:thing} [does|has]",
+)
+def _has_more(more: Comparator, quantity: QuantityName, other: Things) -> Condition:
+    name: QuantityName = "volume" if quantity == "size" else quantity
+    return Compare(Quantity(name, (It(),)), more, Quantity(name, (other,)))
+
+
+@rule(
+    "verb_predicate",
+    "(exceed|exceeds) {amount} in {quantity:size_noun}",
+    "(has|have) [a] {quantity:size_noun} [of] {more_than} {amount}",
+)
+def _exceeds(
+    amount: Constant, quantity: QuantityName, more_than: Comparator = ">"
 ) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("verb_predicate", "(consist|consists) of {material}")
+def _consists_of(material: str) -> Condition:
+    return Has(It(), "material", material)
+
+
+@rule("relation", "{amount} {quantity:extent_adjective} or (more|taller|higher|wider|longer|deeper)")
+def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), ">=", amount)
 
 
 @rule("extent_noun", "height")
@@ -319,10 +333,12 @@ def _closer(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
-@rule(
-    "relation",
-    "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]",
-)
+@rule("relation", "[STAND] [EXACTLY] (less far|less distant|less) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+def _less_far(other: Place, anchor: Place | None = None) -> Condition:
+    return _nearer(other, anchor, "<")
+
+
+@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
 def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
@@ -341,18 +357,19 @@ def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condi
 # What it is -------------------------------------------------------------------------------------
 
 
-@rule(
-    "predicate",
-    "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]",
-    "(coloured|colored|painted) {colour}",
-)
+@rule("predicate", "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]", "(coloured|colored|painted) {colour}")
 def _is_coloured(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
 
-@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}")
+@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}", "[a|an] {material} [one|thing|object]")
 def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
+
+
+@rule("predicate", "[a] {colour} one")
+def _is_coloured_one(colour: str) -> Condition:
+    return Has(It(), "colour", colour)
 
 
 @rule("predicate", "[a|an|the] {noun}")
@@ -360,6 +377,8 @@ def _is_kind(noun: Noun) -> Condition | None:
     if not noun.kind or noun.one:
         return None
     return Has(It(), "kind", noun.kind)
+
+
 
 
 @rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")

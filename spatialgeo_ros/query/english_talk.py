@@ -39,22 +39,19 @@ _CONTENT = frozenset(
 )
 
 
-def without_talk(tokens: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the question as it is, then with less and less talk around it."""
-    seen: set[tuple[str, ...]] = set()
+def without_talk(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the question begins and ends: all of it, then with ever less talk around it."""
+    seen: set[tuple[int, int]] = set()
     whole = list(tokens)
-    starts = [0, *_starts(whole)]
-    ends = [len(whole), *_ends(whole)]
-    for end in ends:
-        for start in starts:
-            words = whole[start:end]
-            while words and words[0] in (COMMA, STOP):
-                words = words[1:]
-            while words and words[-1] in (COMMA, STOP):
-                words = words[:-1]
-            if words and tuple(words) not in seen:
-                seen.add(tuple(words))
-                yield words
+    for end in (len(whole), *_ends(whole)):
+        for start in (0, *_starts(whole)):
+            while start < end and whole[start] in (COMMA, STOP):
+                start += 1
+            while start < end and whole[end - 1] in (COMMA, STOP):
+                end -= 1
+            if start < end and (start, end) not in seen:
+                seen.add((start, end))
+                yield start, end
 
 
 def _starts(tokens: list[str]) -> list[int]:

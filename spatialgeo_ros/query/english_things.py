@@ -40,7 +40,8 @@ from spatialgeo_ros.query.program import (
     Wall,
 )
 from spatialgeo_ros.query.program_edit import nodes
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.program_words import things_in_words
+from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
 
@@ -113,18 +114,18 @@ class Phrase:
 # Which one --------------------------------------------------------------------------------------
 
 _SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "(nearest|closest|nearby|least distant|least far|nearest located|closest located)": (
+    "(nearest|closest|nearest by|least distant|least far|nearest located|closest located)": (
         "distance",
         False,
     ),
-    "(farthest|furthest|remotest|most distant|most remote|most far|farthest away|furthest away"
+    "(farthest|furthest|remotest|most distant|most remote|most far|outermost|farthest away|furthest away"
     "|most far away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left)": ("bearing", True),
+    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": ("bearing", True),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right)": ("bearing", False),
+    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": ("bearing", False),
     "(tallest|most tall)": ("height", True),
     "(shortest|least tall)": ("height", False),
     "(highest|uppermost|topmost|highest up|most high)": ("top", True),
@@ -138,16 +139,16 @@ _SUPERLATIVES: dict[str, tuple[str, bool]] = {
     "(shallowest)": ("depth", False),
 }
 _COMPARATIVES: dict[str, tuple[str, bool]] = {
-    "(nearer|closer)": ("distance", False),
-    "(farther|further) [away]": ("distance", True),
+    "(nearer|closer|less far|less distant)": ("distance", False),
+    "(farther|further|more distant|more remote) [away]": ("distance", True),
     "(taller)": ("height", True),
-    "(shorter)": ("height", False),
+    "(shorter|less tall|less high)": ("height", False),
     "(higher) [up]": ("top", True),
     "(lower) [down]": ("bottom", False),
-    "(bigger|larger|greater)": ("volume", True),
-    "(smaller)": ("volume", False),
+    "(bigger|larger|greater) [in size|in volume]": ("volume", True),
+    "(smaller|less big|less large) [in size|in volume]": ("volume", False),
     "(wider|broader)": ("width", True),
-    "(narrower|thinner|slimmer)": ("width", False),
+    "(narrower|thinner|slimmer|less wide|less broad)": ("width", False),
     "(longer)": ("length", True),
     "(deeper)": ("depth", True),
     "(shallower)": ("depth", False),
@@ -346,7 +347,7 @@ def _any() -> str:
     return "any"
 
 
-@rule("article", "(all|every|each|all [of] the|every one of the|all [of] (these|those|my|your))")
+@rule("article", "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))")
 def _all() -> str:
     return "all"
 
@@ -356,11 +357,7 @@ def _both() -> str:
     return "both"
 
 
-@rule(
-    "phrase",
-    "[{article}] [{cardinal}] {before}* {noun} {after}*",
-    "[{article}] (single|only) {noun} {after}*",
-)
+@rule("phrase", "[{article}] [{cardinal}] {before}* {noun} {after}*", "[{article}] (single|only) {noun} {after}*")
 def phrase(
     noun: Noun,
     after: list[_After],
@@ -410,10 +407,7 @@ def phrase(
     return Phrase(things, noun, cardinal, article, bare, bool(rankings))
 
 
-@rule(
-    "phrase",
-    "{left:phrase_part} (except|except for|but not|excluding|besides|other than|apart from|without|but) {right:things}",
-)
+@rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
 def _except(left: Phrase, right: Things) -> Phrase:
     return replace(left, things=Except(left.things, right), bare=False)
 
@@ -443,23 +437,23 @@ def _plural(phrase: Phrase) -> Things | None:
 
 
 def _mass(noun: Noun) -> bool:
-    return noun.kind in (
-        "luggage",
-        "furniture",
-        "people",
-        "clothes",
-        "scissors",
-        "glasses",
-        "person",
-    )
+    return noun.kind in ("luggage", "furniture", "people", "clothes", "scissors", "glasses", "person")
 
 
 @rule("thing", "{phrase}")
-def _thing(phrase: Phrase, words: str) -> Things | None:
+def _thing(phrase: Phrase) -> Things | None:
     """One object; several are AMBIGUOUS, which the answer says."""
-    if phrase.bare or phrase.article in ("all", "both"):
+    if phrase.bare or phrase.article in ("all", "both") or phrase.plural:
         return None
-    return The(phrase.things, words=words)
+    return The(phrase.things)
+
+
+@rule("thing", "{phrase}", cost=0.6)
+def _things_as_one(phrase: Phrase) -> Things | None:
+    """Take "the chairs" for one only where no set can stand, and let the answer say so."""
+    if phrase.bare or phrase.article in ("all", "both") or not phrase.plural:
+        return None
+    return The(phrase.things)
 
 
 @rule(
@@ -471,14 +465,9 @@ def _region(cardinal: int) -> Things:
     return RequestRegion(cardinal)
 
 
-@rule("thing", "{name:region_name} [in|at|of|marked|marked by] [the] region {cardinal}")
-def _named_region(name: str, cardinal: int) -> Things:
-    return RequestRegion(cardinal, name)
-
-
-@rule("region_name", "{phrase}")
-def _region_name(phrase: Phrase, words: str) -> str:
-    return words
+@rule("thing", "{phrase} [in|at|of|marked|marked by] [the] region {cardinal}")
+def _named_region(phrase: Phrase, cardinal: int) -> Things:
+    return RequestRegion(cardinal, things_in_words(phrase.things))
 
 
 @rule("thing", "[the] {ordinal} region")
@@ -487,11 +476,11 @@ def _nth_region(ordinal: int) -> Things:
 
 
 @grammar.terminal("pronoun")
-def _pronoun(state: State, at: int) -> list[Reading]:
+def _pronoun(state: State, at: int) -> list[Found]:
     """Read "it", "that", "the two": the objects of the previous answer, where there are any."""
     objects = state.context.dialogue.objects
     word = state.tokens[at] if at < len(state.tokens) else ""
-    if word in ("it", "this", "that") and not objects and state.context.regions:
+    if not objects and state.context.regions and word in ("it", "this", "that"):
         return [(at + 1, RequestRegion(0), 1.0)]
     if not objects:
         return []
@@ -506,9 +495,9 @@ def _it(pronoun: Those | RequestRegion) -> Things:
 
 
 @grammar.terminal("those")
-def _those(state: State, at: int) -> list[Reading]:
+def _those(state: State, at: int) -> list[Found]:
     """Read "they", "them", "the two": several objects of the previous answer."""
-    things = _several_before(state.context.dialogue)
+    things = several_before(state.context.dialogue)
     if things is None and state.context.regions > 1:
         things = Union((RequestRegion(0), RequestRegion(1)))
     if things is None:
@@ -527,7 +516,7 @@ def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
-def _several_before(dialogue: Dialogue) -> Things | None:
+def several_before(dialogue: Dialogue) -> Things | None:
     """Return the objects of the previous answer, or those that it was chosen from."""
     if len(dialogue.objects) > 1:
         return Those(dialogue.objects, "they")
@@ -561,7 +550,7 @@ def _place_me(me: Place) -> Place:
     return me
 
 
-@rule("place", "{thing}")
+@rule("place", "{thing}", "[the] CENTER of {thing}", "{thing} _s CENTER")
 def _place_thing(thing: Things) -> Place:
     return thing
 
@@ -603,20 +592,12 @@ def _wall_behind() -> Wall:
     return Wall("behind")
 
 
-@rule(
-    "wall",
-    "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]",
-    "[the] left wall",
-)
+@rule("wall", "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]", "[the] left wall")
 def _wall_left() -> Wall:
     return Wall("left")
 
 
-@rule(
-    "wall",
-    "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]",
-    "[the] right wall",
-)
+@rule("wall", "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]", "[the] right wall")
 def _wall_right() -> Wall:
     return Wall("right")
 
@@ -660,6 +641,17 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     if not phrase.plural or phrase.count not in (0, 2) or phrase.bare:
         return None
     return both_of(phrase.things)
+
+
+@rule(
+    "pair",
+    "one [of the] {noun} (and|from|to) the (other|second) [one|{again:noun}]",
+    "the two {noun}",
+)
+def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, Things] | None:
+    if again is not None and again.kind != noun.kind:
+        return None
+    return both_of(Named(noun.kind)) if noun.kind else None
 
 
 @rule("pair", "{those}")

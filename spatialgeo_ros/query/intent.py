@@ -10,7 +10,6 @@ none of them is "open" here; the map may answer it all the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE, REGION_PLACEHOLDER, UNNAMED
 from spatialgeo_ros.query.program import Place, Program, Quantity, Viewer
+from spatialgeo_ros.query.program_words import things_in_words
 
 OPEN = "open"
 #: Whether there is such a thing in view, and how many there are.
@@ -124,9 +124,6 @@ class Intent:
         return QUANTITATIVE[self.family].objects if self.family in QUANTITATIVE else 2
 
 
-_ARTICLES = re.compile(
-    r"^(?:(?:the|a|an|my|your|our|its|his|her|their|this|that|these|those|some|any|both|of|all) )+"
-)
 #: Family and kinds of a quantity of one object, and of one between two.
 _ONE: dict[str, str] = {"width": "width", "height": "height", "depth": "depth", "size": "size"}
 _TWO: dict[str, str] = {
@@ -173,16 +170,24 @@ def _intent(
 
 def _mention(place: Place, role: str) -> Mention | None:
     if isinstance(place, nodes.RequestRegion):
-        return Mention(_named(place.words), role, place.index)
+        return Mention(place.words, role, place.index)
     if isinstance(place, nodes.The) and isinstance(place.of, nodes.RequestRegion):
         return _mention(place.of, role)
-    if isinstance(place, nodes.The) and place.count == 1 and place.words:
-        return Mention(_named(place.words), role)
+    if isinstance(place, nodes.The) and place.count == 1 and _sayable(place.of):
+        return Mention(things_in_words(place.of), role)
     return None
 
 
-def _named(words: str) -> str:
-    return _ARTICLES.sub("", words + " ").strip()
+def _sayable(things: nodes.Things) -> bool:
+    """Tell whether a set's words say it all to whoever looks for things in an image."""
+    if isinstance(things, nodes.Named):
+        return bool(things.kind) and not things.material
+    if isinstance(things, nodes.Filter):
+        where = things.where
+        return isinstance(where, nodes.Related) and where.frame is None and _sayable(things.of)
+    if isinstance(things, nodes.Rank):
+        return isinstance(things.by, Quantity) and things.count == 1 and _sayable(things.of)
+    return False
 
 
 def _number(program: nodes.TellNumber) -> Intent | None:

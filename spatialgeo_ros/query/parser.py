@@ -13,11 +13,21 @@ import functools
 from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
+    english_asked,
+    english_comparisons,
+    english_counts,
     english_dialogue,
     english_directions,
+    english_distances,
+    english_fits,
+    english_lists,
     english_numbers,
     english_predicates,
     english_questions,
+    english_sizes,
+    english_times,
+    english_which,
+    english_yes_no,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
@@ -25,7 +35,7 @@ from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
-from spatialgeo_ros.query.tokens import STOP, Speller, tokenise
+from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
 
 grammar.check()
 _LONGEST = 120  # words
@@ -72,20 +82,19 @@ def parse(
     if len(tokens) > _LONGEST:
         raise NotUnderstood(f"the question is longer than {_LONGEST} words")
     context = Context(nouns, dialogue, regions)
-    furthest, best, least = 0, None, float("inf")
-    for words in without_talk(tokens):
-        state = State(words, context)
-        left_out = _TALK_COST * (len(tokens) - len(words))
-        for program, cost in grammar.parse("question", state)[:1]:
+    state = State(tokens, context)
+    best, least = None, float("inf")
+    for start, end in without_talk(tokens):
+        left_out = _TALK_COST * (len(tokens) - (end - start))
+        for _, program, cost, _ in grammar.parse("question", state, start, end)[:1]:
             if cost + left_out < least:
                 best, least = program, cost + left_out
-        if len(words) == len(tokens):
-            furthest = state.furthest
         if least <= _GOOD_ENOUGH:
             break
     if best is not None:
         return best
-    rest = " ".join(word for word in tokens[furthest:] or tokens if word not in (STOP, ","))
+    unread = tokens[state.furthest :] or tokens
+    rest = " ".join(word for word in unread if word not in (STOP, COMMA))
     raise NotUnderstood(
         f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
         "or list of objects, in plain English (docs/questions.md)",

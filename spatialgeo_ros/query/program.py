@@ -218,12 +218,10 @@ class The:
     Attributes:
         of: the set.
         count: how many it must hold.
-        words: the noun phrase as it was said; two programs that differ in it alone are equal.
     """
 
     of: Things
     count: int = 1
-    words: str = field(default="", compare=False)
 
 
 # Numbers ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ _CONTRACTIONS = (
     (r"\bo\s*['’]?\s*clock\b", "oclock"),
     (r"\b(?:wats|whats)\b|\bwhat's\b", "what is"),
     (r"\bwheres\b", "where is"),
-    (r"\b(where|how|who|which|it|that|there|he|she|everything)'s\b", r"\1 is"),
+    (r"\b(where|how|who|which|it|that|there|he|she|everything|far|tall|wide|high|colour|color)'s\b", r"\1 is"),
     (r"\b(?:i'm|im)\b", "i am"),
     (r"\b(you|they|we)'re\b", r"\1 are"),
     (r"\b(i|you|we|they)'d\b", r"\1 would"),
@@ -66,6 +66,8 @@ def tokenise(question: str) -> list[str]:
     text = re.sub(r"<(?:region|mask)>|\[mask\]", lambda _: f" region {next(numbers)} ", text)
     text = text.replace("<image>", " ")
     text = re.sub(r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+))", r"region \1\2", text)
+    text = re.sub(r"\(e?s\)", "", text)  # chair(s)
+    text = re.sub(r"\s&\s", " and ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"\bsq(?:\.|uare)?\s+(?=m|f|c|k)", "square ", text)
