@@ -58,7 +58,7 @@ from spatialgeo_ros.query.parser import NotUnderstood, parse
 from spatialgeo_ros.query.program import Program, Quantity, TellNumber
 from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.query.result import Result, ResultType, error_of
-from spatialgeo_ros.query.units import convert, fits
+from spatialgeo_ros.query.units import convert, fits, unit_of
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
@@ -107,11 +107,10 @@ class MeasuredPart:
         result = self.result
         if result.type is ResultType.BOOLEAN:
             return Measured(result.text, choice="yes" if result.boolean else "no")
-        if len(result.values) != 1 or not fits(result.unit, "m"):  # type: ignore[arg-type]
+        unit = unit_of(result.unit)
+        if len(result.values) != 1 or unit is None or not fits(unit, "m"):
             return None
-        value, sigma = (
-            convert(x, result.unit, "m") for x in (result.values[0], result.std_devs[0])
-        )  # type: ignore[arg-type]
+        value, sigma = (convert(one, unit, "m") for one in (*result.values, *result.std_devs))
         return Measured(result.text, value, sigma)
 
     @property
@@ -210,9 +209,10 @@ def measure_question(
         else:
             part.program = with_regions(part.program, regions)
             with part.stage("program"):
-                result, asked = run_program(
+                result, asked, lengths = run_program(
                     scene, part.program, observation, regions, snapshot, recall=recall
                 )
+                part.estimates = list(lengths)
                 _take(scene, part, part.program, result, asked)
             if snapshot is None:
                 part.note("no pose: only what is in view is known")
@@ -263,9 +263,12 @@ def _answer_from_map(
     What the map does not have is looked for in the image and in the keyframes: a detector may know
     things by a phrase that it does not name unasked.
     """
-    result, asked = run_program(scene, program, part.observation, (), snapshot, recall=recall)
+    result, asked, lengths = run_program(
+        scene, program, part.observation, (), snapshot, recall=recall
+    )
     missing = failed_for_want_of_objects(result)
     if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
+        part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
     try:
@@ -277,6 +280,7 @@ def _answer_from_map(
             raise
         if all_of_image(result, asked, part.observation):
             raise  # in this very image, but nothing to rely on
+        part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
     if part.measured is None:
@@ -284,7 +288,7 @@ def _answer_from_map(
     if not missing:
         number = program.number if isinstance(program, TellNumber) else None
         points = measured_on_points(part.estimates) if isinstance(number, Quantity) else None
-        result, asked = run_program(
+        result, asked, _ = run_program(
             scene, program, part.observation, (), snapshot, recall=recall, measured=points
         )
     if missing or contradicts(result, part.measured):
@@ -319,7 +323,12 @@ def _take(
     ):
         error = PhraseNotFoundError(why)
     part.snapshot = asked
-    if isinstance(error, AmbiguousError | PhraseNotFoundError):
+    networks = scene.networks
+    free = networks is not None and networks.has_language and not networks.canonical_only
+    looks = scene.locator.can_ground or part.observation.frame.detections
+    if isinstance(error, AmbiguousError):
+        raise error
+    if isinstance(error, PhraseNotFoundError) and (looks or not free):
         raise error
     if error is not None:
         part.problem = error
@@ -327,6 +336,9 @@ def _take(
         return
     part.result = result
     part.note(*result.remarks)
+    unfamiliar = scene.locator.unfamiliar(part.observation)
+    if unfamiliar and part.intent.family in (OPEN, *PRESENCE):
+        part.note(f"only detections count: {unfamiliar}")
     for one in remembered(result, asked):
         part.note(f"'{one.label}' ({one.id}) is not in view now: remembered")
 

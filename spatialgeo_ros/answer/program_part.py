@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from spatialgeo_ros.answer.map_estimates import estimate_from_map, kind_of_program
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
-from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Found
 from spatialgeo_ros.memory.observation import Observation
@@ -21,6 +22,7 @@ from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.query.program import Program, QuantityName
 from spatialgeo_ros.query.program_edit import nodes as nodes_of
 from spatialgeo_ros.query.program_edit import rebuilt
+from spatialgeo_ros.query.program_words import things_in_words
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 from spatialgeo_ros.scene.estimate import Estimate
 from spatialgeo_ros.scene.executor import execute
@@ -77,7 +79,8 @@ def with_regions(program: Program, regions: Sequence[Region]) -> Program:
             and is_a(canonical(label.kind) or label.kind, kind)
             and (not colour or not label.colour or label.colour == colour)
         ]
-        return nodes.RequestRegion(fitting[0], node.words) if len(fitting) == 1 else node
+        words = things_in_words(node.of)
+        return nodes.RequestRegion(fitting[0], words) if len(fitting) == 1 else node
 
     return rebuilt(program, change)
 
@@ -91,7 +94,7 @@ def run_program(
     *,
     recall: bool = True,
     measured: Numbers | None = None,
-) -> tuple[Result, MapSnapshot]:
+) -> tuple[Result, MapSnapshot, tuple[SightedEstimate, ...]]:
     """Run a program on the map, or on what is in view where there is no map.
 
     Args:
@@ -104,18 +107,28 @@ def run_program(
         measured: lengths that were measured on points.
 
     Returns:
-        The result, and the map that it is about.
+        The result, the map that it is about, and the length it tells, where it is one.
     """
     if snapshot is None:
         sightings = _in_view(scene, observation, _kinds(program))
         snapshot = frame_snapshot(sightings, observation)
         objects = [_object(scene, observation, k, region) for k, region in enumerate(regions)]
-        return execute(program, snapshot, objects, measured), snapshot
+        result = execute(program, snapshot, objects)
+        named = {one.id: thing for one, thing in zip(snapshot.objects, sightings, strict=True)}
+        things = [named[one] for one in result.objects if one in named]
+        kind = kind_of_program(program)
+        if kind is None or len(things) != (2 if kind in PAIR_KINDS else 1):
+            return result, snapshot, ()
+        estimates = scene.measure(observation, [kind], *things)
+        points = measured_on_points(estimates)
+        return execute(program, snapshot, objects, points), snapshot, tuple(estimates)
     if not recall:
         seen = tuple(one for one in snapshot.objects if one.id in snapshot.in_view)
         snapshot = replace(snapshot, objects=seen)
     objects = _regions_in_map(scene, observation, regions)
-    return execute(program, snapshot, objects, measured), snapshot
+    result = execute(program, snapshot, objects, measured)
+    estimate = estimate_from_map(program, result, snapshot, observation.frame)
+    return result, snapshot, () if estimate is None else (estimate,)
 
 
 def measured_on_points(estimates: Sequence[SightedEstimate]) -> Numbers:

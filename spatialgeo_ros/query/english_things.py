@@ -654,6 +654,15 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
     return both_of(Named(noun.kind)) if noun.kind else None
 
 
+@rule("pair", "{phrase} (and|from|to|or) the other [one]", "{phrase} (and|from|to|or) the other {noun}")
+def _pair_of_others(phrase: Phrase, noun: Noun | None = None) -> tuple[Things, Things] | None:
+    """"The chair and the other chair": the two that there are; which is which is not asked."""
+    named = phrase.things.of if isinstance(phrase.things, Rank) else phrase.things
+    if phrase.plural or phrase.bare or (noun is not None and noun.kind != phrase.noun.kind):
+        return None
+    return both_of(named)
+
+
 @rule("pair", "{those}")
 def _pair_those(those: Things) -> tuple[Things, Things] | None:
     if isinstance(those, Union):

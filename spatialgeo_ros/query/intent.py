@@ -143,6 +143,8 @@ _RELATED: dict[str, tuple[str, str]] = {
     "behind": ("front_behind", "behind"),
     "higher": ("above_below", "above"),
     "lower": ("above_below", "below"),
+    "above": ("above_below", "above"),
+    "below": ("above_below", "below"),
 }
 
 

@@ -14,13 +14,13 @@ from spatialgeo_ros.geometry.upright_box import UprightBox, point_box, polygon_w
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, RoomLayout
 from spatialgeo_ros.memory.snapshot import Viewer as ViewerPose
 from spatialgeo_ros.query.nouns import (
-    canonical,
     is_a,
     label_words,
     plural,
     singular,
     without_counter,
 )
+from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.query.program import WallSide
 from spatialgeo_ros.scene.estimate import (
     Covariance,
@@ -237,7 +237,9 @@ class _Covariances(dict[Source, Covariance]):
 def kind_of_label(label: str) -> str:
     """Return the canonical kind that a detector's label names, or its bare words."""
     words = without_counter(label_words(label))
-    return canonical(words) or words
+    said = parse_label(label)
+    # "purple table" is a table; "flumphs", which no table has, are what they are called.
+    return canonical(words) or (canonical(said.noun) if said.colour else "") or words
 
 
 @functools.lru_cache(maxsize=4096)
