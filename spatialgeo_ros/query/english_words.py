@@ -91,6 +91,7 @@ class Noun:
         kind: singular; "" for "thing".
         plural: whether the plural was said.
         one: whether it is "one", which stands for the kind of the question before.
+        every: whether it is "everything".
         known: whether the table or the map has it.
     """
 
@@ -98,6 +99,7 @@ class Noun:
     plural: bool = False
     one: bool = False
     known: bool = True
+    every: bool = False
 
 
 def _number_of(words: list[str], context: Context) -> Noun | None:
@@ -124,7 +126,7 @@ def _noun(state: State, at: int) -> list[Found]:
     found: list[Found] = []
     word = tokens[at]
     if word in _GENERIC:
-        found.append((at + 1, Noun("", _GENERIC[word]), 0.0))
+        found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
         found.append((at + 1, Noun("", _ONE[word], one=True), 0.5))
     for count in range(min(4, len(tokens) - at), 0, -1):

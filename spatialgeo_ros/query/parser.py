@@ -26,6 +26,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_questions,
     english_sizes,
     english_times,
+    english_views,
     english_which,
     english_yes_no,
 )
