@@ -367,6 +367,7 @@ def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
+@rule("colour_predicate", "{colour}")
 @rule("predicate", "[a] {colour} one")
 def _is_coloured_one(colour: str) -> Condition:
     return Has(It(), "colour", colour)
