@@ -74,6 +74,7 @@ MACROS = {
     "TURN": "(turn|rotate|spin|swivel|pan|yaw)",
     "WANT_TO": "(would like to|want to|need to|have to|plan to|am going to|intend to|must|wish to)",
     "PLACE": "(put|lay|place|fit|park|drive|push|move|get|set|squeeze|store|carry)",
+    "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"

@@ -35,7 +35,7 @@ _SIZES: dict[QuantityName, str] = {
     "height": "(height|tallness|vertical extent|vertical size)",
     "width": "(width|breadth|broadness|wideness|horizontal extent)",
     "depth": "(depth|deepness|extent front to back|front to back extent)",
-    "length": "(length|longest side|longer side)",
+    "length": "(length|longest side|longer side|longest dimension|longest extent)",
     "volume": "(volume|cubic volume|cubic capacity)",
     "area": "(footprint [area]|floor area|base area|area|floor space|ground area|surface area"
     "|covered area|square footage)",
@@ -178,7 +178,7 @@ def _camera_height(me: Place | None = None) -> Number:
     return Quantity("bottom", (Viewer(),))
 
 
-@rule("number", "[the] (ceiling|room) height", "[the] height of [the] (ceiling|walls|wall|room)")
+@rule("number", "[the] (ceiling|room) height", "[the] height of [the|this|your|our] (ceiling|walls|wall|room)", "[the] height of the ceiling above the (floor|ground)")
 def _ceiling_height() -> Number:
     return Quantity("height", (Room(),))
 
