@@ -58,7 +58,9 @@ def asked(
         f"{thing} {IS} {words} {tail}",
     )(build)
     grammar.rule(
-        "core", f"{words} {thing} [BE|STAND] {tail}", f"{thing} {words} {tail}", cost=0.4
+        "core", f"{words} {thing} [BE|STAND] {tail}",
+        f"{thing} [,] {words} [BE (it|that|this)] {tail}",
+        cost=0.4,
     )(build)
     grammar.rule("question", f"{{before_it}} AND_NOW {words} [BE|STAND] {tail} {{x:it_before}}")(
         lambda before_it, **slots: build(**slots)

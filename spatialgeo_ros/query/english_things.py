@@ -23,6 +23,7 @@ from spatialgeo_ros.query.program import (
     Except,
     Filter,
     Floor,
+    Has,
     It,
     Named,
     Number,
@@ -392,8 +393,12 @@ def phrase(
             return None
         rankings = [replace(rankings[0], skip=ordinals[0] - 1)]
     kind = noun.kind
-    if kind or colours or materials or unknown:
-        things: Things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
+    if noun.among and unknown:
+        return None
+    if noun.among:
+        things: Things = _of_those(noun, colours, materials)
+    elif kind or colours or materials or unknown:
+        things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
     else:
         things = Everything()
     conditions = tuple(x.where for x in after if x.where is not None)
@@ -404,6 +409,16 @@ def phrase(
         things = replace(ranking, count=count).of(things)
     bare = isinstance(things, Everything) and not cardinal
     return Phrase(things, noun, cardinal, article, bare, bool(rankings))
+
+
+def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
+    """Return those of the objects of the answer before that a colour or material fits."""
+    things: Things = Those(noun.among, "one")
+    for colour in colours:
+        things = Filter(things, Has(It(), "colour", colour))
+    for material in materials:
+        things = Filter(things, Has(It(), "material", material))
+    return things
 
 
 @rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
