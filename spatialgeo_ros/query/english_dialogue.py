@@ -30,6 +30,7 @@ from spatialgeo_ros.query.program import (
     Rank,
     TellAttribute,
     TellNumber,
+    TellObjects,
     The,
     Things,
     Those,
@@ -145,6 +146,23 @@ def _and_the_farthest(
     if subject is None or not kind:
         return None
     return _replaced(before_it, subject, The(ranking.of(Named(kind))))
+
+
+@rule("question", "AND_NOW what BE (it|that|they|those) {of:things_before}", cost=0.3)
+def _what_is_it(of: Things) -> Program:
+    return TellObjects(of)
+
+
+@grammar.terminal("things_before")
+def _things_before(state: State, at: int) -> list[Found]:
+    """Read nothing, and hand over the objects of the answer before as a set."""
+    objects = state.context.dialogue.objects
+    return [(at, Those(objects, "it"), 0.0)] if objects else []
+
+
+@rule("thing", "the {ranking:superlative} {things:several_before}", cost=0.5)
+def _nearest_of_them(ranking: Ranking, things: Things) -> Things:
+    return The(ranking.of(things))
 
 
 # Another property -------------------------------------------------------------------------------

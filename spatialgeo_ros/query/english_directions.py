@@ -182,6 +182,11 @@ _BACK = (
 )
 
 
+@rule("question", f"{{before_it}} AND_NOW {_LEFT_RIGHT} {_OF_ME} {{place:it_before}}")
+def _its_side(before_it: Program, place: Things) -> Program:
+    return TellDirection(place, "side")
+
+
 @rule(
     "core",
     f"{IS} {{place:thing}} {_POS} {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",

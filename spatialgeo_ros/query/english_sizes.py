@@ -121,10 +121,14 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",
-    "[the] floor area",
 )
-def _floor_space(place: Place | None = None) -> Program | None:
-    return told(size_of("area", Room() if place is None else place))
+def _floor_space(place: Place) -> Program | None:
+    return told(size_of("area", place))
+
+
+@rule("number", "[the] (floor area|floor space)", cost=0.5)
+def _floor_area() -> Number:
+    return Quantity("area", (Room(),))
 
 
 @rule(
