@@ -35,7 +35,7 @@ MACROS = {
     "NOW": "(right now|now|at the moment|currently|at present|presently|today|from here"
     "|at this moment|just now)",
     "SO_FAR": "(so far|until now|up to now|by now|already|yet|to date|in total|altogether|overall"
-    "|in all|all together)",
+    "|in all|all together|together|combined)",
     "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you|around me|over there"
     "|nearby|present|available)",
     "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
@@ -46,7 +46,7 @@ MACROS = {
     "|identified|identify|detected|detect|registered|observed|spotted) [of|about]",
     "FROM": "(from|to|of|off|until|till|up to|away from|relative to|with respect to|towards|toward)",
     "AWAY": "(away|off|distant|apart|far away|removed)",
-    "DISTANCE": "(distance|separation|spacing|range|offset|length between)",
+    "DISTANCE": "(distance|distance measurement|separation|spacing|range|offset|length between)",
     "PLAIN": "(my|your|our|approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
@@ -54,7 +54,7 @@ MACROS = {
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
-    "|in the horizontal (plane|direction)|in the ground plane|in the horizontal|in plan"
+    "|in the horizontal (plane|direction)|(in|on) the (ground|floor) plane|in the horizontal|in plan"
     "|seen from above|ignoring (height|the height|heights)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
@@ -74,6 +74,7 @@ MACROS = {
     "TURN": "(turn|rotate|spin|swivel|pan|yaw)",
     "WANT_TO": "(would like to|want to|need to|have to|plan to|am going to|intend to|must|wish to)",
     "PLACE": "(put|lay|place|fit|park|drive|push|move|get|set|squeeze|store|carry)",
+    "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
@@ -91,7 +92,7 @@ MACROS = {
     "THING_WORD": "(object|objects|thing|things|item|items|one|ones|stuff)",
     "OBJ": "(object|thing|item|one)",
     "OBJS": "(objects|things|items|ones|stuff)",
-    "WHAT": "(what|what kind of|what sort of|which|whichever|what all)",
+    "WHAT": "(what|who|what kind of|what sort of|which|whichever|what all)",
     "TELL": "(tell me|show me|give me|say|list|name|find me|enumerate|report|print|output|display"
     "|tell us|give us|show|identify|mention|return)",
 }

@@ -58,7 +58,9 @@ def asked(
         f"{thing} {IS} {words} {tail}",
     )(build)
     grammar.rule(
-        "core", f"{words} {thing} [BE|STAND] {tail}", f"{thing} {words} {tail}", cost=0.4
+        "core", f"{words} {thing} [BE|STAND] {tail}",
+        f"{thing} [,] {words} [BE (it|that|this)] {tail}",
+        cost=0.4,
     )(build)
     grammar.rule("question", f"{{before_it}} AND_NOW {words} [BE|STAND] {tail} {{x:it_before}}")(
         lambda before_it, **slots: build(**slots)
@@ -101,6 +103,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "how (close|near) to {x:place} BE ME",
     "what distance (separates|divides) ME from {x:place}",
     "how much (separates|divides) ME from {x:place}",
+    f"how (far|near|close) (do|does) ME STAND [AWAY] (from|to) {{x:place}} [NOW]",
 )
 def _how_far(x: Place, unit: Unit = "") -> Program | None:
     return _distance(x, unit)
@@ -160,6 +163,7 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_LOW} of {{x:thing}} [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_LOW} of {{x:thing}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
+    cost=-0.1,
 )
 def _how_high_up(x: Things) -> Program:
     return _bottom(x)
@@ -202,6 +206,18 @@ _pointing(
     "any",
     "[located|positioned] [NOW|HERE|IN_ROOM] [FROM ME|SEEN_FROM_ME]",
 )
+
+
+@rule("core", f"(what|which) DIRECTION {IS} {{x:thing}} [located] in")
+def _direction_in(x: Things) -> Program:
+    return TellDirection(x)
+
+
+@rule("core", "(what|which) DIRECTION (do|should|must) I (look|go) to (see|find|reach) {x:thing}")
+def _direction_to(x: Things) -> Program:
+    return TellDirection(x)
+
+
 _pointing(
     "([on|to|at] (what|which) (side|hand) [of ME])", "side", "[of ME|SEEN_FROM_ME|FROM ME] [NOW]"
 )

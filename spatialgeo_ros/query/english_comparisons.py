@@ -245,6 +245,16 @@ def _several_listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
+@rule("core", "add [up|together] [the] {quantity:sizes_plural} of {things:several}")
+def _add_up(quantity: QuantityName, things: Things) -> Program:
+    return TellNumber(Over("sum", Quantity(quantity, (It(),)), things))
+
+
+@rule("core", "add [up|together] {a:number} (and|to|plus) {b:number} [up|together]")
+def _add(a: Number, b: Number) -> Program:
+    return TellNumber(Arithmetic("sum", (a, b)))
+
+
 # In a unit --------------------------------------------------------------------------------------
 
 

@@ -25,34 +25,58 @@ from spatialgeo_ros.query.program import (
     TellWhether,
     The,
     Things,
+    Union,
 )
 
 rule = grammar.rule
 
+# Is there ---------------------------------------------------------------------------------------
 
-_THERE = "(BE there|DO I (find|know [of]|detect|remember|notice|have|recognise|recognize)|HAVE I [ever|already] (seen|spotted|found|noticed|detected|come across|known)|did I (see|find|notice|spot))"
+_THERE = (
+    "(BE there|DO I (find|know [of]|detect|remember|notice|have|recognise|recognize)"
+    "|HAVE I [ever|already] [got] (seen|spotted|found|noticed|detected|come across|known|got)"
+    "|did I (see|find|notice|spot)|got)"
+)
+_IN_IT = "[NOW|HERE|IN_ROOM|SO_FAR]"
 
 
-@rule("core", f"{_THERE} {{phrase}} [STAND] [NOW]", "(does|do) {room} (have|contain|include|hold) {phrase}", "(has|have) {room} [got] {phrase}", "DO {phrase} exist [IN_ROOM]", "BE {phrase} (there|here|present|around|available|known|in the map|IN_ROOM|HERE)",
-      "BE there such a thing as {phrase}", "do (you|we) happen to (see|have|know) {phrase}")  # fmt: skip
+@rule(
+    "core",
+    f"{_THERE} {{phrase}} [STAND] {_IN_IT}",
+    "(does|do) {room} (have|contain|include|hold) {phrase}",
+    "(has|have) {room} [got] {phrase}",
+    "DO {phrase} exist [IN_ROOM]",
+    "(BE|DO) {phrase} [be] (there|here|present|around|available|known|in the map|IN_ROOM|HERE)",
+    f"(can|could) {{phrase}} be (found|seen|located) {_IN_IT}",
+    "BE there such a thing as {phrase}",
+    "do (you|we) happen to (see|have|know) {phrase}",
+)
 def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
     if phrase.article == "the" and not phrase.noun.plural:
         return None
+    if phrase.count > 1:
+        return TellWhether(Compare(Count(phrase.things), "==", Constant(float(phrase.count))))
     return TellWhether(Exists(phrase.things))
 
 
-@rule("core", "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see {phrase} [NOW]")
+@rule("core", f"BE there no {{phrase}} {_IN_IT}", f"do I (have|know) no {{phrase}} {_IN_IT}")
+def _is_there_no(phrase: Phrase) -> Program | None:
+    return None if phrase.article else TellWhether(Not(Exists(phrase.things)))
+
+
+_I_SEE = "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see"
+
+
+@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} (in view|visible|in sight) [NOW]")
 def _do_you_see(phrase: Phrase) -> Program | None:
-    if phrase.article == "the" and not phrase.noun.plural:
+    if phrase.article == "the" and not phrase.noun.plural or phrase.count > 1:
         return None
     return TellWhether(Exists(Filter(phrase.things, Related("in_view", It()))))
 
 
-@rule("core", "any {phrase} [IN_ROOM|HERE]", "{phrase} in view", cost=0.5)
+@rule("core", "any {phrase} [IN_ROOM|HERE]", cost=0.5)
 def _any(phrase: Phrase) -> Program | None:
-    if phrase.article:
-        return None
-    return TellWhether(Exists(phrase.things))
+    return None if phrase.article else TellWhether(Exists(phrase.things))
 
 
 @rule("the_thing", "{phrase}")
@@ -60,92 +84,221 @@ def _the_thing(phrase: Phrase) -> Things | None:
     return The(phrase.things) if phrase.article == "the" and not phrase.plural else None
 
 
-@rule("core", "(do|does|did|can|could) (you|we|i|the camera|the robot) [currently|still|already] see {thing:the_thing} [NOW]", "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight) [to ME|for ME|by ME] [NOW]")
+@rule(
+    "core",
+    "(do|does|did|can|could|BE) (you|we|i|the camera|the robot) [currently|still|already]"
+    " (see|seeing) {thing:the_thing} [NOW]",
+    "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight)"
+    " [to ME|for ME|by ME] [NOW]",
+)
 def _can_you_see(thing: Things) -> Program:
     return TellWhether(Related("in_view", thing))
 
 
-@rule("core", "(BE|BE there) (anything|something|any object|any objects|any things|any thing|an object|objects|things) [EXACTLY|STAND|placed] {predicate:relation}", "(BE|BE there) (nothing|no objects|no things) [STAND] {negated:relation}",
-      "(do|does|did|can) (I|you) see (anything|something|any objects) [STAND] {predicate:relation}", "(does|do) (anything|something) (STAND) {predicate:relation}")  # fmt: skip
-def _anything(predicate: Condition | None = None, negated: Condition | None = None) -> Program | None:
-    if predicate is not None:
-        return TellWhether(Exists(Filter(Everything(), predicate)))
-    return None if negated is None else TellWhether(Not(Exists(Filter(Everything(), negated))))
+_ANYTHING = (
+    "([any|some] [other|more] (anything|something|anyone|somebody|object|objects|things|thing"
+    "|item|items)|an object)"
+)
 
 
-@rule("core", "BE {place:thing} (empty|free|clear)")
+@rule(
+    "core",
+    f"(BE|BE there) {_ANYTHING} [EXACTLY|STAND|placed] {{predicate:relation}}",
+    f"(do|does|did|can) I (see|have) {_ANYTHING} [STAND] {{predicate:relation}}",
+    f"(does|do) {_ANYTHING} (STAND) {{predicate:relation}}",
+)
+def _anything(predicate: Condition) -> Program:
+    return TellWhether(Exists(Filter(Everything(), predicate)))
+
+
+@rule("core", "(BE|BE there) (nothing|no objects|no things|no object) [STAND] {predicate:relation}")
+def _nothing(predicate: Condition) -> Program:
+    return TellWhether(Not(Exists(Filter(Everything(), predicate))))
+
+
+@rule("core", "BE {place:thing} (empty|free|clear|bare)")
 def _is_empty(place: Things) -> Program:
     return TellWhether(Not(Exists(Filter(Everything(), Related("on", It(), (place,))))))
 
 
-@rule("core", "(does|do) {place:thing} (carry|hold|have) (anything|something) [on it|on top]", "(does|do) {place:thing} have {phrase} on (it|top)")
-def _empty(place: Things, phrase: Phrase | None = None) -> Program:
-    """Whether anything is on it; "empty" is the opposite, which the rule below says."""
+@rule(
+    "core",
+    "(does|do) {place:thing} (carry|hold|have) (anything|something) [on it|on top]",
+    "(does|do) {place:thing} have {phrase} on (it|top)",
+)
+def _carries_any(place: Things, phrase: Phrase | None = None) -> Program:
     base = Everything() if phrase is None else phrase.things
     return TellWhether(Exists(Filter(base, Related("on", It(), (place,)))))
 
 
-@rule("core", "BE any [of the] {phrase} {predicate:predicates}", "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}")
-def _is_any(phrase: Phrase, predicate: Condition) -> Program:
-    return TellWhether(Exists(Filter(phrase.things, predicate)))
+@rule(
+    "core",
+    "BE any [of the] {phrase} {predicate:predicates}",
+    "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}",
+)
+def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
+    return None if phrase.article else TellWhether(Exists(Filter(phrase.things, predicate)))
 
 
-@rule("core", "BE (all|all [of] the|every|each) {phrase} {predicate:predicates}")
+@rule(
+    "core",
+    "BE [all|all [of] the|every|each] {phrase:set_phrase} [all] {predicate:predicates}",
+    "do [all|all of the] {phrase:set_phrase} [all] (STAND) {predicate:predicates}",
+)
 def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
 
 
-@rule("core", "BE there {comparator:more_than} {cardinal} {phrase}", "BE there {comparator:more_than} one {phrase}")
-def _at_least(comparator: Comparator, phrase: Phrase, cardinal: int = 1) -> Program:
-    return TellWhether(Compare(Count(phrase.things), comparator, Constant(float(cardinal))))
+@rule("set_phrase", "{phrase}")
+def _set_phrase(phrase: Phrase) -> Phrase | None:
+    """Return a phrase that means all of a set: "all chairs", "everything on the table"."""
+    return phrase if phrase.article in ("all", "both") or phrase.noun.every else None
 
 
-@rule("core", "BE there more {a:plural} than {b:plural} [IN_ROOM]", "BE there more {a:plural} BE than {b:plural}", "do I (see|know) more {a:plural} than {b:plural}", "BE {a:plural} more numerous than {b:plural}")
-def _more_of(a: Things, b: Things) -> Program:
-    return TellWhether(Compare(Count(a), ">", Count(b)))
+# How many ---------------------------------------------------------------------------------------
+
+_KNOWN = (
+    "(BE there|there BE|do I (know|have|find|count|remember)|BE known"
+    "|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)"
+    "|can I (find|count)|can be (found|counted)|exist|BE|BE (present|available|around)) [of|about]"
+)
+_WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
 
 
-@rule("core", "BE there (fewer|less) {a:plural} than {b:plural} [IN_ROOM]")
-def _fewer_of(a: Things, b: Things) -> Program:
-    return TellWhether(Compare(Count(a), "<", Count(b)))
+@rule("limited", "more than {cardinal}")
+def _more_than(cardinal: int) -> tuple[Comparator, int]:
+    return ">", cardinal
 
 
-@rule("core", "BE there as many {a:plural} as {b:plural} [IN_ROOM]", "BE the number of {a:plural} equal to the number of {b:plural}")
-def _as_many(a: Things, b: Things) -> Program:
-    return TellWhether(Compare(Count(a), "==", Count(b)))
+@rule("limited", "(at least|no less than|no fewer than) {cardinal}")
+def _at_least(cardinal: int) -> tuple[Comparator, int]:
+    return ">=", cardinal
 
 
+@rule("limited", "(fewer|less) than {cardinal}")
+def _fewer_than(cardinal: int) -> tuple[Comparator, int]:
+    return "<", cardinal
 
 
-@rule("core", "how many [of] [the|these|those] {counted} [BE there|do I (know|have|find|count|remember)|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)|can I (find|count)|exist] [of|about] [IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]",
-      "count [all|up] [the|of the] {counted} [IN_ROOM|HERE] [please]", "[what BE] [the] [total] (number|count|quantity|amount) of {counted} [IN_ROOM|HERE|SO_FAR]", "how many {counted} there BE [here|IN_ROOM]", "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
-      "how many {counted} (does|do) {room} (have|contain|hold)", "how many {counted} BE (present|available|known|around|there in total)", "count how many {counted} [BE there|there BE] [HERE|IN_ROOM]", "how many {counted} in total", "{counted} count", "number of {counted}")  # fmt: skip
+@rule("limited", "(at most|no more than) {cardinal}")
+def _at_most(cardinal: int) -> tuple[Comparator, int]:
+    return "<=", cardinal
+
+
+@rule("limited", "(exactly|precisely|just|only) {cardinal}")
+def _exactly(cardinal: int) -> tuple[Comparator, int]:
+    return "==", cardinal
+
+
+@rule(
+    "core",
+    f"(BE there|DO I (see|know [of]|have|find)|HAVE I seen) {{limited}} {{counted}} {_WHERE}",
+    "(does|do) {room} (have|contain|hold) {limited} {counted}",
+)
+def _is_number(
+    limited: tuple[Comparator, int], counted: Things, room: Place | None = None
+) -> Program:
+    comparator, number = limited
+    return TellWhether(Compare(Count(counted), comparator, Constant(float(number))))
+
+
+@rule(
+    "core",
+    f"how many {{counted}} [{_KNOWN}] {_WHERE}",
+    f"(count [all|up]|number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
+    f" {{counted}} {_WHERE}",
+    f"[count] how many {{counted}} [there BE|BE there] {_WHERE}",
+    "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
+    "how many {counted} (does|do) {room} (have|contain|hold)",
+    "{counted} count",
+)
 def _how_many(counted: Things, room: Place | None = None) -> Program:
     return TellNumber(Count(counted))
 
 
-@rule("core", "how many (objects|things|items) (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]", "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see [NOW]")
-def _how_many_in_view(counted: Things | None = None) -> Program:
-    base = Everything() if counted is None else counted
-    return TellNumber(Count(Filter(base, Related("in_view", It()))))
+@rule(
+    "core",
+    "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see"
+    " [NOW]",
+    "how many {counted} can be seen [NOW]",
+)
+def _how_many_in_view(counted: Things) -> Program:
+    return TellNumber(Count(Filter(counted, Related("in_view", It()))))
 
 
-@rule("core", "how many [of] [the|these|those] {counted} (BE|STAND|there BE|BE there) [EXACTLY|STAND] {predicate:predicates}", "how many [of] [the] {counted} (do|does|can) I (see|find|have) {predicate:relation}",
-      "how many {counted} (that|which) BE {predicate:predicates} BE there", "how many [of the] {counted} {predicate:verb_predicate}")  # fmt: skip
+@rule(
+    "core",
+    "how many {counted} (BE|STAND|there BE|BE there) [EXACTLY|STAND] {predicate:predicates}",
+    "how many {counted} (do|does|can) I (see|find|have) {predicate:relation}",
+    "how many {counted} (BE there|do I know) (that|which) BE {predicate:predicates}",
+    "how many {counted} (that|which) BE {predicate:predicates} BE there",
+    "how many {counted} {predicate:verb_predicate}",
+)
 def _how_many_are(counted: Things, predicate: Condition) -> Program:
     return TellNumber(Count(Filter(counted, predicate)))
 
 
-@rule("counted", "{phrase}")
+@rule("counted", "[of] [the|these|those] {phrase}", "of {phrase}")
 def _counted(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.article in ("", "the", "all") else None
+    return phrase.things if phrase.article in ("", "the", "all") and not phrase.ranked else None
 
 
-@rule("core", "how many more {a:plural} than {b:plural} BE there [IN_ROOM]", "how many more {a:plural} BE there than {b:plural}", "how many more {a:plural} than {b:plural} (do|can|did|have) I (see|have|know|seen|know of)")
+@rule("counted", "[of] [the] {a:plural} (and|or) {b:plural}", cost=0.1)
+def _counted_both(a: Things, b: Things) -> Things:
+    return Union((a, b))
+
+
+@rule("counted", "of {those}", "{those}")
+def _counted_those(those: Things) -> Things:
+    return those
+
+
+# Counts against each other ----------------------------------------------------------------------
+
+
+@rule(
+    "core",
+    f"(BE there|do I (see|know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
+    "(does|do) {room} (have|contain) more {a:plural} than {b:plural}",
+    "BE {a:plural} more numerous than {b:plural}",
+)
+def _more_of(a: Things, b: Things, room: Place | None = None) -> Program:
+    return TellWhether(Compare(Count(a), ">", Count(b)))
+
+
+@rule(
+    "core",
+    f"(BE there|do I (see|know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
+    "(does|do) {room} (have|contain) (fewer|less) {a:plural} than {b:plural}",
+)
+def _fewer_of(a: Things, b: Things, room: Place | None = None) -> Program:
+    return TellWhether(Compare(Count(a), "<", Count(b)))
+
+
+@rule(
+    "core",
+    f"BE there as many {{a:plural}} as {{b:plural}} {_WHERE}",
+    "BE the number of {a:plural} equal to the number of {b:plural}",
+    "BE there (the same|an equal) number of {a:plural} and {b:plural}",
+)
+def _as_many(a: Things, b: Things) -> Program:
+    return TellWhether(Compare(Count(a), "==", Count(b)))
+
+
+@rule(
+    "core",
+    f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
+    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have)] {_WHERE}",
+    f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
+)
 def _count_difference(a: Things, b: Things) -> Program:
     return TellNumber(Arithmetic("difference", (Count(a), Count(b))))
 
 
-@rule("core", "how many fewer {a:plural} than {b:plural} BE there [IN_ROOM]", "how many fewer {a:plural} BE there than {b:plural}")
+@rule(
+    "core",
+    f"how many (fewer|less) {{a:plural}} (BE there|do I (know|see)) than {{b:plural}} {_WHERE}",
+    f"how many (fewer|less) {{a:plural}} than {{b:plural}} [BE there] {_WHERE}",
+)
 def _count_shortfall(a: Things, b: Things) -> Program:
     return TellNumber(Arithmetic("difference", (Count(b), Count(a))))

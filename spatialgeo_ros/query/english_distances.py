@@ -45,6 +45,9 @@ _HOW_FAR = (
     " {pair:place_pair}",
     "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
     f"{_HOW_FAR} [BE it|BE there] (between {{pair:place_pair}}|from {{a:place}} to {{b:place}})",
+    f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
+    "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
+    " {pair:place_pair}",
 )
 @rule(
     "core",
@@ -56,6 +59,7 @@ _HOW_FAR = (
     "core",
     f"{_HOW_FAR} {IS} {{a:place}} {BEEN} [AWAY|apart] (from|to|off) {{b:place}} {BEEN}",
     f"{{a:place}} {IS} {_HOW_FAR} (from|to) {{b:place}}",
+    f"{_HOW_FAR} (does|do) {{a:place}} STAND [AWAY|apart] (from|to) {{b:place}}",
     f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
@@ -82,6 +86,16 @@ def _horizontally() -> QuantityName:
 
 @rule("axis", "VERTICALLY")
 def _vertically() -> QuantityName:
+    return "vertical"
+
+
+@rule("axis_adjective", "HORIZONTAL")
+def _horizontal() -> QuantityName:
+    return "horizontal"
+
+
+@rule("axis_adjective", "VERTICAL")
+def _vertical() -> QuantityName:
     return "vertical"
 
 

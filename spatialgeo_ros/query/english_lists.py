@@ -14,6 +14,7 @@ from spatialgeo_ros.query.program import (
     Except,
     Filter,
     It,
+    Named,
     Not,
     Place,
     Program,
@@ -28,33 +29,47 @@ from spatialgeo_ros.query.program import (
 
 rule = grammar.rule
 
+_KNOW = (
+    "(BE there|do I (know|have)|HAVE I (seen|mapped|found)|exist|did I (see|find)|can be found)"
+    " [of|about]"
+)
+_WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
 
-@rule("core", "TELL [me] [all] [of] {listed} [IN_ROOM|HERE]", "WHAT {plural_kind} (BE there|do I (see|know|have)|HAVE I (seen|mapped|found)|exist|did I (see|find)|can I see) [of|about] [IN_ROOM|HERE|SO_FAR|NOW]", "where BE {listed:plural_only}", "{listed:listed_terse}",
-      "(do|can|could) you (list|name|show) [me] {listed}", "WHAT BE {listed:the_things}")  # fmt: skip
-def _list(listed: Things | None = None, plural_kind: Phrase | None = None) -> Program | None:
-    if plural_kind is not None:
-        listed = plural_kind.things
-    return None if listed is None else TellObjects(listed)
+
+@rule(
+    "core",
+    "(TELL|find) [me] [a list of] {listed} [for me] [IN_ROOM|HERE]",
+    f"WHAT {{listed:plural}} {_KNOW} {_WHERE}",
+    "where BE [all] {listed:plural_only} [located|now|IN_ROOM]",
+    "{listed:listed_terse}",
+    "WHAT BE {listed:the_things}",
+)
+def _list(listed: Things) -> Program:
+    return TellObjects(listed)
 
 
 @rule("the_things", "the {phrase}")
 def _the_things(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural else None
+    return phrase.things if phrase.plural and not phrase.ranked else None
 
 
-@rule("listed", "{phrase}")
+@rule("listed", "[all] [of] [the] {phrase}")
 def _listed(phrase: Phrase) -> Things | None:
     return phrase.things if phrase.plural or phrase.article == "all" else None
 
 
 @rule("plural_only", "{phrase}")
 def _plural_only(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural and phrase.article in ("", "the", "all") and not phrase.bare else None
+    asked = phrase.plural and phrase.article in ("", "the", "all")
+    return phrase.things if asked and not phrase.bare else None
 
 
 @rule("listed_terse", "{phrase}", cost=1.5)
 def _listed_terse(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural and (isinstance(phrase.things, Filter | Except) or phrase.ranked) else None
+    things = phrase.things
+    chosen = isinstance(things, Filter | Except) or phrase.ranked
+    described = isinstance(things, Named) and not things.kind or phrase.article == "all"
+    return things if phrase.plural and (chosen or described) else None
 
 
 @rule("plural_kind", "{phrase}")
@@ -62,31 +77,82 @@ def _plural_kind(phrase: Phrase) -> Phrase | None:
     return phrase if phrase.plural else None
 
 
-@rule("core", "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I] [STAND] [EXACTLY] {predicate:predicates}", "WHAT [of] [the|these|those] {phrase} [that] (BE|STAND|there BE|BE there|do I see|can I see) [EXACTLY] {predicate:predicates}",
-      "WHAT {phrase} (do|can|does) I (see|find) {predicate:relation}", "(who|what) [BE] {predicate:verb_predicate}", "WHAT [of] [the] {phrase} {predicate:verb_predicate}", "who BE {predicate:relation}")  # fmt: skip
-def _what_is(predicate: Condition, phrase: Phrase | None = None) -> Program | None:
-    if phrase is None:
-        return TellObjects(Filter(Everything(), predicate))
-    if phrase.article not in ("", "the"):
-        return None
+@rule(
+    "core",
+    "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I|has been|can be] [STAND]"
+    " [EXACTLY] {predicate:predicates}",
+    "(who|what) [BE] {predicate:verb_predicate}",
+    "who BE {predicate:relation}",
+)
+def _what_is(predicate: Condition) -> Program:
+    return TellObjects(Filter(Everything(), predicate))
+
+
+@rule(
+    "core",
+    "WHAT {phrase:chosen_from} [that] (BE|STAND|there BE|BE there|do I see|can I see|can be)"
+    " [found|seen] [EXACTLY] {predicate:predicates}",
+    "WHAT {phrase:chosen_from} (do|can|does) I (see|find|have) {predicate:relation}",
+    "WHAT {phrase:chosen_from} {predicate:verb_predicate}",
+    "WHAT {phrase:chosen_from} (has|have) [the] COLOUR {predicate:colour_predicate}",
+)
+def _which_are(phrase: Phrase, predicate: Condition) -> Program:
     return TellObjects(Filter(phrase.things, predicate))
 
 
-@rule("core", "WHAT BE [there] (IN_ROOM|HERE|around)", "WHAT (do|did|can|have) you (know|know of|know about|remember|mapped|map|seen [so far])", "list everything [KNOWN] [IN_ROOM]", "what all BE (IN_ROOM|HERE|there)",
-      "(describe|list) {room}", "what have you (seen|mapped|found) [SO_FAR] [IN_ROOM]", "what BE in your map", "what does {room} contain", "what (objects|things) BE (there|IN_ROOM|HERE)")  # fmt: skip
+@rule("chosen_from", "[of] [the|these|those] {phrase}")
+def _chosen_from(phrase: Phrase) -> Phrase | None:
+    return phrase if phrase.article in ("", "the") else None
+
+
+@rule("core", "WHAT (does|do) {thing} (carry|hold|support|have on it|have on top)")
+def _carried_by(thing: Things) -> Program:
+    return TellObjects(Filter(Everything(), Related("on", It(), (thing,))))
+
+
+@rule(
+    "core",
+    "WHAT BE [there] (IN_ROOM|HERE|around)",
+    "WHAT (do|did|can|have) you (know|know of|know about|remember|mapped|map|seen [so far])",
+    "list everything [KNOWN] [IN_ROOM]",
+    "what all BE (IN_ROOM|HERE|there)",
+    "(describe|list) {room}",
+    "what have you (seen|mapped|found) [SO_FAR] [IN_ROOM]",
+    "what BE in your map",
+    "what does {room} (contain|have in it)",
+    "what (objects|things|items) BE (there|IN_ROOM|HERE)",
+)
 def _what_is_here(room: Place | None = None) -> Program:
     return TellObjects(Everything())
 
 
-@rule("core", "WHAT [objects|things] (can|do) (you|i|we) [currently] see [NOW]", "WHAT [objects|things] (BE|BE there) [currently|now] (in view|visible|in sight|in the view) [NOW]", "what BE (in front of your camera|in your view|in your field of view)")
-def _what_do_you_see() -> Program:
-    return TellObjects(Filter(Everything(), Related("in_view", It())))
+# What is seen -----------------------------------------------------------------------------------
+
+_CAN_SEE = "(can|do) (you|i|we|the robot|the camera) [currently|now|still] see [NOW]"
+_CAN_NOT_SEE = (
+    "(can|do) [not|no longer] (you|i|we|the robot) (not|no longer) [currently] see [NOW]"
+)
 
 
-@rule("core", "WHAT [objects|things] (can|do) (you|i|we) (no longer|not) [currently] see [NOW]", "WHAT [objects|things] BE (not|no longer) (visible|in view) [NOW]")
-def _what_is_hidden() -> Program:
-    return TellObjects(Filter(Everything(), Not(Related("in_view", It()))))
+@rule(
+    "core",
+    f"WHAT {_CAN_SEE}",
+    f"WHAT {{phrase:chosen_from}} {_CAN_SEE}",
+    "what BE in front of your camera",
+    cost=-0.2,
+)
+def _what_do_you_see(phrase: Phrase | None = None) -> Program:
+    base = Everything() if phrase is None else phrase.things
+    return TellObjects(Filter(base, Related("in_view", It())))
 
+
+@rule("core", f"WHAT {_CAN_NOT_SEE}", f"WHAT {{phrase:chosen_from}} {_CAN_NOT_SEE}")
+def _what_is_hidden(phrase: Phrase | None = None) -> Program:
+    base = Everything() if phrase is None else phrase.things
+    return TellObjects(Filter(base, Not(Related("in_view", It()))))
+
+
+# In an order ------------------------------------------------------------------------------------
 
 _BY: dict[QuantityName, str] = {
     "height": "height",
@@ -95,14 +161,15 @@ _BY: dict[QuantityName, str] = {
     "length": "length",
     "volume": "(size|volume)",
     "area": "(area|footprint)",
-    "order_seen": "(time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]|the time you first saw them|order of appearance|when they first appeared|when they appeared"
+    "order_seen": "(time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
+    "|the time you first saw them|order of appearance|when they [first] appeared"
     "|when they were first seen|age)",
     "bearing": "(bearing|angle|direction)",
 }
 
 
 def _sort_key(quantity: QuantityName, words: str) -> None:
-    @rule("sort_key", words)
+    @rule("sort_key", f"[the|their] {words}")
     def key() -> Ranking:
         return Ranking(quantity, count=None)
 
@@ -111,7 +178,11 @@ for _quantity, _words in _BY.items():
     _sort_key(_quantity, _words)
 
 
-@rule("sort_key", "[the|their] (distance|closeness|proximity|nearness) [from ME|to ME]", "how (far|close|near) [away] they (are|stand) [from ME|to ME]")
+@rule(
+    "sort_key",
+    "[the|their] (distance|closeness|proximity|nearness) [from ME|to ME]",
+    "how (far|close|near) [away] they (are|stand) [from ME|to ME]",
+)
 def _by_distance() -> Ranking:
     return Ranking("distance", count=None)
 
@@ -121,32 +192,56 @@ def _by_distance_to(anchor: Things) -> Ranking:
     return Ranking("distance", count=None, anchor=anchor)
 
 
-@rule("sort_key", "left to right", "from left to right")
+@rule("order", "[from] left to right")
 def _left_to_right() -> Ranking:
     return Ranking("bearing", True, count=None)
 
 
-@rule("sort_key", "right to left")
+@rule("order", "[from] right to left")
 def _right_to_left() -> Ranking:
     return Ranking("bearing", False, count=None)
 
 
-@rule("order", "[from] [the] {first:superlative} (to|first|to [the] {last:superlative})", "[starting|beginning] with [the] {first:superlative} [one] [first]", "[the] {first:superlative} [one|ones] first", "from [the] {first:superlative} to [the] {last:superlative}",
-      "from {first:plain_size} to {last:plain_size}", "from near to far")  # fmt: skip
-def _order_words(first: Ranking | None = None, last: Ranking | None = None) -> Ranking | None:
-    if first is None:
-        return Ranking("distance", count=None)
+@rule("order", "[from] (near to far|close to far)")
+def _near_to_far() -> Ranking:
+    return Ranking("distance", count=None)
+
+
+@rule(
+    "order",
+    "[from] [the] {first:superlative} (to|first|to [the] {last:superlative}) [one]",
+    "[starting|beginning] with [the] {first:superlative} [one] [first]",
+    "[the] {first:superlative} [one|ones] first",
+    "from {first:plain_size} to {last:plain_size}",
+)
+def _order_words(first: Ranking, last: Ranking | None = None) -> Ranking | None:
     if first.skip or first.count != 1:
+        return None
+    if last is not None and (last.quantity, last.descending) == (first.quantity, first.descending):
         return None
     return replace(first, count=None)
 
 
-@rule("order", "(sorted|ordered|ranked|arranged) by {key:sort_key} [{way:descending}]", "by {key:sort_key} [{way:descending}]", "in order of {key:sort_key}", "(in|from) {key:sort_key} order", "{key:sort_key}")
+@rule(
+    "order",
+    "(sorted|ordered|ranked|arranged) (by|in) [order of] {key:sort_key} [{way:descending}]",
+    "by {key:sort_key} [{way:descending}]",
+    "in [the] [{way:descending}] order of {key:sort_key} [{way:descending}]",
+)
 def _sorted_by(key: Ranking, way: bool = False) -> Ranking:
     return replace(key, descending=key.descending != way)
 
 
-@rule("descending", "(descending|in descending order|decreasing|reversed|in reverse|from high to low|largest first|biggest first)")
+@rule("order", "by {key:sort_key} [,] {first:order}")
+def _sorted_by_from(key: Ranking, first: Ranking) -> Ranking | None:
+    return first if first.quantity == key.quantity else None
+
+
+@rule(
+    "descending",
+    "(descending|in descending order|decreasing|reversed|in reverse|from high to low|largest first"
+    "|biggest first)",
+)
 def _down() -> bool:
     return True
 
@@ -156,7 +251,14 @@ def _up() -> bool:
     return False
 
 
-@rule("core", "(sort|order|rank|arrange|TELL) [all] [the] {things:sortable} [KNOWN] {order}", "{things:sortable} {order}", "(sort|order|rank|arrange) [all] [the] {things:sortable} (from|by|in) {order}", "WHAT {things:sortable} BE there {order}")
+@rule(
+    "core",
+    "(sort|order|rank|arrange|TELL) [me] [all] [the] {things:sortable} [KNOWN] [from] {order}",
+    "{things:sortable} {order}",
+    "WHAT {things:sortable} BE there {order}",
+    "what BE the order of {things:sortable} {order}",
+    "in (what|which) order (are|stand) {things:sortable} {order}",
+)
 def _sort(things: Things, order: Ranking) -> Program:
     return TellObjects(order.of(things))
 
@@ -171,18 +273,17 @@ def _sortable(phrase: Phrase) -> Things | None:
     return phrase.things if phrase.plural else None
 
 
-@rule("sortable", "[the] [following] [objects|things|of] {items:list}", "{items:list}")
+@rule("sortable", "{those}")
+def _sortable_those(those: Things) -> Things:
+    return those
+
+
+@rule("sortable", "[the] [following] [objects|things|of] {items:list}")
 def _sortable_list(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
-@rule("core", "in (what|which) order (did|do|have|were|BE) [you|i|we] [first] [see|seen] {items:list} [first] [appear|appeared|seen|show up|come up|come|come into view|appear first]", "(what|which) (BE|was|will be|would be) [the] [first time] [order of] (appearance|first appearance|first time appearance) [order] [of] [the following] [items|objects|things|categories] [IN_ROOM] [,|of|in|:] {items:list}",
-      "what (will|would) be the first time appearance order of the following [categories] [in the video] {items:list}", "[the|what BE the] order of (appearance|first appearance) of {items:list}", "(sort|order|rank) {items:list} by (first appearance|appearance)", "in (what|which) order did {phrase} [first] appear",
-      "(what|which) (came|appeared|comes) first second and third {items:list}", "in (what|which) order did (you|we|i) [first] (see|find|notice|map) {items:list}", "order in which (you|i|we) [first] saw {items:list}", "in (what|which) order did (you|we|i) [first] (see|find|notice|map) {phrase}")  # fmt: skip
-def _appearance(items: tuple[Things, ...] | None = None, phrase: Phrase | None = None) -> Program | None:
-    if phrase is not None:
-        return None if not phrase.plural else TellObjects(Ranking("order_seen", count=None).of(phrase.things))
-    return TellObjects(Ranking("order_seen", count=None).of(Union(items or ())))
+# Kinds ------------------------------------------------------------------------------------------
 
 
 @rule("core", "WHAT (kind|type|sort) of (object|thing|item) BE {thing}", "what BE {thing:on_thing}")

@@ -35,7 +35,7 @@ _SIZES: dict[QuantityName, str] = {
     "height": "(height|tallness|vertical extent|vertical size)",
     "width": "(width|breadth|broadness|wideness|horizontal extent)",
     "depth": "(depth|deepness|extent front to back|front to back extent)",
-    "length": "(length|longest side|longer side)",
+    "length": "(length|longest side|longer side|longest dimension|longest extent)",
     "volume": "(volume|cubic volume|cubic capacity)",
     "area": "(footprint [area]|floor area|base area|area|floor space|ground area|surface area"
     "|covered area|square footage)",
@@ -176,7 +176,7 @@ def _camera_height(me: Place | None = None) -> Number:
     return Quantity("bottom", (Viewer(),))
 
 
-@rule("number", "[the] (ceiling|room) height", "[the] height of [the] (ceiling|walls|wall|room)")
+@rule("number", "[the] (ceiling|room) height", "[the] height of [the|this|your|our] (ceiling|walls|wall|room)", "[the] height of the ceiling above the (floor|ground)")
 def _ceiling_height() -> Number:
     return Quantity("height", (Room(),))
 
@@ -200,7 +200,7 @@ def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
     return pair
 
 
-@rule("terse_pair", "{a:thing} , {b:thing}", "{a:thing} {b:thing}", "{a:thing} , and {b:thing}", cost=2.0)
+@rule("terse_pair", "{a:place} [,] {b:place}", "{a:thing} , and {b:thing}", cost=2.0)
 def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
 
@@ -211,21 +211,24 @@ def _measure(name: QuantityName, words: str) -> None:
         "number",
         f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
         f"[the] {words} [there is] from {{pair:place_pair}}",
+        f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
     )
     def measured(pair: tuple[Place, Place]) -> Number | None:
         return between(*pair, name)
 
-    @rule("number", f"[the] {{a:thing}} , {{b:thing}} {words}", f"[the] {{a:thing}} {{b:thing}} {words}", cost=1.0)
+    @rule("number", f"[the] {{a:thing}} , {{b:thing}} {words}", f"[the] {{a:thing}} {{b:thing}} {words}",
+          f"{{a:thing}} (to|and) {{b:thing}} {words}", cost=1.0)
     def terse(a: Place, b: Place) -> Number | None:
         return between(a, b, name)
 
 
 _measure("distance", "[PLAIN] DISTANCE")
 _measure("gap", "(SHORTEST [DISTANCE]|[SHORTEST] GAP|[amount of] GAP)")
-_measure("horizontal", "HORIZONTAL DISTANCE")
-_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in (height|elevation))")
+_measure("gap", "DISTANCE between [the] SHORTEST (points|point|parts|edges|sides)")
+_measure("horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))")
+_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|difference in elevation)")
 
 
 @rule("number", "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
@@ -304,6 +307,21 @@ def _least() -> str:
       "[the] sum of the {quantity:sizes_plural} of {things}", "[the] {fold} {quantity:sizes_plural} of {things}")  # fmt: skip
 def _over(quantity: QuantityName, things: Things, fold: str = "sum") -> Number:
     return Over(fold, Quantity(quantity, (It(),)), things)  # type: ignore[arg-type]
+
+
+@rule("number", "[the] {fold:folded} [the] distances (to|from|of) {things:several}")
+def _sum_of_distances(fold: str, things: Things) -> Number:
+    return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
+
+
+@rule("folded", "sum of")
+def _sum_of() -> str:
+    return "sum"
+
+
+@rule("folded", "(average|mean) of")
+def _mean_of_these() -> str:
+    return "mean"
 
 
 @rule("number", "[the] {fold} DISTANCE (to|of|from) {things}", "[the] {fold} DISTANCE of {things} (from|to) ME",

@@ -91,6 +91,16 @@ for _name, _words in _VERBS.items():
     _relation("verb_predicate", _name, _words)
 
 
+@rule("relation", "[STAND|EXACTLY] (on|to|at) {anchor:thing} _s left [side|hand side]")
+def _on_its_left(anchor: Things) -> Condition:
+    return Related("left", It(), (anchor,))
+
+
+@rule("relation", "[STAND|EXACTLY] (on|to|at) {anchor:thing} _s right [side|hand side]")
+def _on_its_right(anchor: Things) -> Condition:
+    return Related("right", It(), (anchor,))
+
+
 @rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
       "[STAND] left of ME", "[STAND] (on|to) the left [side|hand side] of ME")  # fmt: skip
 def _on_my_left() -> Condition:
@@ -367,6 +377,7 @@ def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
+@rule("colour_predicate", "{colour}")
 @rule("predicate", "[a] {colour} one")
 def _is_coloured_one(colour: str) -> Condition:
     return Has(It(), "colour", colour)

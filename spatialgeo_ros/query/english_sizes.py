@@ -1,12 +1,13 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of one thing and of the room, and numbers as such."""
+"""Numbers as such, and sizes of things and of the room that are asked in their own words."""
 
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_numbers import size_of
-from spatialgeo_ros.query.english_numbers import told as tell
+from spatialgeo_ros.query.english_asked import IS
+from spatialgeo_ros.query.english_comparisons import in_unit
+from spatialgeo_ros.query.english_numbers import size_of, told
 from spatialgeo_ros.query.program import (
     Ceiling,
     Number,
@@ -25,122 +26,160 @@ from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 
-
-@rule("core", "WHAT [BE|would be|might be] {number}", "what {number} (is|are)", "(calculate|compute|estimate|measure|determine|find|provide"
-      "|specify|get|TELL) [me|us] {number}", "what (do|would|can) you (say|think|estimate) [is] {number} [is]", "how much (is|are|BE) {number}",
-      "how (big|large|wide|great|long|much) (is|are|BE) {number}", "how much {number} (is|are|BE) [there]",
-      "I (need|want|would like|wish|have) [to know] {number}")  # fmt: skip
-def _what_number(number: Number) -> Program | None:
-    return tell(number)
+# Whole questions --------------------------------------------------------------------------------
 
 
+@rule("question", "{core}")
+def _question(core: Program) -> Program:
+    return core
+
+
+_GIVEN = "[measured|expressed|given|stated|answer|answered|give the answer|reply|tell me|converted]"
+
+
+@rule(
+    "question",
+    f"{{core}} [,|;] {_GIVEN} [,] [it] (in|using|as) [units of] {{unit}} [units]",
+    "{core} , {unit}",
+    "(in|using) {unit} [,] {core}",
+    "how many {unit} BE {number}",
+)
+def _in_unit(
+    unit: Unit, core: Program | None = None, number: Number | None = None
+) -> Program | None:
+    return in_unit(told(number) if core is None else core, unit)
+
+
+@rule(
+    "core",
+    f"WHAT [{IS}] [BE there] {{number}}",
+    "what {number} (is|are) [there]",
+    "(calculate|compute|estimate|measure|determine|find|provide|specify|get|add [up]|TELL)"
+    " [me|us] {number}",
+    "what (do|would|can) you (say|think|estimate) [is] {number} [is]",
+    "how (much|big|large|wide|great|long) (is|are|BE) {number}",
+    "how much {number} (is|are|BE) [there]",
+    "I (need|want|would like|wish|have) [to know] {number}",
+)
 @rule("core", "{number}", cost=0.8)
-def _bare_number(number: Number) -> Program | None:
-    return tell(number)
+def _what_number(number: Number) -> Program | None:
+    return told(number)
 
 
-@rule("core", "what {quantity:size_noun} (does|do|has|have|is|are) {place:sized} [have]",
-      "{place:sized} (has|have) what {quantity:size_noun}", "[what|which] {quantity:size_noun} (has|have) {place:sized}")  # fmt: skip
-def _what_size(quantity: QuantityName, place: Place) -> Program | None:
-    return tell(size_of(quantity, place))
+# Sizes ------------------------------------------------------------------------------------------
+
+_THREE = "(SIDE SIDE and SIDE|SIDE and SIDE|SIDE SIDE SIDE|ADJECTIVE ADJECTIVE and ADJECTIVE)"
 
 
-@rule("core", "how {quantity:size_adjective} (BE|STAND|would be|do you think BE) {place:sized}", "how {quantity:size_adjective} {place:sized}",
-      "how {quantity:size_adjective} BE {place:sized} (really|exactly|actually)")  # fmt: skip
-def _how_big(quantity: QuantityName, place: Place) -> Program | None:
-    return tell(size_of(quantity, place))
-
-
-@rule("core", "measure {place:sized}", "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}")
+@rule(
+    "core",
+    "(measure|size up) {place:sized}",
+    "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}",
+    f"how {_THREE} BE {{place:sized}}",
+    "(DIMENSIONS) {place:sized}",
+)
 def _measure(place: Place) -> Program | None:
-    number = Quantity("size", (place,)) if not isinstance(place, Viewer | Ceiling | Wall) else None
-    return tell(number)
+    whole = not isinstance(place, Viewer | Ceiling | Wall)
+    return told(Quantity("size", (place,)) if whole else None)
 
 
-@rule("core", "how (big|large) BE {place:room} , [in] (length and width|width and length|length width and height|width length and height|both length and width)", "WHAT BE [the] (dimensions|length and width|width and length|measurements"
-      "|length width and height|size and height) of {place:room}", "what dimensions does {place:room} have", "{place:room} dimensions",
-      "[what BE] {place:room} _s (dimensions|measurements)")  # fmt: skip
+_SIDES = f"([both] {_THREE})"
+
+
+@rule(
+    "core",
+    f"how (big|large) BE {{place:room}} [,] [in] {_SIDES}",
+    f"WHAT BE [the] (dimensions|{_SIDES}|measurements|size and height) of {{place:room}}",
+    "(what|which) dimensions does {place:room} have",
+    "{place:room} (dimensions|measurements)",
+    "[what BE] {place:room} _s (dimensions|measurements)",
+)
 def _room_size(place: Place) -> Program:
     return TellNumber(Quantity("size", (place,)))
 
 
-@rule("core", "how many {unit} (does|do|has|have|BE) {place:sized} [have|take up|cover|occupy|need|contain|hold]",
-      "how many {unit} (BE|BE there in|BE in) {place:sized}", "how many {unit} of (floor|space|area|floor space|room) (does|do) {place:sized} (have|take up|cover|occupy|need)")  # fmt: skip
+_TAKE_UP = "(take up|need|cover|occupy|use|take|have|fill|offer|provide|contain|hold)"
+_FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
+
+
+@rule(
+    "core",
+    f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
+    "how many {unit} (BE there in|BE in) {place:sized}",
+    f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
+)
 def _how_many_square(unit: Unit, place: Place) -> Program | None:
-    quantity: QuantityName | None = {"area": "area", "volume": "volume"}.get(kind_of(unit))  # type: ignore[assignment]
-    return None if quantity is None else tell(size_of(quantity, place), unit)
+    kinds: dict[str, QuantityName] = {"area": "area", "volume": "volume"}
+    quantity = kinds.get(kind_of(unit))
+    return None if quantity is None else told(size_of(quantity, place), unit)
 
 
-@rule("core", "how many {unit} {quantity:size_adjective} BE {place:sized}", "how many {unit} BE {place:sized} {quantity:size_adjective}",
-      "how many {unit} BE [the] {quantity:size_noun} of {place:sized}", "how many {unit} in {quantity:size_noun} BE {place:sized}")  # fmt: skip
-def _how_many_tall(unit: Unit, quantity: QuantityName, place: Place) -> Program | None:
-    return tell(size_of(quantity, place), unit)
-
-
-@rule("core", "how much (floor space|floor|space|area|floor area|room|ground) (does|do) {place:sized} (take up|need|cover|occupy|use|take|have|fill)",
-      "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by {place:sized}", "how much floor BE under {place:sized}",
-      "how (big|large) [an area] (does|do) {place:sized} (cover|take up|occupy)")  # fmt: skip
+@rule(
+    "core",
+    f"how much {_FLOOR} (does|do) {{place:sized}} {_TAKE_UP}",
+    "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by {place:sized}",
+    "how much floor BE under {place:sized}",
+    f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
+    "how (spacious|roomy) BE {place:room}",
+)
 def _floor_space(place: Place) -> Program | None:
-    return tell(size_of("area", place))
+    return told(size_of("area", place))
 
 
-@rule("core", "how much volume (does|do) {place:sized} (take up|have|occupy|fill|need)", "how (voluminous|bulky) BE {place:sized}")
+@rule("number", "[the] (floor area|floor space)", cost=0.5)
+def _floor_area() -> Number:
+    return Quantity("area", (Room(),))
+
+
+@rule(
+    "core",
+    f"how much volume (does|do) {{place:sized}} {_TAKE_UP}",
+    "how (voluminous|bulky) BE {place:sized}",
+)
 def _volume(place: Place) -> Program | None:
-    return tell(size_of("volume", place))
+    return told(size_of("volume", place))
 
 
-@rule("core", "how far (does|do) {place:thing} (go|reach|extend|stretch) (front to back|from front to back|backwards|back)")
+_GO = "(go|reach|extend|stretch)"
+
+
+@rule(
+    "core",
+    f"how far (does|do) {{place:thing}} {_GO} (front to back|from front to back|backwards|back)",
+)
 def _front_to_back(place: Things) -> Program:
     return TellNumber(Quantity("depth", (place,)))
 
 
-@rule("core", "how far (does|do) {place:thing} (go|reach|extend|stretch) [from] (side to side|left to right|sideways)")
+@rule(
+    "core",
+    f"how far (does|do) {{place:thing}} {_GO} [from] (side to side|left to right|sideways)",
+)
 def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
 
-@rule("core", "how far up (does|do) {place:thing} (go|reach|extend)", "how high (does|do) {place:thing} (go|reach|extend|rise)",
-      "how high [up] (is|are) [the] (top|upper edge|tip) of {place:thing} [(above|from|off|over) the (floor|ground)]",
-      "at (what|which) height (is|are) [the] (top|upper edge|upper side|top edge|tip) of {place:thing}",
-      "how far (from|above|off) the (floor|ground) (is|are) [the] (top|upper edge|upper side|top edge|tip) of {place:thing}",
-      "how far (is|are) [the] (top|upper edge|upper side|top edge|tip) of {place:thing} (from|above|off) the (floor|ground)")  # fmt: skip
-def _how_high_top(place: Things) -> Program:
-    return TellNumber(Quantity("top", (place,)))
+# The camera and the ceiling ---------------------------------------------------------------------
+
+_OFF = "(above|from|off|over) [the] (floor|ground)"
+_EYES = "([your|the|my] (camera|eye|eyes|lens|sensor)|{me})"
 
 
-_LOW = "(bottom|lower edge|underside|lower side|bottom edge|base|lower end)"
-_OFF = "(above|from|off|over) the (floor|ground)"
-
-
-@rule("core", f"how (high|far) [up] (BE|STAND|hangs|does) [the] [{_LOW} of] {{place:thing}} [hang|STAND|hung|mounted] {_OFF}",
-      f"how (high|far) {_OFF} (BE|does|do) [the] [{_LOW} of] {{place:thing}} [hang|STAND|hung|mounted]",
-      f"how high [up] (BE|does|do) [the] {_LOW} of {{place:thing}} [hang]", "how high [up] (does|do) {place:thing} (hang|start|begin)",
-      "how high up BE {place:thing} [hung|mounted|hanging]", f"at (what|which) height {_OFF} (BE|does|do) {{place:thing}} [hang|mounted|STAND|start]",
-      "at (what|which) height (BE|does|do) {place:thing} (hang|hanging|mounted|start|begin)", f"at (what|which) height BE [the] {_LOW} of {{place:thing}}",
-      f"at (what|which) height (BE|does|do|STAND) {{place:thing}} [STAND] [{_OFF}]", "what BE under {place:thing} _s height")  # fmt: skip
-def _how_high_bottom(place: Things) -> Program:
-    return TellNumber(Quantity("bottom", (place,)))
-
-
-@rule("core", f"how high [up] (BE|STAND) [your|the|my] {{me}} [{_OFF}]", f"how (high|far) [up] BE (your|the|my) (camera|eye|eyes|lens) [{_OFF}]",
-      "at (what|which) height (BE|STAND) [your|the] {me} [mounted|STAND]", f"how far {_OFF} BE {{me}}", f"how far BE {{me}} {_OFF}")  # fmt: skip
+@rule(
+    "core",
+    f"(how (high|far) [up]|at (what|which) height) {IS} {_EYES} [STAND] [{_OFF}]",
+    f"(how (high|far)|at (what|which) height) {_OFF} {IS} {_EYES}",
+    cost=-0.1,
+)
 def _camera_high(me: Place | None = None) -> Program:
     return TellNumber(Quantity("bottom", (Viewer(),)))
 
 
-@rule("core", "how (high|tall) BE (the|this) (ceiling|room)", "how far up BE the ceiling")
+@rule(
+    "core",
+    "how (high|tall) BE (the|this) (ceiling|room)",
+    "how far [up] BE the ceiling",
+    "[what BE] [the] height of the ceiling above the (floor|ground)",
+)
 def _ceiling_high() -> Program:
     return TellNumber(Quantity("height", (Room(),)))
-
-
-@rule("core", "how far (below|under|beneath|from) the ceiling (BE|does|do) [the] [top of] {place:thing} [hang|end|STAND]",
-      "how far BE [the] [top of] {place:thing} (below|under|beneath|from) the ceiling", "how much (space|room|GAP) BE [there|left] (above|over|on top of) {place:thing}",
-      "how much GAP BE [there|left] between [the top of] {place:thing} and the ceiling")  # fmt: skip
-def _below_ceiling(place: Things) -> Program:
-    return TellNumber(Quantity("gap", (place, Ceiling())))
-
-
-@rule("core", "how much GAP BE [there|left] (under|below|underneath|beneath) {place:thing}", "how (high|much) BE [the] (space|room|gap|clearance) (under|below|underneath|beneath) {place:thing}",
-      "[what BE] [the] (clearance|space|headroom|free height|gap) (under|below|underneath|beneath) {place:thing}")  # fmt: skip
-def _clearance(place: Things) -> Program:
-    return TellNumber(Quantity("clearance", (place,)))

@@ -23,8 +23,10 @@ from spatialgeo_ros.query.program import (
     Except,
     Filter,
     Floor,
+    Has,
     It,
     Named,
+    Not,
     Number,
     Place,
     Quantity,
@@ -213,6 +215,17 @@ class _Before:
     unknown: str = ""
     ranking: Ranking | None = None
     ordinal: int = 0
+    where: Condition | None = None
+
+
+@rule("before", "(visible)")
+def _before_visible() -> _Before:
+    return _Before(where=Related("in_view", It()))
+
+
+@rule("before", "(hidden|invisible|unseen)")
+def _before_hidden() -> _Before:
+    return _Before(where=Not(Related("in_view", It())))
 
 
 @rule("before", "{colour} [coloured|colored]")
@@ -393,11 +406,15 @@ def phrase(
             return None
         rankings = [replace(rankings[0], skip=ordinals[0] - 1)]
     kind = noun.kind
-    if kind or colours or materials or unknown:
-        things: Things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
+    if noun.among and unknown:
+        return None
+    if noun.among:
+        things: Things = _of_those(noun, colours, materials)
+    elif kind or colours or materials or unknown:
+        things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
     else:
         things = Everything()
-    conditions = tuple(x.where for x in after if x.where is not None)
+    conditions = tuple(x.where for x in (*before, *after) if x.where is not None)
     if conditions:
         things = Filter(things, conditions[0] if len(conditions) == 1 else All(conditions))
     for ranking in reversed(rankings):
@@ -407,8 +424,21 @@ def phrase(
     return Phrase(things, noun, cardinal, article, bare, bool(rankings))
 
 
+def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
+    """Return those of the objects of the answer before that a colour or material fits."""
+    things: Things = Those(noun.among, "one")
+    for colour in colours:
+        things = Filter(things, Has(It(), "colour", colour))
+    for material in materials:
+        things = Filter(things, Has(It(), "material", material))
+    return things
+
+
 @rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
 def _except(left: Phrase, right: Things) -> Phrase:
+    if isinstance(left.things, Rank):
+        rest = replace(left.things, of=Except(left.things.of, right))
+        return replace(left, things=rest, bare=False)
     return replace(left, things=Except(left.things, right), bare=False)
 
 
@@ -643,10 +673,14 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     return both_of(phrase.things)
 
 
+@rule("pair", "{pair:one_and_other}")
+def _pair_of_others(pair: tuple[Things, Things]) -> tuple[Things, Things]:
+    return pair
+
+
 @rule(
-    "pair",
+    "one_and_other",
     "one [of the] {noun} (and|from|to) the (other|second) [one|{again:noun}]",
-    "the two {noun}",
 )
 def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, Things] | None:
     if again is not None and again.kind != noun.kind:

@@ -1,47 +1,135 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When things were seen."""
+"""When things were seen, and in which order."""
 
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_asked import told_in
+from spatialgeo_ros.query.english_things import Phrase, Ranking
 from spatialgeo_ros.query.program import (
+    Comparator,
+    Compare,
     Program,
     Quantity,
-    TellNumber,
+    TellObjects,
+    TellWhether,
     Things,
+    Union,
     Unit,
 )
-from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 
-
-@rule("core", "when (did|do|have|was|were) [you|we|i] [first] {a:seen_first}", "when was {thing} [first] (seen|discovered|noticed|found|mapped) [first] [for the first time]", "when did {thing} [first] (appear|show up|come into view) [first|for the first time]", "at (what|which) time (did|was) {thing} [first] (appear|seen|show up|discovered|found)",
-      "at (what|which) time did (you|we|i) [first] (see|notice|find|discover|spot|map) {thing} [first|for the first time]", "when did (you|we|i) [first] (see|notice|find|discover|spot|map) {thing} [first|for the first time]", "(how many|after how many) {unit} (after|from|since) [the] (start|beginning) (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]",
-      "after how many {unit} (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]", "how long (after|from|since) [the] (start|beginning) (did|was) [you|we|i] [first] [see|notice|find] {thing} [first] [seen|appear]", "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
-      "how long did it take [you|until you] [to] [until] (see|saw|find|found|notice) {thing}")  # fmt: skip
-def _first_seen_at(thing: Things | None = None, a: Things | None = None, unit: Unit = "") -> Program | None:
-    if thing is None or (unit and kind_of(unit) != "time"):
-        return None
-    return TellNumber(Quantity("first_seen", (thing,)), unit)
+_SEE = "(see|seen|notice|noticed|find|found|discover|discovered|spot|spotted|map|mapped|saw|sight)"
+_APPEAR = "(appear|appeared|show up|shown up|come into view|turn up|become visible)"
+_WHEN = (
+    "(when|at (what|which) (time|second|moment|point in time)|how (many {unit}|long) (into it|in)"
+    "|([after] how many {unit}|how long) [(after|from|since) [the] (start|beginning)])"
+)
+_DID = "(did|do|have|has|was|were|had) [you|we|i]"
 
 
-@rule("seen_first", "(see|notice|find) {thing} first")
-def _seen_first(thing: Things) -> Things:
-    return thing
+@rule(
+    "core",
+    f"{_WHEN} {_DID} first {_SEE} {{thing}}",
+    f"{_WHEN} {_DID} [first] {_SEE} {{thing}} (first|for the first time)",
+    f"{_WHEN} {_DID} {{thing}} [first] [been] ({_SEE}|{_APPEAR}) [first|for the first time]",
+    f"{_WHEN} {_DID} [first] {_SEE} {{thing}}",
+    "[what BE] [the] (first [seen] time|time of first appearance|first appearance [time]) of {thing}",
+    "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
+    f"how long did it take [you|until you] [to] [until] {_SEE} {{thing}}",
+    cost=0.1,
+)
+def _first_seen_at(thing: Things, unit: Unit = "") -> Program | None:
+    return told_in(Quantity("first_seen", (thing,)), unit, "time")
 
 
-@rule("core", "(how long|how much time) ago (did|was|were|have|BE) [you|we|i] [last|most recently] [see|seen|notice] {thing} [last|most recently] [seen|in view] [last|for the last time]", "how many {unit} ago (did|was|were|have) [you|we|i] [last] [see|seen|notice] {thing} [last] [seen|in view] [last|for the last time]",
-      "when (did|was|have|were) [you|we|i] [last] [see|seen] {thing} [last] [seen|in view] [for the last time|last] [, how (long|many {unit}) ago [was that]]", "how long (have|has) [you|we|i] (not|n't) seen {thing}", "how long (BE|has) {thing} [been] (out of view|out of sight|unseen|hidden|gone|not visible)",
-      "how long (BE it|has it been) since (you|we|i) last saw {thing}", "when did (you|we|i) last see {thing}", "when was the last time [that] (you|we|i) saw {thing}", "how old BE [the|your] (last|latest) (sighting|view) of {thing}",
-      "when was {thing} last seen [, how (long|many {unit}) ago]", "when did (you|we|i) see {thing} last", "how many {unit} BE it since (you|we|i) [last] saw {thing} [last]")  # fmt: skip
+_LAST = "(last|most recently|for the last time|the last time)"
+_AGO = "(how (long|much time|many {unit}) ago)"
+
+
+@rule(
+    "core",
+    f"{_AGO} {_DID} [{_LAST}] {_SEE} {{thing}} [{_LAST}] [in view]",
+    f"{_AGO} {_DID} {{thing}} [{_LAST}] [been] (seen|in view|visible|noticed|there) [{_LAST}]",
+    f"when {_DID} last {_SEE} {{thing}} [, {_AGO} [was that]]",
+    f"when {_DID} {_SEE} {{thing}} {_LAST} [, {_AGO} [was that]]",
+    f"when {_DID} {{thing}} last [seen|in view] [, {_AGO} [was that]]",
+    f"when {_DID} {{thing}} seen {_LAST} [, {_AGO} [was that]]",
+    f"[for] how (long|many {{unit}}) {_DID} not seen {{thing}}",
+    "how long (BE|has) {thing} [been] (out of view|out of sight|unseen|hidden|gone|not visible)",
+    "how (long|much time|many {unit}) (BE it|has it been|has passed|passed|went by) since (you|we|i)"
+    " [last] saw {thing} [last]",
+    "[what BE] [the] time since {thing} was last seen",
+    "[what BE] [the] time since (you|we|i) last saw {thing}",
+    "when was the last time [that] (you|we|i) saw {thing}",
+    "how old BE [the|your] (last|latest) (sighting|view) of {thing}",
+)
 def _last_seen_ago(thing: Things, unit: Unit = "") -> Program | None:
-    if unit and kind_of(unit) != "time":
-        return None
-    return TellNumber(Quantity("unseen_for", (thing,)), unit)
+    return told_in(Quantity("unseen_for", (thing,)), unit, "time")
 
 
-@rule("core", "when (in time|after the start) (did|was) [you|we|i] [last] [see|seen] {thing} [last] [seen]")
-def _last_seen_at(thing: Things) -> Program:
-    return TellNumber(Quantity("last_seen", (thing,)))
+# Before and after -------------------------------------------------------------------------------
+
+
+@rule("earlier", "(before|earlier than|sooner than)")
+def _before() -> Comparator:
+    return "<"
+
+
+@rule("earlier", "(after|later than)")
+def _after() -> Comparator:
+    return ">"
+
+
+@rule(
+    "core",
+    f"(did|do|have|had) I {_SEE} {{a:thing}} {{earlier}} [I {_SEE}] {{b:thing}}",
+    f"(did|do|has|have|was|were|BE) {{a:thing}} ({_APPEAR}|{_SEE}|there|come [up]) {{earlier}}"
+    " {b:thing} [did|was|came]",
+)
+def _seen_before(a: Things, b: Things, earlier: Comparator) -> Program:
+    mine, theirs = Quantity("first_seen", (a,)), Quantity("first_seen", (b,))
+    return TellWhether(Compare(mine, earlier, theirs))
+
+
+# Order of appearance ----------------------------------------------------------------------------
+
+_IN_ORDER = "(in (what|which) order|what BE the order in which)"
+_ORDER_OF = (
+    "[the|what BE the] [first [time]] [order of] (appearance|first appearance"
+    "|first time appearance) [order]"
+)
+_ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_ROOM]"
+
+
+@rule(
+    "core",
+    f"{_IN_ORDER} (did|do|have|were|was|BE) [you|i|we] [first] [see|seen|find|notice|map]"
+    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first]",
+    f"{_IN_ORDER} {{items:ordered}} [first] ({_APPEAR}|came|were seen)",
+    f"{_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
+    f"{_ORDER_OF} [,] {{items:ordered}}",
+    f"(what|which) (BE|was|will be|would be) {_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
+    f"what (will|would) be {_ORDER_OF} of {_ITEMS} [,] {{items:ordered}}",
+    "(put|sort|order|rank|arrange|list|give) {items:ordered} in the order (in which)"
+    " (you|i|we|they) [first] (saw|seen|appeared) [them]",
+    "(put|sort|order|rank|arrange|list|give) {items:ordered} in [the] order of [first] appearance",
+    "(put|sort|order|rank|arrange|list|give) {items:ordered} in the order (you|i|we|they) [first]"
+    " (saw|appeared) [them]",
+    "order in which (you|i|we) [first] saw {items:ordered}",
+    "(what|which) (came|appeared|comes) first second and third {items:ordered}",
+)
+def _appearance(items: Things) -> Program:
+    return TellObjects(Ranking("order_seen", count=None).of(items))
+
+
+@rule("ordered", "{items:list}")
+def _ordered_list(items: tuple[Things, ...]) -> Things:
+    return Union(items)
+
+
+@rule("ordered", "{phrase}")
+def _ordered_kind(phrase: Phrase) -> Things | None:
+    return phrase.things if phrase.plural else None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to, several_before
 from spatialgeo_ros.query.program import (
+    Count,
     Everything,
     Except,
     Filter,
@@ -21,6 +22,7 @@ from spatialgeo_ros.query.program import (
     Rank,
     Related,
     RequestRegion,
+    TellNumber,
     TellObjects,
     The,
     Things,
@@ -207,6 +209,11 @@ def _closer_to_which(
     )
 
 
+@rule("core", "WHAT [OBJ] BE {anchor:thing} (closest|nearest) to")
+def _closest_to(anchor: Things) -> Program:
+    return several(Ranking("distance", anchor=anchor), without_anchor(Everything(), anchor))
+
+
 @rule(
     "core",
     "WHAT (object|thing|item|else) {ranking:chosen} [IN_ROOM|HERE]",
@@ -246,9 +253,9 @@ def _which_of_them(ranking: Ranking, things: Things) -> Program:
 @rule(
     "core",
     "WHAT (BE|was) {thing:superlative_phrase} [called]",
-    "WHAT do I (have|see|find) {thing:superlative_phrase}",
     "(find|identify|name|TELL) {thing:superlative_phrase}",
     "{thing:superlative_phrase}",
+    cost=-0.1,
 )
 def _the_nearest(thing: Phrase) -> Program | None:
     return TellObjects(thing.things, one=not thing.plural and thing.count < 2)
@@ -283,6 +290,32 @@ def _first_thing(phrase: Phrase) -> Program:
 )
 def _last_thing(phrase: Phrase) -> Program:
     return several(Ranking("order_seen", True), phrase.things)
+
+
+@rule(
+    "core",
+    "{core} [,] EXCEPT {left_out:things}",
+    "EXCEPT {left_out:things} [,] {core}",
+    cost=0.2,
+)
+def _leaving_out(core: Program, left_out: Things) -> Program | None:
+    """Leave objects out of what is listed, counted or chosen from."""
+    if isinstance(core, TellObjects):
+        return replace(core, things=_without(core.things, left_out))
+    if isinstance(core, TellNumber) and isinstance(core.number, Count):
+        return TellNumber(Count(_without(core.number.of, left_out)))
+    return None
+
+
+def _without(things: Things, left_out: Things) -> Things:
+    if isinstance(things, Rank):
+        return replace(things, of=_without(things.of, left_out))
+    return Except(things, left_out)
+
+
+@rule("core", "WHAT [else] BE there EXCEPT {left_out:things} [IN_ROOM|HERE]")
+def _what_else(left_out: Things) -> Program:
+    return TellObjects(Except(Everything(), left_out))
 
 
 # What carries it --------------------------------------------------------------------------------

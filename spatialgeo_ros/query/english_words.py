@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, grammar
 from spatialgeo_ros.query.nouns import canonical, kinds, names, plural, singular
-from spatialgeo_ros.query.program import Constant, Unit
+from spatialgeo_ros.query.program import Constant, Named, Unit
+from spatialgeo_ros.query.program_edit import nodes
 from spatialgeo_ros.query.rule_engine import Found, State
 from spatialgeo_ros.query.tokens import COMMA, STOP
 from spatialgeo_ros.query.units import unit_of
@@ -91,6 +92,8 @@ class Noun:
         kind: singular; "" for "thing".
         plural: whether the plural was said.
         one: whether it is "one", which stands for the kind of the question before.
+        every: whether it is "everything".
+        among: ids of the objects that "one" is one of, "" where it stands for a kind.
         known: whether the table or the map has it.
     """
 
@@ -98,6 +101,8 @@ class Noun:
     plural: bool = False
     one: bool = False
     known: bool = True
+    every: bool = False
+    among: tuple[str, ...] = ()
 
 
 def _number_of(words: list[str], context: Context) -> Noun | None:
@@ -124,9 +129,11 @@ def _noun(state: State, at: int) -> list[Found]:
     found: list[Found] = []
     word = tokens[at]
     if word in _GENERIC:
-        found.append((at + 1, Noun("", _GENERIC[word]), 0.0))
+        found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
-        found.append((at + 1, Noun("", _ONE[word], one=True), 0.5))
+        found.append((at + 1, _one(context, _ONE[word]), 0.5))
+    elif tuple(tokens[at : at + 2]) in _OF_THEM and context.dialogue.objects:
+        found.append((at + 2, _one(context, True), 0.5))
     for count in range(min(4, len(tokens) - at), 0, -1):
         words = list(tokens[at : at + count])
         if COMMA in words or STOP in words:
@@ -139,6 +146,20 @@ def _noun(state: State, at: int) -> list[Found]:
     if not any(reading[1].kind for reading in found):
         found.extend(_unknown(tokens, at, context))
     return found
+
+
+_OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
+
+
+def _one(context: Context, plural: bool) -> Noun:
+    """Return what "one" stands for: an object of the answer before, or one of that kind."""
+    objects = context.dialogue.objects
+    if len(objects) > 1:
+        return Noun("", plural, one=True, among=objects)
+    for node in nodes(context.dialogue.program):
+        if isinstance(node, Named) and node.kind:
+            return Noun(node.kind, plural, one=True)
+    return Noun("", plural, one=True)
 
 
 def _unknown(tokens: object, at: int, context: Context) -> list[Found]:

@@ -10,6 +10,7 @@ thing, number or place) is passed over.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
@@ -23,9 +24,9 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_lists,
     english_numbers,
     english_predicates,
-    english_questions,
     english_sizes,
     english_times,
+    english_views,
     english_which,
     english_yes_no,
 )
@@ -36,6 +37,7 @@ from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
 from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
+from spatialgeo_ros.query.units import kind_of, unit_of
 
 grammar.check()
 _LONGEST = 120  # words
@@ -82,6 +84,24 @@ def parse(
     if len(tokens) > _LONGEST:
         raise NotUnderstood(f"the question is longer than {_LONGEST} words")
     context = Context(nouns, dialogue, regions)
+    program = _read(tokens, context) or _read(unit_last(tokens), context)
+    if program is not None:
+        return program
+    state = State(tokens, context)
+    grammar.parse("question", state)
+    unread = tokens[state.furthest :] or tokens
+    rest = " ".join(word for word in unread if word not in (STOP, COMMA))
+    raise NotUnderstood(
+        f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
+        "or list of objects, in plain English (docs/questions.md)",
+        rest,
+    )
+
+
+def _read(tokens: list[str], context: Context) -> Program | None:
+    """Return the best reading of a row of words with as little talk left out as may be."""
+    if not tokens:
+        return None
     state = State(tokens, context)
     best, least = None, float("inf")
     for start, end in without_talk(tokens):
@@ -91,15 +111,20 @@ def parse(
                 best, least = program, cost + left_out
         if least <= _GOOD_ENOUGH:
             break
-    if best is not None:
-        return best
-    unread = tokens[state.furthest :] or tokens
-    rest = " ".join(word for word in unread if word not in (STOP, COMMA))
-    raise NotUnderstood(
-        f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
-        "or list of objects, in plain English (docs/questions.md)",
-        rest,
-    )
+    return best
+
+
+def unit_last(tokens: list[str]) -> list[str]:
+    """Move "in feet" from inside a question to its end; nothing where there is none."""
+    for at, word in enumerate(tokens[1:-1], 1):
+        if word not in ("in", "using") or re.fullmatch(r"[\d.]+", tokens[at - 1]):
+            continue
+        for count in (3, 2, 1):
+            words = tokens[at + 1 : at + 1 + count]
+            unit = unit_of(" ".join(words)) if len(words) == count else None
+            if unit and kind_of(unit) != "angle" and tokens[at + 1 + count :]:
+                return [*tokens[:at], *tokens[at + 1 + count :], COMMA, "in", *words]
+    return []
 
 
 @functools.cache

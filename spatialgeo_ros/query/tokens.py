@@ -51,7 +51,7 @@ _SHORTHAND = {
     "versus": "or",
     "centre": "center",
 }
-_UNIT_AFTER_NUMBER = re.compile(r"(?<![a-z])(\d+(?:\.\d+)?)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)")
+_UNIT_AFTER_NUMBER = re.compile(r"(?<![a-z])(\d+(?:\.\d+)?)(?!st\b|nd\b|rd\b|th\b)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)")
 _SIGNS = {"'": "ft", "''": "in", '"': "in", "”": "in", "°": "degrees", "%": "percent"}
 
 

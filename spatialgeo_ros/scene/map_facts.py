@@ -14,6 +14,7 @@ from spatialgeo_ros.geometry.upright_box import UprightBox, point_box, polygon_w
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, RoomLayout
 from spatialgeo_ros.memory.snapshot import Viewer as ViewerPose
 from spatialgeo_ros.query.nouns import (
+    canonical,
     is_a,
     label_words,
     plural,
