@@ -68,7 +68,7 @@ class DetectorModel:
         for index in np.nonzero(counts >= max(1, self.least_share * segmentation.size))[0]:
             share = counts[index] / segmentation.size
             seen = rng.random() < (1 - self.miss) * share / (share + self.half_share)
-            label, score = str(kinds[index]), float(rng.beta(8, 2))
+            label, score = kinds[int(index)], float(rng.beta(8, 2))
             if labels and rng.random() < self.confusion:
                 label, score = labels[int(rng.integers(len(labels)))], 0.7 * score
             box = self._moved(_bounds(segmentation == index), rng, width, height)
@@ -76,7 +76,7 @@ class DetectorModel:
                 found.append(Region.from_box(*box, label=label, score=score))
         for _ in range(int(rng.poisson(self.false_alarms)) if labels else 0):
             w, h = rng.uniform(0.05, 0.3, 2) * (width, height)
-            x, y = rng.uniform(0, 1, 2) * (width - w, height - h)
+            x, y = rng.uniform(0, 1, 2) * (width - 1 - w, height - 1 - h)
             label = labels[int(rng.integers(len(labels)))]
             score = float(rng.uniform(0.3, 0.6))
             found.append(Region.from_box(x, y, x + w, y + h, label=label, score=score))

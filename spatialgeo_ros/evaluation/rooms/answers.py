@@ -8,6 +8,7 @@ import re
 from typing import Protocol
 
 from spatialgeo_ros.evaluation.rooms.task import Task, letter_of
+from spatialgeo_ros.evaluation.rooms.truth import kind_of
 from spatialgeo_ros.evaluation.vsi_bench import clean_answer, reward
 from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.program import Unit
@@ -28,22 +29,23 @@ class Answerer(Protocol):
         """Return the typed answer; errors are results."""
 
 
-def answer_text(answerer: Answerer, task: Task) -> str:
+def answer_text(answerer: Answerer, task: Task) -> tuple[str, str]:
     """Ask a question without its options, and say the answer as VSI-Bench's models do.
 
     Returns:
         The number in the unit asked for, or the letter of the option that the result names; "" for
-        a refusal, for a result of another type and for one that is no option.
+        a refusal, for a result of another type and for one that is no option. And the answer in
+        words.
     """
     result = answerer.answer(task.question)
     if not task.options:
-        return _number(result, task.unit)
-    labels = {one.id: one.label for one in answerer.snapshot.objects}
+        return _number(result, task.unit), result.text
+    labels = {one.id: kind_of(one) for one in answerer.snapshot.objects}
     said = _words(result, labels)
     for choice in task.choices:
         if said and [_plain(part) for part in choice.split(", ")] == said:
-            return letter_of(task, choice)
-    return ""
+            return letter_of(task, choice), result.text
+    return "", result.text
 
 
 def score(task: Task, text: str) -> float:
@@ -64,7 +66,7 @@ def _number(result: Result, unit: Unit) -> str:
 
 
 def _words(result: Result, labels: dict[str, str]) -> list[str]:
-    """What a result names, in order: objects by their label, a direction, turns."""
+    """What a result names, in order: objects by their kind, a direction, turns."""
     if result.type in (ResultType.OBJECT, ResultType.OBJECTS):
         return [_plain(labels.get(one, "")) for one in result.objects]
     if result.type is ResultType.DIRECTION:

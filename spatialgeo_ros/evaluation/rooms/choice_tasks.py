@@ -130,8 +130,13 @@ def appearance_tasks(
         )
         tasks.append(
             choice_task(
-                scene, "obj_appearance_order", question, ", ".join(right), drawn(others, 3, rng),
-                named, rng,
+                scene,
+                "obj_appearance_order",
+                question,
+                ", ".join(right),
+                drawn(others, 3, rng),
+                named,
+                rng,
             )  # fmt: skip
         )
     return tasks

@@ -152,8 +152,13 @@ def drives(series: int, rooms: int, settings: DriveSettings) -> Iterator[Drive]:
                 measured = settings.sensor.apply(seen.depth, rng, camera, seen.material)
                 images.append(
                     DriveImage(
-                        _START_NS + round(stop.seconds * 1e9), pose, _camera_at(belief),
-                        seen.rgb, seen.depth, measured, seen.segmentation,
+                        _START_NS + round(stop.seconds * 1e9),
+                        pose,
+                        _camera_at(belief),
+                        seen.rgb,
+                        seen.depth,
+                        measured,
+                        seen.segmentation,
                     )  # fmt: skip
                 )
             made += 1

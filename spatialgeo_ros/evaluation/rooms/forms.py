@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spatialgeo_ros.evaluation.rooms.boxes import box_gap
+from spatialgeo_ros.evaluation.rooms.truth import kind_of
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 
@@ -74,8 +75,11 @@ class FormAnswerer:
                     return _refusal(QueryError.UNKNOWN_OBJECT, str(error))
         return _refusal(QueryError.NOT_UNDERSTOOD, "not one of the benchmark's forms")
 
+    def _of_kind(self, kind: str) -> list[MapObject]:
+        return [one for one in self._there if kind_of(one) == kind]
+
     def _all(self, kind: str) -> list[MapObject]:
-        found = [one for one in self._there if one.label == kind]
+        found = self._of_kind(kind)
         if not found:
             raise MissingObjectError(f"the map has no {kind}")
         return found
@@ -84,7 +88,7 @@ class FormAnswerer:
         return max(self._all(kind), key=lambda one: (one.sightings, one.probability))
 
     def _count(self, kind: str) -> Result:
-        number = sum(one.label == kind for one in self._there)
+        number = len(self._of_kind(kind))
         return Result(ResultType.COUNT, str(number), (float(number),))
 
     def _distance(self, first: str, second: str) -> Result:
@@ -103,9 +107,7 @@ class FormAnswerer:
 
     def _nearest(self, kinds: str, anchor: str) -> Result:
         place = self._one(anchor)
-        known = [
-            one for kind in kinds.split(", ") for one in self._there if one.label == kind
-        ]  # fmt: skip
+        known = [one for kind in kinds.split(", ") for one in self._of_kind(kind)]
         if not known:
             raise MissingObjectError(f"the map has none of {kinds}")
         nearest = min(known, key=lambda one: _gap(place, one))
@@ -129,8 +131,9 @@ class FormAnswerer:
         return float(ahead @ there) / lengths, float(left) / lengths
 
     def _appearance(self, kinds: str) -> Result:
-        first = [min(self._all(kind), key=lambda one: one.first_seen_ns) for kind in
-                 kinds.split(", ")]  # fmt: skip
+        first = [
+            min(self._all(kind), key=lambda one: one.first_seen_ns) for kind in kinds.split(", ")
+        ]
         first.sort(key=lambda one: one.first_seen_ns)
         text = ", ".join(one.label for one in first)
         return Result(ResultType.OBJECTS, text, objects=tuple(one.id for one in first))

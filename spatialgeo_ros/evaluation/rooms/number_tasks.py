@@ -8,13 +8,17 @@ with one object for distances and sizes, with several for counts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
 from spatialgeo_ros.evaluation.rooms.boxes import box_gap
 from spatialgeo_ros.evaluation.rooms.task import Task
 from spatialgeo_ros.evaluation.rooms.truth import RoomTruth, SeenObject
+
+T = TypeVar("T")
 
 #: Smallest distance that is asked for, metres: relative errors of less say nothing.
 LEAST_DISTANCE = 0.4
@@ -36,7 +40,7 @@ def count_tasks(truth: RoomTruth, scene: str, most: int, rng: np.random.Generato
 
 def distance_tasks(truth: RoomTruth, scene: str, most: int, rng: np.random.Generator) -> list[Task]:
     """Ask how far two objects are apart, nearest points."""
-    tasks = []
+    tasks: list[Task] = []
     for a, b in drawn(list(combinations(truth.unique(), 2)), None, rng):
         metres = gap(a, b)
         if metres < LEAST_DISTANCE or len(tasks) == most:
@@ -83,6 +87,6 @@ def gap(a: SeenObject, b: SeenObject) -> float:
     return box_gap(a.corners(), a.heights(), b.corners(), b.heights())
 
 
-def drawn(things: list, most: int | None, rng: np.random.Generator) -> list:
+def drawn(things: Sequence[T], most: int | None, rng: np.random.Generator) -> list[T]:
     """Return up to ``most`` of the things in a drawn order; None for all."""
     return [things[int(k)] for k in rng.permutation(len(things))[:most]]

@@ -91,6 +91,4 @@ def choice_task(
     options = [right, *wrong]
     order = [int(k) for k in rng.permutation(len(options))]
     lettered = tuple(f"{_LETTERS[n]}. {options[k]}" for n, k in enumerate(order))
-    return Task(
-        scene, question_type, question, _LETTERS[order.index(0)], lettered, tuple(kinds)
-    )
+    return Task(scene, question_type, question, _LETTERS[order.index(0)], lettered, tuple(kinds))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.evaluation.rooms.drive import Drive, DriveImage
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, RoomLayout, Viewer
+from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.sim.rig import MOUNT_HEIGHT
 from spatialgeo_ros.sim.room import Room, SceneObject
 
@@ -103,6 +104,11 @@ class RoomTruth:
         return [ones[0] for ones in self.whole_kinds().values() if len(ones) == 1]
 
 
+def kind_of(mapped: MapObject) -> str:
+    """Return what a map's object is, without a colour that its label may have: "chair"."""
+    return parse_label(mapped.label).kind or mapped.label
+
+
 def truth_of(drive: Drive) -> RoomTruth:
     """Work out what a drive has seen and what is true of it."""
     things = drive.room.objects
@@ -116,8 +122,11 @@ def truth_of(drive: Drive) -> RoomTruth:
         own = shares[:, index]
         seen.append(
             SeenObject(
-                f"{thing.kind}_{count[thing.kind]}", thing, float(own.max()),
-                _first(stamps, own >= GLIMPSE_SHARE), _first(stamps, own >= CLEAR_SHARE),
+                f"{thing.kind}_{count[thing.kind]}",
+                thing,
+                float(own.max()),
+                _first(stamps, own >= GLIMPSE_SHARE),
+                _first(stamps, own >= CLEAR_SHARE),
                 extents[index],
             )  # fmt: skip
         )
@@ -167,10 +176,18 @@ def _snapshot(drive: Drive, seen: list[SeenObject], shares: Array) -> MapSnapsho
         thing = one.thing
         objects.append(
             MapObject(
-                id=one.id, label=thing.kind, centre=np.array(thing.centre),
-                covariance=np.zeros((3, 3)), size=np.array(thing.size), size_sigma=np.zeros(3),
-                yaw=thing.yaw, first_seen_ns=one.clear_ns, last_seen_ns=int(stamps[clear][-1]),
-                colour=thing.colour, labels={thing.kind: 1.0}, cameras=("camera",),
+                id=one.id,
+                label=thing.kind,
+                centre=np.array(thing.centre),
+                covariance=np.zeros((3, 3)),
+                size=np.array(thing.size),
+                size_sigma=np.zeros(3),
+                yaw=thing.yaw,
+                first_seen_ns=one.clear_ns,
+                last_seen_ns=int(stamps[clear][-1]),
+                colour=thing.colour,
+                labels={thing.kind: 1.0},
+                cameras=("camera",),
                 sightings=int(clear.sum()),
             )  # fmt: skip
         )
