@@ -77,6 +77,11 @@ def kinds() -> tuple[str, ...]:
     return tuple(_tables()[1])
 
 
+def names() -> tuple[str, ...]:
+    """Return every noun of the table, synonyms too."""
+    return tuple(_tables()[0])
+
+
 def singular(word: str) -> str:
     """Undo an English plural of one word ("shelves" -> "shelf", "boxes" -> "box")."""
     known = _tables()[0]

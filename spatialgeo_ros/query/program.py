@@ -223,10 +223,15 @@ class The:
 
 @dataclass(frozen=True)
 class Standing:
-    """A point of view: standing at one object and facing another."""
+    """A point of view: standing at one place and facing another.
 
-    at: Things
-    facing: Things
+    Attributes:
+        at: an object, or the viewer for "if I turned to the fridge".
+        facing: what is straight ahead.
+    """
+
+    at: Place
+    facing: Place
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,8 @@ class Quantity:
 
     Attributes:
         name: what is measured.
-        of: one place or two, as the quantity needs.
+        of: one place or two, as the quantity needs. Where it needs two, one set of two objects
+            stands for both ("the two lamps"), and one object is measured from the viewer.
         frame: for bearings: where from and where 0 degrees is; None for the viewer's.
     """
 
@@ -286,8 +292,9 @@ class Related:
     Attributes:
         relation: its name.
         subject: what is said to be somewhere.
-        anchors: one place, two for "between", none for "at_wall" and "in_view"; the viewer for
-            "on my left" and "behind me".
+        anchors: one place, two (or one set of two) for "between", none for "at_wall" and
+            "in_view"; the viewer for "on my left" and "behind me". None with a ``frame``: sides
+            of who stands there.
         frame: point of view for left, right, front, behind; None for the viewer's.
     """
 
@@ -438,11 +445,5 @@ Place: TypeAlias = Things | It | Viewer | Floor | Ceiling | Room | Wall
 Number: TypeAlias = Constant | Quantity | Arithmetic | Over | Count
 Condition: TypeAlias = Related | Compare | Exists | Has | Not | All | Any
 Program: TypeAlias = (
-    TellNumber
-    | TellWhether
-    | TellObjects
-    | TellDirection
-    | TellWhich
-    | TellAttribute
-    | TellTurns
+    TellNumber | TellWhether | TellObjects | TellDirection | TellWhich | TellAttribute | TellTurns
 )

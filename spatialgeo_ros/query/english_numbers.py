@@ -1,0 +1,388 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers: quantities of things and between things, counts, and what is computed from them."""
+
+from __future__ import annotations
+
+from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_things import distance_to
+from spatialgeo_ros.query.program import (
+    Arithmetic,
+    Ceiling,
+    Constant,
+    Count,
+    Filter,
+    Floor,
+    It,
+    Number,
+    Over,
+    Place,
+    Quantity,
+    QuantityName,
+    Room,
+    Things,
+    Viewer,
+    Wall,
+)
+
+rule = grammar.rule
+
+# Names of quantities ----------------------------------------------------------------------------
+
+_SIZES: dict[QuantityName, str] = {
+    "height": "(height|tallness|vertical extent|vertical size)",
+    "width": "(width|breadth|broadness|wideness|horizontal extent)",
+    "depth": "(depth|deepness|extent front to back|front to back extent)",
+    "length": "(length|longest side|longer side)",
+    "volume": "(volume|cubic volume|cubic capacity)",
+    "area": "(footprint [area]|floor area|base area|area|floor space|ground area|surface area"
+    "|covered area|square footage)",
+    "size": "(size|sizes|extent|extents|extension)",
+}
+_ADJECTIVES: dict[QuantityName, str] = {
+    "height": "(tall|high)",
+    "width": "(wide|broad)",
+    "depth": "(deep)",
+    "length": "(long)",
+    "size": "(big|large|small)",
+    "volume": "(voluminous|bulky)",
+}
+
+
+def _size(quantity: QuantityName, words: str, name: str) -> None:
+    @rule(name, words)
+    def made() -> QuantityName:
+        return quantity
+
+
+for _quantity, _words in _SIZES.items():
+    _size(_quantity, _words, "size_noun")
+for _quantity, _words in _ADJECTIVES.items():
+    _size(_quantity, _words, "size_adjective")
+
+
+def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | None:
+    """Return a quantity between two places, with the meaning that the kinds of place give it."""
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Floor):
+            return None if isinstance(other, Floor) else Quantity("bottom", (other,))
+        if isinstance(one, Ceiling):
+            return Quantity("gap", (other, one))
+    if isinstance(a, Wall) and isinstance(b, Wall):
+        return None
+    if a == b:
+        return None
+    if name in ("distance", "gap") and isinstance(b, Viewer):
+        return Quantity("distance", (b, a))
+    if isinstance(a, Viewer) and name == "gap":
+        return Quantity("distance", (a, b))
+    if isinstance(a, Wall):
+        a, b = b, a
+    if isinstance(b, Wall) and not isinstance(a, Viewer):
+        return Quantity("gap", (a, b))
+    return Quantity(name, (a, b))
+
+
+# Sizes of one thing -----------------------------------------------------------------------------
+
+
+def size_of(quantity: QuantityName, place: Place) -> Number | None:
+    """Return a size of a place; a camera's and a ceiling's height are above the floor."""
+    if isinstance(place, Viewer):
+        return Quantity("bottom", (place,)) if quantity == "height" else None
+    if isinstance(place, Ceiling):
+        return Quantity("height", (Room(),)) if quantity == "height" else None
+    if isinstance(place, Floor):
+        return Quantity("area", (Room(),)) if quantity == "area" else None
+    if isinstance(place, Wall):
+        return Quantity("height", (Room(),)) if quantity == "height" else None
+    if isinstance(place, Room) and quantity in ("depth", "volume", "size"):
+        return {
+            "depth": Quantity("width", (place,)),
+            "volume": Arithmetic("product", (Quantity("area", (place,)), Quantity("height", (place,)))),
+            "size": Quantity("area", (place,)),
+        }[quantity]
+    return Quantity(quantity, (place,))
+
+
+@rule(
+    "number",
+    "[the|its] (DIMENSIONS) of {place:sized}",
+    "{place:sized} _s (DIMENSIONS)",
+    "[the] (DIMENSIONS) {place:sized} has",
+)
+def _dimensions(place: Place) -> Number | None:
+    return None if isinstance(place, Viewer | Ceiling | Wall) else Quantity("size", (place,))
+
+
+@rule("number", "{place:sized} (DIMENSIONS)", cost=1.0)
+def _terse_dimensions(place: Place) -> Number | None:
+    return None if isinstance(place, Viewer | Ceiling | Wall) else Quantity("size", (place,))
+
+
+@rule("sized", "{thing}", "{thing:room}", "{thing:me}", "[the] ceiling", "{thing:wall}")
+def _sized(thing: Place | None = None) -> Place:
+    return Ceiling() if thing is None else thing
+
+
+@rule("number", "[the|a|its] [PLAIN] {quantity:size_noun} of {place:sized}", "{place:sized} _s [PLAIN] {quantity:size_noun}",
+      "[the] {quantity:size_noun} that {place:sized} (has|have)")  # fmt: skip
+def _size_of(quantity: QuantityName, place: Place) -> Number | None:
+    return size_of(quantity, place)
+
+
+@rule("number", "{place:sized} {quantity:size_noun}", "{quantity:size_noun} {place:sized}", cost=1.0)
+def _terse_size(quantity: QuantityName, place: Place) -> Number | None:
+    return size_of(quantity, place)
+
+
+@rule("number", "how {quantity:size_adjective} {place:sized} (BE|STAND)", "how {quantity:size_adjective} (is|are) {place:sized}")
+def _how_tall(quantity: QuantityName, place: Place) -> Number | None:
+    return size_of(quantity, place)
+
+
+# Heights above the floor ------------------------------------------------------------------------
+
+_TOP = "(top|upper edge|upper side|upper end|top edge|top side|upper surface|top surface|highest point|tip|top end)"
+_BOTTOM = "(bottom|lower edge|lower side|underside|lower end|bottom edge|lowest point|bottom side|base|lower surface)"
+_ABOVE_FLOOR = "(above|from|off|over|to) [the] (floor|ground)"
+
+
+@rule("number", f"[the] [height of] [the] {_TOP} of {{thing}} [height] [{_ABOVE_FLOOR}]",
+      f"[the] {_TOP} height of {{thing}}", f"{{thing}} _s {_TOP} [height]",
+      f"[the] (height|distance) [of] [the] {_TOP} of {{thing}} [{_ABOVE_FLOOR}]")  # fmt: skip
+def _top(thing: Things) -> Number:
+    return Quantity("top", (thing,))
+
+
+@rule("number", f"[the] [height of] [the] {_BOTTOM} of {{thing}} [height] [{_ABOVE_FLOOR}]",
+      f"[the] {_BOTTOM} height of {{thing}}", f"[the] height of {{thing}} {_ABOVE_FLOOR}",
+      f"{{thing}} _s (height|elevation) {_ABOVE_FLOOR}", "[the] elevation of {thing}",
+      f"[the] (height|elevation|altitude) {_ABOVE_FLOOR} of {{thing}}",
+      f"[the] height at which {{thing}} (hangs|is|stands|is mounted|sits) [{_ABOVE_FLOOR}]")  # fmt: skip
+def _bottom(thing: Things) -> Number:
+    return Quantity("bottom", (thing,))
+
+
+@rule("number", f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}", "[the|your|my] camera height", "(your|my) [camera] height",
+      "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]", "[the|your|my] [mounting] height of the (camera|robot)",
+      "[the|your] eye level")  # fmt: skip
+def _camera_height(me: Place | None = None) -> Number:
+    return Quantity("bottom", (Viewer(),))
+
+
+@rule("number", "[the] (ceiling|room) height", "[the] height of [the] (ceiling|walls|wall|room)")
+def _ceiling_height() -> Number:
+    return Quantity("height", (Room(),))
+
+
+@rule("number", f"[the] [distance|space|GAP] [between] [the] {_TOP} of {{thing}} (and|to|from) [the] ceiling",
+      f"[the] (distance|space|GAP) from [the] {_TOP} of {{thing}} to the ceiling")  # fmt: skip
+def _to_ceiling(thing: Things) -> Number:
+    return Quantity("gap", (thing, Ceiling()))
+
+
+# Between two ------------------------------------------------------------------------------------
+
+
+@rule("place_pair", "{a:place} (and|to|from|with) {b:place}")
+def _place_pair(a: Place, b: Place) -> tuple[Place, Place]:
+    return (a, b)
+
+
+@rule("place_pair", "{pair}", cost=0.2)
+def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
+    return pair
+
+
+@rule("terse_pair", "{a:thing} , {b:thing}", "{a:thing} {b:thing}", "{a:thing} , and {b:thing}", cost=2.0)
+def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
+    return (a, b)
+
+
+
+def _measure(name: QuantityName, words: str) -> None:
+    @rule(
+        "number",
+        f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
+        f"[the] {words} [there is] from {{pair:place_pair}}",
+        f"{words} {{pair:terse_pair}}",
+        f"{words} {{pair:place_pair}}",
+    )
+    def measured(pair: tuple[Place, Place]) -> Number | None:
+        return between(*pair, name)
+
+    @rule("number", f"[the] {{a:thing}} , {{b:thing}} {words}", f"[the] {{a:thing}} {{b:thing}} {words}", cost=1.0)
+    def terse(a: Place, b: Place) -> Number | None:
+        return between(a, b, name)
+
+
+_measure("distance", "[PLAIN] DISTANCE")
+_measure("gap", "(SHORTEST [DISTANCE]|[SHORTEST] GAP|[amount of] GAP)")
+_measure("horizontal", "HORIZONTAL DISTANCE")
+_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in (height|elevation))")
+
+
+@rule("number", "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
+      "[the] [PLAIN] DISTANCE (from|of) {place}", "{place} _s distance [from ME]",
+      "[the] [PLAIN] DISTANCE between ME and {place}", "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
+      "[the] [PLAIN] DISTANCE (to|of) {place} from ME", "[the] [PLAIN] DISTANCE from ME to {place}",
+      "[the] GAP between ME and {place}", "[the] GAP between {place} and ME")  # fmt: skip
+def _self_distance(place: Place) -> Number | None:
+    return between(Viewer(), place)
+
+
+@rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
+def _terse_self_distance(place: Place) -> Number | None:
+    return between(Viewer(), place)
+
+
+@rule("number", "[the] (HORIZONTAL DISTANCE) (to|of) {place}", "[the] DISTANCE (to|of) {place} HORIZONTALLY")
+def _self_horizontal(place: Place) -> Number | None:
+    return between(Viewer(), place, "horizontal")
+
+
+@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} HORIZONTALLY")
+def _between_horizontally(pair: tuple[Place, Place]) -> Number | None:
+    return between(*pair, "horizontal")
+
+
+@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} VERTICALLY")
+def _between_vertically(pair: tuple[Place, Place]) -> Number | None:
+    return between(*pair, "vertical")
+
+
+@rule("number", "how far {place:thing} (is|are|stands|lies|sits) [AWAY] [from ME] [NOW]",
+      "how far [away] {place:thing} (is|are|stands)", "how far (it is) to {place}")  # fmt: skip
+def _how_far_embedded(place: Place) -> Number | None:
+    return between(Viewer(), place)
+
+
+@rule("number", "how far {a:place} (is|are|stands|lies|sits|BE STAND) [AWAY] (from|to) {b:place}",
+      "how far apart {pair:place_pair} (is|are|stand|lie)", "how far {pair:place_pair} are apart")  # fmt: skip
+def _how_far_two(
+    a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
+) -> Number | None:
+    first, second = pair or (a, b)  # type: ignore[assignment]
+    return between(first, second)
+
+
+# Counts, sums -----------------------------------------------------------------------------------
+
+
+@rule("number", "[the] [total] number of {things}", "how many {things} there are", "[the] (count|quantity|amount) of {things}")
+def _count(things: Things) -> Number:
+    return Count(things)
+
+
+@rule("fold", "(average|mean)")
+def _mean() -> str:
+    return "mean"
+
+
+@rule("fold", "(total|combined|summed|overall|joint|added up)")
+def _sum() -> str:
+    return "sum"
+
+
+@rule("fold", "(greatest|largest|maximum|maximal|biggest)")
+def _greatest() -> str:
+    return "greatest"
+
+
+@rule("fold", "(least|smallest|minimum|minimal)")
+def _least() -> str:
+    return "least"
+
+
+@rule("number", "[the] {fold} {quantity:size_noun} of [all] {things}", "[the] sum of the {quantity:size_noun} of {things}",
+      "[the] sum of the {quantity:sizes_plural} of {things}", "[the] {fold} {quantity:sizes_plural} of {things}")  # fmt: skip
+def _over(quantity: QuantityName, things: Things, fold: str = "sum") -> Number:
+    return Over(fold, Quantity(quantity, (It(),)), things)  # type: ignore[arg-type]
+
+
+@rule("number", "[the] {fold} DISTANCE (to|of|from) {things}", "[the] {fold} DISTANCE of {things} (from|to) ME",
+      "[the] {fold} DISTANCE from ME to {things}")  # fmt: skip
+def _over_distance(fold: str, things: Things) -> Number:
+    return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
+
+
+@rule("number", "[the] {fold} DISTANCE (between|of) {things} (and|to|from) {anchor:thing}")
+def _over_distance_to(fold: str, things: Things, anchor: Things) -> Number:
+    return Over(fold, Quantity("distance", (It(), anchor)), things)  # type: ignore[arg-type]
+
+
+_PLURALS: dict[QuantityName, str] = {
+    "height": "heights",
+    "width": "widths",
+    "depth": "depths",
+    "length": "lengths",
+    "volume": "volumes",
+    "area": "(areas|footprints)",
+}
+for _quantity, _words in _PLURALS.items():
+    _size(_quantity, _words, "sizes_plural")
+
+
+@rule("number", "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
+      "[the] {quantity:size_noun} difference (between|of) {pair}", "[the] difference between the {quantity:sizes_plural} of {pair}",
+      "[the] difference between the {quantity:size_noun} of {pair}")  # fmt: skip
+def _difference_of(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
+    return Arithmetic("difference", tuple(Quantity(quantity, (one,)) for one in pair))
+
+
+@rule("number", "[the] (difference|difference in distance) between {a:operand} and {b:operand}", cost=0.2)
+def _difference(a: Number, b: Number) -> Number:
+    return Arithmetic("difference", (a, b))
+
+
+@rule("number", "[the] ratio (of|between) {a:operand} (to|and) {b:operand}", "{a:operand} divided by {b:operand}")
+def _ratio(a: Number, b: Number) -> Number:
+    return Arithmetic("ratio", (a, b))
+
+
+@rule("number", "[the] sum of {a:operand} and {b:operand}", "{a:operand} plus {b:operand}")
+def _plus(a: Number, b: Number) -> Number:
+    return Arithmetic("sum", (a, b))
+
+
+@rule("number", "{a:operand} minus {b:operand}")
+def _minus(a: Number, b: Number) -> Number:
+    return Arithmetic("difference", (a, b))
+
+
+@rule("number", "[the] (average|mean) of {a:operand} and {b:operand}")
+def _mean_of(a: Number, b: Number) -> Number:
+    return Arithmetic("mean", (a, b))
+
+
+@rule("operand", "[the] [PLAIN] {quantity:size_noun} of {place:sized}", "how {quantity:size_adjective} {place:sized} is",
+      "{place:sized} _s {quantity:size_noun}")  # fmt: skip
+def _operand_size(quantity: QuantityName, place: Place) -> Number | None:
+    return size_of(quantity, place)
+
+
+@rule("operand", "[the] [PLAIN] DISTANCE (to|from ME to) {place}", "how far {place:thing} is [away]")
+def _operand_distance(place: Place) -> Number | None:
+    return between(Viewer(), place)
+
+
+@rule("operand", "[the] [PLAIN] DISTANCE (between|from) {a:place} (and|to) {b:place}")
+def _operand_pair(a: Place, b: Place) -> Number | None:
+    return between(a, b)
+
+
+@rule("operand", "[the] number of {things}")
+def _operand_count(things: Things) -> Number:
+    return Count(things)
+
+
+@rule("operand", "{amount}")
+def _operand_amount(amount: Constant) -> Number:
+    return amount
+
+
+@rule("number", "what (share|percentage|fraction|percent|proportion|part) of {whole:things} (BE|STAND) {part:predicates}",
+      "[the] (share|percentage|fraction|percent|proportion) of {whole:things} that (BE|STAND) {part:predicates}")  # fmt: skip
+def _share(whole: Things, part: object) -> Number:
+    return Arithmetic("percent", (Count(Filter(whole, part)), Count(whole)))  # type: ignore[arg-type]

@@ -1,0 +1,373 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of a thing: relations, limits, comparisons. A predicate is a condition about It."""
+
+from __future__ import annotations
+
+from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
+from spatialgeo_ros.query.english_words import Noun
+from spatialgeo_ros.query.program import (
+    All,
+    Any,
+    Ceiling,
+    Comparator,
+    Compare,
+    Condition,
+    Constant,
+    Exists,
+    Filter,
+    Floor,
+    Has,
+    It,
+    Named,
+    Not,
+    Number,
+    Place,
+    Quantity,
+    QuantityName,
+    Related,
+    RelationName,
+    Things,
+    Viewer,
+    Wall,
+)
+from spatialgeo_ros.query.units import kind_of
+
+rule = grammar.rule
+#: Things this little above the floor stand on it, metres.
+_ON_FLOOR = 0.05
+
+# Relations --------------------------------------------------------------------------------------
+
+_RELATIONS: dict[RelationName, str] = {
+    "on": "(on|on top of|atop|upon|ontop of|resting on|on the top of)",
+    "inside": "(in|inside|inside of|within|contained in)",
+    "above": "(above|over)",
+    "below": "(below|under|underneath|beneath|lower than)",
+    "beside": "(next to|beside|besides|near|near to|close to|by|adjacent to|alongside|nearby|at"
+    "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
+    "|neighboring|beside of|next|by the side of)",
+    "left": "([to|on|at] [the] left [side|hand side] of|more to the left than|further left than"
+    "|left from|to the left from)",
+    "right": "([to|on|at] [the] right [side|hand side] of|more to the right than"
+    "|further right than|right from|to the right from)",
+    "front": "(in front of|before|ahead of|at the front of|in the front of|closer to ME than)",
+    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of)",
+    "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
+    " with)",
+    "higher": "(higher|located higher|higher up|further up|positioned higher) THAN",
+    "lower": "(lower|located lower|lower down) THAN",
+}
+_VERBS: dict[RelationName, str] = {
+    "touching": "(touch|touches|contact|contacts|lean against|leans against)",
+    "supports": "(carry|carries|support|supports|hold|holds|have on it|has on it)",
+    "beside": "(neighbour|neighbours|neighbor|neighbors)",
+}
+
+
+def _relation(name: str, relation: RelationName, words: str) -> None:
+    @rule(name, f"[STAND|EXACTLY] [EXACTLY] {words} {{anchor:place}} [SEEN_FROM_ME]")
+    def related(anchor: Place) -> Condition | None:
+        return relation_to(relation, anchor)
+
+
+def relation_to(relation: RelationName, anchor: Place) -> Condition | None:
+    """Return the condition that It has a relation to a place; None where that makes no sense."""
+    if isinstance(anchor, Floor):
+        low = Compare(Quantity("bottom", (It(),)), "<", Constant(_ON_FLOOR, "m"))
+        return {"on": low, "above": Not(low), "touching": low}.get(relation)
+    if isinstance(anchor, Wall):
+        near: tuple[RelationName, ...] = ("beside", "touching", "on", "front")
+        return Related("at_wall", It()) if relation in near else None
+    if isinstance(anchor, Ceiling):
+        return None
+    if isinstance(anchor, Viewer) and relation in ("on", "inside", "touching", "above", "below"):
+        return None
+    return Related(relation, It(), (anchor,))
+
+
+for _name, _words in _RELATIONS.items():
+    _relation("relation", _name, _words)
+for _name, _words in _VERBS.items():
+    _relation("verb_predicate", _name, _words)
+
+
+@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
+      "[STAND] left of ME", "[STAND] (on|to) the left [side|hand side] of ME")  # fmt: skip
+def _on_my_left() -> Condition:
+    return Related("left", It(), (Viewer(),))
+
+
+@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) right [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
+      "[STAND] right of ME", "[STAND] (on|to) the right [side|hand side] of ME")  # fmt: skip
+def _on_my_right() -> Condition:
+    return Related("right", It(), (Viewer(),))
+
+
+@rule("relation", "[STAND|EXACTLY] (ahead|straight ahead|in front|up ahead)", "ahead of ME",
+      "[STAND] (on|at) (my|your|the) front")  # fmt: skip
+def _ahead() -> Condition:
+    return Related("front", It(), (Viewer(),))
+
+
+@rule("relation", "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
+      "(on|at|to) (my|your) (back|rear)")  # fmt: skip
+def _at_my_back() -> Condition:
+    return Related("behind", It(), (Viewer(),))
+
+
+@rule("relation", "[STAND|EXACTLY] [EXACTLY] [in|in the space|somewhere in] between {pair} [SEEN_FROM_ME]",
+      "[STAND|EXACTLY] in the middle (of|between) {pair}")  # fmt: skip
+def _between(pair: tuple[Things, Things]) -> Condition:
+    return Related("between", It(), pair)
+
+
+@rule("relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME")
+def _between_me(place: Place) -> Condition:
+    return Related("between", It(), (Viewer(), place))
+
+
+@rule("relation", "[STAND|EXACTLY|leaning] (against|at|along|on|by|next to|near|beside) {wall}",
+      "(hanging|mounted) on {wall}")  # fmt: skip
+def _at_wall(wall: Wall) -> Condition:
+    return Related("at_wall", It())
+
+
+@rule("relation", "[EXACTLY] (in|within) [the|my|your|our] [current] (view|sight|field of view|camera view|image|frame"
+      "|camera image|picture) [NOW]", "[EXACTLY] (visible|seen|in view|in sight) [to ME|from here|for ME|by ME] [NOW]",
+      "[that] I [can|could] [currently] see [NOW]", "[that] [the] [your] (camera|robot) [can] (see|sees) [NOW]",
+      "visible (in|to|for) [the|your] (camera|image|view) [NOW]")  # fmt: skip
+def _in_view() -> Condition:
+    return Related("in_view", It())
+
+
+@rule("relation", "(not|no longer|out of) (visible|in view|in sight|view|sight|seen) [NOW]",
+      "that I can not see [NOW]", "hidden [from ME]")  # fmt: skip
+def _out_of_view() -> Condition:
+    return Not(Related("in_view", It()))
+
+
+# Limits -----------------------------------------------------------------------------------------
+
+
+def _comparators(name: str, comparator: Comparator, words: str) -> None:
+    @rule(name, words)
+    def compared() -> Comparator:
+        return comparator
+
+
+_comparators("more_than", ">", "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)")
+_comparators("more_than", ">=", "(at least|no less than|not less than|minimum|no fewer than)")
+_comparators("more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)")
+_comparators("more_than", "<=", "(at most|no more than|not more than|up to|maximum|within)")
+
+
+def limited(number: Number, comparator: Comparator, amount: Constant) -> Condition | None:
+    """Return the condition that a number keeps a limit; None for a limit of another kind."""
+    if kind_of(amount.unit) not in ("length",):
+        return None
+    return Compare(number, comparator, amount)
+
+
+@rule("relation", "[STAND] [EXACTLY] (within|inside|in) [a|the] [distance of|radius of|range of|reach of] {amount} [AWAY|distance|range|reach|radius] [(of|from|to|around) {anchor:place}]",
+      "[STAND] [EXACTLY] (no|not) (further|farther|more) than {amount} [AWAY] [(of|from|to) {anchor:place}]",
+      "[STAND] within {amount} [distance] [(of|from|to) {anchor:place}]")  # fmt: skip
+def _within(amount: Constant, anchor: Place | None = None) -> Condition | None:
+    return limited(distance_to(anchor), "<=", amount)
+
+
+@rule("relation", "[STAND] [EXACTLY] (closer|nearer|less far|less distant) [to ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
+      "[STAND] [EXACTLY] (closer|nearer) (to) {anchor:place} than {amount}",
+      "[STAND] (closer|nearer) [AWAY] than {amount} [AWAY] (to|from|of) {anchor:place}")  # fmt: skip
+def _closer_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
+    return limited(distance_to(anchor), "<", amount)
+
+
+@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant|more far) [AWAY] [from ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
+      "[STAND] [EXACTLY] (farther|further) [AWAY] (from|than) {anchor:place} than {amount}",
+      "(beyond|outside) {amount} [(of|from) {anchor:place}]")  # fmt: skip
+def _farther_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
+    return limited(distance_to(anchor), ">", amount)
+
+
+@rule("relation", "[STAND] [EXACTLY] {more_than} {amount} AWAY [(to|from|of) {anchor:place}]",
+      "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of) {anchor:place}",
+      "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
+      "{more_than} {amount} distant [(to|from|of) {anchor:place}]")  # fmt: skip
+def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = None) -> Condition | None:
+    return limited(distance_to(anchor), more_than, amount)
+
+
+@rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
+      "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
+def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
+    first = Constant(low, high.unit) if isinstance(low, float) else low
+    above = limited(distance_to(anchor), ">=", first)
+    below = limited(distance_to(anchor), "<=", high)
+    return None if above is None or below is None else All((above, below))
+
+
+@rule("extent_adjective", "(tall|high|in height)")
+def _tall() -> str:
+    return "height"
+
+
+@rule("extent_adjective", "(wide|broad|in width|across)")
+def _wide() -> str:
+    return "width"
+
+
+@rule("extent_adjective", "(deep|in depth)")
+def _deep() -> str:
+    return "depth"
+
+
+@rule("extent_adjective", "(long|in length)")
+def _long() -> str:
+    return "length"
+
+
+_COMPARED_EXTENTS: dict[str, tuple[QuantityName, Comparator]] = {
+    "(taller|higher)": ("height", ">"),
+    "(shorter|lower|less tall|less high)": ("height", "<"),
+    "(wider|broader)": ("width", ">"),
+    "(narrower|thinner|slimmer|less wide)": ("width", "<"),
+    "(longer)": ("length", ">"),
+    "(deeper)": ("depth", ">"),
+    "(shallower|less deep)": ("depth", "<"),
+}
+_COMPARED_SIZES: dict[str, tuple[QuantityName, Comparator]] = {
+    **{words: kind for words, kind in _COMPARED_EXTENTS.items() if "higher" not in words},
+    "(taller)": ("height", ">"),
+    "(shorter|less tall)": ("height", "<"),
+    "(bigger|larger|more voluminous|greater)": ("volume", ">"),
+    "(smaller|less big)": ("volume", "<"),
+}
+
+
+def _extent_limit(words: str, quantity: QuantityName, comparator: Comparator) -> None:
+    @rule("relation", f"[EXACTLY] {words} THAN {{amount}}")
+    def compared(amount: Constant) -> Condition | None:
+        return limited(Quantity(quantity, (It(),)), comparator, amount)
+
+
+def _extent_comparison(words: str, quantity: QuantityName, comparator: Comparator) -> None:
+    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{other:thing}} [BE]")
+    def compared(other: Things) -> Condition:
+        return Compare(Quantity(quantity, (It(),)), comparator, Quantity(quantity, (other,)))
+
+
+for _said, (_quantity, _comparator) in _COMPARED_EXTENTS.items():
+    _extent_limit(_said, _quantity, _comparator)
+for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
+    _extent_comparison(_said, _quantity, _comparator)
+
+
+@rule("relation", "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
+      "with a {quantity:extent_noun} [of] {more_than} {amount}",
+      "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
+def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("extent_noun", "height")
+def _height() -> str:
+    return "height"
+
+
+@rule("extent_noun", "width")
+def _width() -> str:
+    return "width"
+
+
+@rule("extent_noun", "depth")
+def _depth() -> str:
+    return "depth"
+
+
+@rule("extent_noun", "length")
+def _length() -> str:
+    return "length"
+
+
+@rule("relation", "[EXACTLY] as {adjective:plain_size} as {other:thing}")
+def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
+    if adjective.quantity == "distance":
+        return None
+    mine, theirs = (Quantity(adjective.quantity, (one,)) for one in (It(), other))  # type: ignore[arg-type]
+    return Compare(mine, ">=" if adjective.descending else "<=", theirs)
+
+
+@rule("relation", "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
+      "(closer|nearer) [to ME] THAN {other:place} [BE]")  # fmt: skip
+def _closer(other: Place, anchor: Place | None = None) -> Condition:
+    return _nearer(other, anchor, "<")
+
+
+@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+def _farther(other: Place, anchor: Place | None = None) -> Condition:
+    return _nearer(other, anchor, ">")
+
+
+@rule("relation", "[STAND] [EXACTLY] (closer|nearer) to {anchor:place} than to {other:place}")
+def _closer_to_this(other: Place, anchor: Place) -> Condition:
+    return Compare(distance_to(anchor), "<", distance_to(other))
+
+
+def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condition:
+    mine = distance_to(anchor)
+    theirs = Quantity(mine.name, tuple(other if isinstance(x, It) else x for x in mine.of))
+    return Compare(mine, comparator, theirs)
+
+
+# What it is -------------------------------------------------------------------------------------
+
+
+@rule("predicate", "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]", "(coloured|colored|painted) {colour}")
+def _is_coloured(colour: str) -> Condition:
+    return Has(It(), "colour", colour)
+
+
+@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}")
+def _is_of(material: str) -> Condition:
+    return Has(It(), "material", material)
+
+
+@rule("predicate", "[a|an|the] {noun}")
+def _is_kind(noun: Noun) -> Condition | None:
+    if not noun.kind or noun.one:
+        return None
+    return Has(It(), "kind", noun.kind)
+
+
+
+
+@rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")
+def _not(predicate: Condition) -> Condition:
+    return Not(predicate)
+
+
+@rule("relation", "not {relation}")
+def _not_related(relation: Condition) -> Condition:
+    return Not(relation)
+
+
+@rule("predicate", "{relation}")
+def _relation_predicate(relation: Condition) -> Condition:
+    return relation
+
+
+@rule("predicates", "{predicate}")
+def _single(predicate: Condition) -> Condition:
+    return predicate
+
+
+@rule("predicates", "[both] {left:predicate} (and|but|and also) {right:predicates}")
+def _and(left: Condition, right: Condition) -> Condition:
+    return All((left, right))
+
+
+@rule("predicates", "[either] {left:predicate} or {right:predicates}", cost=0.5)
+def _or(left: Condition, right: Condition) -> Condition:
+    return Any((left, right))

@@ -1,0 +1,106 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Talk around a question: greetings, "please tell me", clauses that name nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from spatialgeo_ros.query.colours import COLOUR_OF
+from spatialgeo_ros.query.nouns import canonical
+from spatialgeo_ros.query.tokens import COMMA, STOP
+from spatialgeo_ros.query.units import unit_of
+
+#: Words before a question that add nothing to it.
+_BEFORE = frozenset(
+    """please hey hi hello ok okay well so and but also now then robot excuse me sorry thanks say
+    alright right hm hmm good morning day evening dear buddy
+    can could would will do did may might you we i u they he she it kindly just maybe perhaps
+    tell give show inform let us me know if whether that check verify confirm determine find out
+    work say see how want need would like to wonder wondering am is are was been have has had be asking
+    asked ask question one quick another my our your colleague friend boss wife husband customer
+    client user operator people somebody someone keeps keep telling told says said claims claim
+    thinks think believes believe bet sure think for a an the of with this answer following estimate
+    an estimation idea guess about roughly approximately exactly currently today before start moving
+    should thing first interested in curious quickly again actually really honestly by way here
+    is's what's up there measure calculate compute provide state specify get""".split()
+)
+#: Words after it.
+_AFTER = frozenset(
+    """please thanks thank you robot now right correct true exactly precisely approximately roughly
+    again then do think actually is he she it that they can tell me us know so yes no or not buddy
+    approx about for the a isn't really say could would if i may ask ok okay sir""".split()
+)
+#: What makes a clause more than talk.
+_CONTENT = frozenset(
+    """left right behind front above below under over between near far close next on inside tall
+    wide high deep long big small count distance gap size height width not without except closer
+    nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
+)
+
+
+def without_talk(tokens: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the question as it is, then with less and less talk around it."""
+    seen: set[tuple[str, ...]] = set()
+    whole = list(tokens)
+    starts = [0, *_starts(whole)]
+    ends = [len(whole), *_ends(whole)]
+    for end in ends:
+        for start in starts:
+            words = whole[start:end]
+            while words and words[0] in (COMMA, STOP):
+                words = words[1:]
+            while words and words[-1] in (COMMA, STOP):
+                words = words[:-1]
+            if words and tuple(words) not in seen:
+                seen.add(tuple(words))
+                yield words
+
+
+def _starts(tokens: list[str]) -> list[int]:
+    """Return where the question may begin: after words of talk, or after a clause of talk."""
+    found = []
+    for index, word in enumerate(tokens[:-1]):
+        if word in (COMMA, STOP):
+            if is_talk(tokens[:index]):
+                found.append(index + 1)
+        elif word in _BEFORE and all(w in _BEFORE or w in (COMMA, STOP) for w in tokens[:index]):
+            found.append(index + 1)
+        elif word in _SAYING and is_talk(tokens[:index]):
+            found.append(index + 1)
+    return sorted(set(found))
+
+
+_SAYING = frozenset("that me if whether know asked us wonder him her".split())
+
+
+def _ends(tokens: list[str]) -> list[int]:
+    """Return where the question may end: before a clause of talk, or before words of talk."""
+    found = []
+    for index in range(len(tokens) - 1, 0, -1):
+        if tokens[index] in (COMMA, STOP) and all(
+            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
+        ):
+            found.append(index)
+        elif tokens[index] in _AFTER and all(
+            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
+        ):
+            found.append(index)
+        else:
+            break
+    return found
+
+
+def is_talk(tokens: Sequence[str]) -> bool:
+    """Tell whether a clause names no thing, colour, number, unit, place or relation."""
+    words = [word for word in tokens if word not in (COMMA, STOP)]
+    if not words:
+        return False
+    for index, word in enumerate(words):
+        if word in _CONTENT or word in COLOUR_OF or any(letter.isdigit() for letter in word):
+            return False
+        if canonical(word) or canonical(" ".join(words[index : index + 2])):
+            return False
+        if unit_of(word) is not None and word not in ("in", "m", "s", "l", "h"):
+            return False
+    return True
