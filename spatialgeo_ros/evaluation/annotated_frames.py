@@ -100,6 +100,7 @@ class ReferencePair:
         first, second: names of the objects.
         gap, gap_sigma: least distance of the visible surfaces, one standard deviation.
         centres, centres_sigma: distance of the centres, one standard deviation.
+        needs_memory: whether no image shows both.
     """
 
     first: str
@@ -108,6 +109,7 @@ class ReferencePair:
     gap_sigma: float
     centres: float
     centres_sigma: float
+    needs_memory: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +298,13 @@ def _read_pairs(
             value = _number(entry.get(field))
             unsaid = 0.0 if "uncertainty" in field else math.nan
             lengths.append(unsaid if value is None else value)
-        pairs.append(ReferencePair(str(names[0]), str(names[1]), *lengths))
+        apart = bool(entry.get("needs_memory", False))
+        gap, gap_sigma, centres, centres_sigma = lengths
+        pairs.append(
+            ReferencePair(
+                str(names[0]), str(names[1]), gap, gap_sigma, centres, centres_sigma, apart
+            )
+        )
     return tuple(pairs)
 
 

@@ -8,6 +8,23 @@ by :mod:`spatialgeo_ros.query.nouns`; nobody keeps a second table.
 
 from __future__ import annotations
 
+#: Kinds, with the narrower ones of the table, that go about by themselves.
+MOVING_KINDS = (
+    "person",
+    "robot",
+    "vacuum robot",
+    "dog",
+    "cat",
+    "bird",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "zebra",
+    "giraffe",
+    "bear",
+)
+
 #: One kind a line: ``kind < wider kinds : other words``. A wider kind holds for the narrower too:
 #: who asks for a chair may be shown an office chair, but not the other way round.
 NOUN_TABLE = """

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 
-from spatialgeo_ros.query.noun_table import NOUN_TABLE
+from spatialgeo_ros.query.noun_table import MOVING_KINDS, NOUN_TABLE
 
 _IRREGULAR = {
     "people": "person",
@@ -145,6 +145,24 @@ def wider_kinds(kind: str) -> tuple[str, ...]:
     """Return the kinds that ``kind`` is one of, nearest first, without itself."""
     parents = _tables()[1].get(kind, ())
     return tuple(dict.fromkeys((*parents, *(up for one in parents for up in wider_kinds(one)))))
+
+
+def goes_about(kind: str) -> bool:
+    """Tell whether things of a kind go about by themselves: people, animals, robots."""
+    return any(is_a(kind, one) for one in MOVING_KINDS)
+
+
+def relatedness(kind: str, other: str) -> float:
+    """How likely detectors say both kinds of one thing, 0 to 1.
+
+    1 for one kind, less where one is a narrower kind of the other, less again where both are
+    narrower kinds of a third (an office chair, a dining chair), 0 for different things.
+    """
+    if kind == other:
+        return 1.0
+    if is_a(kind, other) or is_a(other, kind):
+        return 0.9
+    return 0.6 if set(wider_kinds(kind)) & set(wider_kinds(other)) else 0.0
 
 
 def label_words(label: str) -> str:

@@ -20,16 +20,18 @@ from spatialgeo_ros.errors import (
 )
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
 from spatialgeo_ros.geometry.distance import Kind, requested_kinds
-from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap
+from spatialgeo_ros.geometry.pointmap import DepthNoise
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
 from spatialgeo_ros.grounding.locator import Found, Locator, SeenObject
+from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
+from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
+from spatialgeo_ros.scene.mapping import Mapper, related_labels, segment
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
     Look,
@@ -60,6 +62,10 @@ class Scene:
         depth_noise: noise of the depth sensor of cameras that ``inputs`` does not have.
         memory_max_age: seconds after which an object that left the view is not recalled any more.
         drift: of poses, metres of one standard deviation per second; widens what is remembered.
+        pose_sigma: standard deviation of a camera's place in the world, metres.
+        way_drift: of poses, metres of one standard deviation per metre of the way, in the object
+            map; 0 where poses are corrected by localisation.
+        most_objects: that the object map keeps.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -77,6 +83,9 @@ class Scene:
         depth_noise: DepthNoise | None = None,
         memory_max_age: float = 60.0,
         drift: float = 0.005,
+        pose_sigma: float = 0.02,
+        way_drift: float = 0.01,
+        most_objects: int = 2000,
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
@@ -92,6 +101,11 @@ class Scene:
         )
         self._world_frame = ""
         self._memory_max_age, self._drift = memory_max_age, drift
+        #: The things seen so far, in the world; :meth:`update_map` feeds it.
+        self.object_map = ObjectMap(
+            related=related_labels, most_objects=most_objects, drift_share=way_drift
+        )
+        self._mapper = Mapper(self.locator, self.object_map, pose_sigma)
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -117,6 +131,15 @@ class Scene:
         timings["keyframes"] = time.perf_counter() - started
         observation.timings = timings
         return observation
+
+    def update_map(self, observation: Observation) -> MapUpdate:
+        """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
+
+        Call it once per image that has boxes, in the order of time, for all cameras of the robot.
+        Where no detector publishes boxes, what the profile's own grounding names is taken: that
+        runs its tower, so call it at a low rate.
+        """
+        return self._mapper.update(observation)
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest: one that boxes or a region were drawn on.
@@ -208,8 +231,9 @@ class Scene:
         """Return the kept frames, oldest first; their payload is the :class:`Observation`."""
         return self._memory.frames
 
-    def reset(self) -> None:
-        """Forget every kept frame (time jump, another world frame)."""
+    def reset(self, reason: str = "reset") -> None:
+        """Forget every kept frame and the object map (time jump, another world frame)."""
+        self.object_map.reset(reason)
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
@@ -223,6 +247,7 @@ class Scene:
             "backend": "none" if self.networks is None else self.networks.backend,
             "encode": "always" if self._encode_always else "on_demand",
             "voxel_size": self._memory.voxel_size,
+            "object_map": self.object_map.describe(),
             **memory,
         }
         if self.networks is not None:
@@ -238,10 +263,12 @@ class Scene:
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
+        self.object_map.reset("closed")
         if self.networks is not None:
             self.networks.close()
         self.networks = None
         self.locator = Locator(None)
+        self._mapper = Mapper(self.locator, self.object_map, 0.0)
         self._observer = FrameObserver(None, {}, {}, InputSettings())
 
     def find(
@@ -293,12 +320,12 @@ class Scene:
         """
         notes = [found.note, seen_in.floor_dispute]
         try:
-            points = _segment(seen_in, require_pointmap(seen_in), found.region)
+            points = segment(seen_in, require_pointmap(seen_in), found.region)
         except TooLittleSupportError:
             aligned = self._observer.aligned(seen_in)
             if aligned is None:
                 raise
-            points = _segment(seen_in, aligned, found.region)
+            points = segment(seen_in, aligned, found.region)
             notes.append(
                 f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
             )
@@ -351,7 +378,7 @@ class Scene:
             if found is None:
                 continue
             try:
-                points = _segment(seen, require_pointmap(seen), found.region)
+                points = segment(seen, require_pointmap(seen), found.region)
             except TooLittleSupportError:
                 continue
             look = look_again(points, seen.frame, self._now(observation), self._drift * abs(age))
@@ -393,15 +420,3 @@ class Scene:
             return observation
         rebuilt = self._observer.lift(observation.frame, observation.visual)
         return replace(rebuilt, keyframe=observation.keyframe)
-
-
-def _segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
-    image = observation.frame.image
-    points = segment_object(
-        pointmap,
-        region,
-        observation.gravity,
-        observation.camera_height,
-        image=image if image.shape[:2] == pointmap.shape else None,
-    )
-    return replace(points, floor_sigma=observation.camera_height_sigma)

@@ -1,0 +1,87 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Points of the room itself, by which a wrong pose is told from things that were taken away.
+
+When a robot is carried off, or its localisation jumps, everything in the map seems to be gone at
+once, the walls and the floor too. They do not go away: images that see through them are not used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatialgeo_ros.memory.detected import MapFrame
+from spatialgeo_ros.memory.existence import look_at
+from spatialgeo_ros.memory.surface_cells import SurfaceCells
+
+_CELL, _MOST_CELLS = 0.25, 4000  # metres, and how many points are kept
+_GRID = (15, 20)  # rows and columns of readings taken of an image
+_FARTHEST = 6.0  # metres: readings beyond are too noisy
+_STABLE = 3  # images in which a point was seen before it says anything
+_LEAST_POINTS = 40
+#: Share of the points open to view that are seen through in an image whose pose is wrong.
+_WRONG = 0.5
+
+
+class Backdrop:
+    """A sample of everything that depth has shown, bounded."""
+
+    def __init__(self) -> None:
+        self.cells = SurfaceCells(_CELL, _MOST_CELLS, newest=True)
+        self._through = np.zeros(0, np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.cells.nbytes
+
+    def contradiction(self, frame: MapFrame, sigma: float) -> float:
+        """Share of the known points open to view that an image sees through; NaN with too few.
+
+        Args:
+            frame: the image.
+            sigma: standard deviation of the points' places, metres.
+        """
+        self._through = np.zeros(0, np.int64)
+        stable = np.flatnonzero(self.cells.hits >= _STABLE)
+        if frame.depth is None or len(stable) < _LEAST_POINTS:
+            return float("nan")
+        (look,) = look_at(frame, [self.cells.points[stable]], [sigma])
+        self._through = stable[look.through_cells]
+        open_to_view = look.readings * (1 - look.hidden)
+        if open_to_view < _LEAST_POINTS:
+            return float("nan")
+        return look.through * look.readings / open_to_view
+
+    @staticmethod
+    def wrong(contradiction: float) -> bool:
+        """Tell whether a pose with this contradiction is wrong."""
+        return contradiction > _WRONG
+
+    def add(self, frame: MapFrame) -> None:
+        """Take a sample of an image's depth, without what goes about by itself.
+
+        What the last :meth:`contradiction`, of this image, saw through loses weight.
+        """
+        if frame.depth is None:
+            return
+        through = np.zeros(len(self.cells), bool)
+        through[self._through] = True
+        self.cells.seen_through(through)
+        self._through = np.zeros(0, np.int64)
+        rows, columns = (
+            ((np.arange(count) + 0.5) * size / count).astype(np.int64)
+            for count, size in zip(_GRID, (frame.camera.height, frame.camera.width), strict=True)
+        )
+        row, column = (grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij"))
+        fixed = np.ones(len(row), bool)
+        for thing in frame.detected:
+            if thing.dynamic:
+                x0, y0, x1, y1 = thing.box
+                fixed &= (column < x0) | (column > x1) | (row < y0) | (row > y1)
+        row, column = row[fixed], column[fixed]
+        depth = np.asarray(frame.depth.depth_at(row, column), np.float64)
+        with np.errstate(invalid="ignore"):
+            read = (depth > 0.1) & (depth < _FARTHEST)
+        pixels = np.stack([column[read], row[read]], axis=1)
+        self.cells.add(frame.pose.apply(frame.camera.unproject(pixels, depth[read])))

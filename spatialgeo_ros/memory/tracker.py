@@ -1,0 +1,352 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Works one image into the objects: which thing is which, what is new, moved, gone or the same."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spatialgeo_ros.memory import existence
+from spatialgeo_ros.memory.association import (
+    LEAST_RELATED,
+    Related,
+    assign,
+    gate,
+    label_agreement,
+    of_other_colour,
+    pair_cost,
+    surface_overlap,
+    without_doubles,
+)
+from spatialgeo_ros.memory.detected import EVERYTHING, Array, Detected, MapFrame
+from spatialgeo_ros.memory.existence import Look
+from spatialgeo_ros.memory.map_object import TrackedObject
+from spatialgeo_ros.memory.map_rows import MapRows
+from spatialgeo_ros.memory.place import top_of
+from spatialgeo_ros.memory.surface_cells import SurfaceCells
+
+#: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
+_ONE = (0.6, 0.3)
+#: Share, both ways, from which a thing of another kind fills an object's place.
+_FILLED = 0.5
+#: A common shift of what is seen again that means a wrong pose: metres, standard deviations of
+#: drift, and the fewest things that tell; how far single shifts are from it, as share of it, and
+#: for which share of the things.
+_SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
+_SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
+_SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
+_SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
+
+
+@dataclass(eq=False)
+class Changes:
+    """Ids by what happened to them in a frame; see :class:`MapUpdate`."""
+
+    names: list[str]
+    added: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    merged: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """The things of a frame, thinned, and the objects that they are.
+
+    Attributes:
+        surfaces: of each thing.
+        kept: indices of the things without second boxes around one thing.
+        pairs: object by index of the thing.
+        offsets: [P, 3] of the things that do not move by themselves from their objects, metres.
+        drift: largest standard deviation of drift among those, metres.
+    """
+
+    surfaces: list[SurfaceCells]
+    kept: list[int]
+    pairs: dict[int, TrackedObject]
+    offsets: Array
+    drift: float
+
+    @property
+    def shift(self) -> float:
+        """Median distance of what is seen again from its place, metres; NaN with fewer than 3."""
+        if len(self.offsets) < 3:
+            return math.nan
+        return float(np.median(np.linalg.norm(self.offsets, axis=1)))
+
+    @property
+    def displaced(self) -> bool:
+        """Whether everything is off by the same way, farther than poses drift."""
+        if len(self.offsets) < _SHIFT_LEAST:
+            return False
+        common = np.median(self.offsets, axis=0)
+        length = float(np.linalg.norm(common))
+        if length < max(_SHIFT, _SHIFT_SIGMAS * self.drift):
+            return False
+        apart = np.linalg.norm(self.offsets - common, axis=1)
+        return float((apart < _SHIFT_SPREAD * length).mean()) > _SHIFT_EQUAL
+
+
+class Tracker:
+    """The objects and the rules by which images change them.
+
+    Attributes:
+        rows: the objects.
+        counters: highest number given by kind.
+        way: metres gone so far.
+
+    Args:
+        related, most_objects, drift_share, most_drift: as of the object map.
+        dynamic_ns: after which what goes about by itself is forgotten.
+    """
+
+    def __init__(
+        self,
+        related: Related,
+        most_objects: int,
+        drift_share: float,
+        most_drift: float,
+        dynamic_ns: int,
+    ) -> None:
+        self._related, self._most_objects = related, most_objects
+        self._drift_share, self._most_drift = drift_share, most_drift
+        self._dynamic_ns = dynamic_ns
+        self.rows = MapRows()
+        self.counters: dict[str, int] = {}
+        self.way = 0.0
+        self._order = 0
+
+    def clear(self) -> None:
+        """Forget the objects; the numbers of ids go on."""
+        self.rows.clear()
+        self.way = 0.0
+
+    def adopt(self, tracked: TrackedObject) -> None:
+        """Take over a stored object."""
+        self._order = max(self._order, tracked.order + 1)
+        self.rows.add(tracked)
+
+    def drift(self, way: float) -> float:
+        """Standard deviation in metres of what was last seen after ``way`` metres."""
+        return min(self._drift_share * max(self.way - way, 0.0), self._most_drift)
+
+    def look(self, frame: MapFrame) -> dict[str, Look]:
+        """Look at the places in view; by id."""
+        rows = [row for row in self.rows.may_show(frame).tolist() if len(self.rows[row].cells)]
+        objects = [self.rows[row] for row in rows]
+        sigmas = [math.hypot(frame.pose_sigma, self.drift(one.way)) for one in objects]
+        looks = existence.look_at(frame, [one.cells.points for one in objects], sigmas)
+        return {one.id: look for one, look in zip(objects, looks, strict=True)}
+
+    def match(self, frame: MapFrame) -> Matches:
+        """Find the objects that the things of a frame are, one to one."""
+        things = frame.detected
+        surfaces = []
+        for thing in things:
+            cells = SurfaceCells()
+            cells.add(thing.points)
+            surfaces.append(cells)
+        kept = without_doubles(things, surfaces, self._related)
+        ways = np.minimum(
+            self._drift_share * np.maximum(self.way - self.rows.ways, 0), self._most_drift
+        )
+        near = gate(
+            [things[k] for k in kept],
+            self.rows.centres,
+            self.rows.radii,
+            3 * np.hypot(ways, frame.pose_sigma),
+        )
+        columns, inverse = np.unique(near[:, 1], return_inverse=True)
+        costs = np.full((len(kept), len(columns)), np.inf)
+        for (place, row), column in zip(near, inverse, strict=True):
+            thing, tracked = things[kept[place]], self.rows[row]
+            agreement = label_agreement(self._related, thing, tracked)
+            if agreement >= LEAST_RELATED and thing.dynamic == tracked.dynamic:
+                costs[place, column] = pair_cost(
+                    thing, surfaces[kept[place]], tracked, frame, float(ways[row]), agreement
+                )
+        pairs = {kept[place]: self.rows[int(columns[column])] for place, column in assign(costs)}
+        still = [(k, one) for k, one in pairs.items() if not one.dynamic]
+        offsets = np.array([top_of(things[k]) - one.place.top for k, one in still]).reshape(-1, 3)
+        drift = max((self.drift(one.way) for _, one in still), default=0.0)
+        return Matches(surfaces, kept, pairs, offsets, drift)
+
+    def work_in(self, frame: MapFrame, matches: Matches, looks: dict[str, Look]) -> Changes:
+        """Change the objects by what a frame shows."""
+        changes = Changes([""] * len(frame.detected))
+        self._take(frame, matches, looks, changes)
+        self._judge_unseen(frame, matches, looks, changes)
+        self._merge(frame, changes)
+        self._tidy(frame, changes)
+        for name, look in looks.items():
+            tracked = self.rows.get(name)
+            if tracked is not None and look.there and look.partly_in_view and not tracked.gone:
+                if frame.stamp_ns - tracked.last_ns <= _SHOWN_NS:
+                    changes.shown.add(name)
+        changes.shown |= {name for name in changes.names if name}
+        return changes
+
+    def _take(
+        self, frame: MapFrame, matches: Matches, looks: dict[str, Look], changes: Changes
+    ) -> None:
+        """Fuse what was seen again, add what is new."""
+        for k in matches.kept:
+            thing, tracked = frame.detected[k], matches.pairs.get(k)
+            if tracked is None:
+                tracked = self._new(thing, frame)
+                changes.added.append(tracked.id)
+            else:
+                back = existence.detected(tracked, thing.score)
+                if back:
+                    changes.returned.append(tracked.id)
+                look = looks.get(tracked.id)
+                if look is not None and look.through < 0.5 and not tracked.dynamic:
+                    tracked.cells.seen_through(look.through_cells)
+                through = look.through if look is not None and look.readings else 1.0
+                # Where it was before it left is not where it stands now.
+                drift = self.drift(tracked.way)
+                if tracked.see(thing, frame, self.way, drift, through, back):
+                    changes.moved.append(tracked.id)
+                changes.seen.append(tracked.id)
+                self.rows.changed(tracked)
+            changes.names[k] = tracked.id
+
+    def _new(self, thing: Detected, frame: MapFrame) -> TrackedObject:
+        kind = (thing.kind or thing.label).strip().replace(" ", "_") or "object"
+        number = self.counters.get(kind, 0) + 1
+        self.counters[kind] = number
+        tracked = TrackedObject.of(f"{kind}_{number}", self._order, thing, frame, self.way)
+        self._order += 1
+        existence.begin(tracked, thing.score)
+        self.rows.add(tracked)
+        return tracked
+
+    def _judge_unseen(
+        self, frame: MapFrame, matches: Matches, looks: dict[str, Look], changes: Changes
+    ) -> None:
+        """Lower the odds of what is in view and was not detected, by what its place shows."""
+        seen = set(changes.names)
+        for name, look in looks.items():
+            tracked = self.rows.get(name)
+            if tracked is None or name in seen:
+                continue
+            if look.empty:
+                existence.seen_empty(tracked)
+            elif (other := self._in_its_place(frame, matches, tracked, changes)) is not None:
+                existence.filled_by_other(tracked)
+                tracked.rival = other
+            elif self._seen_unplaced(frame, tracked, look):
+                continue
+            elif self._looked_for(frame, tracked) and existence.could_be_detected(tracked, look):
+                direction = tracked.direction_from(frame.pose.translation)
+                existence.missed(tracked, look, direction)
+            if tracked.gone:
+                if tracked.dynamic or not tracked.confirmed or tracked.sightings < 2:
+                    changes.forgotten.append(name)
+                else:
+                    changes.gone.append(name)
+                self.rows.changed(tracked)
+
+    def _in_its_place(
+        self, frame: MapFrame, matches: Matches, tracked: TrackedObject, changes: Changes
+    ) -> str | None:
+        """Id of a detected thing of another kind, or clearly another colour, where it should be."""
+        for k in matches.kept:
+            thing = frame.detected[k]
+            if thing.dynamic or np.linalg.norm(thing.centre - tracked.centre) > tracked.radius:
+                continue
+            if label_agreement(self._related, thing, tracked) >= LEAST_RELATED:
+                continue
+            if min(surface_overlap(matches.surfaces[k], tracked.cells, 0.0)) > _FILLED:
+                return changes.names[k]
+        return None
+
+    def _seen_unplaced(self, frame: MapFrame, tracked: TrackedObject, look: Look) -> bool:
+        """Tell whether a detected thing without a place may be this object."""
+        x0, y0, x1, y1 = look.box
+        for thing in frame.unplaced:
+            u0, v0, u1, v1 = thing.box
+            width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            least = min((x1 - x0) * (y1 - y0), (u1 - u0) * (v1 - v0))
+            if width > 0 and height > 0 and width * height > _SAME_BOX * least:
+                if self._related(thing.label, tracked.label) >= LEAST_RELATED:
+                    return True
+        return False
+
+    def _looked_for(self, frame: MapFrame, tracked: TrackedObject) -> bool:
+        if frame.looked_for is None:
+            return False
+        if frame.looked_for >= EVERYTHING:
+            return True
+        names = {tracked.label, tracked.kind}
+        return any(
+            self._related(wanted, name) >= LEAST_RELATED
+            for wanted in frame.looked_for
+            for name in names
+        )
+
+    def _merge(self, frame: MapFrame, changes: Changes) -> None:
+        """Make one object of two that turn out to be one."""
+        here = [one for name in changes.names if name and (one := self.rows.get(name))]
+        for index, one in enumerate(here):
+            for other in here[:index]:
+                reach = one.radius + other.radius
+                if np.linalg.norm(one.centre - other.centre) < reach:
+                    one.keep_apart(other.id)
+                    other.keep_apart(one.id)
+        for one in here:
+            if one.dynamic or self.rows.get(one.id) is None:
+                continue
+            for other in self.rows.near(one, 0.5):
+                if other.dynamic or not self._are_one(one, other):
+                    continue
+                older, younger = (one, other) if one.order < other.order else (other, one)
+                older.absorb(younger)
+                self.rows.changed(older)
+                self.rows.remove({younger.id})
+                changes.merged.append((younger.id, older.id))
+                changes.names = [older.id if n == younger.id else n for n in changes.names]
+                if older is not one:
+                    break
+            one.rival = ""
+
+    def _are_one(self, one: TrackedObject, other: TrackedObject) -> bool:
+        """Tell whether two objects are one: an object split in two, or called two things in turn.
+
+        What was seen beside each other in one image is two things. A thing of another kind, in
+        the place of one that is then seen again itself, is that one under another name.
+        """
+        if other.id in one.apart or one.id in other.apart:
+            return False
+        shares = sorted(surface_overlap(one.cells, other.cells, 0.0), reverse=True)
+        if shares[0] < _ONE[0] or shares[1] < _ONE[1]:
+            return False
+        if one.rival == other.id:
+            return True
+        if of_other_colour(one.colours, other.colours):
+            return False
+        return self._related(one.label, other.label) >= LEAST_RELATED
+
+    def _tidy(self, frame: MapFrame, changes: Changes) -> None:
+        """Take out what was never confirmed, what walked off, and what there is no room for."""
+        walked = np.flatnonzero(self.rows.dynamic).tolist()
+        changes.forgotten += [
+            self.rows[row].id
+            for row in walked
+            if frame.stamp_ns - self.rows[row].last_ns > self._dynamic_ns
+        ]
+        self.rows.remove(set(changes.forgotten))
+        excess = len(self.rows) - self._most_objects
+        if excess > 0:
+            order = sorted(self.rows, key=lambda one: (not one.gone, one.odds, one.last_ns))
+            # Some more than that, so that sorting is not for every new thing.
+            out = [one.id for one in order[: excess + self._most_objects // 50]]
+            self.rows.remove(set(out))
+            changes.forgotten += out

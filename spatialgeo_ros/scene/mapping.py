@@ -1,0 +1,237 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From an observed frame to the object map: its boxes, lifted, completed and put in the world."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
+from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.grounding.locator import Locator
+from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate, Unplaced
+from spatialgeo_ros.memory.objects import ObjectMap
+from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
+from spatialgeo_ros.query.materials import material_of
+from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
+from spatialgeo_ros.query.phrases import parse_label
+
+_COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
+_CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
+#: How fast a view may turn, rad/s, and metres by which a box of another image may then be off.
+_TURN_RATE, _MOST_OFF = 0.5, 0.15
+_BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
+_CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
+_LABELS_KEPT = 500
+
+
+@functools.lru_cache(maxsize=4096)
+def related_labels(a: str, b: str) -> float:
+    """How likely two labels of detectors are of one thing, 0 to 1."""
+    return relatedness(_kind(a), _kind(b))
+
+
+def _kind(label: str) -> str:
+    return parse_label(label).kind or label_words(label)
+
+
+def segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
+    """Separate the object of a region from everything else in it.
+
+    Raises:
+        BadRegionError: the region covers no pixel.
+        TooLittleSupportError: too few measured points on the object.
+    """
+    image = observation.frame.image
+    points = segment_object(
+        pointmap,
+        region,
+        observation.gravity,
+        observation.camera_height,
+        image=image if image.shape[:2] == pointmap.shape else None,
+    )
+    return replace(points, floor_sigma=observation.camera_height_sigma)
+
+
+class Mapper:
+    """Feeds one object map from the observations of all cameras.
+
+    Args:
+        locator: names what the boxes do not, where a profile can.
+        objects: the map.
+        pose_sigma: standard deviation of a camera's place in the world, metres.
+
+    Attributes:
+        objects: the map.
+    """
+
+    def __init__(self, locator: Locator, objects: ObjectMap, pose_sigma: float) -> None:
+        self.objects = objects
+        self._locator, self._pose_sigma = locator, pose_sigma
+        self._named: dict[str, set[str]] = {}
+
+    def update(self, observation: Observation) -> MapUpdate:
+        """Work an observation into the map.
+
+        Without a pose or points in metres nothing is, and ``reason`` of the result says so.
+        ``identified`` of the result goes with the detections of the frame.
+        """
+        frame = observation.frame
+        if reason := why_not(observation):
+            return MapUpdate(frame.stamp_ns, frame.camera, used=False, reason=reason)
+        pose, pointmap = frame.pose, observation.pointmap
+        assert pose is not None and pointmap is not None
+        looked = frame.detections_stamp_ns != 0 or bool(frame.detections)
+        lifted: dict[int, Detected] = {}
+        unplaced = []
+        for number, thing in self._detected(observation, pointmap, pose):
+            if isinstance(thing, Detected):
+                lifted[number] = thing
+            else:
+                unplaced.append(thing)
+        update = self.objects.update(
+            MapFrame(
+                frame.stamp_ns,
+                frame.camera,
+                frame.world_frame,
+                pose,
+                pointmap.camera,
+                # What a network made up must not show that a place is empty.
+                pointmap if pointmap.source is DepthSource.SENSOR else None,
+                self._pose_sigma,
+                tuple(lifted.values()),
+                tuple(unplaced),
+                frozenset(self._names(observation)) if looked else None,
+            )
+        )
+        known = dict(zip(lifted, update.identified, strict=True))
+        names = tuple(known.get(k, "") for k in range(len(frame.detections)))
+        return replace(update, identified=names)
+
+    def _names(self, observation: Observation) -> set[str]:
+        """What the camera's detector has ever named: other things it may not know at all."""
+        names = self._named.setdefault(observation.frame.camera, set())
+        if len(names) < _LABELS_KEPT:
+            names |= {region.label for region in observation.frame.detections}
+        return names
+
+    def _detected(
+        self, observation: Observation, pointmap: PointMap, pose: Pose
+    ) -> Iterator[tuple[int, Detected | Unplaced]]:
+        for number, region in enumerate(self._regions(observation)):
+            if not region.label:
+                continue
+            try:
+                points = segment(observation, pointmap, region)
+            except BadRegionError:
+                continue
+            except TooLittleSupportError:
+                yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
+                continue
+            off = _shift(observation, region, points)
+            if off <= _MOST_OFF:
+                yield number, detected_of(region, points, pose, observation.frame.image, off)
+            else:
+                yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
+
+    def _regions(self, observation: Observation) -> Iterator[Region]:
+        """Boxes of the detector; without one, what the profile's own grounding surely sees."""
+        frame = observation.frame
+        if frame.detections_stamp_ns or frame.detections:
+            yield from frame.detections
+            return
+        for thing in self._locator.scan(observation):
+            yield Region.from_box(*thing.box, thing.label, min(thing.score, 1.0))
+
+
+def why_not(observation: Observation) -> str:
+    """Say why an observation cannot go into the object map, "" where it can."""
+    frame = observation.frame
+    if frame.pose is None:
+        cause = frame.problems.get("pose", "publish TF or odometry, and name it with pose_source")
+        return f"no object map: camera '{frame.camera}' has no pose: {cause}"
+    if observation.pointmap is None:
+        cause = next((why for why in observation.degraded if "depth" in why), "no depth")
+        return f"no object map: camera '{frame.camera}' has no points in metres: {cause}"
+    return ""
+
+
+def detected_of(
+    region: Region,
+    points: ObjectPoints,
+    pose: Pose,
+    image: NDArray[np.uint8],
+    off: float = 0.0,
+) -> Detected:
+    """Complete a segmented thing and put it in the world.
+
+    Args:
+        region: names it.
+        points: its visible surface in the camera frame.
+        pose: world_from_camera.
+        image: [H, W, 3] uint8 RGB.
+        off: standard deviation in metres by which its box may be off, one of another image.
+    """
+    whole = estimate_centre(points)
+    rotation = pose.rotation
+    axis = rotation @ whole.rotation[:, 0]
+    kind = _kind(region.label)
+    order = [0, 2, 1]  # Completed has width, height, depth
+    x0, y0, x1, y1 = region.bounds(*image.shape[:2])
+    height, width = points.mask.shape
+    edge = _BORDER * width
+    # Depth cameras see less than the image at its sides: the box tells what is cut off.
+    sides = x0 < edge or x1 > width - 1 - edge
+    cut = points.truncated or sides or y0 < edge or y1 > height - 1 - edge
+    if sides and not points.truncated:
+        off = math.hypot(off, _CUT_SHARE * float(max(whole.extents[0], whole.extents[2])))
+    return Detected(
+        label=region.label,
+        score=region.score,
+        points=np.asarray(pose.apply(points.surface.astype(np.float64))),
+        centre=pose.apply(whole.centre),
+        covariance=rotation @ whole.covariance @ rotation.T + off**2 * np.eye(3),
+        size=np.array(whole.extents)[order],
+        size_sigma=np.array(whole.extent_sigma)[order],
+        yaw=math.atan2(axis[1], axis[0]),
+        kind=kind,
+        cut=cut,
+        box=(x0, y0, x1, y1),
+        colours=_colours(image, points),
+        material=material_of(label_words(region.label)),
+        dynamic=goes_about(canonical(kind) or kind),
+    )
+
+
+def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:
+    """Standard deviation of what a box of another image is off by, metres."""
+    stamp = observation.frame.stamp_ns
+    if not region.stamp_ns or not stamp or region.stamp_ns == stamp:
+        return 0.0
+    apart = abs(stamp - region.stamp_ns) * 1e-9
+    return float(points.points[:, 2].mean()) * _TURN_RATE * apart
+
+
+def _colours(image: NDArray[np.uint8], points: ObjectPoints) -> dict[str, float]:
+    """Share of a thing's pixels by colour."""
+    if image.shape[:2] != points.mask.shape:
+        return {}
+    x0, y0, x1, y1 = points.box
+    window = slice(y0, y1 + 1), slice(x0, x1 + 1)
+    pixels = image[window][points.mask[window]]
+    pixels = pixels[:: max(1, len(pixels) // _COLOUR_PIXELS)]
+    if not len(pixels):
+        return {}
+    shares = {name: float(colour_mask(pixels, name).mean()) for name in COLOUR_WORDS}
+    return {name: share for name, share in shares.items() if share >= _CLEAR_COLOUR}
