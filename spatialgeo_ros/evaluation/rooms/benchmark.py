@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ from spatialgeo_ros.sim.detector import DetectorModel
 
 log = logging.getLogger(__name__)
 
-#: Columns of answers that need no map.
-CONSTANT, LANGUAGE = "best constant", "language alone"
+#: Columns of answers that need no robot: a map that is all true, a constant, a language model.
+TRUE_MAP, CONSTANT, LANGUAGE = "true map", "best constant", "language alone"
 
 
 class Detections(Enum):
@@ -169,15 +170,16 @@ def evaluate_rooms(
         with _timed(seconds, "truth and questions"):
             truth = truth_of(drive)
             tasks = [AnsweredTask(task, {}, {}) for task in make_tasks(truth)]
+        snapshots = {TRUE_MAP: truth.snapshot}
         for detections, build in builders.items():
             with _timed(seconds, f"map, {detections.value} detections"):
                 snapshot = build(drive.frames(detections.detector()))
+            snapshots[detections.value] = snapshot
             quality = map_quality(truth, snapshot)
             report.maps.setdefault(detections.value, []).append(quality)
-            for name, make in answerers.items():
-                column = f"{detections.value}, {name}" if name else detections.value
-                with _timed(seconds, f"answers, {column}"):
-                    _ask(make(snapshot), tasks, column)
+        with _timed(seconds, "answers"):
+            for (column, snapshot), (name, make) in product(snapshots.items(), answerers.items()):
+                _ask(make(snapshot), tasks, f"{column}, {name}" if name else column)
         if networks is not None:
             with _timed(seconds, f"answers, {LANGUAGE}"):
                 alone = LanguageAlone(networks, drive)

@@ -13,10 +13,10 @@ from itertools import combinations, pairwise, permutations, product
 
 import numpy as np
 
-from spatialgeo_ros.evaluation.rooms.boxes import segment_meets
 from spatialgeo_ros.evaluation.rooms.number_tasks import drawn, gap
 from spatialgeo_ros.evaluation.rooms.task import Task, choice_task
 from spatialgeo_ros.evaluation.rooms.truth import RoomTruth, SeenObject
+from spatialgeo_ros.geometry.upright_box import UprightBox, footprint_separation
 
 #: The nearest of four is nearer than the next by this much, metres and as a share.
 NEARER_BY, NEARER_SHARE = 0.15, 0.1
@@ -217,9 +217,12 @@ def _direction(form: str, turn: float) -> str | None:
 
 def _free(truth: RoomTruth, a: SeenObject, b: SeenObject) -> bool:
     """Tell whether nothing stands on the straight way between two objects."""
-    start, end = np.array(a.thing.centre[:2]), np.array(b.thing.centre[:2])
-    return not any(
-        segment_meets(start, end, other.corners(), ROUTE_CLEARANCE)
+    (ax, ay, _), (bx, by, _) = a.thing.centre, b.thing.centre
+    way = UprightBox(
+        ((ax + bx) / 2, (ay + by) / 2, 0.0), (_apart(a, b), 0.0, 0.0), math.radians(_heading(a, b))
+    )
+    return all(
+        footprint_separation(way, other.box).value > ROUTE_CLEARANCE
         for other in truth.objects
         if other.id not in (a.id, b.id)
     )

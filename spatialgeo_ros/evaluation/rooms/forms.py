@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spatialgeo_ros.evaluation.rooms.boxes import box_gap
 from spatialgeo_ros.evaluation.rooms.truth import kind_of
+from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, polygon_area
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 
@@ -101,9 +101,7 @@ class FormAnswerer:
         room = self._snapshot.room
         if room is None or room.polygon is None:
             raise MissingObjectError("the map has no walls")
-        x, y = room.polygon.T
-        area = 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-        return _number(abs(area), "m2")
+        return _number(polygon_area([(float(x), float(y)) for x, y in room.polygon]), "m2")
 
     def _nearest(self, kinds: str, anchor: str) -> Result:
         place = self._one(anchor)
@@ -150,7 +148,12 @@ class FormAnswerer:
 
 def _gap(a: MapObject, b: MapObject) -> float:
     """Distance between the nearest points of two boxes, metres."""
-    return box_gap(a.footprint(), (a.bottom, a.top), b.footprint(), (b.bottom, b.top))
+    return max(0.0, box_separation(_box(a), _box(b)).value)
+
+
+def _box(one: MapObject) -> UprightBox:
+    (x, y, z), (w, d, h) = one.centre.tolist(), one.size.tolist()
+    return UprightBox((x, y, z), (w, d, h), one.yaw)
 
 
 def _number(value: float, unit: str) -> Result:

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from spatialgeo_ros.evaluation.rooms.boxes import box_gap
 from spatialgeo_ros.evaluation.rooms.task import Task
 from spatialgeo_ros.evaluation.rooms.truth import RoomTruth, SeenObject
+from spatialgeo_ros.geometry.upright_box import box_separation
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def room_task(truth: RoomTruth, scene: str) -> Task:
 
 def gap(a: SeenObject, b: SeenObject) -> float:
     """True distance between the nearest points of two objects' boxes, metres."""
-    return box_gap(a.corners(), a.heights(), b.corners(), b.heights())
+    return max(0.0, box_separation(a.box, b.box).value)
 
 
 def drawn(things: Sequence[T], most: int | None, rng: np.random.Generator) -> list[T]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.evaluation.rooms.drive import Drive, DriveImage
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.upright_box import UprightBox
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, RoomLayout, Viewer
 from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.sim.rig import MOUNT_HEIGHT
@@ -58,20 +59,10 @@ class SeenObject:
         """Index of its longest side in ``thing.size``."""
         return int(np.argmax(self.thing.size))
 
-    def corners(self) -> Array:
-        """Return the corners of the footprint [4, 2] counter-clockwise, metres."""
-        return _turned(np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2, self.thing)
-
-    def heights(self) -> tuple[float, float]:
-        """Return heights of its underside and its top, metres."""
-        middle, half = self.thing.centre[2], self.thing.size[2] / 2
-        return middle - half, middle + half
-
-
-def _turned(shares: Array, thing: SceneObject) -> Array:
-    c, s = math.cos(thing.yaw), math.sin(thing.yaw)
-    local = shares * np.array(thing.size[:2])
-    return np.asarray(local @ np.array([[c, s], [-s, c]]) + np.array(thing.centre[:2]))
+    @property
+    def box(self) -> UprightBox:
+        """The box around it, world frame."""
+        return UprightBox(self.thing.centre, self.thing.size, self.thing.yaw)
 
 
 @dataclass(frozen=True, eq=False)

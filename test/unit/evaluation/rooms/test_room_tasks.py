@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_room import SECOND, known_truth, without
 
 from spatialgeo_ros.evaluation.rooms import choice_tasks, number_tasks
 from spatialgeo_ros.evaluation.rooms.answers import answer_text, score
@@ -22,8 +23,6 @@ from spatialgeo_ros.evaluation.truth_frames import REPORTED_SEEDS, TUNING_SEEDS
 from spatialgeo_ros.evaluation.vsi_bench import CHOICE_TYPES, NUMBER_TYPES
 from spatialgeo_ros.sim.renderer import RendererUnavailableError
 from spatialgeo_ros.training.render import TRAINED_SEEDS
-
-from .known_room import SECOND, known_truth, without
 
 RNG = 0
 SERIES = 77  # rooms of these tests alone

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_room import known_truth
 
 from spatialgeo_ros.evaluation.rooms.answers import answer_text, score
 from spatialgeo_ros.evaluation.rooms.baselines import ConstantAnswers, LanguageAlone
@@ -32,8 +33,6 @@ from spatialgeo_ros.memory.snapshot import MapSnapshot, Presence
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 from spatialgeo_ros.sim.renderer import RendererUnavailableError
-
-from .known_room import known_truth
 
 DISTANCE = Task("room", "object_abs_distance", "How far?", "2.00")
 SIZE = Task("room", "object_size_estimation", "How long?", "200")
@@ -237,8 +236,11 @@ def test_a_robot_that_knows_the_truth_gets_everything_right(driven: list[Drive])
     )
     summary = json.loads(json.dumps(report.to_json()))["summary"]
     scores = summary["scores"]
-    assert list(scores) == ["perfect", "perfect, refusing", "none", "none, refusing", LANGUAGE,
-                            CONSTANT]  # fmt: skip
+    assert list(scores) == [
+        "true map", "true map, refusing", "perfect", "perfect, refusing", "none", "none, refusing",
+        LANGUAGE, CONSTANT,
+    ]  # fmt: skip
+    assert scores["true map"]["overall"]["over_types"] == 1.0
     assert scores["perfect"]["overall"] == {"over_types": 1.0, "over_questions": 1.0}
     assert scores["none, refusing"]["overall"]["over_questions"] == 0.0
     assert scores["none, refusing"]["answered"] == 0.0
