@@ -25,6 +25,7 @@ from spatialgeo_ros.errors import BadRequestError
 if TYPE_CHECKING:
     from spatialgeo_ros.evaluation.annotated_frames import AnnotatedSequence
     from spatialgeo_ros.evaluation.sequence import ObjectRecord
+    from spatialgeo_ros.evaluation.sequence_tables import Table
 
 
 def add_parser(commands: Any) -> None:
@@ -52,8 +53,9 @@ def _add_sequence(kinds: Any) -> None:
         "sequence",
         help="how right measured places and distances are on annotated RGB-D frames",
         description="Measure every annotated object and pair of a folder of RGB-D frames from its "
-        "box, with and without poses, with boxes as given and 3 % off, and compare with the "
-        "folder's reference; docs/measuring.md shows the layout of the folder and the tables.",
+        "box, with and without poses, with boxes as given and 3 % off; then feed the frames to an "
+        "object map; compare both with the folder's reference. docs/measuring.md shows the layout "
+        "of the folder and the tables, docs/objects.md those of the map.",
     )
     parser.add_argument("folder", type=Path, help="with annotations*.json and reference.json")
     parser.add_argument(
@@ -73,6 +75,10 @@ def _add_sequence(kinds: Any) -> None:
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="write a picture of each of the worst here"
     )
+    parser.add_argument(
+        "--pose-sigma", type=_length, default=0.02, metavar="METRES",
+        help="standard deviation of the folder's poses, for the object map (0.02)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write records and tables here")
     parser.set_defaults(run=_run_sequence)
 
@@ -80,6 +86,13 @@ def _add_sequence(kinds: Any) -> None:
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
+        raise ValueError(text)  # argparse says it
+    return value
+
+
+def _length(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 10:
         raise ValueError(text)  # argparse says it
     return value
 
@@ -127,6 +140,10 @@ def _run_sequence(options: argparse.Namespace) -> int:
         # Case by case only what the annotated boxes gave: of moved boxes there are too many.
         shown = (*tables.summary_of(part), *tables.details_of(tables.with_given_boxes(part)))
         print("\n\n".join(tables.format_table(table) for table in shown), end="\n\n")
+    mapped = _map_tables(sequence, options.pose_sigma)
+    if mapped:
+        print("## Object map\n")
+        print("\n\n".join(tables.format_table(table) for table in mapped), end="\n\n")
     worst = tables.worst_objects(records, options.worst)
     if options.worst:
         print(tables.format_table(tables.worst_table(worst)))
@@ -145,10 +162,23 @@ def _run_sequence(options: argparse.Namespace) -> int:
                 name: tables.tables_json((*tables.summary_of(part), *tables.details_of(part)))
                 for name, part in parts.items()
             },
+            "map": tables.tables_json(mapped),
             "records": tables.records_json(records),
         }
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def _map_tables(sequence: AnnotatedSequence, pose_sigma: float) -> tuple[Table, ...]:
+    """What an object map makes of the whole sequence; none where it cannot be made."""
+    from spatialgeo_ros.evaluation.map_sequence import map_tables, run_map
+
+    try:
+        run = run_map(sequence, pose_sigma)
+    except BadRequestError as error:
+        print(f"note: {error}", file=sys.stderr)
+        return ()
+    return map_tables(sequence, run)
 
 
 def _picture(sequence: AnnotatedSequence, record: ObjectRecord) -> NDArray[np.uint8]:

@@ -198,7 +198,7 @@ def _pair_rows(sequence: AnnotatedSequence, run: MapRun) -> list[dict[str, Cell]
         row: dict[str, Cell] = {
             "a": pair.first,
             "b": pair.second,
-            "needs_memory": int(pair.needs_memory),
+            "seen_together": "no" if pair.needs_memory else "yes",
             "reference_m": pair.centres,
             "surface_m": math.nan,
             "box_m": math.nan,
@@ -220,34 +220,31 @@ def _pair_rows(sequence: AnnotatedSequence, run: MapRun) -> list[dict[str, Cell]
 
 
 def _pair_summary(pairs: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
-    """Shares of right distances, of the pairs never seen together and of all."""
+    """Shares of right distances, of the pairs never seen together and of all.
+
+    A pair of which the map lacks an object is not right.
+    """
     rows: list[dict[str, Cell]] = []
-    for title, chosen in (
-        ("never together", [row for row in pairs if row["needs_memory"]]),
-        ("all", pairs),
-    ):
-        for measure in ("surface_m", "box_m"):
+    apart = [row for row in pairs if row["seen_together"] == "no"]
+    for title, chosen in (("never seen together", apart), ("all", pairs)):
+        for measure, between in (("surface_m", "surfaces"), ("box_m", "whole boxes")):
             errors = np.array([float(row[measure]) - float(row["reference_m"]) for row in chosen])
             sigmas = np.array([float(row["sigma_m"]) for row in chosen])
-            close = np.abs(errors) <= RIGHT
-            covered = np.abs(errors) <= 2 * sigmas
+            close, covered = np.abs(errors) <= RIGHT, np.abs(errors) <= 2 * sigmas
             known = np.isfinite(errors)
+            middle = float(np.median(np.abs(errors[known]))) if known.any() else math.nan
             rows.append(
                 {
                     "pairs": title,
-                    "measure": measure.removesuffix("_m"),
-                    "count": len(chosen),
+                    "centres_of": between,
+                    "n": len(chosen),
                     "in_map": int(known.sum()),
-                    "within_8cm": _share(close),
-                    "within_2_sigma": _share(covered),
-                    "right": _share(close | covered),
-                    "median_error_m": float(np.median(np.abs(errors[known]))),
+                    "within_8_cm_share": _share(close),
+                    "within_2_sigma_share": _share(covered),
+                    "within_8_cm_or_2_sigma_share": _share(close | covered),
+                    "median_abs_error_m": middle,
                 }
-                if known.any()
-                else {"pairs": title, "measure": measure.removesuffix("_m"), "count": len(chosen),
-                      "in_map": 0, "within_8cm": 0.0, "within_2_sigma": 0.0, "right": 0.0,
-                      "median_error_m": math.nan}
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -274,7 +271,7 @@ def _identity_row(run: MapRun) -> dict[str, Cell]:
         "ids": len(holders),
         "of_one_identity": sum(len(names) == 1 for names in holders.values()),
         "sightings": sum(len(ids) for ids in run.given.values()),
-        "with_the_usual_id": right / max(1, sum(len(ids) for ids in run.given.values())),
+        "with_the_usual_id_share": right / max(1, sum(len(ids) for ids in run.given.values())),
         "merged": sum(len(update.merged) for update in run.updates),
         "images_not_used": sum(not update.used for update in run.updates),
     }

@@ -8,6 +8,8 @@ once, the walls and the floor too. They do not go away: images that see through 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from spatialgeo_ros.memory.detected import MapFrame
@@ -19,8 +21,35 @@ _GRID = (15, 20)  # rows and columns of readings taken of an image
 _FARTHEST = 6.0  # metres: readings beyond are too noisy
 _STABLE = 3  # images in which a point was seen before it says anything
 _LEAST_POINTS = 40
-#: Share of the points open to view that are seen through in an image whose pose is wrong.
-_WRONG = 0.5
+#: Share of the points open to view that are seen through, where the pose is wrong for certain; and
+#: where it is if also hardly any of the readings fits: surfaces of elsewhere hide what they do not
+#: show empty.
+_WRONG, _DOUBTFUL, _FITS_LITTLE = 0.5, 0.12, 0.45
+_FITS = 0.6  # share of readings that fit, from which a pose is right
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How an image agrees with the room seen before.
+
+    Attributes:
+        through: share of the points open to view that the image sees through.
+        fits: share of the readings at known points that are of these points.
+    """
+
+    through: float
+    fits: float
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the pose of the image is wrong."""
+        doubtful = self.through > _DOUBTFUL and self.fits < _FITS_LITTLE
+        return self.through > _WRONG or doubtful
+
+    @property
+    def right(self) -> bool:
+        """Whether the pose of the image is right."""
+        return self.fits > _FITS
 
 
 class Backdrop:
@@ -35,8 +64,8 @@ class Backdrop:
         """Bytes of the arrays."""
         return self.cells.nbytes
 
-    def contradiction(self, frame: MapFrame, sigma: float) -> float:
-        """Share of the known points open to view that an image sees through; NaN with too few.
+    def agreement(self, frame: MapFrame, sigma: float) -> Agreement | None:
+        """Compare an image with the known points that it should show; None with too few of them.
 
         Args:
             frame: the image.
@@ -45,23 +74,18 @@ class Backdrop:
         self._through = np.zeros(0, np.int64)
         stable = np.flatnonzero(self.cells.hits >= _STABLE)
         if frame.depth is None or len(stable) < _LEAST_POINTS:
-            return float("nan")
+            return None
         (look,) = look_at(frame, [self.cells.points[stable]], [sigma])
         self._through = stable[look.through_cells]
-        open_to_view = look.readings * (1 - look.hidden)
-        if open_to_view < _LEAST_POINTS:
-            return float("nan")
-        return look.through * look.readings / open_to_view
-
-    @staticmethod
-    def wrong(contradiction: float) -> bool:
-        """Tell whether a pose with this contradiction is wrong."""
-        return contradiction > _WRONG
+        if look.readings < _LEAST_POINTS:
+            return None
+        open_to_view = max(1 - look.hidden, 1e-6)
+        return Agreement(look.through / open_to_view, 1 - look.through - look.hidden)
 
     def add(self, frame: MapFrame) -> None:
         """Take a sample of an image's depth, without what goes about by itself.
 
-        What the last :meth:`contradiction`, of this image, saw through loses weight.
+        What the last :meth:`agreement`, of this image, saw through loses weight.
         """
         if frame.depth is None:
             return

@@ -27,7 +27,7 @@ from spatialgeo_ros.memory.place import Place
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
 _MOST_JSON, _MOST_ARRAYS = 64_000_000, 512_000_000  # bytes
-_PLACES = ("top", "covariance", "sides", "side_variance")
+_PLACES = ("top", "covariance", "sides", "side_variance", "shared")
 _ARRAYS = (*_PLACES, "views", "points", "hits", "starts", "cells")
 
 
@@ -143,6 +143,7 @@ def _arrays_of(objects: Iterable[TrackedObject]) -> dict[str, Any]:
     return {
         "top": np.array([one.place.top for one in objects]).reshape(-1, 3),
         "covariance": np.array([one.place.covariance for one in objects]).reshape(-1, 3, 3),
+        "shared": np.array([one.place.shared for one in objects]).reshape(-1, 3, 3),
         "sides": np.array([one.place.sides for one in objects]).reshape(-1, 2),
         "side_variance": np.array([one.place.side_variance for one in objects]).reshape(-1, 2),
         "views": np.array([one.views for one in objects], np.int64).reshape(-1, VIEWS),
@@ -163,6 +164,7 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
         "size": [round(float(v), 4) for v in one.place.size],
         "yaw": one.place.yaw,
         "bottoms": one.place.votes,
+        "scatter": one.place.scatter,
         "first_ns": one.first_ns,
         "last_ns": one.last_ns,
         "labels": one.labels,
@@ -191,6 +193,7 @@ def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) 
         raise ValueError(f"places of object {row} are not finite")
     votes = [(int(k), float(bottom), float(sigma)) for k, bottom, sigma in entry["bottoms"]]
     place = Place(**places, yaw=float(entry["yaw"]), votes=votes)
+    place.scatter = float(entry["scatter"])
     place.count_votes()
     one = TrackedObject(
         id=str(entry["id"]),

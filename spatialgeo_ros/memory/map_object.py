@@ -24,7 +24,8 @@ _MOST_ALIKE = 12
 #: Displaced sightings in a row that may mean that the thing was moved, and how far it has to be
 #: off. A part of a large thing is displaced, too: its old place must also be seen empty.
 _MOVED_AFTER, _LEAST_MOVE = 3, 0.10
-_MOVED_THROUGH = 0.4  # share of its surface that is then seen through
+#: Share of its surface that is then seen through, and share that says nothing of the kind.
+_MOVED_THROUGH, _HARDLY_THROUGH = 0.3, 0.15
 _MOST_NAMES = 8  # labels, colours and cameras kept of one object
 _MOST_APART = 32
 _BLUR = 0.02  # metres by which fused surfaces are thicker than the thing
@@ -149,7 +150,7 @@ class TrackedObject:
         frame: MapFrame,
         way: float,
         drift: float,
-        through: float = 1.0,
+        through: npt.NDArray[np.bool_] | None = None,
         afresh: bool = False,
     ) -> bool:
         """Fuse one more sighting; tell whether the thing turned out to have been moved.
@@ -159,15 +160,17 @@ class TrackedObject:
             frame: in which image.
             way: metres gone so far.
             drift: standard deviation of the poses since the last sighting, metres.
-            through: share of its surface that the image sees through; 1 where it is not known.
+            through: [N] cells of its surface that the image sees through; None where that is not
+                known.
             afresh: whether only this sighting counts.
         """
         away, squared = self.place.offset(thing, frame, drift)
+        share = 1.0 if through is None else float(through.mean())
         self.displaced = self.displaced + 1 if squared > DISPLACED else 0
         moved = (
             self.displaced >= _MOVED_AFTER
             and float(np.linalg.norm(away)) > _LEAST_MOVE
-            and through >= _MOVED_THROUGH
+            and share >= _MOVED_THROUGH
         )
         towards = self.direction_from(frame.pose.translation)
         if moved or afresh or self.dynamic:
@@ -177,7 +180,11 @@ class TrackedObject:
             self.displaced = 0
         else:
             self.place.fuse(thing, frame, drift, towards, int(self.views[towards]))
-        self.cells.add(thing.points)
+        # While it may be moving, its old surface is kept to be seen through.
+        if self.displaced == 0 or (through is not None and share < _HARDLY_THROUGH):
+            if through is not None and len(through) == len(self.cells):
+                self.cells.seen_through(through)
+            self.cells.add(thing.points)
         self._note(thing, frame, way)
         return moved
 

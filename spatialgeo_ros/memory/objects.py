@@ -81,7 +81,7 @@ class ObjectMap:
         self._viewer: Viewer | None = None
         self._frames, self._refused = 0, 0
         self._start_ns, self._stamp_ns = 0, 0
-        self._doubted_ns, self._doubted = 0, 0
+        self._doubted_ns, self._doubted, self._lost = 0, 0, False
 
     # What the map is told
 
@@ -115,7 +115,7 @@ class ObjectMap:
         self._stamp_ns = max(self._stamp_ns, frame.stamp_ns)
         self._start_ns = self._start_ns or frame.stamp_ns
         return MapUpdate(
-            frame.stamp_ns, frame.camera_name, True, "", cleared, tuple(changes.names),
+            frame.stamp_ns, frame.camera_name, True, changes.reason, cleared, tuple(changes.names),
             tuple(changes.added), tuple(changes.seen), tuple(changes.merged),
             tuple(changes.moved), tuple(changes.gone), tuple(changes.returned),
             tuple(changes.forgotten), matches.shift,
@@ -234,7 +234,7 @@ class ObjectMap:
         self._world_frame, self._viewer = "", None
         self._frames = self._refused = 0
         self._start_ns = self._stamp_ns = 0
-        self._doubted = 0
+        self._doubted, self._lost = 0, False
 
     def _clear_for(self, frame: MapFrame) -> str:
         """Forget everything where time or world are others now; say why."""
@@ -278,11 +278,19 @@ class ObjectMap:
         return lasting and self._doubted >= _JUMP_FRAMES
 
     def _contradiction(self, frame: MapFrame) -> str:
-        """Say so where the image sees through the walls of the room."""
-        share = self._backdrop.contradiction(frame, frame.pose_sigma + self._tracker.drift(0.0))
-        if not Backdrop.wrong(share):
-            return ""
-        return f"{share:.0%} of the room that should be in view is seen through"
+        """Say so where the image is not of the room at its pose.
+
+        After such an image the next one has to show that poses are right again: somewhere else,
+        single images happen to fit.
+        """
+        sigma = frame.pose_sigma + self._tracker.drift(0.0)
+        agreement = self._backdrop.agreement(frame, sigma)
+        if agreement is None:
+            return "nothing known has come into view since" if self._lost else ""
+        self._lost = agreement.wrong or (self._lost and not agreement.right)
+        if self._lost:
+            return f"only {agreement.fits:.0%} of the room that should be in view is there"
+        return ""
 
     def _visible(self) -> set[str]:
         """Ids that the newest images show."""

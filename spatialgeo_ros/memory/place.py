@@ -27,6 +27,9 @@ DISPLACED = 11.3
 _MOST_ALIKE = 12
 _LEAST_SIGMA = 0.005  # metres: no place is known better
 _SIDE_FLOOR = 0.008  # metres: no side is known better
+_MOST_SCATTER = 30.0  # squared Mahalanobis distance that one view may count for
+_NEWEST = 0.15  # weight of the newest view in running means
+_COMPARABLE = 4.0  # times the usual variance: a worse view says nothing about the usual ones
 _VOTES = 3  # kept of each direction for the bottom
 
 
@@ -40,9 +43,11 @@ class Place:
         sides: [2] width along its own x and depth along its own y.
         side_variance: [2] square metres.
         yaw: of its own x, radians.
+        shared: [3, 3] covariance of what single views get wrong about ``top``, on average.
         votes: of each view kept, its direction, the bottom it saw, and one standard deviation.
         bottom: height of the lowest point.
         bottom_sigma: one standard deviation of it.
+        scatter: how much wider than their variances the views scatter, 1 for as much.
     """
 
     top: Array
@@ -50,9 +55,11 @@ class Place:
     sides: Array
     side_variance: Array
     yaw: float
+    shared: Array
     votes: list[tuple[int, float, float]] = field(default_factory=list)
     bottom: float = 0.0
     bottom_sigma: float = 0.0
+    scatter: float = 1.0
 
     @classmethod
     def of(cls, thing: Detected, frame: MapFrame, direction: int) -> Place:
@@ -63,6 +70,7 @@ class Place:
             np.array(thing.size[:2], np.float64),
             np.square(thing.size_sigma[:2]),
             float(thing.yaw),
+            _measured(thing),
         )
         made._vote(thing, direction)
         return made
@@ -76,7 +84,10 @@ class Place:
     def centre_covariance(self) -> Array:
         """Covariance of the centre [3, 3]."""
         halved = np.diag([1.0, 1.0, 0.5])
-        covariance = halved @ self.covariance @ halved
+        directions = len({vote[0] for vote in self.votes})
+        # What views from one direction get wrong alike, no number of them takes away.
+        spread = max(1.0, self.scatter) * self.covariance + self.shared / directions
+        covariance = halved @ spread @ halved
         covariance[2, 2] += self.bottom_sigma**2 / 4
         return covariance
 
@@ -116,8 +127,13 @@ class Place:
         """
         away, squared = self.offset(thing, frame, drift)
         alike = 1 + min(before, _MOST_ALIKE)
+        # Sides that are guessed from few points are surer of themselves than they should be.
+        self.scatter += (min(squared, _MOST_SCATTER) / 3 - self.scatter) * _NEWEST
+        measured = _measured(thing)
+        if np.trace(measured) < _COMPARABLE * np.trace(self.shared):
+            self.shared = self.shared + _NEWEST * (measured - self.shared)
         prior = self.covariance + drift**2 * np.eye(3)
-        noise = alike * _measured(thing) + _pose(frame)
+        noise = alike * measured + _pose(frame)
         noise *= max(1.0, squared / DISPLACED)
         gain = prior @ np.linalg.inv(prior + noise)
         self.top = self.top + gain @ away

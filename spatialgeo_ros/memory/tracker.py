@@ -38,6 +38,9 @@ _FILLED = 0.5
 _SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
 _SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
 _SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
+#: Things seen this often that are missing at once, at least, and share of those in view, that are
+#: reported.
+_WELL_KNOWN, _MANY, _MOST_OF = 3, 3, 0.7
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
 
 
@@ -54,6 +57,7 @@ class Changes:
     returned: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +210,11 @@ class Tracker:
                 back = existence.detected(tracked, thing.score)
                 if back:
                     changes.returned.append(tracked.id)
-                look = looks.get(tracked.id)
-                if look is not None and look.through < 0.5 and not tracked.dynamic:
-                    tracked.cells.seen_through(look.through_cells)
-                through = look.through if look is not None and look.readings else 1.0
                 # Where it was before it left is not where it stands now.
                 drift = self.drift(tracked.way)
-                if tracked.see(thing, frame, self.way, drift, through, back):
+                look = looks.get(tracked.id)
+                cells = None if look is None or not look.readings else look.through_cells
+                if tracked.see(thing, frame, self.way, drift, cells, back):
                     changes.moved.append(tracked.id)
                 changes.seen.append(tracked.id)
                 self.rows.changed(tracked)
@@ -233,9 +235,15 @@ class Tracker:
     ) -> None:
         """Lower the odds of what is in view and was not detected, by what its place shows."""
         seen = set(changes.names)
+        empty = [0, 0]  # of the things known well: how many were looked at, how many are not there
         for name, look in looks.items():
             tracked = self.rows.get(name)
-            if tracked is None or name in seen:
+            if tracked is None:
+                continue
+            if tracked.sightings >= _WELL_KNOWN and not tracked.dynamic:
+                empty[0] += name in seen or look.there or look.empty
+                empty[1] += name not in seen and look.empty
+            if name in seen:
                 continue
             if look.empty:
                 existence.seen_empty(tracked)
@@ -253,6 +261,11 @@ class Tracker:
                 else:
                     changes.gone.append(name)
                 self.rows.changed(tracked)
+        if empty[1] >= _MANY and empty[1] > _MOST_OF * empty[0]:
+            changes.reason = (
+                f"{empty[1]} of {empty[0]} objects in view are not in their places at once: they "
+                "were taken away, or the pose is wrong"
+            )
 
     def _in_its_place(
         self, frame: MapFrame, matches: Matches, tracked: TrackedObject, changes: Changes
@@ -304,7 +317,7 @@ class Tracker:
         for one in here:
             if one.dynamic or self.rows.get(one.id) is None:
                 continue
-            for other in self.rows.near(one, 0.5):
+            for other in self.rows.near(one, 1.0):
                 if other.dynamic or not self._are_one(one, other):
                     continue
                 older, younger = (one, other) if one.order < other.order else (other, one)
@@ -325,14 +338,13 @@ class Tracker:
         """
         if other.id in one.apart or one.id in other.apart:
             return False
+        if one.rival != other.id:
+            if of_other_colour(one.colours, other.colours):
+                return False
+            if self._related(one.label, other.label) < LEAST_RELATED:
+                return False
         shares = sorted(surface_overlap(one.cells, other.cells, 0.0), reverse=True)
-        if shares[0] < _ONE[0] or shares[1] < _ONE[1]:
-            return False
-        if one.rival == other.id:
-            return True
-        if of_other_colour(one.colours, other.colours):
-            return False
-        return self._related(one.label, other.label) >= LEAST_RELATED
+        return shares[0] >= _ONE[0] and shares[1] >= _ONE[1]
 
     def _tidy(self, frame: MapFrame, changes: Changes) -> None:
         """Take out what was never confirmed, what walked off, and what there is no room for."""
