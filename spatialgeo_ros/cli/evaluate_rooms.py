@@ -44,7 +44,8 @@ def add_rooms(kinds: Any) -> None:
     parser.add_argument("--width", type=_positive, default=640, help="of the images, pixels (640)")
     parser.add_argument(
         "--drift", type=_share, default=0.02,
-        help="largest error of odometry, as a share of the way (0.02)",
+        help="largest error of odometry, as a share of the way, which the object map is told "
+        "(0.02)",
     )  # fmt: skip
     parser.add_argument(
         "--sensor", choices=_SENSORS, default="plain",
@@ -104,7 +105,9 @@ def _run(options: argparse.Namespace) -> int:
         sensor=DepthSensorModel() if plain else DepthSensorModel.structured_light(),
         odometry=OdometryModel(options.drift),
     )
-    measuring, whole = Perception(None), Perception.load(options.profile)
+    # Whoever sets up a robot knows how well its wheels count.
+    known = {"way_drift": options.drift}
+    measuring, whole = Perception(None, **known), Perception.load(options.profile, **known)
     builders: dict[Detections, MapBuilder] = {}
     for name in options.detections:
         detections = Detections(name)

@@ -133,6 +133,7 @@ class RoomsReport:
         }
 
     def _scores(self, column: str) -> dict[str, Any]:
+        answered = [one.score(column) for one in self.tasks if one.answers[column]]
         summary = summarise((one.task.question_type, one.score(column)) for one in self.tasks)
         return {
             "overall": _average(summary.overall),
@@ -143,6 +144,7 @@ class RoomsReport:
                 for kind, (mean, count) in sorted(summary.by_type.items())
             },
             "answered": float(np.mean([one.answers[column] != "" for one in self.tasks])),
+            "score_of_answered": None if not answered else float(np.mean(answered)),
         }
 
 

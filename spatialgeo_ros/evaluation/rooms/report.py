@@ -45,8 +45,11 @@ def format_summary(summary: dict[str, Any]) -> str:
     ):
         cells = [column[average[0]][average[1]] for column in scores.values()]
         lines.append(_row(name, everything, *map(_share, cells)))
-    answered = [_share(column["answered"]) for column in scores.values()]
-    lines.append(_row("answered", everything, *answered))
+    for name, key in (
+        ("answered", "answered"),
+        ("score of what was answered", "score_of_answered"),
+    ):
+        lines.append(_row(name, everything, *(_share(one[key]) for one in scores.values())))
     if summary["maps"]:
         lines += ["", *_maps(summary["maps"])]
     lines += ["", "Seconds per room: " + ", ".join(
