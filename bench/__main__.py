@@ -21,6 +21,7 @@ NAMES = (
     "second_question",
     "memory",
     "encoders",
+    "objects",
 )
 
 

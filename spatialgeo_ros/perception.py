@@ -24,8 +24,10 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Locator, SeenObject
+from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
+from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
@@ -125,6 +127,15 @@ class Perception:
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry; see :meth:`Scene.observe`."""
         return self.scene.observe(frame)
+
+    def update_map(self, observation: Observation) -> MapUpdate:
+        """Work an observation's boxes into the object map; see :meth:`Scene.update_map`."""
+        return self.scene.update_map(observation)
+
+    @property
+    def object_map(self) -> ObjectMap:
+        """The things seen so far, in the world."""
+        return self.scene.object_map
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest; see :meth:`Scene.observe_aside`."""

@@ -202,11 +202,16 @@ def without_doubles(
 ) -> list[int]:
     """Indices of the things, surest first, without second boxes around the same thing."""
     kept: list[int] = []
+    if not things:
+        return kept
+    centres = np.array([thing.centre for thing in things])
+    halves = np.array([np.linalg.norm(thing.size) / 4 for thing in things])
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    close = apart <= halves[:, None] + halves[None]
     for index in sorted(range(len(things)), key=lambda one: -things[one].score):
         thing = things[index]
         for other in kept:
-            reach = (np.linalg.norm(thing.size) + np.linalg.norm(things[other].size)) / 4
-            if np.linalg.norm(thing.centre - things[other].centre) > reach:
+            if not close[index, other]:
                 continue
             if related(thing.label, things[other].label) < LEAST_RELATED:
                 continue

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError, quoted
-from spatialgeo_ros.memory.map_object import VIEWS, BestView, TrackedObject
+from spatialgeo_ros.memory.map_object import VIEWS, TrackedObject
 from spatialgeo_ros.memory.place import Place
+from spatialgeo_ros.memory.snapshot import BestView
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
 _MOST_JSON, _MOST_ARRAYS = 64_000_000, 512_000_000  # bytes
@@ -106,6 +107,8 @@ def read_map(path: Path) -> StoredMap:
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in _ARRAYS}
+        if len(data["objects"]) != len(arrays["starts"]) - 1:
+            raise ValueError("objects are missing or too many")
         objects = tuple(
             _object_from(entry, row, arrays) for row, entry in enumerate(data["objects"])
         )

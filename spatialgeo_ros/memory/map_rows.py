@@ -74,11 +74,12 @@ class MapRows:
         """Take objects out."""
         if not names:
             return
-        self._objects = [one for one in self._objects if one.id not in names]
+        kept = [row for row, one in enumerate(self._objects) if one.id not in names]
+        self._objects = [self._objects[row] for row in kept]
         self._row = {one.id: row for row, one in enumerate(self._objects)}
+        for array in (self._centres, self._radii, self._ways, self._gone, self._dynamic):
+            array[: len(kept)] = array[kept]
         self._set_views()
-        for one in self._objects:
-            self.changed(one)
 
     def may_show(self, frame: MapFrame) -> npt.NDArray[np.int64]:
         """Rows of the objects, not gone, of which an image may show something."""

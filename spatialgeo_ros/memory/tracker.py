@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,81 +20,18 @@ from spatialgeo_ros.memory.association import (
     surface_overlap,
     without_doubles,
 )
-from spatialgeo_ros.memory.detected import EVERYTHING, Array, Detected, MapFrame
+from spatialgeo_ros.memory.changes import Changes, Matches
+from spatialgeo_ros.memory.detected import Detected, MapFrame
 from spatialgeo_ros.memory.existence import Look
 from spatialgeo_ros.memory.map_object import TrackedObject
 from spatialgeo_ros.memory.map_rows import MapRows
 from spatialgeo_ros.memory.place import top_of
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
+from spatialgeo_ros.memory.unseen import judge_unseen
 
 #: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
 _ONE = (0.6, 0.3)
-#: Share, both ways, from which a thing of another kind fills an object's place.
-_FILLED = 0.5
-#: A common shift of what is seen again that means a wrong pose: metres, standard deviations of
-#: drift, and the fewest things that tell; how far single shifts are from it, as share of it, and
-#: for which share of the things.
-_SHIFT, _SHIFT_SIGMAS, _SHIFT_LEAST = 0.25, 3.0, 4
-_SHIFT_SPREAD, _SHIFT_EQUAL = 0.4, 0.7
-_SAME_BOX = 0.3  # share of the smaller of two boxes in the image, from which they are of one thing
-#: Things seen this often that are missing at once, at least, and share of those in view, that are
-#: reported.
-_WELL_KNOWN, _MANY, _MOST_OF = 3, 3, 0.7
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
-
-
-@dataclass(eq=False)
-class Changes:
-    """Ids by what happened to them in a frame; see :class:`MapUpdate`."""
-
-    names: list[str]
-    added: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
-    merged: list[tuple[str, str]] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    returned: list[str] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-    shown: set[str] = field(default_factory=set)
-    reason: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Matches:
-    """The things of a frame, thinned, and the objects that they are.
-
-    Attributes:
-        surfaces: of each thing.
-        kept: indices of the things without second boxes around one thing.
-        pairs: object by index of the thing.
-        offsets: [P, 3] of the things that do not move by themselves from their objects, metres.
-        drift: largest standard deviation of drift among those, metres.
-    """
-
-    surfaces: list[SurfaceCells]
-    kept: list[int]
-    pairs: dict[int, TrackedObject]
-    offsets: Array
-    drift: float
-
-    @property
-    def shift(self) -> float:
-        """Median distance of what is seen again from its place, metres; NaN with fewer than 3."""
-        if len(self.offsets) < 3:
-            return math.nan
-        return float(np.median(np.linalg.norm(self.offsets, axis=1)))
-
-    @property
-    def displaced(self) -> bool:
-        """Whether everything is off by the same way, farther than poses drift."""
-        if len(self.offsets) < _SHIFT_LEAST:
-            return False
-        common = np.median(self.offsets, axis=0)
-        length = float(np.linalg.norm(common))
-        if length < max(_SHIFT, _SHIFT_SIGMAS * self.drift):
-            return False
-        apart = np.linalg.norm(self.offsets - common, axis=1)
-        return float((apart < _SHIFT_SPREAD * length).mean()) > _SHIFT_EQUAL
 
 
 class Tracker:
@@ -186,7 +122,7 @@ class Tracker:
         """Change the objects by what a frame shows."""
         changes = Changes([""] * len(frame.detected))
         self._take(frame, matches, looks, changes)
-        self._judge_unseen(frame, matches, looks, changes)
+        judge_unseen(self.rows, self._related, frame, matches, looks, changes)
         self._merge(frame, changes)
         self._tidy(frame, changes)
         for name, look in looks.items():
@@ -229,81 +165,6 @@ class Tracker:
         existence.begin(tracked, thing.score)
         self.rows.add(tracked)
         return tracked
-
-    def _judge_unseen(
-        self, frame: MapFrame, matches: Matches, looks: dict[str, Look], changes: Changes
-    ) -> None:
-        """Lower the odds of what is in view and was not detected, by what its place shows."""
-        seen = set(changes.names)
-        empty = [0, 0]  # of the things known well: how many were looked at, how many are not there
-        for name, look in looks.items():
-            tracked = self.rows.get(name)
-            if tracked is None:
-                continue
-            if tracked.sightings >= _WELL_KNOWN and not tracked.dynamic:
-                empty[0] += name in seen or look.there or look.empty
-                empty[1] += name not in seen and look.empty
-            if name in seen:
-                continue
-            if look.empty:
-                existence.seen_empty(tracked)
-            elif (other := self._in_its_place(frame, matches, tracked, changes)) is not None:
-                existence.filled_by_other(tracked)
-                tracked.rival = other
-            elif self._seen_unplaced(frame, tracked, look):
-                continue
-            elif self._looked_for(frame, tracked) and existence.could_be_detected(tracked, look):
-                direction = tracked.direction_from(frame.pose.translation)
-                existence.missed(tracked, look, direction)
-            if tracked.gone:
-                if tracked.dynamic or not tracked.confirmed or tracked.sightings < 2:
-                    changes.forgotten.append(name)
-                else:
-                    changes.gone.append(name)
-                self.rows.changed(tracked)
-        if empty[1] >= _MANY and empty[1] > _MOST_OF * empty[0]:
-            changes.reason = (
-                f"{empty[1]} of {empty[0]} objects in view are not in their places at once: they "
-                "were taken away, or the pose is wrong"
-            )
-
-    def _in_its_place(
-        self, frame: MapFrame, matches: Matches, tracked: TrackedObject, changes: Changes
-    ) -> str | None:
-        """Id of a detected thing of another kind, or clearly another colour, where it should be."""
-        for k in matches.kept:
-            thing = frame.detected[k]
-            if thing.dynamic or np.linalg.norm(thing.centre - tracked.centre) > tracked.radius:
-                continue
-            if label_agreement(self._related, thing, tracked) >= LEAST_RELATED:
-                continue
-            if min(surface_overlap(matches.surfaces[k], tracked.cells, 0.0)) > _FILLED:
-                return changes.names[k]
-        return None
-
-    def _seen_unplaced(self, frame: MapFrame, tracked: TrackedObject, look: Look) -> bool:
-        """Tell whether a detected thing without a place may be this object."""
-        x0, y0, x1, y1 = look.box
-        for thing in frame.unplaced:
-            u0, v0, u1, v1 = thing.box
-            width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
-            least = min((x1 - x0) * (y1 - y0), (u1 - u0) * (v1 - v0))
-            if width > 0 and height > 0 and width * height > _SAME_BOX * least:
-                if self._related(thing.label, tracked.label) >= LEAST_RELATED:
-                    return True
-        return False
-
-    def _looked_for(self, frame: MapFrame, tracked: TrackedObject) -> bool:
-        if frame.looked_for is None:
-            return False
-        if frame.looked_for >= EVERYTHING:
-            return True
-        names = {tracked.label, tracked.kind}
-        return any(
-            self._related(wanted, name) >= LEAST_RELATED
-            for wanted in frame.looked_for
-            for name in names
-        )
 
     def _merge(self, frame: MapFrame, changes: Changes) -> None:
         """Make one object of two that turn out to be one."""
