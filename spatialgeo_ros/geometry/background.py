@@ -145,7 +145,7 @@ def background_planes(
     rest = use & outside
     enough = max(20, int(0.03 * rest.sum()))
     for attempt in range(-1, _MOST_PLANES):
-        if rest.sum() < enough:
+        if attempt >= 0 and rest.sum() < enough:
             break
         slack = 0.0
         if attempt < 0:
@@ -159,7 +159,12 @@ def background_planes(
             normal, offset = fitted
         limit = _tolerance(cells, cells.points, cells.sigma, normal)
         flat = offset - cells.points @ normal.astype(np.float32)
-        own = rest & (np.abs(flat) < limit + slack)
+        near = np.abs(flat) < limit + slack
+        own = rest & near
+        # Where the floor is, is known: it need not be seen outside.
+        hidden = attempt < 0 and own.sum() < enough
+        if hidden:
+            own = use & near
         grown = _grown(cells, use, own, normal, limit, enough) if own.sum() >= enough else None
         if attempt >= 0:
             rest &= ~own
@@ -168,13 +173,13 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on & outside, normal, offset)
+        plane = _bent(cells, on if hidden else on & outside, normal, offset)
         if plane.spread > _SCATTER * float(np.median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
-        if plane.closes(use):
+        if hidden or plane.closes(use):
             joined = on
         else:
             new = on & outside & ~_on_any(found, cells)
