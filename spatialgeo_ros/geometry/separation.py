@@ -86,7 +86,7 @@ def separate_bounded(
         backdrop |= plane.cells
     standing = use & ~backdrop
     label = connected(cells, standing)
-    crease = _creases(cells, label, planes, backdrop)
+    crease = _creases(cells, label, planes, backdrop) & around
     standing &= ~crease
     label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
