@@ -34,7 +34,8 @@ _FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
 _LARGE = 0.4  # metres: a region from this size on can hold an occluder, whose side has
-_HIDING = 0.1  # most of the rest of the region so many metres behind it
+_HIDING = 0.1  # most of the rest of the region so many metres behind it,
+_LEAST_SEEN = 0.1  # or is less than this share of the region's cells
 _BAND = 3  # cells on both sides of the region's border that are looked at
 _GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
@@ -186,8 +187,10 @@ def background_planes(
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         rest_inside = use & within & ~on
-        hiding = large and rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
-        if joined.any() and not hiding:
+        hiding = rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
+        # Without its own small planes, what is left of an occluder would seem to end at the region.
+        small = attempt >= 0 and joined.sum() < _LEAST_SEEN * within.sum()
+        if joined.any() and not (large and (hiding or small)):
             found.append(replace(plane, cells=joined))
     return found
 
