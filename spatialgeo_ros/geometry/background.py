@@ -180,7 +180,7 @@ def background_planes(
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
-        if hidden or plane.closes(use):
+        if attempt < 0 or plane.closes(use):
             joined = on
         else:
             new = on & outside & ~_on_any(found, cells)
