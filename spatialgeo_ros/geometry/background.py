@@ -138,10 +138,7 @@ def background_planes(
         floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
     """
     rng = np.random.default_rng(0)  # the same window always gives the same answer
-    top, bottom, left, right = extent(within)
-    depth = cells.points[within & use][:, 2]
-    size = min(bottom - top, right - left) * cells.angle * (np.median(depth) if len(depth) else 0.0)
-    large = size > _LARGE
+    large = is_large(cells, within)
     found: list[Plane] = []
     rest = use & outside
     enough = max(20, int(0.03 * rest.sum()))
@@ -162,8 +159,9 @@ def background_planes(
         flat = offset - cells.points @ normal.astype(np.float32)
         near = np.abs(flat) < limit + slack
         own = rest & near
-        # Where the floor is, is known: it need not be seen outside.
-        hidden = attempt < 0 and own.sum() < enough
+        # Where the floor is, is known: it need not be seen outside furniture.
+        known = attempt < 0 and large
+        hidden = known and own.sum() < enough
         if hidden:
             own = use & near
         grown = _grown(cells, use, own, normal, limit, enough) if own.sum() >= enough else None
@@ -180,7 +178,7 @@ def background_planes(
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
-        if attempt < 0 or plane.closes(use):
+        if known or plane.closes(use):
             joined = on
         else:
             new = on & outside & ~_on_any(found, cells)
@@ -193,6 +191,14 @@ def background_planes(
         if joined.any() and not (large and (hiding or small)):
             found.append(replace(plane, cells=joined))
     return found
+
+
+def is_large(cells: Cells, within: NDArray[np.bool_]) -> bool:
+    """Tell whether a region is of the size of furniture by the shorter of its sides."""
+    top, bottom, left, right = extent(within)
+    depth = cells.points[within & cells.ok][:, 2]
+    middle = float(np.median(depth)) if len(depth) else 0.0
+    return min(bottom - top, right - left) * cells.angle * middle > _LARGE
 
 
 def _on_any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:

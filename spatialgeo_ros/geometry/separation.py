@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill, select
-from spatialgeo_ros.geometry.background import Floor, Plane, background_planes
+from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.colour import (
     cell_colours,
@@ -86,9 +86,11 @@ def separate_bounded(
         backdrop |= plane.cells
     standing = use & ~backdrop
     label = connected(cells, standing)
-    crease = _creases(cells, label, planes, backdrop) & around
-    standing &= ~crease
-    label[crease] = -1
+    if is_large(cells, within):  # small things are themselves no wider than a crease
+        # Outside the region such strips stay: they show what goes on there.
+        crease = _creases(cells, label, planes, backdrop) & around
+        standing &= ~crease
+        label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
     if image is not None and (choice is None or choice.score < _CLEAR):
         labels = connected_by_colour(cells, standing, cell_colours(cells, image))
