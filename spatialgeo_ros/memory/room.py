@@ -23,11 +23,13 @@ from spatialgeo_ros.memory.room_outline import Outline, find_outline, polygon_ar
 from spatialgeo_ros.memory.snapshot import RoomLayout
 from spatialgeo_ros.memory.wall_grid import WallGrid
 from spatialgeo_ros.memory.wall_lines import find_lines
+from spatialgeo_ros.memory.wall_matching import Correction
 from spatialgeo_ros.memory.wall_scan import scan_walls
 
 Array = npt.NDArray[np.float64]
 
 _SAME_FLOOR = 0.15  # m between the floor that points show and the one that the pose's height tells
+_HELD = 0.2  # of the way counts as drift where walls seen before hold poses together
 _NO_WALLS = "no walls were seen yet. Drive or turn until the camera saw them all around."
 _NO_OUTLINE = (
     "the walls in view close no room. Drive or turn until the camera saw them all around."
@@ -46,6 +48,7 @@ class RoomMap:
         self._levels = LevelSurfaces()
         self._walls = WallGrid()
         self._camera: Array | None = None
+        self._correction = Correction(drift_share)
         self._last: dict[str, Array] = {}
         self._told: LevelSurface | None = None
         self._layout: RoomLayout | None = None
@@ -62,6 +65,7 @@ class RoomMap:
         """Forget everything (time jump, another world frame)."""
         self._levels.reset()
         self._walls.reset()
+        self._correction.reset()
         self._camera, self._told, self._layout, self._judgement = None, None, None, None
         self._last.clear()
         self._changed, self._frames = False, 0
@@ -83,7 +87,6 @@ class RoomMap:
             height_sigma: its standard deviation, metres.
             camera: name, so that the way of each camera counts once.
         """
-        place = np.array(pose.translation[:2])
         if height is not None and height > 0:
             self._tell(float(pose.translation[2]) - height, height_sigma)
         floor = self.floor()
@@ -94,16 +97,16 @@ class RoomMap:
             None if floor is None else floor.height,
             None if ceiling is None else ceiling.height,
         )
-        last = self._last.get(camera)
-        self._last[camera] = place
-        step = 0.0 if last is None else float(np.hypot(*(place - last))) / len(self._last)
-        self._walls.go(place, step)
-        self._camera = place
-        self._changed = True
+        step = self._go(pose, camera)
+        place = self._correction.apply(pose.translation[:2])
         if scan is None:
+            self._walls.go(place, step)
             return
+        held = self._correction.match(scan, self._walls)
+        # Poses that walls hold together drift no more than those do.
+        self._walls.go(self._correction.apply(pose.translation[:2]), _HELD * step if held else step)
         self._levels.update(scan.heights, scan.ground, float(pose.translation[2]))
-        self._walls.add(scan)
+        self._walls.add(self._correction.applied(scan))
         self._frames += 1
 
     def floor(self) -> LevelSurface | None:
@@ -141,6 +144,20 @@ class RoomMap:
 
     # Internals
 
+    def _go(self, pose: Pose, camera: str) -> float:
+        """Follow a camera and return the step of the robot's way, metres."""
+        heading = math.atan2(pose.rotation[1, 2], pose.rotation[0, 2])
+        now = np.array([pose.translation[0], pose.translation[1], heading])
+        last = self._last.get(camera, now)
+        self._last[camera] = now
+        # Several cameras of one robot go the same way.
+        step = float(np.hypot(*(now - last)[:2])) / len(self._last)
+        turn = math.remainder(now[2] - last[2], 2 * math.pi) / len(self._last)
+        self._correction.go(now[:2], step, turn)
+        self._camera = now[:2]
+        self._changed = True
+        return step
+
     def _tell(self, height: float, sigma: float) -> None:
         """Average the floor that cameras' heights tell; many images agree slowly."""
         if self._told is None:
@@ -169,19 +186,19 @@ class RoomMap:
             return replace(layout, why_unknown=_NO_OUTLINE)
         if self._judgement.why_unknown:
             return replace(layout, why_unknown=self._judgement.why_unknown)
-        polygon = outline.corners
+        polygon = self._correction.undo(outline.corners)
         if not contains(polygon, self._camera[None])[0]:
             return replace(layout, why_unknown=_NO_OUTLINE)
-        return replace(
-            layout, polygon=polygon, polygon_sigma=self._judgement.sigma, why_unknown=""
-        )
+        sigma = math.hypot(self._judgement.sigma, self._correction.sigma)
+        return replace(layout, polygon=polygon, polygon_sigma=sigma, why_unknown="")
 
     def _outline(self) -> Outline | None:
         surfaces, space = self._walls.surfaces(), self._walls.open_space()
         lines = find_lines(surfaces, self._drift_share)
         if not lines or self._camera is None:
             return None
-        outline = find_outline(lines, surfaces, space, self._camera)
+        camera = self._correction.apply(self._camera)
+        outline = find_outline(lines, surfaces, space, camera)
         if outline is not None:
             self._judgement = judge(outline, surfaces, space)
         return outline

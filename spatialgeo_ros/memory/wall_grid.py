@@ -23,11 +23,17 @@ Indices = npt.NDArray[np.int64]
 CELL = 0.1  # m
 _EXTENT = 40.0  # m, edge of the grid
 _MARGIN = 9.0  # m, the camera keeps this far from the grid's border
-_MOST = 15.0  # sightings that count: what was seen long ago gives way to what is seen
+_MOST = 8.0  # sightings that count: what was seen long ago gives way to what is seen
 _THROUGH = 0.5  # of a sighting that being seen through takes away
+#: What a surface hides, metres along the bearing behind it, fades as well: where drift has moved a
+#: wall towards the room, its old place would stay for ever.
+_BEHIND = (0.15, 0.5)
+_HIDDEN = 0.3  # of a sighting that being hidden takes away
 _LEAST = 1.5  # sightings that make a surface
 _CLEARED = 1.0  # images that saw through a cell that is open
-_FORGOTTEN = 10.0  # m of way after which a sighting counts half: poses drift
+_FORGOTTEN = 4.0  # m of way after which a sighting counts half: poses drift
+_MATCHED = 2.0  # sightings of a surface that places are laid onto
+_ALIKE = math.cos(2 * math.radians(15))  # of twice the angle between them
 # Layers of the grid.
 _WEIGHT, _X, _Y, _COS, _SIN, _SHARED, _WAY, _OPEN = range(8)
 _MEANS = slice(_X, _WAY + 1)
@@ -132,6 +138,9 @@ class WallGrid:
         layers[_OPEN, through] = np.minimum(layers[_OPEN, through] + 1, _MOST)
         if not len(scan.places):
             return
+        behind = self._behind(scan)
+        layers[_WEIGHT, behind] = np.maximum(layers[_WEIGHT, behind] - _HIDDEN, 0)
+        layers[_OPEN, behind] = np.maximum(layers[_OPEN, behind] - _HIDDEN, 0)
         cells, member = np.unique(self._index(scan.places), return_inverse=True)
         weight = np.bincount(member, scan.weights)
         way = np.full(len(scan.places), self._way)
@@ -144,6 +153,38 @@ class WallGrid:
         layers[_MEANS, cells] += (share * (seen - layers[_MEANS, cells])).astype(np.float32)
         layers[_WEIGHT, cells] = total
         layers[_OPEN, cells] = np.maximum(layers[_OPEN, cells] - 1, 0)
+
+    def nearest(self, places: Array, turns: Array, gate: float) -> tuple[Indices, Array, Array]:
+        """Find the surfaces that places are pieces of.
+
+        Args:
+            places: [N, 2] metres.
+            turns: [N, 2] cosine and sine of twice the angle of their surface's direction.
+            gate: how far they may be off, metres.
+
+        Returns:
+            Which places have one [M], its normal [M, 2], and how far the place is off [M], metres.
+        """
+        reach = math.ceil(gate / CELL)
+        steps = np.arange(-reach, reach + 1)
+        around = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+        cells = np.floor(places / CELL).astype(np.int64) - self._first
+        x, y = np.moveaxis(cells[:, None] + around, -1, 0)  # [N, K]
+        layers = self._layers[:, np.clip(x * self._size + y, 0, self._layers.shape[1] - 1)]
+        known = np.moveaxis(layers[_X : _Y + 1], 0, -1) + self._anchor
+        double = np.moveaxis(layers[_COS : _SIN + 1], 0, -1).astype(np.float64)
+        length = np.hypot(double[..., 0], double[..., 1])
+        angle = np.arctan2(double[..., 1], double[..., 0]) / 2 + math.pi / 2
+        normals = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        offset = places[:, None] - known
+        apart = (offset * normals).sum(axis=-1)
+        beside = np.abs(offset[..., 1] * normals[..., 0] - offset[..., 0] * normals[..., 1])
+        alike = (double * turns[:, None]).sum(axis=-1) > _ALIKE * length
+        use = (layers[_WEIGHT] >= _MATCHED) & (length > 0.6) & alike & (np.abs(apart) < gate)
+        far = np.where(use & (beside < 1.5 * CELL), np.abs(apart) + 0.3 * beside, np.inf)
+        best = np.argmin(far, axis=1)
+        on = np.flatnonzero(np.isfinite(far[np.arange(len(far)), best]))
+        return on, normals[on, best[on]], apart[on, best[on]]
 
     def surfaces(self) -> Surfaces:
         """Return what may be walls."""
@@ -179,3 +220,12 @@ class WallGrid:
         bearing, step = np.nonzero(ahead)
         places = scan.origin + scan.directions[bearing] * steps[step, None]
         return np.unique(self._index(places))
+
+    def _behind(self, scan: WallScan) -> Indices:
+        """Return the cells close behind the surfaces of a scan, each once."""
+        clear = np.hypot(*scan.turns.T) > 0.5
+        places = scan.places[clear]
+        apart = places - scan.origin
+        ahead = apart / np.maximum(np.hypot(*apart.T), CELL)[:, None]
+        steps = np.arange(*_BEHIND, 0.7 * CELL)
+        return np.unique(self._index((places[:, None] + steps[:, None] * ahead[:, None]).reshape(-1, 2)))
