@@ -19,7 +19,7 @@ from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.level_surfaces import LevelSurface, LevelSurfaces
 from spatialgeo_ros.memory.room_judgement import Judgement, contains, judge
-from spatialgeo_ros.memory.room_outline import Outline, find_outline, polygon_area
+from spatialgeo_ros.memory.room_outline import find_outline, polygon_area
 from spatialgeo_ros.memory.snapshot import RoomLayout
 from spatialgeo_ros.memory.wall_grid import WallGrid
 from spatialgeo_ros.memory.wall_lines import find_lines
@@ -32,7 +32,8 @@ _SAME_FLOOR = 0.15  # m between the floor that points show and the one that the 
 _HELD = 0.2  # of the way counts as drift where walls seen before hold poses together
 _NO_WALLS = "no walls were seen yet. Drive or turn until the camera saw them all around."
 _NO_OUTLINE = (
-    "the walls in view close no room. Drive or turn until the camera saw them all around."
+    "the {length:.0f} m of walls seen so far close no room. Drive along the others, or turn until "
+    "the camera saw them all around."
 )
 
 
@@ -179,26 +180,20 @@ class RoomMap:
             0.0 if ceiling is None else ceiling.sigma,
             why_unknown=_NO_WALLS,
         )
-        outline = self._outline()
-        if outline is None:
+        surfaces = self._walls.surfaces()
+        lines = find_lines(surfaces, self._drift_share)
+        if not lines:
             return layout
-        if self._judgement is None:
-            return replace(layout, why_unknown=_NO_OUTLINE)
+        open_walls = replace(
+            layout, why_unknown=_NO_OUTLINE.format(length=sum(line.seen for line in lines))
+        )
+        space, camera = self._walls.open_space(), self._correction.apply(self._camera)
+        outline = find_outline(lines, surfaces, space, camera)
+        if outline is None or not contains(outline.corners, camera[None])[0]:
+            return open_walls
+        self._judgement = judge(outline, surfaces, space)
         if self._judgement.why_unknown:
             return replace(layout, why_unknown=self._judgement.why_unknown)
         polygon = self._correction.undo(outline.corners)
-        if not contains(polygon, self._camera[None])[0]:
-            return replace(layout, why_unknown=_NO_OUTLINE)
         sigma = math.hypot(self._judgement.sigma, self._correction.sigma)
         return replace(layout, polygon=polygon, polygon_sigma=sigma, why_unknown="")
-
-    def _outline(self) -> Outline | None:
-        surfaces, space = self._walls.surfaces(), self._walls.open_space()
-        lines = find_lines(surfaces, self._drift_share)
-        if not lines or self._camera is None:
-            return None
-        camera = self._correction.apply(self._camera)
-        outline = find_outline(lines, surfaces, space, camera)
-        if outline is not None:
-            self._judgement = judge(outline, surfaces, space)
-        return outline

@@ -30,8 +30,14 @@ _MARGIN = 0.5  # m around all surfaces
 _MOST_CELLS = 40_000
 _ON_LINE = 0.15  # m from a line within which a surface is a piece of its wall
 _ALONG = math.cos(2 * math.radians(30))  # of twice the angle between the two
-_WALL_COST, _GAP_COST = 0.05, 1.0  # per metre of outline
-_LEFT_OUT, _TAKEN_IN = 0.3, 0.15  # per m^2 seen and left out, unseen and taken in
+#: Costs per metre of outline: where a wall was seen; across a gap of a door's width between pieces
+#: of one wall; where nothing is known; and where there is no wall for certain.
+_WALL_COST, _DOOR_COST, _UNSEEN_COST, _OPEN_COST = 0.1, 0.3, 0.6, 1.5
+_DOOR = 1.2  # m
+#: Costs per m^2: in sight of the camera and left out; never seen and taken in.
+_LEFT_OUT, _TAKEN_IN = 0.06, 0.15
+_SIGHT = 10.0  # m
+_BEARINGS = 240  # in which the camera looks around
 _AROUND_CAMERA = 0.4  # m that are in the room for certain
 _CERTAIN = 1e6
 _SHORTEST = 0.25  # m, sides below that are of the cells, not of the room
@@ -79,8 +85,10 @@ def find_outline(
     _, faces = np.unique(codes, return_inverse=True)
     faces = faces.reshape(codes.shape)
     walls = [_wall_pieces(line, surfaces) for line in lines]
-    pairs = _Borders(grid, faces, sides, lines, walls, normals, offsets)
-    inside = _cut(grid, faces, pairs, space, camera)
+    seen = space.at(grid.middles)
+    pairs = _Borders(grid, faces, sides, lines, walls, seen, normals, offsets)
+    sight = seen & grid.in_sight(camera, surfaces)
+    inside = _cut(grid, faces, pairs, seen, sight, camera)
     mask = _connected(inside[faces], grid, camera)
     if mask is None:
         return None
@@ -104,32 +112,60 @@ class _Raster:
         i, j = np.floor((place - self.low) / self.cell).astype(int)
         return int(i), int(j)
 
+    def in_sight(self, camera: Array, surfaces: Surfaces) -> Flags:
+        """Return the cells that the camera would see now, if it turned around; [X, Y]."""
+        shape = self.middles.shape[:2]
+        blocked = np.zeros(shape, bool)
+        blocked[tuple(np.floor((surfaces.places - self.low) / self.cell).astype(np.int64).T)] = True
+        angles = np.arange(_BEARINGS) * (2 * math.pi / _BEARINGS)
+        steps = np.arange(0.0, _SIGHT, 0.7 * self.cell)
+        ahead = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        places = camera + steps[:, None] * ahead[:, None]
+        cells = np.floor((places - self.low) / self.cell).astype(np.int64)
+        inside = ((cells >= 0) & (cells < shape)).all(axis=-1)
+        i, j = np.moveaxis(np.where(inside[..., None], cells, 0), -1, 0)
+        free = inside & ~np.logical_or.accumulate(blocked[i, j], axis=1)
+        sight = np.zeros(shape, bool)
+        sight[i[free], j[free]] = True
+        return sight
+
 
 @dataclass(frozen=True, eq=False)
 class _WallPieces:
-    """Where along a line walls were seen: cells of CELL from ``first`` on."""
+    """Where along a line walls were seen, and gaps like doors: cells of CELL from ``first`` on."""
 
     first: int
     seen: Flags
+    door: Flags
 
-    def at(self, along: Array) -> Flags:
-        """Whether a wall was seen at places along the line [N], metres."""
+    def costs(self, along: Array, open_there: Flags) -> Array:
+        """Return the cost per metre of an outline through places along the line [N]."""
+        costs = np.where(open_there, _OPEN_COST, _UNSEEN_COST)
+        costs[self._at(self.door, along)] = _DOOR_COST
+        costs[self._at(self.seen, along)] = _WALL_COST
+        return costs
+
+    def _at(self, flags: Flags, along: Array) -> Flags:
         index = np.floor(along / CELL).astype(np.int64) - self.first
-        inside = (index >= 0) & (index < len(self.seen))
-        return np.asarray(self.seen[np.where(inside, index, 0)] & inside)
+        inside = (index >= 0) & (index < len(flags))
+        return np.asarray(flags[np.where(inside, index, 0)] & inside)
 
 
 def _wall_pieces(line: WallLine, surfaces: Surfaces) -> _WallPieces:
     on = on_line(line, surfaces)
     along = surfaces.places[on] @ line.direction
     if not len(along):
-        return _WallPieces(0, np.zeros(1, bool))
+        return _WallPieces(0, np.zeros(1, bool), np.zeros(1, bool))
     index = np.floor(along / CELL).astype(np.int64)
     first = int(index.min()) - 1
     seen = np.zeros(int(index.max()) - first + 2, bool)
     for by in (-1, 0, 1):  # cells of the world and of the line do not coincide
         seen[index - first + by] = True
-    return _WallPieces(first, seen)
+    door = np.zeros(len(seen), bool)
+    pieces = np.flatnonzero(seen)
+    for k in np.flatnonzero((np.diff(pieces) > 1) & (np.diff(pieces) * CELL <= _DOOR)):
+        door[pieces[k] + 1 : pieces[k + 1]] = True
+    return _WallPieces(first, seen, door)
 
 
 def on_line(line: WallLine, surfaces: Surfaces) -> Flags:
@@ -150,6 +186,7 @@ class _Borders:
         sides: Flags,
         lines: Sequence[WallLine],
         walls: Sequence[_WallPieces],
+        seen: Flags,
         normals: Array,
         offsets: Array,
     ) -> None:
@@ -164,12 +201,11 @@ class _Borders:
             which = _separating(differ, middle, normals, offsets)
             # Edges of cells make stairs along a slanted line; so much of each is along it.
             length = grid.cell * np.abs(normals[which, axis])
-            cost = np.full(len(cells), _GAP_COST)
+            cost = np.zeros(len(cells))
+            through = seen[tuple(here.T)] & seen[tuple(there.T)]
             for k, line in enumerate(lines):
                 mine = which == k
-                cost[mine] = np.where(
-                    walls[k].at(middle[mine] @ line.direction), _WALL_COST, _GAP_COST
-                )
+                cost[mine] = walls[k].costs(middle[mine] @ line.direction, through[mine])
             one, other = faces[tuple(here.T)], faces[tuple(there.T)]
             keys = np.minimum(one, other) * count + np.maximum(one, other)
             unique, member = np.unique(keys, return_inverse=True)
@@ -196,14 +232,15 @@ def _separating(differ: Flags, middle: Array, normals: Array, offsets: Array) ->
 
 
 def _cut(
-    grid: _Raster, faces: Indices, borders: _Borders, space: OpenSpace, camera: Array
+    grid: _Raster, faces: Indices, borders: _Borders, seen: Flags, sight: Flags, camera: Array
 ) -> Flags:
     """Return for each face whether it is inside."""
     count = int(faces.max()) + 1
     area = np.bincount(faces.ravel(), minlength=count) * grid.cell**2
-    seen = space.at(grid.middles)
-    open_area = np.bincount(faces[seen], minlength=count) * grid.cell**2
-    gain, price = _LEFT_OUT * open_area, _TAKEN_IN * (area - open_area)
+    open_area, in_sight = (
+        np.bincount(faces[flags], minlength=count) * grid.cell**2 for flags in (seen, sight)
+    )
+    gain, price = _LEFT_OUT * in_sight, _TAKEN_IN * (area - open_area)
     near = np.hypot(*np.moveaxis(grid.middles - camera, -1, 0)) < _AROUND_CAMERA
     gain[np.unique(faces[near & seen])] = _CERTAIN
     gain[faces[grid.cell_of(camera)]] = _CERTAIN

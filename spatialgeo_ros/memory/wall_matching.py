@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 #: Drift of a pose per metre and per radian, as multiples of the drift's share of the way: a share
 #: is what is left at the end, where steps have partly made up for each other.
-_WAY, _TURN_PER_WAY, _TURN_PER_TURN = 2.0, 1.0, 0.5
+_WAY, _TURN_PER_WAY, _TURN_PER_TURN = 2.0, 0.7, 0.5
 _NOISE = 0.02  # m, of a scan's place across a wall, beside what it says itself
 _ALIKE = 4.0  # places of a scan err together: as many count as one
 _GATE, _MOST_GATE = 0.12, 0.35  # m from a wall that a place may be off

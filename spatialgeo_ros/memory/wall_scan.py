@@ -168,7 +168,7 @@ def _read(pointmap: PointMap, pose: Pose) -> _Rays:
 
 def _farthest(rays: _Rays, use: Indices, bins: int) -> Array:
     """Return how far each bearing is seen at all, a few stray readings left out; [bins], NaN."""
-    order = use[np.lexsort((rays.distance[use], rays.bearing[use]))]
+    order = use[np.argsort(rays.bearing[use] + rays.distance[use] * (0.99 / _FARTHEST))]
     counts = np.bincount(rays.bearing[order], minlength=bins)
     ends = np.cumsum(counts) - 1
     back = np.maximum((_STRAY * counts).astype(np.int64), np.minimum(2, counts - 1))
