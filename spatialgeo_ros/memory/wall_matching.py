@@ -21,14 +21,15 @@ from spatialgeo_ros.memory.wall_scan import WallScan
 
 Array = npt.NDArray[np.float64]
 
-#: Drift of a pose per metre and per radian, as multiples of the drift's share of the way: a share
-#: is what is left at the end, where steps have partly made up for each other.
-_WAY, _TURN_PER_WAY, _TURN_PER_TURN = 2.0, 0.7, 0.5
+#: Random walk of a pose, as multiples of its drift's share: metres per root of a metre of the way,
+#: radians per root of a metre and of a radian. A share is what is left at the end of a way, where
+#: steps have partly made up for each other; after a few metres it is more.
+_WAY, _TURN_PER_WAY, _TURN_PER_TURN = 3.0, 1.5, 0.5
 _NOISE = 0.02  # m, of a scan's place across a wall, beside what it says itself
 _ALIKE = 4.0  # places of a scan err together: as many count as one
-_GATE, _MOST_GATE = 0.12, 0.35  # m from a wall that a place may be off
+_GATE, _MOST_GATE = 0.12, 0.4  # m from a wall that a place may be off
 _LEAST_PLACES = 6
-_ROUNDS = 3
+_ROUNDS, _NARROWER = 3, 0.6
 _HELD = 0.03  # m, a correction that is known so well holds the map together
 
 
@@ -78,8 +79,8 @@ class Correction:
             step: of the way since the last image, metres.
             turn: since then, radians.
         """
-        along = (_WAY * self._share * step) ** 2
-        around = (self._share * (_TURN_PER_WAY * step + _TURN_PER_TURN * abs(turn))) ** 2
+        along = (_WAY * self._share) ** 2 * step
+        around = (_TURN_PER_WAY**2 * step + _TURN_PER_TURN**2 * abs(turn)) * self._share**2
         # A turn of the heading is about the camera, not about the world's origin.
         lever = _lever(self.apply(place))
         self._covariance += lever @ np.diag([along, along, around]) @ lever.T
@@ -102,10 +103,12 @@ class Correction:
         clear = np.hypot(*scan.turns.T) > 0.5
         change, information = np.zeros(3), np.zeros((3, 3))
         moved = self.applied(scan)
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
+            # What does not fit once most walls do is a piece of something else.
+            within = max(_GATE, gate * _NARROWER**number)
             turned = _rotation(change[2])
             places = (moved.places[clear] - about) @ turned.T + about + change[:2]
-            on, normals, apart = walls.nearest(places, moved.turns[clear], gate)
+            on, normals, apart = walls.nearest(places, moved.turns[clear], within)
             if len(on) < _LEAST_PLACES:
                 return False
             sigma = np.hypot(_NOISE, scan.shared[clear][on])
