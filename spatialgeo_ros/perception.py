@@ -240,7 +240,7 @@ class Perception:
         Raises:
             NoMapError: there is none, because no image had a pose and points in metres.
         """
-        snapshot = self.scene.object_map.snapshot()
+        snapshot = self.scene.object_map.snapshot(self.scene.room_map.layout())
         if not snapshot.frame:
             raise NoMapError(self._map_problem or "no object map: no image has come yet")
         return snapshot

@@ -29,6 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.memory.room import RoomMap
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
@@ -109,6 +110,8 @@ class Scene:
         self._mapper = Mapper(self.locator, self.object_map, pose_sigma)
         #: The floor that depth has seen, where the camera's pose and height are known.
         self.free_space = FreeSpace()
+        #: Floor, walls and ceiling, from every image with a pose and points in metres.
+        self.room_map = RoomMap(way_drift)
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -135,6 +138,9 @@ class Scene:
         started = time.perf_counter()
         self._see_floor(observation)
         timings["free space"] = time.perf_counter() - started
+        started = time.perf_counter()
+        self._see_room(observation)
+        timings["room"] = time.perf_counter() - started
         observation.timings = timings
         return observation
 
@@ -246,6 +252,7 @@ class Scene:
         """Forget every kept frame and the object map (time jump, another world frame)."""
         self.object_map.reset(reason)
         self.free_space.reset()
+        self.room_map.reset()
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
@@ -260,6 +267,7 @@ class Scene:
             "encode": "always" if self._encode_always else "on_demand",
             "voxel_size": self._memory.voxel_size,
             "object_map": self.object_map.describe(),
+            "room": self.room_map.describe(),
             **memory,
         }
         if self.networks is not None:
@@ -417,6 +425,7 @@ class Scene:
             if self._world_frame:  # keys of two worlds must never meet
                 self._memory.reset()
                 self.free_space.reset()
+                self.room_map.reset()
             self._world_frame = frame.world_frame
         keys = None
         if frame.pose is not None:
@@ -432,6 +441,18 @@ class Scene:
         frame, height = observation.frame, observation.camera_height
         if frame.pose is not None and observation.pointmap is not None and height is not None:
             self.free_space.update(observation.pointmap, frame.pose, height)
+
+    def _see_room(self, observation: Observation) -> None:
+        """Depth of a sensor, or of a network in metres: what is too unsure of it, the map skips."""
+        frame = observation.frame
+        if frame.pose is not None and observation.pointmap is not None:
+            self.room_map.update(
+                observation.pointmap,
+                frame.pose,
+                observation.camera_height,
+                observation.camera_height_sigma,
+                frame.camera,
+            )
 
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:
