@@ -32,8 +32,8 @@ _SAME_FLOOR = 0.15  # m between the floor that points show and the one that the 
 _HELD = 0.2  # of the way counts as drift where walls seen before hold poses together
 _NO_WALLS = "no walls were seen yet. Drive or turn until the camera saw them all around."
 _NO_OUTLINE = (
-    "the {length:.0f} m of walls seen so far close no room. Drive along the others, or turn until "
-    "the camera saw them all around."
+    "the walls seen so far ({count} pieces, {length:.0f} m) close no room. Drive along the others, "
+    "or turn until the camera saw them all around."
 )
 
 
@@ -184,8 +184,9 @@ class RoomMap:
         lines = find_lines(surfaces, self._drift_share)
         if not lines:
             return layout
+        length = sum(line.seen for line in lines)
         open_walls = replace(
-            layout, why_unknown=_NO_OUTLINE.format(length=sum(line.seen for line in lines))
+            layout, why_unknown=_NO_OUTLINE.format(count=len(lines), length=length)
         )
         space, camera = self._walls.open_space(), self._correction.apply(self._camera)
         outline = find_outline(lines, surfaces, space, camera)
