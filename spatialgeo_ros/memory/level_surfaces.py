@@ -80,7 +80,7 @@ class LevelSurfaces:
         self._points += np.bincount(bins, minlength=size)
         self._sums += np.bincount(bins, heights - self._first, minlength=size)
         cells = np.floor(ground[use] / _PATCH).astype(np.int64) & 7
-        keys = np.unique((bins * 64 + cells[:, 0] * 8 + cells[:, 1]))
+        keys = np.unique(bins * 64 + cells[:, 0] * 8 + cells[:, 1])
         bits = np.uint64(1) << (keys % 64).astype(np.uint64)
         np.bitwise_or.at(self._patches, keys // 64, bits)
         if self._points.sum() > 2 * _FADE:

@@ -228,4 +228,6 @@ class WallGrid:
         apart = places - scan.origin
         ahead = apart / np.maximum(np.hypot(*apart.T), CELL)[:, None]
         steps = np.arange(*_BEHIND, 0.7 * CELL)
-        return np.unique(self._index((places[:, None] + steps[:, None] * ahead[:, None]).reshape(-1, 2)))
+        return np.unique(
+            self._index((places[:, None] + steps[:, None] * ahead[:, None]).reshape(-1, 2))
+        )

@@ -147,11 +147,10 @@ class _Votes:
     def best(self, left: Flags) -> tuple[float, float] | None:
         """Return (angle of the normal, offset) with most votes of those left; None without any."""
         use = left[self._who]
-        votes = np.bincount(
-            self._cells[use], self._weights[use], minlength=_ANGLES * self._bins
-        ).reshape(_ANGLES, self._bins)
-        votes = votes[:, :-2] + 2 * votes[:, 1:-1] + votes[:, 2:]
-        votes = votes * self._favour
+        size = _ANGLES * self._bins
+        raw = np.bincount(self._cells[use], self._weights[use], minlength=size)
+        raw = raw.reshape(_ANGLES, self._bins)
+        votes = self._favour * (raw[:, :-2] + 2 * raw[:, 1:-1] + raw[:, 2:])
         k = int(np.argmax(votes))
         row, column = divmod(k, votes.shape[1])
         if votes[row, column] <= 0:

@@ -77,9 +77,7 @@ def test_a_rectangle_at_any_angle_to_the_world(angle: float):
 @pytest.mark.parametrize("angle", [0.0, 33.0])
 def test_an_l_shape(angle: float):
     corners = turned(L_SHAPE, angle)
-    assert_room(
-        seen_from(Scene().ring(corners), turned([(-1.5, -1), (1.5, -1)], angle)), corners
-    )
+    assert_room(seen_from(Scene().ring(corners), turned([(-1.5, -1), (1.5, -1)], angle)), corners)
 
 
 def test_walls_at_other_angles():
