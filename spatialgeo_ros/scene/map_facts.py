@@ -125,9 +125,10 @@ class MapFacts:
     @functools.cached_property
     def polygon(self) -> tuple[tuple[float, float], ...]:
         """Corners of the walls, metres."""
-        if self.snapshot.room is None or self.snapshot.room.polygon is None:
-            raise no_room("walls")
-        return tuple((float(x), float(y)) for x, y in self.snapshot.room.polygon)
+        room = self.snapshot.room
+        if room is None or room.polygon is None:
+            raise no_room("walls", "" if room is None else room.why_unknown)
+        return tuple((float(x), float(y)) for x, y in room.polygon)
 
     @functools.cached_property
     def walls(self) -> tuple[UprightBox, ...]:

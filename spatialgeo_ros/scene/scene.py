@@ -29,6 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.memory.room import RoomMap
 from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
@@ -115,6 +116,8 @@ class Scene:
         #: The floor that depth has seen, where the camera's pose and height are known.
         self.free_space = FreeSpace()
         self._mapped: dict[str, int] = {}  # stamp of the last image of each camera in the map
+        #: Floor, walls and ceiling, from every image with a pose and points in metres.
+        self.room_map = RoomMap(way_drift)
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -141,6 +144,9 @@ class Scene:
         started = time.perf_counter()
         self._see_floor(observation)
         timings["free space"] = time.perf_counter() - started
+        started = time.perf_counter()
+        self._see_room(observation)
+        timings["room"] = time.perf_counter() - started
         observation.timings = timings
         return observation
 
@@ -155,7 +161,7 @@ class Scene:
         Args:
             camera: who looks; "" for the lead camera. One that was not placed yet does not look.
         """
-        snapshot = self.object_map.snapshot()
+        snapshot = self.object_map.snapshot(self.room_map.layout())
         frames = [one.frame for one in self._newest.values()]
         placed = {
             one.camera: one.pose
@@ -291,6 +297,7 @@ class Scene:
         self.object_map.reset(reason)
         self._mapped.clear()
         self.free_space.reset()
+        self.room_map.reset()
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
@@ -305,6 +312,7 @@ class Scene:
             "encode": "always" if self._encode_always else "on_demand",
             "voxel_size": self._memory.voxel_size,
             "object_map": self.object_map.describe(),
+            "room": self.room_map.describe(),
             **memory,
         }
         if self.networks is not None:
@@ -462,6 +470,7 @@ class Scene:
             if self._world_frame:  # keys of two worlds must never meet
                 self._memory.reset()
                 self.free_space.reset()
+                self.room_map.reset()
             self._world_frame = frame.world_frame
         keys = None
         if frame.pose is not None:
@@ -477,6 +486,18 @@ class Scene:
         frame, height = observation.frame, observation.camera_height
         if frame.pose is not None and observation.pointmap is not None and height is not None:
             self.free_space.update(observation.pointmap, frame.pose, height)
+
+    def _see_room(self, observation: Observation) -> None:
+        """Depth of a sensor, or of a network in metres: what is too unsure of it, the map skips."""
+        frame = observation.frame
+        if frame.pose is not None and observation.pointmap is not None:
+            self.room_map.update(
+                observation.pointmap,
+                frame.pose,
+                observation.camera_height,
+                observation.camera_height_sigma,
+                frame.camera,
+            )
 
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:
