@@ -138,10 +138,6 @@ class Perception:
         """Work out a frame's geometry; see :meth:`Scene.observe`."""
         return self.scene.observe(frame)
 
-    def update_map(self, observation: Observation) -> MapUpdate:
-        """Work an observation's boxes into the object map; see :meth:`Scene.update_map`."""
-        return self.scene.update_map(observation)
-
     @property
     def object_map(self) -> ObjectMap:
         """The things seen so far, in the world."""

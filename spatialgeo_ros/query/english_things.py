@@ -689,7 +689,7 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
 
 
 @rule("pair", "{phrase} (and|from|to|or) the other [one]", "{phrase} (and|from|to|or) the other {noun}")
-def _pair_of_others(phrase: Phrase, noun: Noun | None = None) -> tuple[Things, Things] | None:
+def _pair_with_another(phrase: Phrase, noun: Noun | None = None) -> tuple[Things, Things] | None:
     """"The chair and the other chair": the two that there are; which is which is not asked."""
     named = phrase.things.of if isinstance(phrase.things, Rank) else phrase.things
     if phrase.plural or phrase.bare or (noun is not None and noun.kind != phrase.noun.kind):
