@@ -14,7 +14,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float, float]
 Corner: TypeAlias = tuple[float, float]
@@ -50,28 +50,14 @@ class UprightBox:
         cos, sin = math.cos(self.yaw), math.sin(self.yaw)
         return (cos, sin), (-sin, cos)
 
-    @functools.cached_property
-    def corners(self) -> tuple[Corner, ...]:
-        """The four corners seen from above, counter-clockwise, metres."""
-        (cos, sin), _ = self.axes
-        x, y, _ = self.centre
-        w, d = self.size[0] / 2, self.size[1] / 2
-        return tuple(
-            (x + a * w * cos - b * d * sin, y + a * w * sin + b * d * cos)
-            for a, b in ((1, 1), (-1, 1), (-1, -1), (1, -1))
-        )
-
     def own(self, x: float, y: float) -> Corner:
         """Return a place on the floor in the box's own axes, from its centre, metres."""
         (cos, sin), _ = self.axes
         east, north = x - self.centre[0], y - self.centre[1]
         return east * cos + north * sin, north * cos - east * sin
 
-    def nearest(self, x: float, y: float) -> Corner:
-        """Return the point of the footprint that is nearest to (x, y), metres."""
-        along, across = self.own(x, y)
-        w, d = self.size[0] / 2, self.size[1] / 2
-        along, across = max(-w, min(w, along)), max(-d, min(d, across))
+    def place(self, along: float, across: float) -> Corner:
+        """Return the place on the floor of a point in the box's own axes, metres."""
         (cos, sin), _ = self.axes
         return (
             self.centre[0] + along * cos - across * sin,
@@ -87,8 +73,7 @@ class UprightBox:
         return min(self.size[0] / 2 - abs(along), self.size[1] / 2 - abs(across))
 
 
-@dataclass(frozen=True)
-class Separation:
+class Separation(NamedTuple):
     """How far two boxes are from each other.
 
     Attributes:
@@ -117,55 +102,61 @@ def footprint_separation(first: UprightBox, second: UprightBox) -> Separation:
     and how they are parted, is told by the axes of their sides (Gottschalk, Lin and Manocha,
     "OBBTree", SIGGRAPH 1996, section 5, in two dimensions). z of the points is the boxes' centres'.
     """
-    meeting = _least_overlap(first, second)
-    if meeting.value <= 0:
-        return meeting
-    best = math.inf
-    pair = ((0.0, 0.0), (0.0, 0.0))
-    for x, y in first.corners:
-        near = second.nearest(x, y)
-        apart = (near[0] - x) ** 2 + (near[1] - y) ** 2
-        if apart < best:
-            best, pair = apart, ((x, y), near)
-    for x, y in second.corners:
-        near = first.nearest(x, y)
-        apart = (near[0] - x) ** 2 + (near[1] - y) ** 2
-        if apart < best:
-            best, pair = apart, (near, (x, y))
-    (ax, ay), (bx, by) = pair
-    value = math.sqrt(best)
-    if value < 1e-9:  # they meet, within what floats tell
-        return meeting
-    return Separation(
-        value,
-        ((bx - ax) / value, (by - ay) / value, 0.0),
-        (ax, ay, first.centre[2]),
-        (bx, by, second.centre[2]),
+    w1, d1, w2, d2 = (
+        first.size[0] / 2,
+        first.size[1] / 2,
+        second.size[0] / 2,
+        second.size[1] / 2,
     )
-
-
-def _least_overlap(first: UprightBox, second: UprightBox) -> Separation:
-    """The axis of a side along which two footprints overlap least (or are apart: value > 0)."""
-    east, north = second.centre[0] - first.centre[0], second.centre[1] - first.centre[1]
-    best, normal = -math.inf, (1.0, 0.0)
-    for x, y in (*first.axes, *second.axes):
-        along = east * x + north * y
-        if along < 0:
-            x, y, along = -x, -y, -along
-        apart = along - _reach(first, x, y) - _reach(second, x, y)
-        if apart > best:
-            best, normal = apart, (x, y)
-    x, y = normal
+    (ax, ay), (bx, by) = first.axes[0], second.axes[0]
+    cos, sin = ax * bx + ay * by, ax * by - ay * bx  # of the second's yaw in the first's axes
+    c, s = abs(cos), abs(sin)
+    # The way between the centres in the first's axes (p, q) and in the second's (u, v).
+    p, q = first.own(second.centre[0], second.centre[1])
+    u, v = p * cos + q * sin, q * cos - p * sin
+    apart = (
+        abs(p) - w1 - w2 * c - d2 * s,
+        abs(q) - d1 - w2 * s - d2 * c,
+        abs(u) - w2 - w1 * c - d1 * s,
+        abs(v) - d2 - w1 * s - d1 * c,
+    )
+    most = max(apart)
+    if most > 0:
+        best = math.inf
+        ours, theirs = (0.0, 0.0), (0.0, 0.0)
+        for i, j in _CORNERS:
+            # A corner of the second in the first's axes, and the nearest point there.
+            x, y = p + i * w2 * cos - j * d2 * sin, q + i * w2 * sin + j * d2 * cos
+            nx, ny = max(-w1, min(w1, x)), max(-d1, min(d1, y))
+            square = (x - nx) ** 2 + (y - ny) ** 2
+            if square < best:
+                best, ours, theirs = square, (nx, ny), (x, y)
+            # A corner of the first in the second's axes, and the nearest point there.
+            x, y = i * w1, j * d1
+            ex, ey = (x - p) * cos + (y - q) * sin, (y - q) * cos - (x - p) * sin
+            nx, ny = max(-w2, min(w2, ex)), max(-d2, min(d2, ey))
+            square = (ex - nx) ** 2 + (ey - ny) ** 2
+            if square < best:
+                near = (p + nx * cos - ny * sin, q + nx * sin + ny * cos)
+                best, ours, theirs = square, (x, y), near
+        value = math.sqrt(best)
+        if value > 1e-9:  # else they meet, within what floats tell
+            a, b = first.place(*ours), first.place(*theirs)
+            return Separation(
+                value,
+                ((b[0] - a[0]) / value, (b[1] - a[1]) / value, 0.0),
+                (*a, first.centre[2]),
+                (*b, second.centre[2]),
+            )
+    axis = apart.index(most)
+    x, y = (first if axis < 2 else second).axes[axis % 2]
+    if (p, q, u, v)[axis] < 0:
+        x, y = -x, -y
     a, b = _support(first, x, y), _support(second, -x, -y)
-    return Separation(best, (x, y, 0.0), (*a, first.centre[2]), (*b, second.centre[2]))
+    return Separation(most, (x, y, 0.0), (*a, first.centre[2]), (*b, second.centre[2]))
 
 
-def _reach(box: UprightBox, x: float, y: float) -> float:
-    """How far a footprint reaches from its centre in a direction."""
-    return sum(
-        size / 2 * abs(axis[0] * x + axis[1] * y)
-        for size, axis in zip(box.size[:2], box.axes, strict=True)
-    )
+_CORNERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))
 
 
 def _support(box: UprightBox, x: float, y: float) -> Corner:

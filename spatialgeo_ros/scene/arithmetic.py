@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from spatialgeo_ros.query.program import Comparator, Fold, Operation, Unit
 from spatialgeo_ros.query.units import fits, kind_of
 from spatialgeo_ros.scene.directions import wrapped
-from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, constant
+from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, constant, total
 from spatialgeo_ros.scene.failures import QueryFailureError, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts
 from spatialgeo_ros.scene.quantities import unit_of_product, unit_of_ratio
@@ -68,13 +68,13 @@ def ratio(first: Estimate, second: Estimate, operation: Operation = "ratio") -> 
 
 def product(numbers: Sequence[Estimate]) -> Estimate:
     """Return the product; of lengths an area or a volume."""
-    total = numbers[0]
+    result = numbers[0]
     for number in numbers[1:]:
-        unit = unit_of_product((total.unit, number.unit))
+        unit = unit_of_product((result.unit, number.unit))
         if unit is None:
-            raise _mismatch(total, number)
-        total = total.times(number, unit)
-    return total
+            raise _mismatch(result, number)
+        result = result.times(number, unit)
+    return result
 
 
 def fold(kind: Fold, numbers: Sequence[Estimate]) -> Estimate:
@@ -85,10 +85,8 @@ def fold(kind: Fold, numbers: Sequence[Estimate]) -> Estimate:
         return max(numbers, key=lambda number: number.value)
     if not numbers:
         return constant(0.0)
-    total = numbers[0]
-    for number in numbers[1:]:
-        total = total.plus(_alike(number, total))
-    return total.scaled(1 / len(numbers)) if kind == "mean" else total
+    everything = total([_alike(number, numbers[0]) for number in numbers])
+    return everything.scaled(1 / len(numbers)) if kind == "mean" else everything
 
 
 def compare(left: Estimate, comparator: Comparator, right: Estimate, facts: MapFacts) -> Truth:

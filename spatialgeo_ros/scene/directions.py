@@ -56,12 +56,8 @@ def direction_between(start: Spot, end: Spot) -> Estimate:
     return Estimate(
         math.degrees(math.atan2(north, east)),
         "deg",
-        {_source(end): slope, _source(start): (-slope[0], -slope[1], 0.0)},
+        {end.source: slope, start.source: (-slope[0], -slope[1], 0.0)},
     )
-
-
-def _source(spot: Spot) -> tuple[str, ...]:
-    return ("centre", spot.id) if spot.object else ("viewer",)
 
 
 def bearing(target: Spot, view: PointOfView, facts: MapFacts) -> Estimate:

@@ -4,14 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from spatialgeo_ros.memory.snapshot import MapObject
+from spatialgeo_ros.query.result_text import listed
 from spatialgeo_ros.scene.estimate import Estimate
 from spatialgeo_ros.scene.map_facts import MapFacts
 
 #: Below this probability an order or a choice is said to be doubtful: one standard deviation.
 DOUBT = 0.8413
+
+
+def doubt_of_members(doubts: Iterable[tuple[str, float]]) -> str:
+    """Say of which objects it is not clear whether they belong to a set; "" if of none."""
+    words = [f"{name} with probability {probability:.2f}" for name, probability in doubts]
+    if not words:
+        return ""
+    return f"who belongs to it is within the uncertainty: {listed(words)}"
 
 
 def doubt_of_order(
@@ -39,6 +48,9 @@ def doubt_of_order(
         if not 0 < i < len(ranked):
             continue
         (first, a), (second, b) = ranked[i - 1], ranked[i]
+        # Not farther apart than both are uncertain, or what they share does not matter.
+        if abs(second.value - first.value) > facts.sigma(first) + facts.sigma(second):
+            continue
         probability = facts.above_zero(second.minus(first).absolute()).probability
         if probability < worst:
             worst = probability

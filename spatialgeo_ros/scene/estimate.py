@@ -104,6 +104,16 @@ class Estimate:
         return self if self.value >= 0 else self.scaled(-1.0)
 
 
+def total(numbers: Sequence[Estimate]) -> Estimate:
+    """Return the sum of one or more numbers of one unit."""
+    return Estimate(
+        sum(number.value for number in numbers),
+        numbers[0].unit,
+        _sum_of_slopes((1.0, number.slopes) for number in numbers),
+        math.hypot(*(number.own_sigma for number in numbers)),
+    )
+
+
 def constant(value: float, unit: Unit = "m") -> Estimate:
     """Return a number that is exactly known."""
     return Estimate(value, unit, _NO_SLOPES)
@@ -130,13 +140,18 @@ def sigma_of(estimate: Estimate, covariances: Mapping[Source, Covariance]) -> fl
 
     Args:
         estimate: the number.
-        covariances: covariance of each source, square, of as many rows as the slopes have numbers.
+        covariances: covariance of each source: 3 x 3, or 1 x 1 for walls, floor and ceiling.
     """
     variance = estimate.own_sigma**2
     for source, slope in estimate.slopes.items():
-        for row, a in zip(covariances[source], slope, strict=True):
-            if a:
-                variance += a * sum(c * b for c, b in zip(row, slope, strict=True))
+        rows = covariances[source]
+        if len(slope) == 1:
+            variance += rows[0][0] * slope[0] * slope[0]
+        else:  # written out, as rankings ask for hundreds
+            (xx, xy, xz), (_, yy, yz), (_, _, zz) = rows
+            x, y, z = slope
+            variance += xx * x * x + yy * y * y + zz * z * z
+            variance += 2 * (xy * x * y + xz * x * z + yz * y * z)
     return math.sqrt(max(variance, 0.0))
 
 
@@ -172,11 +187,26 @@ def fact(holds: bool) -> Truth:
     return Truth(holds, float(holds), 1.0 if holds else -1.0)
 
 
-def all_of(truths: Sequence[Truth]) -> Truth:
-    """Return whether all hold; the most doubtful decides. True for none."""
-    return min(truths, key=lambda t: (t.holds, t.probability, t.lead), default=fact(True))
+def all_of(truths: Iterable[Truth]) -> Truth:
+    """Return whether all hold; the most doubtful decides. True for none.
+
+    They are taken one by one: after one that surely does not hold no other is asked for.
+    """
+    worst = fact(True)
+    for i, truth in enumerate(truths):
+        if not i or (truth.holds, truth.probability) < (worst.holds, worst.probability):
+            worst = truth
+        if not worst.holds and worst.probability < _SURE:
+            break
+    return worst
 
 
-def any_of(truths: Sequence[Truth]) -> Truth:
-    """Return whether any holds; the likeliest decides. False for none."""
-    return max(truths, key=lambda t: (t.holds, t.probability, t.lead), default=fact(False))
+def any_of(truths: Iterable[Truth]) -> Truth:
+    """Return whether any holds; the likeliest decides. False for none.
+
+    They are taken one by one: after one that surely holds no other is asked for.
+    """
+    return all_of(truth.opposite() for truth in truths).opposite()
+
+
+_SURE = 1e-9

@@ -1,33 +1,25 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Works out the parts of a program on a map: sets, places, numbers and conditions.
-
-Sets, sums, counts and "is there" never depend on the object that a filter around them looks at, so
-each is worked out once per program: the cost grows with the number of nodes times the number of
-objects, however the nodes are nested.
-"""
+"""Works out places, numbers and conditions of a program on a map, on top of its sets."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard, TypeVar
+from collections.abc import Sequence
+from typing import TypeGuard
 
-from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
+from spatialgeo_ros.memory.snapshot import MapObject
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.units import convert
 from spatialgeo_ros.scene import arithmetic
 from spatialgeo_ros.scene.directions import PointOfView
-from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_order
 from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
 from spatialgeo_ros.scene.failures import empty, not_understood, unanswerable
-from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
-from spatialgeo_ros.scene.quantities import OF_TWO, Place, is_rectangle, measure_one, measure_two
+from spatialgeo_ros.scene.map_facts import RoomPart, Spot
+from spatialgeo_ros.scene.quantities import OF_TWO, Place, measure_one, measure_two
 from spatialgeo_ros.scene.relations import relate
-from spatialgeo_ros.scene.sets import Found, NameResolver
-
-_T = TypeVar("_T")
+from spatialgeo_ros.scene.room_quantities import is_rectangle
+from spatialgeo_ros.scene.set_evaluator import OUTSIDE, LeftOutError, Looked, SetEvaluator
 
 _ROOM_PARTS: dict[type, str] = {
     nodes.Floor: "floor",
@@ -36,141 +28,12 @@ _ROOM_PARTS: dict[type, str] = {
 }
 
 
-class _LeftOutError(Exception):
-    """An object takes no part: a filter about another object reached that one itself."""
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """What ``It`` is, and whether a condition about it chooses among objects.
-
-    Attributes:
-        it: the object, or None outside of filters, rankings and sums.
-        listed: whether a filter looks.
-    """
-
-    it: MapObject | None = None
-    listed: bool = False
-
-
-_OUTSIDE = Looked()
-
-
-class Evaluator:
-    """Evaluates nodes of one program on one snapshot.
-
-    Attributes:
-        facts: the map.
-        remarks: what the answer must say besides, in the order it was found.
-        used: the objects that were measured, in that order.
-    """
-
-    def __init__(self, snapshot: MapSnapshot, regions: Sequence[MapObject] = ()) -> None:
-        self.facts = MapFacts(snapshot, regions)
-        self.remarks: dict[str, None] = {}
-        self.used: dict[str, None] = {}
-        self._regions = tuple(regions)
-        self._names = NameResolver(self.facts, self.remark)
-        self._known: dict[int, object] = {}
-
-    def remark(self, text: str) -> None:
-        """Add a remark, once."""
-        self.remarks.setdefault(text)
-
-    def _once(self, node: object, work: Callable[[], _T]) -> _T:
-        """Work out a node that does not depend on ``It`` only once."""
-        if id(node) not in self._known:
-            self._known[id(node)] = work()
-        return self._known[id(node)]  # type: ignore[return-value]
-
-    # Sets ---------------------------------------------------------------------------------------
-
-    def things(self, node: nodes.Things) -> Found:
-        """Return the objects of a set.
-
-        Raises:
-            QueryFailureError: "the" thing is not one, or what a condition needs is not known.
-        """
-        return self._once(node, lambda: self._things(node))
-
-    def _things(self, node: nodes.Things) -> Found:
-        if isinstance(node, nodes.Everything):
-            return Found(self.facts.present, node)
-        if isinstance(node, nodes.Named):
-            return self._names.named(node)
-        if isinstance(node, nodes.Those):
-            return self._names.those(node)
-        if isinstance(node, nodes.RequestRegion):
-            if node.index >= len(self._regions):
-                raise unanswerable(
-                    f"Region {node.index} of the request is not known: it has "
-                    f"{len(self._regions)} regions with an object."
-                )
-            return Found((self._regions[node.index],), node)
-        if isinstance(node, nodes.Filter):
-            return self._filtered(node)
-        if isinstance(node, nodes.Rank):
-            return self._ranked(node)
-        if isinstance(node, nodes.Union):
-            parts = [self.things(part) for part in node.of]
-            objects = {one.id: one for part in parts for one in part.objects}
-            likely = [p for part in parts for p in part.doubts]
-            return Found(tuple(objects.values()), node, tuple(likely))
-        if isinstance(node, nodes.Except):
-            found, without = self.things(node.of), self.things(node.without)
-            out = {one.id for one in without.objects}
-            kept = tuple(one for one in found.objects if one.id not in out)
-            return Found(kept, node, (*found.doubts, *without.doubts))
-        found = self.things(node.of)
-        self._names.must_be(found, node.count)
-        return Found(found.objects, node, found.doubts)
-
-    def _filtered(self, node: nodes.Filter) -> Found:
-        found = self.things(node.of)
-        kept, doubts = [], list(found.doubts)
-        for one in found.objects:
-            try:
-                truth = self.condition(node.where, Looked(one, listed=True))
-            except _LeftOutError:
-                continue
-            if truth.holds:
-                kept.append(one)
-            if 1 - DOUBT < truth.probability < DOUBT:
-                doubts.append((one.id, truth.probability))
-        return Found(tuple(kept), node, tuple(doubts))
-
-    def _ranked(self, node: nodes.Rank) -> Found:
-        if node.skip < 0 or (node.count is not None and node.count < 0):
-            raise not_understood("A ranking cannot leave out or take a negative number of things.")
-        found = self.things(node.of)
-        measured: list[tuple[Estimate, MapObject]] = []
-        for one in found.objects:
-            try:
-                measured.append((self.number(node.by, Looked(one)), one))
-            except _LeftOutError:
-                continue
-        # Equal numbers keep the order of the map, whichever way round.
-        sign = -1.0 if node.descending else 1.0
-        measured.sort(key=lambda item: sign * item[0].value)
-        end = len(measured) if node.count is None else min(len(measured), node.skip + node.count)
-        doubt = doubt_of_order(measured, node.skip, end, node.count is None, self.facts)
-        if doubt:
-            self.remark(doubt)
-        return Found(tuple(one for _, one in measured[node.skip : end]), node, found.doubts)
-
-    def one(self, node: nodes.Things) -> MapObject:
-        """Return the one object of a set.
-
-        Raises:
-            QueryFailureError: there is none, or more than one.
-        """
-        found = self.things(node)
-        self._names.must_be(found, 1)
-        return found.objects[0]
+class Evaluator(SetEvaluator):
+    """Evaluates nodes of one program on one snapshot."""
 
     # Places -------------------------------------------------------------------------------------
 
-    def place(self, node: nodes.Place, looked: Looked = _OUTSIDE) -> Place:
+    def place(self, node: nodes.Place, looked: Looked = OUTSIDE) -> Place:
         """Return what a place is: an object, the viewer or part of the room."""
         if isinstance(node, nodes.It):
             if looked.it is None:
@@ -187,7 +50,7 @@ class Evaluator:
             self.used.setdefault(one.id)
         return self.facts.spot(one)
 
-    def spot(self, node: nodes.Place, looked: Looked = _OUTSIDE) -> Spot:
+    def spot(self, node: nodes.Place, looked: Looked = OUTSIDE) -> Spot:
         """Return an object or the viewer.
 
         Raises:
@@ -199,7 +62,7 @@ class Evaluator:
         return place
 
     def places(
-        self, of: Sequence[nodes.Place], count: int, looked: Looked = _OUTSIDE
+        self, of: Sequence[nodes.Place], count: int, looked: Looked = OUTSIDE
     ) -> tuple[Place, ...]:
         """Return ``count`` places; one set may stand for as many ("the two lamps").
 
@@ -208,7 +71,7 @@ class Evaluator:
         """
         if len(of) == 1 and count > 1 and may_be(of[0], count):
             found = self.things(of[0])
-            self._names.must_be(found, count)
+            self.names.must_be(found, count)
             for one in found.objects:
                 self.used.setdefault(one.id)
             return tuple(self.facts.spot(one) for one in found.objects)
@@ -216,7 +79,7 @@ class Evaluator:
             raise not_understood(f"{count} places are needed and {len(of)} are given.")
         return tuple(self.place(one, looked) for one in of)
 
-    def view(self, frame: nodes.Standing | None, looked: Looked = _OUTSIDE) -> PointOfView | None:
+    def view(self, frame: nodes.Standing | None, looked: Looked = OUTSIDE) -> PointOfView | None:
         """Return a point of view, None for the viewer's."""
         if frame is None:
             return None
@@ -225,7 +88,7 @@ class Evaluator:
 
     # Numbers ------------------------------------------------------------------------------------
 
-    def number(self, node: nodes.Number, looked: Looked = _OUTSIDE) -> Estimate:
+    def number(self, node: nodes.Number, looked: Looked = OUTSIDE) -> Estimate:
         """Return a number.
 
         Raises:
@@ -240,17 +103,18 @@ class Evaluator:
             volume = arithmetic.product((volume, side))
         return volume
 
-    def numbers(self, node: nodes.Number, looked: Looked = _OUTSIDE) -> tuple[Estimate, ...]:
+    def numbers(self, node: nodes.Number, looked: Looked = OUTSIDE) -> tuple[Estimate, ...]:
         """Return a number, or the three of a size."""
+        self.step()
         if isinstance(node, nodes.Constant):
             base = arithmetic.base_unit(node.unit)
             return (constant(convert(node.value, node.unit, base), base),)
         if isinstance(node, nodes.Quantity):
             return self._quantity(node, looked)
         if isinstance(node, nodes.Count):
-            return (self._once(node, lambda: self._count(node)),)
+            return (self.once(node, lambda: self._count(node)),)
         if isinstance(node, nodes.Over):
-            return (self._once(node, lambda: self._fold(node)),)
+            return (self.once(node, lambda: self._fold(node)),)
         parts = [self.number(part, looked) for part in node.of]
         return (arithmetic.combine(node.operation, parts),)
 
@@ -262,7 +126,7 @@ class Evaluator:
             first, second = self.places(of, 2, looked)
             if looked.it and isinstance(first, Spot) and isinstance(second, Spot):
                 if first.id == second.id:
-                    raise _LeftOutError
+                    raise LeftOutError
             return (measure_two(node.name, first, second, self.facts),)
         (place,) = self.places(node.of, 1, looked)
         if isinstance(place, RoomPart) and node.name in ("width", "length", "depth", "size"):
@@ -286,45 +150,49 @@ class Evaluator:
         for one in found.objects:
             try:
                 numbers.append(self.number(node.number, Looked(one)))
-            except _LeftOutError:
+            except LeftOutError:
                 continue
             self.used.setdefault(one.id)
         if not numbers and node.fold != "sum":
-            raise empty(f"There is nothing to take the {node.fold} of: {self._names.why(found)}")
+            raise empty(f"There is nothing to take the {node.fold} of: {self.names.why(found)}")
         return arithmetic.fold(node.fold, numbers)
 
     # Conditions ---------------------------------------------------------------------------------
 
-    def condition(self, node: nodes.Condition, looked: Looked = _OUTSIDE) -> Truth:
+    def condition(self, node: nodes.Condition, looked: Looked = OUTSIDE) -> Truth:
         """Return whether a condition holds.
 
         Raises:
             QueryFailureError: it makes no sense or the map does not know it.
         """
+        self.step()
         if isinstance(node, nodes.Related):
             return self._related(node, looked)
         if isinstance(node, nodes.Compare):
             left, right = self.number(node.left, looked), self.number(node.right, looked)
             return arithmetic.compare(left, node.comparator, right, self.facts)
         if isinstance(node, nodes.Exists):
-            return self._once(node, lambda: self._exists(node))
+            return self.once(node, lambda: self._exists(node))
         if isinstance(node, nodes.Has):
             return self._has(node, looked)
         if isinstance(node, nodes.Not):
             return self.condition(node.condition, looked).opposite()
-        truths = [self.condition(part, looked) for part in node.of]
+        truths = (self.condition(part, looked) for part in node.of)
         return all_of(truths) if isinstance(node, nodes.All) else any_of(truths)
 
     def _related(self, node: nodes.Related, looked: Looked) -> Truth:
         subject = self.place(node.subject, looked)
         wanted = 2 if node.relation == "between" else min(1, len(node.anchors))
-        anchors = self.places(node.anchors, wanted, looked) if wanted else ()
+        of = node.anchors
+        if node.frame and of == (nodes.Viewer(),):  # "on my left", when I stand at the sofa
+            of, wanted = (), 0
+        anchors = self.places(of, wanted, looked) if wanted else ()
         view = self.view(node.frame, looked)
         if looked.it and isinstance(subject, Spot):
             # What stands at the sofa and faces the door is at no side of itself.
-            origins = () if view is None or node.anchors else (view.origin,)
+            origins = () if view is None or of else (view.origin,)
             if any(isinstance(a, Spot) and a.id == subject.id for a in (*anchors, *origins)):
-                raise _LeftOutError
+                raise LeftOutError
         return relate(node.relation, subject, anchors, self.facts, view, looked.listed)
 
     def _exists(self, node: nodes.Exists) -> Truth:
@@ -341,7 +209,7 @@ class Evaluator:
         Raises:
             QueryFailureError: it is not known.
         """
-        return self._names.attribute(one, attribute, needed=True)
+        return self.names.attribute(one, attribute, needed=True)
 
     def _has(self, node: nodes.Has, looked: Looked) -> Truth:
         spot = self.spot(node.subject, looked)
@@ -349,10 +217,10 @@ class Evaluator:
             raise unanswerable("I do not know what I look like myself.")
         if node.attribute == "kind":
             return fact(self.facts.is_kind(spot.object, node.value))
-        value = self._names.attribute(spot.object, node.attribute, needed=not looked.listed)
+        value = self.names.attribute(spot.object, node.attribute, needed=not looked.listed)
         if not value:  # what is not known can be neither taken nor refused
-            raise _LeftOutError
-        canonical_value = self._names.canonical_value
+            raise LeftOutError
+        canonical_value = self.names.canonical_value
         wanted = canonical_value(node.attribute, node.value)
         return fact(canonical_value(node.attribute, value) == wanted)
 

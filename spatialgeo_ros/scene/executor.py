@@ -65,7 +65,9 @@ def _ages(evaluator: Evaluator, result: Result) -> tuple[str, ...]:
         oldest = max(facts.unseen_for(one) for one in old)
         return (f"{len(old)} of them are remembered, last seen up to {age_words(oldest)} ago",)
     return tuple(
-        f"{one.id} is remembered, last seen {age_words(facts.unseen_for(one))} ago" for one in old
+        f"{one.id} is remembered, last seen {age_words(facts.unseen_for(one))} ago"
+        + (f", still there with probability {one.probability:.2f}" if one.probability < 1 else "")
+        for one in old
     )
 
 

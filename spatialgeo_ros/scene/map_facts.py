@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from spatialgeo_ros.geometry.upright_box import UprightBox, point_box, polygon_walls
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, RoomLayout
 from spatialgeo_ros.memory.snapshot import Viewer as ViewerPose
-from spatialgeo_ros.query.nouns import canonical, is_a, label_words, plural, without_counter
+from spatialgeo_ros.query.nouns import (
+    canonical,
+    is_a,
+    label_words,
+    plural,
+    singular,
+    without_counter,
+)
 from spatialgeo_ros.query.program import WallSide
 from spatialgeo_ros.scene.estimate import (
     Covariance,
@@ -44,6 +51,11 @@ class Spot:
     def id(self) -> str:
         """Name of the object in the map, "" for the viewer."""
         return self.object.id if self.object else ""
+
+    @property
+    def source(self) -> Source:
+        """What its place is uncertain with."""
+        return ("centre", self.object.id) if self.object else ("viewer",)
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,8 @@ class MapFacts:
 
     def is_kind(self, one: MapObject, noun: str) -> bool:
         """Tell whether an object is what a noun names: the same kind or a narrower one."""
-        return is_a(self.kind(one), canonical(noun) or noun)
+        kind, wanted = self.kind(one), kind_of_label(noun)
+        return is_a(kind, wanted) or _singular(kind) == _singular(wanted)
 
     @functools.cached_property
     def _kind_counts(self) -> Counter[str]:
@@ -225,6 +238,13 @@ def kind_of_label(label: str) -> str:
     """Return the canonical kind that a detector's label names, or its bare words."""
     words = without_counter(label_words(label))
     return canonical(words) or words
+
+
+@functools.lru_cache(maxsize=4096)
+def _singular(kind: str) -> str:
+    """A kind for comparing: what is not in the table of nouns may be said in the plural."""
+    *front, last = kind.split() or [""]
+    return " ".join((*front, singular(last)))
 
 
 def counted(counts: Iterable[tuple[str, int]], most: int = 20) -> str:

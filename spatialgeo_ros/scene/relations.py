@@ -11,7 +11,7 @@ front mean these sectors in both, and in a statement also that one is deeper alo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from spatialgeo_ros.geometry.upright_box import point_in_polygon
 from spatialgeo_ros.query.program import RelationName
@@ -22,17 +22,12 @@ from spatialgeo_ros.scene.directions import (
     direction_between,
     wrapped,
 )
-from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, any_of, constant, fact
+from spatialgeo_ros.scene.estimate import Estimate, Truth, all_of, constant, fact
 from spatialgeo_ros.scene.failures import QueryFailureError, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts, RoomPart, Spot
-from spatialgeo_ros.scene.quantities import (
-    Place,
-    face_slopes,
-    higher_by,
-    measure_two,
-    separation,
-    wall_separation,
-)
+from spatialgeo_ros.scene.quantities import Place, measure_two
+from spatialgeo_ros.scene.room_quantities import wall_separation
+from spatialgeo_ros.scene.spot_numbers import face_slopes, higher_by, separation
 
 #: Bottom and top of what stands on each other differ by less, metres.
 ON_M = 0.05
@@ -108,7 +103,7 @@ def _on(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
     x, y, _ = subject.box.centre
     inside = Estimate(anchor.box.depth_of(x, y), "m", _level_slopes(subject, anchor))
     bounds = (constant(ON_M).minus(step), constant(ON_M).plus(step), inside)
-    return all_of([facts.above_zero(bound) for bound in bounds])
+    return all_of(facts.above_zero(bound) for bound in bounds)
 
 
 def _level_slopes(subject: Spot, anchor: Spot) -> dict[tuple[str, ...], tuple[float, ...]]:
@@ -120,16 +115,12 @@ def _level_slopes(subject: Spot, anchor: Spot) -> dict[tuple[str, ...], tuple[fl
     away = math.copysign(1.0, offsets[axis])
     ex, ey = (part * away for part in anchor.box.axes[axis])
     slopes: dict[tuple[str, ...], tuple[float, ...]] = {
-        _source(subject): (-ex, -ey, 0.0),
-        _source(anchor): (ex, ey, 0.0),
+        subject.source: (-ex, -ey, 0.0),
+        anchor.source: (ex, ey, 0.0),
     }
     if anchor.object:
         slopes["size", anchor.id] = (0.5, 0.0, 0.0) if axis == 0 else (0.0, 0.5, 0.0)
     return slopes
-
-
-def _source(spot: Spot) -> tuple[str, ...]:
-    return ("centre", spot.id) if spot.object else ("viewer",)
 
 
 def _above(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -151,7 +142,7 @@ def _inside(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
     ).minus(Estimate(0.0, "m", face_slopes(anchor, -1.0)))
     slack = constant(ON_M)
     bounds = (deep, slack.plus(tops), slack.plus(bottoms))
-    return all_of([facts.above_zero(bound) for bound in bounds])
+    return all_of(facts.above_zero(bound) for bound in bounds)
 
 
 def _higher(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -162,9 +153,12 @@ def _higher(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
 
 
 def _beside(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
-    near = facts.above_zero(constant(BESIDE_M).minus(separation(subject, anchor)))
-    stacked = any_of((_on(subject, anchor, facts), _on(anchor, subject, facts)))
-    return all_of((near, stacked.opposite()))
+    def parts() -> Iterator[Truth]:
+        yield facts.above_zero(constant(BESIDE_M).minus(separation(subject, anchor)))
+        yield _on(subject, anchor, facts).opposite()
+        yield _on(anchor, subject, facts).opposite()
+
+    return all_of(parts())
 
 
 def _touching(subject: Spot, anchor: Spot, facts: MapFacts) -> Truth:
@@ -186,16 +180,16 @@ def _between(subject: Spot, first: Spot, second: Spot, facts: MapFacts) -> Truth
     along, across = (ex / square, ey / square), (-ey / square, ex / square)
 
     def share(value: float, by_p: tuple[float, float]) -> Estimate:
-        number = Estimate(value, "", {_source(subject): (*by_p, 0.0)})
+        number = Estimate(value, "", {subject.source: (*by_p, 0.0)})
         for spot, weight in ((first, 1 - t), (second, t)):
-            moved = {_source(spot): (by_p[0] * weight, by_p[1] * weight, 0.0)}
+            moved = {spot.source: (by_p[0] * weight, by_p[1] * weight, 0.0)}
             number = number.minus(Estimate(0.0, "", moved))
         return number
 
     place, beside = share(t, along), share(offset, across)
     one, most = constant(1.0, ""), constant(BETWEEN_SHARE, "")
     bounds = (place, one.minus(place), most.minus(beside), most.plus(beside))
-    return all_of([facts.above_zero(bound, strict=True) for bound in bounds])
+    return all_of(facts.above_zero(bound, strict=True) for bound in bounds)
 
 
 # Sides ------------------------------------------------------------------------------------------
@@ -259,7 +253,7 @@ def _depth(spot: Spot, view: PointOfView, facts: MapFacts) -> Estimate:
     )
     x, y = math.cos(heading), math.sin(heading)
     px, py, _ = spot.box.centre
-    return Estimate(px * x + py * y, "m", {_source(spot): (x, y, 0.0)})
+    return Estimate(px * x + py * y, "m", {spot.source: (x, y, 0.0)})
 
 
 # Parts of the room ------------------------------------------------------------------------------

@@ -144,6 +144,8 @@ class NameResolver:
 
     def _nothing(self, found: Found) -> str:
         named = _named_in(found.node)
+        if isinstance(found.node, nodes.Those | nodes.The) and named is None:
+            return f"I do not know what '{things_in_words(found.node)}' is."
         if named is None:
             words = things_in_words(found.node)
             return f"There is no {words}." if words else "There is nothing."

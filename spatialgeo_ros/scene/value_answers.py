@@ -24,6 +24,17 @@ from spatialgeo_ros.scene.failures import not_understood
 from spatialgeo_ros.scene.map_facts import RoomPart, Spot
 from spatialgeo_ros.scene.quantities import OF_TWO
 
+_RESULTS: dict[nodes.Operation | nodes.Fold, str] = {
+    "difference": "difference",
+    "ratio": "ratio",
+    "sum": "sum",
+    "product": "product",
+    "mean": "mean",
+    "percent": "share",
+    "least": "least",
+    "greatest": "greatest",
+}
+
 
 def tell_number(evaluator: Evaluator, ask: nodes.TellNumber) -> Result:
     """Return a number in the unit asked for, or a count.
@@ -60,6 +71,10 @@ def _number_text(
     unit: Unit,
 ) -> str:
     shown = value_text(values, sigmas, unit)
+    if isinstance(node, nodes.Arithmetic):
+        return f"The {_RESULTS[node.operation]} is {shown}."
+    if isinstance(node, nodes.Over):
+        return f"The {_RESULTS[node.fold]} is {shown}."
     if not isinstance(node, nodes.Quantity):
         return f"{shown}."
     names = _names(evaluator, node)
@@ -91,6 +106,7 @@ def _count(evaluator: Evaluator, node: nodes.Count) -> Result:
     found = evaluator.things(node.of)
     ids = tuple(one.id for one in found.objects)
     sigma = evaluator.facts.sigma(number)
+    evaluator.remark_doubts(found)
     are = "is" if len(ids) == 1 else "are"
     what = things_in_words(node.of, many=len(ids) != 1)
     which = f": {listed(ids)}" if ids else ""
@@ -177,6 +193,7 @@ def tell_objects(evaluator: Evaluator, ask: nodes.TellObjects) -> Result:
             objects=(one.id,),
         )  # fmt: skip
     found = evaluator.things(ask.things)
+    evaluator.remark_doubts(found)
     ids = tuple(one.id for one in found.objects)
     words = [evaluator.facts.name(one) + _id_words(evaluator, one) for one in found.objects]
     text = (

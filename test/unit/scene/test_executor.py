@@ -219,6 +219,7 @@ YES_NO: list[tuple[str, Condition, bool]] = [
     ("in front", related("front", HANGING, TABLE), True),
     ("deeper but beside", related("behind", SOFA, RED), False),
     ("left of who stands there", related("left", BLUE, frame=AT_TABLE), True),
+    ("on my left where I stand", related("left", BLUE, ME, frame=AT_TABLE), True),
     ("behind who stands there", related("behind", FLOOR_LAMP, frame=AT_TABLE), True),
     ("left of another from there", related("left", BLUE, RED, frame=AT_TABLE), True),
     ("between", related("between", RED, TABLE, SOFA), True),

@@ -81,6 +81,17 @@ def test_a_place_is_the_one_object_of_a_set() -> None:
     fails(number("height", Named("kettle")), QueryError.UNKNOWN_OBJECT)
 
 
+def test_kinds_that_are_in_no_table_have_plurals_too() -> None:
+    world = with_objects(thing("flumph_1", "flumph", (3, 1, 1), (1, 1, 1)))
+    assert execute(TellNumber(Count(Named("flumphs"))), world).values == (1.0,)
+    assert execute(TellNumber(Count(Named("blue flumph"))), world).values == (0.0,)
+
+
+def test_it_that_nobody_knows() -> None:
+    text = fails(number("height", Those(("nobody",), "it")), QueryError.UNKNOWN_OBJECT).text
+    assert text.startswith("I do not know what 'it' is.")
+
+
 def test_another_colour_is_said() -> None:
     text = fails(number("distance", ME, The(Named("sofa", "red"))), QueryError.UNKNOWN_OBJECT).text
     assert "I know no red sofa; the sofa is grey." in text
@@ -173,6 +184,12 @@ def test_remembered_things_say_how_old_they_are() -> None:
     assert execute(TellObjects(ALL), old).remarks == (
         "8 of them are remembered, last seen up to 1 min 0 s ago",
     )
+
+
+def test_what_may_be_gone_is_said() -> None:
+    lamp = replace(OBJECTS[5], probability=0.7)
+    result = execute(number("distance", ME, The(Named("floor lamp"))), with_objects(lamp))
+    assert result.remarks[0].endswith("last seen 40 s ago, still there with probability 0.70")
 
 
 def test_what_is_gone_is_said_to_be_gone() -> None:
@@ -305,6 +322,18 @@ def test_an_empty_map() -> None:
 )
 def test_programs_without_sense(program: Program) -> None:
     assert len(fails(program, QueryError.NOT_UNDERSTOOD).text) > 10
+
+
+def test_work_is_bounded() -> None:
+    everywhere = with_objects(
+        *(thing(f"box_{i}", "box", (i % 40, i // 40, 0.5), (0.4, 0.4, 0.4)) for i in range(1500))
+    )
+    many: Any = Compare(of("height", IT), ">", Constant(0.1, "m"))
+    filters: Any = ALL
+    for _ in range(15):
+        filters = Filter(filters, many)
+    text = fails(TellObjects(filters), QueryError.UNANSWERABLE, everywhere).text
+    assert "more than 50000 times" in text
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,19 @@ def test_counts_say_how_sure_they_are() -> None:
     assert execute(TellWhether(Exists(near)), world).probability == 1.0
 
 
+def test_doubtful_members_are_said() -> None:
+    near = Filter(Named("chair"), Compare(of("distance", ME, IT), "<", Constant(2, "m")))
+    listed = execute(TellObjects(near), chairs(1.0, 1.99, 4.0))
+    assert listed.objects == ("chair_0", "chair_1")
+    assert "chair_1 with probability 0.5" in listed.remarks[0]
+    counted = execute(TellNumber(Count(near)), chairs(1.0, 2.01, 4.0))
+    assert counted.values == (1.0,)
+    assert "chair_1 with probability 0.4" in counted.remarks[0]
+    # Whether the second belongs to them does not matter for the nearest.
+    first = Rank(near, of("distance", ME, IT), count=1)
+    assert execute(TellObjects(first, one=True), chairs(1.0, 1.99, 4.0)).remarks == ()
+
+
 def test_a_probability_is_at_least_one_half_for_what_is_said() -> None:
     rng = np.random.default_rng(3)
     relations: tuple[Any, ...] = ("on", "above", "beside", "touching", "inside", "behind", "left")
