@@ -29,6 +29,7 @@ from spatialgeo_ros.grounding.locator import Locator, SeenObject
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
+from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation, View
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
@@ -134,6 +135,11 @@ class Perception:
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry; see :meth:`Scene.observe`."""
         return self.scene.observe(frame)
+
+    @property
+    def object_map(self) -> ObjectMap:
+        """The things seen so far, in the world."""
+        return self.scene.object_map
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest; see :meth:`Scene.observe_aside`."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, RoomLayout, Viewer
+from spatialgeo_ros.memory.snapshot import BestView, MapObject, MapSnapshot, Presence, RoomLayout, Viewer
 
 SECOND = 1_000_000_000
 NOW = 100 * SECOND
@@ -17,7 +17,7 @@ def chair() -> MapObject:
         "chair_1", "chair", np.array([2.0, 0.5, 0.45]), np.diag([4e-4, 1e-4, 9e-4]),
         np.array([0.5, 0.4, 0.9]), np.full(3, 0.02), np.pi / 2, 90 * SECOND, NOW,
         Presence.VISIBLE, "red", labels={"chair": 0.75, "stool": 0.25}, cameras=("front",),
-        sightings=8, probability=0.98, best_camera="front", best_stamp_ns=95 * SECOND,
+        sightings=8, probability=0.98, best=BestView("front", 95 * SECOND),
     )  # fmt: skip
 
 

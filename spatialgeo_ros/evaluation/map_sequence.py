@@ -78,13 +78,13 @@ def run_map(sequence: AnnotatedSequence, pose_sigma: float = POSE_SIGMA) -> MapR
         if frame.pose is None:
             continue
         observation = perception.observe(_frame(sequence, frame))
-        update = perception.scene.update_map(observation)
+        update = perception.update_map(observation)
         updates.append(update)
         heir.update(update.merged)
         for thing, name in zip(frame.objects, update.identified, strict=True):
             if name:
                 given.setdefault(thing.name, []).append(name)
-    objects = perception.scene.object_map
+    objects = perception.object_map
     known = {one.id: one for one in objects.snapshot().objects}
     final = {}
     for name, ids in given.items():

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError, FileAccessError, quoted
-from spatialgeo_ros.memory.map_object import VIEWS, BestView, TrackedObject
+from spatialgeo_ros.memory.map_object import VIEWS, TrackedObject
 from spatialgeo_ros.memory.place import Place
+from spatialgeo_ros.memory.snapshot import BestView
 
 _FORMAT, _VERSION = "spatialgeo_ros object map", 1
 _MOST_JSON, _MOST_ARRAYS = 64_000_000, 512_000_000  # bytes

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from spatialgeo_ros.memory.detected import Detected, MapFrame
 from spatialgeo_ros.memory.place import DISPLACED, Place
-from spatialgeo_ros.memory.snapshot import MapObject, Presence
+from spatialgeo_ros.memory.snapshot import BestView, MapObject, Presence
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
 
 Array = npt.NDArray[np.float64]
@@ -29,23 +29,6 @@ _MOVED_THROUGH, _HARDLY_THROUGH = 0.3, 0.15
 _MOST_NAMES = 8  # labels, colours and cameras kept of one object
 _MOST_APART = 32
 _BLUR = 0.02  # metres by which fused surfaces are thicker than the thing
-
-
-@dataclass(frozen=True)
-class BestView:
-    """The image that showed an object best.
-
-    Attributes:
-        camera_name: of the image.
-        stamp_ns: of the image.
-        box: x0, y0, x1, y1 of the object there, pixels.
-        quality: square pixels of the box; a quarter of it where the border cuts the object.
-    """
-
-    camera_name: str = ""
-    stamp_ns: int = 0
-    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    quality: float = -1.0
 
 
 @dataclass(eq=False)
@@ -100,6 +83,7 @@ class TrackedObject:
     displaced: int = 0
     apart: set[str] = field(default_factory=set)
     rival: str = ""
+    _box: tuple[Array, Array] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(
@@ -164,6 +148,7 @@ class TrackedObject:
                 known.
             afresh: whether only this sighting counts.
         """
+        self._box = None
         away, squared = self.place.offset(thing, frame, drift)
         share = 1.0 if through is None else float(through.mean())
         self.displaced = self.displaced + 1 if squared > DISPLACED else 0
@@ -190,6 +175,7 @@ class TrackedObject:
 
     def absorb(self, other: TrackedObject) -> None:
         """Take over what a duplicate of this object knows."""
+        self._box = None
         self.place.merge(other.place)
         self.cells.merge(other.cells)
         for mine, theirs in (
@@ -218,10 +204,12 @@ class TrackedObject:
 
     def box(self) -> tuple[Array, Array]:
         """Centre and size [3] of the fused box that also holds the surface seen, metres."""
-        points = self.cells.points
-        if self.sightings > 3:
-            points = points[self.cells.hits > 1]
-        return self.place.holding(points, _BLUR)
+        if self._box is None:
+            points = self.cells.points
+            if self.sightings > 3:
+                points = points[self.cells.hits > 1]
+            self._box = self.place.holding(points, _BLUR)
+        return self._box
 
     def as_seen(self, state: Presence, drift: float) -> MapObject:
         """Return the object for a snapshot; its place is uncertain by ``drift`` metres more."""
@@ -233,7 +221,7 @@ class TrackedObject:
             self.first_ns, self.last_ns, state, _most(self.colours), _most(self.materials),
             {name: weight / total for name, weight in self.labels.items()},
             tuple(sorted(self.cameras)), self.sightings, self.probability,
-            self.best.camera_name, self.best.stamp_ns,
+            self.best,
         )  # fmt: skip
 
     def _note(self, thing: Detected, frame: MapFrame, way: float) -> None:

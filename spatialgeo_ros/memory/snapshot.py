@@ -30,6 +30,23 @@ class Presence(enum.IntEnum):
     GONE = 2
 
 
+@dataclass(frozen=True)
+class BestView:
+    """The image that showed an object best.
+
+    Attributes:
+        camera_name: of the image.
+        stamp_ns: of the image.
+        box: x0, y0, x1, y1 of the object there, pixels.
+        quality: square pixels of the box; a quarter of it where the border cuts the object.
+    """
+
+    camera_name: str = ""
+    stamp_ns: int = 0
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    quality: float = -1.0
+
+
 @dataclass(frozen=True, eq=False)
 class MapObject:
     """One object of the map as it is known at the snapshot's time. Treat arrays as read-only.
@@ -51,8 +68,7 @@ class MapObject:
         cameras: that saw it.
         sightings: number of images that showed it.
         probability: that it is still there, in [0, 1].
-        best_camera: camera of the image that shows it best, "" when unknown.
-        best_stamp_ns: stamp of that image, 0 when unknown.
+        best: the image that showed it best.
     """
 
     id: str
@@ -71,8 +87,7 @@ class MapObject:
     cameras: tuple[str, ...] = ()
     sightings: int = 1
     probability: float = 1.0
-    best_camera: str = ""
-    best_stamp_ns: int = 0
+    best: BestView = field(default_factory=BestView)
 
     @property
     def bottom(self) -> float:

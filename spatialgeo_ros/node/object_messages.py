@@ -79,8 +79,8 @@ def object_message(
         age=age_of(thing, snapshot),
         sightings=int(thing.sightings),
         cameras=list(thing.cameras),
-        best_camera=thing.best_camera,
-        best_stamp=ns_to_stamp(thing.best_stamp_ns),
+        best_camera=thing.best.camera_name,
+        best_stamp=ns_to_stamp(thing.best.stamp_ns),
     )
 
 

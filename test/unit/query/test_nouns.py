@@ -7,7 +7,17 @@ from __future__ import annotations
 import pytest
 
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES
-from spatialgeo_ros.query.nouns import canonical, is_a, kinds, plural, singular, wider_kinds
+from spatialgeo_ros.query.materials import material_of
+from spatialgeo_ros.query.noun_table import MOVING_KINDS
+from spatialgeo_ros.query.nouns import (
+    canonical,
+    goes_about,
+    is_a,
+    kinds,
+    plural,
+    singular,
+    wider_kinds,
+)
 from spatialgeo_ros.query.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -70,3 +80,23 @@ def test_usual_sizes_are_kept_by_canonical_kinds() -> None:
 )
 def test_plurals_are_undone(several: str, one: str) -> None:
     assert singular(several) == one
+
+
+@pytest.mark.parametrize(
+    ("kind", "does"), [("person", True), ("boy", True), ("dog", True), ("chair", False)]
+)
+def test_people_and_animals_go_about_by_themselves(kind: str, does: bool) -> None:
+    assert goes_about(kind) is does
+
+
+def test_kinds_that_go_about_are_in_the_table() -> None:
+    assert set(MOVING_KINDS) <= set(kinds())
+
+
+@pytest.mark.parametrize(
+    ("label", "material"),
+    [("wooden box", "wood"), ("glass table", "glass"), ("wine glass", ""), ("glass", ""),
+     ("big steel shelf", "metal")],
+)  # fmt: skip
+def test_materials_stand_before_the_noun(label: str, material: str) -> None:
+    assert material_of(label) == material

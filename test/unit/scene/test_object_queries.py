@@ -66,8 +66,8 @@ def test_a_map_has_what_was_seen_and_when(perception):
     assert (snapshot.frame, snapshot.stamp_ns) == ("odom", frame(3).stamp_ns)
     (chair,) = snapshot.objects
     assert chair.state is Presence.VISIBLE
-    assert chair.best_camera == "front"
-    assert chair.best_stamp_ns in [frame(number).stamp_ns for number in range(4)]
+    assert chair.best.camera_name == "front"
+    assert chair.best.stamp_ns in [frame(number).stamp_ns for number in range(4)]
     assert perception.describe()["object_map"]["objects"] == 1
 
 
