@@ -6,7 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialgeo_ros.memory.snapshot import BestView, MapObject, MapSnapshot, Presence, RoomLayout, Viewer
+from spatialgeo_ros.memory.snapshot import (
+    BestView,
+    MapObject,
+    MapSnapshot,
+    Presence,
+    RoomLayout,
+    Viewer,
+)
 
 SECOND = 1_000_000_000
 NOW = 100 * SECOND

@@ -20,14 +20,20 @@ import numpy.typing as npt
 from spatialgeo_ros.memory.detected import Array, MapFrame
 from spatialgeo_ros.memory.map_object import TrackedObject
 
-#: Log-odds: what one detection of score 1 adds, what a first one begins with, where they end.
+#: Log-odds: what one detection of score 1 adds, what a first one begins with at most, where they
+#: end; and what a first one is less sure than its score says: a box that nothing confirms is of
+#: something else, or of nothing, oftener than one that others agree with.
 _HIT, _FIRST, _MOST = 1.2, 1.5, 4.0
+_ALONE = 0.8
 _LEAST = -3.0
 #: Below these an object is not listed, and is gone (one that was listed before).
 UNSURE, GONE = 0.0, -1.0
 #: What an image takes away: its place is seen empty; another kind of thing fills its place; it is
 #: missed where depth shows nothing of it, and where depth agrees that something is there.
 _THROUGH, _OTHER_THING, _MISSED, _MISSED_THERE = 2.6, 1.2, 0.7, 0.35
+_KNOWN = (
+    3  # sightings from which a surface in its place speaks for an object, not just for a surface
+)
 #: A look counts when this share of the surface is inside the image and not hidden.
 _INSIDE, _OPEN = 0.85, 0.5
 #: Share of the readings on the place that have to be behind it for it to be empty, least readings.
@@ -180,7 +186,7 @@ def _compare(
 def begin(tracked: TrackedObject, score: float) -> None:
     """Set the odds of an object that was seen once."""
     share = min(max(score, 0.02), 0.98)
-    tracked.odds = float(min(np.log(share / (1 - share)), _FIRST))
+    tracked.odds = float(min(np.log(share / (1 - share)) - _ALONE, _FIRST))
     tracked.confirmed = tracked.odds > UNSURE
 
 
@@ -214,7 +220,8 @@ def could_be_detected(tracked: TrackedObject, look: Look) -> bool:
 def missed(tracked: TrackedObject, look: Look, direction: int) -> None:
     """Count a miss of a detector; the n-th in a row from one direction counts as 1 / n."""
     tracked.misses[direction] += 1
-    weight = _MISSED_THERE if look.there else _MISSED
+    known = tracked.sightings >= _KNOWN
+    weight = _MISSED_THERE if look.there and known else _MISSED
     _lower(tracked, weight / float(tracked.misses[direction]))
 
 

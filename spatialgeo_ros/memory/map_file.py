@@ -184,7 +184,7 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
         "dynamic": one.dynamic,
         "way": one.way,
         "least_pixels": one.least_pixels if math.isfinite(one.least_pixels) else None,
-        "apart": sorted(one.apart),
+        "apart": one.apart,
     }
 
 
@@ -220,7 +220,7 @@ def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) 
         views=np.array(arrays["views"][row], np.int64),
         way=float(entry["way"]),
         least_pixels=math.inf if least is None else float(least),
-        apart={str(name) for name in entry["apart"]},
+        apart={str(name): int(count) for name, count in entry["apart"].items()},
     )  # fmt: skip
     cell = float(arrays["cells"][row])
     if not 0 < cell < 100:

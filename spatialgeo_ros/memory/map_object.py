@@ -28,6 +28,10 @@ _MOVED_AFTER, _LEAST_MOVE = 3, 0.10
 _MOVED_THROUGH, _HARDLY_THROUGH = 0.3, 0.15
 _MOST_NAMES = 8  # labels, colours and cameras kept of one object
 _MOST_APART = 32
+#: Share of the hits of cells that are seen often, from which a cell is surely of the object: now
+#: and then something behind or before it is taken for a part of it.
+_OFTEN = 0.3
+_LEAST_DRIFT = 0.01  # metres: a smaller shift of poses does not move the surface
 _BLUR = 0.02  # metres by which fused surfaces are thicker than the thing
 
 
@@ -55,7 +59,7 @@ class TrackedObject:
         way: metres that the robot had gone when it was last seen.
         least_pixels: shorter side of the smallest box that it was detected in.
         displaced: sightings in a row that put it elsewhere.
-        apart: ids of things of its kind seen beside it in one image, which are other things.
+        apart: by id, images that showed another thing and this one beside each other.
         rival: id of a thing of another kind detected in its place since it was last seen.
     """
 
@@ -81,7 +85,7 @@ class TrackedObject:
     way: float = 0.0
     least_pixels: float = math.inf
     displaced: int = 0
-    apart: set[str] = field(default_factory=set)
+    apart: dict[str, int] = field(default_factory=dict)
     rival: str = ""
     _box: tuple[Array, Array] | None = field(default=None, init=False, repr=False)
 
@@ -164,7 +168,10 @@ class TrackedObject:
             self.views = np.zeros(VIEWS, np.int64)
             self.displaced = 0
         else:
-            self.place.fuse(thing, frame, drift, towards, int(self.views[towards]))
+            drifted = self.place.fuse(thing, frame, drift, towards, int(self.views[towards]))
+            if np.linalg.norm(drifted) > _LEAST_DRIFT:
+                self.cells.shift(drifted)
+                through = None  # of other cells now
         # While it may be moving, its old surface is kept to be seen through.
         if self.displaced == 0 or (through is not None and share < _HARDLY_THROUGH):
             if through is not None and len(through) == len(self.cells):
@@ -198,26 +205,30 @@ class TrackedObject:
         self.best = max(self.best, other.best, key=lambda view: view.quality)
 
     def keep_apart(self, other: str) -> None:
-        """Remember that ``other`` was seen beside this object in one image."""
-        if len(self.apart) < _MOST_APART:
-            self.apart.add(other)
+        """Count an image that showed ``other`` beside this object."""
+        if other in self.apart or len(self.apart) < _MOST_APART:
+            self.apart[other] = self.apart.get(other, 0) + 1
 
     def box(self) -> tuple[Array, Array]:
         """Centre and size [3] of the fused box that also holds the surface seen, metres."""
         if self._box is None:
+            hits = self.cells.hits
+            often = max(2.0, _OFTEN * float(np.percentile(hits, 75))) if len(hits) else 0.0
             points = self.cells.points
-            if self.sightings > 3:
-                points = points[self.cells.hits > 1]
-            self._box = self.place.holding(points, _BLUR)
+            self._box = self.place.holding(points[hits >= often], _BLUR)
         return self._box
 
     def as_seen(self, state: Presence, drift: float) -> MapObject:
         """Return the object for a snapshot; its place is uncertain by ``drift`` metres more."""
         centre, size = self.box()
+        sigma, yaw = self.place.size_sigma, self.place.yaw
+        if size[1] > size[0]:  # the longer side is the width
+            size, sigma = size[[1, 0, 2]], sigma[[1, 0, 2]]
+            yaw = math.remainder(yaw + math.pi / 2, 2 * math.pi)
         total = sum(self.labels.values())
         return MapObject(
             self.id, self.label, centre, self.place.centre_covariance + drift**2 * np.eye(3),
-            size, self.place.size_sigma, self.place.yaw,
+            size, sigma, yaw,
             self.first_ns, self.last_ns, state, _most(self.colours), _most(self.materials),
             {name: weight / total for name, weight in self.labels.items()},
             tuple(sorted(self.cameras)), self.sightings, self.probability,

@@ -33,6 +33,10 @@ _COMPARABLE = 4.0  # times the usual variance: a worse view says nothing about t
 _VOTES = 3  # kept of each direction for the bottom
 
 
+#: Points spread over a square of side 1, [2, N].
+_GRID = np.stack(np.meshgrid(*2 * [(np.arange(8) + 0.5) / 8 - 0.5])).reshape(2, -1)
+
+
 @dataclass(eq=False)
 class Place:
     """A gravity-aligned box and how well it is known. Metres, world frame.
@@ -110,8 +114,8 @@ class Place:
 
     def fuse(
         self, thing: Detected, frame: MapFrame, drift: float, direction: int, before: int
-    ) -> None:
-        """Weigh in one more view.
+    ) -> Array:
+        """Weigh in one more view; return how far poses seem to have drifted meanwhile [3], metres.
 
         A Kalman filter of a place that stands still, whose standard deviation grows by ``drift``
         since the last view. Views from one direction share what they get wrong (the unseen side,
@@ -135,8 +139,9 @@ class Place:
         prior = self.covariance + drift**2 * np.eye(3)
         noise = alike * measured + _pose(frame)
         noise *= max(1.0, squared / DISPLACED)
+        pull = np.linalg.solve(prior + noise, away)
         gain = prior @ np.linalg.inv(prior + noise)
-        self.top = self.top + gain @ away
+        self.top = self.top + prior @ pull
         self.covariance = _at_least(prior - gain @ prior, frame.pose_sigma)
         sides, turn = turned(thing.size[:2], thing.yaw, self.yaw)
         sigma, _ = turned(thing.size_sigma[:2], thing.yaw, self.yaw)
@@ -146,6 +151,7 @@ class Place:
         # A view that sees both sides well also sees the heading well.
         self.yaw = math.remainder(self.yaw + float(share.min()) * turn, 2 * math.pi)
         self._vote(thing, direction)
+        return np.asarray(drift**2 * pull, np.float64)
 
     def merge(self, other: Place) -> None:
         """Weigh in the place of a duplicate."""
@@ -182,6 +188,22 @@ class Place:
         low, high = np.minimum(low + shift, first), np.maximum(high + shift, last)
         return axes.T @ ((low + high) / 2), high - low
 
+    def overlap(self, other: Place) -> float:
+        """Share of the smaller of two boxes that is inside the other, by a grid of points."""
+        low, high = max(self.bottom, other.bottom), min(self.top[2], other.top[2])
+        least = min(self.size[2], other.size[2])
+        if high <= low or least <= 0:
+            return 0.0
+        small, large = self, other
+        if small.sides.prod() > large.sides.prod():
+            small, large = large, small
+        at = _rotation(large.yaw) @ (
+            small.top[:2, None] + _rotation(small.yaw).T @ (_GRID * small.sides[:, None])
+            - large.top[:2, None]
+        )  # fmt: skip
+        inside = (np.abs(at) <= large.sides[:, None] / 2).all(axis=0)
+        return float(inside.mean() * (high - low) / least)
+
     def count_votes(self) -> None:
         """Take the bottom that half of the votes' weight is below."""
         order = sorted(self.votes, key=lambda vote: vote[1])
@@ -204,6 +226,12 @@ class Place:
         if len(alike) >= _VOTES:
             self.votes.remove(alike[0])
         self.votes.append(vote)
+
+
+def _rotation(yaw: float) -> Array:
+    """Rotation [2, 2] from the world's to a box's own axes."""
+    cos, sin = math.cos(yaw), math.sin(yaw)
+    return np.array([[cos, sin], [-sin, cos]])
 
 
 def top_of(thing: Detected) -> Array:

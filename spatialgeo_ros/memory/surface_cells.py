@@ -71,6 +71,10 @@ class SurfaceCells:
         first = np.unique(keys, return_index=True)[1]
         self._insert(keys[first], other.points[first], other.hits[first])
 
+    def shift(self, offset: npt.NDArray[np.float64]) -> None:
+        """Move the surface by ``offset`` [3], metres."""
+        self.load(self.points + offset.astype(np.float32), self.hits, self.cell)
+
     def keep(self, chosen: npt.NDArray[np.bool_]) -> None:
         """Drop the cells [N] that are not chosen."""
         self.points, self.hits = self.points[chosen], self.hits[chosen]

@@ -31,6 +31,8 @@ from spatialgeo_ros.memory.unseen import judge_unseen
 
 #: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
 _ONE = (0.6, 0.3)
+_OTHER_THINGS = 2  # images that show two things beside each other
+_SAME_SPACE = 0.35  # share of the smaller box inside the other: no two things of a kind fill one
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
 
 
@@ -194,16 +196,19 @@ class Tracker:
     def _are_one(self, one: TrackedObject, other: TrackedObject) -> bool:
         """Tell whether two objects are one: an object split in two, or called two things in turn.
 
-        What was seen beside each other in one image is two things. A thing of another kind, in
+        What was seen beside each other in several images is two things; in one image, a second box
+        may be around the same thing. A thing of another kind, in
         the place of one that is then seen again itself, is that one under another name.
         """
-        if other.id in one.apart or one.id in other.apart:
+        if max(one.apart.get(other.id, 0), other.apart.get(one.id, 0)) >= _OTHER_THINGS:
             return False
         if one.rival != other.id:
             if of_other_colour(one.colours, other.colours):
                 return False
             if self._related(one.label, other.label) < LEAST_RELATED:
                 return False
+            if one.place.overlap(other.place) > _SAME_SPACE:
+                return True
         shares = sorted(surface_overlap(one.cells, other.cells, 0.0), reverse=True)
         return shares[0] >= _ONE[0] and shares[1] >= _ONE[1]
 

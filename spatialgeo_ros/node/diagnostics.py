@@ -101,11 +101,9 @@ class Diagnostics:
             _raise(status, DiagnosticStatus.WARN, "inactive")
         description = lanes.description
         # Who chose to have no poses need not be told.
-        chosen = set()
+        degraded = list(description.get("degraded", ()))
         if host.config.pose_source == "none":
-            without = description.get("cameras_without_pose", ())
-            chosen = {f"camera '{name}' has no pose" for name in without}
-        degraded = [one for one in description.get("degraded", ()) if one not in chosen]
+            degraded = [one for one in degraded if "has no pose" not in one]
         for reason in degraded:
             _raise(status, DiagnosticStatus.WARN, reason)
         served = lanes.statistics.counters

@@ -6,21 +6,19 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
-from rclpy.parameter import Parameter
+from rclpy.lifecycle import State, TransitionCallbackReturn
 
 from spatialgeo_ros.errors import CancelledError, SpatialGeoError
-from spatialgeo_ros.node import overrides, parameters
 from spatialgeo_ros.node.cameras import CameraInput
+from spatialgeo_ros.node.configured_node import ConfiguredNode
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
@@ -60,7 +58,7 @@ def logged(transition: Transition) -> Transition:
     return wrapper
 
 
-class SpatialGeoNode(LifecycleNode):
+class SpatialGeoNode(ConfiguredNode):
     """Declares, converts, calls and publishes; two lanes do everything that takes time.
 
     unconfigured --configure: load and warm up--> inactive --activate: subscribe--> active.
@@ -87,8 +85,6 @@ class SpatialGeoNode(LifecycleNode):
         answer_refused_transitions(self)
         self._perception_factory = perception_factory
         self._interrupted = interrupted
-        parameters.declare(self)
-        self.config: Config = parameters.read(self)
         self.cameras: dict[str, CameraInput] = {}
         self.lanes: Lanes | None = None
         self.outputs: Outputs | None = None
@@ -103,11 +99,7 @@ class SpatialGeoNode(LifecycleNode):
         self._assembler: FrameAssembler | None = None
         self._transforms: DepthTransforms | None = None
         self._active = threading.Event()
-        self._ignored = ""  # what was last said about parameters that nobody reads
-        for ignored in overrides.for_another_node(sys.argv, self.get_fully_qualified_name()):
-            self.get_logger().warning(ignored)
-        self._warn_of_ignored_parameters()
-        self._handle_parameters()
+        self.handle_parameters()
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
@@ -141,9 +133,7 @@ class SpatialGeoNode(LifecycleNode):
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load and warm up; on failure everything is released, and configure can be tried again."""
         try:
-            parameters.declare(self)  # the list of cameras may have changed
-            self._warn_of_ignored_parameters()
-            self.config = parameters.read(self)
+            self.read_parameters()  # the list of cameras may have changed
             self.loading = True  # from here on, changes would miss what is being built
             self._build(self.config)
         except CancelledError as error:
@@ -321,7 +311,10 @@ class SpatialGeoNode(LifecycleNode):
         if lanes is not None and math.isfinite(age):
             lanes.statistics.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
+        started = time.monotonic()
         if self._map_feed.feed(perception, observation, boxed) is not None:
+            if lanes is not None:
+                lanes.statistics.time("map", started)
             self.outputs.objects.publish(perception)
         measured = self.watches.measure(perception, observation, boxed)
         if measured:
@@ -346,45 +339,10 @@ class SpatialGeoNode(LifecycleNode):
 
     # Parameters
 
-    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """Set parameters; a value that a parameter has already is accepted whatever it is.
+    def is_configured(self) -> bool:
+        """Whether models are loaded, or being loaded."""
+        return self.loading or self.lanes is not None
 
-        So the node takes back what ``ros2 param dump`` wrote, with all that cannot change now.
-        """
-        changes = [
-            change
-            for change in parameter_list
-            if not self.has_parameter(change.name)
-            or not parameters.equal(self.get_parameter(change.name), change)
-        ]
-        if not changes:
-            return SetParametersResult(successful=True)
-        return super().set_parameters_atomically(changes)
-
-    def _handle_parameters(self) -> None:
-        self.add_on_set_parameters_callback(self._validate)
-        if hasattr(self, "add_post_set_parameters_callback"):
-            self.add_post_set_parameters_callback(self._update)
-
-    def _warn_of_ignored_parameters(self) -> None:
-        """Name the parameters that were given and are not declared; once for each set of them."""
-        # rclpy has no public way to ask what was given.
-        given = getattr(self, "_parameter_overrides", {})
-        lost = [name for name in given if not self.has_parameter(name)]
-        text = overrides.undeclared(lost, parameters.names(self))
-        if text and text != self._ignored:
-            self.get_logger().warning(text)
-        self._ignored = text
-
-    def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        names = self.get_parameter("cameras").value
-        configured = self.loading or self.lanes is not None
-        result = parameters.validate(changes, configured, names)
-        # Humble has no callback after the change: there it is applied here, after the last check.
-        if result.successful and not hasattr(self, "add_post_set_parameters_callback"):
-            self._update(changes)
-        return result
-
-    def _update(self, changes: Sequence[Parameter]) -> None:
-        self.config = parameters.update(self.config, changes)
+    def on_parameters_changed(self) -> None:
+        """Let a new rate count at once."""
         self._notify()

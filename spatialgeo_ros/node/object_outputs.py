@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -37,6 +37,8 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+_UNHEARD = 5.0  # s between messages that nobody listens to; who comes late gets the last one
+_SHARE = 0.1  # of the geometry lane's time that publishing may take
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -58,7 +60,7 @@ class ObjectOutputs:
         """
         self._node, self._rate, self._clock = node, rate, clock
         self._lock = threading.Lock()
-        self._due = 0.0
+        self._due, self._last = 0.0, -_UNHEARD
         self._frame = ""
         self._missing: str | None = None
         self._publishers: list[Any] = []
@@ -80,20 +82,26 @@ class ObjectOutputs:
         """Publish the map where it is due; ``now`` always. On the geometry lane."""
         started = self._clock()
         with self._lock:
-            if started < self._due and not now:
+            heard = any(one.get_subscription_count() > 0 for one in self._publishers)
+            due = self._due if heard else max(self._due, self._last + _UNHEARD)
+            if started < due and not now:
                 return
-            self._due = started + 1.0 / self._rate()
+            self._last = started
         try:
-            snapshot = perception.objects()
+            self._publish_map(perception.objects(), perception.describe().get("degraded", ()))
         except NoMapError as error:
             self._publish_nothing(str(error))
-            return
-        degraded = perception.describe().get("degraded", ())
+        # A map of thousands takes its time: never more than a share of the lane's.
+        cost = (self._clock() - started) / _SHARE
+        with self._lock:
+            self._due = started + max(1.0 / self._rate(), cost)
+
+    def _publish_map(self, snapshot: MapSnapshot, degraded: Iterable[str]) -> None:
         with self._lock:
             self._missing, self._frame = None, snapshot.frame
             self._objects.publish(objects_message(snapshot, degraded))
             self._markers.publish(object_markers(snapshot))
-            if self._detections is not None:
+            if self._detections is not None and self._detections.get_subscription_count() > 0:
                 self._detections.publish(detections_message(snapshot))
 
     def clear_markers(self) -> None:

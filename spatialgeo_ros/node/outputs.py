@@ -46,6 +46,8 @@ LATENCIES = (
     "decode",
     "geometry",
     "keyframes",
+    "free_space",
+    "map",
     "request",
     "language",
 )

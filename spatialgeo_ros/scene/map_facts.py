@@ -155,7 +155,11 @@ class MapFacts:
 
     @functools.cached_property
     def _kinds(self) -> dict[str, str]:
-        return {name: kind_of_label(one.label) for name, one in self.by_id.items()}
+        # Some detectors name the colour too ("blue shelf"), which is no part of the kind.
+        return {
+            name: kind_of_label(parse_label(one.label).noun or one.label)
+            for name, one in self.by_id.items()
+        }
 
     def kind(self, one: MapObject) -> str:
         """Return the canonical kind of an object, or its label's own words."""
@@ -181,7 +185,7 @@ class MapFacts:
     def name(self, one: MapObject) -> str:
         """Return how an answer calls an object: "the chair", "the red chair" or its id."""
         kind = self.kind(one)
-        words = without_counter(label_words(one.label))
+        words = parse_label(one.label).noun or without_counter(label_words(one.label))
         if self._so_named(kind, "") == 1:
             return f"the {words}"
         if one.colour and self._so_named(kind, one.colour) == 1:

@@ -18,6 +18,7 @@ from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate, Unplaced
 from spatialgeo_ros.memory.objects import ObjectMap
@@ -33,6 +34,9 @@ _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
 _BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
 _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
+#: Times the usual width, and the usual floor space, of a kind: what covers more was not separated
+#: from what is behind it (a lamp's pole before a table).
+_MOST_WIDTH, _MOST_AREA = 1.5, 3.0
 _LABELS_KEPT = 500
 
 
@@ -141,9 +145,11 @@ class Mapper:
                 continue
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
-                yield number, detected_of(region, points, pose, observation.frame.image, off)
-            else:
-                yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
+                thing = detected_of(region, points, pose, observation.frame.image, off)
+                if not _oversized(thing):
+                    yield number, thing
+                    continue
+            yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
         """Boxes of the detector; without one, what the profile's own grounding surely sees."""
@@ -214,6 +220,16 @@ def detected_of(
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
     )
+
+
+def _oversized(thing: Detected) -> bool:
+    """Tell whether a thing is larger than its kind is: something behind it was taken for it."""
+    usual = usual_size(thing.label, TYPICAL_SIZES)
+    if usual is None:
+        return False
+    width, depth = float(thing.size[0]), float(thing.size[1])
+    wide = width > _MOST_WIDTH * max(usual[:2])
+    return wide and width * depth > _MOST_AREA * usual[0] * usual[1]
 
 
 def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:

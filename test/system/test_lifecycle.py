@@ -23,7 +23,16 @@ from ros_support import wait_for
 from rosgraph_msgs.msg import Clock
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import DistanceEstimate, ErrorCode, Region
-from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
+from spatialgeo_ros.srv import (
+    AskSpatial,
+    FindObjects,
+    GetApproachPose,
+    LoadObjects,
+    MeasureDistance,
+    RunQuery,
+    SaveObjects,
+    WatchDistance,
+)
 from system.camera_driver import CameraDriver
 from system.conftest import Robot, start_robot, stop_robot
 from visualization_msgs.msg import Marker, MarkerArray
@@ -53,6 +62,21 @@ def measure_code(robot: Robot) -> int:
     return robot.call(MeasureDistance, "measure_distance", request).error_code
 
 
+def object_codes(robot: Robot) -> list[int]:
+    """Return the error codes of all services on the object map."""
+    program = '{"op": "tell_objects", "things": {"op": "everything"}}'
+    query = robot.call(RunQuery, "run_query", RunQuery.Request(program=program))
+    return [query.answer.error_code] + [
+        robot.call(kind, name, kind.Request(**fields)).error_code
+        for kind, name, fields in (
+            (FindObjects, "find_objects", {"phrase": "boxes"}),
+            (SaveObjects, "save_objects", {"path": "/tmp/never_written.json"}),
+            (LoadObjects, "load_objects", {"path": "/tmp/never_read.json"}),
+            (GetApproachPose, "get_approach_pose", {"phrase": "box"}),
+        )
+    ]
+
+
 def find_status(messages: list[Any], robot: Robot, part: str) -> Any:
     name = f"/{robot.namespace}/spatialgeo: {part}"
     found = [s for m in tuple(messages) for s in m.status if s.name == name]
@@ -61,6 +85,7 @@ def find_status(messages: list[Any], robot: Robot, part: str) -> Any:
 
 def test_every_transition_and_failed_configure(start):
     robot = start(autostart=False, profile="broken")
+    assert set(object_codes(robot)) == {ErrorCode.NOT_ACTIVE}
     diagnostics = robot.ros.collect(DiagnosticArray, "/diagnostics")
     assert ask_code(robot) == ErrorCode.NOT_ACTIVE
     assert not robot.change("configure")
@@ -86,6 +111,7 @@ def test_every_transition_and_failed_configure(start):
             wait_for(camera.matched, what="subscriptions while active")
             camera.run()
             wait_for(lambda: ask_code(robot) == ErrorCode.OK, what="an answer")
+            assert set(object_codes(robot)) == {ErrorCode.NO_MAP}, "it has no pose"
             camera.stop()
             assert robot.change("deactivate")
             wait_for(lambda: not camera.image.get_subscription_count(), what="unsubscription")

@@ -20,6 +20,7 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import wait_for
+from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import ErrorCode, SpatialAnswer, SpatialObject, SpatialObjectArray
 from spatialgeo_ros.srv import (
     AskSpatial,
@@ -263,6 +264,21 @@ def test_bad_programs_are_refused_and_the_node_lives(room, program):
     assert answer.error_code == ErrorCode.BAD_REQUEST, answer.error_message
     assert answer.error_message
     assert room.query(TellNumber(CHAIR_DISTANCE)).error_code == ErrorCode.OK
+
+
+def test_nothing_waits_behind_a_language_model(room):
+    client = room.robot.ros.action_client(AskSpatialAction, room.robot.name("ask_action"))
+    feedback: list[Any] = []
+    goal = AskSpatialAction.Goal(question="slow story, please")
+    handle = room.robot.ros.send_goal(client, goal, feedback.append)
+    result = room.robot.ros.goal_result(handle)
+    wait_for(lambda: any(one.feedback.tokens for one in feedback), what="tokens")
+    assert room.find(phrase="chair").error_code == ErrorCode.OK
+    assert room.query(TellNumber(CHAIR_DISTANCE)).error_code == ErrorCode.OK
+    assert room.approach(phrase="chair", robot_radius=0.2).error_code == ErrorCode.OK
+    assert not result.done(), "it still speaks"
+    room.robot.ros.cancel_goal(handle)
+    room.robot.ros.result(result, 10.0)
 
 
 def test_a_session_has_a_bounded_name(room):

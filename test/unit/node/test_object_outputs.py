@@ -28,10 +28,13 @@ class Node:
     def __init__(self) -> None:
         self.sent: dict[str, list[Any]] = {}
         self.lines: list[str] = []
+        self.listeners = 1
 
     def create_lifecycle_publisher(self, kind: type, topic: str, qos: Any, **_: Any) -> Any:
         messages = self.sent.setdefault(topic, [])
-        return SimpleNamespace(publish=messages.append, qos=qos)
+        return SimpleNamespace(
+            publish=messages.append, qos=qos, get_subscription_count=lambda: self.listeners
+        )
 
     def destroy_lifecycle_publisher(self, publisher: Any) -> None:
         pass
@@ -71,6 +74,32 @@ def test_the_map_is_published_at_a_bounded_rate_and_at_once_when_asked(bench):
     assert len(sent) == len(bench.node.sent["~/object_markers"]) == 3
     assert [one.id for one in sent[-1].objects] == ["chair_1", "table_1", "mug_1"]
     assert sent[-1].degraded == ["camera 'rear' has no pose"]
+
+
+def test_a_map_that_nobody_listens_to_is_published_rarely(bench):
+    bench.node.listeners = 0
+    perception = Perception(small_map())
+    for now in np.arange(0.0, 11.0, 0.25):
+        bench.clock.now = now
+        bench.outputs.publish(perception)
+    assert len(bench.node.sent["~/objects"]) == 3
+    bench.node.listeners = 1
+    bench.clock.now = 11.25
+    bench.outputs.publish(perception)
+    assert len(bench.node.sent["~/objects"]) == 4
+
+
+def test_a_large_map_leaves_the_lane_its_time(bench):
+    class Slow(Perception):
+        def objects(self) -> Any:
+            bench.clock.now += 0.2  # as building its messages would take
+            return super().objects()
+
+    perception = Slow(small_map())
+    for _ in range(100):
+        bench.outputs.publish(perception)
+        bench.clock.now += 0.1
+    assert len(bench.node.sent["~/objects"]) <= 6
 
 
 def test_without_a_map_that_is_said_once_and_the_markers_go(bench):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from box_world import Box, camera_pose, render
+from small_map import small_map
 
 from spatialgeo_ros.errors import NoFreePlaceError, NoMapError, WrongFrameError
 from spatialgeo_ros.geometry.camera import PinholeCamera
@@ -20,6 +21,7 @@ from spatialgeo_ros.query.phrase_program import program_of_phrase
 from spatialgeo_ros.query.program import Named, Quantity, TellDirection, TellNumber, The, Viewer
 from spatialgeo_ros.query.result import QueryError
 from spatialgeo_ros.scene.approach import Base
+from spatialgeo_ros.scene.executor import execute
 
 CAMERA = PinholeCamera(320, 240, 260.0, 260.0, 159.5, 119.5)
 CHAIR = Box((1.8, 0.3, 0.0), (2.2, 0.7, 0.8), (200, 40, 30))
@@ -157,3 +159,14 @@ def test_frames_without_depth_or_height_leave_the_floor_unknown():
     high = replace(frame(1), pose=camera_pose(0.0, 0.0, 30.0, 0.0, 0.35))
     see(perception, high)
     perception.close()
+
+
+def test_a_label_with_a_colour_in_it_is_of_its_kind():
+    tables = [replace(small_map().objects[1], id=f"table_{k}", label=f"{c} table", colour=c)
+              for k, c in enumerate(("purple", "blue"))]  # fmt: skip
+    snapshot = replace(small_map(), objects=tuple(tables))
+    assert execute(program_of_phrase("tables"), snapshot).objects == ("table_0", "table_1")
+    one = execute(program_of_phrase("the blue table", one=True), snapshot)
+    assert one.objects == ("table_1",)
+    assert "blue blue" not in one.text
+    assert "blue blue" not in execute(program_of_phrase("table", one=True), snapshot).text
