@@ -12,6 +12,8 @@ from spatialgeo_ros.query.english_numbers import told
 from spatialgeo_ros.query.english_things import Ranking
 from spatialgeo_ros.query.program import (
     Arithmetic,
+    Condition,
+    Count,
     Filter,
     Fold,
     It,
@@ -197,6 +199,32 @@ def _ratio_of_sizes(
 )
 def _percent_of(a: Number, b: Number) -> Program:
     return TellNumber(Arithmetic("percent", (a, b)), "percent")
+
+
+@rule("share", "(percentage|percent)")
+def _percent() -> Unit:
+    return "percent"
+
+
+@rule("share", "(share|fraction|proportion|part)")
+def _fraction() -> Unit:
+    return ""
+
+
+@rule(
+    "core",
+    "what {share} of {whole:several} (BE|STAND) {part:predicates}",
+    "[what BE] [the] {share} of {whole:several} that (BE|STAND) {part:predicates}",
+    "how many {share} of {whole:several} (BE|STAND) {part:predicates}",
+)
+def _share_of(share: Unit, whole: Things, part: Condition) -> Program:
+    number = Arithmetic("percent", (Count(Filter(whole, part)), Count(whole)))
+    return TellNumber(number, share)
+
+
+@rule("core", "[what BE] [the] ratio (of|between) {a:plural} (to|and) {b:plural}")
+def _ratio_of_counts(a: Things, b: Things) -> Program:
+    return TellNumber(Arithmetic("ratio", (Count(a), Count(b))))
 
 
 # Together and on average ------------------------------------------------------------------------

@@ -9,9 +9,13 @@ from spatialgeo_ros.query.program import (
     Comparator,
     Compare,
     Constant,
+    Everything,
+    Filter,
+    It,
     Place,
     Program,
     Quantity,
+    TellObjects,
     TellWhether,
     Things,
     Viewer,
@@ -81,6 +85,7 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"DO {{amount:wide_one}} have {_ENOUGH} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"DO {{pair}} (leave|have|allow) {_ENOUGH} for {{amount:wide_one}} [between them] [to {_PASS}]",
     f"BE it possible (for|to) [for] {{amount:wide_one}} [to {_PASS}] {_BETWEEN} {{pair}}",
+    f"DO I PLACE {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE {{pair}} far enough apart for {{amount:wide_one}} [to {_PASS}] [between them]",
 )
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
@@ -97,6 +102,11 @@ def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
 
 
 # Under a thing ----------------------------------------------------------------------------------
+
+@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}")
+def _passes(one: Things, pair: tuple[Things, Things]) -> Program:
+    return TellWhether(Compare(Quantity("passage", pair), ">=", Quantity("width", (one,))))
+
 
 _UNDER = "(under|underneath|beneath|below)"
 
@@ -118,6 +128,11 @@ _UNDER = "(under|underneath|beneath|below)"
 )
 def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))
+
+
+@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}")
+def _fits_under(one: Things, place: Things) -> Program:
+    return TellWhether(Compare(Quantity("clearance", (place,)), ">=", Quantity("height", (one,))))
 
 
 # With an arm ------------------------------------------------------------------------------------
@@ -150,3 +165,9 @@ grammar.rule(
 )
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))
+
+
+@rule("core", f"WHAT [objects|things] DO I {_REACH} {_HERE} with [a|an|my|your] {{amount:arm}}")
+def _what_in_reach(amount: Constant) -> Program:
+    near = Compare(Quantity("distance", (Viewer(), It())), "<=", amount)
+    return TellObjects(Filter(Everything(), near))

@@ -393,9 +393,3 @@ def _operand_count(things: Things) -> Number:
 @rule("operand", "{amount}")
 def _operand_amount(amount: Constant) -> Number:
     return amount
-
-
-@rule("number", "what (share|percentage|fraction|percent|proportion|part) of {whole:things} (BE|STAND) {part:predicates}",
-      "[the] (share|percentage|fraction|percent|proportion) of {whole:things} that (BE|STAND) {part:predicates}")  # fmt: skip
-def _share(whole: Things, part: object) -> Number:
-    return Arithmetic("percent", (Count(Filter(whole, part)), Count(whole)))  # type: ignore[arg-type]

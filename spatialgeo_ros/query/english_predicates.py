@@ -10,6 +10,7 @@ from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
     Any,
+    Arithmetic,
     Ceiling,
     Comparator,
     Compare,
@@ -208,6 +209,8 @@ def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = N
 
 
 @rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
+      "[STAND] [EXACTLY] (between {low:decimal} and|from {low:decimal} to|{low:decimal} to) {high:amount} (of|from) {anchor:place}",
+      "[STAND] [EXACTLY] within {low:decimal} to {high:amount} (of|from) {anchor:place}",
       "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
 def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
     first = Constant(low, high.unit) if isinstance(low, float) else low
@@ -329,6 +332,40 @@ def _length() -> str:
     return "length"
 
 
+@rule("times", "(twice|double)")
+def _twice() -> float:
+    return 2.0
+
+
+@rule("times", "half")
+def _half() -> float:
+    return 0.5
+
+
+@rule("times", "{times:decimal} times")
+def _times(times: float) -> float:
+    return times
+
+
+@rule(
+    "relation",
+    "[EXACTLY] [{limit:more_than}] {times} as {adjective:plain_size} as {other:thing}",
+    "[EXACTLY] [{limit:more_than}] {times} the {noun:size_noun} of {other:thing}",
+)
+def _times_as_big(
+    times: float,
+    other: Things,
+    adjective: Ranking | None = None,
+    noun: QuantityName | None = None,
+    limit: Comparator = ">=",
+) -> Condition | None:
+    name = noun if adjective is None else adjective.quantity
+    if name in (None, "distance", "size"):
+        return None
+    mine, theirs = (Quantity(name, (one,)) for one in (It(), other))  # type: ignore[arg-type]
+    return Compare(mine, limit, Arithmetic("product", (Constant(times), theirs)))
+
+
 @rule("relation", "[EXACTLY] as {adjective:plain_size} as {other:thing}")
 def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
     if adjective.quantity == "distance":
@@ -385,7 +422,7 @@ def _is_coloured_one(colour: str) -> Condition:
 
 @rule("predicate", "[a|an|the] {noun}")
 def _is_kind(noun: Noun) -> Condition | None:
-    if not noun.kind or noun.one:
+    if not noun.kind or noun.one or not noun.known:
         return None
     return Has(It(), "kind", noun.kind)
 
@@ -407,11 +444,13 @@ def _relation_predicate(relation: Condition) -> Condition:
     return relation
 
 
+@rule("predicates_and", "{predicate}")
 @rule("predicates", "{predicate}")
 def _single(predicate: Condition) -> Condition:
     return predicate
 
 
+@rule("predicates_and", "[both] {left:predicate} (and|but|and also) {right:predicates_and}")
 @rule("predicates", "[both] {left:predicate} (and|but|and also) {right:predicates}")
 def _and(left: Condition, right: Condition) -> Condition:
     return All((left, right))

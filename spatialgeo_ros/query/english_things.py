@@ -434,7 +434,9 @@ def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
 
 
 @rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
-def _except(left: Phrase, right: Things) -> Phrase:
+def _except(left: Phrase, right: Things) -> Phrase | None:
+    if not left.plural and not left.ranked and left.noun.kind:
+        return None
     if isinstance(left.things, Rank):
         rest = replace(left.things, of=Except(left.things.of, right))
         return replace(left, things=rest, bare=False)
@@ -631,7 +633,7 @@ def _list(a: Things, rest: tuple[Things, ...]) -> tuple[Things, ...]:
     return (a, *rest)
 
 
-@rule("list_rest", "[,] (and|or|and the|or the|and also) {b:thing}")
+@rule("list_rest", "[,] (and|or|and also) {b:thing}")
 def _list_end(b: Things) -> tuple[Things, ...]:
     return (b,)
 
@@ -672,6 +674,20 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
     if again is not None and again.kind != noun.kind:
         return None
     return both_of(Named(noun.kind)) if noun.kind else None
+
+
+@rule(
+    "pair",
+    "[the] {first:before} and [the] {second:before} {noun} {after}*",
+)
+def _red_and_blue(
+    first: _Before, second: _Before, noun: Noun, after: list[_After]
+) -> tuple[Things, Things] | None:
+    """Return both of "the red and the blue chair"."""
+    one, other = phrase(noun, after, [first]), phrase(noun, after, [second])
+    if one is None or other is None or first.unknown or second.unknown:
+        return None
+    return The(one.things), The(other.things)
 
 
 @rule("pair", "{those}")

@@ -84,6 +84,11 @@ def _highest_up() -> Ranking:
     return Ranking("top", True)
 
 
+@rule("most", "[the] {ordinal} [one] [counted|counting] from [the|my|your] {side:side_word}")
+def _nth_from(ordinal: int, side: str) -> Ranking:
+    return Ranking("bearing", side == "left", ordinal - 1)
+
+
 @rule("most", "(on|at|to) [the] {superlative} [side|end]", "furthest (on|to) the {side:side_word}")
 def _on_far_side(superlative: Ranking | None = None, side: str = "") -> Ranking | None:
     if superlative is None:

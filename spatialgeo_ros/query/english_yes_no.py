@@ -12,6 +12,7 @@ from spatialgeo_ros.query.program import (
     Compare,
     Condition,
     Constant,
+    Count,
     Everything,
     Except,
     Exists,
@@ -30,6 +31,8 @@ from spatialgeo_ros.query.program import (
     Viewer,
 )
 from spatialgeo_ros.query.program_edit import about
+from spatialgeo_ros.query.program_words import condition_in_words
+from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 
@@ -47,11 +50,11 @@ def whether(condition: Condition | None) -> TellWhether | None:
 
 @rule(
     "core",
-    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY] {predicate:predicates}",
+    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY] {predicate:predicates_and}",
     "BE it (true|correct|right|the case) that {subject:thing} (BE|STAND|appears|looks) [EXACTLY]"
-    " {predicate:predicates}",
+    " {predicate:predicates_and}",
     f"{_DOES} [you see] {{subject:thing}} (STAND|be|have|look|seem|appear|come|lie) {_THERE}"
-    " [to be] {predicate:predicates}",
+    " [to be] {predicate:predicates_and}",
     f"{_DOES} {{subject:thing}} be (found|seen) {{predicate:relation}}",
     f"{_DOES} {{subject:thing}} {{predicate:verb_predicate}}",
     "BE there {subject:the_thing} {predicate:relation}",
@@ -70,7 +73,7 @@ def _one_thing(phrase: Phrase) -> Things | None:
     return None if phrase.article in ("a", "any", "all") or phrase.plural else The(phrase.things)
 
 
-@rule("core", "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates}", cost=1.0)
+@rule("core", "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates_and}", cost=1.0)
 @rule("core", "{subject:thing} {predicate:verb_predicate}", cost=1.0)
 @rule("core", "{subject:thing} {predicate:relation}", cost=2.0)
 def _statement(subject: Things, predicate: Condition) -> Program | None:
@@ -202,10 +205,20 @@ def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> P
     "BE [the] {quantity:size_noun} of {place:sized} [EXACTLY] {comparator:limit} {amount}",
     "BE {place:room} {comparator:more_than} {amount} {quantity:extent_adjective}",
     "(does|do) {place:sized} have a {quantity:size_noun} of {comparator:more_than} {amount}",
+    "BE {place:room} {ranking:comparative} than {amount}",
 )
 def _size_limit(
-    quantity: QuantityName, place: Place, comparator: Comparator, amount: Constant
+    place: Place,
+    amount: Constant,
+    quantity: QuantityName = "size",
+    comparator: Comparator = ">",
+    ranking: Ranking | None = None,
 ) -> Program | None:
+    if ranking is not None:
+        quantity = "area" if ranking.quantity == "volume" else ranking.quantity  # type: ignore[assignment]
+        comparator = ">" if ranking.descending else "<"
+    if kind_of(amount.unit) != ("area" if quantity == "area" else "length"):
+        return None
     number = size_of(quantity, place)
     return None if number is None else whether(Compare(number, comparator, amount))
 
@@ -218,6 +231,11 @@ def _greater() -> Comparator:
 @rule("size_compared", "(smaller|less|lower|shorter|narrower|lesser)")
 def _smaller() -> Comparator:
     return "<"
+
+
+@rule("core", "BE {a:number} [EXACTLY] {comparator:limit} {b:cardinal}")
+def _count_compared(a: Number, comparator: Comparator, b: int) -> Program | None:
+    return TellWhether(Compare(a, comparator, Constant(float(b)))) if isinstance(a, Count) else None
 
 
 @rule("core", "BE {a:number} [EXACTLY] {comparator:size_compared} THAN {b:number}", cost=0.5)
@@ -315,6 +333,23 @@ def _is_the_most(
 @rule("thing_set", "{phrase}")
 def _thing_set(phrase: Phrase) -> Things:
     return phrase.things
+
+
+# Which of two -----------------------------------------------------------------------------------
+
+
+@rule(
+    "core",
+    "BE {subject:thing} [EXACTLY] [either] {one:predicate} or {other:predicate}",
+    f"{_DOES} {{subject:thing}} STAND [either] {{one:predicate}} or {{other:predicate}}",
+    "BE {subject:thing} {one:predicate} {other:predicate} or {third:predicate}",
+)
+def _this_or_that(
+    subject: Things, one: Condition, other: Condition, third: Condition | None = None
+) -> Program:
+    said = [one, other] if third is None else [one, other, third]
+    names = tuple(condition_in_words(x).removeprefix("that is ") for x in said)
+    return TellWhich(names, tuple(about(x, subject) for x in said))
 
 
 # Which of two opposites -------------------------------------------------------------------------

@@ -103,10 +103,12 @@ class Speller:
 
     Args:
         words: every word of the grammar and the nouns.
+        right: words that are right, but not what others are mended to.
     """
 
-    def __init__(self, words: Collection[str]) -> None:
+    def __init__(self, words: Collection[str], right: Collection[str] = ()) -> None:
         self._words = frozenset(words)
+        self._right = self._words | frozenset(right)
         self._by_length: dict[int, list[str]] = {}
         for word in sorted(self._words):
             self._by_length.setdefault(len(word), []).append(word)
@@ -121,7 +123,7 @@ class Speller:
         Args:
             more: further known words, for example of the labels in the map.
         """
-        if len(word) < 4 or not word.isalpha() or word in self._words or word in more:
+        if len(word) < 4 or not word.isalpha() or word in self._right or word in more:
             return word
         if word in self._mended:
             return self._mended[word]
