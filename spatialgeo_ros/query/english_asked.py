@@ -121,6 +121,7 @@ asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
 @rule(
     "core",
     "(what|which|how much) {quantity:size_noun} (does|do|has|have|BE) {x:sized} [have]",
+    "how (big|large|long) BE {x:sized} in (terms of|) {quantity:size_noun}",
     "{x:sized} (has|have) (what|which) {quantity:size_noun}",
     "(what|which) {quantity:size_noun} {x:sized} (has|have)",
     "(what|how much) (does|do) {x:sized} measure in {quantity:size_noun}",

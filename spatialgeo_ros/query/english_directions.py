@@ -57,8 +57,6 @@ _AHEAD = (
     "[what BE] [the] CLOCK [DIRECTION|position] (of|to|for) {place:thing} [FROM ME]",
     "(what|which) CLOCK [BE] {place:thing} [at]",
     "TELL [me] the CLOCK [DIRECTION] of {place:thing}",
-    "as on a clock [face] [,] where BE {place:thing}",
-    "in terms of (the clock|clock directions|clock positions) [,] where BE {place:thing}",
     "use the clock [face] to say where {place:thing} is",
     "{place:thing} CLOCK",
 )
@@ -66,11 +64,24 @@ def _clock_of(place: Things) -> Program | None:
     return TellDirection(place, "clock")
 
 
+_ON_CLOCK = (
+    "(as on a clock [face]|(in terms of|in|using|with) [the] clock [face]"
+    " [direction|directions|position|positions|terms])"
+)
+
+
+@rule("core", f"{_ON_CLOCK} [,] {{core}}", f"{{core}} [,|;] [answer] {_ON_CLOCK}")
+def _said_by_clock(core: Program) -> Program | None:
+    if not isinstance(core, TellDirection) or core.form not in ("any", "clock"):
+        return None
+    return replace(core, form="clock")
+
+
 @rule(
     "core",
-    "(if|when|with|where|as|given that) {me} [BE|am] [at the center of a clock] FACE [to|towards]"
+    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
     " (12|twelve) [CLOCK] [,] {core}",
-    "{me} BE [at] the center of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
+    "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
     f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
@@ -260,6 +271,9 @@ _HEADING = (
     f"{_HOUR} (does|do) {{place:thing}} STAND {_FROM_IT}",
     f"{_FROM_IT} [,] ({_HOUR}|where) {IS} {{place:thing}}",
     f"{{place:thing}} BE {_HOUR} {_FROM_IT}",
+    f"{_HOUR} {{place:thing}} (is|are|lies) {_FROM_IT}",
+    f"if {{other:thing}} BE at the CENTER of a clock [and] [FACE (12|twelve) [CLOCK]] [,]"
+    f" ({_HOUR}|where) {IS} {{place:thing}}",
     f"if (you are|i am) at {{other:thing}} [,] ({_HOUR}|where) {IS} {{place:thing}}",
     f"where {IS} {{place:thing}} {_POS} (relative to|with respect to|from|as seen from)"
     " {other:thing}",

@@ -32,8 +32,8 @@ rule = grammar.rule
 # Names of quantities ----------------------------------------------------------------------------
 
 _SIZES: dict[QuantityName, str] = {
-    "height": "(height|tallness|vertical extent|vertical size)",
-    "width": "(width|breadth|broadness|wideness|horizontal extent)",
+    "height": "(height|tallness|vertical (extent|size|dimension))",
+    "width": "(width|breadth|broadness|wideness|horizontal (extent|size|dimension))",
     "depth": "(depth|deepness|extent front to back|front to back extent)",
     "length": "(length|longest side|longer side|longest dimension|longest extent)",
     "volume": "(volume|cubic volume|cubic capacity)",
@@ -130,6 +130,17 @@ def _terse_dimensions(place: Place) -> Number | None:
 @rule("sized", "{thing}", "{thing:room}", "{thing:me}", "[the] ceiling", "{thing:wall}")
 def _sized(thing: Place | None = None) -> Place:
     return Ceiling() if thing is None else thing
+
+
+@rule("number", "[the] [length of the] (longest|largest|greatest) (dimension|extent) [,] [SIDE SIDE or SIDE] [,] of {place:thing}")
+def _longest_dimension(place: Things) -> Number:
+    sides: tuple[QuantityName, ...] = ("width", "depth", "height")
+    return Arithmetic("greatest", tuple(Quantity(side, (place,)) for side in sides))
+
+
+@rule("number", "[the] (measurement|measure|value) of {number:operand}")
+def _measurement_of(number: Number) -> Number:
+    return number
 
 
 @rule("number", "[the|a|its] [PLAIN] {quantity:size_noun} of {place:sized}", "{place:sized} _s [PLAIN] {quantity:size_noun}",

@@ -291,6 +291,16 @@ def _has_more(more: Comparator, quantity: QuantityName, other: Things) -> Condit
     return Compare(Quantity(name, (It(),)), more, Quantity(name, (other,)))
 
 
+@rule("verb_predicate", "(has|have) a (higher|greater) (position|place) THAN {other:thing}")
+def _has_higher_place(other: Things) -> Condition:
+    return Related("higher", It(), (other,))
+
+
+@rule("verb_predicate", "(has|have) a (lower|smaller) (position|place) THAN {other:thing}")
+def _has_lower_place(other: Things) -> Condition:
+    return Related("lower", It(), (other,))
+
+
 @rule(
     "verb_predicate",
     "(exceed|exceeds) {amount} in {quantity:size_noun}",
@@ -420,7 +430,7 @@ def _is_coloured_one(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
 
-@rule("predicate", "[a|an|the] {noun}")
+@rule("predicate", "[a|an] {noun}")
 def _is_kind(noun: Noun) -> Condition | None:
     if not noun.kind or noun.one or not noun.known:
         return None

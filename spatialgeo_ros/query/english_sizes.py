@@ -34,6 +34,17 @@ def _question(core: Program) -> Program:
     return core
 
 
+@rule(
+    "question",
+    "{core} ; the directions refer to the quadrants of a cartesian plane [,] [if I BE standing at"
+    " the origin and facing along the positive y axis]",
+    "{core} [;] if multiple rooms are shown [,] estimate the size of the combined space",
+)
+def _with_note(core: Program) -> Program:
+    """Take a benchmark's note, which says what is meant anyway."""
+    return core
+
+
 _GIVEN = "[measured|expressed|given|stated|answer|answered|give the answer|reply|tell me|converted]"
 
 

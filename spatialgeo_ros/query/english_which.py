@@ -9,6 +9,7 @@ from dataclasses import replace
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to, several_before
 from spatialgeo_ros.query.program import (
+    Arithmetic,
     Count,
     Everything,
     Except,
@@ -21,6 +22,7 @@ from spatialgeo_ros.query.program import (
     QuantityName,
     Rank,
     Related,
+    RelationName,
     RequestRegion,
     TellNumber,
     TellObjects,
@@ -179,7 +181,74 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     "{items:list} , {ranking:most}",
 )
 def _which_of(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    if ranking.quantity in ("top", "bottom") and ranking.by is None:
+        ranking = replace(ranking, by=_CENTRE_HEIGHT)
     return several(ranking, Union(items))
+
+
+#: Of two things the one with the higher centre is higher.
+_CENTRE_HEIGHT = Arithmetic(
+    "mean", (Quantity("top", (It(),)), Quantity("bottom", (It(),)))
+)
+
+
+@rule("placed", "(higher [up]|above|over|on top)")
+def _above() -> Ranking:
+    return Ranking("top", True)
+
+
+@rule("placed", "(lower [down]|below|under|underneath|beneath)")
+def _below() -> Ranking:
+    return Ranking("bottom")
+
+
+@rule("placed", "(on|to) [the] left [side]")
+def _on_the_left() -> Ranking:
+    return Ranking("bearing", True)
+
+
+@rule("placed", "(on|to) [the] right [side]")
+def _on_the_right() -> Ranking:
+    return Ranking("bearing")
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}} {{items:choices}} [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}}"
+    " [SEEN_FROM_ME]",
+    "BE {items:either} {ranking:placed}",
+    cost=-0.1,
+)
+def _which_is_placed(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    return _which_of(ranking, items)
+
+
+@rule("relation_of_two", "[in] (behind|the back)")
+def _behind() -> RelationName:
+    return "behind"
+
+
+@rule("relation_of_two", "[in] (front|in front|ahead)")
+def _in_front() -> RelationName:
+    return "front"
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}}"
+    " [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
+    " {relation:relation_of_two} [SEEN_FROM_ME]",
+    cost=-0.1,
+)
+def _which_is_behind(relation: RelationName, items: tuple[Things, ...]) -> Program | None:
+    """Ask for the one of two that is behind or in front of the other."""
+    if len(items) != 2:
+        return None
+    a, b = items
+    first = Filter(a, Related(relation, It(), (b,)))
+    return TellObjects(Union((first, Filter(b, Related(relation, It(), (a,))))), one=True)
 
 
 @rule("seen_rank", _FIRST)

@@ -262,6 +262,7 @@ def _size_compared(
     " {b:place}",
     "BE [the] [PLAIN] DISTANCE (from|between) {c:place} (to|and) {a:place}"
     " {comparator:size_compared} THAN [that] [from] [{same:place}] (to|and) {b:place}",
+    "BE [the] position of {a:place} {comparator:nearer} [FROM ME] THAN that of {b:place}",
     "BE it {comparator:nearer} [from {c:place}] to {a:place} than to {b:place}",
 )
 def _distances_compared(
@@ -280,12 +281,12 @@ def _distances_compared(
     return TellWhether(Compare(one, comparator, other))
 
 
-@rule("nearer", "(closer|nearer|shorter)")
+@rule("nearer", "(closer|nearer|shorter|less distant)")
 def _nearer() -> Comparator:
     return "<"
 
 
-@rule("nearer", "(farther|further|longer)")
+@rule("nearer", "(farther|further|longer|more distant)")
 def _farther() -> Comparator:
     return ">"
 
@@ -343,6 +344,7 @@ def _thing_set(phrase: Phrase) -> Things:
     "BE {subject:thing} [EXACTLY] [either] {one:predicate} or {other:predicate}",
     f"{_DOES} {{subject:thing}} STAND [either] {{one:predicate}} or {{other:predicate}}",
     "BE {subject:thing} {one:predicate} {other:predicate} or {third:predicate}",
+    cost=0.5,
 )
 def _this_or_that(
     subject: Things, one: Condition, other: Condition, third: Condition | None = None
