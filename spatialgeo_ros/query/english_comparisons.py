@@ -102,7 +102,6 @@ def apart_in(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
 @rule(
     "number",
     "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
-    "[the] {quantity:size_noun} difference (between|of) {pair}",
     "[the] difference between the ({quantity:sizes_plural}|{quantity:size_noun}) of {pair}",
     cost=-0.1,
 )

@@ -274,13 +274,14 @@ _HEADING = (
     f"{_HOUR} {{place:thing}} (is|are|lies) {_FROM_IT}",
     f"if {{other:thing}} BE at the CENTER of a clock [and] [FACE (12|twelve) [CLOCK]] [,]"
     f" ({_HOUR}|where) {IS} {{place:thing}}",
-    f"if (you are|i am) at {{other:thing}} [,] ({_HOUR}|where) {IS} {{place:thing}}",
+    f"(if|when) I [BE|were|would be] [STAND] (at|by|next to|beside) {{other:thing}} [,] ({_HOUR}|where)"
+    f" ({IS}|(do|will|would|can) I (find|see)) {{place:thing}}",
     f"where {IS} {{place:thing}} {_POS} (relative to|with respect to|from|as seen from)"
     " {other:thing}",
     "[what BE] [the] (direction|clock direction|bearing|clock position)"
     " (from {other:thing} to {place:thing}|of {place:thing} from {other:thing})",
-    f"if (you are|i am) at {{other:thing}} [,] where will I find {{place:thing}} [in terms of"
-    " (clock directions|the clock|clock positions)]",
+    f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE] [STAND] at"
+    " {other:thing}",
 )
 def _clock_from(place: Things, other: Things) -> Program | None:
     if isinstance(other, Viewer):

@@ -241,16 +241,17 @@ _measure("distance", "[PLAIN] DISTANCE")
 _measure("gap", "(SHORTEST [DISTANCE]|[SHORTEST] GAP|[amount of] GAP)")
 _measure("gap", "DISTANCE between [the] SHORTEST (points|point|parts|edges|sides)")
 _measure("horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))")
-_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|difference in elevation)")
+_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation)")
 
 
 @rule("number", "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
       "[the] [PLAIN] DISTANCE (from|of) {place}", "{place} _s distance [from ME]",
+      "{place:thing} _s (DISTANCE|GAP) (from|to) {other:place}",
       "[the] [PLAIN] DISTANCE between ME and {place}", "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
       "[the] [PLAIN] DISTANCE (to|of) {place} from ME", "[the] [PLAIN] DISTANCE from ME to {place}",
       "[the] GAP between ME and {place}", "[the] GAP between {place} and ME")  # fmt: skip
-def _self_distance(place: Place) -> Number | None:
-    return between(Viewer(), place)
+def _self_distance(place: Place, other: Place | None = None) -> Number | None:
+    return between(Viewer() if other is None else other, place)
 
 
 @rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)

@@ -28,13 +28,15 @@ _BEFORE = frozenset(
 #: Words after it.
 _AFTER = frozenset(
     """please thanks thank you robot now right correct true exactly precisely approximately roughly
-    again then do think actually is am are he she it that they can tell me us know so yes no or not buddy
+    again then do think actually is am are he she it that they can tell me us know so yes no buddy
     approx about for the a isn't really say could would if i may ask ok okay sir""".split()
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
     """left right behind front above below under over between near far close next on inside tall
     wide high deep long big small count distance gap size height width not without except closer
+    never unless turn turned turning rotate rotated walk walked step stepped sit kneel jump reverse
+    backwards forward forwards around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
 
@@ -78,6 +80,10 @@ def _ends(tokens: list[str]) -> list[int]:
         if tokens[index] in (COMMA, STOP) and all(
             w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
         ):
+            found.append(index)
+        elif tokens[index - 1 : index + 1] == ["or", "not"]:
+            continue
+        elif tokens[index : index + 2] == ["or", "not"]:
             found.append(index)
         elif tokens[index] in _AFTER and all(
             w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]

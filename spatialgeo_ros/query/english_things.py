@@ -379,6 +379,8 @@ def phrase(
 ) -> Phrase | None:
     """Build the set of a noun phrase; None where the words do not go together."""
     before = before or []
+    if cardinal > 1 and not noun.plural and not _mass(noun):
+        return None
     colours = [x.colour for x in (*before, *after) if x.colour]
     materials = [x.material for x in (*before, *after) if x.material]
     rankings = [x.ranking for x in (*before, *after) if x.ranking]
@@ -487,7 +489,12 @@ def _things_as_one(phrase: Phrase) -> Things | None:
     return The(phrase.things)
 
 
-@rule("thing", "region {cardinal}", "[the] object in region {cardinal}")
+@rule("thing", "[the] {ordinal} region")
+def _nth_region(ordinal: int) -> Things:
+    return RequestRegion(ordinal - 1)
+
+
+@rule("thing", "[the] region {cardinal}", "[the] (object|thing) in region {cardinal}")
 def _region(cardinal: int) -> Things:
     return RequestRegion(cardinal)
 

@@ -224,12 +224,12 @@ def _which_is_placed(ranking: Ranking, items: tuple[Things, ...]) -> Program:
     return _which_of(ranking, items)
 
 
-@rule("relation_of_two", "[in] (behind|the back)")
+@rule("relation_of_two", "([in] (behind|the back)|(farther|further) (back|behind))")
 def _behind() -> RelationName:
     return "behind"
 
 
-@rule("relation_of_two", "[in] (front|in front|ahead)")
+@rule("relation_of_two", "([in] (front|in front|ahead)|(more|farther|further) (in front|forward))")
 def _in_front() -> RelationName:
     return "front"
 
