@@ -79,7 +79,7 @@ MACROS = {
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
-    "COLOUR": "(colour|color)",
+    "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
     "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from|without"
     "|but|not counting|ignoring|leaving out|not including)",

@@ -33,7 +33,7 @@ rule = grammar.rule
 
 IS = "(BE|STAND|would be|will be|do you think BE|may be|might be)"
 _DOES = (
-    "(does|do|did|will|would|can|could|should|must)"
+    "(does|do|did|will|would|can|could|should|must|might|may)"
     " [I [usually] (see|find|look [for]|have|get|locate|notice|measure|estimate|say)]"
 )
 BEEN = "[STAND|be|see|find|seen|found|to be|to be found|you think|do you think]"
@@ -81,7 +81,7 @@ def _distance(x: Place, unit: Unit = "") -> Program | None:
 
 _FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM] [NOW]"
 asked(
-    "(how far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
+    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
     "|at (what|which|how much) (distance|range) [FROM ME|between ME and])",
     _distance,
     _FROM_HERE,
@@ -114,7 +114,7 @@ def _size(x: Place, quantity: QuantityName, unit: Unit = "") -> Program | None:
 
 
 _KINDS = {"area": "area", "volume": "volume"}
-asked("how {quantity:size_adjective}", _size, "[in total|really|exactly|actually]", "sized")
+asked("how [much] {quantity:size_adjective}", _size, "[in total|really|exactly|actually]", "sized")
 asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
 
 

@@ -254,6 +254,11 @@ def _self_distance(place: Place, other: Place | None = None) -> Number | None:
     return between(Viewer() if other is None else other, place)
 
 
+@rule("number", "[the] SHORTEST DISTANCE (to|from ME to) {wall}")
+def _nearest_wall_distance(wall: Wall) -> Number | None:
+    return between(Viewer(), Wall("nearest")) if wall.side == "any" else None
+
+
 @rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
 def _terse_self_distance(place: Place) -> Number | None:
     return between(Viewer(), place)

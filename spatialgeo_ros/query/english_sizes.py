@@ -36,9 +36,9 @@ def _question(core: Program) -> Program:
 
 @rule(
     "question",
-    "{core} ; the directions refer to the quadrants of a cartesian plane [,] [if I BE standing at"
+    "{core:question} ; the directions refer to the quadrants of a cartesian plane [,] [if I BE standing at"
     " the origin and facing along the positive y axis]",
-    "{core} [;] if multiple rooms are shown [,] estimate the size of the combined space",
+    "{core:question} [;] if multiple rooms are shown [,] estimate the size of the combined space",
 )
 def _with_note(core: Program) -> Program:
     """Take a benchmark's note, which says what is meant anyway."""

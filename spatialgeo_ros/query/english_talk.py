@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from spatialgeo_ros.query.colours import COLOUR_OF
@@ -28,7 +29,7 @@ _BEFORE = frozenset(
 #: Words after it.
 _AFTER = frozenset(
     """please thanks thank you robot now right correct true exactly precisely approximately roughly
-    again then do think actually is am are he she it that they can tell me us know so yes no buddy
+    false again then do think actually is am are he she it that they can tell me us know so yes no buddy
     approx about for the a isn't really say could would if i may ask ok okay sir""".split()
 )
 #: What makes a clause more than talk.
@@ -67,30 +68,34 @@ def _starts(tokens: list[str]) -> list[int]:
             found.append(index + 1)
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
+    for start in list(found):
+        while start < len(tokens) - 1 and tokens[start] in _BEFORE:
+            start += 1
+            found.append(start)
     return sorted(set(found))
 
 
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 
+_TAG = re.compile(r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)")
+_OR_NOT = ["or", "not"]
+
+
 def _ends(tokens: list[str]) -> list[int]:
-    """Return where the question may end: before a clause of talk, or before words of talk."""
+    """Return where the question may end: before words of talk, "or not", or "isn't it"."""
+    end = len(tokens)
     found = []
-    for index in range(len(tokens) - 1, 0, -1):
-        if tokens[index] in (COMMA, STOP) and all(
-            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
-        ):
-            found.append(index)
-        elif tokens[index - 1 : index + 1] == ["or", "not"]:
-            continue
-        elif tokens[index : index + 2] == ["or", "not"]:
-            found.append(index)
-        elif tokens[index] in _AFTER and all(
-            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
-        ):
-            found.append(index)
-        else:
-            break
+    for at in range(end - 2, max(0, end - 5), -1):
+        if tokens[at] in (COMMA, STOP) and _TAG.fullmatch(" ".join(tokens[at + 1 :])):
+            end = at
+            found.append(at)
+    if tokens[end - 2 : end] == _OR_NOT:
+        end -= 2
+        found.append(end)
+    while end > 1 and (tokens[end - 1] in _AFTER or tokens[end - 1] in (COMMA, STOP)):
+        end -= 1
+        found.append(end)
     return found
 
 

@@ -58,6 +58,7 @@ class Ranking:
         count: how many to take; None for all.
         anchor: what distances are measured to, or None.
         by: number about It where it is no plain quantity.
+        comparative: whether "taller" was said, not "tallest".
     """
 
     quantity: str
@@ -66,6 +67,7 @@ class Ranking:
     count: int | None = 1
     anchor: Place | None = None
     by: Number | None = None
+    comparative: bool = False
 
     def number(self) -> Number:
         """Return what is ordered by."""
@@ -105,6 +107,7 @@ class Phrase:
     article: str = ""
     bare: bool = False
     ranked: bool = False
+    comparative: bool = False
 
     @property
     def plural(self) -> bool:
@@ -115,41 +118,40 @@ class Phrase:
 # Which one --------------------------------------------------------------------------------------
 
 _SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "(nearest|closest|nearest by|least distant|least far|nearest located|closest located)": (
+    "(nearest|closest|nearest by|nearest located|closest located)": (
         "distance",
         False,
     ),
-    "(farthest|furthest|remotest|most distant|most remote|most far|outermost|farthest away|furthest away"
-    "|most far away)": ("distance", True),
+    "(farthest|furthest|remotest|outermost|farthest away|furthest away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
     "|more to the left|further left|further to the left|more left|further on the left|more on the left)": ("bearing", True),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
     "|more to the right|further right|further to the right|more right|further on the right|more on the right)": ("bearing", False),
-    "(tallest|most tall)": ("height", True),
-    "(shortest|least tall)": ("height", False),
-    "(highest|uppermost|topmost|highest up|most high)": ("top", True),
+    "(tallest)": ("height", True),
+    "(shortest)": ("height", False),
+    "(highest|uppermost|topmost|highest up)": ("top", True),
     "(lowest|lowermost|bottommost|lowest down)": ("bottom", False),
-    "(biggest|largest|bulkiest|most voluminous|hugest|most massive)": ("volume", True),
-    "(smallest|littlest|tiniest|least big)": ("volume", False),
+    "(biggest|largest|bulkiest|most voluminous|hugest)": ("volume", True),
+    "(smallest|littlest|tiniest)": ("volume", False),
     "(widest|broadest)": ("width", True),
-    "(narrowest|thinnest|slimmest|least wide)": ("width", False),
+    "(narrowest|thinnest|slimmest)": ("width", False),
     "(longest)": ("length", True),
     "(deepest)": ("depth", True),
     "(shallowest)": ("depth", False),
 }
 _COMPARATIVES: dict[str, tuple[str, bool]] = {
-    "(nearer|closer|less far|less distant)": ("distance", False),
-    "(farther|further|more distant|more remote) [away]": ("distance", True),
+    "(nearer|closer)": ("distance", False),
+    "(farther|further) [away]": ("distance", True),
     "(taller)": ("height", True),
-    "(shorter|less tall|less high)": ("height", False),
+    "(shorter)": ("height", False),
     "(higher) [up]": ("top", True),
     "(lower) [down]": ("bottom", False),
     "(bigger|larger|greater) [in size|in volume]": ("volume", True),
-    "(smaller|less big|less large) [in size|in volume]": ("volume", False),
+    "(smaller) [in size|in volume]": ("volume", False),
     "(wider|broader)": ("width", True),
-    "(narrower|thinner|slimmer|less wide|less broad)": ("width", False),
+    "(narrower|thinner|slimmer)": ("width", False),
     "(longer)": ("length", True),
     "(deeper)": ("depth", True),
     "(shallower)": ("depth", False),
@@ -163,7 +165,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
     "(wide|broad)": ("width", True),
     "(narrow|thin|slim)": ("width", False),
     "(long)": ("length", True),
-    "(far|distant)": ("distance", True),
+    "(far|distant|remote)": ("distance", True),
     "(near|close)": ("distance", False),
 }
 
@@ -171,7 +173,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
 def _ranking(name: str, pattern: str, quantity: str, descending: bool, cost: float = 0.0) -> None:
     @rule(name, pattern, cost=cost)
     def made() -> Ranking:
-        return Ranking(quantity, descending)
+        return Ranking(quantity, descending, comparative=name == "comparative")
 
 
 for _pattern, (_quantity, _descending) in _SUPERLATIVES.items():
@@ -180,6 +182,26 @@ for _pattern, (_quantity, _descending) in _COMPARATIVES.items():
     _ranking("comparative", _pattern, _quantity, _descending)
 for _pattern, (_quantity, _descending) in _PLAIN_SIZES.items():
     _ranking("plain_size", _pattern, _quantity, _descending, 0.8)
+
+
+@rule("superlative", "most {ranking:plain_size}")
+def _most_tall(ranking: Ranking) -> Ranking:
+    return ranking
+
+
+@rule("superlative", "least {ranking:plain_size}")
+def _least_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending)
+
+
+@rule("comparative", "more {ranking:plain_size} [AWAY]")
+def _more_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, comparative=True)
+
+
+@rule("comparative", "less {ranking:plain_size} [AWAY]")
+def _less_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending, comparative=True)
 
 
 @rule("superlative", "{place:ordinal} {superlative}")
@@ -289,6 +311,11 @@ def _after_ranking(ranking: Ranking, anchor: Place | None = None) -> _After | No
 @rule("after", "(to|from) {anchor:place}", cost=0.6)
 def _after_anchor(anchor: Place) -> _After:
     return _After(anchor=anchor)
+
+
+@rule("after", "[that|which] {carried:thing} (BE|STAND) [STAND|placed] (on|on top of)")
+def _after_carrier(carried: Things) -> _After:
+    return _After(where=Related("supports", It(), (carried,)))
 
 
 @rule(
@@ -422,7 +449,8 @@ def phrase(
         count = cardinal if cardinal > 1 and ranking.count == 1 else ranking.count
         things = replace(ranking, count=count).of(things)
     bare = isinstance(things, Everything) and not cardinal
-    return Phrase(things, noun, cardinal, article, bare, bool(rankings))
+    compared = any(ranking.comparative for ranking in rankings)
+    return Phrase(things, noun, cardinal, article, bare, bool(rankings), compared)
 
 
 def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:

@@ -10,6 +10,7 @@ from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to, several_before
 from spatialgeo_ros.query.program import (
     Arithmetic,
+    Condition,
     Count,
     Everything,
     Except,
@@ -298,12 +299,19 @@ def _closest_to(anchor: Things) -> Program:
     "WHAT BE {ranking:most} {phrase:plural_kind}",
 )
 def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
-    if phrase is not None and phrase.article in ("a", "any"):
+    if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):
         return None
     base = Everything() if phrase is None else phrase.things
     return several(
         ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
     )
+
+
+@rule("core", "WHAT [object|thing|item] (BE|STAND) {ranking:most} {where:relation}")
+def _which_most_where(ranking: Ranking, where: Condition) -> Program | None:
+    if ranking.comparative:
+        return None
+    return several(ranking, without_anchor(Filter(Everything(), where), ranking.anchor))
 
 
 @grammar.terminal("several_before")
@@ -338,7 +346,7 @@ def _the_nearest(thing: Phrase) -> Program | None:
 @rule("superlative_phrase", "{phrase}")
 def _superlative_phrase(phrase: Phrase) -> Phrase | None:
     things = phrase.things
-    if not phrase.ranked or not isinstance(things, Rank):
+    if not phrase.ranked or phrase.comparative or not isinstance(things, Rank):
         return None
     if things.by == distance_to(None):
         return phrase

@@ -15,7 +15,7 @@ _CONTRACTIONS = (
     (r"\bo\s*['’]?\s*clock\b", "oclock"),
     (r"\b(?:wats|whats)\b|\bwhat's\b", "what is"),
     (r"\bwheres\b", "where is"),
-    (r"\b(where|how|who|which|it|that|there|he|she|everything|far|tall|wide|high|colour|color)'s\b", r"\1 is"),
+    (r"\b(where|how|who|which|it|that|there|he|she|everything|one|far|tall|wide|high|colour|color)'s\b", r"\1 is"),
     (r"\b(?:i'm|im)\b", "i am"),
     (r"\b(you|they|we)'re\b", r"\1 are"),
     (r"\b(i|you|we|they)'d\b", r"\1 would"),
@@ -67,6 +67,9 @@ def tokenise(question: str) -> list[str]:
     text = text.replace("<image>", " ")
     text = re.sub(r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+))", r"region \1\2", text)
     text = re.sub(r"\(e?s\)", "", text)  # chair(s)
+    text = re.sub(r"\b(?:roughly|approximately|approx\.?|more or less)\b", " ", text)
+    text = text.replace("->", " - ")
+    text = re.sub(r"\bany idea\b", "idea", text)
     text = re.sub(r"\s&\s", " and ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
