@@ -58,7 +58,8 @@ def asked(
         f"{thing} {IS} {words} {tail}",
     )(build)
     grammar.rule(
-        "core", f"{words} {thing} [BE|STAND] {tail}",
+        "core",
+        f"{words} {thing} [BE|STAND] {tail}",
         f"{thing} [,] {words} [BE (it|that|this)] {tail}",
         cost=0.4,
     )(build)
@@ -103,7 +104,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "how (close|near) to {x:place} BE ME",
     "what distance (separates|divides) ME from {x:place}",
     "how much (separates|divides) ME from {x:place}",
-    f"how (far|near|close) (do|does) ME STAND [AWAY] (from|to) {{x:place}} [NOW]",
+    "how (far|near|close) (do|does) ME STAND [AWAY] (from|to) {x:place} [NOW]",
 )
 def _how_far(x: Place, unit: Unit = "") -> Program | None:
     return _distance(x, unit)
@@ -199,8 +200,7 @@ _pointing(
     "([at|in|under|by] (what|which) ANGLE|[at|by] how many DEGREES [to the left or right]"
     "|in DEGREES where|where in DEGREES)",
     "deg",
-    "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)]"
-    " [NOW]",
+    "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)] [NOW]",
 )
 _pointing(
     "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which way)",
@@ -228,9 +228,7 @@ _pointing(
 _MADE = "(made|built|constructed)"
 
 
-def _attribute(
-    name: AttributeName, nouns: str, words: str, tail: str, verb: str = "have"
-) -> None:
+def _attribute(name: AttributeName, nouns: str, words: str, tail: str, verb: str = "have") -> None:
     def build(x: Things) -> Program:
         return TellAttribute(name, x)
 

@@ -117,9 +117,7 @@ def _number_difference(a: Number, b: Number) -> Number:
         if len(rest) == 1 and len(a.of) == len(b.of) and isinstance(rest[0], _SETS):
             it = replace(a, of=tuple(It() if x == rest[0] else x for x in a.of))
             both = Union((rest[0], other[0]))  # type: ignore[arg-type]
-            return Arithmetic(
-                "difference", (Over("greatest", it, both), Over("least", it, both))
-            )
+            return Arithmetic("difference", (Over("greatest", it, both), Over("least", it, both)))
     return Arithmetic("difference", (a, b))
 
 
@@ -153,6 +151,7 @@ def _how_far_below(a: Things, b: Things, unit: Unit = "") -> Program | None:
 
 # Ratios -----------------------------------------------------------------------------------------
 
+
 @rule(
     "core",
     "how many times [as] {adjective:plain_size} as {b:thing} BE {a:thing}",
@@ -185,9 +184,7 @@ def _ratio_of_sizes(
 ) -> Program | None:
     if same not in (None, quantity):
         return None
-    return TellNumber(
-        Arithmetic("ratio", (Quantity(quantity, (a,)), Quantity(quantity, (b,))))
-    )
+    return TellNumber(Arithmetic("ratio", (Quantity(quantity, (a,)), Quantity(quantity, (b,)))))
 
 
 @rule(
@@ -243,7 +240,6 @@ def _on_average() -> Fold:
     "core",
     "how {quantity:size_adjective} BE [all] {things:several} {fold:together}",
     "{fold:together} [,] how {quantity:size_adjective} BE [all] {things:several}",
-    "{fold:together} [,] how {quantity:size_adjective} BE {things:several}",
     "how much {quantity:size_noun} (does|do|have) {things:several} [have|take up|cover|occupy|need]"
     " {fold:together}",
 )

@@ -239,7 +239,6 @@ def _how_many_in_view(counted: Things) -> Program:
     "how many {counted} (BE|STAND|there BE|BE there) [EXACTLY|STAND] {predicate:predicates}",
     "how many {counted} (do|does|can) I (see|find|have) {predicate:relation}",
     "how many {counted} (BE there|do I know) (that|which) BE {predicate:predicates}",
-    "how many {counted} (that|which) BE {predicate:predicates} BE there",
     "how many {counted} {predicate:verb_predicate}",
 )
 def _how_many_are(counted: Things, predicate: Condition) -> Program:

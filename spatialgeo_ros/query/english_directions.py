@@ -25,17 +25,17 @@ _POS = "[STAND|found|seen|lie|be]"
 
 @rule(
     "core",
-    "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park) {place:thing}"
-    " [last]",
-    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide me to"
-    "|lead me to|direct me to) {place:thing} [for me]",
-    "I [BE] (looking for|searching for|searching|trying to find|seeking|look for) {place:thing}"
-    " [, where BE it]",
+    "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park)"
+    " {place:thing} [last]",
+    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide"
+    " me to|lead me to|direct me to) {place:thing} [for me]",
+    "I [BE] (looking for|searching for|searching|trying to find|seeking|look for)"
+    " {place:thing} [, where BE it]",
     "where {place:thing} (is|are|stands|lies) [located|now]",
-    "[what BE] [the] [relative] (location|position|direction|whereabouts) (of|to) {place:thing}"
-    " [FROM ME]",
-    "where (is|are) {place:thing} [located|positioned] (relative to|with respect to|from|as seen"
-    " from) ME",
+    "[what BE] [the] [relative] (location|position|direction|whereabouts) (of|to)"
+    " {place:thing} [FROM ME]",
+    "where (is|are) {place:thing} [located|positioned] (relative to|with respect to|from|as"
+    " seen from) ME",
     "where can {place:thing} be found",
     "where have you [last] seen {place:thing} [last]",
     "where (was|were) {place:thing} [last] [seen] [last]",
@@ -124,7 +124,9 @@ def _zero_ahead(core: Program) -> Program | None:
 
 # Turns ------------------------------------------------------------------------------------------
 
-_MUST = "(must|should|shall|do|does|would|will|can|could|have|has|need|may) {actor} [have|need] [to]"
+_MUST = (
+    "(must|should|shall|do|does|would|will|can|could|have|has|need|may) {actor} [have|need] [to]"
+)
 _TO_SEE = (
     "[to|in order to|so as to|until|for|if I want to|so that I] [I]"
     " [FACE|BE FACE|point at|point to|point toward|point towards|see|look at|find|get to|go to"
@@ -132,16 +134,14 @@ _TO_SEE = (
 )
 _BY = "[by|through|at]"
 _HOW_MUCH = f"({_BY} (what|which|how many) (ANGLE|DEGREES)|how (far|much)|through how much)"
-_LEFT_OR_RIGHT = (
-    "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|right)"
-)
+_LEFT_OR_RIGHT = "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|right)"
 
 
 @rule(
     "core",
     f"{_HOW_MUCH} {_MUST} TURN {_BY} {_TO_SEE} {{place:thing}}",
     "[what BE] [the] (turn|turning|rotation|steering|turn angle|turning angle|rotation angle)"
-    f" [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {{place:thing}}",
+    " [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {place:thing}",
     f"how (many DEGREES|far|much) to TURN {_TO_SEE} {{place:thing}}",
     "what rotation (faces|points me at|brings me to face) {place:thing}",
     f"{_TO_SEE} {{place:thing}} [,] {_HOW_MUCH} {_MUST} TURN",
@@ -188,9 +188,7 @@ def _side(place: Things) -> Program:
     return TellDirection(place, "side")
 
 
-_BACK = (
-    "[on|to|at|in] [my|your|the] (left|right|back|rear|behind|behind me|behind you) [side]"
-)
+_BACK = "[on|to|at|in] [my|your|the] (left|right|back|rear|behind|behind me|behind you) [side]"
 
 
 @rule("question", f"{{before_it}} AND_NOW {_LEFT_RIGHT} {_OF_ME} {{place:it_before}}")
@@ -202,7 +200,8 @@ def _its_side(before_it: Program, place: Things) -> Program:
     "core",
     f"{IS} {{place:thing}} {_POS} {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
     f"(does|do|would) {{place:thing}} (STAND|be) {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
-    f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
+    f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or"
+    f" {_BACK}",
     f"{{place:thing}} [,] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
     cost=0.1,
 )
@@ -210,9 +209,7 @@ def _side_or_back(place: Things) -> Program:
     return TellDirection(place, "side_or_back")
 
 
-_CORNER = (
-    "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [the|my] (left|right)"
-)
+_CORNER = "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [the|my] (left|right)"
 
 
 @rule(
@@ -266,22 +263,22 @@ _HEADING = (
 
 @rule(
     "core",
-    f"{_HOUR} {IS} {{place:thing}} {_POS} {_FROM_IT}"
-    f" [,] [(with|when|if|where) (12|twelve) [CLOCK] (being|is) {_HEADING}]",
+    f"{_HOUR} {IS} {{place:thing}} {_POS} {_FROM_IT} [,] [(with|when|if|where) (12|twelve)"
+    f" [CLOCK] (being|is) {_HEADING}]",
     f"{_HOUR} (does|do) {{place:thing}} STAND {_FROM_IT}",
     f"{_FROM_IT} [,] ({_HOUR}|where) {IS} {{place:thing}}",
     f"{{place:thing}} BE {_HOUR} {_FROM_IT}",
     f"{_HOUR} {{place:thing}} (is|are|lies) {_FROM_IT}",
-    f"if {{other:thing}} BE at the CENTER of a clock [and] [FACE (12|twelve) [CLOCK]] [,]"
+    "if {other:thing} BE at the CENTER of a clock [and] [FACE (12|twelve) [CLOCK]] [,]"
     f" ({_HOUR}|where) {IS} {{place:thing}}",
-    f"(if|when) I [BE|were|would be] [STAND] (at|by|next to|beside) {{other:thing}} [,] ({_HOUR}|where)"
-    f" ({IS}|(do|will|would|can) I (find|see)) {{place:thing}}",
+    "(if|when) I [BE|were|would be] [STAND] (at|by|next to|beside) {other:thing} [,]"
+    f" ({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}}",
     f"where {IS} {{place:thing}} {_POS} (relative to|with respect to|from|as seen from)"
     " {other:thing}",
-    "[what BE] [the] (direction|clock direction|bearing|clock position)"
-    " (from {other:thing} to {place:thing}|of {place:thing} from {other:thing})",
-    f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE] [STAND] at"
-    " {other:thing}",
+    "[what BE] [the] (direction|clock direction|bearing|clock position) (from {other:thing} to"
+    " {place:thing}|of {place:thing} from {other:thing})",
+    f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE]"
+    " [STAND] at {other:thing}",
 )
 def _clock_from(place: Things, other: Things) -> Program | None:
     if isinstance(other, Viewer):

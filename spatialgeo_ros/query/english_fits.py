@@ -80,7 +80,7 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{amount:wide_one}} [to {_PASS}]",
     f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:wide_one}}"
     f" [to {_PASS}|{_PASS}]",
-    f"BE it wide enough between {{pair}} for {{amount:wide_one}}",
+    "BE it wide enough between {pair} for {amount:wide_one}",
     "BE [the] GAP between {pair} at least {amount:width}",
     f"DO {{amount:wide_one}} have {_ENOUGH} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"DO {{pair}} (leave|have|allow) {_ENOUGH} for {{amount:wide_one}} [between them] [to {_PASS}]",
@@ -102,6 +102,7 @@ def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
 
 
 # Under a thing ----------------------------------------------------------------------------------
+
 
 @rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}")
 def _passes(one: Things, pair: tuple[Things, Things]) -> Program:
@@ -154,8 +155,8 @@ grammar.rule(
     "core",
     f"DO (I|[a|the] robot) [be able to] {_REACH} {{place:thing}} {_HERE}"
     " (with|using|if|when|given|by) [a|an|the|my|your|I] [HAVE|BE] [a|an] {amount:arm}",
-    f"BE {{place:thing}} (in|within) [the] reach (of|for|with|if) [a|an|the|my|your|I] [HAVE] [a|an]"
-    " {amount:arm}",
+    "BE {place:thing} (in|within) [the] reach (of|for|with|if) [a|an|the|my|your|I] [HAVE]"
+    " [a|an] {amount:arm}",
     f"DO (a|an|the|my|your) {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     f"DO (a|the|my|your) robot with [a|an] {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",

@@ -102,57 +102,94 @@ def _on_its_right(anchor: Things) -> Condition:
     return Related("right", It(), (anchor,))
 
 
-@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
-      "[STAND] left of ME", "[STAND] (on|to) the left [side|hand side] of ME")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME]"
+    " [SEEN_FROM_ME]",
+    "[STAND] left of ME",
+    "[STAND] (on|to) the left [side|hand side] of ME",
+)
 def _on_my_left() -> Condition:
     return Related("left", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) right [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
-      "[STAND] right of ME", "[STAND] (on|to) the right [side|hand side] of ME")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (on|to|at) (my|your|our|the) right [side|hand side|hand] [of ME]"
+    " [SEEN_FROM_ME]",
+    "[STAND] right of ME",
+    "[STAND] (on|to) the right [side|hand side] of ME",
+)
 def _on_my_right() -> Condition:
     return Related("right", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (ahead|straight ahead|in front|up ahead)", "ahead of ME",
-      "[STAND] (on|at) (my|your|the) front")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (ahead|straight ahead|in front|up ahead)",
+    "ahead of ME",
+    "[STAND] (on|at) (my|your|the) front",
+)
 def _ahead() -> Condition:
     return Related("front", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
-      "(on|at|to) (my|your|the) (back|rear) [of ME]", "behind (my|your|our) back")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
+    "(on|at|to) (my|your|the) (back|rear) [of ME]",
+    "behind (my|your|our) back",
+)
 def _at_my_back() -> Condition:
     return Related("behind", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] [EXACTLY] [in|in the space|somewhere in] between {pair} [SEEN_FROM_ME]",
-      "[STAND|EXACTLY] in the middle (of|between) {pair}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] [EXACTLY] [in|in the space|somewhere in] between {pair} [SEEN_FROM_ME]",
+    "[STAND|EXACTLY] in the middle (of|between) {pair}",
+)
 def _between(pair: tuple[Things, Things]) -> Condition:
     return Related("between", It(), pair)
 
 
-@rule("relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME")
+@rule(
+    "relation",
+    "[STAND|EXACTLY] between ME and {place}",
+    "[STAND|EXACTLY] between {place} and ME",
+)
 def _between_me(place: Place) -> Condition:
     return Related("between", It(), (Viewer(), place))
 
 
-@rule("relation", "[STAND|EXACTLY|leaning] (against|at|along|on|by|next to|near|beside) {wall}",
-      "(hanging|mounted) on {wall}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY|leaning] (against|at|along|on|by|next to|near|beside) {wall}",
+    "(hanging|mounted) on {wall}",
+)
 def _at_wall(wall: Wall) -> Condition:
     return Related("at_wall", It())
 
 
-@rule("relation", "[EXACTLY] (in|within) [the|my|your|our] [current] (view|sight|field of view|camera view|image|frame"
-      "|camera image|picture) [NOW]", "[EXACTLY] (visible|seen|in view|in sight) [to ME|from here|for ME|by ME] [NOW]",
-      "[that] I [can|could] [currently] see [NOW]", "[that] [the] [your] (camera|robot) [can] (see|sees) [NOW]",
-      "visible (in|to|for) [the|your] (camera|image|view) [NOW]")  # fmt: skip
+@rule(
+    "relation",
+    "[EXACTLY] (in|within) [the|my|your|our] [current] (view|sight|field of view|camera"
+    " view|image|frame|camera image|picture) [NOW]",
+    "[EXACTLY] (visible|seen|in view|in sight) [to ME|from here|for ME|by ME] [NOW]",
+    "[that] I [can|could] [currently] see [NOW]",
+    "[that] [the] [your] (camera|robot) [can] (see|sees) [NOW]",
+    "visible (in|to|for) [the|your] (camera|image|view) [NOW]",
+)
 def _in_view() -> Condition:
     return Related("in_view", It())
 
 
-@rule("relation", "(not|no longer|out of) (visible|in view|in sight|view|sight|seen) [NOW]",
-      "that I can not see [NOW]", "hidden [from ME]")  # fmt: skip
+@rule(
+    "relation",
+    "(not|no longer|out of) (visible|in view|in sight|view|sight|seen) [NOW]",
+    "that I can not see [NOW]",
+    "hidden [from ME]",
+)
 def _out_of_view() -> Condition:
     return Not(Related("in_view", It()))
 
@@ -166,9 +203,15 @@ def _comparators(name: str, comparator: Comparator, words: str) -> None:
         return comparator
 
 
-_comparators("more_than", ">", "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)")
+_comparators(
+    "more_than",
+    ">",
+    "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)",
+)
 _comparators("more_than", ">=", "(at least|no less than|not less than|minimum|no fewer than)")
-_comparators("more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)")
+_comparators(
+    "more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)"
+)
 _comparators("more_than", "<=", "(at most|no more than|not more than|up to|maximum|within)")
 
 
@@ -179,40 +222,65 @@ def limited(number: Number, comparator: Comparator, amount: Constant) -> Conditi
     return Compare(number, comparator, amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (within|inside|in) [a|the] [distance of|radius of|range of|reach of] {amount} [AWAY|distance|range|reach|radius] [(of|from|to|around) {anchor:place}]",
-      "[STAND] [EXACTLY] (no|not) (further|farther|more) than {amount} [AWAY] [(of|from|to) {anchor:place}]",
-      "[STAND] within {amount} [distance] [(of|from|to) {anchor:place}]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (within|inside|in) [a|the] [distance of|radius of|range of|reach of]"
+    " {amount} [AWAY|distance|range|reach|radius] [(of|from|to|around) {anchor:place}]",
+    "[STAND] [EXACTLY] (no|not) (further|farther|more) than {amount} [AWAY] [(of|from|to)"
+    " {anchor:place}]",
+    "[STAND] within {amount} [distance] [(of|from|to) {anchor:place}]",
+)
 def _within(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), "<=", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer|less far|less distant) [to ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] (closer|nearer) (to) {anchor:place} than {amount}",
-      "[STAND] (closer|nearer) [AWAY] than {amount} [AWAY] (to|from|of) {anchor:place}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (closer|nearer|less far|less distant) [to ME] than {amount} [AWAY]"
+    " [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] (closer|nearer) (to) {anchor:place} than {amount}",
+    "[STAND] (closer|nearer) [AWAY] than {amount} [AWAY] (to|from|of) {anchor:place}",
+)
 def _closer_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), "<", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant|more far) [AWAY] [from ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] (farther|further) [AWAY] (from|than) {anchor:place} than {amount}",
-      "(beyond|outside) {amount} [(of|from) {anchor:place}]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (farther|further|more distant|more far) [AWAY] [from ME] than {amount}"
+    " [AWAY] [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] (farther|further) [AWAY] (from|than) {anchor:place} than {amount}",
+    "(beyond|outside) {amount} [(of|from) {anchor:place}]",
+)
 def _farther_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), ">", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] {more_than} {amount} AWAY [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of) {anchor:place}",
-      "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
-      "{more_than} {amount} distant [(to|from|of) {anchor:place}]")  # fmt: skip
-def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = None) -> Condition | None:
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] {more_than} {amount} AWAY [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of)"
+    " {anchor:place}",
+    "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
+    "{more_than} {amount} distant [(to|from|of) {anchor:place}]",
+)
+def _some_away(
+    more_than: Comparator, amount: Constant, anchor: Place | None = None
+) -> Condition | None:
     return limited(distance_to(anchor), more_than, amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
-      "[STAND] [EXACTLY] (between {low:decimal} and|from {low:decimal} to|{low:decimal} to) {high:amount} (of|from) {anchor:place}",
-      "[STAND] [EXACTLY] within {low:decimal} to {high:amount} (of|from) {anchor:place}",
-      "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
-def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
+    "[STAND] [EXACTLY] (between {low:decimal} and|from {low:decimal} to|{low:decimal} to)"
+    " {high:amount} (of|from) {anchor:place}",
+    "[STAND] [EXACTLY] within {low:decimal} to {high:amount} (of|from) {anchor:place}",
+    "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]",
+)
+def _between_amounts(
+    low: Constant | float, high: Constant, anchor: Place | None = None
+) -> Condition | None:
     first = Constant(low, high.unit) if isinstance(low, float) else low
     above = limited(distance_to(anchor), ">=", first)
     below = limited(distance_to(anchor), "<=", high)
@@ -275,10 +343,15 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
     _extent_comparison(_said, _quantity, _comparator)
 
 
-@rule("relation", "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
-      "with a {quantity:extent_noun} [of] {more_than} {amount}",
-      "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
-def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
+@rule(
+    "relation",
+    "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
+    "with a {quantity:extent_noun} [of] {more_than} {amount}",
+    "with a {quantity:extent_noun} {more_than} {amount}",
+)
+def _extent_over(
+    more_than: Comparator, amount: Constant, quantity: QuantityName
+) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
 
 
@@ -317,7 +390,10 @@ def _consists_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
-@rule("relation", "{amount} {quantity:extent_adjective} or (more|taller|higher|wider|longer|deeper)")
+@rule(
+    "relation",
+    "{amount} {quantity:extent_adjective} or (more|taller|higher|wider|longer|deeper)",
+)
 def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), ">=", amount)
 
@@ -384,18 +460,29 @@ def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
     return Compare(mine, ">=" if adjective.descending else "<=", theirs)
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
-      "(closer|nearer) [to ME] THAN {other:place} [BE]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
+    "(closer|nearer) [to ME] THAN {other:place} [BE]",
+)
 def _closer(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
-@rule("relation", "[STAND] [EXACTLY] (less far|less distant|less) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (less far|less distant|less) [AWAY] [from {anchor:place}] THAN"
+    " {other:place} [BE]",
+)
 def _less_far(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
-@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN"
+    " {other:place} [BE]",
+)
 def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
@@ -414,12 +501,21 @@ def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condi
 # What it is -------------------------------------------------------------------------------------
 
 
-@rule("predicate", "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]", "(coloured|colored|painted) {colour}")
+@rule(
+    "predicate",
+    "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]",
+    "(coloured|colored|painted) {colour}",
+)
 def _is_coloured(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
 
-@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}", "[a|an] {material} [one|thing|object]")
+@rule(
+    "predicate",
+    "[made|built] [out] (of|from) {material}",
+    "{material}",
+    "[a|an] {material} [one|thing|object]",
+)
 def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
@@ -435,8 +531,6 @@ def _is_kind(noun: Noun) -> Condition | None:
     if not noun.kind or noun.one or not noun.known:
         return None
     return Has(It(), "kind", noun.kind)
-
-
 
 
 @rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")

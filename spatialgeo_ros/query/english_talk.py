@@ -78,7 +78,9 @@ def _starts(tokens: list[str]) -> list[int]:
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 
-_TAG = re.compile(r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)")
+_TAG = re.compile(
+    r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)"
+)
 _OR_NOT = ["or", "not"]
 
 

@@ -125,10 +125,16 @@ _SUPERLATIVES: dict[str, tuple[str, bool]] = {
     "(farthest|furthest|remotest|outermost|farthest away|furthest away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": ("bearing", True),
+    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": (
+        "bearing",
+        True,
+    ),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": ("bearing", False),
+    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": (
+        "bearing",
+        False,
+    ),
     "(tallest)": ("height", True),
     "(shortest)": ("height", False),
     "(highest|uppermost|topmost|highest up)": ("top", True),
@@ -351,8 +357,14 @@ def _right() -> str:
     return "right"
 
 
-@rule("after", "(in|of) (colour|color) {colour}", "in {colour}", "of {colour} (colour|color)",
-      "with [the|a] (colour|color) {colour}", "(coloured|colored|painted) {colour}")  # fmt: skip
+@rule(
+    "after",
+    "(in|of) (colour|color) {colour}",
+    "in {colour}",
+    "of {colour} (colour|color)",
+    "with [the|a] (colour|color) {colour}",
+    "(coloured|colored|painted) {colour}",
+)
 def _after_colour(colour: str) -> _After:
     return _After(colour=colour)
 
@@ -362,8 +374,17 @@ def _after_material(material: str) -> _After:
     return _After(material=material)
 
 
-@rule("after", "IN_ROOM", "HERE", "[that|which] KNOWN", "[that|which] KNOWN IN_ROOM", "SO_FAR",
-      "(that|which) (exist|exists|there are)", "(there is|there are) [IN_ROOM]", "of all")  # fmt: skip
+@rule(
+    "after",
+    "IN_ROOM",
+    "HERE",
+    "[that|which] KNOWN",
+    "[that|which] KNOWN IN_ROOM",
+    "SO_FAR",
+    "(that|which) (exist|exists|there are)",
+    "(there is|there are) [IN_ROOM]",
+    "of all",
+)
 def _after_nothing() -> _After:
     return _After()
 
@@ -386,7 +407,10 @@ def _any() -> str:
     return "any"
 
 
-@rule("article", "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))")
+@rule(
+    "article",
+    "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))",
+)
 def _all() -> str:
     return "all"
 
@@ -396,7 +420,11 @@ def _both() -> str:
     return "both"
 
 
-@rule("phrase", "[{article}] [{cardinal}] {before}* {noun} {after}*", "[{article}] (single|only) {noun} {after}*")
+@rule(
+    "phrase",
+    "[{article}] [{cardinal}] {before}* {noun} {after}*",
+    "[{article}] (single|only) {noun} {after}*",
+)
 def phrase(
     noun: Noun,
     after: list[_After],
@@ -498,7 +526,15 @@ def _plural(phrase: Phrase) -> Things | None:
 
 
 def _mass(noun: Noun) -> bool:
-    return noun.kind in ("luggage", "furniture", "people", "clothes", "scissors", "glasses", "person")
+    return noun.kind in (
+        "luggage",
+        "furniture",
+        "people",
+        "clothes",
+        "scissors",
+        "glasses",
+        "person",
+    )
 
 
 @rule("thing", "{phrase}")
@@ -628,14 +664,24 @@ def _wall() -> Wall:
     return Wall("any")
 
 
-@rule("wall", "[the] (nearest|closest) wall", "[the] wall [that|which] [is] (nearest|closest) [to ME]",
-      "[the] wall next to ME")  # fmt: skip
+@rule(
+    "wall",
+    "[the] (nearest|closest) wall",
+    "[the] wall [that|which] [is] (nearest|closest) [to ME]",
+    "[the] wall next to ME",
+)
 def _nearest_wall() -> Wall:
     return Wall("nearest")
 
 
-@rule("wall", "[the] wall [that is] (in front of|ahead of|before) ME", "[the] wall [straight] ahead",
-      "[the] wall ME [BE] FACE", "[the] wall opposite [ME]", "[the] wall I BE FACE")  # fmt: skip
+@rule(
+    "wall",
+    "[the] wall [that is] (in front of|ahead of|before) ME",
+    "[the] wall [straight] ahead",
+    "[the] wall ME [BE] FACE",
+    "[the] wall opposite [ME]",
+    "[the] wall I BE FACE",
+)
 def _wall_ahead() -> Wall:
     return Wall("front")
 
@@ -645,12 +691,20 @@ def _wall_behind() -> Wall:
     return Wall("behind")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]", "[the] left wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]",
+    "[the] left wall",
+)
 def _wall_left() -> Wall:
     return Wall("left")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]", "[the] right wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]",
+    "[the] right wall",
+)
 def _wall_right() -> Wall:
     return Wall("right")
 

@@ -55,7 +55,8 @@ def without_anchor(things: Things, anchor: Place | None) -> Things:
 
 @rule(
     "most",
-    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one|of them [all]] [IN_ROOM]",
+    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one|of them [all]]"
+    " [IN_ROOM]",
     "[the] {superlative:comparative} [OBJ] [AWAY]",
     "[the] {superlative} [OBJ] (in size|in volume)",
 )
@@ -81,8 +82,11 @@ def _nearest_the(superlative: Ranking, anchor: Things) -> Ranking | None:
     return _most_to(superlative, anchor)
 
 
-@rule("most", "[the] (highest|highest up|farthest up) (above|off) [the] (floor|ground)",
-      "[the] (highest|farthest) [thing] up [there]")  # fmt: skip
+@rule(
+    "most",
+    "[the] (highest|highest up|farthest up) (above|off) [the] (floor|ground)",
+    "[the] (highest|farthest) [thing] up [there]",
+)
 def _highest_up() -> Ranking:
     return Ranking("top", True)
 
@@ -118,8 +122,11 @@ def _has_least(quantity: QuantityName) -> Ranking:
     return Ranking("volume" if quantity == "size" else quantity)
 
 
-@rule("chosen", f"(has|have) [the|a] [{{more:most_word}}|{_LEAST}|SHORTEST|shorter] DISTANCE"
-      " (to|from) {anchor:place}")  # fmt: skip
+@rule(
+    "chosen",
+    f"(has|have) [the|a] [{{more:most_word}}|{_LEAST}|SHORTEST|shorter] DISTANCE (to|from)"
+    " {anchor:place}",
+)
 def _has_distance(anchor: Place, more: bool = False) -> Ranking:
     return Ranking("distance", more, anchor=anchor)
 
@@ -139,7 +146,7 @@ _FIRST = "([the] (first|earlier|earliest|sooner|soonest) [of all]|at first|befor
 _LAST = "([the] (last|later|latest|most recently) [of all]|after the other [one])"
 
 
-@rule("chosen", f"{_SAW} {_FIRST}", f"did I (first|earlier) (see|notice|find|map|spot) [of all]")
+@rule("chosen", f"{_SAW} {_FIRST}", "did I (first|earlier) (see|notice|find|map|spot) [of all]")
 def _came_first() -> Ranking:
     return Ranking("order_seen")
 
@@ -169,8 +176,8 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
 @rule(
     "core",
     f"WHAT {_ONE} {{ranking:chosen}} {{items:choices}}",
-    f"WHAT of {{items:list}} {{ranking:chosen}}",
-    f"WHAT of (these|those|the following) [two] [objects|things] {{items:list}} {{ranking:chosen}}",
+    "WHAT of {items:list} {ranking:chosen}",
+    "WHAT of (these|those|the following) [two] [objects|things] {items:list} {ranking:chosen}",
     f"{{items:choices}} [,|;] WHAT {_ONE} {{ranking:chosen}}",
     f"(out of|of|among|between|amongst|from) {{items:list}} [,] WHAT {_ONE} {{ranking:chosen}}",
     "BE it {items:list} (that|which) {ranking:chosen}",
@@ -188,9 +195,7 @@ def _which_of(ranking: Ranking, items: tuple[Things, ...]) -> Program:
 
 
 #: Of two things the one with the higher centre is higher.
-_CENTRE_HEIGHT = Arithmetic(
-    "mean", (Quantity("top", (It(),)), Quantity("bottom", (It(),)))
-)
+_CENTRE_HEIGHT = Arithmetic("mean", (Quantity("top", (It(),)), Quantity("bottom", (It(),))))
 
 
 @rule("placed", "(higher [up]|above|over|on top)")
@@ -237,8 +242,7 @@ def _in_front() -> RelationName:
 
 @rule(
     "core",
-    f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}}"
-    " [SEEN_FROM_ME]",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}} [SEEN_FROM_ME]",
     f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
     " {relation:relation_of_two} [SEEN_FROM_ME]",
     cost=-0.1,
@@ -325,7 +329,6 @@ def _several(state: State, at: int) -> list[Found]:
     "question",
     "AND_NOW WHAT [one] [of (them|the two|these|those|these two|those two)] {ranking:chosen}"
     " {things:several_before}",
-    "AND_NOW WHAT BE {ranking:most} {things:several_before}",
     cost=-0.1,
 )
 def _which_of_them(ranking: Ranking, things: Things) -> Program:

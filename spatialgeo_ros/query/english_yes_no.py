@@ -50,18 +50,19 @@ def whether(condition: Condition | None) -> TellWhether | None:
 
 @rule(
     "core",
-    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY] {predicate:predicates_and}",
-    "BE it (true|correct|right|the case) that {subject:thing} (BE|STAND|appears|looks) [EXACTLY]"
+    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY]"
     " {predicate:predicates_and}",
+    "BE it (true|correct|right|the case) that {subject:thing} (BE|STAND|appears|looks)"
+    " [EXACTLY] {predicate:predicates_and}",
     f"{_DOES} [you see] {{subject:thing}} (STAND|be|have|look|seem|appear|come|lie) {_THERE}"
     " [to be] {predicate:predicates_and}",
-    f"{_DOES} {{subject:thing}} be (found|seen) {{predicate:relation}}",
     f"{_DOES} {{subject:thing}} {{predicate:verb_predicate}}",
     "BE there {subject:the_thing} {predicate:relation}",
-    f"{_DOES} I {_THERE} (have|see|find|get) {{subject:one_thing}} [EXACTLY] {{predicate:relation}}",
+    f"{_DOES} I {_THERE} (have|see|find|get) {{subject:one_thing}} [EXACTLY]"
+    " {predicate:relation}",
     "HAVE I (got) {subject:thing} {predicate:relation}",
-    "(has|have|did) (somebody|someone|anybody|anyone|they|I) [PLACE|placed|left|parked|leave|hung]"
-    " {subject:thing} {predicate:relation}",
+    "(has|have|did) (somebody|someone|anybody|anyone|they|I)"
+    " [PLACE|placed|left|parked|leave|hung] {subject:thing} {predicate:relation}",
     "BE {subject:thing} {predicate:relation} or not",
 )
 def _is_it(subject: Things, predicate: Condition) -> Program | None:
@@ -73,7 +74,11 @@ def _one_thing(phrase: Phrase) -> Things | None:
     return None if phrase.article in ("a", "any", "all") or phrase.plural else The(phrase.things)
 
 
-@rule("core", "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates_and}", cost=1.0)
+@rule(
+    "core",
+    "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates_and}",
+    cost=1.0,
+)
 @rule("core", "{subject:thing} {predicate:verb_predicate}", cost=1.0)
 @rule("core", "{subject:thing} {predicate:relation}", cost=2.0)
 def _statement(subject: Things, predicate: Condition) -> Program | None:
@@ -188,9 +193,9 @@ def _farther_than() -> Comparator:
 
 @rule(
     "core",
-    "BE [the] DISTANCE (to|from ME to|between ME and) {place} [EXACTLY] {comparator:limit} {amount}",
+    "BE [the] DISTANCE (to|from ME to|between ME and) {place} [EXACTLY] {comparator:limit}"
+    " {amount}",
     "BE it {comparator:limit} {amount} to {place}",
-    "BE there {comparator:limit} {amount} between (ME and {place}|{place} and ME)",
 )
 def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> Program | None:
     number = between(Viewer(), place)
@@ -204,7 +209,6 @@ def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> P
     "core",
     "BE [the] {quantity:size_noun} of {place:sized} [EXACTLY] {comparator:limit} {amount}",
     "BE {place:room} {comparator:more_than} {amount} {quantity:extent_adjective}",
-    "(does|do) {place:sized} have a {quantity:size_noun} of {comparator:more_than} {amount}",
     "BE {place:room} {ranking:comparative} than {amount}",
 )
 def _size_limit(
@@ -258,8 +262,8 @@ def _size_compared(
 
 @rule(
     "core",
-    "BE [the] [PLAIN] DISTANCE (to|from ME to) {a:place} {comparator:size_compared} THAN (to|that to)"
-    " {b:place}",
+    "BE [the] [PLAIN] DISTANCE (to|from ME to) {a:place} {comparator:size_compared} THAN"
+    " (to|that to) {b:place}",
     "BE [the] [PLAIN] DISTANCE (from|between) {c:place} (to|and) {a:place}"
     " {comparator:size_compared} THAN [that] [from] [{same:place}] (to|and) {b:place}",
     "BE [the] position of {a:place} {comparator:nearer} [FROM ME] THAN that of {b:place}",
@@ -301,9 +305,7 @@ def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     if than.quantity == "bearing":
         return None
     number = than.number()
-    return TellWhether(
-        Compare(about(number, a), ">" if than.descending else "<", about(number, b))
-    )
+    return TellWhether(Compare(about(number, a), ">" if than.descending else "<", about(number, b)))
 
 
 # The one of all ---------------------------------------------------------------------------------
@@ -385,7 +387,10 @@ def _above_or_below(a: Things, b: Things) -> Program:
     return TellWhich(("above", "below"), (Related("higher", a, (b,)), Related("lower", a, (b,))))
 
 
-@rule("core", "BE {a:thing} {one:comparative} or {other:comparative} [AWAY] [FROM ME] THAN {b:thing}")
+@rule(
+    "core",
+    "BE {a:thing} {one:comparative} or {other:comparative} [AWAY] [FROM ME] THAN {b:thing}",
+)
 def _more_or_less(a: Things, b: Things, one: Ranking, other: Ranking) -> Program | None:
     if one.quantity != other.quantity or one.descending == other.descending:
         return None

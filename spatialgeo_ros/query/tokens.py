@@ -15,7 +15,10 @@ _CONTRACTIONS = (
     (r"\bo\s*['’]?\s*clock\b", "oclock"),
     (r"\b(?:wats|whats)\b|\bwhat's\b", "what is"),
     (r"\bwheres\b", "where is"),
-    (r"\b(where|how|who|which|it|that|there|he|she|everything|one|far|tall|wide|high|colour|color)'s\b", r"\1 is"),
+    (
+        r"\b(where|how|who|which|it|that|there|he|she|everything|one|far|tall|wide|high|colour|color)'s\b",
+        r"\1 is",
+    ),
     (r"\b(?:i'm|im)\b", "i am"),
     (r"\b(you|they|we)'re\b", r"\1 are"),
     (r"\b(i|you|we|they)'d\b", r"\1 would"),
@@ -51,7 +54,9 @@ _SHORTHAND = {
     "versus": "or",
     "centre": "center",
 }
-_UNIT_AFTER_NUMBER = re.compile(r"(?<![a-z])(\d+(?:\.\d+)?)(?!st\b|nd\b|rd\b|th\b)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)")
+_UNIT_AFTER_NUMBER = re.compile(
+    r"(?<![a-z])(\d+(?:\.\d+)?)(?!st\b|nd\b|rd\b|th\b)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)"
+)
 _SIGNS = {"'": "ft", "''": "in", '"': "in", "”": "in", "°": "degrees", "%": "percent"}
 
 
@@ -132,7 +137,11 @@ class Speller:
             return self._mended[word]
         if len(word) == 4:  # too many words differ in one of four letters
             swapped = [known for known in self._by_length[4] if sorted(known) == sorted(word)]
-            return swapped[0] if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1 else word
+            return (
+                swapped[0]
+                if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1
+                else word
+            )
         most = 2 if len(word) >= 9 else 1
         best: list[str] = []
         for length in range(len(word) - most, len(word) + most + 1):
