@@ -61,7 +61,7 @@ MACROS = {
     "VERTICALLY": "(vertically|in height|in elevation|in the vertical [direction]|in the vertical)",
     "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our] [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
-    "|[the|your|my] (camera|robot) _s (point of view|viewpoint|perspective|view|position)"
+    "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view|position)"
     "|you|me|here|the robot|WHERE_I_AM)",
     "THAN": "(than|then|compared to|compared with|as compared to|in comparison to|in comparison with"
     "|relative to|versus)",
@@ -79,7 +79,7 @@ MACROS = {
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
-    "COLOUR": "(colour|color)",
+    "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
     "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from|without"
     "|but|not counting|ignoring|leaving out|not including)",

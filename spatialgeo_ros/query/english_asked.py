@@ -33,7 +33,7 @@ rule = grammar.rule
 
 IS = "(BE|STAND|would be|will be|do you think BE|may be|might be)"
 _DOES = (
-    "(does|do|did|will|would|can|could|should|must)"
+    "(does|do|did|will|would|can|could|should|must|might|may)"
     " [I [usually] (see|find|look [for]|have|get|locate|notice|measure|estimate|say)]"
 )
 BEEN = "[STAND|be|see|find|seen|found|to be|to be found|you think|do you think]"
@@ -58,7 +58,8 @@ def asked(
         f"{thing} {IS} {words} {tail}",
     )(build)
     grammar.rule(
-        "core", f"{words} {thing} [BE|STAND] {tail}",
+        "core",
+        f"{words} {thing} [BE|STAND] {tail}",
         f"{thing} [,] {words} [BE (it|that|this)] {tail}",
         cost=0.4,
     )(build)
@@ -81,7 +82,7 @@ def _distance(x: Place, unit: Unit = "") -> Program | None:
 
 _FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM] [NOW]"
 asked(
-    "(how far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
+    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
     "|at (what|which|how much) (distance|range) [FROM ME|between ME and])",
     _distance,
     _FROM_HERE,
@@ -103,7 +104,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "how (close|near) to {x:place} BE ME",
     "what distance (separates|divides) ME from {x:place}",
     "how much (separates|divides) ME from {x:place}",
-    f"how (far|near|close) (do|does) ME STAND [AWAY] (from|to) {{x:place}} [NOW]",
+    "how (far|near|close) (do|does) ME STAND [AWAY] (from|to) {x:place} [NOW]",
 )
 def _how_far(x: Place, unit: Unit = "") -> Program | None:
     return _distance(x, unit)
@@ -114,13 +115,14 @@ def _size(x: Place, quantity: QuantityName, unit: Unit = "") -> Program | None:
 
 
 _KINDS = {"area": "area", "volume": "volume"}
-asked("how {quantity:size_adjective}", _size, "[in total|really|exactly|actually]", "sized")
+asked("how [much] {quantity:size_adjective}", _size, "[in total|really|exactly|actually]", "sized")
 asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
 
 
 @rule(
     "core",
     "(what|which|how much) {quantity:size_noun} (does|do|has|have|BE) {x:sized} [have]",
+    "how (big|large|long) BE {x:sized} in (terms of|) {quantity:size_noun}",
     "{x:sized} (has|have) (what|which) {quantity:size_noun}",
     "(what|which) {quantity:size_noun} {x:sized} (has|have)",
     "(what|how much) (does|do) {x:sized} measure in {quantity:size_noun}",
@@ -198,8 +200,7 @@ _pointing(
     "([at|in|under|by] (what|which) ANGLE|[at|by] how many DEGREES [to the left or right]"
     "|in DEGREES where|where in DEGREES)",
     "deg",
-    "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)]"
-    " [NOW]",
+    "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)] [NOW]",
 )
 _pointing(
     "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which way)",
@@ -227,9 +228,7 @@ _pointing(
 _MADE = "(made|built|constructed)"
 
 
-def _attribute(
-    name: AttributeName, nouns: str, words: str, tail: str, verb: str = "have"
-) -> None:
+def _attribute(name: AttributeName, nouns: str, words: str, tail: str, verb: str = "have") -> None:
     def build(x: Things) -> Program:
         return TellAttribute(name, x)
 

@@ -12,6 +12,8 @@ from spatialgeo_ros.query.english_numbers import told
 from spatialgeo_ros.query.english_things import Ranking
 from spatialgeo_ros.query.program import (
     Arithmetic,
+    Condition,
+    Count,
     Filter,
     Fold,
     It,
@@ -100,7 +102,6 @@ def apart_in(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
 @rule(
     "number",
     "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
-    "[the] {quantity:size_noun} difference (between|of) {pair}",
     "[the] difference between the ({quantity:sizes_plural}|{quantity:size_noun}) of {pair}",
     cost=-0.1,
 )
@@ -116,9 +117,7 @@ def _number_difference(a: Number, b: Number) -> Number:
         if len(rest) == 1 and len(a.of) == len(b.of) and isinstance(rest[0], _SETS):
             it = replace(a, of=tuple(It() if x == rest[0] else x for x in a.of))
             both = Union((rest[0], other[0]))  # type: ignore[arg-type]
-            return Arithmetic(
-                "difference", (Over("greatest", it, both), Over("least", it, both))
-            )
+            return Arithmetic("difference", (Over("greatest", it, both), Over("least", it, both)))
     return Arithmetic("difference", (a, b))
 
 
@@ -152,6 +151,7 @@ def _how_far_below(a: Things, b: Things, unit: Unit = "") -> Program | None:
 
 # Ratios -----------------------------------------------------------------------------------------
 
+
 @rule(
     "core",
     "how many times [as] {adjective:plain_size} as {b:thing} BE {a:thing}",
@@ -184,9 +184,7 @@ def _ratio_of_sizes(
 ) -> Program | None:
     if same not in (None, quantity):
         return None
-    return TellNumber(
-        Arithmetic("ratio", (Quantity(quantity, (a,)), Quantity(quantity, (b,))))
-    )
+    return TellNumber(Arithmetic("ratio", (Quantity(quantity, (a,)), Quantity(quantity, (b,)))))
 
 
 @rule(
@@ -197,6 +195,32 @@ def _ratio_of_sizes(
 )
 def _percent_of(a: Number, b: Number) -> Program:
     return TellNumber(Arithmetic("percent", (a, b)), "percent")
+
+
+@rule("share", "(percentage|percent)")
+def _percent() -> Unit:
+    return "percent"
+
+
+@rule("share", "(share|fraction|proportion|part)")
+def _fraction() -> Unit:
+    return ""
+
+
+@rule(
+    "core",
+    "what {share} of {whole:several} (BE|STAND) {part:predicates}",
+    "[what BE] [the] {share} of {whole:several} that (BE|STAND) {part:predicates}",
+    "how many {share} of {whole:several} (BE|STAND) {part:predicates}",
+)
+def _share_of(share: Unit, whole: Things, part: Condition) -> Program:
+    number = Arithmetic("percent", (Count(Filter(whole, part)), Count(whole)))
+    return TellNumber(number, share)
+
+
+@rule("core", "[what BE] [the] ratio (of|between) {a:plural} (to|and) {b:plural}")
+def _ratio_of_counts(a: Things, b: Things) -> Program:
+    return TellNumber(Arithmetic("ratio", (Count(a), Count(b))))
 
 
 # Together and on average ------------------------------------------------------------------------
@@ -216,7 +240,6 @@ def _on_average() -> Fold:
     "core",
     "how {quantity:size_adjective} BE [all] {things:several} {fold:together}",
     "{fold:together} [,] how {quantity:size_adjective} BE [all] {things:several}",
-    "{fold:together} [,] how {quantity:size_adjective} BE {things:several}",
     "how much {quantity:size_noun} (does|do|have) {things:several} [have|take up|cover|occupy|need]"
     " {fold:together}",
 )

@@ -52,7 +52,7 @@ _IN_IT = "[NOW|HERE|IN_ROOM|SO_FAR]"
     "do (you|we) happen to (see|have|know) {phrase}",
 )
 def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
-    if phrase.article == "the" and not phrase.noun.plural:
+    if phrase.article in ("all", "both") or phrase.article == "the" and not phrase.noun.plural:
         return None
     if phrase.count > 1:
         return TellWhether(Compare(Count(phrase.things), "==", Constant(float(phrase.count))))
@@ -69,6 +69,9 @@ _I_SEE = "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] 
 
 @rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} (in view|visible|in sight) [NOW]")
 def _do_you_see(phrase: Phrase) -> Program | None:
+    if phrase.article in ("all", "both"):
+        hidden = Filter(phrase.things, Not(Related("in_view", It())))
+        return TellWhether(Not(Exists(hidden)))
     if phrase.article == "the" and not phrase.noun.plural or phrase.count > 1:
         return None
     return TellWhether(Exists(Filter(phrase.things, Related("in_view", It()))))
@@ -108,6 +111,11 @@ _ANYTHING = (
     f"(does|do) {_ANYTHING} (STAND) {{predicate:relation}}",
 )
 def _anything(predicate: Condition) -> Program:
+    return TellWhether(Exists(Filter(Everything(), predicate)))
+
+
+@rule("core", f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]")
+def _anything_red(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
 
@@ -231,7 +239,6 @@ def _how_many_in_view(counted: Things) -> Program:
     "how many {counted} (BE|STAND|there BE|BE there) [EXACTLY|STAND] {predicate:predicates}",
     "how many {counted} (do|does|can) I (see|find|have) {predicate:relation}",
     "how many {counted} (BE there|do I know) (that|which) BE {predicate:predicates}",
-    "how many {counted} (that|which) BE {predicate:predicates} BE there",
     "how many {counted} {predicate:verb_predicate}",
 )
 def _how_many_are(counted: Things, predicate: Condition) -> Program:

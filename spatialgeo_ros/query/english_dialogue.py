@@ -63,8 +63,8 @@ def _it_before(state: State, at: int) -> list[Found]:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|WHAT BE|how much BE|and|the same|say|can I say|give|make]"
-    " [me] [that|it|this|they|the same] (in|using|as) {unit} [please|instead]",
+    "{before_it} AND_NOW [what about|how about|WHAT BE|how much BE|and|the same|say|can I"
+    " say|give|make] [me] [that|it|this|they|the same] (in|using|as) {unit} [please|instead]",
     "{before_it} AND_NOW (convert|converted|change) [that|it|this] [to|into|in] {unit}",
     "{before_it} AND_NOW how many {unit} [is that|is it|are that|BE they|BE those]",
     "{before_it} {unit} [please]",
@@ -102,7 +102,11 @@ def _and_the_red(before_it: Program, colour: str) -> Program | None:
     return _replaced(before_it, subject, The(Named(kind, colour)))
 
 
-@rule("question", "{before_it} AND_NOW [what about|how about] (to|of|for) {phrase} [then]", cost=0.5)
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about] (to|of|for) {phrase} [then]",
+    cost=0.5,
+)
 def _and_to_the_other(before_it: Program, phrase: Phrase) -> Program | None:
     """Ask the same of another object: after "how far is it to the door?", "and to the bed?"."""
     number = before_it.number if isinstance(before_it, TellNumber) else None
@@ -111,7 +115,11 @@ def _and_to_the_other(before_it: Program, phrase: Phrase) -> Program | None:
     return _and_the_other(before_it, phrase)
 
 
-@rule("question", "{before_it} AND_NOW [how far] [is it|is that|away] from {place} [then]", cost=1.0)
+@rule(
+    "question",
+    "{before_it} AND_NOW [how far] [is it|is that|away] from {place} [then]",
+    cost=1.0,
+)
 @rule("question", "{before_it} AND_NOW how far [is it|is that] to {place} [then]", cost=1.0)
 def _and_from(before_it: Program, place: Place) -> Program | None:
     """After "how far is the stand?", "and from the table?": the distance between the two."""
@@ -128,7 +136,8 @@ def _and_from(before_it: Program, place: Place) -> Program | None:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|what is|what BE] {ranking:superlative} [one|{phrase}]",
+    "{before_it} AND_NOW [what about|how about|what is|what BE] {ranking:superlative}"
+    " [one|{phrase}]",
     "{before_it} AND_NOW [what about|how about] the {ranking:superlative} [one]",
     cost=0.5,
 )
@@ -213,9 +222,7 @@ def _and_its_colour(before_it: Program, attribute: AttributeName, place: Place) 
     "AND_NOW how many {colour} [ones] {things:several_before}",
     cost=-0.1,
 )
-def _and_how_many(
-    things: Things, predicate: Condition | None = None, colour: str = ""
-) -> Program:
+def _and_how_many(things: Things, predicate: Condition | None = None, colour: str = "") -> Program:
     where = Has(It(), "colour", colour) if predicate is None else predicate
     return TellNumber(Count(Filter(things, where)))
 

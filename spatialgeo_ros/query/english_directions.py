@@ -25,17 +25,17 @@ _POS = "[STAND|found|seen|lie|be]"
 
 @rule(
     "core",
-    "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park) {place:thing}"
-    " [last]",
-    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide me to"
-    "|lead me to|direct me to) {place:thing} [for me]",
-    "I [BE] (looking for|searching for|searching|trying to find|seeking|look for) {place:thing}"
-    " [, where BE it]",
+    "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park)"
+    " {place:thing} [last]",
+    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide"
+    " me to|lead me to|direct me to) {place:thing} [for me]",
+    "I [BE] (looking for|searching for|searching|trying to find|seeking|look for)"
+    " {place:thing} [, where BE it]",
     "where {place:thing} (is|are|stands|lies) [located|now]",
-    "[what BE] [the] [relative] (location|position|direction|whereabouts) (of|to) {place:thing}"
-    " [FROM ME]",
-    "where (is|are) {place:thing} [located|positioned] (relative to|with respect to|from|as seen"
-    " from) ME",
+    "[what BE] [the] [relative] (location|position|direction|whereabouts) (of|to)"
+    " {place:thing} [FROM ME]",
+    "where (is|are) {place:thing} [located|positioned] (relative to|with respect to|from|as"
+    " seen from) ME",
     "where can {place:thing} be found",
     "where have you [last] seen {place:thing} [last]",
     "where (was|were) {place:thing} [last] [seen] [last]",
@@ -57,8 +57,6 @@ _AHEAD = (
     "[what BE] [the] CLOCK [DIRECTION|position] (of|to|for) {place:thing} [FROM ME]",
     "(what|which) CLOCK [BE] {place:thing} [at]",
     "TELL [me] the CLOCK [DIRECTION] of {place:thing}",
-    "as on a clock [face] [,] where BE {place:thing}",
-    "in terms of (the clock|clock directions|clock positions) [,] where BE {place:thing}",
     "use the clock [face] to say where {place:thing} is",
     "{place:thing} CLOCK",
 )
@@ -66,11 +64,24 @@ def _clock_of(place: Things) -> Program | None:
     return TellDirection(place, "clock")
 
 
+_ON_CLOCK = (
+    "(as on a clock [face]|(in terms of|in|using|with) [the] clock [face]"
+    " [direction|directions|position|positions|terms])"
+)
+
+
+@rule("core", f"{_ON_CLOCK} [,] {{core}}", f"{{core}} [,|;] [answer] {_ON_CLOCK}")
+def _said_by_clock(core: Program) -> Program | None:
+    if not isinstance(core, TellDirection) or core.form not in ("any", "clock"):
+        return None
+    return replace(core, form="clock")
+
+
 @rule(
     "core",
-    "(if|when|with|where|as|given that) {me} [BE|am] [at the center of a clock] FACE [to|towards]"
+    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
     " (12|twelve) [CLOCK] [,] {core}",
-    "{me} BE [at] the center of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
+    "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
     f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
@@ -113,7 +124,9 @@ def _zero_ahead(core: Program) -> Program | None:
 
 # Turns ------------------------------------------------------------------------------------------
 
-_MUST = "(must|should|shall|do|does|would|will|can|could|have|has|need|may) {actor} [have|need] [to]"
+_MUST = (
+    "(must|should|shall|do|does|would|will|can|could|have|has|need|may) {actor} [have|need] [to]"
+)
 _TO_SEE = (
     "[to|in order to|so as to|until|for|if I want to|so that I] [I]"
     " [FACE|BE FACE|point at|point to|point toward|point towards|see|look at|find|get to|go to"
@@ -121,16 +134,14 @@ _TO_SEE = (
 )
 _BY = "[by|through|at]"
 _HOW_MUCH = f"({_BY} (what|which|how many) (ANGLE|DEGREES)|how (far|much)|through how much)"
-_LEFT_OR_RIGHT = (
-    "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|right)"
-)
+_LEFT_OR_RIGHT = "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|right)"
 
 
 @rule(
     "core",
     f"{_HOW_MUCH} {_MUST} TURN {_BY} {_TO_SEE} {{place:thing}}",
     "[what BE] [the] (turn|turning|rotation|steering|turn angle|turning angle|rotation angle)"
-    f" [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {{place:thing}}",
+    " [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {place:thing}",
     f"how (many DEGREES|far|much) to TURN {_TO_SEE} {{place:thing}}",
     "what rotation (faces|points me at|brings me to face) {place:thing}",
     f"{_TO_SEE} {{place:thing}} [,] {_HOW_MUCH} {_MUST} TURN",
@@ -177,9 +188,7 @@ def _side(place: Things) -> Program:
     return TellDirection(place, "side")
 
 
-_BACK = (
-    "[on|to|at|in] [my|your|the] (left|right|back|rear|behind|behind me|behind you) [side]"
-)
+_BACK = "[on|to|at|in] [my|your|the] (left|right|back|rear|behind|behind me|behind you) [side]"
 
 
 @rule("question", f"{{before_it}} AND_NOW {_LEFT_RIGHT} {_OF_ME} {{place:it_before}}")
@@ -191,7 +200,8 @@ def _its_side(before_it: Program, place: Things) -> Program:
     "core",
     f"{IS} {{place:thing}} {_POS} {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
     f"(does|do|would) {{place:thing}} (STAND|be) {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
-    f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
+    f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or"
+    f" {_BACK}",
     f"{{place:thing}} [,] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
     cost=0.1,
 )
@@ -199,9 +209,7 @@ def _side_or_back(place: Things) -> Program:
     return TellDirection(place, "side_or_back")
 
 
-_CORNER = (
-    "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [the|my] (left|right)"
-)
+_CORNER = "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [the|my] (left|right)"
 
 
 @rule(
@@ -255,18 +263,22 @@ _HEADING = (
 
 @rule(
     "core",
-    f"{_HOUR} {IS} {{place:thing}} {_POS} {_FROM_IT}"
-    f" [,] [(with|when|if|where) (12|twelve) [CLOCK] (being|is) {_HEADING}]",
+    f"{_HOUR} {IS} {{place:thing}} {_POS} {_FROM_IT} [,] [(with|when|if|where) (12|twelve)"
+    f" [CLOCK] (being|is) {_HEADING}]",
     f"{_HOUR} (does|do) {{place:thing}} STAND {_FROM_IT}",
     f"{_FROM_IT} [,] ({_HOUR}|where) {IS} {{place:thing}}",
     f"{{place:thing}} BE {_HOUR} {_FROM_IT}",
-    f"if (you are|i am) at {{other:thing}} [,] ({_HOUR}|where) {IS} {{place:thing}}",
+    f"{_HOUR} {{place:thing}} (is|are|lies) {_FROM_IT}",
+    "if {other:thing} BE at the CENTER of a clock [and] [FACE (12|twelve) [CLOCK]] [,]"
+    f" ({_HOUR}|where) {IS} {{place:thing}}",
+    "(if|when) I [BE|were|would be] [STAND] (at|by|next to|beside) {other:thing} [,]"
+    f" ({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}}",
     f"where {IS} {{place:thing}} {_POS} (relative to|with respect to|from|as seen from)"
     " {other:thing}",
-    "[what BE] [the] (direction|clock direction|bearing|clock position)"
-    " (from {other:thing} to {place:thing}|of {place:thing} from {other:thing})",
-    f"if (you are|i am) at {{other:thing}} [,] where will I find {{place:thing}} [in terms of"
-    " (clock directions|the clock|clock positions)]",
+    "[what BE] [the] (direction|clock direction|bearing|clock position) (from {other:thing} to"
+    " {place:thing}|of {place:thing} from {other:thing})",
+    f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE]"
+    " [STAND] at {other:thing}",
 )
 def _clock_from(place: Things, other: Things) -> Program | None:
     if isinstance(other, Viewer):

@@ -9,9 +9,13 @@ from spatialgeo_ros.query.program import (
     Comparator,
     Compare,
     Constant,
+    Everything,
+    Filter,
+    It,
     Place,
     Program,
     Quantity,
+    TellObjects,
     TellWhether,
     Things,
     Viewer,
@@ -76,11 +80,12 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{amount:wide_one}} [to {_PASS}]",
     f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:wide_one}}"
     f" [to {_PASS}|{_PASS}]",
-    f"BE it wide enough between {{pair}} for {{amount:wide_one}}",
+    "BE it wide enough between {pair} for {amount:wide_one}",
     "BE [the] GAP between {pair} at least {amount:width}",
     f"DO {{amount:wide_one}} have {_ENOUGH} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"DO {{pair}} (leave|have|allow) {_ENOUGH} for {{amount:wide_one}} [between them] [to {_PASS}]",
     f"BE it possible (for|to) [for] {{amount:wide_one}} [to {_PASS}] {_BETWEEN} {{pair}}",
+    f"DO I PLACE {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE {{pair}} far enough apart for {{amount:wide_one}} [to {_PASS}] [between them]",
 )
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
@@ -97,6 +102,12 @@ def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
 
 
 # Under a thing ----------------------------------------------------------------------------------
+
+
+@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}")
+def _passes(one: Things, pair: tuple[Things, Things]) -> Program:
+    return TellWhether(Compare(Quantity("passage", pair), ">=", Quantity("width", (one,))))
+
 
 _UNDER = "(under|underneath|beneath|below)"
 
@@ -120,6 +131,11 @@ def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") ->
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))
 
 
+@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}")
+def _fits_under(one: Things, place: Things) -> Program:
+    return TellWhether(Compare(Quantity("clearance", (place,)), ">=", Quantity("height", (one,))))
+
+
 # With an arm ------------------------------------------------------------------------------------
 
 _ARM = "(arm|gripper arm|gripper|reach|manipulator|hand|robot arm|robotic arm)"
@@ -139,8 +155,8 @@ grammar.rule(
     "core",
     f"DO (I|[a|the] robot) [be able to] {_REACH} {{place:thing}} {_HERE}"
     " (with|using|if|when|given|by) [a|an|the|my|your|I] [HAVE|BE] [a|an] {amount:arm}",
-    f"BE {{place:thing}} (in|within) [the] reach (of|for|with|if) [a|an|the|my|your|I] [HAVE] [a|an]"
-    " {amount:arm}",
+    "BE {place:thing} (in|within) [the] reach (of|for|with|if) [a|an|the|my|your|I] [HAVE]"
+    " [a|an] {amount:arm}",
     f"DO (a|an|the|my|your) {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     f"DO (a|the|my|your) robot with [a|an] {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
@@ -150,3 +166,9 @@ grammar.rule(
 )
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))
+
+
+@rule("core", f"WHAT [objects|things] DO I {_REACH} {_HERE} with [a|an|my|your] {{amount:arm}}")
+def _what_in_reach(amount: Constant) -> Program:
+    near = Compare(Quantity("distance", (Viewer(), It())), "<=", amount)
+    return TellObjects(Filter(Everything(), near))

@@ -82,7 +82,6 @@ def _plural_kind(phrase: Phrase) -> Phrase | None:
     "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I|has been|can be] [STAND]"
     " [EXACTLY] {predicate:predicates}",
     "(who|what) [BE] {predicate:verb_predicate}",
-    "who BE {predicate:relation}",
 )
 def _what_is(predicate: Condition) -> Program:
     return TellObjects(Filter(Everything(), predicate))
@@ -114,11 +113,8 @@ def _carried_by(thing: Things) -> Program:
     "core",
     "WHAT BE [there] (IN_ROOM|HERE|around)",
     "WHAT (do|did|can|have) you (know|know of|know about|remember|mapped|map|seen [so far])",
-    "list everything [KNOWN] [IN_ROOM]",
-    "what all BE (IN_ROOM|HERE|there)",
     "(describe|list) {room}",
     "what have you (seen|mapped|found) [SO_FAR] [IN_ROOM]",
-    "what BE in your map",
     "what does {room} (contain|have in it)",
     "what (objects|things|items) BE (there|IN_ROOM|HERE)",
 )
@@ -129,9 +125,7 @@ def _what_is_here(room: Place | None = None) -> Program:
 # What is seen -----------------------------------------------------------------------------------
 
 _CAN_SEE = "(can|do) (you|i|we|the robot|the camera) [currently|now|still] see [NOW]"
-_CAN_NOT_SEE = (
-    "(can|do) [not|no longer] (you|i|we|the robot) (not|no longer) [currently] see [NOW]"
-)
+_CAN_NOT_SEE = "(can|do) [not|no longer] (you|i|we|the robot) (not|no longer) [currently] see [NOW]"
 
 
 @rule(

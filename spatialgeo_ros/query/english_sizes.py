@@ -34,6 +34,17 @@ def _question(core: Program) -> Program:
     return core
 
 
+@rule(
+    "question",
+    "{core:question} ; the directions refer to the quadrants of a cartesian plane [,] [if I BE"
+    " standing at the origin and facing along the positive y axis]",
+    "{core:question} [;] if multiple rooms are shown [,] estimate the size of the combined space",
+)
+def _with_note(core: Program) -> Program:
+    """Take a benchmark's note, which says what is meant anyway."""
+    return core
+
+
 _GIVEN = "[measured|expressed|given|stated|answer|answered|give the answer|reply|tell me|converted]"
 
 
@@ -105,8 +116,8 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 @rule(
     "core",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
-    "how many {unit} (BE there in|BE in) {place:sized}",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
+    cost=-0.1,
 )
 def _how_many_square(unit: Unit, place: Place) -> Program | None:
     kinds: dict[str, QuantityName] = {"area": "area", "volume": "volume"}
@@ -117,7 +128,8 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 @rule(
     "core",
     f"how much {_FLOOR} (does|do) {{place:sized}} {_TAKE_UP}",
-    "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by {place:sized}",
+    "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
+    " {place:sized}",
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",
@@ -131,11 +143,7 @@ def _floor_area() -> Number:
     return Quantity("area", (Room(),))
 
 
-@rule(
-    "core",
-    f"how much volume (does|do) {{place:sized}} {_TAKE_UP}",
-    "how (voluminous|bulky) BE {place:sized}",
-)
+@rule("core", f"how much volume (does|do) {{place:sized}} {_TAKE_UP}")
 def _volume(place: Place) -> Program | None:
     return told(size_of("volume", place))
 

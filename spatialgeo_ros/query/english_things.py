@@ -59,6 +59,7 @@ class Ranking:
         count: how many to take; None for all.
         anchor: what distances are measured to, or None.
         by: number about It where it is no plain quantity.
+        comparative: whether "taller" was said, not "tallest".
     """
 
     quantity: str
@@ -67,6 +68,7 @@ class Ranking:
     count: int | None = 1
     anchor: Place | None = None
     by: Number | None = None
+    comparative: bool = False
 
     def number(self) -> Number:
         """Return what is ordered by."""
@@ -106,6 +108,7 @@ class Phrase:
     article: str = ""
     bare: bool = False
     ranked: bool = False
+    comparative: bool = False
 
     @property
     def plural(self) -> bool:
@@ -116,41 +119,46 @@ class Phrase:
 # Which one --------------------------------------------------------------------------------------
 
 _SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "(nearest|closest|nearest by|least distant|least far|nearest located|closest located)": (
+    "(nearest|closest|nearest by|nearest located|closest located)": (
         "distance",
         False,
     ),
-    "(farthest|furthest|remotest|most distant|most remote|most far|outermost|farthest away|furthest away"
-    "|most far away)": ("distance", True),
+    "(farthest|furthest|remotest|outermost|farthest away|furthest away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": ("bearing", True),
+    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": (
+        "bearing",
+        True,
+    ),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": ("bearing", False),
-    "(tallest|most tall)": ("height", True),
-    "(shortest|least tall)": ("height", False),
-    "(highest|uppermost|topmost|highest up|most high)": ("top", True),
+    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": (
+        "bearing",
+        False,
+    ),
+    "(tallest)": ("height", True),
+    "(shortest)": ("height", False),
+    "(highest|uppermost|topmost|highest up)": ("top", True),
     "(lowest|lowermost|bottommost|lowest down)": ("bottom", False),
-    "(biggest|largest|bulkiest|most voluminous|hugest|most massive)": ("volume", True),
-    "(smallest|littlest|tiniest|least big)": ("volume", False),
+    "(biggest|largest|bulkiest|most voluminous|hugest)": ("volume", True),
+    "(smallest|littlest|tiniest)": ("volume", False),
     "(widest|broadest)": ("width", True),
-    "(narrowest|thinnest|slimmest|least wide)": ("width", False),
+    "(narrowest|thinnest|slimmest)": ("width", False),
     "(longest)": ("length", True),
     "(deepest)": ("depth", True),
     "(shallowest)": ("depth", False),
 }
 _COMPARATIVES: dict[str, tuple[str, bool]] = {
-    "(nearer|closer|less far|less distant)": ("distance", False),
-    "(farther|further|more distant|more remote) [away]": ("distance", True),
+    "(nearer|closer)": ("distance", False),
+    "(farther|further) [away]": ("distance", True),
     "(taller)": ("height", True),
-    "(shorter|less tall|less high)": ("height", False),
+    "(shorter)": ("height", False),
     "(higher) [up]": ("top", True),
     "(lower) [down]": ("bottom", False),
     "(bigger|larger|greater) [in size|in volume]": ("volume", True),
-    "(smaller|less big|less large) [in size|in volume]": ("volume", False),
+    "(smaller) [in size|in volume]": ("volume", False),
     "(wider|broader)": ("width", True),
-    "(narrower|thinner|slimmer|less wide|less broad)": ("width", False),
+    "(narrower|thinner|slimmer)": ("width", False),
     "(longer)": ("length", True),
     "(deeper)": ("depth", True),
     "(shallower)": ("depth", False),
@@ -164,7 +172,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
     "(wide|broad)": ("width", True),
     "(narrow|thin|slim)": ("width", False),
     "(long)": ("length", True),
-    "(far|distant)": ("distance", True),
+    "(far|distant|remote)": ("distance", True),
     "(near|close)": ("distance", False),
 }
 
@@ -172,7 +180,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
 def _ranking(name: str, pattern: str, quantity: str, descending: bool, cost: float = 0.0) -> None:
     @rule(name, pattern, cost=cost)
     def made() -> Ranking:
-        return Ranking(quantity, descending)
+        return Ranking(quantity, descending, comparative=name == "comparative")
 
 
 for _pattern, (_quantity, _descending) in _SUPERLATIVES.items():
@@ -181,6 +189,26 @@ for _pattern, (_quantity, _descending) in _COMPARATIVES.items():
     _ranking("comparative", _pattern, _quantity, _descending)
 for _pattern, (_quantity, _descending) in _PLAIN_SIZES.items():
     _ranking("plain_size", _pattern, _quantity, _descending, 0.8)
+
+
+@rule("superlative", "most {ranking:plain_size}")
+def _most_tall(ranking: Ranking) -> Ranking:
+    return ranking
+
+
+@rule("superlative", "least {ranking:plain_size}")
+def _least_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending)
+
+
+@rule("comparative", "more {ranking:plain_size} [AWAY]")
+def _more_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, comparative=True)
+
+
+@rule("comparative", "less {ranking:plain_size} [AWAY]")
+def _less_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending, comparative=True)
 
 
 @rule("superlative", "{place:ordinal} {superlative}")
@@ -292,6 +320,11 @@ def _after_anchor(anchor: Place) -> _After:
     return _After(anchor=anchor)
 
 
+@rule("after", "[that|which] {carried:thing} (BE|STAND) [STAND|placed] (on|on top of)")
+def _after_carrier(carried: Things) -> _After:
+    return _After(where=Related("supports", It(), (carried,)))
+
+
 @rule(
     "after",
     "[that|which|who] [BE|STAND] (on|at|to) [the|your|my] {ranking:superlative} [side|end]",
@@ -325,8 +358,14 @@ def _right() -> str:
     return "right"
 
 
-@rule("after", "(in|of) (colour|color) {colour}", "in {colour}", "of {colour} (colour|color)",
-      "with [the|a] (colour|color) {colour}", "(coloured|colored|painted) {colour}")  # fmt: skip
+@rule(
+    "after",
+    "(in|of) (colour|color) {colour}",
+    "in {colour}",
+    "of {colour} (colour|color)",
+    "with [the|a] (colour|color) {colour}",
+    "(coloured|colored|painted) {colour}",
+)
 def _after_colour(colour: str) -> _After:
     return _After(colour=colour)
 
@@ -336,8 +375,17 @@ def _after_material(material: str) -> _After:
     return _After(material=material)
 
 
-@rule("after", "IN_ROOM", "HERE", "[that|which] KNOWN", "[that|which] KNOWN IN_ROOM", "SO_FAR",
-      "(that|which) (exist|exists|there are)", "(there is|there are) [IN_ROOM]", "of all")  # fmt: skip
+@rule(
+    "after",
+    "IN_ROOM",
+    "HERE",
+    "[that|which] KNOWN",
+    "[that|which] KNOWN IN_ROOM",
+    "SO_FAR",
+    "(that|which) (exist|exists|there are)",
+    "(there is|there are) [IN_ROOM]",
+    "of all",
+)
 def _after_nothing() -> _After:
     return _After()
 
@@ -360,7 +408,10 @@ def _any() -> str:
     return "any"
 
 
-@rule("article", "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))")
+@rule(
+    "article",
+    "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))",
+)
 def _all() -> str:
     return "all"
 
@@ -370,7 +421,11 @@ def _both() -> str:
     return "both"
 
 
-@rule("phrase", "[{article}] [{cardinal}] {before}* {noun} {after}*", "[{article}] (single|only) {noun} {after}*")
+@rule(
+    "phrase",
+    "[{article}] [{cardinal}] {before}* {noun} {after}*",
+    "[{article}] (single|only) {noun} {after}*",
+)
 def phrase(
     noun: Noun,
     after: list[_After],
@@ -380,6 +435,8 @@ def phrase(
 ) -> Phrase | None:
     """Build the set of a noun phrase; None where the words do not go together."""
     before = before or []
+    if cardinal > 1 and not noun.plural and not _mass(noun):
+        return None
     colours = [x.colour for x in (*before, *after) if x.colour]
     materials = [x.material for x in (*before, *after) if x.material]
     rankings = [x.ranking for x in (*before, *after) if x.ranking]
@@ -421,7 +478,8 @@ def phrase(
         count = cardinal if cardinal > 1 and ranking.count == 1 else ranking.count
         things = replace(ranking, count=count).of(things)
     bare = isinstance(things, Everything) and not cardinal
-    return Phrase(things, noun, cardinal, article, bare, bool(rankings))
+    compared = any(ranking.comparative for ranking in rankings)
+    return Phrase(things, noun, cardinal, article, bare, bool(rankings), compared)
 
 
 def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
@@ -435,7 +493,9 @@ def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
 
 
 @rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
-def _except(left: Phrase, right: Things) -> Phrase:
+def _except(left: Phrase, right: Things) -> Phrase | None:
+    if not left.plural and not left.ranked and left.noun.kind:
+        return None
     if isinstance(left.things, Rank):
         rest = replace(left.things, of=Except(left.things.of, right))
         return replace(left, things=rest, bare=False)
@@ -467,7 +527,15 @@ def _plural(phrase: Phrase) -> Things | None:
 
 
 def _mass(noun: Noun) -> bool:
-    return noun.kind in ("luggage", "furniture", "people", "clothes", "scissors", "glasses", "person")
+    return noun.kind in (
+        "luggage",
+        "furniture",
+        "people",
+        "clothes",
+        "scissors",
+        "glasses",
+        "person",
+    )
 
 
 @rule("thing", "{phrase}")
@@ -486,6 +554,11 @@ def _things_as_one(phrase: Phrase) -> Things | None:
     return The(phrase.things)
 
 
+@rule("thing", "[the] {ordinal} region")
+def _nth_region(ordinal: int) -> Things:
+    return RequestRegion(ordinal - 1)
+
+
 @rule(
     "thing",
     "[the] region {cardinal}",
@@ -498,11 +571,6 @@ def _region(cardinal: int) -> Things:
 @rule("thing", "{phrase} [in|at|of|marked|marked by] [the] region {cardinal}")
 def _named_region(phrase: Phrase, cardinal: int) -> Things:
     return RequestRegion(cardinal, things_in_words(phrase.things))
-
-
-@rule("thing", "[the] {ordinal} region")
-def _nth_region(ordinal: int) -> Things:
-    return RequestRegion(ordinal - 1)
 
 
 @grammar.terminal("pronoun")
@@ -605,14 +673,24 @@ def _wall() -> Wall:
     return Wall("any")
 
 
-@rule("wall", "[the] (nearest|closest) wall", "[the] wall [that|which] [is] (nearest|closest) [to ME]",
-      "[the] wall next to ME")  # fmt: skip
+@rule(
+    "wall",
+    "[the] (nearest|closest) wall",
+    "[the] wall [that|which] [is] (nearest|closest) [to ME]",
+    "[the] wall next to ME",
+)
 def _nearest_wall() -> Wall:
     return Wall("nearest")
 
 
-@rule("wall", "[the] wall [that is] (in front of|ahead of|before) ME", "[the] wall [straight] ahead",
-      "[the] wall ME [BE] FACE", "[the] wall opposite [ME]", "[the] wall I BE FACE")  # fmt: skip
+@rule(
+    "wall",
+    "[the] wall [that is] (in front of|ahead of|before) ME",
+    "[the] wall [straight] ahead",
+    "[the] wall ME [BE] FACE",
+    "[the] wall opposite [ME]",
+    "[the] wall I BE FACE",
+)
 def _wall_ahead() -> Wall:
     return Wall("front")
 
@@ -622,12 +700,20 @@ def _wall_behind() -> Wall:
     return Wall("behind")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]", "[the] left wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]",
+    "[the] left wall",
+)
 def _wall_left() -> Wall:
     return Wall("left")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]", "[the] right wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]",
+    "[the] right wall",
+)
 def _wall_right() -> Wall:
     return Wall("right")
 
@@ -645,7 +731,7 @@ def _list(a: Things, rest: tuple[Things, ...]) -> tuple[Things, ...]:
     return (a, *rest)
 
 
-@rule("list_rest", "[,] (and|or|and the|or the|and also) {b:thing}")
+@rule("list_rest", "[,] (and|or|and also) {b:thing}")
 def _list_end(b: Things) -> tuple[Things, ...]:
     return (b,)
 
@@ -688,13 +774,31 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
     return both_of(Named(noun.kind)) if noun.kind else None
 
 
-@rule("pair", "{phrase} (and|from|to|or) the other [one]", "{phrase} (and|from|to|or) the other {noun}")
+@rule(
+    "pair",
+    "{phrase} (and|from|to|or) the other [one]",
+    "{phrase} (and|from|to|or) the other {noun}",
+)
 def _pair_with_another(phrase: Phrase, noun: Noun | None = None) -> tuple[Things, Things] | None:
-    """"The chair and the other chair": the two that there are; which is which is not asked."""
+    """ "The chair and the other chair": the two that there are; which is which is not asked."""
     named = phrase.things.of if isinstance(phrase.things, Rank) else phrase.things
     if phrase.plural or phrase.bare or (noun is not None and noun.kind != phrase.noun.kind):
         return None
     return both_of(named)
+
+
+@rule(
+    "pair",
+    "[the] {first:before} and [the] {second:before} {noun} {after}*",
+)
+def _red_and_blue(
+    first: _Before, second: _Before, noun: Noun, after: list[_After]
+) -> tuple[Things, Things] | None:
+    """Return both of "the red and the blue chair"."""
+    one, other = phrase(noun, after, [first]), phrase(noun, after, [second])
+    if one is None or other is None or first.unknown or second.unknown:
+        return None
+    return The(one.things), The(other.things)
 
 
 @rule("pair", "{those}")

@@ -36,7 +36,8 @@ _DID = "(did|do|have|has|was|were|had) [you|we|i]"
     f"{_WHEN} {_DID} [first] {_SEE} {{thing}} (first|for the first time)",
     f"{_WHEN} {_DID} {{thing}} [first] [been] ({_SEE}|{_APPEAR}) [first|for the first time]",
     f"{_WHEN} {_DID} [first] {_SEE} {{thing}}",
-    "[what BE] [the] (first [seen] time|time of first appearance|first appearance [time]) of {thing}",
+    "[what BE] [the] (first [seen] time|time of first appearance|first appearance [time]) of"
+    " {thing}",
     "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
     f"how long did it take [you|until you] [to] [until] {_SEE} {{thing}}",
     cost=0.1,
@@ -59,8 +60,8 @@ _AGO = "(how (long|much time|many {unit}) ago)"
     f"when {_DID} {{thing}} seen {_LAST} [, {_AGO} [was that]]",
     f"[for] how (long|many {{unit}}) {_DID} not seen {{thing}}",
     "how long (BE|has) {thing} [been] (out of view|out of sight|unseen|hidden|gone|not visible)",
-    "how (long|much time|many {unit}) (BE it|has it been|has passed|passed|went by) since (you|we|i)"
-    " [last] saw {thing} [last]",
+    "how (long|much time|many {unit}) (BE it|has it been|has passed|passed|went by) since"
+    " (you|we|i) [last] saw {thing} [last]",
     "[what BE] [the] time since {thing} was last seen",
     "[what BE] [the] time since (you|we|i) last saw {thing}",
     "when was the last time [that] (you|we|i) saw {thing}",
@@ -112,7 +113,6 @@ _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_R
     f"{_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
     f"{_ORDER_OF} [,] {{items:ordered}}",
     f"(what|which) (BE|was|will be|would be) {_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
-    f"what (will|would) be {_ORDER_OF} of {_ITEMS} [,] {{items:ordered}}",
     "(put|sort|order|rank|arrange|list|give) {items:ordered} in the order (in which)"
     " (you|i|we|they) [first] (saw|seen|appeared) [them]",
     "(put|sort|order|rank|arrange|list|give) {items:ordered} in [the] order of [first] appearance",

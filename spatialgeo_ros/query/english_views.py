@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_asked import IS
 from spatialgeo_ros.query.program import (
     Program,
     Quantity,
@@ -94,25 +93,46 @@ def _frames(program: Program) -> list[Any]:
 # Routes -----------------------------------------------------------------------------------------
 
 
-@rule("core", "[I] BE [a robot] (beginning|starting|standing) [at|by] {start:thing} [and] [FACE] {facing:thing} ;"
-      " I want to (navigate|go|get|drive|walk) to {goal:thing} ; {intro:route_intro} {stops:route_step}* [;|,] [{reached:route_end}]")  # fmt: skip
-def _route(start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any) -> Program | None:
+@rule(
+    "core",
+    "[I] BE [a robot] (beginning|starting|standing) [at|by] {start:thing} [and] [FACE]"
+    " {facing:thing} ; I want to (navigate|go|get|drive|walk) to {goal:thing} ;"
+    " {intro:route_intro} {stops:route_step}* [;|,] [{reached:route_end}]",
+)
+def _route(
+    start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any
+) -> Program | None:
     turns = tuple(stop for stop in stops if stop != ())
     return TellTurns(start, facing, turns) if turns else None
 
 
-@rule("core", "[which|what] [way|turns] (do|must|should) I [have to] (turn|take|make) (at each stop|on the way|along the way) [,|when|if] [I] [go|going|drive|driving|walk|walking] from {start:thing} [,] FACE {facing:thing} [,] (to|via|through) {stops:list}",
-      "[which|what] turns (do|must|should|will) I (make|take|need) (from|starting at) {start:thing} [,] FACE {facing:thing} [,] (to|via|through) {stops:list}")  # fmt: skip
+@rule(
+    "core",
+    "[which|what] [way|turns] (do|must|should) I [have to] (turn|take|make) (at each stop|on"
+    " the way|along the way) [,|when|if] [I] [go|going|drive|driving|walk|walking] from"
+    " {start:thing} [,] FACE {facing:thing} [,] (to|via|through) {stops:list}",
+    "[which|what] turns (do|must|should|will) I (make|take|need) (from|starting at)"
+    " {start:thing} [,] FACE {facing:thing} [,] (to|via|through) {stops:list}",
+)
 def _turns(start: Things, facing: Things, stops: tuple[Things, ...]) -> Program:
     return TellTurns(start, facing, stops)
 
 
-@rule("route_intro", "I will (perform|take|do) the following (actions|steps) [,] [note] [,] [for each] [,] [please fill in] [,] [choose] [either] [,] [turn back] [,] [turn left] [,] [or] [turn right] [,|;] [;]")
+@rule(
+    "route_intro",
+    "I will (perform|take|do) the following (actions|steps) [,] [note] [,] [for each] [,]"
+    " [please fill in] [,] [choose] [either] [,] [turn back] [,] [turn left] [,] [or] [turn"
+    " right] [,|;] [;]",
+)
 def _route_intro() -> bool:
     return True
 
 
-@rule("route_step", "[;|,] [{number:cardinal}] [;|,] (go|walk|drive|move) (forward|straight|straight ahead) [until] [I|you] [reach|are at] {thing} [;|,]")
+@rule(
+    "route_step",
+    "[;|,] [{number:cardinal}] [;|,] (go|walk|drive|move) (forward|straight|straight ahead)"
+    " [until] [I|you] [reach|are at] {thing} [;|,]",
+)
 def _route_stop(thing: Things, number: int = 0) -> Things:
     return thing
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to, several_before
 from spatialgeo_ros.query.program import (
+    Arithmetic,
+    Condition,
     Count,
     Everything,
     Except,
@@ -21,6 +23,7 @@ from spatialgeo_ros.query.program import (
     QuantityName,
     Rank,
     Related,
+    RelationName,
     RequestRegion,
     TellNumber,
     TellObjects,
@@ -52,7 +55,8 @@ def without_anchor(things: Things, anchor: Place | None) -> Things:
 
 @rule(
     "most",
-    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one|of them [all]] [IN_ROOM]",
+    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one|of them [all]]"
+    " [IN_ROOM]",
     "[the] {superlative:comparative} [OBJ] [AWAY]",
     "[the] {superlative} [OBJ] (in size|in volume)",
 )
@@ -78,10 +82,18 @@ def _nearest_the(superlative: Ranking, anchor: Things) -> Ranking | None:
     return _most_to(superlative, anchor)
 
 
-@rule("most", "[the] (highest|highest up|farthest up) (above|off) [the] (floor|ground)",
-      "[the] (highest|farthest) [thing] up [there]")  # fmt: skip
+@rule(
+    "most",
+    "[the] (highest|highest up|farthest up) (above|off) [the] (floor|ground)",
+    "[the] (highest|farthest) [thing] up [there]",
+)
 def _highest_up() -> Ranking:
     return Ranking("top", True)
+
+
+@rule("most", "[the] {ordinal} [one] [counted|counting] from [the|my|your] {side:side_word}")
+def _nth_from(ordinal: int, side: str) -> Ranking:
+    return Ranking("bearing", side == "left", ordinal - 1)
 
 
 @rule("most", "(on|at|to) [the] {superlative} [side|end]", "furthest (on|to) the {side:side_word}")
@@ -110,8 +122,11 @@ def _has_least(quantity: QuantityName) -> Ranking:
     return Ranking("volume" if quantity == "size" else quantity)
 
 
-@rule("chosen", f"(has|have) [the|a] [{{more:most_word}}|{_LEAST}|SHORTEST|shorter] DISTANCE"
-      " (to|from) {anchor:place}")  # fmt: skip
+@rule(
+    "chosen",
+    f"(has|have) [the|a] [{{more:most_word}}|{_LEAST}|SHORTEST|shorter] DISTANCE (to|from)"
+    " {anchor:place}",
+)
 def _has_distance(anchor: Place, more: bool = False) -> Ranking:
     return Ranking("distance", more, anchor=anchor)
 
@@ -174,7 +189,71 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     "{items:list} , {ranking:most}",
 )
 def _which_of(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    if ranking.quantity in ("top", "bottom") and ranking.by is None:
+        ranking = replace(ranking, by=_CENTRE_HEIGHT)
     return several(ranking, Union(items))
+
+
+#: Of two things the one with the higher centre is higher.
+_CENTRE_HEIGHT = Arithmetic("mean", (Quantity("top", (It(),)), Quantity("bottom", (It(),))))
+
+
+@rule("placed", "(higher [up]|above|over|on top)")
+def _above() -> Ranking:
+    return Ranking("top", True)
+
+
+@rule("placed", "(lower [down]|below|under|underneath|beneath)")
+def _below() -> Ranking:
+    return Ranking("bottom")
+
+
+@rule("placed", "(on|to) [the] left [side]")
+def _on_the_left() -> Ranking:
+    return Ranking("bearing", True)
+
+
+@rule("placed", "(on|to) [the] right [side]")
+def _on_the_right() -> Ranking:
+    return Ranking("bearing")
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}} {{items:choices}} [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}}"
+    " [SEEN_FROM_ME]",
+    "BE {items:either} {ranking:placed}",
+    cost=-0.1,
+)
+def _which_is_placed(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    return _which_of(ranking, items)
+
+
+@rule("relation_of_two", "([in] (behind|the back)|(farther|further) (back|behind))")
+def _behind() -> RelationName:
+    return "behind"
+
+
+@rule("relation_of_two", "([in] (front|in front|ahead)|(more|farther|further) (in front|forward))")
+def _in_front() -> RelationName:
+    return "front"
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}} [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
+    " {relation:relation_of_two} [SEEN_FROM_ME]",
+    cost=-0.1,
+)
+def _which_is_behind(relation: RelationName, items: tuple[Things, ...]) -> Program | None:
+    """Ask for the one of two that is behind or in front of the other."""
+    if len(items) != 2:
+        return None
+    a, b = items
+    first = Filter(a, Related(relation, It(), (b,)))
+    return TellObjects(Union((first, Filter(b, Related(relation, It(), (a,))))), one=True)
 
 
 @rule("seen_rank", _FIRST)
@@ -224,12 +303,19 @@ def _closest_to(anchor: Things) -> Program:
     "WHAT BE {ranking:most} {phrase:plural_kind}",
 )
 def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
-    if phrase is not None and phrase.article in ("a", "any"):
+    if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):
         return None
     base = Everything() if phrase is None else phrase.things
     return several(
         ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
     )
+
+
+@rule("core", "WHAT [object|thing|item] (BE|STAND) {ranking:most} {where:relation}")
+def _which_most_where(ranking: Ranking, where: Condition) -> Program | None:
+    if ranking.comparative:
+        return None
+    return several(ranking, without_anchor(Filter(Everything(), where), ranking.anchor))
 
 
 @grammar.terminal("several_before")
@@ -243,7 +329,6 @@ def _several(state: State, at: int) -> list[Found]:
     "question",
     "AND_NOW WHAT [one] [of (them|the two|these|those|these two|those two)] {ranking:chosen}"
     " {things:several_before}",
-    "AND_NOW WHAT BE {ranking:most} {things:several_before}",
     cost=-0.1,
 )
 def _which_of_them(ranking: Ranking, things: Things) -> Program:
@@ -264,7 +349,7 @@ def _the_nearest(thing: Phrase) -> Program | None:
 @rule("superlative_phrase", "{phrase}")
 def _superlative_phrase(phrase: Phrase) -> Phrase | None:
     things = phrase.things
-    if not phrase.ranked or not isinstance(things, Rank):
+    if not phrase.ranked or phrase.comparative or not isinstance(things, Rank):
         return None
     if things.by == distance_to(None):
         return phrase

@@ -171,6 +171,8 @@ def _unknown(tokens: object, at: int, context: Context) -> list[Found]:
             break
         if word in _GENERIC or word in _ONE or word in grammar_only():
             break
+        if singular(word) in _PLACES:
+            break
         words.append(word)
         last = singular(word)
         plural = last != word and not word.endswith(_PLURAL_ENDINGS)

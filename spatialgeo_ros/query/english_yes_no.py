@@ -12,6 +12,7 @@ from spatialgeo_ros.query.program import (
     Compare,
     Condition,
     Constant,
+    Count,
     Everything,
     Except,
     Exists,
@@ -30,6 +31,8 @@ from spatialgeo_ros.query.program import (
     Viewer,
 )
 from spatialgeo_ros.query.program_edit import about
+from spatialgeo_ros.query.program_words import condition_in_words
+from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 
@@ -47,18 +50,19 @@ def whether(condition: Condition | None) -> TellWhether | None:
 
 @rule(
     "core",
-    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY] {predicate:predicates}",
-    "BE it (true|correct|right|the case) that {subject:thing} (BE|STAND|appears|looks) [EXACTLY]"
-    " {predicate:predicates}",
+    "BE [it true|it correct|it right] [not] [that] {subject:thing} [EXACTLY]"
+    " {predicate:predicates_and}",
+    "BE it (true|correct|right|the case) that {subject:thing} (BE|STAND|appears|looks)"
+    " [EXACTLY] {predicate:predicates_and}",
     f"{_DOES} [you see] {{subject:thing}} (STAND|be|have|look|seem|appear|come|lie) {_THERE}"
-    " [to be] {predicate:predicates}",
-    f"{_DOES} {{subject:thing}} be (found|seen) {{predicate:relation}}",
+    " [to be] {predicate:predicates_and}",
     f"{_DOES} {{subject:thing}} {{predicate:verb_predicate}}",
     "BE there {subject:the_thing} {predicate:relation}",
-    f"{_DOES} I {_THERE} (have|see|find|get) {{subject:one_thing}} [EXACTLY] {{predicate:relation}}",
+    f"{_DOES} I {_THERE} (have|see|find|get) {{subject:one_thing}} [EXACTLY]"
+    " {predicate:relation}",
     "HAVE I (got) {subject:thing} {predicate:relation}",
-    "(has|have|did) (somebody|someone|anybody|anyone|they|I) [PLACE|placed|left|parked|leave|hung]"
-    " {subject:thing} {predicate:relation}",
+    "(has|have|did) (somebody|someone|anybody|anyone|they|I)"
+    " [PLACE|placed|left|parked|leave|hung] {subject:thing} {predicate:relation}",
     "BE {subject:thing} {predicate:relation} or not",
 )
 def _is_it(subject: Things, predicate: Condition) -> Program | None:
@@ -70,7 +74,11 @@ def _one_thing(phrase: Phrase) -> Things | None:
     return None if phrase.article in ("a", "any", "all") or phrase.plural else The(phrase.things)
 
 
-@rule("core", "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates}", cost=1.0)
+@rule(
+    "core",
+    "{subject:thing} (BE|STAND|seems|looks) [EXACTLY] {predicate:predicates_and}",
+    cost=1.0,
+)
 @rule("core", "{subject:thing} {predicate:verb_predicate}", cost=1.0)
 @rule("core", "{subject:thing} {predicate:relation}", cost=2.0)
 def _statement(subject: Things, predicate: Condition) -> Program | None:
@@ -185,9 +193,9 @@ def _farther_than() -> Comparator:
 
 @rule(
     "core",
-    "BE [the] DISTANCE (to|from ME to|between ME and) {place} [EXACTLY] {comparator:limit} {amount}",
+    "BE [the] DISTANCE (to|from ME to|between ME and) {place} [EXACTLY] {comparator:limit}"
+    " {amount}",
     "BE it {comparator:limit} {amount} to {place}",
-    "BE there {comparator:limit} {amount} between (ME and {place}|{place} and ME)",
 )
 def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> Program | None:
     number = between(Viewer(), place)
@@ -201,11 +209,20 @@ def _distance_limit(place: Place, comparator: Comparator, amount: Constant) -> P
     "core",
     "BE [the] {quantity:size_noun} of {place:sized} [EXACTLY] {comparator:limit} {amount}",
     "BE {place:room} {comparator:more_than} {amount} {quantity:extent_adjective}",
-    "(does|do) {place:sized} have a {quantity:size_noun} of {comparator:more_than} {amount}",
+    "BE {place:room} {ranking:comparative} than {amount}",
 )
 def _size_limit(
-    quantity: QuantityName, place: Place, comparator: Comparator, amount: Constant
+    place: Place,
+    amount: Constant,
+    quantity: QuantityName = "size",
+    comparator: Comparator = ">",
+    ranking: Ranking | None = None,
 ) -> Program | None:
+    if ranking is not None:
+        quantity = "area" if ranking.quantity == "volume" else ranking.quantity  # type: ignore[assignment]
+        comparator = ">" if ranking.descending else "<"
+    if kind_of(amount.unit) != ("area" if quantity == "area" else "length"):
+        return None
     number = size_of(quantity, place)
     return None if number is None else whether(Compare(number, comparator, amount))
 
@@ -218,6 +235,11 @@ def _greater() -> Comparator:
 @rule("size_compared", "(smaller|less|lower|shorter|narrower|lesser)")
 def _smaller() -> Comparator:
     return "<"
+
+
+@rule("core", "BE {a:number} [EXACTLY] {comparator:limit} {b:cardinal}")
+def _count_compared(a: Number, comparator: Comparator, b: int) -> Program | None:
+    return TellWhether(Compare(a, comparator, Constant(float(b)))) if isinstance(a, Count) else None
 
 
 @rule("core", "BE {a:number} [EXACTLY] {comparator:size_compared} THAN {b:number}", cost=0.5)
@@ -240,10 +262,11 @@ def _size_compared(
 
 @rule(
     "core",
-    "BE [the] [PLAIN] DISTANCE (to|from ME to) {a:place} {comparator:size_compared} THAN (to|that to)"
-    " {b:place}",
+    "BE [the] [PLAIN] DISTANCE (to|from ME to) {a:place} {comparator:size_compared} THAN"
+    " (to|that to) {b:place}",
     "BE [the] [PLAIN] DISTANCE (from|between) {c:place} (to|and) {a:place}"
     " {comparator:size_compared} THAN [that] [from] [{same:place}] (to|and) {b:place}",
+    "BE [the] position of {a:place} {comparator:nearer} [FROM ME] THAN that of {b:place}",
     "BE it {comparator:nearer} [from {c:place}] to {a:place} than to {b:place}",
 )
 def _distances_compared(
@@ -262,12 +285,12 @@ def _distances_compared(
     return TellWhether(Compare(one, comparator, other))
 
 
-@rule("nearer", "(closer|nearer|shorter)")
+@rule("nearer", "(closer|nearer|shorter|less distant)")
 def _nearer() -> Comparator:
     return "<"
 
 
-@rule("nearer", "(farther|further|longer)")
+@rule("nearer", "(farther|further|longer|more distant)")
 def _farther() -> Comparator:
     return ">"
 
@@ -282,9 +305,7 @@ def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     if than.quantity == "bearing":
         return None
     number = than.number()
-    return TellWhether(
-        Compare(about(number, a), ">" if than.descending else "<", about(number, b))
-    )
+    return TellWhether(Compare(about(number, a), ">" if than.descending else "<", about(number, b)))
 
 
 # The one of all ---------------------------------------------------------------------------------
@@ -315,6 +336,24 @@ def _is_the_most(
 @rule("thing_set", "{phrase}")
 def _thing_set(phrase: Phrase) -> Things:
     return phrase.things
+
+
+# Which of two -----------------------------------------------------------------------------------
+
+
+@rule(
+    "core",
+    "BE {subject:thing} [EXACTLY] [either] {one:predicate} or {other:predicate}",
+    f"{_DOES} {{subject:thing}} STAND [either] {{one:predicate}} or {{other:predicate}}",
+    "BE {subject:thing} {one:predicate} {other:predicate} or {third:predicate}",
+    cost=0.5,
+)
+def _this_or_that(
+    subject: Things, one: Condition, other: Condition, third: Condition | None = None
+) -> Program:
+    said = [one, other] if third is None else [one, other, third]
+    names = tuple(condition_in_words(x).removeprefix("that is ") for x in said)
+    return TellWhich(names, tuple(about(x, subject) for x in said))
 
 
 # Which of two opposites -------------------------------------------------------------------------
@@ -348,7 +387,10 @@ def _above_or_below(a: Things, b: Things) -> Program:
     return TellWhich(("above", "below"), (Related("higher", a, (b,)), Related("lower", a, (b,))))
 
 
-@rule("core", "BE {a:thing} {one:comparative} or {other:comparative} [AWAY] [FROM ME] THAN {b:thing}")
+@rule(
+    "core",
+    "BE {a:thing} {one:comparative} or {other:comparative} [AWAY] [FROM ME] THAN {b:thing}",
+)
 def _more_or_less(a: Things, b: Things, one: Ranking, other: Ranking) -> Program | None:
     if one.quantity != other.quantity or one.descending == other.descending:
         return None

@@ -34,6 +34,7 @@ from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
+from spatialgeo_ros.query.plain_words import PLAIN_WORDS
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
 from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
@@ -129,4 +130,4 @@ def unit_last(tokens: list[str]) -> list[str]:
 
 @functools.cache
 def _speller() -> Speller:
-    return Speller(vocabulary())
+    return Speller(vocabulary(), PLAIN_WORDS)

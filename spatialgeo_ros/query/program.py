@@ -71,7 +71,9 @@ Unit: TypeAlias = Literal[
 WallSide: TypeAlias = Literal["nearest", "any", "front", "behind", "left", "right"]
 DirectionForm: TypeAlias = Literal["any", "deg", "clock", "side", "side_or_back", "quadrant"]
 AttributeName: TypeAlias = Literal["colour", "material", "kind"]
-Operation: TypeAlias = Literal["difference", "ratio", "sum", "product", "mean", "percent"]
+Operation: TypeAlias = Literal[
+    "difference", "ratio", "sum", "product", "mean", "percent", "greatest"
+]
 Fold: TypeAlias = Literal["sum", "mean", "least", "greatest"]
 
 
@@ -266,7 +268,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Numbers put together: difference, ratio and percent of two, sum, product, mean of any."""
+    """Numbers put together: difference, ratio and percent of two, others of any."""
 
     operation: Operation
     of: tuple[Number, ...]

@@ -153,9 +153,7 @@ class Grammar:
         for production in self.productions():
             for slot in slots_of(production.elements):
                 if slot.rule not in self._rules and slot.rule not in self._terminals:
-                    raise ValueError(
-                        f"'{slot.rule}' in a rule of '{production.rule}' has no rules"
-                    )
+                    raise ValueError(f"'{slot.rule}' in a rule of '{production.rule}' has no rules")
         self._note_words()
 
     def parse(
