@@ -26,8 +26,6 @@ from spatialgeo_ros.msg import (
     SpatialAnswer,
     StageLatency,
 )
-from spatialgeo_ros.query.program_json import to_json
-from spatialgeo_ros.query.result import Result, ResultType
 from spatialgeo_ros.node.conversions import (
     estimate_to_msg,
     msg_to_optional_region,
@@ -35,6 +33,8 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
+from spatialgeo_ros.query.program_json import to_json
+from spatialgeo_ros.query.result import Result, ResultType
 
 #: Bounds of the requests, as the comments of srv/ and action/ state them.
 MOST_KINDS, MOST_REGIONS, MOST_WATCH_ID, MOST_SESSION = 16, 32, 100, 100

@@ -135,6 +135,10 @@ _TWO: dict[str, str] = {
 }
 #: Family of a compared quantity; its first word holds where the quantity is greater.
 _COMPARED: dict[str, str] = {"height": "tall_short", "width": "wide_thin", "volume": "big_small"}
+#: Height of the middle of a thing.
+_MIDDLE = nodes.Arithmetic(
+    "mean", (Quantity("top", (nodes.It(),)), Quantity("bottom", (nodes.It(),)))
+)
 #: Family and predicate of a relation.
 _RELATED: dict[str, tuple[str, str]] = {
     "left": ("left_right", "left"),
@@ -278,13 +282,17 @@ def _presence(family: str, form: str, things: nodes.Things) -> Intent | None:
 def _objects(program: nodes.TellObjects) -> Intent | None:
     """Which of two is taller, closer, more to the left."""
     things = program.things
+    if isinstance(things, nodes.Union):
+        return _one_beyond_the_other(things)
     if not isinstance(things, nodes.Rank) or not isinstance(things.of, nodes.Union):
         return None
     if len(things.of.of) != 2 or (things.skip, things.count) != (0, 1):
         return None
+    a, b = things.of.of
+    if things.by == _MIDDLE:
+        return _intent("above_below", "which", (a, b), "above" if things.descending else "below")
     if not isinstance(things.by, Quantity):
         return None
-    a, b = things.of.of
     name, greater = things.by.name, things.descending
     if name in _COMPARED:
         words = QUALITATIVE[_COMPARED[name]]
@@ -297,6 +305,20 @@ def _objects(program: nodes.TellObjects) -> Intent | None:
     if name in ("distance", "gap"):
         anchor = next((one for one in things.by.of if not isinstance(one, nodes.It)), None)
         return None if anchor is None else _closer(a, b, anchor, "which", greater)
+    return None
+
+
+def _one_beyond_the_other(things: nodes.Union) -> Intent | None:
+    """Which of two is farther back: the one that is behind the other."""
+    halves = [one for one in things.of if isinstance(one, nodes.Filter)]
+    where = [one.where for one in halves]
+    if len(halves) != 2 or len(things.of) != 2:
+        return None
+    a, b = (one.of for one in halves)
+    for relation in ("behind", "front"):
+        swapped = [nodes.Related(relation, nodes.It(), (one,)) for one in (b, a)]  # type: ignore[arg-type]
+        if where == swapped:
+            return _intent("front_behind", "which", (a, b), relation)
     return None
 
 

@@ -32,6 +32,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
+from spatialgeo_ros.query.english_things import Phrase
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.plain_words import PLAIN_WORDS
@@ -76,27 +77,60 @@ def parse(
     Raises:
         NotUnderstood: there is no reading of all its words.
     """
-    dialogue = dialogue or Dialogue()
-    nouns = frozenset(without_counter(label_words(label)) for label in labels)
-    known = {word for noun in nouns for word in noun.split()}
-    tokens = [_speller().mend(word, known) for word in tokenise(question)]
-    if not tokens:
-        raise NotUnderstood("the question is empty")
-    if len(tokens) > _LONGEST:
-        raise NotUnderstood(f"the question is longer than {_LONGEST} words")
-    context = Context(nouns, dialogue, regions)
+    nouns, tokens = _words(question, labels)
+    context = Context(nouns, dialogue or Dialogue(), regions)
     program = _read(tokens, context) or _read(unit_last(tokens), context)
     if program is not None:
         return program
     state = State(tokens, context)
     grammar.parse("question", state)
-    unread = tokens[state.furthest :] or tokens
-    rest = " ".join(word for word in unread if word not in (STOP, COMMA))
+    rest = _unread(state)
     raise NotUnderstood(
         f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
         "or list of objects, in plain English (docs/questions.md)",
         rest,
     )
+
+
+def parse_phrase_alone(phrase: str, labels: Iterable[str] = ()) -> Phrase:
+    """Return what a noun phrase without a question names.
+
+    Args:
+        phrase: "chairs", "the second mug from the left".
+        labels: what the objects of the map are called.
+
+    Raises:
+        NotUnderstood: it is no noun phrase, or it has words that say something else.
+    """
+    nouns, tokens = _words(phrase, labels)
+    state = State(tokens, Context(nouns, Dialogue()))
+    for _, read, _, _ in grammar.parse("phrase", state)[:1]:
+        said: Phrase = read
+        return said
+    rest = _unread(state)
+    raise NotUnderstood(f"'{rest}' names no thing: say for example 'the red mug'", rest)
+
+
+def _words(text: str, labels: Iterable[str]) -> tuple[frozenset[str], list[str]]:
+    """Return the nouns of the map, and the words of a text with its typing errors mended.
+
+    Raises:
+        NotUnderstood: it has no word, or too many.
+    """
+    nouns = frozenset(without_counter(label_words(label)) for label in labels)
+    known = {word for noun in nouns for word in noun.split()}
+    tokens = [_speller().mend(word, known) for word in tokenise(text)]
+    if not tokens:
+        raise NotUnderstood("the question is empty")
+    if len(tokens) > _LONGEST:
+        raise NotUnderstood(f"the question is longer than {_LONGEST} words")
+    return nouns, tokens
+
+
+def _unread(state: State) -> str:
+    """Return the words from where no rule read on."""
+    unread = state.tokens[state.furthest :] or state.tokens
+    return " ".join(word for word in unread if word not in (STOP, COMMA))
 
 
 def _read(tokens: list[str], context: Context) -> Program | None:

@@ -23,6 +23,6 @@ def map_builder(perception: Perception) -> MapBuilder:
         perception.reset()
         for frame in frames:
             perception.scene.update_map(perception.observe(frame))
-        return perception.scene.object_map.snapshot()
+        return perception.scene.map_snapshot()
 
     return build
