@@ -247,7 +247,6 @@ def _lies_on(
     if chosen.sum() < _FEW * within.sum():  # creases and noise of something flat
         limit *= 2
     for plane in planes:
-        # Nine in ten of its points, with their noise.
-        if np.percentile(np.abs(plane.front[chosen]), 90) < limit + 1.3 * plane.spread:
+        if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
             return plane
     return None
