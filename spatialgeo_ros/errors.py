@@ -8,6 +8,8 @@ the response, so nothing ever fails as an empty success.
 
 from __future__ import annotations
 
+from typing import Any
+
 _LONGEST = 2000  # characters of an error's message: a sentence and, at most, a compiler's words
 
 
@@ -34,9 +36,14 @@ class SpatialGeoError(Exception):
     """Base of every expected failure; ``code`` equals the constant in ``ErrorCode.msg``.
 
     Its text is escaped and cut, whatever it quotes.
+
+    Attributes:
+        result: the typed result of a program that has no answer (``query.result.Result``), for its
+            candidates; None for other failures.
     """
 
     code: int = 1
+    result: Any = None
 
     def __str__(self) -> str:
         """Return the message as it may be sent and logged."""

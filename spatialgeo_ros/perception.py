@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialgeo_ros.answer.dialogues import Dialogues
 from spatialgeo_ros.answer.language_part import speak
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
@@ -35,7 +36,7 @@ from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
-from spatialgeo_ros.query.intent import parse_question
+from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
@@ -62,6 +63,7 @@ class Perception:
     def __init__(self, networks: Networks | None = None, **options: Any) -> None:
         self.networks = networks
         self.scene = Scene(networks, **options)
+        self._dialogues = Dialogues()
         self._map_problem = ""  # why the newest image did not go into the object map
 
     @classmethod
@@ -101,7 +103,7 @@ class Perception:
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
-        parse_question("how far is the chair?")  # compiles the patterns of the grammar
+        parse("how far is the chair?")  # makes the tables of the grammar
         networks = self.networks
         if networks is None:
             return
@@ -208,11 +210,27 @@ class Perception:
         earlier: Sequence[Observation] | None = None,
         *,
         recall: bool = True,
+        session: str = "",
     ) -> AskedQuestion:
-        """Work out the measured part of a question; see :func:`ask_question`."""
-        return ask_question(
-            self.scene, question, observation, regions, cancelled, earlier, recall=recall
+        """Work out the measured part of a question; see :func:`ask_question`.
+
+        Args:
+            session: name of a dialogue, in which "it" is what the question before was about.
+        """
+        asked = ask_question(
+            self.scene,
+            question,
+            observation,
+            regions,
+            cancelled,
+            earlier,
+            recall=recall,
+            dialogue=self._dialogues.before(session),
         )
+        part = asked.measured
+        objects = () if part.result is None else part.result.objects
+        self._dialogues.remember(session, part.program, objects)
+        return asked
 
     def speak(
         self,

@@ -2,29 +2,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """The measured part of a question: which objects it means, and what geometry says about them.
 
-It needs the scene and no language model, so it is known, and can be published, before the first
-word is spoken.
+A question becomes a program, and the program runs on the object map. Lengths of things in view are
+measured on their points in the image, which is more exact than the map's boxes. Without poses there
+is no map; then the image alone is asked. All this needs no language model, so it is known, and can
+be published, before the first word is spoken.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
 from spatialgeo_ros.answer.presence import presence_answer
+from spatialgeo_ros.answer.program_part import (
+    absence_means_nothing,
+    all_in_view,
+    all_of_image,
+    contradicts,
+    failed_for_want_of_objects,
+    labels_known,
+    measured_on_points,
+    remembered,
+    run_program,
+    with_regions,
+)
 from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
+from spatialgeo_ros.answer.typed import typed_result
 from spatialgeo_ros.errors import (
+    AmbiguousError,
     BadRequestError,
     CancelledError,
     NoCameraInfoError,
     NoGeometryError,
     NoLanguageModelError,
+    NotUnderstoodError,
     PhraseNotFoundError,
     SpatialGeoError,
     TooLittleSupportError,
@@ -33,16 +49,20 @@ from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import SeenObject
 from spatialgeo_ros.memory.observation import Observation
-from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, parse_question
+from spatialgeo_ros.memory.snapshot import MapSnapshot
+from spatialgeo_ros.query.english import Dialogue
+from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, intent_of
+from spatialgeo_ros.query.language import check_readable
+from spatialgeo_ros.query.parser import NotUnderstood, parse
+from spatialgeo_ros.query.program import Program, Quantity, TellNumber
 from spatialgeo_ros.query.relations import ObjectFacts
+from spatialgeo_ros.query.result import Result, ResultType, error_of
+from spatialgeo_ros.query.units import convert, fits, unit_of
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
-#: Open questions that a list of the objects in view answers.
-_SCENE = re.compile(r"\b(see|visible|view|objects|things|there|around|scene|describe)\b")
 #: What can be missing for a measurement while the language model may still answer.
 _UNMEASURABLE = (NoCameraInfoError, NoGeometryError, TooLittleSupportError)
 
@@ -52,12 +72,14 @@ class MeasuredPart:
     """What is known of a question before the language model speaks.
 
     Attributes:
-        intent: what was understood.
+        intent: the family of what was understood.
         observation: the frame that was asked about.
         mentioned: its objects, in the order of the intent.
         estimates: measured lengths, the one asked for first.
         measured: the answer from measurements alone, None where there is none.
-        scene_text: what is in view, for an open question that asks for it.
+        program: what was understood; None when nothing was.
+        result: its typed result; None when there is none.
+        snapshot: the map that the result is about; None when the image alone was asked.
         problem: why there is no measurement, where there should be one.
         timings: seconds per stage.
         seconds: that the part took in all.
@@ -69,11 +91,27 @@ class MeasuredPart:
     mentioned: list[Mentioned] = field(default_factory=list)
     estimates: list[SightedEstimate] = field(default_factory=list)
     measured: Measured | None = None
-    scene_text: str = ""
+    program: Program | None = None
+    result: Result | None = None
+    snapshot: MapSnapshot | None = None
     problem: SpatialGeoError | None = None
     timings: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     degraded: list[str] = field(default_factory=list)
+
+    @property
+    def reference(self) -> Measured | None:
+        """What a language model's words are compared with."""
+        if self.measured is not None or self.result is None:
+            return self.measured
+        result = self.result
+        if result.type is ResultType.BOOLEAN:
+            return Measured(result.text, choice="yes" if result.boolean else "no")
+        unit = unit_of(result.unit)
+        if len(result.values) != 1 or unit is None or not fits(unit, "m"):
+            return None
+        value, sigma = (convert(one, unit, "m") for one in (*result.values, *result.std_devs))
+        return Measured(result.text, value, sigma)
 
     @property
     def names(self) -> list[str]:
@@ -90,7 +128,9 @@ class MeasuredPart:
     @property
     def text(self) -> str:
         """The answer as far as it is known without a language model, "" when there is none."""
-        return self.measured.text if self.measured is not None else self.scene_text
+        if self.result is not None and self.result.text:
+            return self.result.text
+        return "" if self.measured is None else self.measured.text
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -126,6 +166,7 @@ def measure_question(
     cancelled: Callable[[], bool] | None = None,
     *,
     recall: bool = True,
+    dialogue: Dialogue | None = None,
 ) -> MeasuredPart:
     """Understand a question, find its objects and measure them.
 
@@ -136,48 +177,48 @@ def measure_question(
         regions: objects the question names, where they are known already.
         cancelled: asked between stages.
         recall: whether objects that are out of view may be remembered ones.
+        dialogue: the question before.
 
     Raises:
         CancelledError: ``cancelled`` became true.
         PhraseNotFoundError: an object is not found, and no language model could look for it.
-        BadRequestError: the question cannot be understood, or names too few objects.
+        AmbiguousError: several things fit; ``result`` of the error has the candidates.
+        BadRequestError: the question is empty, not English, or names too few objects.
+        SpatialGeoError: why the program has no answer.
     """
     started = time.perf_counter()
-    part = MeasuredPart(parse_question(question), observation)
+    part = MeasuredPart(intent_of(None, question), observation)
+    snapshot = scene.map_with(observation)
+    _understand(part, question, regions, snapshot, dialogue)
     part.note(*observation.degraded)
     networks = scene.networks
     if networks is None or not networks.has_language:
         part.note("no language model in this profile: answered from measurements alone")
     check_cancelled(cancelled)
-    if part.intent.family in PRESENCE:
-        with part.stage("locate"):
-            part.measured, part.mentioned, part.estimates = presence_answer(
-                scene, part.intent, observation
-            )
-    elif part.intent.family != OPEN:
-        with part.stage("locate"):
-            _locate(scene, part, regions, recall)
-        check_cancelled(cancelled)
-        with part.stage("measure"):
-            _measure(scene, part, cancelled)
-        check_cancelled(cancelled)
+    if part.program is not None:
+        if snapshot is not None and not regions:
+            with part.stage("program"):
+                _answer_from_map(scene, part, part.program, snapshot, recall, cancelled)
+        elif part.intent.family in PRESENCE:
+            with part.stage("locate"):
+                part.measured, part.mentioned, part.estimates = presence_answer(
+                    scene, part.intent, observation
+                )
+        elif part.intent.family != OPEN:
+            _answer_from_points(scene, part, regions, recall, cancelled)
+        else:
+            part.program = with_regions(part.program, regions)
+            with part.stage("program"):
+                result, asked, lengths = run_program(
+                    scene, part.program, observation, regions, snapshot, recall=recall
+                )
+                part.estimates = list(lengths)
+                _take(scene, part, part.program, result, asked)
+            if snapshot is None:
+                part.note("no pose: only what is in view is known")
+        part.result = part.result or _typed(part)
     part.seconds = time.perf_counter() - started
     return part
-
-
-def describe_scene(scene: Scene, part: MeasuredPart) -> None:
-    """Say what is in view, where an open question asks for that."""
-    if part.intent.family == OPEN and _SCENE.search(part.intent.text.lower()):
-        seen = scene.scan(part.observation)
-        if unfamiliar := scene.locator.unfamiliar(part.observation):
-            if not seen:
-                part.problem = PhraseNotFoundError(
-                    f"what is in view cannot be told: {unfamiliar}; publish detections, or choose "
-                    "another profile"
-                )
-                return
-            part.note(f"only detections are listed: {unfamiliar}")
-        part.scene_text = _scene_text(seen)
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
@@ -188,6 +229,134 @@ def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
     """
     if cancelled is not None and cancelled():
         raise CancelledError("the question was cancelled")
+
+
+def _understand(
+    part: MeasuredPart,
+    question: str,
+    regions: Sequence[Region],
+    snapshot: MapSnapshot | None,
+    dialogue: Dialogue | None,
+) -> None:
+    """Turn the question into a program; what is not understood is kept as the part's problem."""
+    check_readable(question)
+    try:
+        labels = labels_known(snapshot, part.observation, regions)
+        part.program = parse(question, dialogue, labels, len(regions))
+    except NotUnderstood as error:
+        part.problem = NotUnderstoodError(str(error))
+        part.note(f"not measured: {error}")
+        return
+    part.intent = intent_of(part.program, question)
+
+
+def _answer_from_map(
+    scene: Scene,
+    part: MeasuredPart,
+    program: Program,
+    snapshot: MapSnapshot,
+    recall: bool,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Run the program on the map; measure on points where all its things are in view.
+
+    What the map does not have is looked for in the image and in the keyframes: a detector may know
+    things by a phrase that it does not name unasked.
+    """
+    result, asked, lengths = run_program(
+        scene, program, part.observation, (), snapshot, recall=recall
+    )
+    missing = failed_for_want_of_objects(result)
+    if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
+        part.estimates = list(lengths)
+        _take(scene, part, program, result, asked)
+        return
+    try:
+        _answer_from_points(scene, part, (), recall and missing, cancelled)
+    except PhraseNotFoundError as error:
+        part.mentioned = []
+        if missing:
+            error.result = result
+            raise
+        if all_of_image(result, asked, part.observation):
+            raise  # in this very image, but nothing to rely on
+        part.estimates = list(lengths)
+        _take(scene, part, program, result, asked)
+        return
+    if part.measured is None:
+        return  # what is seen of it cannot be measured well: the part's problem says why
+    if not missing:
+        number = program.number if isinstance(program, TellNumber) else None
+        points = measured_on_points(part.estimates) if isinstance(number, Quantity) else None
+        result, asked, _ = run_program(
+            scene, program, part.observation, (), snapshot, recall=recall, measured=points
+        )
+    if missing or contradicts(result, part.measured):
+        part.snapshot, part.result = asked, _typed(part)
+        return
+    _take(scene, part, program, result, asked)
+    asked_unit = program.unit if isinstance(program, TellNumber) else ""
+    if part.result is not None and asked_unit in ("", "m"):
+        # The sentence of what was measured says from where to where.
+        part.result = replace(part.result, text=part.measured.text)
+
+
+def _typed(part: MeasuredPart) -> Result | None:
+    if part.measured is None:
+        return None
+    return typed_result(
+        part.program, part.intent, part.measured, part.estimates, len(part.mentioned)
+    )
+
+
+def _take(
+    scene: Scene, part: MeasuredPart, program: Program, result: Result, asked: MapSnapshot
+) -> None:
+    """Take over the result of a program; an error is kept as the part's problem.
+
+    Raises:
+        AmbiguousError, PhraseNotFoundError: the things it names are not clear, or not there.
+    """
+    error = error_of(result)
+    if error is None and (
+        why := absence_means_nothing(scene, part.observation, asked, program, result)
+    ):
+        error = PhraseNotFoundError(why)
+    part.snapshot = asked
+    networks = scene.networks
+    free = networks is not None and networks.has_language and not networks.canonical_only
+    looks = scene.locator.can_ground or part.observation.frame.detections
+    if isinstance(error, AmbiguousError):
+        raise error
+    if isinstance(error, PhraseNotFoundError) and (looks or not free):
+        raise error
+    if error is not None:
+        part.problem = error
+        part.note(f"not measured: {error}")
+        return
+    part.result = result
+    part.note(*result.remarks)
+    unfamiliar = scene.locator.unfamiliar(part.observation)
+    if unfamiliar and part.intent.family in (OPEN, *PRESENCE):
+        part.note(f"only detections count: {unfamiliar}")
+    for one in remembered(result, asked):
+        part.note(f"'{one.label}' ({one.id}) is not in view now: remembered")
+
+
+def _answer_from_points(
+    scene: Scene,
+    part: MeasuredPart,
+    regions: Sequence[Region],
+    recall: bool,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Find the named objects in the image and measure them on their points."""
+    with part.stage("locate"):
+        _locate(scene, part, regions, recall)
+    check_cancelled(cancelled)
+    with part.stage("measure"):
+        _measure(scene, part, cancelled)
+    check_cancelled(cancelled)
 
 
 def _locate(scene: Scene, part: MeasuredPart, regions: Sequence[Region], recall: bool) -> None:
@@ -282,11 +451,3 @@ def _subject(name: str, thing: Sighting, observation: Observation) -> Subject:
         covariance + thing.position_sigma**2 * np.eye(3),
         (spread[0], spread[2], spread[1]),
     )
-
-
-def _scene_text(seen: Sequence[SeenObject]) -> str:
-    if not seen:
-        return "Nothing that I know is in view."
-    names = [thing.label for thing in seen[:8]]
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"In view: {listed}."

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialgeo_ros.answer.language_part import LanguagePart, prepare_language
-from spatialgeo_ros.answer.measured_part import MeasuredPart, describe_scene, measure_question
+from spatialgeo_ros.answer.measured_part import MeasuredPart, measure_question
 from spatialgeo_ros.answer.result import Answer
+from spatialgeo_ros.answer.sources import sources_of
 from spatialgeo_ros.answer.verdict import LanguageVerdict, judge
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import FrameReference, frame_reference
 from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.scene.scene import Scene
-from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate
+from spatialgeo_ros.scene.sighting import SightedEstimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +56,12 @@ class AskedQuestion:
         """
         part = self.measured
         told_names = () if self.language is None else self.language.names
-        verdict = judge(part.intent, part.measured, text, told_names, part.names)
+        verdict = judge(part.intent, part.reference, text, told_names, part.names)
         timings = dict(part.timings)
         if self.language is not None and final:
             timings["language"] = seconds
         timings["total"] = part.seconds + seconds
-        sightings = part.sightings
-        oldest = max(sightings, key=lambda one: one.age, default=None)
+        seen = sources_of(part)
         return Answer(
             text=self._text(text, final),
             language_text=text,
@@ -77,18 +78,20 @@ class AskedQuestion:
             model_id=self.model_id,
             backend=self.backend,
             family=part.intent.family,
-            how=max((one.how for one in sightings), default=HowSeen.UNKNOWN),
-            seen_stamp_ns=0 if oldest is None else oldest.frame.stamp_ns,
-            age=math.nan if oldest is None else oldest.age,
+            how=seen.how,
+            seen_stamp_ns=seen.stamp_ns,
+            age=seen.age,
+            result=part.result,
+            program=part.program,
         )
 
     def _text(self, told: str, final: bool) -> str:
-        if self.measured.measured is not None:
-            return self.measured.measured.text
+        if self.measured.text:
+            return self.measured.text
         if told:
             return f"{told} (said by the language model, not measured)"
-        if self.measured.text or not final:
-            return self.measured.text
+        if not final:
+            return ""
         raise self.measured.failure()
 
     def _frames(self) -> tuple[FrameReference, ...]:
@@ -107,6 +110,7 @@ def ask_question(
     earlier: Sequence[Observation] | None = None,
     *,
     recall: bool = True,
+    dialogue: Dialogue | None = None,
 ) -> AskedQuestion:
     """Work out the measured part of a question, and what the language model is to be asked.
 
@@ -119,17 +123,18 @@ def ask_question(
         earlier: what a language model for clips looks at before the frame, oldest first; None for
             the keyframes.
         recall: whether objects that are out of view may be remembered ones.
+        dialogue: the question before.
 
     Raises:
         SpatialGeoError: as :func:`measure_question`; or there is no measurement, and no language
             model to ask.
     """
-    part = measure_question(scene, question, observation, regions, cancelled, recall=recall)
+    part = measure_question(
+        scene, question, observation, regions, cancelled, recall=recall, dialogue=dialogue
+    )
     language = prepare_language(scene, part, question, earlier)
     if language is None and not part.text:
-        describe_scene(scene, part)
-        if not part.text:
-            raise part.failure()
+        raise part.failure()
     networks = scene.networks
     return AskedQuestion(
         part,
@@ -141,7 +146,7 @@ def ask_question(
 
 def _told_estimate(part: MeasuredPart, verdict: LanguageVerdict) -> tuple[SightedEstimate, ...]:
     """Return the language model's length where it is the only one, marked as told."""
-    if part.measured is not None or not math.isfinite(verdict.value_m) or not part.intent.kinds:
+    if part.text or not math.isfinite(verdict.value_m) or not part.intent.kinds:
         return ()
     kind = Kind[part.intent.kinds[0]]
     start, end, *_ = (*part.names, "", "")

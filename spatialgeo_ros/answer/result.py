@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import FrameReference
+from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate
 
 
@@ -35,6 +37,8 @@ class Answer:
         how: how the objects were seen that the answer rests on, the worst of them.
         seen_stamp_ns: stamp of the oldest image that one of them was seen in; 0 when none.
         age: seconds from that image to the one asked about; NaN when nothing was seen.
+        result: what was measured as a robot reads it; None when nothing was.
+        program: what was understood; None when nothing was.
     """
 
     text: str
@@ -53,3 +57,5 @@ class Answer:
     how: HowSeen = HowSeen.UNKNOWN
     seen_stamp_ns: int = 0
     age: float = math.nan
+    result: Result | None = None
+    program: Program | None = None

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``spatialgeo evaluate``: what a profile can do in simulated rooms, and what measuring can do.
 
-``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks.
+``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks;
+``evaluate rooms`` asks about whole rooms (:mod:`spatialgeo_ros.cli.evaluate_rooms`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.cli.evaluate_rooms import add_rooms
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
 
@@ -44,6 +46,7 @@ def add_parser(commands: Any) -> None:
     kinds = parser.add_subparsers(metavar="KIND")
     _add_sequence(kinds)
     _add_questions(kinds)
+    add_rooms(kinds)
 
 
 def _add_questions(kinds: Any) -> None:

@@ -292,7 +292,10 @@ def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size)
     level = level_frame(gravity).T.astype(np.float32)
     points = np.concatenate([piece.points, whole.points]) @ level
     found = fit_footprint(points[:, [0, 2]])
-    sides = np.sort(found.high - found.low)
+    # A footprint leaves out one point in a hundred: a small piece has to be counted in.
+    along = points[: len(piece.points), [0, 2]] @ found.axes.T
+    high, low = np.maximum(found.high, along.max(axis=0)), np.minimum(found.low, along.min(axis=0))
+    sides = np.sort(high - low)
     limits = np.sort(np.array(usual[:2])) * _OVERSIZE
     return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * _OVERSIZE)
 

@@ -34,7 +34,8 @@ _FLOOR_TURN = 0.995  # cosine of the angle up to which what is seen there is the
 _BEHIND, _BEHIND_BY = 0.03, 0.02  # share of points that may lie so far (metres) behind a wall
 _SHARE_OUTSIDE = 0.2  # of a patch's cells inside the region: it is seen at least as much outside
 _LARGE = 0.4  # metres: a region from this size on can hold an occluder, whose side has
-_HIDING = 0.1  # most of the rest of the region so many metres behind it
+_HIDING = 0.1  # most of the rest of the region so many metres behind it,
+_LEAST_SEEN = 0.1  # or is less than this share of the region's cells
 _BAND = 3  # cells on both sides of the region's border that are looked at
 _GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
@@ -137,15 +138,12 @@ def background_planes(
         floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
     """
     rng = np.random.default_rng(0)  # the same window always gives the same answer
-    top, bottom, left, right = extent(within)
-    depth = cells.points[within & use][:, 2]
-    size = min(bottom - top, right - left) * cells.angle * (np.median(depth) if len(depth) else 0.0)
-    large = size > _LARGE
+    large = is_large(cells, within)
     found: list[Plane] = []
     rest = use & outside
     enough = max(20, int(0.03 * rest.sum()))
     for attempt in range(-1, _MOST_PLANES):
-        if rest.sum() < enough:
+        if attempt >= 0 and rest.sum() < enough:
             break
         slack = 0.0
         if attempt < 0:
@@ -159,7 +157,13 @@ def background_planes(
             normal, offset = fitted
         limit = _tolerance(cells, cells.points, cells.sigma, normal)
         flat = offset - cells.points @ normal.astype(np.float32)
-        own = rest & (np.abs(flat) < limit + slack)
+        near = np.abs(flat) < limit + slack
+        own = rest & near
+        # Where the floor is, is known: it need not be seen outside furniture.
+        known = attempt < 0 and large
+        hidden = known and own.sum() < enough
+        if hidden:
+            own = use & near
         grown = _grown(cells, use, own, normal, limit, enough) if own.sum() >= enough else None
         if attempt >= 0:
             rest &= ~own
@@ -168,23 +172,33 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on & outside, normal, offset)
+        plane = _bent(cells, on if hidden else on & outside, normal, offset)
         if plane.spread > _SCATTER * float(np.median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
         behind = use & (front < -plane.tolerance)
-        if plane.closes(use):
+        if known or plane.closes(use):
             joined = on
         else:
             new = on & outside & ~_on_any(found, cells)
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         rest_inside = use & within & ~on
-        hiding = large and rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
-        if joined.any() and not hiding:
+        hiding = rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
+        # Without its own small planes, what is left of an occluder would seem to end at the region.
+        small = attempt >= 0 and joined.sum() < _LEAST_SEEN * within.sum()
+        if joined.any() and not (large and (hiding or small)):
             found.append(replace(plane, cells=joined))
     return found
+
+
+def is_large(cells: Cells, within: NDArray[np.bool_]) -> bool:
+    """Tell whether a region is of the size of furniture by the shorter of its sides."""
+    top, bottom, left, right = extent(within)
+    depth = cells.points[within & cells.ok][:, 2]
+    middle = float(np.median(depth)) if len(depth) else 0.0
+    return min(bottom - top, right - left) * cells.angle * middle > _LARGE
 
 
 def _on_any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill, select
-from spatialgeo_ros.geometry.background import Floor, Plane, background_planes
+from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.colour import (
     cell_colours,
@@ -37,6 +37,8 @@ _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat t
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
+_CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,13 @@ def separate_bounded(
     for plane in planes:
         backdrop |= plane.cells
     standing = use & ~backdrop
-    choice = select(cells, connected(cells, standing), around, gravity, usual)
+    label = connected(cells, standing)
+    if is_large(cells, within):  # small things are themselves no wider than a crease
+        # Outside the region such strips stay: they show what goes on there.
+        crease = _creases(cells, label, planes, backdrop) & around
+        standing &= ~crease
+        label[crease] = -1
+    choice = select(cells, label, around, gravity, usual)
     if image is not None and (choice is None or choice.score < _CLEAR):
         labels = connected_by_colour(cells, standing, cell_colours(cells, image))
         other = select(cells, labels, around, gravity, usual)
@@ -182,6 +190,35 @@ def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
 
 
+def _creases(
+    cells: Cells,
+    label: NDArray[np.int32],
+    planes: tuple[Plane, ...],
+    backdrop: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Connected surfaces that are left over where background surfaces meet or end.
+
+    The cells along a crease are a mixture of both sides and on neither. They are a strip without an
+    inside, beside the background all along, and off it by less than a cell is wide.
+    """
+    count = int(label.max(initial=-1)) + 1
+    if count == 0 or not planes:
+        return np.zeros(cells.shape, bool)
+    size = np.bincount(label[label >= 0], minlength=count)
+    solid = cv2.morphologyEx((label >= 0).astype(np.uint8), cv2.MORPH_ERODE, _SQUARE).astype(bool)
+    beside = cv2.dilate(backdrop.astype(np.uint8), _SQUARE).astype(bool)
+    width = np.float32(cells.angle) * cells.points[..., 2]
+    close = np.zeros(cells.shape, bool)
+    for plane in planes:
+        with np.errstate(invalid="ignore"):
+            close |= np.abs(plane.front) < plane.tolerance + width
+    close &= beside & (label >= 0)
+    share = np.bincount(label[close], minlength=count) / size
+    whole = np.bincount(label[solid], minlength=count) > 0
+    crease = np.append((share > _CREASE) & ~whole, False)  # the last for label -1
+    return np.asarray(crease[label])
+
+
 def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Cells on the planes that the chosen cells lie before; a plane before them hides them."""
     out = np.zeros(chosen.shape, bool)
@@ -210,6 +247,7 @@ def _lies_on(
     if chosen.sum() < _FEW * within.sum():  # creases and noise of something flat
         limit *= 2
     for plane in planes:
-        if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
+        # Nine in ten of its points, with their noise.
+        if np.percentile(np.abs(plane.front[chosen]), 90) < limit + 1.3 * plane.spread:
             return plane
     return None

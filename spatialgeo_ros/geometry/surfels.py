@@ -144,6 +144,8 @@ def without_strips(
     mine = padded[at]
     same = (alike & mine).sum(axis=1)
     strip = (same < _STRIP_SHARE * mine.sum(axis=1)) & ~_steep(q, padded, rows, columns, least)
+    if inside is None:
+        strip &= (alike & ~mine).any(axis=1)
     if inside is not None:
         within = outline[at]
         lone = same < _STRIP_SHARE * within.sum(axis=1)

@@ -117,6 +117,7 @@ class RoomLayout:
         ceiling_sigma: its standard deviation, metres.
         polygon: [N, 2] corners of the walls in order, metres, or None.
         polygon_sigma: standard deviation of a wall's place, metres.
+        why_unknown: why there is no polygon and what would give one, for answers; "" with one.
     """
 
     floor: float = 0.0
@@ -125,6 +126,7 @@ class RoomLayout:
     ceiling_sigma: float = 0.0
     polygon: Array | None = None
     polygon_sigma: float = 0.0
+    why_unknown: str = ""
 
 
 @dataclass(frozen=True)

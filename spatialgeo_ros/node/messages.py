@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
+from spatialgeo_ros.query.program_json import to_json
+from spatialgeo_ros.query.result import Result, ResultType
 
 #: Bounds of the requests, as the comments of srv/ and action/ state them.
 MOST_KINDS, MOST_REGIONS, MOST_WATCH_ID, MOST_SESSION = 16, 32, 100, 100
@@ -239,7 +242,7 @@ def answer_message(
         final: Whether the language model's part is in it, where there is to be one.
     """
     size = (frame.height, frame.width)
-    return SpatialAnswer(
+    message = SpatialAnswer(
         header=frame_header(frame),
         question=question,
         answer=answer.text,
@@ -264,13 +267,36 @@ def answer_message(
         seen_stamp=ns_to_stamp(answer.seen_stamp_ns),
         age=float(answer.age),
     )
+    program = "" if answer.program is None else json.dumps(to_json(answer.program))
+    fill_result(message, answer.result or Result(ResultType.NONE, ""), program)
+    return message
+
+
+def fill_result(message: SpatialAnswer, result: Result, program: str) -> None:
+    """Fill the typed fields of an answer.
+
+    Args:
+        message: To be filled.
+        result: What a program returned.
+        program: Its JSON, "" when there is none.
+    """
+    message.result_type = int(result.type)
+    message.values = [float(value) for value in result.values]
+    message.std_devs = [float(value) for value in result.std_devs]
+    message.unit = result.unit
+    message.boolean_value = bool(result.boolean)
+    message.probability = float(result.probability)
+    message.direction = result.direction
+    message.word = result.word
+    message.object_ids = list(result.objects)
+    message.program = program
 
 
 def failed_answer(
     question: str, error: SpatialGeoError, frame: Frame | None = None
 ) -> SpatialAnswer:
     """Return the message of a question that was not answered; ``frame`` is what was looked at."""
-    return SpatialAnswer(
+    message = SpatialAnswer(
         header=Header() if frame is None else frame_header(frame),
         question=question,
         error_code=error.code,
@@ -279,6 +305,10 @@ def failed_answer(
         image_age=math.nan,
         age=math.nan,
     )
+    # The candidates of an ambiguous phrase are in the result.
+    failed = Result(ResultType.ERROR, str(error)) if error.result is None else error.result
+    fill_result(message, failed, "")
+    return message
 
 
 def keyframes_message(

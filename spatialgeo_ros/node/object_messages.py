@@ -187,20 +187,6 @@ def result_message(
     return message
 
 
-def fill_result(message: SpatialAnswer, result: Result, program: str) -> None:
-    """Fill the typed fields of an answer."""
-    message.result_type = int(result.type)
-    message.values = [float(value) for value in result.values]
-    message.std_devs = [float(value) for value in result.std_devs]
-    message.unit = result.unit
-    message.boolean_value = bool(result.boolean)
-    message.probability = float(result.probability)
-    message.direction = result.direction
-    message.word = result.word
-    message.object_ids = list(result.objects)
-    message.program = program
-
-
 def pose_messages(
     poses: Sequence[ApproachPose],
     snapshot: MapSnapshot,

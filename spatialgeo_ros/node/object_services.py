@@ -107,7 +107,8 @@ class ObjectServices:
             run = program
             if run is None:
                 near = snapshot.viewer is not None
-                run = program_of_phrase(request.phrase, nearest_first=near)
+                labels = [one.label for one in snapshot.objects]
+                run = program_of_phrase(request.phrase, nearest_first=near, labels=labels)
             result = perception.run_query(run, camera, include_gone=request.include_gone)
             things = found(result, snapshot)
             from_world = self._from_world(request.target_frame, snapshot)

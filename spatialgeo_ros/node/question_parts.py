@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from spatialgeo_ros.answer.program_part import all_of_image
 from spatialgeo_ros.errors import PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.msg import SpatialAnswer
@@ -34,10 +35,13 @@ def begin_on_any(
     cancelled: Callable[[], bool],
     *,
     recall: bool,
+    session: str = "",
 ) -> tuple[Any, Any]:
-    """Work out the measured part of a question in the first image that shows what it names.
+    """Work out the measured part of a question in the image that shows what it names.
 
-    Only where none does, and ``recall`` allows it, is something remembered.
+    With a map the question is about the whole map, whatever camera is asked: one image is enough,
+    and where another camera's shows all that the answer rests on, it is measured there. Without
+    poses the images are asked one after the other.
 
     Args:
         perception: The facade.
@@ -46,6 +50,7 @@ def begin_on_any(
         regions: Objects that the question names.
         cancelled: Asked between stages.
         recall: Whether what is in no view may be remembered.
+        session: Name of the dialogue.
 
     Returns:
         What ``perception.begin`` returned, and the observation it is about.
@@ -53,18 +58,33 @@ def begin_on_any(
     Raises:
         SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
     """
-    first = observations[0]
+
+    def begin(observation: Any) -> Any:
+        return perception.begin(
+            question, observation, regions, cancelled, recall=recall, session=session
+        )
+
     problem: PhraseNotFoundError | None = None
-    for observation in observations if len(observations) > 1 else ():
+    for observation in observations:
         try:
-            asked = perception.begin(question, observation, regions, cancelled, recall=False)
+            asked = begin(observation)
         except PhraseNotFoundError as error:
             problem = problem or error
-        else:
-            return asked, observation
-    if problem is not None and not recall:
-        raise problem
-    return perception.begin(question, first, regions, cancelled, recall=recall), first
+            continue
+        for other in observations:
+            if other is not observation and shown_better(asked.measured, other):
+                return begin(other), other
+        return asked, observation
+    assert problem is not None
+    raise problem
+
+
+def shown_better(part: Any, other: Any) -> bool:
+    """Tell whether another image shows all that an answer of the map rests on."""
+    snapshot, result = part.snapshot, part.result
+    if snapshot is None or result is None or not result.objects or part.sightings:
+        return False
+    return bool(all_of_image(result, snapshot, other))
 
 
 class QuestionParts:

@@ -156,6 +156,7 @@ class Services:
                     regions,
                     given_up,
                     recall=not request.in_view_only,
+                    session=request.session,
                 )
                 looked_at[:] = [observation.frame]
                 part = QuestionParts(

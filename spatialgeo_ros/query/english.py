@@ -21,7 +21,7 @@ MACROS = {
     "DO": "(do|does|did|can|could|will|would|should|must|shall|may|might)",
     "HAVE": "(has|have|had|having)",
     "I": "(i|you|we|one|they|somebody|someone|anybody|anyone|people|[the|a|this|my|our] robot|he|she)",
-    "ME": "(me|you|us|myself|yourself|ourselves|[the|this|your|my|our] (robot|camera|viewer"
+    "ME": "(me|you|us|i|we|myself|yourself|ourselves|[the|this|your|my|our] (robot|camera|viewer"
     "|observer|rover|platform)|here|[the|your|my|our|this|its] [current] (position|viewpoint"
     "|standpoint|location|place|spot|lens) [of the (robot|camera)])",
     "WHERE_I_AM": "where (i|you|we|the robot) (am|are|is|stand|stands) [standing|located|now"
@@ -35,10 +35,10 @@ MACROS = {
     "NOW": "(right now|now|at the moment|currently|at present|presently|today|from here"
     "|at this moment|just now)",
     "SO_FAR": "(so far|until now|up to now|by now|already|yet|to date|in total|altogether|overall"
-    "|in all|all together)",
+    "|in all|all together|together|combined)",
     "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you|around me|over there"
     "|nearby|present|available)",
-    "IN_ROOM": "(in|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
+    "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
     "|current] (room|place|scene|world|map|area|space|building|environment|house|surroundings"
     "|workspace)|(this|the|that) (image|picture|photo|video))",
     "KNOWN": "(you|i|we|the robot) [have|can|could|did|do] [ever|already|currently] (know|knows"
@@ -46,22 +46,22 @@ MACROS = {
     "|identified|identify|detected|detect|registered|observed|spotted) [of|about]",
     "FROM": "(from|to|of|off|until|till|up to|away from|relative to|with respect to|towards|toward)",
     "AWAY": "(away|off|distant|apart|far away|removed)",
-    "DISTANCE": "(distance|separation|spacing|range|offset|length between)",
-    "PLAIN": "(approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
+    "DISTANCE": "(distance|distance measurement|separation|spacing|range|offset|length between)",
+    "PLAIN": "(my|your|our|approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|clear distance|free distance|passage|opening|free gap|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
-    "|in the horizontal (plane|direction)|in the ground plane|in the horizontal|in plan"
+    "|in the horizontal (plane|direction)|(in|on) the (ground|floor) plane|in the horizontal|in plan"
     "|seen from above|ignoring (height|the height|heights)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
     "VERTICALLY": "(vertically|in height|in elevation|in the vertical [direction]|in the vertical)",
     "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our] [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
-    "|[the|your|my] (camera|robot) _s (point of view|viewpoint|perspective|view|position)"
+    "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view|position)"
     "|you|me|here|the robot|WHERE_I_AM)",
     "THAN": "(than|then|compared to|compared with|as compared to|in comparison to|in comparison with"
     "|relative to|versus)",
@@ -74,10 +74,16 @@ MACROS = {
     "TURN": "(turn|rotate|spin|swivel|pan|yaw)",
     "WANT_TO": "(would like to|want to|need to|have to|plan to|am going to|intend to|must|wish to)",
     "PLACE": "(put|lay|place|fit|park|drive|push|move|get|set|squeeze|store|carry)",
+    "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
     "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
+    "COLOUR": "(colour|color|shade|hue|tint)",
+    "CENTER": "(center|middle|midpoint|centre point|center point)",
+    "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from|without"
+    "|but|not counting|ignoring|leaving out|not including)",
+    "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",
     "DEGREES": "(degrees|degree|deg)",
     "ANGLE": "(angle|bearing|heading|azimuth|angular direction|turn angle|turning angle"
@@ -86,7 +92,7 @@ MACROS = {
     "THING_WORD": "(object|objects|thing|things|item|items|one|ones|stuff)",
     "OBJ": "(object|thing|item|one)",
     "OBJS": "(objects|things|items|ones|stuff)",
-    "WHAT": "(what|what kind of|what sort of|which|whichever|what all)",
+    "WHAT": "(what|who|what kind of|what sort of|which|whichever|what all)",
     "TELL": "(tell me|show me|give me|say|list|name|find me|enumerate|report|print|output|display"
     "|tell us|give us|show|identify|mention|return)",
 }
@@ -114,9 +120,9 @@ class Context:
     Attributes:
         nouns: names of things beside the table's: the labels in the map.
         dialogue: the question before.
-        mended: typing errors that were mended, for the record.
+        regions: how many regions the request has.
     """
 
     nouns: frozenset[str] = frozenset()
     dialogue: Dialogue = field(default_factory=Dialogue)
-    mended: tuple[tuple[str, str], ...] = ()
+    regions: int = 0

@@ -1,26 +1,36 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Questions that go on from the one before: "in feet?", "and the door?", "how wide is it?"."""
+"""Questions that go on from the one before: "in feet?", "and the door?", "how wide is it?".
+
+"It", "they" and "one" are read where things are (:mod:`.english_things`, :mod:`.english_words`),
+and a bare "how far?" where properties are (:mod:`.english_asked`). Here is what changes the
+question before: another thing, another unit, another one of the same kind.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_questions import in_unit
+from spatialgeo_ros.query.english_comparisons import in_unit
 from spatialgeo_ros.query.english_numbers import between, size_of
 from spatialgeo_ros.query.english_things import Phrase, Ranking
 from spatialgeo_ros.query.program import (
-    DirectionForm,
+    AttributeName,
+    Condition,
+    Count,
+    Filter,
+    Has,
+    It,
     Named,
     Place,
     Program,
     Quantity,
     QuantityName,
     Rank,
-    TellDirection,
+    TellAttribute,
     TellNumber,
+    TellObjects,
     The,
     Things,
     Those,
@@ -29,48 +39,88 @@ from spatialgeo_ros.query.program import (
     Viewer,
 )
 from spatialgeo_ros.query.program_edit import nodes, rebuilt
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
-_AND = "[and|so|ok|okay|then|now|but|also|well] [,]"
 
 
 @grammar.terminal("before_it")
-def _before(state: State, at: int) -> list[Reading]:
+def _before(state: State, at: int) -> list[Found]:
     """Read nothing, and hand over the question before; nothing where there was none."""
     program = state.context.dialogue.program
     return [] if program is None else [(at, program, 0.0)]
 
 
 @grammar.terminal("it_before")
-def _it_before(state: State, at: int) -> list[Reading]:
+def _it_before(state: State, at: int) -> list[Found]:
     """Read nothing, and hand over the objects of the answer before."""
     objects = state.context.dialogue.objects
     return [] if not objects else [(at, The(Those(objects, "it"), len(objects)), 1.0)]
 
 
-@rule("question", f"{{before_it}} {_AND} [what about|how about|what is that|how much is that|how much is it|and|the same] [that|it|this] (in|using|as) {{unit}} [please|instead]", "{before_it} how many {unit} [is that|is it|are that|BE they]", "{before_it} {unit} [please]", cost=0.5)
+# Another unit -----------------------------------------------------------------------------------
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|WHAT BE|how much BE|and|the same|say|can I"
+    " say|give|make] [me] [that|it|this|they|the same] (in|using|as) {unit} [please|instead]",
+    "{before_it} AND_NOW (convert|converted|change) [that|it|this] [to|into|in] {unit}",
+    "{before_it} AND_NOW how many {unit} [is that|is it|are that|BE they|BE those]",
+    "{before_it} {unit} [please]",
+    cost=0.5,
+)
 def _in_feet(before_it: Program, unit: Unit) -> Program | None:
     return in_unit(before_it, unit)
 
 
-@rule("question", f"{{before_it}} {_AND} [what about|how about] {{phrase}} [then|instead|please]", cost=2.0)
+# Another thing ----------------------------------------------------------------------------------
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|the one] {phrase} [then|instead]",
+    cost=2.0,
+)
 def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
-    """Ask the same of another object; "the red one" is one of the kind asked about before."""
+    """Ask the same of another object; "the red one" is one of those asked about before."""
     subject = subject_of(before_it)
-    if subject is None or phrase.bare:
+    if subject is None or phrase.bare and not phrase.noun.one:
         return None
-    other: Things = phrase.things
-    if phrase.noun.one:
-        kind = kind_of_subject(subject)
-        if not kind:
-            return None
-        other = of_kind(other, kind)
-    wrapped = The(other) if isinstance(subject, The) or isinstance(subject, Those) else other
-    return _replaced(before_it, subject, wrapped)
+    other = phrase.things
+    if isinstance(subject, The | Those):
+        other = The(other)
+    return _replaced(before_it, subject, other)
 
 
-@rule("question", f"{{before_it}} {_AND} [how far] [is it|is that|away] (from|to) {{place}} [then]", cost=1.0)
+@rule("question", "{before_it} AND_NOW [I mean|I meant|no|the] {colour}", cost=2.0)
+def _and_the_red(before_it: Program, colour: str) -> Program | None:
+    subject = subject_of(before_it)
+    kind = kind_of_subject(subject)
+    if subject is None or not kind:
+        return None
+    return _replaced(before_it, subject, The(Named(kind, colour)))
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about] (to|of|for) {phrase} [then]",
+    cost=0.5,
+)
+def _and_to_the_other(before_it: Program, phrase: Phrase) -> Program | None:
+    """Ask the same of another object: after "how far is it to the door?", "and to the bed?"."""
+    number = before_it.number if isinstance(before_it, TellNumber) else None
+    if isinstance(number, Quantity) and len(number.of) == 2 and number.of[0] != Viewer():
+        return _replaced(before_it, number.of[1], The(phrase.things))  # type: ignore[arg-type]
+    return _and_the_other(before_it, phrase)
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [how far] [is it|is that|away] from {place} [then]",
+    cost=1.0,
+)
+@rule("question", "{before_it} AND_NOW how far [is it|is that] to {place} [then]", cost=1.0)
 def _and_from(before_it: Program, place: Place) -> Program | None:
     """After "how far is the stand?", "and from the table?": the distance between the two."""
     subject = subject_of(before_it)
@@ -84,46 +134,19 @@ def _and_from(before_it: Program, place: Place) -> Program | None:
     return None if told is None else TellNumber(told)
 
 
-@rule("question", f"{{before_it}} {_AND} [what about|how about|what is] [the|its|their] {{quantity:size_noun}} [then] {{it_before}}", f"{{before_it}} {_AND} how {{quantity:size_adjective}} {{it_before}}")
-def _and_its_height(before_it: Program, quantity: QuantityName, it_before: Place) -> Program | None:
-    number = size_of(quantity, it_before)
-    return None if number is None else TellNumber(number)
-
-
-@rule("question", f"{{before_it}} {_AND} how far [away] [BE it] [then] {{it_before}}")
-def _and_how_far(before_it: Program, it_before: Place) -> Program | None:
-    number = between(Viewer(), it_before)
-    return None if number is None else TellNumber(number)
-
-
-@rule("question", f"{{before_it}} {_AND} {{form:asked_form}} {{it_before}}")
-def _and_where(before_it: Program, form: DirectionForm, it_before: Place) -> Program:
-    return TellDirection(it_before, form)
-
-
-@rule("asked_form", "[at|in] (what|which|how many) CLOCK [DIRECTION] [is it|is that]")
-def _clock_form() -> DirectionForm:
-    return "clock"
-
-
-@rule("asked_form", "where [is it|is that]", "in (what|which) DIRECTION [is it]", "which (way|direction) [is it]")
-def _any_form() -> DirectionForm:
-    return "any"
-
-
-@rule("asked_form", "[at|by] (what ANGLE|how many DEGREES|which ANGLE) [is it]")
-def _angle_form() -> DirectionForm:
-    return "deg"
-
-
-@rule("asked_form", "[on] [my|your|the] left or [on] [my|your|the] right", "on (which|what) side [is it]")
-def _side_form() -> DirectionForm:
-    return "side"
-
-
-@rule("question", f"{{before_it}} {_AND} [what about|how about|which is|what is] [the] {{ranking:superlative}} [one]", cost=0.5)
-def _and_the_farthest(before_it: Program, ranking: Ranking) -> Program | None:
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|what is|what BE] {ranking:superlative}"
+    " [one|{phrase}]",
+    "{before_it} AND_NOW [what about|how about] the {ranking:superlative} [one]",
+    cost=0.5,
+)
+def _and_the_farthest(
+    before_it: Program, ranking: Ranking, phrase: Phrase | None = None
+) -> Program | None:
     """After "how far is the nearest chair?", "and the farthest?"."""
+    if phrase is not None:
+        return None
     for node in nodes(before_it):
         if isinstance(node, Rank):
             return _replaced(before_it, node, ranking.of(node.of))
@@ -132,6 +155,76 @@ def _and_the_farthest(before_it: Program, ranking: Ranking) -> Program | None:
     if subject is None or not kind:
         return None
     return _replaced(before_it, subject, The(ranking.of(Named(kind))))
+
+
+@rule("question", "AND_NOW what BE (it|that|they|those) {of:things_before}", cost=0.3)
+def _what_is_it(of: Things) -> Program:
+    return TellObjects(of)
+
+
+@grammar.terminal("things_before")
+def _things_before(state: State, at: int) -> list[Found]:
+    """Read nothing, and hand over the objects of the answer before as a set."""
+    objects = state.context.dialogue.objects
+    return [(at, Those(objects, "it"), 0.0)] if objects else []
+
+
+@rule("thing", "the {ranking:superlative} {things:several_before}", cost=0.5)
+def _nearest_of_them(ranking: Ranking, things: Things) -> Things:
+    return The(ranking.of(things))
+
+
+# Another property -------------------------------------------------------------------------------
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|what is] [the|its|their] {quantity:size_noun} [then]"
+    " {place:it_before}",
+)
+def _and_its_height(before_it: Program, quantity: QuantityName, place: Place) -> Program | None:
+    number = size_of(quantity, place)
+    return None if number is None else TellNumber(number)
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|what is] [the|its] DISTANCE [FROM ME] [then]"
+    " {place:it_before}",
+)
+def _and_its_distance(before_it: Program, place: Place) -> Program | None:
+    number = between(Viewer(), place)
+    return None if number is None else TellNumber(number)
+
+
+@rule("attribute", "COLOUR")
+def _colour() -> AttributeName:
+    return "colour"
+
+
+@rule("attribute", "material")
+def _material() -> AttributeName:
+    return "material"
+
+
+@rule(
+    "question",
+    "{before_it} AND_NOW [what about|how about|what is|what BE|which] [the|its] {attribute}"
+    " [is it|does it have|then] {place:it_before}",
+)
+def _and_its_colour(before_it: Program, attribute: AttributeName, place: Place) -> Program:
+    return TellAttribute(attribute, place)
+
+
+@rule(
+    "question",
+    "AND_NOW how many (BE|STAND) {predicate:predicates} {things:several_before}",
+    "AND_NOW how many {colour} [ones] {things:several_before}",
+    cost=-0.1,
+)
+def _and_how_many(things: Things, predicate: Condition | None = None, colour: str = "") -> Program:
+    where = Has(It(), "colour", colour) if predicate is None else predicate
+    return TellNumber(Count(Filter(things, where)))
 
 
 def subject_of(program: Program) -> Things | None:
@@ -143,24 +236,12 @@ def subject_of(program: Program) -> Things | None:
     return None
 
 
-def kind_of_subject(things: Things | None) -> str:
+def kind_of_subject(things: Any) -> str:
     """Return the noun that names a set, "" when there is none."""
     for node in nodes(things):
         if isinstance(node, Named) and node.kind:
             return node.kind
     return ""
-
-
-def of_kind(things: Things, kind: str) -> Things:
-    """Put a kind where a phrase said "one"."""
-    from spatialgeo_ros.query.program import Everything
-
-    def change(node: Any) -> Any:
-        if isinstance(node, Named) and not node.kind:
-            return replace(node, kind=kind)
-        return Named(kind) if isinstance(node, Everything) else node
-
-    return rebuilt(things, change)
 
 
 def _replaced(program: Program, old: Things, new: Things) -> Program | None:

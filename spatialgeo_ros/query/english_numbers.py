@@ -11,7 +11,6 @@ from spatialgeo_ros.query.program import (
     Ceiling,
     Constant,
     Count,
-    Filter,
     Floor,
     It,
     Number,
@@ -20,7 +19,9 @@ from spatialgeo_ros.query.program import (
     Quantity,
     QuantityName,
     Room,
+    TellNumber,
     Things,
+    Unit,
     Viewer,
     Wall,
 )
@@ -30,10 +31,10 @@ rule = grammar.rule
 # Names of quantities ----------------------------------------------------------------------------
 
 _SIZES: dict[QuantityName, str] = {
-    "height": "(height|tallness|vertical extent|vertical size)",
-    "width": "(width|breadth|broadness|wideness|horizontal extent)",
+    "height": "(height|tallness|vertical (extent|size|dimension))",
+    "width": "(width|breadth|broadness|wideness|horizontal (extent|size|dimension))",
     "depth": "(depth|deepness|extent front to back|front to back extent)",
-    "length": "(length|longest side|longer side)",
+    "length": "(length|longest side|longer side|longest dimension|longest extent)",
     "volume": "(volume|cubic volume|cubic capacity)",
     "area": "(footprint [area]|floor area|base area|area|floor space|ground area|surface area"
     "|covered area|square footage)",
@@ -70,8 +71,6 @@ def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | N
             return Quantity("gap", (other, one))
     if isinstance(a, Wall) and isinstance(b, Wall):
         return None
-    if a == b:
-        return None
     if name in ("distance", "gap") and isinstance(b, Viewer):
         return Quantity("distance", (b, a))
     if isinstance(a, Viewer) and name == "gap":
@@ -81,6 +80,11 @@ def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | N
     if isinstance(b, Wall) and not isinstance(a, Viewer):
         return Quantity("gap", (a, b))
     return Quantity(name, (a, b))
+
+
+def told(number: Number | None, unit: Unit = "") -> TellNumber | None:
+    """Ask for a number; None where there is none."""
+    return None if number is None else TellNumber(number, unit)
 
 
 # Sizes of one thing -----------------------------------------------------------------------------
@@ -99,7 +103,9 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
     if isinstance(place, Room) and quantity in ("depth", "volume", "size"):
         return {
             "depth": Quantity("width", (place,)),
-            "volume": Arithmetic("product", (Quantity("area", (place,)), Quantity("height", (place,)))),
+            "volume": Arithmetic(
+                "product", (Quantity("area", (place,)), Quantity("height", (place,)))
+            ),
             "size": Quantity("area", (place,)),
         }[quantity]
     return Quantity(quantity, (place,))
@@ -125,18 +131,46 @@ def _sized(thing: Place | None = None) -> Place:
     return Ceiling() if thing is None else thing
 
 
-@rule("number", "[the|a|its] [PLAIN] {quantity:size_noun} of {place:sized}", "{place:sized} _s [PLAIN] {quantity:size_noun}",
-      "[the] {quantity:size_noun} that {place:sized} (has|have)")  # fmt: skip
+@rule(
+    "number",
+    "[the] [length of the] (longest|largest|greatest) (dimension|extent) [,] [SIDE SIDE or"
+    " SIDE] [,] of {place:thing}",
+)
+def _longest_dimension(place: Things) -> Number:
+    sides: tuple[QuantityName, ...] = ("width", "depth", "height")
+    return Arithmetic("greatest", tuple(Quantity(side, (place,)) for side in sides))
+
+
+@rule("number", "[the] (measurement|measure|value) of {number:operand}")
+def _measurement_of(number: Number) -> Number:
+    return number
+
+
+@rule(
+    "number",
+    "[the|a|its] [PLAIN] {quantity:size_noun} of {place:sized}",
+    "{place:sized} _s [PLAIN] {quantity:size_noun}",
+    "[the] {quantity:size_noun} that {place:sized} (has|have)",
+)
 def _size_of(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule("number", "{place:sized} {quantity:size_noun}", "{quantity:size_noun} {place:sized}", cost=1.0)
+@rule(
+    "number",
+    "{place:sized} {quantity:size_noun}",
+    "{quantity:size_noun} {place:sized}",
+    cost=1.0,
+)
 def _terse_size(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule("number", "how {quantity:size_adjective} {place:sized} (BE|STAND)", "how {quantity:size_adjective} (is|are) {place:sized}")
+@rule(
+    "number",
+    "how {quantity:size_adjective} {place:sized} (BE|STAND)",
+    "how {quantity:size_adjective} (is|are) {place:sized}",
+)
 def _how_tall(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
@@ -148,36 +182,59 @@ _BOTTOM = "(bottom|lower edge|lower side|underside|lower end|bottom edge|lowest 
 _ABOVE_FLOOR = "(above|from|off|over|to) [the] (floor|ground)"
 
 
-@rule("number", f"[the] [height of] [the] {_TOP} of {{thing}} [height] [{_ABOVE_FLOOR}]",
-      f"[the] {_TOP} height of {{thing}}", f"{{thing}} _s {_TOP} [height]",
-      f"[the] (height|distance) [of] [the] {_TOP} of {{thing}} [{_ABOVE_FLOOR}]")  # fmt: skip
+@rule(
+    "number",
+    f"[the] [height of] [the] {_TOP} of {{thing}} [height] [{_ABOVE_FLOOR}]",
+    f"[the] {_TOP} height of {{thing}}",
+    f"{{thing}} _s {_TOP} [height]",
+    f"[the] (height|distance) [of] [the] {_TOP} of {{thing}} [{_ABOVE_FLOOR}]",
+)
 def _top(thing: Things) -> Number:
     return Quantity("top", (thing,))
 
 
-@rule("number", f"[the] [height of] [the] {_BOTTOM} of {{thing}} [height] [{_ABOVE_FLOOR}]",
-      f"[the] {_BOTTOM} height of {{thing}}", f"[the] height of {{thing}} {_ABOVE_FLOOR}",
-      f"{{thing}} _s (height|elevation) {_ABOVE_FLOOR}", "[the] elevation of {thing}",
-      f"[the] (height|elevation|altitude) {_ABOVE_FLOOR} of {{thing}}",
-      f"[the] height at which {{thing}} (hangs|is|stands|is mounted|sits) [{_ABOVE_FLOOR}]")  # fmt: skip
+@rule(
+    "number",
+    f"[the] [height of] [the] {_BOTTOM} of {{thing}} [height] [{_ABOVE_FLOOR}]",
+    f"[the] {_BOTTOM} height of {{thing}}",
+    f"[the] height of {{thing}} {_ABOVE_FLOOR}",
+    f"{{thing}} _s (height|elevation) {_ABOVE_FLOOR}",
+    "[the] elevation of {thing}",
+    f"[the] (height|elevation|altitude) {_ABOVE_FLOOR} of {{thing}}",
+    f"[the] height at which {{thing}} (hangs|is|stands|is mounted|sits) [{_ABOVE_FLOOR}]",
+)
 def _bottom(thing: Things) -> Number:
     return Quantity("bottom", (thing,))
 
 
-@rule("number", f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}", "[the|your|my] camera height", "(your|my) [camera] height",
-      "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]", "[the|your|my] [mounting] height of the (camera|robot)",
-      "[the|your] eye level")  # fmt: skip
+@rule(
+    "number",
+    f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}",
+    "[the|your|my] camera height",
+    "(your|my) [camera] height",
+    "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]",
+    "[the|your|my] [mounting] height of the (camera|robot)",
+    "[the|your] eye level",
+)
 def _camera_height(me: Place | None = None) -> Number:
     return Quantity("bottom", (Viewer(),))
 
 
-@rule("number", "[the] (ceiling|room) height", "[the] height of [the] (ceiling|walls|wall|room)")
+@rule(
+    "number",
+    "[the] (ceiling|room) height",
+    "[the] height of [the|this|your|our] (ceiling|walls|wall|room)",
+    "[the] height of the ceiling above the (floor|ground)",
+)
 def _ceiling_height() -> Number:
     return Quantity("height", (Room(),))
 
 
-@rule("number", f"[the] [distance|space|GAP] [between] [the] {_TOP} of {{thing}} (and|to|from) [the] ceiling",
-      f"[the] (distance|space|GAP) from [the] {_TOP} of {{thing}} to the ceiling")  # fmt: skip
+@rule(
+    "number",
+    f"[the] [distance|space|GAP] [between] [the] {_TOP} of {{thing}} (and|to|from) [the] ceiling",
+    f"[the] (distance|space|GAP) from [the] {_TOP} of {{thing}} to the ceiling",
+)
 def _to_ceiling(thing: Things) -> Number:
     return Quantity("gap", (thing, Ceiling()))
 
@@ -195,10 +252,9 @@ def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
     return pair
 
 
-@rule("terse_pair", "{a:thing} , {b:thing}", "{a:thing} {b:thing}", "{a:thing} , and {b:thing}", cost=2.0)
+@rule("terse_pair", "{a:place} [,] {b:place}", "{a:thing} , and {b:thing}", cost=2.0)
 def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
-
 
 
 def _measure(name: QuantityName, words: str) -> None:
@@ -206,30 +262,55 @@ def _measure(name: QuantityName, words: str) -> None:
         "number",
         f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
         f"[the] {words} [there is] from {{pair:place_pair}}",
+        f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
     )
     def measured(pair: tuple[Place, Place]) -> Number | None:
         return between(*pair, name)
 
-    @rule("number", f"[the] {{a:thing}} , {{b:thing}} {words}", f"[the] {{a:thing}} {{b:thing}} {words}", cost=1.0)
+    @rule(
+        "number",
+        f"[the] {{a:thing}} , {{b:thing}} {words}",
+        f"[the] {{a:thing}} {{b:thing}} {words}",
+        f"{{a:thing}} (to|and) {{b:thing}} {words}",
+        cost=1.0,
+    )
     def terse(a: Place, b: Place) -> Number | None:
         return between(a, b, name)
 
 
 _measure("distance", "[PLAIN] DISTANCE")
 _measure("gap", "(SHORTEST [DISTANCE]|[SHORTEST] GAP|[amount of] GAP)")
-_measure("horizontal", "HORIZONTAL DISTANCE")
-_measure("vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in (height|elevation))")
+_measure("gap", "DISTANCE between [the] SHORTEST (points|point|parts|edges|sides)")
+_measure(
+    "horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))"
+)
+_measure(
+    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation)"
+)
 
 
-@rule("number", "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
-      "[the] [PLAIN] DISTANCE (from|of) {place}", "{place} _s distance [from ME]",
-      "[the] [PLAIN] DISTANCE between ME and {place}", "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
-      "[the] [PLAIN] DISTANCE (to|of) {place} from ME", "[the] [PLAIN] DISTANCE from ME to {place}",
-      "[the] GAP between ME and {place}", "[the] GAP between {place} and ME")  # fmt: skip
-def _self_distance(place: Place) -> Number | None:
-    return between(Viewer(), place)
+@rule(
+    "number",
+    "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
+    "[the] [PLAIN] DISTANCE (from|of) {place}",
+    "{place} _s distance [from ME]",
+    "{place:thing} _s (DISTANCE|GAP) (from|to) {other:place}",
+    "[the] [PLAIN] DISTANCE between ME and {place}",
+    "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
+    "[the] [PLAIN] DISTANCE (to|of) {place} from ME",
+    "[the] [PLAIN] DISTANCE from ME to {place}",
+    "[the] GAP between ME and {place}",
+    "[the] GAP between {place} and ME",
+)
+def _self_distance(place: Place, other: Place | None = None) -> Number | None:
+    return between(Viewer() if other is None else other, place)
+
+
+@rule("number", "[the] SHORTEST DISTANCE (to|from ME to) {wall}")
+def _nearest_wall_distance(wall: Wall) -> Number | None:
+    return between(Viewer(), Wall("nearest")) if wall.side == "any" else None
 
 
 @rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
@@ -237,7 +318,11 @@ def _terse_self_distance(place: Place) -> Number | None:
     return between(Viewer(), place)
 
 
-@rule("number", "[the] (HORIZONTAL DISTANCE) (to|of) {place}", "[the] DISTANCE (to|of) {place} HORIZONTALLY")
+@rule(
+    "number",
+    "[the] (HORIZONTAL DISTANCE) (to|of) {place}",
+    "[the] DISTANCE (to|of) {place} HORIZONTALLY",
+)
 def _self_horizontal(place: Place) -> Number | None:
     return between(Viewer(), place, "horizontal")
 
@@ -252,14 +337,22 @@ def _between_vertically(pair: tuple[Place, Place]) -> Number | None:
     return between(*pair, "vertical")
 
 
-@rule("number", "how far {place:thing} (is|are|stands|lies|sits) [AWAY] [from ME] [NOW]",
-      "how far [away] {place:thing} (is|are|stands)", "how far (it is) to {place}")  # fmt: skip
+@rule(
+    "number",
+    "how far {place:thing} (is|are|stands|lies|sits) [AWAY] [from ME] [NOW]",
+    "how far [away] {place:thing} (is|are|stands)",
+    "how far (it is) to {place}",
+)
 def _how_far_embedded(place: Place) -> Number | None:
     return between(Viewer(), place)
 
 
-@rule("number", "how far {a:place} (is|are|stands|lies|sits|BE STAND) [AWAY] (from|to) {b:place}",
-      "how far apart {pair:place_pair} (is|are|stand|lie)", "how far {pair:place_pair} are apart")  # fmt: skip
+@rule(
+    "number",
+    "how far {a:place} (is|are|stands|lies|sits|BE STAND) [AWAY] (from|to) {b:place}",
+    "how far apart {pair:place_pair} (is|are|stand|lie)",
+    "how far {pair:place_pair} are apart",
+)
 def _how_far_two(
     a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
 ) -> Number | None:
@@ -270,7 +363,12 @@ def _how_far_two(
 # Counts, sums -----------------------------------------------------------------------------------
 
 
-@rule("number", "[the] [total] number of {things}", "how many {things} there are", "[the] (count|quantity|amount) of {things}")
+@rule(
+    "number",
+    "[the] [total] number of {things}",
+    "how many {things} there are",
+    "[the] (count|quantity|amount) of {things}",
+)
 def _count(things: Things) -> Number:
     return Count(things)
 
@@ -295,14 +393,38 @@ def _least() -> str:
     return "least"
 
 
-@rule("number", "[the] {fold} {quantity:size_noun} of [all] {things}", "[the] sum of the {quantity:size_noun} of {things}",
-      "[the] sum of the {quantity:sizes_plural} of {things}", "[the] {fold} {quantity:sizes_plural} of {things}")  # fmt: skip
+@rule(
+    "number",
+    "[the] {fold} {quantity:size_noun} of [all] {things}",
+    "[the] sum of the {quantity:size_noun} of {things}",
+    "[the] sum of the {quantity:sizes_plural} of {things}",
+    "[the] {fold} {quantity:sizes_plural} of {things}",
+)
 def _over(quantity: QuantityName, things: Things, fold: str = "sum") -> Number:
     return Over(fold, Quantity(quantity, (It(),)), things)  # type: ignore[arg-type]
 
 
-@rule("number", "[the] {fold} DISTANCE (to|of|from) {things}", "[the] {fold} DISTANCE of {things} (from|to) ME",
-      "[the] {fold} DISTANCE from ME to {things}")  # fmt: skip
+@rule("number", "[the] {fold:folded} [the] distances (to|from|of) {things:several}")
+def _sum_of_distances(fold: str, things: Things) -> Number:
+    return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
+
+
+@rule("folded", "sum of")
+def _sum_of() -> str:
+    return "sum"
+
+
+@rule("folded", "(average|mean) of")
+def _mean_of_these() -> str:
+    return "mean"
+
+
+@rule(
+    "number",
+    "[the] {fold} DISTANCE (to|of|from) {things}",
+    "[the] {fold} DISTANCE of {things} (from|to) ME",
+    "[the] {fold} DISTANCE from ME to {things}",
+)
 def _over_distance(fold: str, things: Things) -> Number:
     return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
 
@@ -324,19 +446,11 @@ for _quantity, _words in _PLURALS.items():
     _size(_quantity, _words, "sizes_plural")
 
 
-@rule("number", "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
-      "[the] {quantity:size_noun} difference (between|of) {pair}", "[the] difference between the {quantity:sizes_plural} of {pair}",
-      "[the] difference between the {quantity:size_noun} of {pair}")  # fmt: skip
-def _difference_of(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
-    return Arithmetic("difference", tuple(Quantity(quantity, (one,)) for one in pair))
-
-
-@rule("number", "[the] (difference|difference in distance) between {a:operand} and {b:operand}", cost=0.2)
-def _difference(a: Number, b: Number) -> Number:
-    return Arithmetic("difference", (a, b))
-
-
-@rule("number", "[the] ratio (of|between) {a:operand} (to|and) {b:operand}", "{a:operand} divided by {b:operand}")
+@rule(
+    "number",
+    "[the] ratio (of|between) {a:operand} (to|and) {b:operand}",
+    "{a:operand} divided by {b:operand}",
+)
 def _ratio(a: Number, b: Number) -> Number:
     return Arithmetic("ratio", (a, b))
 
@@ -356,13 +470,21 @@ def _mean_of(a: Number, b: Number) -> Number:
     return Arithmetic("mean", (a, b))
 
 
-@rule("operand", "[the] [PLAIN] {quantity:size_noun} of {place:sized}", "how {quantity:size_adjective} {place:sized} is",
-      "{place:sized} _s {quantity:size_noun}")  # fmt: skip
+@rule(
+    "operand",
+    "[the] [PLAIN] {quantity:size_noun} of {place:sized}",
+    "how {quantity:size_adjective} {place:sized} is",
+    "{place:sized} _s {quantity:size_noun}",
+)
 def _operand_size(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
 
 
-@rule("operand", "[the] [PLAIN] DISTANCE (to|from ME to) {place}", "how far {place:thing} is [away]")
+@rule(
+    "operand",
+    "[the] [PLAIN] DISTANCE (to|from ME to) {place}",
+    "how far {place:thing} is [away]",
+)
 def _operand_distance(place: Place) -> Number | None:
     return between(Viewer(), place)
 
@@ -380,9 +502,3 @@ def _operand_count(things: Things) -> Number:
 @rule("operand", "{amount}")
 def _operand_amount(amount: Constant) -> Number:
     return amount
-
-
-@rule("number", "what (share|percentage|fraction|percent|proportion|part) of {whole:things} (BE|STAND) {part:predicates}",
-      "[the] (share|percentage|fraction|percent|proportion) of {whole:things} that (BE|STAND) {part:predicates}")  # fmt: skip
-def _share(whole: Things, part: object) -> Number:
-    return Arithmetic("percent", (Count(Filter(whole, part)), Count(whole)))  # type: ignore[arg-type]

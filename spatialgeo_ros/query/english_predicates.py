@@ -5,22 +5,20 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to
+from spatialgeo_ros.query.english_things import Ranking, distance_to
 from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     All,
     Any,
+    Arithmetic,
     Ceiling,
     Comparator,
     Compare,
     Condition,
     Constant,
-    Exists,
-    Filter,
     Floor,
     Has,
     It,
-    Named,
     Not,
     Number,
     Place,
@@ -45,19 +43,20 @@ _RELATIONS: dict[RelationName, str] = {
     "inside": "(in|inside|inside of|within|contained in)",
     "above": "(above|over)",
     "below": "(below|under|underneath|beneath|lower than)",
-    "beside": "(next to|beside|besides|near|near to|close to|by|adjacent to|alongside|nearby|at"
+    "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
-    "|neighboring|beside of|next|by the side of)",
-    "left": "([to|on|at] [the] left [side|hand side] of|more to the left than|further left than"
+    "|neighboring|beside of|by the side of|near by|right by|at the side of)",
+    "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|compared to|THAN)|more to the left than|further left than"
     "|left from|to the left from)",
-    "right": "([to|on|at] [the] right [side|hand side] of|more to the right than"
+    "right": "([to|on|at] [the|more] [to|on] [the] right [side|hand side] (of|from|compared to|THAN)|more to the right than"
     "|further right than|right from|to the right from)",
     "front": "(in front of|before|ahead of|at the front of|in the front of|closer to ME than)",
-    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of)",
+    "behind": "(behind|in back of|at the back of|in the back of|behind of|beyond|in the rear of|to the rear of|at the rear of|(farther|further) back than)",
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
-    "higher": "(higher|located higher|higher up|further up|positioned higher) THAN",
-    "lower": "(lower|located lower|lower down) THAN",
+    "supports": "(supporting|carrying|holding)",
+    "higher": "(higher [up]|further up|at a (greater|higher) (height|level)) THAN",
+    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level)) THAN",
 }
 _VERBS: dict[RelationName, str] = {
     "touching": "(touch|touches|contact|contacts|lean against|leans against)",
@@ -93,57 +92,104 @@ for _name, _words in _VERBS.items():
     _relation("verb_predicate", _name, _words)
 
 
-@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
-      "[STAND] left of ME", "[STAND] (on|to) the left [side|hand side] of ME")  # fmt: skip
+@rule("relation", "[STAND|EXACTLY] (on|to|at) {anchor:thing} _s left [side|hand side]")
+def _on_its_left(anchor: Things) -> Condition:
+    return Related("left", It(), (anchor,))
+
+
+@rule("relation", "[STAND|EXACTLY] (on|to|at) {anchor:thing} _s right [side|hand side]")
+def _on_its_right(anchor: Things) -> Condition:
+    return Related("right", It(), (anchor,))
+
+
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (on|to|at) (my|your|our|the) left [side|hand side|hand] [of ME]"
+    " [SEEN_FROM_ME]",
+    "[STAND] left of ME",
+    "[STAND] (on|to) the left [side|hand side] of ME",
+)
 def _on_my_left() -> Condition:
     return Related("left", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (on|to|at) (my|your|our|the) right [side|hand side|hand] [of ME] [SEEN_FROM_ME]",
-      "[STAND] right of ME", "[STAND] (on|to) the right [side|hand side] of ME")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (on|to|at) (my|your|our|the) right [side|hand side|hand] [of ME]"
+    " [SEEN_FROM_ME]",
+    "[STAND] right of ME",
+    "[STAND] (on|to) the right [side|hand side] of ME",
+)
 def _on_my_right() -> Condition:
     return Related("right", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (ahead|straight ahead|in front|up ahead)", "ahead of ME",
-      "[STAND] (on|at) (my|your|the) front")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (ahead|straight ahead|in front|up ahead)",
+    "ahead of ME",
+    "[STAND] (on|at) (my|your|the) front",
+)
 def _ahead() -> Condition:
     return Related("front", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
-      "(on|at|to) (my|your) (back|rear)")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] (behind|in the back|to my back|at my back|in my back|at the back)",
+    "(on|at|to) (my|your|the) (back|rear) [of ME]",
+    "behind (my|your|our) back",
+)
 def _at_my_back() -> Condition:
     return Related("behind", It(), (Viewer(),))
 
 
-@rule("relation", "[STAND|EXACTLY] [EXACTLY] [in|in the space|somewhere in] between {pair} [SEEN_FROM_ME]",
-      "[STAND|EXACTLY] in the middle (of|between) {pair}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY] [EXACTLY] [in|in the space|somewhere in] between {pair} [SEEN_FROM_ME]",
+    "[STAND|EXACTLY] in the middle (of|between) {pair}",
+)
 def _between(pair: tuple[Things, Things]) -> Condition:
     return Related("between", It(), pair)
 
 
-@rule("relation", "[STAND|EXACTLY] between ME and {place}", "[STAND|EXACTLY] between {place} and ME")
+@rule(
+    "relation",
+    "[STAND|EXACTLY] between ME and {place}",
+    "[STAND|EXACTLY] between {place} and ME",
+)
 def _between_me(place: Place) -> Condition:
     return Related("between", It(), (Viewer(), place))
 
 
-@rule("relation", "[STAND|EXACTLY|leaning] (against|at|along|on|by|next to|near|beside) {wall}",
-      "(hanging|mounted) on {wall}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND|EXACTLY|leaning] (against|at|along|on|by|next to|near|beside) {wall}",
+    "(hanging|mounted) on {wall}",
+)
 def _at_wall(wall: Wall) -> Condition:
     return Related("at_wall", It())
 
 
-@rule("relation", "[EXACTLY] (in|within) [the|my|your|our] [current] (view|sight|field of view|camera view|image|frame"
-      "|camera image|picture) [NOW]", "[EXACTLY] (visible|seen|in view|in sight) [to ME|from here|for ME|by ME] [NOW]",
-      "[that] I [can|could] [currently] see [NOW]", "[that] [the] [your] (camera|robot) [can] (see|sees) [NOW]",
-      "visible (in|to|for) [the|your] (camera|image|view) [NOW]")  # fmt: skip
+@rule(
+    "relation",
+    "[EXACTLY] (in|within) [the|my|your|our] [current] (view|sight|field of view|camera"
+    " view|image|frame|camera image|picture) [NOW]",
+    "[EXACTLY] (visible|seen|in view|in sight) [to ME|from here|for ME|by ME] [NOW]",
+    "[that] I [can|could] [currently] see [NOW]",
+    "[that] [the] [your] (camera|robot) [can] (see|sees) [NOW]",
+    "visible (in|to|for) [the|your] (camera|image|view) [NOW]",
+)
 def _in_view() -> Condition:
     return Related("in_view", It())
 
 
-@rule("relation", "(not|no longer|out of) (visible|in view|in sight|view|sight|seen) [NOW]",
-      "that I can not see [NOW]", "hidden [from ME]")  # fmt: skip
+@rule(
+    "relation",
+    "(not|no longer|out of) (visible|in view|in sight|view|sight|seen) [NOW]",
+    "that I can not see [NOW]",
+    "hidden [from ME]",
+)
 def _out_of_view() -> Condition:
     return Not(Related("in_view", It()))
 
@@ -157,9 +203,15 @@ def _comparators(name: str, comparator: Comparator, words: str) -> None:
         return comparator
 
 
-_comparators("more_than", ">", "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)")
+_comparators(
+    "more_than",
+    ">",
+    "(more than|over|above|exceeding|greater than|larger than|in excess of|bigger than|upwards of)",
+)
 _comparators("more_than", ">=", "(at least|no less than|not less than|minimum|no fewer than)")
-_comparators("more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)")
+_comparators(
+    "more_than", "<", "(less than|under|below|fewer than|smaller than|not even|lower than)"
+)
 _comparators("more_than", "<=", "(at most|no more than|not more than|up to|maximum|within)")
 
 
@@ -170,38 +222,65 @@ def limited(number: Number, comparator: Comparator, amount: Constant) -> Conditi
     return Compare(number, comparator, amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (within|inside|in) [a|the] [distance of|radius of|range of|reach of] {amount} [AWAY|distance|range|reach|radius] [(of|from|to|around) {anchor:place}]",
-      "[STAND] [EXACTLY] (no|not) (further|farther|more) than {amount} [AWAY] [(of|from|to) {anchor:place}]",
-      "[STAND] within {amount} [distance] [(of|from|to) {anchor:place}]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (within|inside|in) [a|the] [distance of|radius of|range of|reach of]"
+    " {amount} [AWAY|distance|range|reach|radius] [(of|from|to|around) {anchor:place}]",
+    "[STAND] [EXACTLY] (no|not) (further|farther|more) than {amount} [AWAY] [(of|from|to)"
+    " {anchor:place}]",
+    "[STAND] within {amount} [distance] [(of|from|to) {anchor:place}]",
+)
 def _within(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), "<=", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer|less far|less distant) [to ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] (closer|nearer) (to) {anchor:place} than {amount}",
-      "[STAND] (closer|nearer) [AWAY] than {amount} [AWAY] (to|from|of) {anchor:place}")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (closer|nearer|less far|less distant) [to ME] than {amount} [AWAY]"
+    " [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] (closer|nearer) (to) {anchor:place} than {amount}",
+    "[STAND] (closer|nearer) [AWAY] than {amount} [AWAY] (to|from|of) {anchor:place}",
+)
 def _closer_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), "<", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant|more far) [AWAY] [from ME] than {amount} [AWAY] [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] (farther|further) [AWAY] (from|than) {anchor:place} than {amount}",
-      "(beyond|outside) {amount} [(of|from) {anchor:place}]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (farther|further|more distant|more far) [AWAY] [from ME] than {amount}"
+    " [AWAY] [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] (farther|further) [AWAY] (from|than) {anchor:place} than {amount}",
+    "(beyond|outside) {amount} [(of|from) {anchor:place}]",
+)
 def _farther_than(amount: Constant, anchor: Place | None = None) -> Condition | None:
     return limited(distance_to(anchor), ">", amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] {more_than} {amount} AWAY [(to|from|of) {anchor:place}]",
-      "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of) {anchor:place}",
-      "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
-      "{more_than} {amount} distant [(to|from|of) {anchor:place}]")  # fmt: skip
-def _some_away(more_than: Comparator, amount: Constant, anchor: Place | None = None) -> Condition | None:
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] {more_than} {amount} AWAY [(to|from|of) {anchor:place}]",
+    "[STAND] [EXACTLY] [at] [a distance of] {more_than} {amount} [AWAY] (to|from|of)"
+    " {anchor:place}",
+    "at a distance [of] {more_than} {amount} [(to|from|of) {anchor:place}]",
+    "{more_than} {amount} distant [(to|from|of) {anchor:place}]",
+)
+def _some_away(
+    more_than: Comparator, amount: Constant, anchor: Place | None = None
+) -> Condition | None:
     return limited(distance_to(anchor), more_than, amount)
 
 
-@rule("relation", "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
-      "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]")  # fmt: skip
-def _between_amounts(low: Constant | float, high: Constant, anchor: Place | None = None) -> Condition | None:
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] between {low:decimal} and {high:amount} AWAY [from {anchor:place}]",
+    "[STAND] [EXACTLY] (between {low:decimal} and|from {low:decimal} to|{low:decimal} to)"
+    " {high:amount} (of|from) {anchor:place}",
+    "[STAND] [EXACTLY] within {low:decimal} to {high:amount} (of|from) {anchor:place}",
+    "[STAND] [EXACTLY] between {low:amount} and {high:amount} AWAY [from {anchor:place}]",
+)
+def _between_amounts(
+    low: Constant | float, high: Constant, anchor: Place | None = None
+) -> Condition | None:
     first = Constant(low, high.unit) if isinstance(low, float) else low
     above = limited(distance_to(anchor), ">=", first)
     below = limited(distance_to(anchor), "<=", high)
@@ -247,13 +326,13 @@ _COMPARED_SIZES: dict[str, tuple[QuantityName, Comparator]] = {
 
 
 def _extent_limit(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} THAN {{amount}}")
+    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{amount}} [in size]")
     def compared(amount: Constant) -> Condition | None:
         return limited(Quantity(quantity, (It(),)), comparator, amount)
 
 
 def _extent_comparison(words: str, quantity: QuantityName, comparator: Comparator) -> None:
-    @rule("relation", f"[EXACTLY] {words} [in size] THAN {{other:thing}} [BE]")
+    @rule("relation", f"[EXACTLY] {words} [in size|in volume] THAN {{other:thing}} [BE]")
     def compared(other: Things) -> Condition:
         return Compare(Quantity(quantity, (It(),)), comparator, Quantity(quantity, (other,)))
 
@@ -264,11 +343,59 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
     _extent_comparison(_said, _quantity, _comparator)
 
 
-@rule("relation", "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
-      "with a {quantity:extent_noun} [of] {more_than} {amount}",
-      "with a {quantity:extent_noun} {more_than} {amount}")  # fmt: skip
-def _extent_over(more_than: Comparator, amount: Constant, quantity: QuantityName) -> Condition | None:
+@rule(
+    "relation",
+    "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
+    "with a {quantity:extent_noun} [of] {more_than} {amount}",
+    "with a {quantity:extent_noun} {more_than} {amount}",
+)
+def _extent_over(
+    more_than: Comparator, amount: Constant, quantity: QuantityName
+) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule(
+    "verb_predicate",
+    "(has|have) [a|the] {more:size_compared} {quantity:size_noun} THAN {other:thing} [does|has]",
+)
+def _has_more(more: Comparator, quantity: QuantityName, other: Things) -> Condition:
+    name: QuantityName = "volume" if quantity == "size" else quantity
+    return Compare(Quantity(name, (It(),)), more, Quantity(name, (other,)))
+
+
+@rule("verb_predicate", "(has|have) a (higher|greater) (position|place) THAN {other:thing}")
+def _has_higher_place(other: Things) -> Condition:
+    return Related("higher", It(), (other,))
+
+
+@rule("verb_predicate", "(has|have) a (lower|smaller) (position|place) THAN {other:thing}")
+def _has_lower_place(other: Things) -> Condition:
+    return Related("lower", It(), (other,))
+
+
+@rule(
+    "verb_predicate",
+    "(exceed|exceeds) {amount} in {quantity:size_noun}",
+    "(has|have) [a] {quantity:size_noun} [of] {more_than} {amount}",
+)
+def _exceeds(
+    amount: Constant, quantity: QuantityName, more_than: Comparator = ">"
+) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("verb_predicate", "(consist|consists) of {material}")
+def _consists_of(material: str) -> Condition:
+    return Has(It(), "material", material)
+
+
+@rule(
+    "relation",
+    "{amount} {quantity:extent_adjective} or (more|taller|higher|wider|longer|deeper)",
+)
+def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), ">=", amount)
 
 
 @rule("extent_noun", "height")
@@ -291,6 +418,40 @@ def _length() -> str:
     return "length"
 
 
+@rule("times", "(twice|double)")
+def _twice() -> float:
+    return 2.0
+
+
+@rule("times", "half")
+def _half() -> float:
+    return 0.5
+
+
+@rule("times", "{times:decimal} times")
+def _times(times: float) -> float:
+    return times
+
+
+@rule(
+    "relation",
+    "[EXACTLY] [{limit:more_than}] {times} as {adjective:plain_size} as {other:thing}",
+    "[EXACTLY] [{limit:more_than}] {times} the {noun:size_noun} of {other:thing}",
+)
+def _times_as_big(
+    times: float,
+    other: Things,
+    adjective: Ranking | None = None,
+    noun: QuantityName | None = None,
+    limit: Comparator = ">=",
+) -> Condition | None:
+    name = noun if adjective is None else adjective.quantity
+    if name in (None, "distance", "size"):
+        return None
+    mine, theirs = (Quantity(name, (one,)) for one in (It(), other))  # type: ignore[arg-type]
+    return Compare(mine, limit, Arithmetic("product", (Constant(times), theirs)))
+
+
 @rule("relation", "[EXACTLY] as {adjective:plain_size} as {other:thing}")
 def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
     if adjective.quantity == "distance":
@@ -299,13 +460,29 @@ def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
     return Compare(mine, ">=" if adjective.descending else "<=", theirs)
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
-      "(closer|nearer) [to ME] THAN {other:place} [BE]")  # fmt: skip
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
+    "(closer|nearer) [to ME] THAN {other:place} [BE]",
+)
 def _closer(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, "<")
 
 
-@rule("relation", "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN {other:place} [BE]")
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (less far|less distant|less) [AWAY] [from {anchor:place}] THAN"
+    " {other:place} [BE]",
+)
+def _less_far(other: Place, anchor: Place | None = None) -> Condition:
+    return _nearer(other, anchor, "<")
+
+
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (farther|further|more distant) [AWAY] [from {anchor:place}] THAN"
+    " {other:place} [BE]",
+)
 def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
@@ -324,23 +501,36 @@ def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condi
 # What it is -------------------------------------------------------------------------------------
 
 
-@rule("predicate", "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]", "(coloured|colored|painted) {colour}")
+@rule(
+    "predicate",
+    "[of] [the] [colour|color] {colour} [in] [colour|color|coloured]",
+    "(coloured|colored|painted) {colour}",
+)
 def _is_coloured(colour: str) -> Condition:
     return Has(It(), "colour", colour)
 
 
-@rule("predicate", "[made|built] [out] (of|from) {material}", "{material}")
+@rule(
+    "predicate",
+    "[made|built] [out] (of|from) {material}",
+    "{material}",
+    "[a|an] {material} [one|thing|object]",
+)
 def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
-@rule("predicate", "[a|an|the] {noun}")
+@rule("colour_predicate", "{colour}")
+@rule("predicate", "[a] {colour} one")
+def _is_coloured_one(colour: str) -> Condition:
+    return Has(It(), "colour", colour)
+
+
+@rule("predicate", "[a|an] {noun}")
 def _is_kind(noun: Noun) -> Condition | None:
-    if not noun.kind or noun.one:
+    if not noun.kind or noun.one or not noun.known:
         return None
     return Has(It(), "kind", noun.kind)
-
-
 
 
 @rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")
@@ -358,11 +548,13 @@ def _relation_predicate(relation: Condition) -> Condition:
     return relation
 
 
+@rule("predicates_and", "{predicate}")
 @rule("predicates", "{predicate}")
 def _single(predicate: Condition) -> Condition:
     return predicate
 
 
+@rule("predicates_and", "[both] {left:predicate} (and|but|and also) {right:predicates_and}")
 @rule("predicates", "[both] {left:predicate} (and|but|and also) {right:predicates}")
 def _and(left: Condition, right: Condition) -> Condition:
     return All((left, right))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from spatialgeo_ros.query.colours import COLOUR_OF
@@ -17,44 +18,43 @@ _BEFORE = frozenset(
     alright right hm hmm good morning day evening dear buddy
     can could would will do did may might you we i u they he she it kindly just maybe perhaps
     tell give show inform let us me know if whether that check verify confirm determine find out
-    work say see how want need would like to wonder wondering am is are was been have has had be asking
+    work say see want need would like to wonder wondering am is are was been have has had be asking
     asked ask question one quick another my our your colleague friend boss wife husband customer
     client user operator people somebody someone keeps keep telling told says said claims claim
     thinks think believes believe bet sure think for a an the of with this answer following estimate
     an estimation idea guess about roughly approximately exactly currently today before start moving
     should thing first interested in curious quickly again actually really honestly by way here
-    is's what's up there measure calculate compute provide state specify get""".split()
+    there measure calculate compute provide state specify get""".split()
 )
 #: Words after it.
 _AFTER = frozenset(
     """please thanks thank you robot now right correct true exactly precisely approximately roughly
-    again then do think actually is he she it that they can tell me us know so yes no or not buddy
+    false again then do think actually is am are he she it that they can tell me us know so yes no buddy
     approx about for the a isn't really say could would if i may ask ok okay sir""".split()
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
     """left right behind front above below under over between near far close next on inside tall
     wide high deep long big small count distance gap size height width not without except closer
+    never unless turn turned turning rotate rotated walk walked step stepped sit kneel jump reverse
+    backwards forward forwards around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
 
 
-def without_talk(tokens: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the question as it is, then with less and less talk around it."""
-    seen: set[tuple[str, ...]] = set()
+def without_talk(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the question begins and ends: all of it, then with ever less talk around it."""
+    seen: set[tuple[int, int]] = set()
     whole = list(tokens)
-    starts = [0, *_starts(whole)]
-    ends = [len(whole), *_ends(whole)]
-    for end in ends:
-        for start in starts:
-            words = whole[start:end]
-            while words and words[0] in (COMMA, STOP):
-                words = words[1:]
-            while words and words[-1] in (COMMA, STOP):
-                words = words[:-1]
-            if words and tuple(words) not in seen:
-                seen.add(tuple(words))
-                yield words
+    for end in (len(whole), *_ends(whole)):
+        for start in (0, *_starts(whole)):
+            while start < end and whole[start] in (COMMA, STOP):
+                start += 1
+            while start < end and whole[end - 1] in (COMMA, STOP):
+                end -= 1
+            if start < end and (start, end) not in seen:
+                seen.add((start, end))
+                yield start, end
 
 
 def _starts(tokens: list[str]) -> list[int]:
@@ -68,26 +68,36 @@ def _starts(tokens: list[str]) -> list[int]:
             found.append(index + 1)
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
+    for start in list(found):
+        while start < len(tokens) - 1 and tokens[start] in _BEFORE:
+            start += 1
+            found.append(start)
     return sorted(set(found))
 
 
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 
+_TAG = re.compile(
+    r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)"
+)
+_OR_NOT = ["or", "not"]
+
+
 def _ends(tokens: list[str]) -> list[int]:
-    """Return where the question may end: before a clause of talk, or before words of talk."""
+    """Return where the question may end: before words of talk, "or not", or "isn't it"."""
+    end = len(tokens)
     found = []
-    for index in range(len(tokens) - 1, 0, -1):
-        if tokens[index] in (COMMA, STOP) and all(
-            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
-        ):
-            found.append(index)
-        elif tokens[index] in _AFTER and all(
-            w in _AFTER or w in (COMMA, STOP) for w in tokens[index:]
-        ):
-            found.append(index)
-        else:
-            break
+    for at in range(end - 2, max(0, end - 5), -1):
+        if tokens[at] in (COMMA, STOP) and _TAG.fullmatch(" ".join(tokens[at + 1 :])):
+            end = at
+            found.append(at)
+    if tokens[end - 2 : end] == _OR_NOT:
+        end -= 2
+        found.append(end)
+    while end > 1 and (tokens[end - 1] in _AFTER or tokens[end - 1] in (COMMA, STOP)):
+        end -= 1
+        found.append(end)
     return found
 
 

@@ -23,8 +23,10 @@ from spatialgeo_ros.query.program import (
     Except,
     Filter,
     Floor,
+    Has,
     It,
     Named,
+    Not,
     Number,
     Place,
     Quantity,
@@ -40,7 +42,8 @@ from spatialgeo_ros.query.program import (
     Wall,
 )
 from spatialgeo_ros.query.program_edit import nodes
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.program_words import things_in_words
+from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
 
@@ -56,6 +59,7 @@ class Ranking:
         count: how many to take; None for all.
         anchor: what distances are measured to, or None.
         by: number about It where it is no plain quantity.
+        comparative: whether "taller" was said, not "tallest".
     """
 
     quantity: str
@@ -64,6 +68,7 @@ class Ranking:
     count: int | None = 1
     anchor: Place | None = None
     by: Number | None = None
+    comparative: bool = False
 
     def number(self) -> Number:
         """Return what is ordered by."""
@@ -103,6 +108,7 @@ class Phrase:
     article: str = ""
     bare: bool = False
     ranked: bool = False
+    comparative: bool = False
 
     @property
     def plural(self) -> bool:
@@ -113,26 +119,31 @@ class Phrase:
 # Which one --------------------------------------------------------------------------------------
 
 _SUPERLATIVES: dict[str, tuple[str, bool]] = {
-    "(nearest|closest|nearby|least distant|least far|nearest located|closest located)": (
+    "(nearest|closest|nearest by|nearest located|closest located)": (
         "distance",
         False,
     ),
-    "(farthest|furthest|remotest|most distant|most remote|most far|farthest away|furthest away"
-    "|most far away)": ("distance", True),
+    "(farthest|furthest|remotest|outermost|farthest away|furthest away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left)": ("bearing", True),
+    "|more to the left|further left|further to the left|more left|further on the left|more on the left)": (
+        "bearing",
+        True,
+    ),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right)": ("bearing", False),
-    "(tallest|most tall)": ("height", True),
-    "(shortest|least tall)": ("height", False),
-    "(highest|uppermost|topmost|highest up|most high)": ("top", True),
+    "|more to the right|further right|further to the right|more right|further on the right|more on the right)": (
+        "bearing",
+        False,
+    ),
+    "(tallest)": ("height", True),
+    "(shortest)": ("height", False),
+    "(highest|uppermost|topmost|highest up)": ("top", True),
     "(lowest|lowermost|bottommost|lowest down)": ("bottom", False),
-    "(biggest|largest|bulkiest|most voluminous|hugest|most massive)": ("volume", True),
-    "(smallest|littlest|tiniest|least big)": ("volume", False),
+    "(biggest|largest|bulkiest|most voluminous|hugest)": ("volume", True),
+    "(smallest|littlest|tiniest)": ("volume", False),
     "(widest|broadest)": ("width", True),
-    "(narrowest|thinnest|slimmest|least wide)": ("width", False),
+    "(narrowest|thinnest|slimmest)": ("width", False),
     "(longest)": ("length", True),
     "(deepest)": ("depth", True),
     "(shallowest)": ("depth", False),
@@ -144,8 +155,8 @@ _COMPARATIVES: dict[str, tuple[str, bool]] = {
     "(shorter)": ("height", False),
     "(higher) [up]": ("top", True),
     "(lower) [down]": ("bottom", False),
-    "(bigger|larger|greater)": ("volume", True),
-    "(smaller)": ("volume", False),
+    "(bigger|larger|greater) [in size|in volume]": ("volume", True),
+    "(smaller) [in size|in volume]": ("volume", False),
     "(wider|broader)": ("width", True),
     "(narrower|thinner|slimmer)": ("width", False),
     "(longer)": ("length", True),
@@ -161,7 +172,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
     "(wide|broad)": ("width", True),
     "(narrow|thin|slim)": ("width", False),
     "(long)": ("length", True),
-    "(far|distant)": ("distance", True),
+    "(far|distant|remote)": ("distance", True),
     "(near|close)": ("distance", False),
 }
 
@@ -169,7 +180,7 @@ _PLAIN_SIZES: dict[str, tuple[str, bool]] = {
 def _ranking(name: str, pattern: str, quantity: str, descending: bool, cost: float = 0.0) -> None:
     @rule(name, pattern, cost=cost)
     def made() -> Ranking:
-        return Ranking(quantity, descending)
+        return Ranking(quantity, descending, comparative=name == "comparative")
 
 
 for _pattern, (_quantity, _descending) in _SUPERLATIVES.items():
@@ -178,6 +189,26 @@ for _pattern, (_quantity, _descending) in _COMPARATIVES.items():
     _ranking("comparative", _pattern, _quantity, _descending)
 for _pattern, (_quantity, _descending) in _PLAIN_SIZES.items():
     _ranking("plain_size", _pattern, _quantity, _descending, 0.8)
+
+
+@rule("superlative", "most {ranking:plain_size}")
+def _most_tall(ranking: Ranking) -> Ranking:
+    return ranking
+
+
+@rule("superlative", "least {ranking:plain_size}")
+def _least_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending)
+
+
+@rule("comparative", "more {ranking:plain_size} [AWAY]")
+def _more_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, comparative=True)
+
+
+@rule("comparative", "less {ranking:plain_size} [AWAY]")
+def _less_tall(ranking: Ranking) -> Ranking:
+    return replace(ranking, descending=not ranking.descending, comparative=True)
 
 
 @rule("superlative", "{place:ordinal} {superlative}")
@@ -212,6 +243,17 @@ class _Before:
     unknown: str = ""
     ranking: Ranking | None = None
     ordinal: int = 0
+    where: Condition | None = None
+
+
+@rule("before", "(visible)")
+def _before_visible() -> _Before:
+    return _Before(where=Related("in_view", It()))
+
+
+@rule("before", "(hidden|invisible|unseen)")
+def _before_hidden() -> _Before:
+    return _Before(where=Not(Related("in_view", It())))
 
 
 @rule("before", "{colour} [coloured|colored]")
@@ -278,6 +320,11 @@ def _after_anchor(anchor: Place) -> _After:
     return _After(anchor=anchor)
 
 
+@rule("after", "[that|which] {carried:thing} (BE|STAND) [STAND|placed] (on|on top of)")
+def _after_carrier(carried: Things) -> _After:
+    return _After(where=Related("supports", It(), (carried,)))
+
+
 @rule(
     "after",
     "[that|which|who] [BE|STAND] (on|at|to) [the|your|my] {ranking:superlative} [side|end]",
@@ -311,8 +358,14 @@ def _right() -> str:
     return "right"
 
 
-@rule("after", "(in|of) (colour|color) {colour}", "in {colour}", "of {colour} (colour|color)",
-      "with [the|a] (colour|color) {colour}", "(coloured|colored|painted) {colour}")  # fmt: skip
+@rule(
+    "after",
+    "(in|of) (colour|color) {colour}",
+    "in {colour}",
+    "of {colour} (colour|color)",
+    "with [the|a] (colour|color) {colour}",
+    "(coloured|colored|painted) {colour}",
+)
 def _after_colour(colour: str) -> _After:
     return _After(colour=colour)
 
@@ -322,8 +375,17 @@ def _after_material(material: str) -> _After:
     return _After(material=material)
 
 
-@rule("after", "IN_ROOM", "HERE", "[that|which] KNOWN", "[that|which] KNOWN IN_ROOM", "SO_FAR",
-      "(that|which) (exist|exists|there are)", "(there is|there are) [IN_ROOM]", "of all")  # fmt: skip
+@rule(
+    "after",
+    "IN_ROOM",
+    "HERE",
+    "[that|which] KNOWN",
+    "[that|which] KNOWN IN_ROOM",
+    "SO_FAR",
+    "(that|which) (exist|exists|there are)",
+    "(there is|there are) [IN_ROOM]",
+    "of all",
+)
 def _after_nothing() -> _After:
     return _After()
 
@@ -346,7 +408,10 @@ def _any() -> str:
     return "any"
 
 
-@rule("article", "(all|every|each|all [of] the|every one of the|all [of] (these|those|my|your))")
+@rule(
+    "article",
+    "(all|every|each|each of the|all [of] the|every one of the|all [of] (these|those|my|your))",
+)
 def _all() -> str:
     return "all"
 
@@ -356,7 +421,11 @@ def _both() -> str:
     return "both"
 
 
-@rule("phrase", "[{article}] [{cardinal}] {before}* {noun} {after}*", "[{article}] (single|only) {noun} {after}*")
+@rule(
+    "phrase",
+    "[{article}] [{cardinal}] {before}* {noun} {after}*",
+    "[{article}] (single|only) {noun} {after}*",
+)
 def phrase(
     noun: Noun,
     after: list[_After],
@@ -366,6 +435,8 @@ def phrase(
 ) -> Phrase | None:
     """Build the set of a noun phrase; None where the words do not go together."""
     before = before or []
+    if cardinal > 1 and not noun.plural and not _mass(noun):
+        return None
     colours = [x.colour for x in (*before, *after) if x.colour]
     materials = [x.material for x in (*before, *after) if x.material]
     rankings = [x.ranking for x in (*before, *after) if x.ranking]
@@ -392,22 +463,42 @@ def phrase(
             return None
         rankings = [replace(rankings[0], skip=ordinals[0] - 1)]
     kind = noun.kind
-    if kind or colours or materials or unknown:
-        things: Things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
+    if noun.among and unknown:
+        return None
+    if noun.among:
+        things: Things = _of_those(noun, colours, materials)
+    elif kind or colours or materials or unknown:
+        things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
     else:
         things = Everything()
-    conditions = tuple(x.where for x in after if x.where is not None)
+    conditions = tuple(x.where for x in (*before, *after) if x.where is not None)
     if conditions:
         things = Filter(things, conditions[0] if len(conditions) == 1 else All(conditions))
     for ranking in reversed(rankings):
         count = cardinal if cardinal > 1 and ranking.count == 1 else ranking.count
         things = replace(ranking, count=count).of(things)
     bare = isinstance(things, Everything) and not cardinal
-    return Phrase(things, noun, cardinal, article, bare, bool(rankings))
+    compared = any(ranking.comparative for ranking in rankings)
+    return Phrase(things, noun, cardinal, article, bare, bool(rankings), compared)
 
 
-@rule("phrase", "{left:phrase_part} (except|except for|but not|excluding|besides|other than|apart from|without|but) {right:things}")
-def _except(left: Phrase, right: Things) -> Phrase:
+def _of_those(noun: Noun, colours: list[str], materials: list[str]) -> Things:
+    """Return those of the objects of the answer before that a colour or material fits."""
+    things: Things = Those(noun.among, "one")
+    for colour in colours:
+        things = Filter(things, Has(It(), "colour", colour))
+    for material in materials:
+        things = Filter(things, Has(It(), "material", material))
+    return things
+
+
+@rule("phrase", "{left:phrase_part} EXCEPT {right:things}")
+def _except(left: Phrase, right: Things) -> Phrase | None:
+    if not left.plural and not left.ranked and left.noun.kind:
+        return None
+    if isinstance(left.things, Rank):
+        rest = replace(left.things, of=Except(left.things.of, right))
+        return replace(left, things=rest, bare=False)
     return replace(left, things=Except(left.things, right), bare=False)
 
 
@@ -436,32 +527,59 @@ def _plural(phrase: Phrase) -> Things | None:
 
 
 def _mass(noun: Noun) -> bool:
-    return noun.kind in ("luggage", "furniture", "people", "clothes", "scissors", "glasses", "person")
+    return noun.kind in (
+        "luggage",
+        "furniture",
+        "people",
+        "clothes",
+        "scissors",
+        "glasses",
+        "person",
+    )
 
 
 @rule("thing", "{phrase}")
 def _thing(phrase: Phrase) -> Things | None:
     """One object; several are AMBIGUOUS, which the answer says."""
-    if phrase.bare or phrase.article in ("all", "both"):
+    if phrase.bare or phrase.article in ("all", "both") or phrase.plural:
         return None
     return The(phrase.things)
 
 
-@rule("thing", "region {cardinal}", "[the] object in region {cardinal}")
+@rule("thing", "{phrase}", cost=0.6)
+def _things_as_one(phrase: Phrase) -> Things | None:
+    """Take "the chairs" for one only where no set can stand, and let the answer say so."""
+    if phrase.bare or phrase.article in ("all", "both") or not phrase.plural:
+        return None
+    return The(phrase.things)
+
+
+@rule("thing", "[the] {ordinal} region")
+def _nth_region(ordinal: int) -> Things:
+    return RequestRegion(ordinal - 1)
+
+
+@rule(
+    "thing",
+    "[the] region {cardinal}",
+    "[the] (object|thing) (in|at|of|marked|marked by) [the] region {cardinal}",
+)
 def _region(cardinal: int) -> Things:
     return RequestRegion(cardinal)
 
 
-@rule("thing", "{phrase} region {cardinal}")
+@rule("thing", "{phrase} [in|at|of|marked|marked by] [the] region {cardinal}")
 def _named_region(phrase: Phrase, cardinal: int) -> Things:
-    return RequestRegion(cardinal)
+    return RequestRegion(cardinal, things_in_words(phrase.things))
 
 
 @grammar.terminal("pronoun")
-def _pronoun(state: State, at: int) -> list[Reading]:
+def _pronoun(state: State, at: int) -> list[Found]:
     """Read "it", "that", "the two": the objects of the previous answer, where there are any."""
     objects = state.context.dialogue.objects
     word = state.tokens[at] if at < len(state.tokens) else ""
+    if not objects and state.context.regions and word in ("it", "this", "that"):
+        return [(at + 1, RequestRegion(0), 1.0)]
     if not objects:
         return []
     if word in ("it", "that", "this", "he", "she", "him", "her"):
@@ -470,14 +588,16 @@ def _pronoun(state: State, at: int) -> list[Reading]:
 
 
 @rule("thing", "{pronoun}")
-def _it(pronoun: Those) -> Things:
-    return The(pronoun)
+def _it(pronoun: Those | RequestRegion) -> Things:
+    return The(pronoun) if isinstance(pronoun, Those) else pronoun
 
 
 @grammar.terminal("those")
-def _those(state: State, at: int) -> list[Reading]:
+def _those(state: State, at: int) -> list[Found]:
     """Read "they", "them", "the two": several objects of the previous answer."""
-    things = _several_before(state.context.dialogue)
+    things = several_before(state.context.dialogue)
+    if things is None and state.context.regions > 1:
+        things = Union((RequestRegion(0), RequestRegion(1)))
     if things is None:
         return []
     tokens = list(state.tokens[at : at + 3])
@@ -494,7 +614,7 @@ def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
 
 
-def _several_before(dialogue: Dialogue) -> Things | None:
+def several_before(dialogue: Dialogue) -> Things | None:
     """Return the objects of the previous answer, or those that it was chosen from."""
     if len(dialogue.objects) > 1:
         return Those(dialogue.objects, "they")
@@ -528,7 +648,7 @@ def _place_me(me: Place) -> Place:
     return me
 
 
-@rule("place", "{thing}")
+@rule("place", "{thing}", "[the] CENTER of {thing}", "{thing} _s CENTER")
 def _place_thing(thing: Things) -> Place:
     return thing
 
@@ -553,14 +673,24 @@ def _wall() -> Wall:
     return Wall("any")
 
 
-@rule("wall", "[the] (nearest|closest) wall", "[the] wall [that|which] [is] (nearest|closest) [to ME]",
-      "[the] wall next to ME")  # fmt: skip
+@rule(
+    "wall",
+    "[the] (nearest|closest) wall",
+    "[the] wall [that|which] [is] (nearest|closest) [to ME]",
+    "[the] wall next to ME",
+)
 def _nearest_wall() -> Wall:
     return Wall("nearest")
 
 
-@rule("wall", "[the] wall [that is] (in front of|ahead of|before) ME", "[the] wall [straight] ahead",
-      "[the] wall ME [BE] FACE", "[the] wall opposite [ME]", "[the] wall I BE FACE")  # fmt: skip
+@rule(
+    "wall",
+    "[the] wall [that is] (in front of|ahead of|before) ME",
+    "[the] wall [straight] ahead",
+    "[the] wall ME [BE] FACE",
+    "[the] wall opposite [ME]",
+    "[the] wall I BE FACE",
+)
 def _wall_ahead() -> Wall:
     return Wall("front")
 
@@ -570,12 +700,20 @@ def _wall_behind() -> Wall:
     return Wall("behind")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]", "[the] left wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] left [of ME|side|hand side]",
+    "[the] left wall",
+)
 def _wall_left() -> Wall:
     return Wall("left")
 
 
-@rule("wall", "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]", "[the] right wall")
+@rule(
+    "wall",
+    "[the] wall [that is] (on|to) [my|your|the] right [of ME|side|hand side]",
+    "[the] right wall",
+)
 def _wall_right() -> Wall:
     return Wall("right")
 
@@ -593,7 +731,7 @@ def _list(a: Things, rest: tuple[Things, ...]) -> tuple[Things, ...]:
     return (a, *rest)
 
 
-@rule("list_rest", "[,] (and|or|and the|or the|and also) {b:thing}")
+@rule("list_rest", "[,] (and|or|and also) {b:thing}")
 def _list_end(b: Things) -> tuple[Things, ...]:
     return (b,)
 
@@ -619,6 +757,48 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     if not phrase.plural or phrase.count not in (0, 2) or phrase.bare:
         return None
     return both_of(phrase.things)
+
+
+@rule("pair", "{pair:one_and_other}")
+def _pair_of_others(pair: tuple[Things, Things]) -> tuple[Things, Things]:
+    return pair
+
+
+@rule(
+    "one_and_other",
+    "one [of the] {noun} (and|from|to) the (other|second) [one|{again:noun}]",
+)
+def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, Things] | None:
+    if again is not None and again.kind != noun.kind:
+        return None
+    return both_of(Named(noun.kind)) if noun.kind else None
+
+
+@rule(
+    "pair",
+    "{phrase} (and|from|to|or) the other [one]",
+    "{phrase} (and|from|to|or) the other {noun}",
+)
+def _pair_with_another(phrase: Phrase, noun: Noun | None = None) -> tuple[Things, Things] | None:
+    """ "The chair and the other chair": the two that there are; which is which is not asked."""
+    named = phrase.things.of if isinstance(phrase.things, Rank) else phrase.things
+    if phrase.plural or phrase.bare or (noun is not None and noun.kind != phrase.noun.kind):
+        return None
+    return both_of(named)
+
+
+@rule(
+    "pair",
+    "[the] {first:before} and [the] {second:before} {noun} {after}*",
+)
+def _red_and_blue(
+    first: _Before, second: _Before, noun: Noun, after: list[_After]
+) -> tuple[Things, Things] | None:
+    """Return both of "the red and the blue chair"."""
+    one, other = phrase(noun, after, [first]), phrase(noun, after, [second])
+    if one is None or other is None or first.unknown or second.unknown:
+        return None
+    return The(one.things), The(other.things)
 
 
 @rule("pair", "{those}")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, grammar
 from spatialgeo_ros.query.nouns import canonical, kinds, names, plural, singular
-from spatialgeo_ros.query.program import Constant, Unit
-from spatialgeo_ros.query.rule_engine import Reading, State
+from spatialgeo_ros.query.program import Constant, Named, Unit
+from spatialgeo_ros.query.program_edit import nodes
+from spatialgeo_ros.query.rule_engine import Found, State
 from spatialgeo_ros.query.tokens import COMMA, STOP
 from spatialgeo_ros.query.units import unit_of
 
@@ -91,6 +92,8 @@ class Noun:
         kind: singular; "" for "thing".
         plural: whether the plural was said.
         one: whether it is "one", which stands for the kind of the question before.
+        every: whether it is "everything".
+        among: ids of the objects that "one" is one of, "" where it stands for a kind.
         known: whether the table or the map has it.
     """
 
@@ -98,6 +101,8 @@ class Noun:
     plural: bool = False
     one: bool = False
     known: bool = True
+    every: bool = False
+    among: tuple[str, ...] = ()
 
 
 def _number_of(words: list[str], context: Context) -> Noun | None:
@@ -117,16 +122,18 @@ def _number_of(words: list[str], context: Context) -> Noun | None:
 
 
 @grammar.terminal("noun")
-def _noun(state: State, at: int) -> list[Reading]:
+def _noun(state: State, at: int) -> list[Found]:
     tokens, context = state.tokens, state.context
     if at >= len(tokens):
         return []
-    found: list[Reading] = []
+    found: list[Found] = []
     word = tokens[at]
     if word in _GENERIC:
-        found.append((at + 1, Noun("", _GENERIC[word]), 0.0))
+        found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
-        found.append((at + 1, Noun("", _ONE[word], one=True), 0.5))
+        found.append((at + 1, _one(context, _ONE[word]), 0.5))
+    elif tuple(tokens[at : at + 2]) in _OF_THEM and context.dialogue.objects:
+        found.append((at + 2, _one(context, True), 0.5))
     for count in range(min(4, len(tokens) - at), 0, -1):
         words = list(tokens[at : at + count])
         if COMMA in words or STOP in words:
@@ -141,14 +148,30 @@ def _noun(state: State, at: int) -> list[Reading]:
     return found
 
 
-def _unknown(tokens: object, at: int, context: Context) -> list[Reading]:
+_OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
+
+
+def _one(context: Context, plural: bool) -> Noun:
+    """Return what "one" stands for: an object of the answer before, or one of that kind."""
+    objects = context.dialogue.objects
+    if len(objects) > 1:
+        return Noun("", plural, one=True, among=objects)
+    for node in nodes(context.dialogue.program):
+        if isinstance(node, Named) and node.kind:
+            return Noun(node.kind, plural, one=True)
+    return Noun("", plural, one=True)
+
+
+def _unknown(tokens: object, at: int, context: Context) -> list[Found]:
     """Return names that nobody knows: one to three words that mean nothing else."""
     words: list[str] = []
-    readings: list[Reading] = []
+    readings: list[Found] = []
     for word in tokens[at : at + 3]:  # type: ignore[index]
         if not re.fullmatch(r"[a-z][a-z']+", word) or word in _NEVER or word in COLOUR_OF:
             break
         if word in _GENERIC or word in _ONE or word in grammar_only():
+            break
+        if singular(word) in _PLACES:
             break
         words.append(word)
         last = singular(word)
@@ -172,20 +195,20 @@ _GRAMMAR_ONLY: list[frozenset[str]] = []
 
 
 @grammar.terminal("colour")
-def _colour(state: State, at: int) -> list[Reading]:
+def _colour(state: State, at: int) -> list[Found]:
     word = state.tokens[at] if at < len(state.tokens) else ""
     colour = _MORE_COLOURS.get(word) or COLOUR_OF.get(word)
     return [(at + 1, colour, 0.0)] if colour else []
 
 
 @grammar.terminal("material")
-def _material(state: State, at: int) -> list[Reading]:
+def _material(state: State, at: int) -> list[Found]:
     word = state.tokens[at] if at < len(state.tokens) else ""
     return [(at + 1, MATERIALS[word], 0.05)] if word in MATERIALS else []
 
 
 @grammar.terminal("unknown_adjective")
-def _unknown_adjective(state: State, at: int) -> list[Reading]:
+def _unknown_adjective(state: State, at: int) -> list[Found]:
     """Read a word before a known noun that says what nothing here can check ("wobbly")."""
     tokens = state.tokens
     if at + 1 >= len(tokens):
@@ -200,7 +223,7 @@ def _unknown_adjective(state: State, at: int) -> list[Reading]:
 
 
 @grammar.terminal("cardinal")
-def _cardinal(state: State, at: int) -> list[Reading]:
+def _cardinal(state: State, at: int) -> list[Found]:
     word = state.tokens[at] if at < len(state.tokens) else ""
     if word in CARDINALS:
         return [(at + 1, CARDINALS[word], 0.0)]
@@ -208,13 +231,13 @@ def _cardinal(state: State, at: int) -> list[Reading]:
 
 
 @grammar.terminal("ordinal")
-def _ordinal(state: State, at: int) -> list[Reading]:
+def _ordinal(state: State, at: int) -> list[Found]:
     word = state.tokens[at] if at < len(state.tokens) else ""
     return [(at + 1, ORDINALS[word], 0.0)] if word in ORDINALS else []
 
 
 @grammar.terminal("decimal")
-def _decimal(state: State, at: int) -> list[Reading]:
+def _decimal(state: State, at: int) -> list[Found]:
     word = state.tokens[at] if at < len(state.tokens) else ""
     if re.fullmatch(r"-?\d+(?:\.\d+)?", word):
         return [(at + 1, float(word), 0.0)]
@@ -222,8 +245,8 @@ def _decimal(state: State, at: int) -> list[Reading]:
 
 
 @grammar.terminal("unit")
-def _unit(state: State, at: int) -> list[Reading]:
-    found: list[Reading] = []
+def _unit(state: State, at: int) -> list[Found]:
+    found: list[Found] = []
     for count in (3, 2, 1):
         words = state.tokens[at : at + count]
         if len(words) == count and COMMA not in words and STOP not in words:

@@ -1,39 +1,27 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a question asks: its family, what to measure, and the objects it names.
+"""Which family of trained questions a program belongs to, and the objects that it names.
 
-:func:`parse_question` matches the patterns of :mod:`spatialgeo_ros.query.question_rules`. A
-question that no pattern fits is tried again with its typing errors repaired, and is "open" if that
-fails too: then only the language model can answer it.
+The families are those that language models for space are trained and judged in
+(:mod:`spatialgeo_ros.query.families`): how the nano model is asked, how a model's words are read,
+and what is measured on the points of an image rather than in the map. A program that belongs to
+none of them is "open" here; the map may answer it all the same.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE, REGION_PLACEHOLDER, UNNAMED
-from spatialgeo_ros.query.grammar import MACROS, Rule
-from spatialgeo_ros.query.language import other_language
-from spatialgeo_ros.query.question_rules import RULES
-from spatialgeo_ros.query.wording import (
-    JOINED,
-    NEVER_IN_PHRASE,
-    joined,
-    normalise,
-    noun_phrases,
-    repair,
-    sentences,
-    separated,
-)
+from spatialgeo_ros.query.program import Place, Program, Quantity, Viewer
+from spatialgeo_ros.query.program_words import things_in_words
 
 OPEN = "open"
 #: Whether there is such a thing in view, and how many there are.
 EXISTS, COUNT = PRESENCE = ("exists", "count")
-#: Longest question in words that is matched against the patterns; longer ones are open.
-MAX_PATTERN_WORDS = 60
 
 #: Names of :class:`spatialgeo_ros.geometry.distance.Kind` to measure for each family.
 FAMILY_KINDS: dict[str, tuple[str, ...]] = {
@@ -136,160 +124,235 @@ class Intent:
         return QUANTITATIVE[self.family].objects if self.family in QUANTITATIVE else 2
 
 
-def parse_question(question: str) -> Intent:
-    """Understand a question in free wording.
-
-    Raises:
-        BadRequestError: the question holds no word, or is not in English.
-    """
-    words = normalise(question)
-    language = other_language(question)
-    if language:
-        raise BadRequestError(
-            f"this question looks {language}: in English, please, for example 'how far is the "
-            "chair?'"
-        )
-    if not re.search(r"\w", words):
-        raise BadRequestError("the question is empty: ask for example 'how far is the chair?'")
-    if len(words.split()) <= MAX_PATTERN_WORDS:
-        repaired = repair(words)
-        for candidate in dict.fromkeys((words, repaired, joined(words), joined(repaired))):
-            for sentence in sentences(candidate):
-                intent = _match(sentence)
-                if intent is not None:
-                    return replace(intent, text=question)
-    mentions = tuple(_mention(phrase, "") for phrase in noun_phrases(words))
-    return Intent(question, OPEN, OPEN, objects=mentions)
-
-
-_PLURAL_PRONOUNS = frozenset(
-    "they|them|both|the two|these|those|these two|those two|each other|the two objects"
-    "|the two regions|both objects|these objects|the objects|the regions".split("|")
+#: Family and kinds of a quantity of one object, and of one between two.
+_ONE: dict[str, str] = {"width": "width", "height": "height", "depth": "depth", "size": "size"}
+_TWO: dict[str, str] = {
+    "distance": "distance",
+    "gap": "distance",
+    "horizontal": "horizontal_distance",
+    "vertical": "vertical_distance",
+    "higher_by": "vertical_distance",
+}
+#: Family of a compared quantity; its first word holds where the quantity is greater.
+_COMPARED: dict[str, str] = {"height": "tall_short", "width": "wide_thin", "volume": "big_small"}
+#: Height of the middle of a thing.
+_MIDDLE = nodes.Arithmetic(
+    "mean", (Quantity("top", (nodes.It(),)), Quantity("bottom", (nodes.It(),)))
 )
-_PRONOUNS = frozenset(
-    "it|this|that|this one|that one|this object|that object|this thing|that thing|the object"
-    "|the thing|the region|this region|object|the selected object".split("|")
-)
-_SELVES = frozenset(
-    [*MACROS["self"].strip("()").split("|"), "i", "we", "this robot", "your camera", "your robot"]
-    + ["where i am", "where you are", "your location", "my location", "yourselves", "the lens"]
-)
-_ARTICLES = re.compile(
-    r"^(?:(?:the|a|an|my|your|our|its|his|her|their|this|that|these|those|some|any|both|of) )+"
-)
+#: Family and predicate of a relation.
+_RELATED: dict[str, tuple[str, str]] = {
+    "left": ("left_right", "left"),
+    "right": ("left_right", "right"),
+    "front": ("front_behind", "front"),
+    "behind": ("front_behind", "behind"),
+    "higher": ("above_below", "above"),
+    "lower": ("above_below", "below"),
+    "above": ("above_below", "above"),
+    "below": ("above_below", "below"),
+}
 
 
-def _match(sentence: str) -> Intent | None:
-    for rule in RULES:
-        found = rule.regex.fullmatch(sentence)
-        if found is None:
-            continue
-        slots = {key: value.strip() for key, value in found.groupdict().items() if value}
-        if rule.family != "closer":
-            slots.pop("c", None)  # a number, in "within 2 metres"
-        if all(_plausible(phrase) for phrase in slots.values()):
-            intent = _understand(rule, slots)
-            if intent is not None:
-                return intent
+def intent_of(program: Program | None, question: str) -> Intent:
+    """Return the family of a program with the objects it names; "open" for any other program."""
+    view = _VIEWS.get(type(program))
+    intent = None if view is None else view(program)
+    return Intent(question, OPEN, OPEN) if intent is None else replace(intent, text=question)
+
+
+def _intent(
+    family: str, form: str, things: Sequence[Place], predicate: str = "", **more: Any
+) -> Intent | None:
+    """Make an intent of named things and the viewer; None where a place is neither."""
+    named = [one for one in things if not isinstance(one, Viewer)]
+    if not named or len(things) - len(named) > 1:
+        return None
+    mentions = [_mention(one, role) for one, role in zip(named, ("a", "b", "reference"))]  # noqa: B905
+    if any(mention is None for mention in mentions):
+        return None
+    about_self = len(named) < len(things) or bool(more.pop("about_self", False))
+    kinds = more.pop("kinds", FAMILY_KINDS[family])
+    return Intent("", family, form, predicate, kinds, tuple(mentions), about_self)  # type: ignore[arg-type]
+
+
+def _mention(place: Place, role: str) -> Mention | None:
+    if isinstance(place, nodes.RequestRegion):
+        return Mention(place.words, role, place.index)
+    if isinstance(place, nodes.The) and isinstance(place.of, nodes.RequestRegion):
+        return _mention(place.of, role)
+    if isinstance(place, nodes.The) and place.count == 1 and _sayable(place.of):
+        return Mention(things_in_words(place.of), role)
     return None
 
 
-def _plausible(phrase: str) -> bool:
-    words = phrase.split()
-    if phrase in _SELVES or phrase in _PLURAL_PRONOUNS:
-        return True
-    if len(words) > 8 or NEVER_IN_PHRASE.intersection(words):
-        return False
-    if re.match(r"(?:the )?(?:left|right|front|back|top) (?:(?:hand )?side )?of\b", phrase):
-        return False  # a place beside something, not a thing
-    if len(words) > 1 and words[-1] in _UNFINISHED or _PLACE.fullmatch(phrase):
-        return False  # "the chair nearest" (to the door), "the left": part of a phrase
-    if words[0] == "there":
-        return False  # "is there ..." asks for no place
-    # "the chair form the door": inside a phrase an article follows a preposition.
-    return all(
-        words[i - 1] in _PREPOSITIONS or words[i - 1] in JOINED
-        for i in range(1, len(words))
-        if words[i] in ("the", "a")
-    )
+def _sayable(things: nodes.Things) -> bool:
+    """Tell whether a set's words say it all to whoever looks for things in an image."""
+    if isinstance(things, nodes.Named):
+        return bool(things.kind) and not things.material
+    if isinstance(things, nodes.Filter):
+        where = things.where
+        return isinstance(where, nodes.Related) and where.frame is None and _sayable(things.of)
+    if isinstance(things, nodes.Rank):
+        return isinstance(things.by, Quantity) and things.count == 1 and _sayable(things.of)
+    return False
 
 
-_PLACE = re.compile(r"(?:(?:the|my|your|our) )?(?:far )?(?:left|right|middle)(?: hand)?(?: side)?")
-#: Words that a preposition follows: a slot that ends in one was cut in two.
-_PREPOSITIONS = frozenset(
-    "in on of at by near with under over behind beside along against to inside above below beneath"
-    " underneath atop".split()
-)
-_UNFINISHED = _PREPOSITIONS - {"inside", "above", "below", "behind"} | frozenset(
-    "next close nearest closest farthest furthest adjacent front the a an that which".split()
-)
-_SELF_FAMILIES = {"distance": "camera_distance", "direction": "camera_direction"}
-
-
-def _understand(rule: Rule, slots: dict[str, str]) -> Intent | None:
-    """Turn a match into an intent; None when the roles make no sense (two robots)."""
-    family, predicate = rule.family, rule.predicate
-    selves = {role for role, phrase in slots.items() if phrase in _SELVES}
-    named = {role: phrase for role, phrase in slots.items() if role not in selves}
-    if {"a", "b"} <= selves or (selves and not named):
+def _number(program: nodes.TellNumber) -> Intent | None:
+    number = program.number
+    if isinstance(number, nodes.Count):
+        return _presence(COUNT, "value", number.of)
+    if isinstance(number, nodes.Arithmetic):
+        return _difference(number)
+    if not isinstance(number, Quantity) or number.frame is not None:
         return None
-    about_self = bool(selves) or family in ("camera_distance", "camera_direction")
-    if family == "closer" and "c" not in named:
-        about_self = True
-    if rule.family == "left_right" and set(slots) == {"a"}:
-        about_self = True
-    if family == "closer" and "a" in selves and {"b", "c"} <= set(named):
-        # "am I closer to C than to B": which of the two is closer to me
-        named = {"a": named["c"], "b": named["b"]}
-        about_self = True
-    elif "a" in selves and "b" in named:
-        if family in ("direction",) or rule.form == "which":
+    if number.name == "distance" and any(isinstance(one, Viewer) for one in number.of):
+        return _intent("camera_distance", "value", number.of)
+    if number.name in _ONE and len(number.of) == 1:
+        return _intent(_ONE[number.name], "value", number.of)
+    if number.name in _TWO and len(number.of) == 2:
+        family = _TWO[number.name]
+        if number.name == "gap":
+            return _intent(family, "value", number.of, kinds=("NEAREST_POINTS",))
+        return _intent(family, "value", number.of)
+    return None
+
+
+def _difference(number: nodes.Arithmetic) -> Intent | None:
+    if number.operation != "difference" or len(number.of) != 2:
+        return None
+    compared = _compared(*number.of, greater=True)
+    return None if compared is None else replace(compared, form="difference")
+
+
+def _compared(left: nodes.Number, right: nodes.Number, greater: bool) -> Intent | None:
+    """Return what is compared: the same quantity of two things."""
+    if not isinstance(left, Quantity) or not isinstance(right, Quantity) or left.name != right.name:
+        return None
+    if left.name in _COMPARED:
+        family = _COMPARED[left.name]
+        words = QUALITATIVE[family]
+        predicate = words.greater if greater else words.less
+        return _intent(family, "yes_no", (*left.of, *right.of), predicate)
+    if left.name not in ("distance", "gap"):
+        return None
+    mine, theirs = set(left.of), set(right.of)
+    shared = [one for one in left.of if one in theirs]
+    if len(shared) != 1:
+        return None
+    a = next(one for one in left.of if one not in shared)
+    b = next((one for one in right.of if one not in mine), None)
+    return None if b is None else _closer(a, b, shared[0], "yes_no", greater)
+
+
+def _closer(a: Place, b: Place, anchor: Place, form: str, farther: bool) -> Intent | None:
+    predicate = "further" if farther else "closer"
+    if isinstance(anchor, Viewer):
+        return _intent("closer", form, (a, b), predicate, about_self=True)
+    kinds = ("CENTRE_TO_CENTRE",)
+    return _intent("closer", form, (a, b, anchor), predicate, kinds=kinds)
+
+
+def _whether(program: nodes.TellWhether) -> Intent | None:
+    condition = program.condition
+    if isinstance(condition, nodes.Exists):
+        return _presence(EXISTS, "yes_no", condition.of)
+    if isinstance(condition, nodes.Compare):
+        if condition.comparator not in ("<", ">"):
             return None
-        named = {"a": named.pop("b"), **named}
-        predicate = _opposite(family, predicate)
-    if selves & {"a", "b"}:
-        family = _SELF_FAMILIES.get(family, family)
-    # "how far apart are they", "which one is taller": the request's regions are meant.
-    plural = named.get("a") in _PLURAL_PRONOUNS or rule.form == "which" and not slots
-    if plural:
-        mentions: list[Mention] = [Mention("", "a", 0), Mention("", "b", 1)]
+        return _compared(condition.left, condition.right, condition.comparator == ">")
+    if isinstance(condition, nodes.Related):
+        return _related(condition)
+    return None
+
+
+def _related(condition: nodes.Related) -> Intent | None:
+    if condition.relation not in _RELATED or condition.frame is not None:
+        return None
+    family, predicate = _RELATED[condition.relation]
+    return _intent(family, "yes_no", (condition.subject, *condition.anchors), predicate)
+
+
+def _presence(family: str, form: str, things: nodes.Things) -> Intent | None:
+    """Presence of things by their name: what a detector can look for."""
+    if not isinstance(things, nodes.Named) or not things.kind:
+        return None
+    words = " ".join(word for word in (things.colour, things.material, things.kind) if word)
+    return Intent("", family, form, "", (), (Mention(words, "a"),))
+
+
+def _objects(program: nodes.TellObjects) -> Intent | None:
+    """Which of two is taller, closer, more to the left."""
+    things = program.things
+    if isinstance(things, nodes.Union):
+        return _one_beyond_the_other(things)
+    if not isinstance(things, nodes.Rank) or not isinstance(things.of, nodes.Union):
+        return None
+    if len(things.of.of) != 2 or (things.skip, things.count) != (0, 1):
+        return None
+    a, b = things.of.of
+    if things.by == _MIDDLE:
+        return _intent("above_below", "which", (a, b), "above" if things.descending else "below")
+    if not isinstance(things.by, Quantity):
+        return None
+    name, greater = things.by.name, things.descending
+    if name in _COMPARED:
+        words = QUALITATIVE[_COMPARED[name]]
+        predicate = words.greater if greater else words.less
+        return _intent(_COMPARED[name], "which", (a, b), predicate)
+    if name == "bearing" and things.by.frame is None:
+        return _intent("left_right", "which", (a, b), "left" if greater else "right")
+    if name in ("top", "bottom"):
+        return _intent("above_below", "which", (a, b), "above" if greater else "below")
+    if name in ("distance", "gap"):
+        anchor = next((one for one in things.by.of if not isinstance(one, nodes.It)), None)
+        return None if anchor is None else _closer(a, b, anchor, "which", greater)
+    return None
+
+
+def _one_beyond_the_other(things: nodes.Union) -> Intent | None:
+    """Which of two is farther back: the one that is behind the other."""
+    halves = [one for one in things.of if isinstance(one, nodes.Filter)]
+    where = [one.where for one in halves]
+    if len(halves) != 2 or len(things.of) != 2:
+        return None
+    a, b = (one.of for one in halves)
+    for relation in ("behind", "front"):
+        swapped = [nodes.Related(relation, nodes.It(), (one,)) for one in (b, a)]  # type: ignore[arg-type]
+        if where == swapped:
+            return _intent("front_behind", "which", (a, b), relation)
+    return None
+
+
+def _which(program: nodes.TellWhich) -> Intent | None:
+    first = program.conditions[0]
+    if isinstance(first, nodes.Related):
+        intent = _related(first)
+    elif isinstance(first, nodes.Compare):
+        intent = _compared(first.left, first.right, first.comparator == ">")
     else:
-        mentions = [
-            _mention(named[role], {"c": "reference"}.get(role, role))
-            for role in "abc"
-            if role in named
-        ]
-    kinds = FAMILY_KINDS[family]
-    if rule.nearest and family == "distance":
-        kinds = ("NEAREST_POINTS",)
-    if family == "closer" and "c" in named:
-        kinds = ("CENTRE_TO_CENTRE",)
-    return Intent("", family, rule.form, predicate, kinds, tuple(mentions), about_self)
+        intent = None
+    return None if intent is None else replace(intent, form="choice")
 
 
-def _opposite(family: str, predicate: str) -> str:
-    if family not in QUALITATIVE or not predicate:
-        return predicate
-    words = QUALITATIVE[family]
-    return words.less if predicate == words.greater else words.greater
+def _direction(program: nodes.TellDirection) -> Intent | None:
+    if program.frame is not None:
+        return None
+    if program.form == "side":
+        other = Viewer() if program.relative_to is None else program.relative_to
+        return _intent("left_right", "choice", (program.of, other))
+    if program.form not in ("clock", "any") or program.relative_to is not None:
+        return None
+    if program.origin is not None:
+        return _intent("direction", "value", (program.of, program.origin))
+    return _intent("camera_direction", "value", (program.of,), about_self=True)
 
 
-def _mention(phrase: str, role: str) -> Mention:
-    """Take a region number out of a phrase and its article off."""
-    phrase = separated(phrase).strip()
-    if phrase in _PRONOUNS:
-        return Mention("", role, 0)
-    if phrase == "the box":  # a region's outline, or where there are no regions a thing
-        return Mention("box", role, 0)
-    region: int | None = None
-    found = re.search(r"(?:\b(?:in|at|marked|of) )?(?:\bthe )?\bregion (\d+)\b", phrase)
-    if found is not None:
-        region = int(found.group(1))
-        phrase = f"{phrase[: found.start()]} {phrase[found.end() :]}".strip()
-    phrase = _ARTICLES.sub("", " ".join(phrase.split()) + " ").strip()
-    if region is not None and phrase in (UNNAMED, "thing", "s"):
-        phrase = ""
-    return Mention(phrase, role, region)
+_VIEWS: dict[type, Callable[[Any], Intent | None]] = {
+    nodes.TellNumber: _number,
+    nodes.TellWhether: _whether,
+    nodes.TellObjects: _objects,
+    nodes.TellWhich: _which,
+    nodes.TellDirection: _direction,
+}
 
 
 def canonical_question(intent: Intent, phrases: Sequence[str] | None = None) -> str | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from spatialgeo_ros.errors import BadRequestError
+
 #: Function words, and the commonest words of questions about space, that are no English words.
 _WORDS: dict[str, frozenset[str]] = {
     "German": frozenset(
@@ -61,6 +63,21 @@ _ENGLISH = frozenset(
 )
 #: Fewer words than these may be names.
 _LEAST_WORDS = 2
+
+
+def check_readable(question: str) -> None:
+    """Refuse a question that holds no word, or that is in another language.
+
+    Raises:
+        BadRequestError: it is; the message says how to ask.
+    """
+    if language := other_language(question):
+        raise BadRequestError(
+            f"this question looks {language}: in English, please, for example 'how far is the "
+            "chair?'"
+        )
+    if not re.search(r"\w", question.replace("<image>", "")):
+        raise BadRequestError("the question is empty: ask for example 'how far is the chair?'")
 
 
 def other_language(question: str) -> str:

@@ -377,4 +377,144 @@ carrot
 pizza
 donut : doughnut
 cake
+
+heater : space heater
+thermostat
+extension cord : extension cable
+cable : power cable, charging cable
+blender : food processor
+jar
+napkin : serviette
+sponge
+pliers : pair of pliers
+nail
+bolt
+vise : vice
+conveyor belt : conveyor
+pipe
+valve
+pump
+generator
+compressor : air compressor
+barrier : safety barrier
+fence
+sock
+shirt : t-shirt
+ruler
+calendar
+bush : shrub
+bollard
+crutch
+stretcher : gurney
+bedpan
+syringe
+thermometer
+microscope
+centrifuge
+beaker
+test tube
+flask
+pipette
+fume hood
+gas cylinder : gas bottle
+oxygen tank : oxygen cylinder
+examination table
+patient monitor < monitor
+defibrillator
+sharps container
+hand sanitizer : hand sanitiser
+soap dispenser
+paper towel
+drone : quadcopter
+tripod
+puzzle : jigsaw
+violin
+ashtray
+stroller : pushchair, pram, baby carriage
+clothesline : washing line
+water dispenser : water cooler
+copier : photocopier, copy machine
+shredder : paper shredder
+server rack < rack
+microphone
+turnstile
+escalator
+skylight
+sprinkler
+console table < table
+wheelbarrow
+shovel : spade
+axe : hatchet
+watering can
+lawn mower : lawnmower
+grill : barbecue, bbq
+parasol : sunshade
+tent
+thermos : thermos flask
+corkscrew
+range hood : cooker hood, extractor hood
+kitchen island
+bathroom scale : bathroom scales
+toothpaste
+razor : shaver
+comb
+package : parcel
+envelope
+wallet
+necklace
+pallet jack : pallet truck
+hand truck < cart : sack truck, dolly
+tool cart < cart
+charging station : docking station
+oscilloscope
+soldering iron
+3d printer
+treadmill
+exercise bike : stationary bike
+dumbbell
+chess board : chessboard
+fish tank : aquarium
+bird cage : birdcage
+cat tree : scratching post
+litter box
+phone booth : telephone box
+kiosk
+hand dryer : hand drier
+urinal
+room divider : folding screen
+cubicle
+cash register
+display case : showcase
+mannequin
+shopping basket < basket
+bulletin board : notice board, noticeboard, pinboard
+flip chart : flipchart
+lectern : podium
+flag
+globe
+trophy
+statue : sculpture
+fountain
+trampoline
+hammock
+kayak : canoe
+wagon : handcart
+scaffold : scaffolding
+tarp : tarpaulin
+sandbag
+brick
+plank
+workpiece
+lathe
+milling machine
+drill press
+table saw
+band saw
+welding machine : welder
+control panel
+solar panel
+antenna
+boiler : water heater
+mop bucket < bucket
+toolbag : tool bag
 """

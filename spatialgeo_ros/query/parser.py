@@ -10,22 +10,36 @@ thing, number or place) is passed over.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
+    english_asked,
+    english_comparisons,
+    english_counts,
     english_dialogue,
     english_directions,
+    english_distances,
+    english_fits,
+    english_lists,
     english_numbers,
     english_predicates,
-    english_questions,
+    english_sizes,
+    english_times,
+    english_views,
+    english_which,
+    english_yes_no,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_talk import without_talk
+from spatialgeo_ros.query.english_things import Phrase
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
+from spatialgeo_ros.query.plain_words import PLAIN_WORDS
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.rule_engine import State
-from spatialgeo_ros.query.tokens import STOP, Speller, tokenise
+from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
+from spatialgeo_ros.query.units import kind_of, unit_of
 
 grammar.check()
 _LONGEST = 120  # words
@@ -45,40 +59,32 @@ class NotUnderstood(Exception):
         self.words = words
 
 
-def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str] = ()) -> Program:
+def parse(
+    question: str,
+    dialogue: Dialogue | None = None,
+    labels: Iterable[str] = (),
+    regions: int = 0,
+) -> Program:
     """Return the program of a question.
 
     Args:
         question: as a person types it, in English.
         dialogue: the question before, for "it" and "in feet?".
         labels: what the objects of the map are called.
+        regions: how many regions the request has; "it" is the first where there was no question
+            before.
 
     Raises:
         NotUnderstood: there is no reading of all its words.
     """
-    dialogue = dialogue or Dialogue()
-    nouns = frozenset(without_counter(label_words(label)) for label in labels)
-    known = {word for noun in nouns for word in noun.split()}
-    tokens = [_speller().mend(word, known) for word in tokenise(question)]
-    if not tokens:
-        raise NotUnderstood("the question is empty")
-    if len(tokens) > _LONGEST:
-        raise NotUnderstood(f"the question is longer than {_LONGEST} words")
-    context = Context(nouns, dialogue)
-    furthest, best, least = 0, None, float("inf")
-    for words in without_talk(tokens):
-        state = State(words, context)
-        left_out = _TALK_COST * (len(tokens) - len(words))
-        for program, cost in grammar.parse("question", state)[:1]:
-            if cost + left_out < least:
-                best, least = program, cost + left_out
-        if len(words) == len(tokens):
-            furthest = state.furthest
-        if least <= _GOOD_ENOUGH:
-            break
-    if best is not None:
-        return best
-    rest = " ".join(word for word in tokens[furthest:] or tokens if word not in (STOP, ","))
+    nouns, tokens = _words(question, labels)
+    context = Context(nouns, dialogue or Dialogue(), regions)
+    program = _read(tokens, context) or _read(unit_last(tokens), context)
+    if program is not None:
+        return program
+    state = State(tokens, context)
+    grammar.parse("question", state)
+    rest = _unread(state)
     raise NotUnderstood(
         f"not understood from '{rest}' on: ask for a distance, size, count, direction, comparison "
         "or list of objects, in plain English (docs/questions.md)",
@@ -86,6 +92,76 @@ def parse(question: str, dialogue: Dialogue | None = None, labels: Iterable[str]
     )
 
 
+def parse_phrase_alone(phrase: str, labels: Iterable[str] = ()) -> Phrase:
+    """Return what a noun phrase without a question names.
+
+    Args:
+        phrase: "chairs", "the second mug from the left".
+        labels: what the objects of the map are called.
+
+    Raises:
+        NotUnderstood: it is no noun phrase, or it has words that say something else.
+    """
+    nouns, tokens = _words(phrase, labels)
+    state = State(tokens, Context(nouns, Dialogue()))
+    for _, read, _, _ in grammar.parse("phrase", state)[:1]:
+        said: Phrase = read
+        return said
+    rest = _unread(state)
+    raise NotUnderstood(f"'{rest}' names no thing: say for example 'the red mug'", rest)
+
+
+def _words(text: str, labels: Iterable[str]) -> tuple[frozenset[str], list[str]]:
+    """Return the nouns of the map, and the words of a text with its typing errors mended.
+
+    Raises:
+        NotUnderstood: it has no word, or too many.
+    """
+    nouns = frozenset(without_counter(label_words(label)) for label in labels)
+    known = {word for noun in nouns for word in noun.split()}
+    tokens = [_speller().mend(word, known) for word in tokenise(text)]
+    if not tokens:
+        raise NotUnderstood("the question is empty")
+    if len(tokens) > _LONGEST:
+        raise NotUnderstood(f"the question is longer than {_LONGEST} words")
+    return nouns, tokens
+
+
+def _unread(state: State) -> str:
+    """Return the words from where no rule read on."""
+    unread = state.tokens[state.furthest :] or state.tokens
+    return " ".join(word for word in unread if word not in (STOP, COMMA))
+
+
+def _read(tokens: list[str], context: Context) -> Program | None:
+    """Return the best reading of a row of words with as little talk left out as may be."""
+    if not tokens:
+        return None
+    state = State(tokens, context)
+    best, least = None, float("inf")
+    for start, end in without_talk(tokens):
+        left_out = _TALK_COST * (len(tokens) - (end - start))
+        for _, program, cost, _ in grammar.parse("question", state, start, end)[:1]:
+            if cost + left_out < least:
+                best, least = program, cost + left_out
+        if least <= _GOOD_ENOUGH:
+            break
+    return best
+
+
+def unit_last(tokens: list[str]) -> list[str]:
+    """Move "in feet" from inside a question to its end; nothing where there is none."""
+    for at, word in enumerate(tokens[1:-1], 1):
+        if word not in ("in", "using") or re.fullmatch(r"[\d.]+", tokens[at - 1]):
+            continue
+        for count in (3, 2, 1):
+            words = tokens[at + 1 : at + 1 + count]
+            unit = unit_of(" ".join(words)) if len(words) == count else None
+            if unit and kind_of(unit) != "angle" and tokens[at + 1 + count :]:
+                return [*tokens[:at], *tokens[at + 1 + count :], COMMA, "in", *words]
+    return []
+
+
 @functools.cache
 def _speller() -> Speller:
-    return Speller(vocabulary())
+    return Speller(vocabulary(), PLAIN_WORDS)

@@ -71,7 +71,9 @@ Unit: TypeAlias = Literal[
 WallSide: TypeAlias = Literal["nearest", "any", "front", "behind", "left", "right"]
 DirectionForm: TypeAlias = Literal["any", "deg", "clock", "side", "side_or_back", "quadrant"]
 AttributeName: TypeAlias = Literal["colour", "material", "kind"]
-Operation: TypeAlias = Literal["difference", "ratio", "sum", "product", "mean", "percent"]
+Operation: TypeAlias = Literal[
+    "difference", "ratio", "sum", "product", "mean", "percent", "greatest"
+]
 Fold: TypeAlias = Literal["sum", "mean", "least", "greatest"]
 
 
@@ -160,9 +162,11 @@ class RequestRegion:
 
     Attributes:
         index: of the request's regions, from 0.
+        words: how the question calls it; two programs that differ in it alone are equal.
     """
 
     index: int
+    words: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,10 @@ class The:
     """A set that must hold exactly so many objects: "the chair", "the two lamps".
 
     None is the error UNKNOWN_OBJECT; another number the error AMBIGUOUS.
+
+    Attributes:
+        of: the set.
+        count: how many it must hold.
     """
 
     of: Things
@@ -260,7 +268,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Numbers put together: difference, ratio and percent of two, sum, product, mean of any."""
+    """Numbers put together: difference, ratio and percent of two, others of any."""
 
     operation: Operation
     of: tuple[Number, ...]

@@ -52,5 +52,3 @@ def nodes(node: Any) -> Iterator[Any]:
         yield node
         for item in fields(node):
             yield from nodes(getattr(node, item.name))
-
-

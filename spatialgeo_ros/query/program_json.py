@@ -58,6 +58,11 @@ def _classes() -> dict[str, type]:
     return {op_of(one): one for one in own if dataclasses.is_dataclass(one)}
 
 
+def _stored(node_class: type) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a node that mean something; words of the question are for messages."""
+    return [one for one in dataclasses.fields(node_class) if one.compare]
+
+
 @functools.cache
 def _fields(node_class: type) -> dict[str, tuple[Any, bool]]:
     """Type of each field of a node, and whether it must be given."""
@@ -65,7 +70,7 @@ def _fields(node_class: type) -> dict[str, tuple[Any, bool]]:
     missing = dataclasses.MISSING
     return {
         one.name: (hints[one.name], one.default is missing and one.default_factory is missing)
-        for one in dataclasses.fields(node_class)
+        for one in _stored(node_class)
     }
 
 
@@ -82,7 +87,7 @@ def _choices(hint: Any) -> tuple[Any, ...]:
 def to_json(node: Any) -> Any:
     """Return a program, or any part of one, as what ``json.dumps`` takes."""
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        fields = {one.name: to_json(getattr(node, one.name)) for one in dataclasses.fields(node)}
+        fields = {one.name: to_json(getattr(node, one.name)) for one in _stored(type(node))}
         return {"op": op_of(type(node)), **fields}
     if isinstance(node, tuple):
         return [to_json(one) for one in node]

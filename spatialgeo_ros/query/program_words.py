@@ -42,6 +42,21 @@ _PARTS: dict[type, str] = {
     nodes.Room: "the room",
     nodes.Wall: "the wall",
 }
+_ORDINALS = ("", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+#: Words for the least and the greatest of a quantity.
+_EXTREMES: dict[nodes.QuantityName, tuple[str, str]] = {
+    "distance": ("nearest", "farthest"),
+    "gap": ("closest", "farthest"),
+    "bearing": ("rightmost", "leftmost"),
+    "height": ("shortest", "tallest"),
+    "top": ("lowest", "highest"),
+    "bottom": ("lowest", "highest"),
+    "volume": ("smallest", "biggest"),
+    "size": ("smallest", "biggest"),
+    "width": ("narrowest", "widest"),
+    "length": ("shortest", "longest"),
+    "depth": ("shallowest", "deepest"),
+}
 _COMPARATORS: dict[nodes.Comparator, str] = {
     "<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "==": "exactly",
 }  # fmt: skip
@@ -69,9 +84,31 @@ def things_in_words(node: nodes.Things, many: bool = False) -> str:
         return " or ".join(dict.fromkeys(things_in_words(one, many) for one in node.of))
     if isinstance(node, nodes.Except):
         return f"{things_in_words(node.of, many)} other than the {things_in_words(node.without)}"
-    if isinstance(node, nodes.The | nodes.Rank):
+    if isinstance(node, nodes.The):
         return things_in_words(node.of, many)
+    if isinstance(node, nodes.Rank):
+        return _ranked_in_words(node, many)
     return "things" if many else "thing"
+
+
+def _ranked_in_words(node: nodes.Rank, many: bool) -> str:
+    """The front of an order: "second nearest chair", "chair closest to the door"."""
+    things = things_in_words(node.of, many)
+    by = node.by
+    if node.count is None or not isinstance(by, nodes.Quantity) or by.frame is not None:
+        return things
+    nth = f"{_ORDINALS[node.skip]} " if 0 < node.skip < len(_ORDINALS) else ""
+    if by.name == "bearing" and nth:
+        return f"{nth}{things} from the {'left' if node.descending else 'right'}"
+    least, greatest = _EXTREMES.get(by.name, ("", ""))
+    word = greatest if node.descending else least
+    if not word or node.skip >= len(_ORDINALS):
+        return things
+    others = [one for one in by.of if not isinstance(one, nodes.It | nodes.Viewer)]
+    if others:
+        joint = "from" if node.descending else "to"
+        return f"{nth}{things} {word} {joint} {place_in_words(others[0])}"
+    return f"{nth}{word} {things}"
 
 
 def place_in_words(node: nodes.Place) -> str:

@@ -94,4 +94,6 @@ def error_of(result: Result) -> SpatialGeoError | None:
     if result.type is not ResultType.ERROR:
         return None
     kind = InternalError if result.error is None else _ERRORS[result.error]
-    return kind(result.text)
+    error = kind(result.text)
+    error.result = result
+    return error

@@ -15,7 +15,10 @@ _CONTRACTIONS = (
     (r"\bo\s*['’]?\s*clock\b", "oclock"),
     (r"\b(?:wats|whats)\b|\bwhat's\b", "what is"),
     (r"\bwheres\b", "where is"),
-    (r"\b(where|how|who|which|it|that|there|he|she|everything)'s\b", r"\1 is"),
+    (
+        r"\b(where|how|who|which|it|that|there|he|she|everything|one|far|tall|wide|high|colour|color)'s\b",
+        r"\1 is",
+    ),
     (r"\b(?:i'm|im)\b", "i am"),
     (r"\b(you|they|we)'re\b", r"\1 are"),
     (r"\b(i|you|we|they)'d\b", r"\1 would"),
@@ -51,7 +54,9 @@ _SHORTHAND = {
     "versus": "or",
     "centre": "center",
 }
-_UNIT_AFTER_NUMBER = re.compile(r"(?<![a-z])(\d+(?:\.\d+)?)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)")
+_UNIT_AFTER_NUMBER = re.compile(
+    r"(?<![a-z])(\d+(?:\.\d+)?)(?!st\b|nd\b|rd\b|th\b)\s*-?\s*([a-z]+²?³?|°|''|'|\"|”|%)"
+)
 _SIGNS = {"'": "ft", "''": "in", '"': "in", "”": "in", "°": "degrees", "%": "percent"}
 
 
@@ -66,6 +71,11 @@ def tokenise(question: str) -> list[str]:
     text = re.sub(r"<(?:region|mask)>|\[mask\]", lambda _: f" region {next(numbers)} ", text)
     text = text.replace("<image>", " ")
     text = re.sub(r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+))", r"region \1\2", text)
+    text = re.sub(r"\(e?s\)", "", text)  # chair(s)
+    text = re.sub(r"\b(?:roughly|approximately|approx\.?|more or less)\b", " ", text)
+    text = text.replace("->", " - ")
+    text = re.sub(r"\bany idea\b", "idea", text)
+    text = re.sub(r"\s&\s", " and ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"\bsq(?:\.|uare)?\s+(?=m|f|c|k)", "square ", text)
@@ -101,10 +111,12 @@ class Speller:
 
     Args:
         words: every word of the grammar and the nouns.
+        right: words that are right, but not what others are mended to.
     """
 
-    def __init__(self, words: Collection[str]) -> None:
+    def __init__(self, words: Collection[str], right: Collection[str] = ()) -> None:
         self._words = frozenset(words)
+        self._right = self._words | frozenset(right)
         self._by_length: dict[int, list[str]] = {}
         for word in sorted(self._words):
             self._by_length.setdefault(len(word), []).append(word)
@@ -119,13 +131,17 @@ class Speller:
         Args:
             more: further known words, for example of the labels in the map.
         """
-        if len(word) < 4 or not word.isalpha() or word in self._words or word in more:
+        if len(word) < 4 or not word.isalpha() or word in self._right or word in more:
             return word
         if word in self._mended:
             return self._mended[word]
         if len(word) == 4:  # too many words differ in one of four letters
             swapped = [known for known in self._by_length[4] if sorted(known) == sorted(word)]
-            return swapped[0] if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1 else word
+            return (
+                swapped[0]
+                if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1
+                else word
+            )
         most = 2 if len(word) >= 9 else 1
         best: list[str] = []
         for length in range(len(word) - most, len(word) + most + 1):

@@ -45,7 +45,8 @@ def combine(operation: Operation, numbers: Sequence[Estimate]) -> Estimate:
         raise not_understood(f"A {operation} needs at least one number.")
     if operation == "product":
         return product(numbers)
-    return fold("mean" if operation == "mean" else "sum", numbers)
+    folds: dict[Operation, Fold] = {"mean": "mean", "greatest": "greatest"}
+    return fold(folds.get(operation, "sum"), numbers)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

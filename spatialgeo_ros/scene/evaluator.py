@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, TypeGuard
 
-from spatialgeo_ros.memory.snapshot import MapObject
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.query.units import convert
 from spatialgeo_ros.scene import arithmetic
@@ -28,8 +28,27 @@ _ROOM_PARTS: dict[type, str] = {
 }
 
 
+#: Numbers by what a program calls them.
+Measured: TypeAlias = Mapping[nodes.QuantityName, tuple[Estimate, ...]]
+
+
 class Evaluator(SetEvaluator):
-    """Evaluates nodes of one program on one snapshot."""
+    """Evaluates nodes of one program on one snapshot.
+
+    Args:
+        snapshot: the map.
+        regions: the objects in the regions of the request, by their index.
+        measured: numbers that were measured otherwise than on the map's boxes.
+    """
+
+    def __init__(
+        self,
+        snapshot: MapSnapshot,
+        regions: Sequence[MapObject] = (),
+        measured: Measured | None = None,
+    ) -> None:
+        super().__init__(snapshot, regions)
+        self._measured = measured or {}
 
     # Places -------------------------------------------------------------------------------------
 
@@ -119,14 +138,19 @@ class Evaluator(SetEvaluator):
         return (arithmetic.combine(node.operation, parts),)
 
     def _quantity(self, node: nodes.Quantity, looked: Looked) -> tuple[Estimate, ...]:
+        from_map = self._from_map(node, looked)
+        return from_map if looked.it else self._measured.get(node.name, from_map)
+
+    def _from_map(self, node: nodes.Quantity, looked: Looked) -> tuple[Estimate, ...]:
         if node.name in OF_TWO:
             of = node.of
             if len(of) == 1 and (isinstance(of[0], _PARTS) or len(self._of(of[0])) == 1):
                 of = (nodes.Viewer(), *of)
             first, second = self.places(of, 2, looked)
-            if looked.it and isinstance(first, Spot) and isinstance(second, Spot):
-                if first.id == second.id:
+            if isinstance(first, Spot) and isinstance(second, Spot) and first.id == second.id:
+                if looked.it:
                     raise LeftOutError
+                raise unanswerable(f"Both names mean {first.id}: that is one thing, not two.")
             return (measure_two(node.name, first, second, self.facts),)
         (place,) = self.places(node.of, 1, looked)
         if isinstance(place, RoomPart) and node.name in ("width", "length", "depth", "size"):

@@ -21,7 +21,7 @@ from spatialgeo_ros.query.result_text import (
     age_words,
 )
 from spatialgeo_ros.scene.direction_answers import tell_direction, tell_turns, tell_which
-from spatialgeo_ros.scene.evaluator import Evaluator
+from spatialgeo_ros.scene.evaluator import Evaluator, Measured
 from spatialgeo_ros.scene.failures import QueryFailureError
 from spatialgeo_ros.scene.value_answers import (
     tell_attribute,
@@ -31,18 +31,25 @@ from spatialgeo_ros.scene.value_answers import (
 )
 
 
-def execute(program: Program, snapshot: MapSnapshot, regions: Sequence[MapObject] = ()) -> Result:
+def execute(
+    program: Program,
+    snapshot: MapSnapshot,
+    regions: Sequence[MapObject] = (),
+    measured: Measured | None = None,
+) -> Result:
     """Run a program on a map.
 
     Args:
         program: what is asked.
         snapshot: the map at one moment; it is not changed.
         regions: the objects in the regions of the request, by their index.
+        measured: quantities of named objects that were measured on the points of an image, which
+            is more exact than the map's boxes.
 
     Returns:
         The answer, or a result of type ERROR that says why there is none.
     """
-    evaluator = Evaluator(snapshot, regions)
+    evaluator = Evaluator(snapshot, regions, measured)
     try:
         answer = _answer(program, evaluator)
     except QueryFailureError as failure:

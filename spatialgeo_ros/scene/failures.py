@@ -55,6 +55,6 @@ _ROOM_CURES = {
 }
 
 
-def no_room(part: str) -> QueryFailureError:
-    """The floor, the ceiling or the walls are not known."""
-    return unanswerable(f"I cannot tell: {_ROOM_CURES[part]}")
+def no_room(part: str, why: str = "") -> QueryFailureError:
+    """The floor, the ceiling or the walls are not known; ``why`` has cause and cure, if known."""
+    return unanswerable(f"I cannot tell: {why or _ROOM_CURES[part]}")

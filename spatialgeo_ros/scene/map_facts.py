@@ -125,9 +125,10 @@ class MapFacts:
     @functools.cached_property
     def polygon(self) -> tuple[tuple[float, float], ...]:
         """Corners of the walls, metres."""
-        if self.snapshot.room is None or self.snapshot.room.polygon is None:
-            raise no_room("walls")
-        return tuple((float(x), float(y)) for x, y in self.snapshot.room.polygon)
+        room = self.snapshot.room
+        if room is None or room.polygon is None:
+            raise no_room("walls", "" if room is None else room.why_unknown)
+        return tuple((float(x), float(y)) for x, y in room.polygon)
 
     @functools.cached_property
     def walls(self) -> tuple[UprightBox, ...]:
@@ -242,7 +243,9 @@ class _Covariances(dict[Source, Covariance]):
 def kind_of_label(label: str) -> str:
     """Return the canonical kind that a detector's label names, or its bare words."""
     words = without_counter(label_words(label))
-    return canonical(words) or words
+    said = parse_label(label)
+    # "purple table" is a table; "flumphs", which no table has, are what they are called.
+    return canonical(words) or (canonical(said.noun) if said.colour else "") or words
 
 
 @functools.lru_cache(maxsize=4096)

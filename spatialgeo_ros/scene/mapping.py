@@ -216,7 +216,7 @@ def detected_of(
     whole = estimate_centre(points)
     rotation = pose.rotation
     axis = rotation @ whole.rotation[:, 0]
-    kind = _kind(region.label)
+    kind, said = _kind(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
     x0, y0, x1, y1 = region.bounds(*image.shape[:2])
     height, width = points.mask.shape
@@ -238,7 +238,9 @@ def detected_of(
         kind=kind,
         cut=cut,
         box=(x0, y0, x1, y1),
-        colours=_colours(image, points),
+        colours={said: 1.0}
+        if (said := parse_label(region.label).colour)
+        else _colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
     )

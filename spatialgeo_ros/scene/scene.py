@@ -29,6 +29,7 @@ from spatialgeo_ros.memory.free_space import FreeSpace
 from spatialgeo_ros.memory.keyframes import Decision, Keyframe, KeyframeMemory
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.memory.room import RoomMap
 from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
@@ -114,6 +115,9 @@ class Scene:
         self._mapper = Mapper(self.locator, self.object_map, pose_sigma)
         #: The floor that depth has seen, where the camera's pose and height are known.
         self.free_space = FreeSpace()
+        self._mapped: dict[str, int] = {}  # stamp of the last image of each camera in the map
+        #: Floor, walls and ceiling, from every image with a pose and points in metres.
+        self.room_map = RoomMap(way_drift)
         self._newest: dict[str, Observation] = {}
         self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
 
@@ -140,6 +144,9 @@ class Scene:
         started = time.perf_counter()
         self._see_floor(observation)
         timings["free space"] = time.perf_counter() - started
+        started = time.perf_counter()
+        self._see_room(observation)
+        timings["room"] = time.perf_counter() - started
         observation.timings = timings
         return observation
 
@@ -154,9 +161,10 @@ class Scene:
         Args:
             camera: who looks; "" for the lead camera. One that was not placed yet does not look.
         """
+        snapshot = self.object_map.snapshot(self.room_map.layout())
         frames = [one.frame for one in self._newest.values()]
         who = camera or self._lead_camera
-        return looked_at_by(who, self.object_map.snapshot(), frames, self._pose_sigma)
+        return looked_at_by(who, snapshot, frames, self._pose_sigma)
 
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.
@@ -165,7 +173,25 @@ class Scene:
         Where no detector publishes boxes, what the profile's own grounding names is taken: that
         runs its tower, so call it at a low rate.
         """
+        self._mapped[observation.frame.camera] = observation.frame.stamp_ns
         return self._mapper.update(observation)
+
+    def map_with(self, observation: Observation) -> MapSnapshot | None:
+        """Return the object map with what an observation shows in it, seen by its camera.
+
+        Returns:
+            None when there is no map: the camera has no pose, or nothing measures.
+        """
+        frame = observation.frame
+        if frame.pose is None:
+            return None
+        newer = frame.stamp_ns > self._mapped.get(frame.camera, -1)
+        if (newer or not frame.stamp_ns) and not self.update_map(observation).used:
+            return None
+        snapshot = self.map_snapshot(frame.camera)
+        if snapshot.frame != frame.world_frame:
+            return None
+        return replace(snapshot, viewer=viewer_at(frame.pose, self._pose_sigma))
 
     def observe_aside(self, frame: Frame) -> Observation:
         """Work out a frame that is not the newest: one that boxes or a region were drawn on.
@@ -260,7 +286,9 @@ class Scene:
     def reset(self, reason: str = "reset") -> None:
         """Forget every kept frame and the object map (time jump, another world frame)."""
         self.object_map.reset(reason)
+        self._mapped.clear()
         self.free_space.reset()
+        self.room_map.reset()
         self._newest.clear()
         self._aside.clear()
         self._memory.reset()
@@ -275,6 +303,7 @@ class Scene:
             "encode": "always" if self._encode_always else "on_demand",
             "voxel_size": self._memory.voxel_size,
             "object_map": self.object_map.describe(),
+            "room": self.room_map.describe(),
             **memory,
         }
         if self.networks is not None:
@@ -432,6 +461,7 @@ class Scene:
             if self._world_frame:  # keys of two worlds must never meet
                 self._memory.reset()
                 self.free_space.reset()
+                self.room_map.reset()
             self._world_frame = frame.world_frame
         keys = None
         if frame.pose is not None:
@@ -447,6 +477,18 @@ class Scene:
         frame, height = observation.frame, observation.camera_height
         if frame.pose is not None and observation.pointmap is not None and height is not None:
             self.free_space.update(observation.pointmap, frame.pose, height)
+
+    def _see_room(self, observation: Observation) -> None:
+        """Depth of a sensor, or of a network in metres: what is too unsure of it, the map skips."""
+        frame = observation.frame
+        if frame.pose is not None and observation.pointmap is not None:
+            self.room_map.update(
+                observation.pointmap,
+                frame.pose,
+                observation.camera_height,
+                observation.camera_height_sigma,
+                frame.camera,
+            )
 
     def _with_pointmap(self, observation: Observation) -> Observation:
         if observation.pointmap is not None:

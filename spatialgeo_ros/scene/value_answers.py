@@ -134,6 +134,8 @@ def tell_whether(evaluator: Evaluator, ask: nodes.TellWhether) -> Result:
     text = f"{yes_no(truth.holds, probability)}."
     if isinstance(ask.condition, nodes.Exists) and objects:
         text = f"{text} I know {listed(objects)}."
+    elif isinstance(ask.condition, nodes.Exists):
+        text = f"{text} I know no {things_in_words(ask.condition.of)}."
     elif isinstance(ask.condition, nodes.Related):
         said = _relation_words(evaluator, ask.condition, truth.holds)
         text = f"{text.removesuffix('.')}, {said}."

@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 import pytest
+from question_intent import parse_question
 
 from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.answer.verdict import judge
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
-from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.query.relations import ObjectFacts
 
 

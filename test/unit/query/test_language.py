@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from question_intent import parse_question
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
-from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.query.language import other_language
 
 

@@ -19,7 +19,7 @@ from spatialgeo_ros.errors import (
     CancelledError,
     NoCameraInfoError,
     NoGeometryError,
-    NoLanguageModelError,
+    NotUnderstoodError,
     PhraseNotFoundError,
     TooLittleSupportError,
 )
@@ -32,6 +32,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.query.result import ResultType
 from spatialgeo_ros.query.vocabulary import Vocabulary
 from spatialgeo_ros.scene.sighting import HowSeen
 
@@ -442,7 +443,7 @@ def test_the_answer_states_the_measurement_and_keeps_the_models_number_apart() -
     assert pieces == ["2.00", "meters"]
     assert networks.questions == ["how far is the red chair <region> from the camera ?"]
     assert answer.model_id == "fake-1" and answer.family == "camera_distance"
-    assert set(answer.timings) == {"locate", "measure", "language", "total"}
+    assert set(answer.timings) == {"program", "locate", "measure", "language", "total"}
     assert [region.label for region in answer.regions] == ["red chair"]
     mask = networks.masks[0][0]
     truth = render(camera_pose())[2] == 0
@@ -501,7 +502,7 @@ def test_regions_are_paired_with_the_question_by_label_number_and_order() -> Non
     assert pronoun.distances[0].distance == pytest.approx(1.785, abs=0.05)
     with pytest.raises(BadRequestError, match="region 7"):
         perception.ask("how tall is region 7?", observation, labelled)
-    with pytest.raises(BadRequestError, match="which object"):
+    with pytest.raises(NotUnderstoodError, match="it"):
         perception.ask("how far is it?", observation)
 
 
@@ -572,8 +573,8 @@ def test_regions_and_detections_are_measured_on_an_image_of_another_kind() -> No
     with pytest.raises(PhraseNotFoundError, match=r"not among the detections \(red chair\) and"):
         perception.ask("how far is the blue table?", seen)
     listed = perception.ask("What do you see?", seen)
-    assert listed.text == "In view: red chair."
-    assert f"only detections are listed: {FOREIGN}" in listed.degraded
+    assert listed.text == "The red chair (chair_1)."
+    assert f"only detections count: {FOREIGN}" in listed.degraded
     assert networks.calls == []
 
 
@@ -621,12 +622,13 @@ def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
     perception = Perception(FakeNetworks())
     observation = perception.observe(frame(camera_pose()))
     answer = perception.ask("What do you see?", observation)
-    assert answer.text == "In view: red chair and blue table."
+    assert answer.text == "The red chair (chair_1) and the blue table (table_1)."
     assert answer.distances == () and answer.family == "open"
-    with pytest.raises(BadRequestError, match="ask for a distance"):
+    assert answer.result is not None and answer.result.type is ResultType.OBJECTS
+    with pytest.raises(NotUnderstoodError, match="ask for a distance"):
         perception.ask("why is the sky blue?", observation)
     alone = Perception(None)
-    with pytest.raises(NoLanguageModelError):
+    with pytest.raises(NotUnderstoodError):
         alone.ask("why is the sky blue?", alone.observe(frame(camera_pose())))
 
 

@@ -9,9 +9,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from question_intent import parse_question
 
 from spatialgeo_ros.query.families import FAMILIES, QUALITATIVE, QUANTITATIVE
-from spatialgeo_ros.query.intent import parse_question
 from spatialgeo_ros.query.relations import compare
 from spatialgeo_ros.speech.numbers import CLOCK_TEXTS
 from spatialgeo_ros.speech.tokenizer import build_nano_tokenizer

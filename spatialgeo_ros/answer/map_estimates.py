@@ -1,0 +1,116 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A length that the map told, as a distance estimate with the two points it lies between."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.geometry.pointmap import DepthSource
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, point_box
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.query.program import Program, Quantity, TellNumber, Viewer
+from spatialgeo_ros.query.result import Result, ResultType
+from spatialgeo_ros.query.units import convert, unit_of
+from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate
+
+#: Kinds by what a program calls them; the distance from the viewer is another one.
+KINDS: dict[str, Kind] = {
+    "distance": Kind.CENTRE_TO_CENTRE,
+    "gap": Kind.NEAREST_POINTS,
+    "horizontal": Kind.HORIZONTAL,
+    "vertical": Kind.VERTICAL,
+    "width": Kind.WIDTH,
+    "height": Kind.HEIGHT,
+    "depth": Kind.DEPTH_EXTENT,
+}
+_SIDES = {Kind.WIDTH: 0, Kind.DEPTH_EXTENT: 1, Kind.HEIGHT: 2}
+
+
+def kind_of_program(program: Program) -> Kind | None:
+    """Return which length a program asks for; None for anything else."""
+    number = program.number if isinstance(program, TellNumber) else None
+    if not isinstance(number, Quantity) or number.frame is not None:
+        return None
+    if number.name == "distance" and any(isinstance(one, Viewer) for one in number.of):
+        return Kind.CAMERA_TO_OBJECT
+    return KINDS.get(number.name)
+
+
+def estimate_from_map(
+    program: Program, result: Result, snapshot: MapSnapshot, frame: Frame
+) -> SightedEstimate | None:
+    """Return the length of a result as an estimate in the camera frame of ``frame``.
+
+    Args:
+        program: what was asked.
+        result: its answer.
+        snapshot: the map it is about.
+        frame: the image that was asked about; its pose tells where the camera is in the map.
+
+    Returns:
+        None where the result is no length of or between objects, or the camera has no pose.
+    """
+    kind = kind_of_program(program)
+    named = {one.id: one for one in snapshot.objects}
+    things = [named[one] for one in result.objects if one in named]
+    if kind is None or result.type is not ResultType.NUMBER or not things or frame.pose is None:
+        return None
+    unit = unit_of(result.unit)
+    two = kind in (Kind.CENTRE_TO_CENTRE, Kind.NEAREST_POINTS, Kind.HORIZONTAL, Kind.VERTICAL)
+    if unit is None or len(result.values) != 1 or len(things) != (2 if two else 1):
+        return None
+    camera: Pose = frame.pose.inverse()
+    start, end = (camera.apply(point) for point in _ends(kind, things, frame.pose))
+    oldest = min(things, key=lambda one: one.last_seen_ns)
+    out_of_view = any(one.state is Presence.REMEMBERED for one in things)
+    names = [one.label for one in things]
+    return SightedEstimate(
+        kind,
+        "camera" if kind is Kind.CAMERA_TO_OBJECT else names[0],
+        names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if two else "",
+        convert(result.values[0], unit, "m"),
+        convert(result.std_devs[0], unit, "m"),
+        start,
+        end,
+        DepthSource.SENSOR,
+        True,
+        "; ".join(result.remarks),
+        how=HowSeen.REMEMBERED if out_of_view else HowSeen.IN_VIEW,
+        seen_stamp_ns=oldest.last_seen_ns,
+        age=max(0.0, (frame.stamp_ns - oldest.last_seen_ns) * 1e-9),
+    )
+
+
+def _ends(
+    kind: Kind, things: list[MapObject], pose: Pose
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The two points in the frame of the map."""
+    boxes = [_box(one) for one in things]
+    if kind is Kind.CAMERA_TO_OBJECT:
+        x, y, z = (float(value) for value in pose.translation)
+        parted = box_separation(point_box(x, y, z), boxes[0])
+        return pose.translation, np.array(parted.second)
+    if kind is Kind.NEAREST_POINTS:
+        parted = box_separation(boxes[0], boxes[1])
+        return np.array(parted.first), np.array(parted.second)
+    centre = np.asarray(things[0].centre, np.float64)
+    if kind in _SIDES:
+        axis = _SIDES[kind]
+        cos, sin = math.cos(things[0].yaw), math.sin(things[0].yaw)
+        direction = np.array(((cos, sin, 0.0), (-sin, cos, 0.0), (0.0, 0.0, 1.0))[axis])
+        half = direction * things[0].size[axis] / 2
+        return centre - half, centre + half
+    return centre, np.asarray(things[1].centre, np.float64)
+
+
+def _box(one: MapObject) -> UprightBox:
+    x, y, z = one.centre.tolist()
+    width, depth, height = one.size.tolist()
+    return UprightBox((x, y, z), (width, depth, height), one.yaw)

@@ -1,0 +1,311 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether there is any, and how many there are."""
+
+from __future__ import annotations
+
+from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_things import Phrase
+from spatialgeo_ros.query.program import (
+    Arithmetic,
+    Comparator,
+    Compare,
+    Condition,
+    Constant,
+    Count,
+    Everything,
+    Exists,
+    Filter,
+    It,
+    Not,
+    Place,
+    Program,
+    Related,
+    TellNumber,
+    TellWhether,
+    The,
+    Things,
+    Union,
+)
+
+rule = grammar.rule
+
+# Is there ---------------------------------------------------------------------------------------
+
+_THERE = (
+    "(BE there|DO I (find|know [of]|detect|remember|notice|have|recognise|recognize)"
+    "|HAVE I [ever|already] [got] (seen|spotted|found|noticed|detected|come across|known|got)"
+    "|did I (see|find|notice|spot)|got)"
+)
+_IN_IT = "[NOW|HERE|IN_ROOM|SO_FAR]"
+
+
+@rule(
+    "core",
+    f"{_THERE} {{phrase}} [STAND] {_IN_IT}",
+    "(does|do) {room} (have|contain|include|hold) {phrase}",
+    "(has|have) {room} [got] {phrase}",
+    "DO {phrase} exist [IN_ROOM]",
+    "(BE|DO) {phrase} [be] (there|here|present|around|available|known|in the map|IN_ROOM|HERE)",
+    f"(can|could) {{phrase}} be (found|seen|located) {_IN_IT}",
+    "BE there such a thing as {phrase}",
+    "do (you|we) happen to (see|have|know) {phrase}",
+)
+def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
+    if phrase.article in ("all", "both") or phrase.article == "the" and not phrase.noun.plural:
+        return None
+    if phrase.count > 1:
+        return TellWhether(Compare(Count(phrase.things), "==", Constant(float(phrase.count))))
+    return TellWhether(Exists(phrase.things))
+
+
+@rule("core", f"BE there no {{phrase}} {_IN_IT}", f"do I (have|know) no {{phrase}} {_IN_IT}")
+def _is_there_no(phrase: Phrase) -> Program | None:
+    return None if phrase.article else TellWhether(Not(Exists(phrase.things)))
+
+
+_I_SEE = "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see"
+
+
+@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} (in view|visible|in sight) [NOW]")
+def _do_you_see(phrase: Phrase) -> Program | None:
+    if phrase.article in ("all", "both"):
+        hidden = Filter(phrase.things, Not(Related("in_view", It())))
+        return TellWhether(Not(Exists(hidden)))
+    if phrase.article == "the" and not phrase.noun.plural or phrase.count > 1:
+        return None
+    return TellWhether(Exists(Filter(phrase.things, Related("in_view", It()))))
+
+
+@rule("core", "any {phrase} [IN_ROOM|HERE]", cost=0.5)
+def _any(phrase: Phrase) -> Program | None:
+    return None if phrase.article else TellWhether(Exists(phrase.things))
+
+
+@rule("the_thing", "{phrase}")
+def _the_thing(phrase: Phrase) -> Things | None:
+    return The(phrase.things) if phrase.article == "the" and not phrase.plural else None
+
+
+@rule(
+    "core",
+    "(do|does|did|can|could|BE) (you|we|i|the camera|the robot) [currently|still|already]"
+    " (see|seeing) {thing:the_thing} [NOW]",
+    "BE {thing} [currently|still|now] (seen|visible|in view|in sight|within view|within sight)"
+    " [to ME|for ME|by ME] [NOW]",
+)
+def _can_you_see(thing: Things) -> Program:
+    return TellWhether(Related("in_view", thing))
+
+
+_ANYTHING = (
+    "([any|some] [other|more] (anything|something|anyone|somebody|object|objects|things|thing"
+    "|item|items)|an object)"
+)
+
+
+@rule(
+    "core",
+    f"(BE|BE there) {_ANYTHING} [EXACTLY|STAND|placed] {{predicate:relation}}",
+    f"(do|does|did|can) I (see|have) {_ANYTHING} [STAND] {{predicate:relation}}",
+    f"(does|do) {_ANYTHING} (STAND) {{predicate:relation}}",
+)
+def _anything(predicate: Condition) -> Program:
+    return TellWhether(Exists(Filter(Everything(), predicate)))
+
+
+@rule("core", f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]")
+def _anything_red(predicate: Condition) -> Program:
+    return TellWhether(Exists(Filter(Everything(), predicate)))
+
+
+@rule("core", "(BE|BE there) (nothing|no objects|no things|no object) [STAND] {predicate:relation}")
+def _nothing(predicate: Condition) -> Program:
+    return TellWhether(Not(Exists(Filter(Everything(), predicate))))
+
+
+@rule("core", "BE {place:thing} (empty|free|clear|bare)")
+def _is_empty(place: Things) -> Program:
+    return TellWhether(Not(Exists(Filter(Everything(), Related("on", It(), (place,))))))
+
+
+@rule(
+    "core",
+    "(does|do) {place:thing} (carry|hold|have) (anything|something) [on it|on top]",
+    "(does|do) {place:thing} have {phrase} on (it|top)",
+)
+def _carries_any(place: Things, phrase: Phrase | None = None) -> Program:
+    base = Everything() if phrase is None else phrase.things
+    return TellWhether(Exists(Filter(base, Related("on", It(), (place,)))))
+
+
+@rule(
+    "core",
+    "BE any [of the] {phrase} {predicate:predicates}",
+    "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}",
+)
+def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
+    return None if phrase.article else TellWhether(Exists(Filter(phrase.things, predicate)))
+
+
+@rule(
+    "core",
+    "BE [all|all [of] the|every|each] {phrase:set_phrase} [all] {predicate:predicates}",
+    "do [all|all of the] {phrase:set_phrase} [all] (STAND) {predicate:predicates}",
+)
+def _are_all(phrase: Phrase, predicate: Condition) -> Program:
+    return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
+
+
+@rule("set_phrase", "{phrase}")
+def _set_phrase(phrase: Phrase) -> Phrase | None:
+    """Return a phrase that means all of a set: "all chairs", "everything on the table"."""
+    return phrase if phrase.article in ("all", "both") or phrase.noun.every else None
+
+
+# How many ---------------------------------------------------------------------------------------
+
+_KNOWN = (
+    "(BE there|there BE|do I (know|have|find|count|remember)|BE known"
+    "|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)"
+    "|can I (find|count)|can be (found|counted)|exist|BE|BE (present|available|around)) [of|about]"
+)
+_WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
+
+
+@rule("limited", "more than {cardinal}")
+def _more_than(cardinal: int) -> tuple[Comparator, int]:
+    return ">", cardinal
+
+
+@rule("limited", "(at least|no less than|no fewer than) {cardinal}")
+def _at_least(cardinal: int) -> tuple[Comparator, int]:
+    return ">=", cardinal
+
+
+@rule("limited", "(fewer|less) than {cardinal}")
+def _fewer_than(cardinal: int) -> tuple[Comparator, int]:
+    return "<", cardinal
+
+
+@rule("limited", "(at most|no more than) {cardinal}")
+def _at_most(cardinal: int) -> tuple[Comparator, int]:
+    return "<=", cardinal
+
+
+@rule("limited", "(exactly|precisely|just|only) {cardinal}")
+def _exactly(cardinal: int) -> tuple[Comparator, int]:
+    return "==", cardinal
+
+
+@rule(
+    "core",
+    f"(BE there|DO I (see|know [of]|have|find)|HAVE I seen) {{limited}} {{counted}} {_WHERE}",
+    "(does|do) {room} (have|contain|hold) {limited} {counted}",
+)
+def _is_number(
+    limited: tuple[Comparator, int], counted: Things, room: Place | None = None
+) -> Program:
+    comparator, number = limited
+    return TellWhether(Compare(Count(counted), comparator, Constant(float(number))))
+
+
+@rule(
+    "core",
+    f"how many {{counted}} [{_KNOWN}] {_WHERE}",
+    f"(count [all|up]|number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
+    f" {{counted}} {_WHERE}",
+    f"[count] how many {{counted}} [there BE|BE there] {_WHERE}",
+    "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
+    "how many {counted} (does|do) {room} (have|contain|hold)",
+    "{counted} count",
+)
+def _how_many(counted: Things, room: Place | None = None) -> Program:
+    return TellNumber(Count(counted))
+
+
+@rule(
+    "core",
+    "how many [of the] {counted} (can|do|does) (you|i|we|the camera|the robot) [currently] see"
+    " [NOW]",
+    "how many {counted} can be seen [NOW]",
+)
+def _how_many_in_view(counted: Things) -> Program:
+    return TellNumber(Count(Filter(counted, Related("in_view", It()))))
+
+
+@rule(
+    "core",
+    "how many {counted} (BE|STAND|there BE|BE there) [EXACTLY|STAND] {predicate:predicates}",
+    "how many {counted} (do|does|can) I (see|find|have) {predicate:relation}",
+    "how many {counted} (BE there|do I know) (that|which) BE {predicate:predicates}",
+    "how many {counted} {predicate:verb_predicate}",
+)
+def _how_many_are(counted: Things, predicate: Condition) -> Program:
+    return TellNumber(Count(Filter(counted, predicate)))
+
+
+@rule("counted", "[of] [the|these|those] {phrase}", "of {phrase}")
+def _counted(phrase: Phrase) -> Things | None:
+    return phrase.things if phrase.article in ("", "the", "all") and not phrase.ranked else None
+
+
+@rule("counted", "[of] [the] {a:plural} (and|or) {b:plural}", cost=0.1)
+def _counted_both(a: Things, b: Things) -> Things:
+    return Union((a, b))
+
+
+@rule("counted", "of {those}", "{those}")
+def _counted_those(those: Things) -> Things:
+    return those
+
+
+# Counts against each other ----------------------------------------------------------------------
+
+
+@rule(
+    "core",
+    f"(BE there|do I (see|know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
+    "(does|do) {room} (have|contain) more {a:plural} than {b:plural}",
+    "BE {a:plural} more numerous than {b:plural}",
+)
+def _more_of(a: Things, b: Things, room: Place | None = None) -> Program:
+    return TellWhether(Compare(Count(a), ">", Count(b)))
+
+
+@rule(
+    "core",
+    f"(BE there|do I (see|know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
+    "(does|do) {room} (have|contain) (fewer|less) {a:plural} than {b:plural}",
+)
+def _fewer_of(a: Things, b: Things, room: Place | None = None) -> Program:
+    return TellWhether(Compare(Count(a), "<", Count(b)))
+
+
+@rule(
+    "core",
+    f"BE there as many {{a:plural}} as {{b:plural}} {_WHERE}",
+    "BE the number of {a:plural} equal to the number of {b:plural}",
+    "BE there (the same|an equal) number of {a:plural} and {b:plural}",
+)
+def _as_many(a: Things, b: Things) -> Program:
+    return TellWhether(Compare(Count(a), "==", Count(b)))
+
+
+@rule(
+    "core",
+    f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
+    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have)] {_WHERE}",
+    f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
+)
+def _count_difference(a: Things, b: Things) -> Program:
+    return TellNumber(Arithmetic("difference", (Count(a), Count(b))))
+
+
+@rule(
+    "core",
+    f"how many (fewer|less) {{a:plural}} (BE there|do I (know|see)) than {{b:plural}} {_WHERE}",
+    f"how many (fewer|less) {{a:plural}} than {{b:plural}} [BE there] {_WHERE}",
+)
+def _count_shortfall(a: Things, b: Things) -> Program:
+    return TellNumber(Arithmetic("difference", (Count(b), Count(a))))

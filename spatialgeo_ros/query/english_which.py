@@ -1,0 +1,420 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which one: the nearest, the taller of two, what was seen first, of a list or of all there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_things import Phrase, Ranking, distance_to, several_before
+from spatialgeo_ros.query.program import (
+    Arithmetic,
+    Condition,
+    Count,
+    Everything,
+    Except,
+    Filter,
+    It,
+    Named,
+    Place,
+    Program,
+    Quantity,
+    QuantityName,
+    Rank,
+    Related,
+    RelationName,
+    RequestRegion,
+    TellNumber,
+    TellObjects,
+    The,
+    Things,
+    Those,
+    Union,
+)
+from spatialgeo_ros.query.rule_engine import Found, State
+
+rule = grammar.rule
+_SETS = (Filter, Named, Rank, RequestRegion, The, Those, Union)
+
+
+def several(ranking: Ranking, things: Things, count: int = 0) -> Program:
+    """Ask for the front of an order: one object, or as many as were said."""
+    if count > 1 and ranking.count == 1:
+        ranking = replace(ranking, count=count)
+    return TellObjects(ranking.of(things), one=ranking.count == 1)
+
+
+def without_anchor(things: Things, anchor: Place | None) -> Things:
+    """Leave out what distances are measured to: nothing is its own neighbour."""
+    return Except(things, anchor) if isinstance(anchor, _SETS) else things
+
+
+# What makes it the one --------------------------------------------------------------------------
+
+
+@rule(
+    "most",
+    "[the|positioned|located|EXACTLY] {superlative} [AWAY] [OBJ|of all|one|of them [all]]"
+    " [IN_ROOM]",
+    "[the] {superlative:comparative} [OBJ] [AWAY]",
+    "[the] {superlative} [OBJ] (in size|in volume)",
+)
+def _most(superlative: Ranking) -> Ranking:
+    return superlative
+
+
+@rule(
+    "most",
+    "[STAND] [EXACTLY] [the] {superlative} [AWAY] [OBJ] (to|from|of|with respect to) {anchor:place}"
+    " [IN_ROOM]",
+    "[STAND] [the] {superlative:comparative} [OBJ] [AWAY] (to|from) {anchor:place}",
+)
+def _most_to(superlative: Ranking, anchor: Place) -> Ranking | None:
+    if superlative.quantity != "distance":
+        return None
+    return replace(superlative, anchor=anchor)
+
+
+@rule("most", "[the] {superlative} {anchor:thing}", cost=1.0)
+def _nearest_the(superlative: Ranking, anchor: Things) -> Ranking | None:
+    """Return what "nearest the door" ranks by."""
+    return _most_to(superlative, anchor)
+
+
+@rule(
+    "most",
+    "[the] (highest|highest up|farthest up) (above|off) [the] (floor|ground)",
+    "[the] (highest|farthest) [thing] up [there]",
+)
+def _highest_up() -> Ranking:
+    return Ranking("top", True)
+
+
+@rule("most", "[the] {ordinal} [one] [counted|counting] from [the|my|your] {side:side_word}")
+def _nth_from(ordinal: int, side: str) -> Ranking:
+    return Ranking("bearing", side == "left", ordinal - 1)
+
+
+@rule("most", "(on|at|to) [the] {superlative} [side|end]", "furthest (on|to) the {side:side_word}")
+def _on_far_side(superlative: Ranking | None = None, side: str = "") -> Ranking | None:
+    if superlative is None:
+        return Ranking("bearing", side == "left")
+    return superlative if superlative.quantity == "bearing" else None
+
+
+@rule("chosen", "(BE|STAND|comes|looks|lies|does|do) {most}")
+def _is_most(most: Ranking) -> Ranking:
+    return most
+
+
+_MOST = "(greatest|greater|more|most|larger|largest|biggest|bigger|higher|highest)"
+_LEAST = "(smaller|smallest|less|least|lesser|lower|lowest)"
+
+
+@rule("chosen", f"(has|have|having|with) [the|a] {_MOST} {{quantity:size_noun}}")
+def _has_most(quantity: QuantityName) -> Ranking:
+    return Ranking("volume" if quantity == "size" else quantity, True)
+
+
+@rule("chosen", f"(has|have|having|with) [the|a] {_LEAST} {{quantity:size_noun}}")
+def _has_least(quantity: QuantityName) -> Ranking:
+    return Ranking("volume" if quantity == "size" else quantity)
+
+
+@rule(
+    "chosen",
+    f"(has|have) [the|a] [{{more:most_word}}|{_LEAST}|SHORTEST|shorter] DISTANCE (to|from)"
+    " {anchor:place}",
+)
+def _has_distance(anchor: Place, more: bool = False) -> Ranking:
+    return Ranking("distance", more, anchor=anchor)
+
+
+@rule("most_word", _MOST)
+def _most_word() -> bool:
+    return True
+
+
+_SAW = (
+    "(did I (see|find|notice|map|spot|discover|meet|come across)"
+    "|(was|were|BE) (seen|found|noticed|mapped|there|discovered|spotted)"
+    "|HAVE I (seen|noticed|found)|came [up]|comes|appeared|appears|showed up|(did|does) appear"
+    "|did come|I saw|turned up|popped up|came into view)"
+)
+_FIRST = "([the] (first|earlier|earliest|sooner|soonest) [of all]|at first|before the other [one])"
+_LAST = "([the] (last|later|latest|most recently) [of all]|after the other [one])"
+
+
+@rule("chosen", f"{_SAW} {_FIRST}", "did I (first|earlier) (see|notice|find|map|spot) [of all]")
+def _came_first() -> Ranking:
+    return Ranking("order_seen")
+
+
+@rule("chosen", f"{_SAW} {_LAST}", "did I (see first last|first see last)")
+def _came_last() -> Ranking:
+    return Ranking("order_seen", True)
+
+
+# Of which ones ----------------------------------------------------------------------------------
+
+_ONE = (
+    "[one|OBJ|of the two [objects|things]|of (these|them|those|the following) [two]"
+    " [objects|things|items|two]]"
+)
+
+
+@rule(
+    "choices",
+    "{items:list}",
+    "[of|between|among|out of] [these objects|these|the following] [,] {items:list}",
+)
+def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
+    return items
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} {{ranking:chosen}} {{items:choices}}",
+    "WHAT of {items:list} {ranking:chosen}",
+    "WHAT of (these|those|the following) [two] [objects|things] {items:list} {ranking:chosen}",
+    f"{{items:choices}} [,|;] WHAT {_ONE} {{ranking:chosen}}",
+    f"(out of|of|among|between|amongst|from) {{items:list}} [,] WHAT {_ONE} {{ranking:chosen}}",
+    "BE it {items:list} (that|which) {ranking:chosen}",
+    "BE {items:either} {ranking:most}",
+    "(do|does|did|would) {items:either} (STAND|come) {ranking:most}",
+    "(do|does|did) I (see|find|notice|spot) {items:either} {ranking:seen_rank}",
+    "(do|does|did) {items:either} (appear|come|show up) {ranking:seen_rank}",
+    "(was|were) {items:either} (seen|there|noticed|found) {ranking:seen_rank}",
+    "{items:list} , {ranking:most}",
+)
+def _which_of(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    if ranking.quantity in ("top", "bottom") and ranking.by is None:
+        ranking = replace(ranking, by=_CENTRE_HEIGHT)
+    return several(ranking, Union(items))
+
+
+#: Of two things the one with the higher centre is higher.
+_CENTRE_HEIGHT = Arithmetic("mean", (Quantity("top", (It(),)), Quantity("bottom", (It(),))))
+
+
+@rule("placed", "(higher [up]|above|over|on top)")
+def _above() -> Ranking:
+    return Ranking("top", True)
+
+
+@rule("placed", "(lower [down]|below|under|underneath|beneath)")
+def _below() -> Ranking:
+    return Ranking("bottom")
+
+
+@rule("placed", "(on|to) [the] left [side]")
+def _on_the_left() -> Ranking:
+    return Ranking("bearing", True)
+
+
+@rule("placed", "(on|to) [the] right [side]")
+def _on_the_right() -> Ranking:
+    return Ranking("bearing")
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}} {{items:choices}} [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}}"
+    " [SEEN_FROM_ME]",
+    "BE {items:either} {ranking:placed}",
+    cost=-0.1,
+)
+def _which_is_placed(ranking: Ranking, items: tuple[Things, ...]) -> Program:
+    return _which_of(ranking, items)
+
+
+@rule("relation_of_two", "([in] (behind|the back)|(farther|further) (back|behind))")
+def _behind() -> RelationName:
+    return "behind"
+
+
+@rule("relation_of_two", "([in] (front|in front|ahead)|(more|farther|further) (in front|forward))")
+def _in_front() -> RelationName:
+    return "front"
+
+
+@rule(
+    "core",
+    f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}} [SEEN_FROM_ME]",
+    f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
+    " {relation:relation_of_two} [SEEN_FROM_ME]",
+    cost=-0.1,
+)
+def _which_is_behind(relation: RelationName, items: tuple[Things, ...]) -> Program | None:
+    """Ask for the one of two that is behind or in front of the other."""
+    if len(items) != 2:
+        return None
+    a, b = items
+    first = Filter(a, Related(relation, It(), (b,)))
+    return TellObjects(Union((first, Filter(b, Related(relation, It(), (a,))))), one=True)
+
+
+@rule("seen_rank", _FIRST)
+def _rank_first() -> Ranking:
+    return Ranking("order_seen")
+
+
+@rule("seen_rank", _LAST)
+def _rank_last() -> Ranking:
+    return Ranking("order_seen", True)
+
+
+@rule("either", "[either] {a:thing} or {b:thing}", "{a:thing} , {b:thing} [,] or {c:thing}")
+def _either(a: Things, b: Things, c: Things | None = None) -> tuple[Things, ...]:
+    return (a, b) if c is None else (a, b, c)
+
+
+@rule(
+    "core",
+    "to WHAT [one] BE {anchor:thing} (closer|nearer) {items:choices}",
+    "BE {anchor:thing} (closer|nearer) to {a:thing} or [to] {b:thing}",
+    "WHAT [one] BE {anchor:thing} (closer|nearer|closest|nearest) to {items:choices}",
+)
+def _closer_to_which(
+    anchor: Things,
+    items: tuple[Things, ...] = (),
+    a: Things | None = None,
+    b: Things | None = None,
+) -> Program:
+    return several(
+        Ranking("distance", anchor=anchor), Union(items if a is None or b is None else (a, b))
+    )
+
+
+@rule("core", "WHAT [OBJ] BE {anchor:thing} (closest|nearest) to")
+def _closest_to(anchor: Things) -> Program:
+    return several(Ranking("distance", anchor=anchor), without_anchor(Everything(), anchor))
+
+
+@rule(
+    "core",
+    "WHAT (object|thing|item|else) {ranking:chosen} [IN_ROOM|HERE]",
+    "(what|which|who) {ranking:chosen} [IN_ROOM|HERE]",
+    "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
+    "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
+    "WHAT {phrase} {ranking:chosen}",
+    "WHAT BE {ranking:most} {phrase:plural_kind}",
+)
+def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
+    if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):
+        return None
+    base = Everything() if phrase is None else phrase.things
+    return several(
+        ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
+    )
+
+
+@rule("core", "WHAT [object|thing|item] (BE|STAND) {ranking:most} {where:relation}")
+def _which_most_where(ranking: Ranking, where: Condition) -> Program | None:
+    if ranking.comparative:
+        return None
+    return several(ranking, without_anchor(Filter(Everything(), where), ranking.anchor))
+
+
+@grammar.terminal("several_before")
+def _several(state: State, at: int) -> list[Found]:
+    """Read nothing, and hand over the several objects of the question before."""
+    things = several_before(state.context.dialogue)
+    return [] if things is None else [(at, things, 0.0)]
+
+
+@rule(
+    "question",
+    "AND_NOW WHAT [one] [of (them|the two|these|those|these two|those two)] {ranking:chosen}"
+    " {things:several_before}",
+    cost=-0.1,
+)
+def _which_of_them(ranking: Ranking, things: Things) -> Program:
+    return several(ranking, without_anchor(things, ranking.anchor))
+
+
+@rule(
+    "core",
+    "WHAT (BE|was) {thing:superlative_phrase} [called]",
+    "(find|identify|name|TELL) {thing:superlative_phrase}",
+    "{thing:superlative_phrase}",
+    cost=-0.1,
+)
+def _the_nearest(thing: Phrase) -> Program | None:
+    return TellObjects(thing.things, one=not thing.plural and thing.count < 2)
+
+
+@rule("superlative_phrase", "{phrase}")
+def _superlative_phrase(phrase: Phrase) -> Phrase | None:
+    things = phrase.things
+    if not phrase.ranked or phrase.comparative or not isinstance(things, Rank):
+        return None
+    if things.by == distance_to(None):
+        return phrase
+    anchor = None
+    if isinstance(things.by, Quantity) and things.by.name == "gap":
+        anchor = things.by.of[1]
+    return replace(phrase, things=replace(things, of=without_anchor(things.of, anchor)))
+
+
+@rule(
+    "core",
+    "WHAT (was|BE) the first {phrase} [that] [you|i|we] [ever] [saw|see|seen|found|mapped|noticed"
+    "|to appear|to be seen|to come into view|have seen]",
+)
+def _first_thing(phrase: Phrase) -> Program:
+    return several(Ranking("order_seen"), phrase.things)
+
+
+@rule(
+    "core",
+    "WHAT (was|BE) the (last|latest|newest) {phrase} [that] [you|i|we] [saw|see|seen|found|mapped"
+    "|noticed|first saw|to appear|to be seen|discovered]",
+)
+def _last_thing(phrase: Phrase) -> Program:
+    return several(Ranking("order_seen", True), phrase.things)
+
+
+@rule(
+    "core",
+    "{core} [,] EXCEPT {left_out:things}",
+    "EXCEPT {left_out:things} [,] {core}",
+    cost=0.2,
+)
+def _leaving_out(core: Program, left_out: Things) -> Program | None:
+    """Leave objects out of what is listed, counted or chosen from."""
+    if isinstance(core, TellObjects):
+        return replace(core, things=_without(core.things, left_out))
+    if isinstance(core, TellNumber) and isinstance(core.number, Count):
+        return TellNumber(Count(_without(core.number.of, left_out)))
+    return None
+
+
+def _without(things: Things, left_out: Things) -> Things:
+    if isinstance(things, Rank):
+        return replace(things, of=_without(things.of, left_out))
+    return Except(things, left_out)
+
+
+@rule("core", "WHAT [else] BE there EXCEPT {left_out:things} [IN_ROOM|HERE]")
+def _what_else(left_out: Things) -> Program:
+    return TellObjects(Except(Everything(), left_out))
+
+
+# What carries it --------------------------------------------------------------------------------
+
+_STANDS_ON = "(STAND|resting|be|sit|stand|lie|rest)"
+
+
+@rule(
+    "core",
+    f"WHAT [object|thing] (BE|does|do) {{thing}} {_STANDS_ON} [STAND] (on|upon|on top of)",
+    "WHAT [object|thing] BE {thing} (on|on top of)",
+    f"(on|upon|on top of) WHAT [object|thing] (does|do|BE) {{thing}} [{_STANDS_ON}]",
+    "WHAT [object|thing] (supports|carries|holds|BE supporting|BE carrying|BE holding) {thing}",
+    "WHAT [object|thing] [BE|STAND|lies] [EXACTLY] (underneath|beneath|under|below) {thing}",
+)
+def _what_under(thing: Things) -> Program:
+    return TellObjects(Filter(Everything(), Related("supports", It(), (thing,))))
