@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,10 @@ from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate, Unplaced
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
@@ -171,6 +173,28 @@ def why_not(observation: Observation) -> str:
         cause = next((why for why in observation.degraded if "depth" in why), "no depth")
         return f"no object map: camera '{frame.camera}' has no points in metres: {cause}"
     return ""
+
+
+def looked_at_by(
+    camera: str, snapshot: MapSnapshot, frames: Iterable[Frame], pose_sigma: float
+) -> MapSnapshot:
+    """Return a snapshot as it is at the newest image, with one camera as its viewer.
+
+    Args:
+        camera: who looks; "" for the one that saw the newest image. One without a place in the
+            map's world looks from nowhere.
+        snapshot: of the map.
+        frames: the newest of each camera.
+        pose_sigma: standard deviation of a camera's place in the world, metres.
+    """
+    placed = [one for one in frames if one.pose and one.world_frame == snapshot.frame]
+    if not placed or not snapshot.frame:
+        return snapshot
+    newest = max(placed, key=lambda one: one.stamp_ns)
+    looking = [one for one in placed if one.camera == (camera or newest.camera)]
+    pose = looking[0].pose if looking else None
+    viewer = None if pose is None else viewer_at(pose, pose_sigma)
+    return replace(snapshot, viewer=viewer, stamp_ns=max(snapshot.stamp_ns, newest.stamp_ns))
 
 
 def detected_of(

@@ -34,7 +34,7 @@ from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
-from spatialgeo_ros.scene.mapping import Mapper, related_labels, segment
+from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, related_labels, segment
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.recall import (
     Look,
@@ -163,17 +163,8 @@ class Scene:
         """
         snapshot = self.object_map.snapshot(self.room_map.layout())
         frames = [one.frame for one in self._newest.values()]
-        placed = {
-            one.camera: one.pose
-            for one in sorted(frames, key=lambda one: one.stamp_ns)
-            if one.pose is not None and one.world_frame == snapshot.frame
-        }
-        if not snapshot.frame or not placed:
-            return snapshot
-        pose = placed.get(camera or self._lead_camera or next(reversed(placed)))
-        viewer = None if pose is None else viewer_at(pose, self._pose_sigma)
-        stamps = [one.stamp_ns for one in frames if one.camera in placed]
-        return replace(snapshot, viewer=viewer, stamp_ns=max(snapshot.stamp_ns, *stamps))
+        who = camera or self._lead_camera
+        return looked_at_by(who, snapshot, frames, self._pose_sigma)
 
     def update_map(self, observation: Observation) -> MapUpdate:
         """Work an observation's boxes into the object map; ``reason`` says why where it cannot.

@@ -21,7 +21,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import wait_for
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
-from spatialgeo_ros.msg import ErrorCode, SpatialAnswer, SpatialObject, SpatialObjectArray
+from spatialgeo_ros.msg import (
+    ErrorCode,
+    Region,
+    SpatialAnswer,
+    SpatialObject,
+    SpatialObjectArray,
+)
 from spatialgeo_ros.srv import (
     AskSpatial,
     FindObjects,
@@ -30,6 +36,7 @@ from spatialgeo_ros.srv import (
     RunQuery,
     SaveObjects,
 )
+from system.camera_driver import HEIGHT, WIDTH
 from system.conftest import Robot, start_robot, stop_robot
 from system.room_driver import CHAIR, MOUNTS, ROOM, RoomDriver
 from visualization_msgs.msg import Marker, MarkerArray
@@ -300,6 +307,18 @@ def test_a_question_without_a_camera_is_asked_of_all(room):
     request = AskSpatial.Request(question="How far is the sofa?")
     answer = room.robot.call(AskSpatial, "ask", request).answer
     assert answer.error_code == ErrorCode.PHRASE_NOT_FOUND
+
+
+def test_a_question_with_regions_is_asked_of_their_camera(room):
+    middle = Region(type=Region.TYPE_POINT, label="plant", camera="rear")
+    middle.point_x, middle.point_y = WIDTH / 2, HEIGHT / 2
+    request = AskSpatial.Request(question="How far is the plant?", regions=[middle])
+    answer = room.robot.call(AskSpatial, "ask", request).answer
+    assert answer.error_code == ErrorCode.OK, answer.error_message
+    assert answer.header.frame_id == "rear_optical_frame"
+    middle.camera = "side"
+    answer = room.robot.call(AskSpatial, "ask", request).answer
+    assert answer.error_code == ErrorCode.UNKNOWN_CAMERA
 
 
 def test_approach_poses_face_the_object_on_free_floor(room):

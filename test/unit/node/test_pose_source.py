@@ -376,3 +376,10 @@ def test_odometry_knows_the_base_and_says_what_it_does_not_know(source, config):
     assert base.pose.translation[0] == pytest.approx(1.5)
     assert "odometry knows only 'base_link' in 'odom'" in source.frame("gripper", SECOND).reason
     assert "zero stamp" in source.frame("base_link", 0).reason
+
+
+def test_auto_knows_frames_once_it_has_chosen(auto, config):
+    assert "neither TF nor odometry" in auto.source.frame("camera_optical", SECOND).reason
+    auto.source.lookup(config.cameras[0], "camera_optical", SECOND)
+    assert auto.source.frame("camera_optical", SECOND).pose.translation[0] == 1.0
+    assert "does not exist" in auto.source.frame("gripper", SECOND).reason
