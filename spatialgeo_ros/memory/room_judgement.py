@@ -30,9 +30,9 @@ _LEAST_LOOKED = 0.6  # share of the floor within that was looked over
 _HIDDEN = 1.0  # m before a wall: what stands there hides it
 _BEYOND = 0.35  # m behind a wall
 _LEAST_AREA = 1.5  # m^2
-#: A gap of this width in a corner, beside a wall that goes on for this length past the corner, is
-#: the way round a piece of furniture as high as a wall. Metres.
-_CORNER_GAP, _GOES_ON = 0.3, 0.3
+#: Metres without wall near a corner, beside a wall that goes on past the corner for some length:
+#: the way round a piece of furniture as high as a wall. Ends of walls are seen 12 cm too long.
+_CORNER_GAP, _NEAR_CORNER, _GOES_ON = 0.1, 0.6, 0.3
 _PAST = (0.1, 0.8)  # m past the corner
 _SIDE_SEEN = 0.3  # share of a side that makes it a wall that was seen
 _LONG = 0.8  # m, of sides that are counted as walls
@@ -123,13 +123,13 @@ def _length_past(corner: Array, outwards: Array, pieces: Array) -> float:
 
 def _goes_round(gaps: list[Flags], past: list[tuple[float, float]]) -> bool:
     """Tell whether the outline leaves a gap in a corner that one of its walls goes on past."""
-    wide = round(_CORNER_GAP / _STEP)
+    wide, near = round(_CORNER_GAP / _STEP), round(_NEAR_CORNER / _STEP)
     for k, gap in enumerate(gaps):
         before, after = past[k - 1][1], past[(k + 1) % len(gaps)][0]
         # The cells at the corner itself may be of either wall.
-        if before >= _GOES_ON and gap[: 2 * wide].sum() >= wide:
+        if before >= _GOES_ON and gap[:near].sum() >= wide:
             return True
-        if after >= _GOES_ON and gap[-2 * wide :].sum() >= wide:
+        if after >= _GOES_ON and gap[-near:].sum() >= wide:
             return True
     return False
 
