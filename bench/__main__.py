@@ -20,6 +20,7 @@ NAMES = (
     "focal_shift",
     "second_question",
     "memory",
+    "room",
     "encoders",
     "objects",
 )

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.memory.room_outline import Outline, on_line, polygon_area
+from spatialgeo_ros.memory.room_faces import on_line
+from spatialgeo_ros.memory.room_outline import Outline, polygon_area
 from spatialgeo_ros.memory.wall_grid import CELL, OpenSpace, Surfaces
 
 Array = npt.NDArray[np.float64]
@@ -29,6 +30,10 @@ _LEAST_LOOKED = 0.6  # share of the floor within that was looked over
 _HIDDEN = 1.0  # m before a wall: what stands there hides it
 _BEYOND = 0.35  # m behind a wall
 _LEAST_AREA = 1.5  # m^2
+#: Metres without wall near a corner, beside a wall that goes on past the corner for some length:
+#: the way round a piece of furniture as high as a wall. Ends of walls are seen 12 cm too long.
+_CORNER_GAP, _NEAR_CORNER, _GOES_ON = 0.1, 0.6, 0.3
+_PAST = (0.1, 0.8)  # m past the corner
 _SIDE_SEEN = 0.3  # share of a side that makes it a wall that was seen
 _LONG = 0.8  # m, of sides that are counted as walls
 
@@ -53,7 +58,7 @@ class Judgement:
 def judge(outline: Outline, surfaces: Surfaces, space: OpenSpace) -> Judgement:
     """Compare an outline with what was seen."""
     seen_parts, gap_parts, walls, lengths, weights = [], [], [], [], []
-    corners = outline.corners
+    corners, ends = outline.corners, []
     for k, line in enumerate(outline.lines):
         start, end = corners[k], corners[(k + 1) % len(corners)]
         length = float(np.hypot(*(end - start)))
@@ -61,7 +66,9 @@ def judge(outline: Outline, surfaces: Surfaces, space: OpenSpace) -> Judgement:
         places = start + (end - start) * ((np.arange(count) + 0.5) / count)[:, None]
         ahead = (end - start) / max(length, 1e-9)
         inwards = np.array([-ahead[1], ahead[0]])
-        seen = _covered(places, ahead, surfaces.places[on_line(line, surfaces)])
+        pieces = surfaces.places[on_line(line, surfaces)]
+        seen = _covered(places, ahead, pieces)
+        ends.append((_length_past(start, -ahead, pieces), _length_past(end, ahead, pieces)))
         gap = ~seen & ~_hidden(places, ahead, inwards, surfaces, space)
         # What is behind a wall that was seen may show through a window; a gap shows it freely.
         seen_parts.append(seen)
@@ -86,6 +93,11 @@ def judge(outline: Outline, surfaces: Surfaces, space: OpenSpace) -> Judgement:
             f"the walls leave {widest:.1f} m open, more than a door: the room goes on there, or "
             "its wall was not seen. Point the camera there."
         )
+    elif _goes_round(gap_parts, ends):
+        why = (
+            "a wall goes on past the end of the room that was seen: something high stands there. "
+            "Drive around it."
+        )
     elif looked < _LEAST_LOOKED:
         why = f"only {looked:.0%} of the room was looked over. Drive through the rest of it."
     return Judgement(share, widest, sigma, why)
@@ -101,6 +113,25 @@ def _covered(places: Array, ahead: Array, walls: Array) -> Flags:
     after = along[np.minimum(index, len(along) - 1)]
     before = along[np.maximum(index - 1, 0)]
     return np.asarray(np.minimum(np.abs(after - here), np.abs(here - before)) < 1.2 * CELL)
+
+
+def _length_past(corner: Array, outwards: Array, pieces: Array) -> float:
+    """Return the length of wall on a side's line past its end, metres."""
+    along = (pieces - corner) @ outwards
+    return CELL * len(np.unique(along[(along > _PAST[0]) & (along < _PAST[1])] // CELL))
+
+
+def _goes_round(gaps: list[Flags], past: list[tuple[float, float]]) -> bool:
+    """Tell whether the outline leaves a gap in a corner that one of its walls goes on past."""
+    wide, near = round(_CORNER_GAP / _STEP), round(_NEAR_CORNER / _STEP)
+    for k, gap in enumerate(gaps):
+        before, after = past[k - 1][1], past[(k + 1) % len(gaps)][0]
+        # The cells at the corner itself may be of either wall.
+        if before >= _GOES_ON and gap[:near].sum() >= wide:
+            return True
+        if after >= _GOES_ON and gap[-near:].sum() >= wide:
+            return True
+    return False
 
 
 def _hidden(

@@ -109,6 +109,7 @@ def scan_walls(
     known = np.flatnonzero(np.isfinite(rays.distance))
     if len(known) < 10 * _LEAST:
         return None
+    order = known[np.argsort(rays.bearing[known] + rays.distance[known] * (0.99 / _FARTHEST))]
     origin = np.array(pose.translation[:2])
     near = known[rays.distance[known] < 0.6 * _FARTHEST]
     none, flat = np.empty(0), np.empty((0, 2))
@@ -120,8 +121,9 @@ def scan_walls(
     with np.errstate(invalid="ignore"):
         upright = (height > _FLOOR + _FLOOR_SLOPE * rays.distance) & (height < top)
     bins = int(rays.bearing.max()) + 1
-    open_to = _farthest(rays, known, bins)
-    places, weights, tops = _surfaces(rays, np.flatnonzero(upright), bins)
+    open_to = _farthest(rays, order, bins)
+    standing = order[upright[order]]
+    places, weights, tops = _surfaces(rays, standing, bins)
     doubted = _blind_above(rays, tops, floor, pose.translation[2], places, origin)
     distance = np.hypot(*(places - origin).T)
     seen = np.isfinite(distance)
@@ -132,7 +134,7 @@ def scan_walls(
     angles = rays.start + (np.arange(bins) + 0.5) * _BEARING
     looked = np.isfinite(reach)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    shared = _shared(rays, np.flatnonzero(upright), bins) * pointmap.correlated
+    shared = _shared(rays, standing, bins) * pointmap.correlated
     return WallScan(
         origin, directions[looked], _before(reach, distance, seen, turns, directions)[looked],
         places[seen], weights[seen], turns[seen], shared[seen], *levels,
@@ -166,9 +168,14 @@ def _read(pointmap: PointMap, pose: Pose) -> _Rays:
     return _Rays(bearing, rise, points, level * flat, sigma, middle + lowest)
 
 
-def _farthest(rays: _Rays, use: Indices, bins: int) -> Array:
-    """Return how far each bearing is seen at all, a few stray readings left out; [bins], NaN."""
-    order = use[np.argsort(rays.bearing[use] + rays.distance[use] * (0.99 / _FARTHEST))]
+def _farthest(rays: _Rays, order: Indices, bins: int) -> Array:
+    """Return the distance in each bearing of the farthest pixels but a few stray ones; [bins], NaN.
+
+    Args:
+        rays: all that are read.
+        order: those that count, by bearing and distance.
+        bins: number of bearings.
+    """
     counts = np.bincount(rays.bearing[order], minlength=bins)
     ends = np.cumsum(counts) - 1
     back = np.maximum((_STRAY * counts).astype(np.int64), np.minimum(2, counts - 1))

@@ -217,6 +217,12 @@ def test_a_part_of_the_room_is_unknown():
     assert_unknown(seen_from(Scene().ring(rectangle(20, 1.8)), [(0, 0.1)]))
 
 
+def test_a_partition_that_can_be_walked_around_is_no_wall():
+    """A row of wardrobes from one side wall almost to the other, as high as is seen."""
+    scene = Scene().ring(rectangle(6, 3)).box(1.0, -1.5, 1.5, 0.7, 0, 2.2)
+    assert_unknown(seen_from(scene, [(-1, 0), (0, 0.5)]), "Drive around it")
+
+
 def test_images_without_depth_are_no_harm():
     room = RoomMap()
     blind = pointmap_from_depth(np.full((120, 160), np.nan, np.float32), CAMERA)
