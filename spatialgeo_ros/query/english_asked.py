@@ -82,7 +82,8 @@ def _distance(x: Place, unit: Unit = "") -> Program | None:
 
 _FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM] [NOW]"
 asked(
-    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
+    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME"
+    "|from ME]"
     "|at (what|which|how much) (distance|range) [FROM ME|between ME and])",
     _distance,
     _FROM_HERE,
@@ -203,7 +204,8 @@ _pointing(
     "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)] [NOW]",
 )
 _pointing(
-    "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which way)",
+    "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which"
+    " way)",
     "any",
     "[located|positioned] [NOW|HERE|IN_ROOM] [FROM ME|SEEN_FROM_ME]",
 )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase
+from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.program import (
     Arithmetic,
     Comparator,
