@@ -97,7 +97,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "(how many|how much) {unit} [BE it|BE there|BE left] (to|until|till|up to) {x:place}",
     "how many {unit} [BE it] from ME (to|until) {x:place}",
     "how many {unit} (BE|BE there|lie|lies) between (ME and {x:place}|{x:place} and ME)",
-    "how far [BE it] [from ME] (to|until) {x:place} [FROM ME]",
+    "how far [BE it|it is] [from ME] (to|until) {x:place} [FROM ME]",
     f"how (far|near|close) {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     f"how many {{unit}} {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     "how long BE (the way|the distance|it) to {x:place}",

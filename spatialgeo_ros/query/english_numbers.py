@@ -100,13 +100,14 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
     if isinstance(place, Wall):
         return Quantity("height", (Room(),)) if quantity == "height" else None
     if isinstance(place, Room) and quantity in ("depth", "volume", "size"):
-        return {
+        sizes: dict[QuantityName, Number] = {
             "depth": Quantity("width", (place,)),
             "volume": Arithmetic(
                 "product", (Quantity("area", (place,)), Quantity("height", (place,)))
             ),
             "size": Quantity("area", (place,)),
-        }[quantity]
+        }
+        return sizes[quantity]
     return Quantity(quantity, (place,))
 
 
@@ -266,7 +267,6 @@ def _measure(name: QuantityName, words: str) -> None:
     @rule(
         "number",
         f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
-        f"[the] {words} [there is] from {{pair:place_pair}}",
         f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
@@ -330,36 +330,3 @@ def _terse_self_distance(place: Place) -> Number | None:
 )
 def _self_horizontal(place: Place) -> Number | None:
     return between(Viewer(), place, "horizontal")
-
-
-@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} HORIZONTALLY")
-def _between_horizontally(pair: tuple[Place, Place]) -> Number | None:
-    return between(*pair, "horizontal")
-
-
-@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} VERTICALLY")
-def _between_vertically(pair: tuple[Place, Place]) -> Number | None:
-    return between(*pair, "vertical")
-
-
-@rule(
-    "number",
-    "how far {place:thing} (is|are|stands|lies|sits) [AWAY] [from ME] [NOW]",
-    "how far [away] {place:thing} (is|are|stands)",
-    "how far (it is) to {place}",
-)
-def _how_far_embedded(place: Place) -> Number | None:
-    return between(Viewer(), place)
-
-
-@rule(
-    "number",
-    "how far {a:place} (is|are|stands|lies|sits|BE STAND) [AWAY] (from|to) {b:place}",
-    "how far apart {pair:place_pair} (is|are|stand|lie)",
-    "how far {pair:place_pair} are apart",
-)
-def _how_far_two(
-    a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
-) -> Number | None:
-    first, second = pair or (a, b)
-    return None if first is None or second is None else between(first, second)

@@ -112,9 +112,10 @@ def phrase(
     before = before or []
     if cardinal > 1 and not noun.plural and not _mass(noun):
         return None
-    colours = [x.colour for x in (*before, *after) if x.colour]
-    materials = [x.material for x in (*before, *after) if x.material]
-    rankings = [x.ranking for x in (*before, *after) if x.ranking]
+    around: list[Before | After] = [*before, *after]
+    colours = [x.colour for x in around if x.colour]
+    materials = [x.material for x in around if x.material]
+    rankings = [x.ranking for x in around if x.ranking]
     ordinals = [x.ordinal for x in before if x.ordinal]
     sides = [x.from_side for x in after if x.from_side]
     anchors = [x.anchor for x in after if x.anchor is not None]
@@ -143,15 +144,17 @@ def phrase(
     if noun.among:
         things: Things = _of_those(noun, colours, materials)
     elif kind or colours or materials or unknown:
-        things = Named(kind, *(colours or [""]), *(materials or [""]), unknown)
+        things = Named(kind, "".join(colours), "".join(materials), unknown)
     else:
         things = Everything()
-    conditions = tuple(x.where for x in (*before, *after) if x.where is not None)
+    conditions = tuple(x.where for x in around if x.where is not None)
     if conditions:
         things = Filter(things, conditions[0] if len(conditions) == 1 else All(conditions))
     for ranking in reversed(rankings):
         count = cardinal if cardinal > 1 and ranking.count == 1 else ranking.count
         things = replace(ranking, count=count).of(things)
+    if noun.among and rankings and rankings[0].count == 1 and cardinal < 2:
+        noun = replace(noun, plural=False)  # "the nearest of them"
     bare = isinstance(things, Everything) and not cardinal
     compared = any(ranking.comparative for ranking in rankings)
     return Phrase(things, noun, cardinal, article, bare, bool(rankings), compared)
@@ -187,7 +190,8 @@ def _nearest_of(ranking: Ranking, noun: Noun, after: list[After]) -> Phrase | No
     plain = phrase(noun, after)
     if plain is None or not noun.plural:
         return None
-    return replace(plain, things=ranking.of(plain.things), bare=False, ranked=True)
+    head = replace(noun, plural=ranking.count != 1)
+    return replace(plain, things=ranking.of(plain.things), noun=head, bare=False, ranked=True)
 
 
 @rule("things", "{phrase}")

@@ -72,7 +72,8 @@ def relation_to(relation: RelationName, anchor: Place) -> Condition | None:
     """Return the condition that It has a relation to a place; None where that makes no sense."""
     if isinstance(anchor, Floor):
         low = Compare(Quantity("bottom", (It(),)), "<", Constant(_ON_FLOOR, "m"))
-        return {"on": low, "above": Not(low), "touching": low}.get(relation)
+        on_floor: dict[str, Condition] = {"on": low, "above": Not(low), "touching": low}
+        return on_floor.get(relation)
     if isinstance(anchor, Wall):
         near: tuple[RelationName, ...] = ("beside", "touching", "on", "front")
         return Related("at_wall", It()) if relation in near else None
