@@ -55,7 +55,7 @@ MACROS = {
     "|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
-    "|clear distance|free distance|passage|opening|free gap|leeway)",
+    "|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"

@@ -22,6 +22,7 @@ from spatialgeo_ros.query.program import (
     Related,
     Things,
 )
+from spatialgeo_ros.query.program_edit import about
 from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
@@ -328,3 +329,22 @@ def _nearer(other: Place, anchor: Place | None, comparator: Comparator) -> Condi
     mine = distance_to(anchor)
     theirs = Quantity(mine.name, tuple(other if isinstance(x, It) else x for x in mine.of))
     return Compare(mine, comparator, theirs)
+
+
+@rule(
+    "relation",
+    "[EXACTLY] {more_than} {amount} {ranking:comparative} [FROM ME] THAN {other:thing} [BE]",
+)
+def _by_more_than(
+    more_than: Comparator, amount: Constant, ranking: Ranking, other: Things
+) -> Condition | None:
+    """Return whether It exceeds another thing by so much: "at least 1 m taller than"."""
+    if kind_of(amount.unit) != "length" or ranking.quantity in ("bearing", "volume"):
+        return None
+    if ranking.quantity in ("top", "bottom"):
+        pair = (It(), other) if ranking.descending else (other, It())
+        return Compare(Quantity("higher_by", pair), more_than, amount)
+    mine = ranking.number()
+    theirs = about(mine, other)
+    both = (mine, theirs) if ranking.descending else (theirs, mine)
+    return Compare(Arithmetic("difference", both), more_than, amount)

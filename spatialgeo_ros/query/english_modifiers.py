@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
+    Any,
     Condition,
+    Has,
     It,
     Not,
     Place,
@@ -163,6 +165,11 @@ def _after_colour(colour: str) -> After:
 @rule("after", "[that|which] [BE] (made|built) [out] (of|from) {material}", "(of|in) {material}")
 def _after_material(material: str) -> After:
     return After(material=material)
+
+
+@rule("after", "[that|which] [BE] made [out] (of|from) {one:material} or [of] {other:material}")
+def _after_materials(one: str, other: str) -> After:
+    return After(where=Any((Has(It(), "material", one), Has(It(), "material", other))))
 
 
 @rule(

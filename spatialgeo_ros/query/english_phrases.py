@@ -185,7 +185,7 @@ def _phrase_part(**slots: Any) -> Phrase | None:
     return phrase(**slots)
 
 
-@rule("phrase", "{ranking:superlative} [of] [all] [the|these|those] {noun} {after}*")
+@rule("phrase", "[the] {ranking:superlative} [of] [all] [the|these|those] {noun} {after}*")
 def _nearest_of(ranking: Ranking, noun: Noun, after: list[After]) -> Phrase | None:
     plain = phrase(noun, after)
     if plain is None or not noun.plural:

@@ -166,10 +166,7 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
     return both_of(Named(noun.kind)) if noun.kind else None
 
 
-@rule(
-    "pair",
-    "[the] {first:before} and [the] {second:before} {noun} {after}*",
-)
+@rule("two_of_kind", "[the] {first:before} (and|or) [the] {second:before} {noun} {after}*")
 def _red_and_blue(
     first: Before, second: Before, noun: Noun, after: list[After]
 ) -> tuple[Things, Things] | None:
@@ -178,6 +175,12 @@ def _red_and_blue(
     if one is None or other is None or first.unknown or second.unknown:
         return None
     return The(one.things), The(other.things)
+
+
+@rule("pair", "{two:two_of_kind}")
+@rule("list", "{two:two_of_kind}")
+def _both_of_kind(two: tuple[Things, Things]) -> tuple[Things, Things]:
+    return two
 
 
 @rule("pair", "{those}")

@@ -10,6 +10,7 @@ from spatialgeo_ros.query.program import (
     All,
     Any,
     Ceiling,
+    Comparator,
     Compare,
     Condition,
     Constant,
@@ -25,6 +26,7 @@ from spatialgeo_ros.query.program import (
     Viewer,
     Wall,
 )
+from spatialgeo_ros.query.units import kind_of
 
 rule = grammar.rule
 #: Things this little above the floor stand on it, metres.
@@ -227,7 +229,7 @@ def _is_kind(noun: Noun) -> Condition | None:
     return Has(It(), "kind", noun.kind)
 
 
-@rule("predicate", "(not|n't|no) {predicate}", "neither {predicate}")
+@rule("predicate", "(not|n't|no) {predicate}")
 def _not(predicate: Condition) -> Condition:
     return Not(predicate)
 
@@ -257,3 +259,15 @@ def _and(left: Condition, right: Condition) -> Condition:
 @rule("predicates", "[either] {left:predicate} or {right:predicates}", cost=0.5)
 def _or(left: Condition, right: Condition) -> Condition:
     return Any((left, right))
+
+
+@rule("predicate", "neither {left:predicate} nor {right:predicate}")
+def _neither(left: Condition, right: Condition) -> Condition:
+    return All((Not(left), Not(right)))
+
+
+@rule("relation", "not seen (for|since|in|within) [the last] [{more_than}] {amount}")
+def _not_seen_for(amount: Constant, more_than: Comparator = ">") -> Condition | None:
+    if kind_of(amount.unit) != "time":
+        return None
+    return Compare(Quantity("unseen_for", (It(),)), more_than, amount)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spatialgeo_ros.query.colours import COLOUR_OF
@@ -133,7 +134,7 @@ def _noun(state: State, at: int) -> list[Found]:
     if word in _GENERIC:
         found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
-        found.append((at + 1, _one(context, _ONE[word]), 0.5))
+        found.append((at + 1, _one_here(tokens, at, context, _ONE[word]), 0.5))
     elif tuple(tokens[at : at + 2]) in _OF_THEM and context.dialogue.objects:
         found.append((at + 2, _one(context, True), 0.5))
     for count in range(min(4, len(tokens) - at), 0, -1):
@@ -151,6 +152,17 @@ def _noun(state: State, at: int) -> list[Found]:
 
 
 _OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
+
+
+def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) -> Noun:
+    """Return what "one" stands for: what the question named before it, or the one before did."""
+    for start in range(at - 1, -1, -1):
+        for end in range(start + 1, at + 1):
+            noun = _number_of(list(tokens[start:end]), context)
+            if noun is not None:
+                longer = _number_of(list(tokens[max(0, start - 1) : end]), context)
+                return Noun((longer or noun).kind, plural, one=True)
+    return _one(context, plural)
 
 
 def _one(context: Context, plural: bool) -> Noun:
