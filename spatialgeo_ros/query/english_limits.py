@@ -150,7 +150,11 @@ _COMPARED_EXTENTS: dict[str, tuple[QuantityName, Comparator]] = {
     "(shallower|less deep)": ("depth", "<"),
 }
 _COMPARED_SIZES: dict[str, tuple[QuantityName, Comparator]] = {
-    **{words: kind for words, kind in _COMPARED_EXTENTS.items() if "higher" not in words},
+    **{
+        words: kind
+        for words, kind in _COMPARED_EXTENTS.items()
+        if "higher" not in words and "lower" not in words
+    },
     "(taller)": ("height", ">"),
     "(shorter|less tall)": ("height", "<"),
     "(bigger|larger|more voluminous|greater)": ("volume", ">"),

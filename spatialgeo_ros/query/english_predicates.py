@@ -38,7 +38,7 @@ _RELATIONS: dict[RelationName, str] = {
     "on": "(on|on top of|atop|upon|ontop of|resting on|on the top of)",
     "inside": "(in|inside|inside of|within|contained in)",
     "above": "(above|over)",
-    "below": "(below|under|underneath|beneath|lower than)",
+    "below": "(below|under|underneath|beneath)",
     "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
     "|neighboring|beside of|by the side of|near by|right by|at the side of)",
