@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The English grammar of questions: its macros, its words, and what one question is read with.
 
-The rules stand in :mod:`.english_things` (noun phrases and what is said of things),
+The rules stand in :mod:`.english_phrases` (noun phrases and what is said of things),
 :mod:`.english_numbers` (quantities and amounts), :mod:`.english_questions` and
 :mod:`.english_directions` (what is asked) and :mod:`.english_dialogue` (what goes on from the
 question before). :mod:`.parser` puts them together.
@@ -20,7 +20,8 @@ MACROS = {
     "BE": "(is|are|was|were|be|being|am)",
     "DO": "(do|does|did|can|could|will|would|should|must|shall|may|might)",
     "HAVE": "(has|have|had|having)",
-    "I": "(i|you|we|one|they|somebody|someone|anybody|anyone|people|[the|a|this|my|our] robot|he|she)",
+    "I": "(i|you|we|one|they|somebody|someone|anybody|anyone|people|[the|a|this|my|our] robot"
+    "|he|she)",
     "ME": "(me|you|us|i|we|myself|yourself|ourselves|[the|this|your|my|our] (robot|camera|viewer"
     "|observer|rover|platform)|here|[the|your|my|our|this|its] [current] (position|viewpoint"
     "|standpoint|location|place|spot|lens) [of the (robot|camera)])",
@@ -36,34 +37,42 @@ MACROS = {
     "|at this moment|just now)",
     "SO_FAR": "(so far|until now|up to now|by now|already|yet|to date|in total|altogether|overall"
     "|in all|all together|together|combined)",
-    "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you|around me|over there"
+    "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you"
+    "|around me|over there"
     "|nearby|present|available)",
-    "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole|entire"
+    "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole"
+    "|entire"
     "|current] (room|place|scene|world|map|area|space|building|environment|house|surroundings"
     "|workspace)|(this|the|that) (image|picture|photo|video))",
     "KNOWN": "(you|i|we|the robot) [have|can|could|did|do] [ever|already|currently] (know|knows"
     "|known|knew|mapped|map|remember|remembered|recorded|seen|saw|noticed|discovered|found|find"
     "|identified|identify|detected|detect|registered|observed|spotted) [of|about]",
-    "FROM": "(from|to|of|off|until|till|up to|away from|relative to|with respect to|towards|toward)",
+    "FROM": "(from|to|of|off|until|till|up to|away from|relative to|with respect to|towards"
+    "|toward)",
     "AWAY": "(away|off|distant|apart|far away|removed)",
     "DISTANCE": "(distance|distance measurement|separation|spacing|range|offset|length between)",
-    "PLAIN": "(my|your|our|approximate|exact|estimated|total|overall|actual|real|rough|measured|current"
+    "PLAIN": "(my|your|our|approximate|exact|estimated|total|overall|actual|real|rough|measured"
+    "|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
-    "|clear distance|free distance|passage|opening|free gap|leeway)",
+    "|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
-    "|in the horizontal (plane|direction)|(in|on) the (ground|floor) plane|in the horizontal|in plan"
+    "|in the horizontal (plane|direction)|(in|on) the (ground|floor) plane|in the horizontal|in"
+    " plan"
     "|seen from above|ignoring (height|the height|heights)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
     "VERTICALLY": "(vertically|in height|in elevation|in the vertical [direction]|in the vertical)",
-    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our] [current]"
+    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
+    " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
-    "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view|position)"
+    "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view"
+    "|position)"
     "|you|me|here|the robot|WHERE_I_AM)",
-    "THAN": "(than|then|compared to|compared with|as compared to|in comparison to|in comparison with"
+    "THAN": "(than|then|compared to|compared with|as compared to|in comparison to|in comparison"
+    " with"
     "|relative to|versus)",
     "FACE": "(face|faces|facing|look at|looks at|looking at|look to|looks to|looking to"
     "|look toward|look towards|looking toward|looking towards|watch|watching|face toward"
@@ -81,7 +90,8 @@ MACROS = {
     " (dimensions|directions)|length and width|width and length)",
     "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
-    "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from|without"
+    "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from"
+    "|without"
     "|but|not counting|ignoring|leaving out|not including)",
     "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",

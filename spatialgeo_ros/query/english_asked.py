@@ -82,7 +82,8 @@ def _distance(x: Place, unit: Unit = "") -> Program | None:
 
 _FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM] [NOW]"
 asked(
-    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME|from ME]"
+    "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME"
+    "|from ME]"
     "|at (what|which|how much) (distance|range) [FROM ME|between ME and])",
     _distance,
     _FROM_HERE,
@@ -96,7 +97,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "(how many|how much) {unit} [BE it|BE there|BE left] (to|until|till|up to) {x:place}",
     "how many {unit} [BE it] from ME (to|until) {x:place}",
     "how many {unit} (BE|BE there|lie|lies) between (ME and {x:place}|{x:place} and ME)",
-    "how far [BE it] [from ME] (to|until) {x:place} [FROM ME]",
+    "how far [BE it|it is] [from ME] (to|until) {x:place} [FROM ME]",
     f"how (far|near|close) {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     f"how many {{unit}} {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     "how long BE (the way|the distance|it) to {x:place}",
@@ -203,7 +204,8 @@ _pointing(
     "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)] [NOW]",
 )
 _pointing(
-    "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which way)",
+    "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which"
+    " way)",
     "any",
     "[located|positioned] [NOW|HERE|IN_ROOM] [FROM ME|SEEN_FROM_ME]",
 )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_asked import IS
 from spatialgeo_ros.query.english_numbers import told
-from spatialgeo_ros.query.english_things import Ranking
+from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
     Arithmetic,
     Condition,

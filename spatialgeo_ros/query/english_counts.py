@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase
+from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.program import (
     Arithmetic,
     Comparator,
@@ -142,6 +142,7 @@ def _carries_any(place: Things, phrase: Phrase | None = None) -> Program:
 @rule(
     "core",
     "BE any [of the] {phrase} {predicate:predicates}",
+    "BE one of [the|these|those] {phrase} {predicate:predicates}",
     "(do|does|did) any [of the] {phrase} (STAND) {predicate:predicates}",
 )
 def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
@@ -155,6 +156,17 @@ def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
 )
 def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
+
+
+@rule("core", "BE {phrase:plural_kind} all {predicate:predicates}")
+@rule("core", "BE {phrase:the_plural} {predicate:predicates}", cost=0.3)
+def _are_they_all(phrase: Phrase, predicate: Condition) -> Program:
+    return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
+
+
+@rule("the_plural", "{phrase}")
+def _the_plural(phrase: Phrase) -> Phrase | None:
+    return phrase if phrase.article == "the" and phrase.noun.plural else None
 
 
 @rule("set_phrase", "{phrase}")

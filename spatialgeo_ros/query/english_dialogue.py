@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions that go on from the one before: "in feet?", "and the door?", "how wide is it?".
 
-"It", "they" and "one" are read where things are (:mod:`.english_things`, :mod:`.english_words`),
+"It", "they" and "one" are read where things are (:mod:`.english_phrases`, :mod:`.english_words`),
 and a bare "how far?" where properties are (:mod:`.english_asked`). Here is what changes the
 question before: another thing, another unit, another one of the same kind.
 """
@@ -14,7 +14,8 @@ from typing import Any
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_comparisons import in_unit
 from spatialgeo_ros.query.english_numbers import between, size_of
-from spatialgeo_ros.query.english_things import Phrase, Ranking
+from spatialgeo_ros.query.english_phrases import Phrase
+from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
     AttributeName,
     Condition,

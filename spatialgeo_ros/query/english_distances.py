@@ -44,7 +44,8 @@ _HOW_FAR = (
     "(what|[what|how much] distance|how much|how many {unit}) (separates|separate|divides|divide)"
     " {pair:place_pair}",
     "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
-    f"{_HOW_FAR} [BE it|BE there] (between {{pair:place_pair}}|from {{a:place}} to {{b:place}})",
+    f"{_HOW_FAR} [BE it|it is|BE there] between {{pair:place_pair}}",
+    f"{_HOW_FAR} [BE it|it is] from {{a:place}} to {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
     "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
     " {pair:place_pair}",

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import Phrase, Ranking
+from spatialgeo_ros.query.english_phrases import Phrase
+from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
     Condition,
     Everything,

@@ -5,16 +5,11 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_things import distance_to
 from spatialgeo_ros.query.program import (
     Arithmetic,
     Ceiling,
-    Constant,
-    Count,
     Floor,
-    It,
     Number,
-    Over,
     Place,
     Quantity,
     QuantityName,
@@ -50,16 +45,18 @@ _ADJECTIVES: dict[QuantityName, str] = {
 }
 
 
-def _size(quantity: QuantityName, words: str, name: str) -> None:
+def add_size(quantity: QuantityName, words: str, name: str) -> None:
+    """Add words for a size as a rule of ``name``."""
+
     @rule(name, words)
     def made() -> QuantityName:
         return quantity
 
 
 for _quantity, _words in _SIZES.items():
-    _size(_quantity, _words, "size_noun")
+    add_size(_quantity, _words, "size_noun")
 for _quantity, _words in _ADJECTIVES.items():
-    _size(_quantity, _words, "size_adjective")
+    add_size(_quantity, _words, "size_adjective")
 
 
 def between(a: Place, b: Place, name: QuantityName = "distance") -> Quantity | None:
@@ -101,13 +98,14 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
     if isinstance(place, Wall):
         return Quantity("height", (Room(),)) if quantity == "height" else None
     if isinstance(place, Room) and quantity in ("depth", "volume", "size"):
-        return {
+        sizes: dict[QuantityName, Number] = {
             "depth": Quantity("width", (place,)),
             "volume": Arithmetic(
                 "product", (Quantity("area", (place,)), Quantity("height", (place,)))
             ),
             "size": Quantity("area", (place,)),
-        }[quantity]
+        }
+        return sizes[quantity]
     return Quantity(quantity, (place,))
 
 
@@ -177,8 +175,14 @@ def _how_tall(quantity: QuantityName, place: Place) -> Number | None:
 
 # Heights above the floor ------------------------------------------------------------------------
 
-_TOP = "(top|upper edge|upper side|upper end|top edge|top side|upper surface|top surface|highest point|tip|top end)"
-_BOTTOM = "(bottom|lower edge|lower side|underside|lower end|bottom edge|lowest point|bottom side|base|lower surface)"
+_TOP = (
+    "(top|upper edge|upper side|upper end|top edge|top side|upper surface|top surface|highest point"
+    "|tip|top end)"
+)
+_BOTTOM = (
+    "(bottom|lower edge|lower side|underside|lower end|bottom edge|lowest point|bottom side|base"
+    "|lower surface)"
+)
 _ABOVE_FLOOR = "(above|from|off|over|to) [the] (floor|ground)"
 
 
@@ -261,7 +265,6 @@ def _measure(name: QuantityName, words: str) -> None:
     @rule(
         "number",
         f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
-        f"[the] {words} [there is] from {{pair:place_pair}}",
         f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
@@ -325,180 +328,3 @@ def _terse_self_distance(place: Place) -> Number | None:
 )
 def _self_horizontal(place: Place) -> Number | None:
     return between(Viewer(), place, "horizontal")
-
-
-@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} HORIZONTALLY")
-def _between_horizontally(pair: tuple[Place, Place]) -> Number | None:
-    return between(*pair, "horizontal")
-
-
-@rule("number", "[the] [PLAIN] DISTANCE between {pair:place_pair} VERTICALLY")
-def _between_vertically(pair: tuple[Place, Place]) -> Number | None:
-    return between(*pair, "vertical")
-
-
-@rule(
-    "number",
-    "how far {place:thing} (is|are|stands|lies|sits) [AWAY] [from ME] [NOW]",
-    "how far [away] {place:thing} (is|are|stands)",
-    "how far (it is) to {place}",
-)
-def _how_far_embedded(place: Place) -> Number | None:
-    return between(Viewer(), place)
-
-
-@rule(
-    "number",
-    "how far {a:place} (is|are|stands|lies|sits|BE STAND) [AWAY] (from|to) {b:place}",
-    "how far apart {pair:place_pair} (is|are|stand|lie)",
-    "how far {pair:place_pair} are apart",
-)
-def _how_far_two(
-    a: Place | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
-) -> Number | None:
-    first, second = pair or (a, b)  # type: ignore[assignment]
-    return between(first, second)
-
-
-# Counts, sums -----------------------------------------------------------------------------------
-
-
-@rule(
-    "number",
-    "[the] [total] number of {things}",
-    "how many {things} there are",
-    "[the] (count|quantity|amount) of {things}",
-)
-def _count(things: Things) -> Number:
-    return Count(things)
-
-
-@rule("fold", "(average|mean)")
-def _mean() -> str:
-    return "mean"
-
-
-@rule("fold", "(total|combined|summed|overall|joint|added up)")
-def _sum() -> str:
-    return "sum"
-
-
-@rule("fold", "(greatest|largest|maximum|maximal|biggest)")
-def _greatest() -> str:
-    return "greatest"
-
-
-@rule("fold", "(least|smallest|minimum|minimal)")
-def _least() -> str:
-    return "least"
-
-
-@rule(
-    "number",
-    "[the] {fold} {quantity:size_noun} of [all] {things}",
-    "[the] sum of the {quantity:size_noun} of {things}",
-    "[the] sum of the {quantity:sizes_plural} of {things}",
-    "[the] {fold} {quantity:sizes_plural} of {things}",
-)
-def _over(quantity: QuantityName, things: Things, fold: str = "sum") -> Number:
-    return Over(fold, Quantity(quantity, (It(),)), things)  # type: ignore[arg-type]
-
-
-@rule("number", "[the] {fold:folded} [the] distances (to|from|of) {things:several}")
-def _sum_of_distances(fold: str, things: Things) -> Number:
-    return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
-
-
-@rule("folded", "sum of")
-def _sum_of() -> str:
-    return "sum"
-
-
-@rule("folded", "(average|mean) of")
-def _mean_of_these() -> str:
-    return "mean"
-
-
-@rule(
-    "number",
-    "[the] {fold} DISTANCE (to|of|from) {things}",
-    "[the] {fold} DISTANCE of {things} (from|to) ME",
-    "[the] {fold} DISTANCE from ME to {things}",
-)
-def _over_distance(fold: str, things: Things) -> Number:
-    return Over(fold, distance_to(None), things)  # type: ignore[arg-type]
-
-
-@rule("number", "[the] {fold} DISTANCE (between|of) {things} (and|to|from) {anchor:thing}")
-def _over_distance_to(fold: str, things: Things, anchor: Things) -> Number:
-    return Over(fold, Quantity("distance", (It(), anchor)), things)  # type: ignore[arg-type]
-
-
-_PLURALS: dict[QuantityName, str] = {
-    "height": "heights",
-    "width": "widths",
-    "depth": "depths",
-    "length": "lengths",
-    "volume": "volumes",
-    "area": "(areas|footprints)",
-}
-for _quantity, _words in _PLURALS.items():
-    _size(_quantity, _words, "sizes_plural")
-
-
-@rule(
-    "number",
-    "[the] ratio (of|between) {a:operand} (to|and) {b:operand}",
-    "{a:operand} divided by {b:operand}",
-)
-def _ratio(a: Number, b: Number) -> Number:
-    return Arithmetic("ratio", (a, b))
-
-
-@rule("number", "[the] sum of {a:operand} and {b:operand}", "{a:operand} plus {b:operand}")
-def _plus(a: Number, b: Number) -> Number:
-    return Arithmetic("sum", (a, b))
-
-
-@rule("number", "{a:operand} minus {b:operand}")
-def _minus(a: Number, b: Number) -> Number:
-    return Arithmetic("difference", (a, b))
-
-
-@rule("number", "[the] (average|mean) of {a:operand} and {b:operand}")
-def _mean_of(a: Number, b: Number) -> Number:
-    return Arithmetic("mean", (a, b))
-
-
-@rule(
-    "operand",
-    "[the] [PLAIN] {quantity:size_noun} of {place:sized}",
-    "how {quantity:size_adjective} {place:sized} is",
-    "{place:sized} _s {quantity:size_noun}",
-)
-def _operand_size(quantity: QuantityName, place: Place) -> Number | None:
-    return size_of(quantity, place)
-
-
-@rule(
-    "operand",
-    "[the] [PLAIN] DISTANCE (to|from ME to) {place}",
-    "how far {place:thing} is [away]",
-)
-def _operand_distance(place: Place) -> Number | None:
-    return between(Viewer(), place)
-
-
-@rule("operand", "[the] [PLAIN] DISTANCE (between|from) {a:place} (and|to) {b:place}")
-def _operand_pair(a: Place, b: Place) -> Number | None:
-    return between(a, b)
-
-
-@rule("operand", "[the] number of {things}")
-def _operand_count(things: Things) -> Number:
-    return Count(things)
-
-
-@rule("operand", "{amount}")
-def _operand_amount(amount: Constant) -> Number:
-    return amount

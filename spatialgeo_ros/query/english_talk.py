@@ -29,8 +29,8 @@ _BEFORE = frozenset(
 #: Words after it.
 _AFTER = frozenset(
     """please thanks thank you robot now right correct true exactly precisely approximately roughly
-    false again then do think actually is am are he she it that they can tell me us know so yes no buddy
-    approx about for the a isn't really say could would if i may ask ok okay sir""".split()
+    false again then do think actually is am are he she it that they can tell me us know so yes no
+    buddy approx about for the a isn't really say could would if i may ask ok okay sir""".split()
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_asked import told_in
-from spatialgeo_ros.query.english_things import Phrase, Ranking
+from spatialgeo_ros.query.english_phrases import Phrase
+from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
+    Arithmetic,
     Comparator,
     Compare,
     Program,
@@ -44,6 +46,21 @@ _DID = "(did|do|have|has|was|were|had) [you|we|i]"
 )
 def _first_seen_at(thing: Things, unit: Unit = "") -> Program | None:
     return told_in(Quantity("first_seen", (thing,)), unit, "time")
+
+
+@rule(
+    "core",
+    f"how (long|many {{unit}}) ago {_DID} [first] {_SEE} {{thing}} (first|for the first time)",
+    f"how (long|many {{unit}}) ago {_DID} {{thing}} first ({_SEE}|{_APPEAR})",
+    f"how (long|many {{unit}}) ago {_DID} first {_SEE} {{thing}}",
+    "[for] how (long|many {unit}) have you known [of|about] {thing}",
+    cost=-0.1,
+)
+def _first_seen_ago(thing: Things, unit: Unit = "") -> Program | None:
+    """Ask for now less when it was first seen; now is when it was last seen and how long since."""
+    now = Arithmetic("sum", (Quantity("last_seen", (thing,)), Quantity("unseen_for", (thing,))))
+    first = Quantity("first_seen", (thing,))
+    return told_in(Arithmetic("difference", (now, first)), unit, "time")
 
 
 _LAST = "(last|most recently|for the last time|the last time)"

@@ -40,7 +40,7 @@ _AHEAD = "(at (12|twelve) CLOCK|in front of ME|[straight|right|directly] ahead|b
 
 @rule(
     "stance",
-    f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} [is] [,] [and|while] [then] {_AM} {_LOOKING}"
+    f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} [is] [,|;] [and|while] [then] {_AM} {_LOOKING}"
     " {facing:thing}",
     f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} [,] with {{facing:thing}} {_AHEAD}",
     f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} [,|and] {{facing:thing}} (is|being) {_AHEAD}",
@@ -48,6 +48,14 @@ _AHEAD = "(at (12|twelve) CLOCK|in front of ME|[straight|right|directly] ahead|b
 )
 def _stance(at: Things, facing: Things) -> Standing:
     return Standing(at, facing)
+
+
+@rule("stance", f"(if|when|once|while) I [BE] {_LOOKING} {{facing:thing}}", cost=0.5)
+@rule("stance", f"(if|when|once) I (turn|turned) [to|towards] [{_LOOKING}] {{facing:thing}}")
+@rule("stance", "(facing|looking at|looking towards) {facing:thing}", cost=0.5)
+def _turned_to(facing: Things) -> Standing:
+    """Stay where the robot is and face something else."""
+    return Standing(Viewer(), facing)
 
 
 @rule(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spatialgeo_ros.query.colours import COLOUR_OF
@@ -44,7 +45,8 @@ CARDINALS = {
         "zero one two three four five six seven eight nine ten eleven twelve".split()
     )
 } | {"thirteen": 13, "fourteen": 14, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40,
-     "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}  # fmt: skip
+     "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+     "hundred": 100}  # fmt: skip
 ORDINALS = {
     word: number
     for number, words in enumerate(
@@ -64,20 +66,21 @@ _GENERIC = {
 _ONE = {"one": False, "ones": True}
 #: Words that are never part of a name that the table does not have.
 _NEVER = frozenset(
-    """is are was were am be been being does do did can could would will shall should must may might
-    the a an this that these those my your our his her its their any some all both each every no not
-    and or but than then of from to in on at by with without for into onto through along across off
-    between behind before after above below under over near next beside besides around about within
-    what which who whose whom where when why how i you we me us it they them he she there here if as
-    far near close closer closest nearest farthest furthest much many more most less least left right
-    front back top bottom side oclock clock degrees degree angle direction bearing turn many times
-    tall taller tallest high higher highest wide wider widest deep deeper deepest long longer longest
-    big bigger biggest large larger largest small smaller smallest short shorter shortest low lower
-    height width depth length size distance gap space room volume area far away apart please tell
-    first second third last see seen saw visible view now right only just again robot camera
-    sort list count ratio sum average total difference seconds second minutes minute metres meters
-    yesterday tomorrow today meaning life joke silence square root weather game music heavy
-    yes ok okay hello hi hey thanks thank""".split()
+    """is are was were am be been being does do did can could would will shall should must may
+    might the a an this that these those my your our his her its their any some all both each
+    every no not and or but than then of from to in on at by with without for into onto through
+    along across off between behind before after above below under over near next beside besides
+    around about within what which who whose whom where when why how i you we me us it they them
+    he she there here if as far near close closer closest nearest farthest furthest much many
+    more most less least left right front back top bottom side oclock clock degrees degree angle
+    direction bearing turn many times tall taller tallest high higher highest wide wider widest
+    deep deeper deepest long longer longest big bigger biggest large larger largest small
+    smaller smallest short shorter shortest low lower height width depth length size distance
+    gap space room volume area far away apart please tell first second third last see seen saw
+    visible view now right only just again robot camera sort list count ratio sum average total
+    difference seconds second minutes minute metres meters yesterday tomorrow today meaning life
+    joke silence square root weather game music heavy yes ok okay hello hi hey thanks
+    thank""".split()
 )
 #: Parts of the room and the robot itself, which are places and no things of the map.
 _PLACES = frozenset("wall floor ceiling room robot camera ground".split())
@@ -131,7 +134,7 @@ def _noun(state: State, at: int) -> list[Found]:
     if word in _GENERIC:
         found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
-        found.append((at + 1, _one(context, _ONE[word]), 0.5))
+        found.append((at + 1, _one_here(tokens, at, context, _ONE[word]), 0.5))
     elif tuple(tokens[at : at + 2]) in _OF_THEM and context.dialogue.objects:
         found.append((at + 2, _one(context, True), 0.5))
     for count in range(min(4, len(tokens) - at), 0, -1):
@@ -149,6 +152,17 @@ def _noun(state: State, at: int) -> list[Found]:
 
 
 _OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
+
+
+def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) -> Noun:
+    """Return what "one" stands for: what the question named before it, or the one before did."""
+    for start in range(at - 1, -1, -1):
+        for end in range(start + 1, at + 1):
+            noun = _number_of(list(tokens[start:end]), context)
+            if noun is not None:
+                longer = _number_of(list(tokens[max(0, start - 1) : end]), context)
+                return Noun((longer or noun).kind, plural, one=True)
+    return _one(context, plural)
 
 
 def _one(context: Context, plural: bool) -> Noun:

@@ -14,25 +14,33 @@ import re
 from collections.abc import Iterable
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
+    english_alternatives,
     english_asked,
+    english_chosen,
     english_comparisons,
     english_counts,
     english_dialogue,
     english_directions,
     english_distances,
     english_fits,
+    english_limits,
     english_lists,
+    english_modifiers,
     english_numbers,
+    english_phrases,
+    english_places,
     english_predicates,
+    english_rankings,
     english_sizes,
+    english_sums,
     english_times,
     english_views,
     english_which,
     english_yes_no,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
+from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.english_talk import without_talk
-from spatialgeo_ros.query.english_things import Phrase
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.plain_words import PLAIN_WORDS

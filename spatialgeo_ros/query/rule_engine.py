@@ -123,6 +123,8 @@ class Grammar:
         """Add patterns that make a ``name``.
 
         Args:
+            name: of what is made.
+            *patterns: ways to say it.
             cost: what this reading costs against others of the same words.
         """
 
@@ -159,7 +161,14 @@ class Grammar:
     def parse(
         self, name: str, state: State, start: int = 0, end: int | None = None
     ) -> list[Reading]:
-        """Return what the words from ``start`` to ``end`` may mean as a ``name``, cheapest first."""
+        """Return what some of the words may mean as a ``name``, cheapest first.
+
+        Args:
+            name: of a rule.
+            state: the question.
+            start: first word.
+            end: where the last word ends; None for the end of the question.
+        """
         last = len(state.tokens) if end is None else end
         whole = [reading for reading in self._read(name, state, start) if reading[0] == last]
         return sorted(whole, key=lambda one: one[2])

@@ -129,6 +129,7 @@ class Speller:
         and more twice. Of words of four letters only swapped ones are mended, shorter ones never.
 
         Args:
+            word: as typed, in lower case.
             more: further known words, for example of the labels in the map.
         """
         if len(word) < 4 or not word.isalpha() or word in self._right or word in more:
@@ -178,9 +179,10 @@ def edit_distance(a: str, b: str, most: int) -> int:
     if abs(len(a) - len(b)) > most:
         return most + 1
     before: list[int] = []
+    last: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
-        before, last, row = last if i > 1 else [], row, [i]
+        before, last, row = last, row, [i]
         for j, y in enumerate(b, 1):
             cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (x != y))
             if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
