@@ -212,10 +212,9 @@ class Perception:
         recall: bool = True,
         session: str = "",
     ) -> AskedQuestion:
-        """Work out the measured part of a question; see :func:`ask_question`.
+        """Work out the measured part of a question; see :func:`ask_question` for the rest.
 
-        Args:
-            session: name of a dialogue, in which "it" is what the question before was about.
+        In a named ``session``, "it" is what the question before was about.
         """
         asked = ask_question(
             self.scene,

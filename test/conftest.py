@@ -115,6 +115,12 @@ def real_sequence() -> Path:
     return _data_folder("SPATIALGEO_REAL_SEQUENCE", "real_sequence")
 
 
+@pytest.fixture(scope="session")
+def questions() -> Path:
+    """Folder of scenes, questions and their scorer (SPATIALGEO_QUESTIONS); skips where missing."""
+    return _data_folder("SPATIALGEO_QUESTIONS", "questions")
+
+
 @pytest.fixture
 def ros() -> Iterator[RosClient]:
     """A client node that spins in the background (``ros.call``, ``ros.collect``, ``ros.node``)."""

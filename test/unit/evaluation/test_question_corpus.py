@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +214,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (b["value"], b["objects"]) == (pytest.approx(1.0), ["globe_1"])
     assert c["error"] == "not_understood"
     assert "3 answers: 2 number, 1 not_understood" in capsys.readouterr().out
+
+
+def test_the_shared_corpus_is_understood(questions: Path, tmp_path: Path) -> None:
+    """At least 92 % right and at most 2 % confidently wrong, by the corpus's own scorer."""
+    corpus, out = questions / "dev.jsonl", tmp_path / "answers.jsonl"
+    arguments = ["--scenes", str(questions / "scenes"), "--questions", str(corpus)]
+    assert main(["evaluate", "questions", *arguments, "--out", str(out)]) == 0
+    scorer = [sys.executable, str(questions / "score.py"), str(corpus), str(out)]
+    limits = ["--min", "0.92", "--max-wrong", "0.02"]
+    scored = subprocess.run([*scorer, *limits], capture_output=True, text=True, check=False)
+    assert scored.returncode == 0, scored.stdout[-2000:] + scored.stderr[-2000:]
