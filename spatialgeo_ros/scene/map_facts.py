@@ -185,9 +185,10 @@ class MapFacts:
     def name(self, one: MapObject) -> str:
         """Return how an answer calls an object: "the chair", "the red chair" or its id."""
         kind = self.kind(one)
-        words = parse_label(one.label).noun or without_counter(label_words(one.label))
+        words = without_counter(label_words(one.label))
         if self._so_named(kind, "") == 1:
             return f"the {words}"
+        words = parse_label(one.label).noun or words  # which says the colour a second time
         if one.colour and self._so_named(kind, one.colour) == 1:
             return f"the {one.colour} {words}"
         return one.id

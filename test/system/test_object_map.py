@@ -200,7 +200,7 @@ def test_find_by_phrase_and_in_other_frames(room):
         ({"phrase": "  "}, ErrorCode.BAD_REQUEST, "either a phrase or a program"),
         ({"phrase": "chair", "program": "{}"}, ErrorCode.BAD_REQUEST, "not both"),
         ({"phrase": "x" * 201}, ErrorCode.BAD_REQUEST, "201 characters"),
-        ({"phrase": "the chair behind the table"}, ErrorCode.NOT_UNDERSTOOD, "behind"),
+        ({"phrase": "the of"}, ErrorCode.NOT_UNDERSTOOD, "of"),
         ({"phrase": "wobbly chairs"}, ErrorCode.UNKNOWN_ATTRIBUTE, "wobbly"),
         ({"program": "{not json"}, ErrorCode.BAD_REQUEST, "JSON"),
         ({"program": "[" * 5000}, ErrorCode.BAD_REQUEST, ""),
@@ -300,10 +300,6 @@ def test_a_question_without_a_camera_is_asked_of_all(room):
     assert answer.error_code == ErrorCode.OK, answer.error_message
     assert answer.header.frame_id == "rear_optical_frame"
     assert answer.cameras[0] == "rear"
-    request = AskSpatial.Request(question="How far is the plant?", camera="front")
-    request.in_view_only = True
-    answer = room.robot.call(AskSpatial, "ask", request).answer
-    assert answer.error_code == ErrorCode.PHRASE_NOT_FOUND
     request = AskSpatial.Request(question="How far is the sofa?")
     answer = room.robot.call(AskSpatial, "ask", request).answer
     assert answer.error_code == ErrorCode.PHRASE_NOT_FOUND

@@ -16,6 +16,11 @@ from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.node.question_parts import begin_on_any
 
 
+def asked(text: str) -> Any:
+    """A question whose measured part is known, without a map."""
+    return SimpleNamespace(text=text, measured=SimpleNamespace(snapshot=None, result=None))
+
+
 class Perception:
     """Finds things by camera; remembers some."""
 
@@ -23,14 +28,16 @@ class Perception:
         self.shown, self.remembered = shown, remembered
         self.asked: list[tuple[str, bool]] = []
 
-    def begin(self, question: str, seen: Any, regions: Any, cancelled: Any, *, recall: bool) -> str:
+    def begin(
+        self, question: str, seen: Any, regions: Any, cancelled: Any, *, recall: bool, session: str
+    ) -> Any:
         self.asked.append((seen.name, recall))
         if question == "nonsense":
             raise BadRequestError("nonsense")
         if self.shown.get(seen.name) == question:
-            return f"in view of {seen.name}"
+            return asked(f"in view of {seen.name}")
         if recall and self.remembered == question:
-            return "remembered"
+            return asked("remembered")
         raise PhraseNotFoundError(f"not in {seen.name}")
 
 
@@ -38,13 +45,14 @@ FRONT, REAR = SimpleNamespace(name="front"), SimpleNamespace(name="rear")
 
 
 def begin(perception: Perception, question: str, *seen: Any, recall: bool = True) -> Any:
-    return begin_on_any(perception, question, seen, (), lambda: False, recall=recall)
+    measured, image = begin_on_any(perception, question, seen, (), lambda: False, recall=recall)
+    return measured.text, image
 
 
 def test_the_camera_that_shows_it_answers():
-    perception = Perception({"rear": "mug"}, remembered="mug")
+    perception = Perception({"rear": "mug"})
     assert begin(perception, "mug", FRONT, REAR) == ("in view of rear", REAR)
-    assert perception.asked == [("front", False), ("rear", False)]
+    assert perception.asked == [("front", True), ("rear", True)]
 
 
 def test_only_what_no_camera_shows_is_remembered():

@@ -179,7 +179,7 @@ def test_sensor_depth_needs_no_network_until_something_is_asked() -> None:
     assert observation.camera_height == pytest.approx(0.9, abs=0.03)
     np.testing.assert_allclose(observation.gravity, (0, 1, 0), atol=1e-9)
     assert observation.degraded == ()
-    assert set(observation.timings) == {"geometry", "keyframes", "free space"}
+    assert set(observation.timings) == {"geometry", "keyframes", "free space", "room"}
 
 
 def test_encode_always_runs_every_tower_and_fills_holes() -> None:
