@@ -10,7 +10,7 @@ The node, the command line, training and evaluation use :class:`Perception`: a s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +209,7 @@ class Perception:
         cancelled: Callable[[], bool] | None = None,
         earlier: Sequence[Observation] | None = None,
         *,
-        recall: bool = True,
+        in_view_of: Collection[str] = (),
         session: str = "",
     ) -> AskedQuestion:
         """Work out the measured part of a question; see :func:`ask_question` for the rest.
@@ -223,7 +223,7 @@ class Perception:
             regions,
             cancelled,
             earlier,
-            recall=recall,
+            in_view_of=in_view_of,
             dialogue=self._dialogues.before(session),
         )
         part = asked.measured

@@ -11,7 +11,7 @@ be published, before the first word is spoken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -165,7 +165,7 @@ def measure_question(
     regions: Sequence[Region] = (),
     cancelled: Callable[[], bool] | None = None,
     *,
-    recall: bool = True,
+    in_view_of: Collection[str] = (),
     dialogue: Dialogue | None = None,
 ) -> MeasuredPart:
     """Understand a question, find its objects and measure them.
@@ -176,7 +176,7 @@ def measure_question(
         observation: the frame that is asked about.
         regions: objects the question names, where they are known already.
         cancelled: asked between stages.
-        recall: whether objects that are out of view may be remembered ones.
+        in_view_of: cameras whose view alone counts; empty where things may be remembered.
         dialogue: the question before.
 
     Raises:
@@ -198,19 +198,19 @@ def measure_question(
     if part.program is not None:
         if snapshot is not None and not regions:
             with part.stage("program"):
-                _answer_from_map(scene, part, part.program, snapshot, recall, cancelled)
+                _answer_from_map(scene, part, part.program, snapshot, in_view_of, cancelled)
         elif part.intent.family in PRESENCE:
             with part.stage("locate"):
                 part.measured, part.mentioned, part.estimates = presence_answer(
                     scene, part.intent, observation
                 )
         elif part.intent.family != OPEN:
-            _answer_from_points(scene, part, regions, recall, cancelled)
+            _answer_from_points(scene, part, regions, not in_view_of, cancelled)
         else:
             part.program = with_regions(part.program, regions)
             with part.stage("program"):
                 result, asked, lengths = run_program(
-                    scene, part.program, observation, regions, snapshot, recall=recall
+                    scene, part.program, observation, regions, snapshot, in_view_of=in_view_of
                 )
                 part.estimates = list(lengths)
                 _take(scene, part, part.program, result, asked)
@@ -255,7 +255,7 @@ def _answer_from_map(
     part: MeasuredPart,
     program: Program,
     snapshot: MapSnapshot,
-    recall: bool,
+    in_view_of: Collection[str],
     cancelled: Callable[[], bool] | None,
 ) -> None:
     """Run the program on the map; measure on points where all its things are in view.
@@ -264,7 +264,7 @@ def _answer_from_map(
     things by a phrase that it does not name unasked.
     """
     result, asked, lengths = run_program(
-        scene, program, part.observation, (), snapshot, recall=recall
+        scene, program, part.observation, (), snapshot, in_view_of=in_view_of
     )
     missing = failed_for_want_of_objects(result)
     if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
@@ -272,7 +272,7 @@ def _answer_from_map(
         _take(scene, part, program, result, asked)
         return
     try:
-        _answer_from_points(scene, part, (), recall and missing, cancelled)
+        _answer_from_points(scene, part, (), missing and not in_view_of, cancelled)
     except PhraseNotFoundError as error:
         part.mentioned = []
         if missing:
@@ -289,7 +289,7 @@ def _answer_from_map(
         number = program.number if isinstance(program, TellNumber) else None
         points = measured_on_points(part.estimates) if isinstance(number, Quantity) else None
         result, asked, _ = run_program(
-            scene, program, part.observation, (), snapshot, recall=recall, measured=points
+            scene, program, part.observation, (), snapshot, in_view_of=in_view_of, measured=points
         )
     if missing or contradicts(result, part.measured):
         part.snapshot, part.result = asked, _typed(part)

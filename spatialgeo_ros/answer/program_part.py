@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -92,7 +92,7 @@ def run_program(
     regions: Sequence[Region],
     snapshot: MapSnapshot | None,
     *,
-    recall: bool = True,
+    in_view_of: Collection[str] = (),
     measured: Numbers | None = None,
 ) -> tuple[Result, MapSnapshot, tuple[SightedEstimate, ...]]:
     """Run a program on the map, or on what is in view where there is no map.
@@ -103,7 +103,7 @@ def run_program(
         observation: the frame that is asked about.
         regions: of the request.
         snapshot: the object map, or None.
-        recall: whether things that are out of view count.
+        in_view_of: cameras whose newest images alone count; empty for the whole map.
         measured: lengths that were measured on points.
 
     Returns:
@@ -122,8 +122,10 @@ def run_program(
         estimates = scene.measure(observation, [kind], *things)
         points = measured_on_points(estimates)
         return execute(program, snapshot, objects, points), snapshot, tuple(estimates)
-    if not recall:
-        seen = tuple(one for one in snapshot.objects if one.id in snapshot.in_view)
+    if in_view_of:
+        shown = [snapshot.in_view_of.get(camera, frozenset()) for camera in in_view_of]
+        ids = frozenset().union(*shown)
+        seen = tuple(one for one in snapshot.objects if one.id in ids)
         snapshot = replace(snapshot, objects=seen)
     objects = _regions_in_map(scene, observation, regions)
     result = execute(program, snapshot, objects, measured)

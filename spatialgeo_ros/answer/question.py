@@ -9,7 +9,7 @@ own, is compared with the measurement, and is the answer only where nothing coul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ def ask_question(
     cancelled: Callable[[], bool] | None = None,
     earlier: Sequence[Observation] | None = None,
     *,
-    recall: bool = True,
+    in_view_of: Collection[str] = (),
     dialogue: Dialogue | None = None,
 ) -> AskedQuestion:
     """Work out the measured part of a question, and what the language model is to be asked.
@@ -122,7 +122,7 @@ def ask_question(
         cancelled: asked between stages.
         earlier: what a language model for clips looks at before the frame, oldest first; None for
             the keyframes.
-        recall: whether objects that are out of view may be remembered ones.
+        in_view_of: cameras whose view alone counts; empty where things may be remembered.
         dialogue: the question before.
 
     Raises:
@@ -130,7 +130,7 @@ def ask_question(
             model to ask.
     """
     part = measure_question(
-        scene, question, observation, regions, cancelled, recall=recall, dialogue=dialogue
+        scene, question, observation, regions, cancelled, in_view_of=in_view_of, dialogue=dialogue
     )
     language = prepare_language(scene, part, question, earlier)
     if language is None and not part.text:

@@ -143,6 +143,7 @@ class ObjectMap:
         return MapSnapshot(
             tuple(objects), self._world_frame, self._stamp_ns, self._start_ns, room,
             self._viewer, frozenset(shown & listed),
+            {camera: frozenset(names & listed) for camera, names in self._shown().items()},
         )  # fmt: skip
 
     def surface(self, name: str) -> Array:
@@ -297,11 +298,14 @@ class ObjectMap:
 
     def _visible(self) -> set[str]:
         """Ids that the newest images show."""
+        return set().union(*self._shown().values())
+
+    def _shown(self) -> dict[str, set[str]]:
+        """Ids that the newest image of each camera shows."""
         return {
-            name
-            for newest in self._newest.values()
+            camera: newest.shown
+            for camera, newest in self._newest.items()
             if self._stamp_ns - newest.stamp_ns <= _STALE_NS
-            for name in newest.shown
         }
 
     def _listed(self, shown: set[str]) -> Iterator[tuple[TrackedObject, Presence]]:

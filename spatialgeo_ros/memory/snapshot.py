@@ -172,6 +172,7 @@ class MapSnapshot:
         room: floor, walls and ceiling, or None.
         viewer: who looks, or None without a pose.
         in_view: ids of the objects that the newest images show.
+        in_view_of: the same by camera.
     """
 
     objects: tuple[MapObject, ...]
@@ -181,3 +182,4 @@ class MapSnapshot:
     room: RoomLayout | None = None
     viewer: Viewer | None = None
     in_view: frozenset[str] = frozenset()
+    in_view_of: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -58,10 +58,11 @@ def begin_on_any(
     Raises:
         SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
     """
+    in_view_of = () if recall else [one.frame.camera for one in observations]
 
     def begin(observation: Any) -> Any:
         return perception.begin(
-            question, observation, regions, cancelled, recall=recall, session=session
+            question, observation, regions, cancelled, in_view_of=in_view_of, session=session
         )
 
     problem: PhraseNotFoundError | None = None
