@@ -24,7 +24,7 @@ Flags = npt.NDArray[np.bool_]
 
 _STEP = 0.05  # m between places on the outline
 _LEAST_SEEN = 0.6  # share of the outline seen as wall
-_WIDEST_GAP = 1.3  # m, a double door and more is no gap in a wall
+_WIDEST_GAP = 1.1  # m, a double door and more is no gap in a wall
 _MOST_OPEN = 0.2  # share of the outline in gaps
 _LEAST_LOOKED = 0.6  # share of the floor within that was looked over
 _HIDDEN = 1.0  # m before a wall: what stands there hides it
