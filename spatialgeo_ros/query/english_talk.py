@@ -66,6 +66,8 @@ def _starts(tokens: list[str]) -> list[int]:
                 found.append(index + 1)
         elif word in _BEFORE and all(w in _BEFORE or w in (COMMA, STOP) for w in tokens[:index]):
             found.append(index + 1)
+        elif word == "if" and (not index or tokens[index - 1] not in _ASKING):
+            continue  # a condition, which says something
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
     for start in list(found):
@@ -75,6 +77,10 @@ def _starts(tokens: list[str]) -> list[int]:
     return sorted(set(found))
 
 
+_ASKING = frozenset(
+    """know me us see check tell verify wonder wondering ask asked say confirm determine out him
+    her""".split()
+)
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 

@@ -149,6 +149,8 @@ class Speller:
             for known in self._by_length.get(length, ()):
                 if length < 4 or (known[0] != word[0] and sorted(known) != sorted(word)):
                     continue
+                if most == 2 and known[-1] != word[-1]:
+                    continue
                 distance = edit_distance(word, known, most)
                 if distance < most or (distance == most and not best):
                     if distance < most:
