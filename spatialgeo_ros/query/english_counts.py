@@ -82,6 +82,11 @@ def _any(phrase: Phrase) -> Program | None:
     return None if phrase.article else TellWhether(Exists(phrase.things))
 
 
+@rule("the_thing", "{pronoun}")
+def _that_thing(pronoun: Things) -> Things:
+    return The(pronoun)
+
+
 @rule("the_thing", "{phrase}")
 def _the_thing(phrase: Phrase) -> Things | None:
     return The(phrase.things) if phrase.article == "the" and not phrase.plural else None

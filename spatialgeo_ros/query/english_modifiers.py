@@ -98,7 +98,8 @@ def _after_where(predicate: Condition) -> After:
 
 @rule(
     "after",
-    "[that|which|who] [BE|STAND] [the] {ranking:superlative} [OBJ] [(to|from|of) {anchor:place}]",
+    "(that|which|who) [BE|STAND] [the] {ranking:superlative} [OBJ] [(to|from|of) {anchor:place}]",
+    "[STAND] {ranking:superlative} [OBJ] [(to|from|of) {anchor:place}]",
     "[that|which|who] [BE|STAND] [the] {ranking:comparative} [OBJ] [(to|from) {anchor:place}]",
 )
 def _after_ranking(ranking: Ranking, anchor: Place | None = None) -> After | None:

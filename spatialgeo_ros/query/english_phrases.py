@@ -263,7 +263,7 @@ def _pronoun(state: State, at: int) -> list[Found]:
     if not objects:
         return []
     if word in ("it", "that", "this", "he", "she", "him", "her"):
-        return [(at + 1, Those(objects, word), 1.0)]
+        return [(at + 1, Those(objects, word), 0.5)]
     return []
 
 

@@ -20,7 +20,7 @@ _BEFORE = frozenset(
     tell give show inform let us me know if whether that check verify confirm determine find out
     work say see want need would like to wonder wondering am is are was been have has had be asking
     asked ask question one quick another my our your colleague friend boss wife husband customer
-    client user operator people somebody someone keeps keep telling told says said claims claim
+    client user operator people help report plan next somebody someone keeps keep telling told says said claims claim
     thinks think believes believe bet sure think for a an the of with this answer following estimate
     an estimation idea guess about roughly approximately exactly currently today before start moving
     should thing first interested in curious quickly again actually really honestly by way here
@@ -31,6 +31,17 @@ _AFTER = frozenset(
     """please thanks thank you robot now right correct true exactly precisely approximately roughly
     false again then do think actually is am are he she it that they can tell me us know so yes no
     buddy approx about for the a isn't really say could would if i may ask ok okay sir""".split()
+)
+#: Every word of talk.
+TALK_WORDS = _BEFORE | _AFTER
+#: Words that say that a number need not be exact, which no answer needs to be told.
+HEDGES = frozenset("roughly approximately approx".split())
+#: Words that name or place something elsewhere, but nothing here.
+_HARMLESS = re.compile(
+    r"\bnext (?:one|question|up|thing)\b|\b(?:go|going|carry|move|moving|come) (?:on|ahead)\b"
+    r"|\bcan (?=you|i|we\b)|\bright (?:now|away)\b|\bone (?:last|more|quick) (?:thing|question)\b"
+    r"|\bfor (?:my|our|the|this|a) (?:report|plan|record|file|files|presentation|paper|notes)\b"
+    r"|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
@@ -66,6 +77,8 @@ def _starts(tokens: list[str]) -> list[int]:
                 found.append(index + 1)
         elif word in _BEFORE and all(w in _BEFORE or w in (COMMA, STOP) for w in tokens[:index]):
             found.append(index + 1)
+        elif word == "if" and (not index or tokens[index - 1] not in _ASKING):
+            continue  # a condition, which says something
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
     for start in list(found):
@@ -75,6 +88,10 @@ def _starts(tokens: list[str]) -> list[int]:
     return sorted(set(found))
 
 
+_ASKING = frozenset(
+    """know me us see check tell verify wonder wondering ask asked say confirm determine out him
+    her""".split()
+)
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 
@@ -103,8 +120,9 @@ def _ends(tokens: list[str]) -> list[int]:
 
 def is_talk(tokens: Sequence[str]) -> bool:
     """Tell whether a clause names no thing, colour, number, unit, place or relation."""
-    words = [word for word in tokens if word not in (COMMA, STOP)]
-    if not words:
+    said = " ".join(word for word in tokens if word not in (COMMA, STOP))
+    words = _HARMLESS.sub(" ", said).split()
+    if not said:
         return False
     for index, word in enumerate(words):
         if word in _CONTENT or word in COLOUR_OF or any(letter.isdigit() for letter in word):

@@ -131,6 +131,8 @@ def _noun(state: State, at: int) -> list[Found]:
         return []
     found: list[Found] = []
     word = tokens[at]
+    if word == "can" and tuple(tokens[at + 1 : at + 2]) in _SUBJECTS:
+        return []  # "can you see"
     if word in _GENERIC:
         found.append((at + 1, Noun("", _GENERIC[word], every=word == "everything"), 0.0))
     if word in _ONE:
@@ -151,6 +153,7 @@ def _noun(state: State, at: int) -> list[Found]:
     return found
 
 
+_SUBJECTS = {(word,) for word in "you i we be not the a an it he she they one".split()}
 _OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
 
 
@@ -185,7 +188,7 @@ def _unknown(tokens: object, at: int, context: Context) -> list[Found]:
             break
         if word in _GENERIC or word in _ONE or word in grammar_only():
             break
-        if singular(word) in _PLACES:
+        if singular(word) in _PLACES or unit_of(word) is not None:
             break
         words.append(word)
         last = singular(word)

@@ -315,6 +315,7 @@ def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     "BE {a:thing} [EXACTLY] {ranking:superlative} [OBJ|of all] [IN_ROOM]",
     "BE {a:thing} the {ranking:superlative} [OBJ] (to|from) {anchor:place}",
     "BE {a:thing} the {ranking:superlative} {of:thing_set}",
+    cost=-0.1,
 )
 def _is_the_most(
     a: Things, ranking: Ranking, anchor: Place | None = None, of: Things | None = None

@@ -40,7 +40,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_phrases import Phrase
-from spatialgeo_ros.query.english_talk import without_talk
+from spatialgeo_ros.query.english_talk import HEDGES, TALK_WORDS, without_talk
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.plain_words import PLAIN_WORDS
@@ -127,7 +127,8 @@ def _words(text: str, labels: Iterable[str]) -> tuple[frozenset[str], list[str]]
     """
     nouns = frozenset(without_counter(label_words(label)) for label in labels)
     known = {word for noun in nouns for word in noun.split()}
-    tokens = [_speller().mend(word, known) for word in tokenise(text)]
+    mended = (_speller().mend(word, known) for word in tokenise(text))
+    tokens = [word for word in mended if word not in HEDGES]
     if not tokens:
         raise NotUnderstood("the question is empty")
     if len(tokens) > _LONGEST:
@@ -166,10 +167,13 @@ def unit_last(tokens: list[str]) -> list[str]:
             words = tokens[at + 1 : at + 1 + count]
             unit = unit_of(" ".join(words)) if len(words) == count else None
             if unit and kind_of(unit) != "angle" and tokens[at + 1 + count :]:
-                return [*tokens[:at], *tokens[at + 1 + count :], COMMA, "in", *words]
+                rest = [*tokens[:at], *tokens[at + 1 + count :]]
+                while rest and rest[-1] in ("please", "thanks", "now", COMMA, STOP):
+                    rest.pop()
+                return [*rest, COMMA, "in", *words]
     return []
 
 
 @functools.cache
 def _speller() -> Speller:
-    return Speller(vocabulary(), PLAIN_WORDS)
+    return Speller(vocabulary(), PLAIN_WORDS | TALK_WORDS)

@@ -72,7 +72,6 @@ def tokenise(question: str) -> list[str]:
     text = text.replace("<image>", " ")
     text = re.sub(r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+))", r"region \1\2", text)
     text = re.sub(r"\(e?s\)", "", text)  # chair(s)
-    text = re.sub(r"\b(?:roughly|approximately|approx\.?|more or less)\b", " ", text)
     text = text.replace("->", " - ")
     text = re.sub(r"\bany idea\b", "idea", text)
     text = re.sub(r"\s&\s", " and ", text)
@@ -126,7 +125,8 @@ class Speller:
         """Return the known word that ``word`` is a typing error of, or ``word`` itself.
 
         One letter too many, too few, wrong, or two neighbours swapped; in words of nine letters
-        and more twice. Of words of four letters only swapped ones are mended, shorter ones never.
+        and more twice. In words of four letters only two swapped or one missing, in shorter
+        ones nothing.
 
         Args:
             word: as typed, in lower case.
@@ -138,11 +138,10 @@ class Speller:
             return self._mended[word]
         if len(word) == 4:  # too many words differ in one of four letters
             swapped = [known for known in self._by_length[4] if sorted(known) == sorted(word)]
-            return (
-                swapped[0]
-                if len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1
-                else word
-            )
+            if not swapped:
+                return self._with_a_letter(word)
+            near = len(swapped) == 1 and edit_distance(word, swapped[0], 1) == 1
+            return swapped[0] if near else word
         most = 2 if len(word) >= 9 else 1
         best: list[str] = []
         for length in range(len(word) - most, len(word) + most + 1):
@@ -150,6 +149,8 @@ class Speller:
                 if length < 4 or (known[0] != word[0] and sorted(known) != sorted(word)):
                     continue
                 distance = edit_distance(word, known, most)
+                if distance == 2 and known[-1] != word[-1]:
+                    continue
                 if distance < most or (distance == most and not best):
                     if distance < most:
                         best, most = [], distance
@@ -160,6 +161,15 @@ class Speller:
         if not more:
             self._mended[word] = fits
         return fits
+
+    def _with_a_letter(self, word: str) -> str:
+        """Return the known word that ``word`` of four letters lacks one letter of, else itself."""
+        longer = [
+            known
+            for known in self._by_length.get(5, ())
+            if known[0] == word[0] and edit_distance(word, known, 1) == 1
+        ]
+        return longer[0] if len(longer) == 1 else word
 
 
 def _likeliest(word: str, candidates: list[str]) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,8 +30,16 @@ class Perception:
         self.asked: list[tuple[str, bool]] = []
 
     def begin(
-        self, question: str, seen: Any, regions: Any, cancelled: Any, *, recall: bool, session: str
+        self,
+        question: str,
+        seen: Any,
+        regions: Any,
+        cancelled: Any,
+        *,
+        in_view_of: Sequence[str],
+        session: str,
     ) -> Any:
+        recall = not in_view_of
         self.asked.append((seen.name, recall))
         if question == "nonsense":
             raise BadRequestError("nonsense")
@@ -41,12 +50,17 @@ class Perception:
         raise PhraseNotFoundError(f"not in {seen.name}")
 
 
-FRONT, REAR = SimpleNamespace(name="front"), SimpleNamespace(name="rear")
+def image(camera: str) -> Any:
+    """An observation of a camera."""
+    return SimpleNamespace(name=camera, frame=SimpleNamespace(camera=camera))
+
+
+FRONT, REAR = image("front"), image("rear")
 
 
 def begin(perception: Perception, question: str, *seen: Any, recall: bool = True) -> Any:
-    measured, image = begin_on_any(perception, question, seen, (), lambda: False, recall=recall)
-    return measured.text, image
+    measured, where = begin_on_any(perception, question, seen, (), lambda: False, recall=recall)
+    return measured.text, where
 
 
 def test_the_camera_that_shows_it_answers():
