@@ -69,7 +69,7 @@ class Hall:
         self.places = np.concatenate(
             [(grid - (side - 1) / 2) * _SPACING, np.full((count, 1), SIZE[2] / 2)], axis=1
         )
-        self._reach = max(side * _SPACING / 2 - 1.0, 1.0)
+        self._side = side
         rays = CAMERA.rays().astype(np.float64)
         down = rays[..., 1] * math.cos(_PITCH) + math.sin(_PITCH)
         self._floor = np.where(down > 0.05, _HEIGHT / np.maximum(down, 0.05), np.nan)
@@ -79,12 +79,15 @@ class Hall:
         self._surface = surface * SIZE
 
     def frames(self, count: int) -> Iterator[MapFrame]:
-        """Images of a walk, five a second at half a metre a second."""
+        """Images of a walk up and down the aisles, five a second at half a metre a second."""
+        aisle = (self._side + 1) * _SPACING
         for k in range(count):
-            angle = 0.1 * k / self._reach
-            reach = self._reach * (0.6 + 0.4 * math.sin(0.37 * angle))
-            x, y = reach * math.cos(angle), reach * math.sin(angle)
-            yield self._frame((k + 1) * 200_000_000, x, y, angle + 2.2 + 0.8 * math.sin(k / 40))
+            number, along = divmod(0.1 * k, aisle)
+            back = int(number) % 2 == 1
+            x = (along - aisle / 2) * (-1 if back else 1)
+            y = (int(number) % max(self._side - 1, 1) - self._side / 2 + 1) * _SPACING
+            turn = 0.4 * math.sin(k / 20)
+            yield self._frame((k + 1) * 200_000_000, x, y, turn + (math.pi if back else 0.0))
 
     def tour(self) -> Iterator[MapFrame]:
         """Boxes of all chairs, twenty at a time and twice, without depth: what was known before."""
@@ -104,7 +107,7 @@ class Hall:
         local = (self.places - pose.translation) @ pose.rotation
         depth = self._floor.astype(np.float32)
         things = []
-        ahead = np.flatnonzero(local[:, 2] > 0.8)
+        ahead = np.flatnonzero(local[:, 2] > 0.3)
         for k in ahead[np.argsort(-local[ahead, 2])]:  # nearer ones are drawn over farther ones
             u, v = CAMERA.project(local[k])[0]
             z = local[k, 2]

@@ -22,9 +22,10 @@ _FARTHEST = 6.0  # metres: readings beyond are too noisy
 _STABLE = 3  # images in which a point was seen before it says anything
 _LEAST_POINTS = 40
 #: Share of the points open to view that are seen through, where the pose is wrong for certain; and
-#: where it is if also hardly any of the readings fits: surfaces of elsewhere hide what they do not
-#: show empty.
-_WRONG, _DOUBTFUL, _FITS_LITTLE = 0.5, 0.12, 0.45
+#: where it is if also hardly any of the readings fits (surfaces of elsewhere hide what they do not
+#: show empty) and this is more than the errors at edges. From the other side of a cluttered room
+#: nearly everything known is hidden, too, but next to nothing is seen through.
+_WRONG, _DOUBTFUL, _FITS_LITTLE, _EDGES = 0.5, 0.3, 0.45, 0.06
 _FITS = 0.6  # share of readings that fit, from which a pose is right
 
 
@@ -35,16 +36,18 @@ class Agreement:
     Attributes:
         through: share of the points open to view that the image sees through.
         fits: share of the readings at known points that are of these points.
+        seen_through: share of the readings at known points that are behind them.
     """
 
     through: float
     fits: float
+    seen_through: float
 
     @property
     def wrong(self) -> bool:
         """Whether the pose of the image is wrong."""
         doubtful = self.through > _DOUBTFUL and self.fits < _FITS_LITTLE
-        return self.through > _WRONG or doubtful
+        return self.seen_through > _EDGES and (self.through > _WRONG or doubtful)
 
     @property
     def right(self) -> bool:
@@ -80,7 +83,7 @@ class Backdrop:
         if look.readings < _LEAST_POINTS:
             return None
         open_to_view = max(1 - look.hidden, 1e-6)
-        return Agreement(look.through / open_to_view, 1 - look.through - look.hidden)
+        return Agreement(look.through / open_to_view, 1 - look.through - look.hidden, look.through)
 
     def add(self, frame: MapFrame) -> None:
         """Take a sample of an image's depth, without what goes about by itself.

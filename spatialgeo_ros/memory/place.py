@@ -29,6 +29,7 @@ _LEAST_SIGMA = 0.005  # metres: no place is known better
 _SIDE_FLOOR = 0.008  # metres: no side is known better
 _MOST_SCATTER = 30.0  # squared Mahalanobis distance that one view may count for
 _NEWEST = 0.15  # weight of the newest view in running means
+_MOST_GROWTH = 2.0  # standard deviations of a side
 _COMPARABLE = 4.0  # times the usual variance: a worse view says nothing about the usual ones
 _VOTES = 3  # kept of each direction for the bottom
 
@@ -168,7 +169,8 @@ class Place:
     def holding(self, points: npt.NDArray[np.float32], blur: float) -> tuple[Array, Array]:
         """Centre and size [3] of the box after it was made to hold a surface.
 
-        Where points stick out on one side, the box moves; where they do on both, it grows.
+        Where points stick out on one side, the box moves; where they do on both, it grows; no
+        farther than its size may be wrong: what sticks out more is not of it.
 
         Args:
             points: [N, 3] of the surface; one in fifty may be no part of it.
@@ -183,6 +185,8 @@ class Place:
         first, last = along[skip] + blur, along[-1 - skip] - blur
         middle = axes @ self.centre
         low, high = middle - self.size / 2, middle + self.size / 2
+        most = _MOST_GROWTH * self.size_sigma
+        first, last = np.maximum(first, low - most), np.minimum(last, high + most)
         shift = np.maximum(last - high, 0) - np.maximum(low - first, 0)
         shift[2] = 0.0  # the bottom has been voted for
         low, high = np.minimum(low + shift, first), np.maximum(high + shift, last)
