@@ -191,7 +191,7 @@ def over_time(frames: int) -> str:
     walk = Walk.through(Hall(LONG_COUNT), frames)
     rows = [
         (
-            f"{int(first * frames):,} to {int((first + 0.1) * frames):,}",
+            f"{round(first * frames):,} to {round((first + 0.1) * frames):,}",
             walk.part(first, first + 0.1),
         )
         for first in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
