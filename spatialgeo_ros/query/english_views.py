@@ -75,7 +75,8 @@ def seen_from(program: Program, stance: Standing) -> Program | None:
 
     def change(node: Any) -> Any:
         if isinstance(node, TellDirection) and node.frame is None and node.origin is None:
-            return replace(node, frame=stance)
+            other = None if node.relative_to == stance.at else node.relative_to
+            return replace(node, frame=stance, relative_to=other)
         if isinstance(node, Related) and node.relation in ("left", "right", "front", "behind"):
             if node.frame is not None:
                 return node

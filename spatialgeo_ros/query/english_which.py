@@ -96,8 +96,12 @@ def _on_the_right() -> Ranking:
     return Ranking("bearing")
 
 
+_OF_THESE = "WHAT of (these|those|the following) [two] [objects|things] {items:list} (BE|STAND)"
+
+
 @rule(
     "core",
+    _OF_THESE + " [STAND] {ranking:placed} [SEEN_FROM_ME]",
     f"WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}} {{items:choices}} [SEEN_FROM_ME]",
     f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}}"
     " [SEEN_FROM_ME]",
@@ -120,6 +124,7 @@ def _in_front() -> RelationName:
 
 @rule(
     "core",
+    _OF_THESE + " [STAND] {relation:relation_of_two} [SEEN_FROM_ME]",
     f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}} [SEEN_FROM_ME]",
     f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
     " {relation:relation_of_two} [SEEN_FROM_ME]",
