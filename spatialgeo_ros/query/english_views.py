@@ -112,7 +112,7 @@ def _route(
     start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any
 ) -> Program | None:
     turns = tuple(stop for stop in stops if stop != ())
-    return TellTurns(start, facing, turns) if turns else None
+    return TellTurns(start, facing, turns) if turns and turns[-1] == goal else None
 
 
 @rule(

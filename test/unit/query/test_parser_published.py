@@ -47,7 +47,7 @@ TellWhether width: Is {a} thinner than {b}?
 TellWhether volume: Does {a} have a larger size compared to {b}?
 TellWhether volume: Is {a} bigger than {b}?
 TellObjects bearing: Which is more to the left, {a} or {b}?
-TellObjects bearing: Between {a} and {b}, which one appears on the left side from the viewer's perspective?
+TellObjects bearing: Between {a} and {b}, which one appears on the left side?
 TellObjects bearing: Who is positioned more to the right, {a} or {b}?
 TellObjects top: Which is above, {a} or {b}?
 TellObjects top: Between {a} and {b}, which one is positioned higher?
