@@ -83,8 +83,8 @@ def seen_from(program: Program, stance: Standing) -> Program | None:
             anchors = tuple(x for x in node.anchors if not isinstance(x, Viewer))
             return replace(node, frame=stance, anchors=anchors)
         if isinstance(node, Quantity) and Viewer() in node.of:
-            other = tuple(stance.at if isinstance(x, Viewer) else x for x in node.of)
-            return Quantity("gap" if node.name == "distance" else node.name, other)
+            places = tuple(stance.at if isinstance(x, Viewer) else x for x in node.of)
+            return Quantity("gap" if node.name == "distance" else node.name, places)
         if isinstance(node, Quantity) and node.name == "bearing" and node.frame is None:
             return replace(node, frame=stance)
         return node
