@@ -2,10 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The English grammar of questions: its macros, its words, and what one question is read with.
 
-The rules stand in :mod:`.english_phrases` (noun phrases and what is said of things),
-:mod:`.english_numbers` (quantities and amounts), :mod:`.english_questions` and
-:mod:`.english_directions` (what is asked) and :mod:`.english_dialogue` (what goes on from the
-question before). :mod:`.parser` puts them together.
+:mod:`.parser` puts the rules together. They stand, from small to large, in
+
+- :mod:`.english_words`: nouns, colours, materials, numbers and amounts;
+- :mod:`.english_rankings`, :mod:`.english_modifiers`: "second nearest", and what stands around
+  nouns; :mod:`.english_phrases`, :mod:`.english_places`: noun phrases, places, lists and pairs;
+- :mod:`.english_predicates`, :mod:`.english_limits`: what is said of a thing;
+- :mod:`.english_numbers`, :mod:`.english_sums`: quantities, and numbers made of numbers;
+- what is asked: :mod:`.english_asked` (properties, with question words), :mod:`.english_sizes`,
+  :mod:`.english_distances`, :mod:`.english_comparisons`, :mod:`.english_directions`,
+  :mod:`.english_views` (other points of view, routes), :mod:`.english_yes_no`,
+  :mod:`.english_alternatives`, :mod:`.english_fits`, :mod:`.english_counts`,
+  :mod:`.english_lists`, :mod:`.english_chosen`, :mod:`.english_which`, :mod:`.english_times`;
+- :mod:`.english_dialogue`: what goes on from the question before;
+- :mod:`.english_talk`: what may stand around a question.
 """
 
 from __future__ import annotations

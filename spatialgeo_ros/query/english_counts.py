@@ -16,6 +16,7 @@ from spatialgeo_ros.query.program import (
     Everything,
     Exists,
     Filter,
+    Has,
     It,
     Not,
     Place,
@@ -124,6 +125,12 @@ def _anything_red(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
 
+@rule("core", f"{_I_SEE} {_ANYTHING} {{colour}} [NOW]")
+def _see_anything_red(colour: str) -> Program:
+    red = Filter(Everything(), Has(It(), "colour", colour))
+    return TellWhether(Exists(Filter(red, Related("in_view", It()))))
+
+
 @rule("core", "(BE|BE there) (nothing|no objects|no things|no object) [STAND] {predicate:relation}")
 def _nothing(predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(Everything(), predicate))))
@@ -217,7 +224,7 @@ def _exactly(cardinal: int) -> tuple[Comparator, int]:
 
 @rule(
     "core",
-    f"(BE there|DO I (see|know [of]|have|find)|HAVE I seen) {{limited}} {{counted}} {_WHERE}",
+    f"(BE there|DO I (know [of]|have|find)|HAVE I seen) {{limited}} {{counted}} {_WHERE}",
     "(does|do) {room} (have|contain|hold) {limited} {counted}",
 )
 def _is_number(
@@ -225,6 +232,11 @@ def _is_number(
 ) -> Program:
     comparator, number = limited
     return TellWhether(Compare(Count(counted), comparator, Constant(float(number))))
+
+
+@rule("core", f"{_I_SEE} {{limited}} {{counted}} [NOW]")
+def _is_number_in_view(limited: tuple[Comparator, int], counted: Things) -> Program:
+    return _is_number(limited, Filter(counted, Related("in_view", It())))
 
 
 @rule(
@@ -282,7 +294,7 @@ def _counted_those(those: Things) -> Things:
 
 @rule(
     "core",
-    f"(BE there|do I (see|know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
+    f"(BE there|do I (know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
     "(does|do) {room} (have|contain) more {a:plural} than {b:plural}",
     "BE {a:plural} more numerous than {b:plural}",
 )
@@ -292,7 +304,7 @@ def _more_of(a: Things, b: Things, room: Place | None = None) -> Program:
 
 @rule(
     "core",
-    f"(BE there|do I (see|know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
+    f"(BE there|do I (know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
     "(does|do) {room} (have|contain) (fewer|less) {a:plural} than {b:plural}",
 )
 def _fewer_of(a: Things, b: Things, room: Place | None = None) -> Program:

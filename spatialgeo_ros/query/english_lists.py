@@ -82,10 +82,15 @@ def _plural_kind(phrase: Phrase) -> Phrase | None:
     "core",
     "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I|has been|can be] [STAND]"
     " [EXACTLY] {predicate:predicates}",
-    "(who|what) [BE] {predicate:verb_predicate}",
+    "what [BE] {predicate:verb_predicate}",
 )
 def _what_is(predicate: Condition) -> Program:
     return TellObjects(Filter(Everything(), predicate))
+
+
+@rule("core", "who BE {predicate:predicates}", "who {predicate:verb_predicate}", cost=-0.1)
+def _who_is(predicate: Condition) -> Program:
+    return TellObjects(Filter(Named("person"), predicate))
 
 
 @rule(

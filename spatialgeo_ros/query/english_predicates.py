@@ -271,3 +271,21 @@ def _not_seen_for(amount: Constant, more_than: Comparator = ">") -> Condition | 
     if kind_of(amount.unit) != "time":
         return None
     return Compare(Quantity("unseen_for", (It(),)), more_than, amount)
+
+
+_HALF_HOUR = 15.0  # degrees
+
+
+@rule("relation", "[STAND] [EXACTLY] at [your|my] {hour:cardinal} CLOCK [FROM ME]")
+def _at_hour(hour: int) -> Condition | None:
+    """Return whether It lies within half an hour of a clock direction."""
+    if not 1 <= hour <= 12:
+        return None
+    middle = -30.0 * hour if hour <= 6 else 360.0 - 30.0 * hour
+    bearing = Quantity("bearing", (It(),))
+    low, high = middle - _HALF_HOUR, middle + _HALF_HOUR
+    if low < -180:
+        after = Compare(bearing, ">", Constant(low + 360, "deg"))
+        return Any((after, Compare(bearing, "<=", Constant(high, "deg"))))
+    above = Compare(bearing, ">", Constant(low, "deg"))
+    return All((above, Compare(bearing, "<=", Constant(high, "deg"))))

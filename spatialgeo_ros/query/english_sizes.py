@@ -38,6 +38,8 @@ def _question(core: Program) -> Program:
     "question",
     "{core:question} ; the directions refer to the quadrants of a cartesian plane [,] [if I BE"
     " standing at the origin and facing along the positive y axis]",
+    "{core:question} ; an object is to my back if I would have to turn at least 135 DEGREES"
+    " in order to face it",
     "{core:question} [;] if multiple rooms are shown [,] estimate the size of the combined space",
 )
 def _with_note(core: Program) -> Program:

@@ -14,23 +14,25 @@ from spatialgeo_ros.query.units import unit_of
 
 #: Words before a question that add nothing to it.
 _BEFORE = frozenset(
-    """please hey hi hello ok okay well so and but also now then robot excuse me sorry thanks say
-    alright right hm hmm good morning day evening dear buddy
-    can could would will do did may might you we i u they he she it kindly just maybe perhaps
-    tell give show inform let us me know if whether that check verify confirm determine find out
-    work say see want need would like to wonder wondering am is are was been have has had be asking
-    asked ask question one quick another my our your colleague friend boss wife husband customer
-    client user operator people help report plan next somebody someone keeps keep telling told says said claims claim
-    thinks think believes believe bet sure think for a an the of with this answer following estimate
-    an estimation idea guess about roughly approximately exactly currently today before start moving
-    should thing first interested in curious quickly again actually really honestly by way here
-    there measure calculate compute provide state specify get""".split()
+    """please hey hi hello ok okay well so and but also now then robot excuse me sorry thanks
+    say alright right hm hmm good morning day evening dear buddy can could would will do did
+    may might you we i u they he she it kindly just maybe perhaps tell give show inform let
+    us know if whether that check verify confirm determine find out work see want need like
+    to wonder wondering am is are was been have has had be asking asked ask question one
+    quick another my our your colleague friend boss wife husband customer client user
+    operator people help report plan next somebody someone keeps keep telling told says said
+    claims claim thinks think believes believe bet sure for a an the of with this answer
+    following estimate estimation idea guess about roughly approximately exactly currently
+    today before start moving should thing first interested in curious quickly again
+    actually really honestly by way here there measure calculate compute provide state
+    specify get""".split()
 )
 #: Words after it.
 _AFTER = frozenset(
-    """please thanks thank you robot now right correct true exactly precisely approximately roughly
-    false again then do think actually is am are he she it that they can tell me us know so yes no
-    buddy approx about for the a isn't really say could would if i may ask ok okay sir""".split()
+    """please thanks thank you robot now right correct true exactly precisely approximately
+    roughly false again then do think actually is am are he she it that they can tell me us
+    know so yes no buddy approx about for the a isn't really say could would if i may ask ok
+    okay sir""".split()
 )
 #: Every word of talk.
 TALK_WORDS = _BEFORE | _AFTER

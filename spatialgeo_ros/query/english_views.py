@@ -75,15 +75,16 @@ def seen_from(program: Program, stance: Standing) -> Program | None:
 
     def change(node: Any) -> Any:
         if isinstance(node, TellDirection) and node.frame is None and node.origin is None:
-            return replace(node, frame=stance)
+            other = None if node.relative_to == stance.at else node.relative_to
+            return replace(node, frame=stance, relative_to=other)
         if isinstance(node, Related) and node.relation in ("left", "right", "front", "behind"):
             if node.frame is not None:
                 return node
             anchors = tuple(x for x in node.anchors if not isinstance(x, Viewer))
             return replace(node, frame=stance, anchors=anchors)
         if isinstance(node, Quantity) and Viewer() in node.of:
-            other = tuple(stance.at if isinstance(x, Viewer) else x for x in node.of)
-            return Quantity("gap" if node.name == "distance" else node.name, other)
+            places = tuple(stance.at if isinstance(x, Viewer) else x for x in node.of)
+            return Quantity("gap" if node.name == "distance" else node.name, places)
         if isinstance(node, Quantity) and node.name == "bearing" and node.frame is None:
             return replace(node, frame=stance)
         return node
@@ -111,7 +112,7 @@ def _route(
     start: Things, facing: Things, goal: Things, stops: list[Any], **_: Any
 ) -> Program | None:
     turns = tuple(stop for stop in stops if stop != ())
-    return TellTurns(start, facing, turns) if turns else None
+    return TellTurns(start, facing, turns) if turns and turns[-1] == goal else None
 
 
 @rule(

@@ -20,6 +20,7 @@ from spatialgeo_ros.query.program import (
     Except,
     Filter,
     It,
+    Named,
     Program,
     Quantity,
     Rank,
@@ -96,8 +97,12 @@ def _on_the_right() -> Ranking:
     return Ranking("bearing")
 
 
+_OF_THESE = "WHAT of (these|those|the following) [two] [objects|things] {items:list} (BE|STAND)"
+
+
 @rule(
     "core",
+    _OF_THESE + " [STAND] {ranking:placed} [SEEN_FROM_ME]",
     f"WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}} {{items:choices}} [SEEN_FROM_ME]",
     f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND] {{ranking:placed}}"
     " [SEEN_FROM_ME]",
@@ -120,6 +125,7 @@ def _in_front() -> RelationName:
 
 @rule(
     "core",
+    _OF_THESE + " [STAND] {relation:relation_of_two} [SEEN_FROM_ME]",
     f"WHAT {_ONE} (BE|STAND) [STAND] {{relation:relation_of_two}} {{items:choices}} [SEEN_FROM_ME]",
     f"(of|among|between) {{items:list}} [,] WHAT {_ONE} (BE|STAND) [STAND]"
     " {relation:relation_of_two} [SEEN_FROM_ME]",
@@ -174,7 +180,7 @@ def _closest_to(anchor: Things) -> Program:
 @rule(
     "core",
     "WHAT (object|thing|item|else) {ranking:chosen} [IN_ROOM|HERE]",
-    "(what|which|who) {ranking:chosen} [IN_ROOM|HERE]",
+    "(what|which) {ranking:chosen} [IN_ROOM|HERE]",
     "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
     "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
     "WHAT {phrase} {ranking:chosen}",
@@ -187,6 +193,13 @@ def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | Non
     return several(
         ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
     )
+
+
+@rule("core", "who {ranking:chosen} [IN_ROOM|HERE]")
+def _who_is_most(ranking: Ranking) -> Program | None:
+    if ranking.comparative:
+        return None
+    return several(ranking, without_anchor(Named("person"), ranking.anchor))
 
 
 @rule("core", "WHAT [object|thing|item] (BE|STAND) {ranking:most} {where:relation}")

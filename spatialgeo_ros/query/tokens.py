@@ -158,8 +158,10 @@ class Speller:
                 elif distance == most:
                     best.append(known)
         fits = best[0] if len(best) == 1 else _likeliest(word, best)
-        if not more:
-            self._mended[word] = fits
+        if fits == word:
+            labels = [known for known in sorted(more) if edit_distance(word, known, 1) == 1]
+            return labels[0] if len(labels) == 1 and len(labels[0]) > 3 else word
+        self._mended[word] = fits
         return fits
 
     def _with_a_letter(self, word: str) -> str:
