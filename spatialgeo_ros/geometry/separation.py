@@ -88,7 +88,7 @@ def separate_bounded(
     label = connected(cells, standing)
     if is_large(cells, within):  # small things are themselves no wider than a crease
         # Outside the region such strips stay: they show what goes on there.
-        crease = _creases(cells, label, planes, backdrop) & around
+        crease = creases(cells, label, planes, backdrop) & around
         standing &= ~crease
         label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
@@ -190,16 +190,25 @@ def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
 
 
-def _creases(
+def creases(
     cells: Cells,
     label: NDArray[np.int32],
     planes: tuple[Plane, ...],
     backdrop: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Connected surfaces that are left over where background surfaces meet or end.
+    """Return connected surfaces that are left over where background surfaces meet or end.
 
     The cells along a crease are a mixture of both sides and on neither. They are a strip without an
     inside, beside the background all along, and off it by less than a cell is wide.
+
+    Args:
+        cells: of the window.
+        label: [H, W] number of the connected surface of each cell, -1 for none.
+        planes: of the background.
+        backdrop: [H, W] cells that these explain.
+
+    Returns:
+        [H, W] bool.
     """
     count = int(label.max(initial=-1)) + 1
     if count == 0 or not planes:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, see
 
-from spatialgeo_ros.geometry.background import Floor, background_planes
+from spatialgeo_ros.geometry.background import Floor, background_planes, is_large
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+from spatialgeo_ros.geometry.separation import creases
 
 KINECT = DepthNoise(0.0012, 0.0019)
 TOP = 0.6
@@ -143,3 +144,30 @@ def test_points_on_the_floor_and_below_it():
     assert floor.below(points).tolist() == expected
     # Noise of z moves a point along its ray.
     assert floor.holds(points, np.full(5, 0.1))[3]
+
+
+def test_strips_along_creases_of_the_background_are_no_parts_of_furniture():
+    stool = Block(3.8, 0.0, (0.5, 0.6, 0.5))
+    made, index, _, _ = see([stool], KINECT)
+    cells, within, outside = window_of(made, box_of(index, 0))
+    planes = background_planes(cells, cells.ok, within, outside)
+    owner = part_of(cells, index)
+    at_wall = cells.points @ FORWARD.astype(np.float32) > 4.95
+    # Where floor and wall meet: what is left there when neither takes it.
+    seam = np.zeros(cells.shape, bool)
+    seam[:-1] = at_wall[:-1] & ~at_wall[1:] & (owner[:-1] == -1)
+    label = np.full(cells.shape, -1, np.int32)
+    label[owner == 0], label[seam] = 0, 1
+    backdrop = (owner == -1) & ~seam
+    assert seam.sum() > 20
+    crease = creases(cells, label, planes, backdrop)
+    assert not crease[owner == 0].any()
+    assert crease[seam].all()
+
+
+def test_regions_of_furniture_are_told_from_those_of_small_things():
+    cupboard = Block(2.5, 0.0, (0.5, 1.0, 1.2))
+    for block, large in ((CARTON, False), (cupboard, True)):
+        made, index, _, _ = see([block])
+        cells, within, _ = window_of(made, box_of(index, 0))
+        assert is_large(cells, within) == large
