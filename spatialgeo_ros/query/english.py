@@ -65,7 +65,8 @@ MACROS = {
     "|current"
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
-    "|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap|leeway)",
+    "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
+    "|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"

@@ -100,6 +100,7 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     "how far [BE it|it is] [from ME] (to|until) {x:place} [FROM ME]",
     f"how (far|near|close) {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     f"how many {{unit}} {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
+    "{x:place} [,] how many {unit}",
     "how long BE (the way|the distance|it) to {x:place}",
     "how much (distance|space|room) BE [there|left] (to|until|before) {x:place}",
     "how (close|near) to {x:place} BE ME",
@@ -116,7 +117,12 @@ def _size(x: Place, quantity: QuantityName, unit: Unit = "") -> Program | None:
 
 
 _KINDS = {"area": "area", "volume": "volume"}
-asked("how [much] {quantity:size_adjective}", _size, "[in total|really|exactly|actually]", "sized")
+asked(
+    "how [much] {quantity:size_adjective}",
+    _size,
+    "[in total|really|exactly|actually|in (all|the) [three] (dimensions|directions)]",
+    "sized",
+)
 asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
 
 
@@ -166,6 +172,7 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_LOW} of {{x:thing}} [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_LOW} of {{x:thing}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
+    f"at (what|which) height (does|do) {{x:thing}} (hang|start|begin) [{_OFF}]",
     cost=-0.1,
 )
 def _how_high_up(x: Things) -> Program:
@@ -178,6 +185,8 @@ def _how_high_up(x: Things) -> Program:
     " [up]",
     f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_HIGH} of {{x:thing}} [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_HIGH} of {{x:thing}}",
+    f"(what|which) height (does|do|has) [the] {_HIGH} of {{x:thing}} [have]",
+    f"at (what|which) height (does|do) {{x:thing}} end [{_OFF}]",
 )
 def _how_high_top(x: Things) -> Program:
     return _top(x)
@@ -193,7 +202,8 @@ def _pointing(words: str, form: DirectionForm, tail: str = "") -> None:
 _FROM_ME = "[EXACTLY] [FROM ME|SEEN_FROM_ME|of ME|from WHERE_I_AM] [NOW]"
 _pointing(
     "([at|in|on|to] [the] (what|which|how many) CLOCK|where on the (clock|clock face|dial)"
-    "|where as on a clock|where in terms of (the clock|clock directions|clock positions))",
+    "|where [as] (on|in|by) [a|the] (clock|CLOCK)|where in terms of (the clock|clock directions"
+    "|clock positions))",
     "clock",
     _FROM_ME + " [in terms of (the clock|clock directions|clock positions)]",
 )

@@ -93,7 +93,7 @@ def _on_far_side(superlative: Ranking | None = None, side: str = "") -> Ranking 
     return superlative if superlative.quantity == "bearing" else None
 
 
-@rule("chosen", "(BE|STAND|comes|looks|lies|does|do) {most}")
+@rule("chosen", "(BE|STAND|comes|looks|lies|does|do|do I (have|see|find)) {most}")
 def _is_most(most: Ranking) -> Ranking:
     return most
 

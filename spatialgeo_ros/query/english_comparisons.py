@@ -50,6 +50,7 @@ _MORE = (
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} THAN {{b:thing}} [BE]",
     f"{_MORE} {{compared:comparative}} THAN {{b:thing}} {IS} {{a:thing}}",
     f"{{a:thing}} {IS} {_MORE} {{compared:comparative}} THAN {{b:thing}}",
+    f"{{a:thing}} {IS} {{compared:comparative}} THAN {{b:thing}} [,] {_MORE}",
     f"{_MORE} {{compared:comparative}} to {{c:place}} {IS} {{a:thing}} THAN {{b:thing}} [BE]",
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} (to|from) {{c:place}} THAN {{b:thing}}",
     f"{_MORE} {{compared:comparative}} from {{c:place}} {IS} {{a:thing}} THAN {{b:thing}}",
@@ -109,6 +110,12 @@ def _size_difference(quantity: QuantityName, pair: tuple[Things, Things]) -> Num
     return None if quantity == "size" else apart_in(quantity, pair)
 
 
+@rule("number", "[the] difference in (distance|the distances) [FROM ME] (between|of|to) {pair}")
+def _distance_difference(pair: tuple[Things, Things]) -> Number:
+    number, both = Ranking("distance").number(), Union(pair)
+    return Arithmetic("difference", (Over("greatest", number, both), Over("least", number, both)))
+
+
 @rule("number", "[the] (difference|difference in distance) between {a:number} and {b:number}")
 def _number_difference(a: Number, b: Number) -> Number:
     if isinstance(a, Quantity) and isinstance(b, Quantity) and a.name == b.name:
@@ -161,6 +168,7 @@ def _how_far_below(a: Things, b: Things, unit: Unit = "") -> Program | None:
     "(how many times|by (what|which) factor) {adjective:comparative} BE {a:thing} THAN {b:thing}",
     "(how many times|by (what|which) factor) BE {a:thing} {adjective:comparative} THAN {b:thing}",
     "(how many times|by (what|which) factor) {adjective:comparative} THAN {b:thing} BE {a:thing}",
+    "{a:thing} BE (how many times|by (what|which) factor) {adjective:comparative} THAN {b:thing}",
 )
 def _how_many_times(adjective: Ranking, a: Things, b: Things) -> Program | None:
     if adjective.quantity in ("bearing",):

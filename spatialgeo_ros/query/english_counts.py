@@ -192,7 +192,8 @@ def _set_phrase(phrase: Phrase) -> Phrase | None:
 _KNOWN = (
     "(BE there|there BE|do I (know|have|find|count|remember)|BE known"
     "|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)"
-    "|can I (find|count)|can be (found|counted)|exist|BE|BE (present|available|around)) [of|about]"
+    "|(can|could|did) I (find|count)|can be (found|counted)|exist|BE|BE (present|available"
+    "|around)) [of|about]"
 )
 _WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
 

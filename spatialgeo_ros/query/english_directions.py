@@ -101,7 +101,7 @@ def _twelve_ahead(core: Program, me: Place | None = None) -> Program | None:
     "(what|which) ANGLE BE {place:thing} at",
     "ANGLE {place:thing}",
     "how many DEGREES (to|from) [ME BE] {place:thing}",
-    "how many DEGREES off (my|your|the) (heading|axis|nose|direction) BE {place:thing}",
+    "how many DEGREES off [my|your|the] (heading|axis|nose|direction|CENTER) BE {place:thing}",
     "how far off (my|your) heading BE {place:thing}",
 )
 @rule("core", "[the] direction (of|to) {place:thing} in DEGREES")
@@ -153,11 +153,11 @@ def _turn_angle(place: Things, actor: object = None) -> Program:
 @rule(
     "core",
     f"{_MUST} TURN {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
-    f"(which way|in (what|which) direction|to which side) {_MUST} TURN {_TO_SEE} {{place:thing}}"
+    f"(which way|[in] (what|which) direction|to which side) {_MUST} TURN {_TO_SEE} {{place:thing}}"
     f" [, {_LEFT_OR_RIGHT}]",
     f"which way to TURN {_TO_SEE} {{place:thing}}",
     f"TURN {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
-    f"(left|right) TURN or (left|right) TURN {_TO_SEE} {{place:thing}}",
+    f"[BE it] [a] (left|right) [TURN] or [a] (left|right) TURN {_TO_SEE} {{place:thing}}",
     f"{_TO_SEE} {{place:thing}} [,] {_MUST} TURN {_LEFT_OR_RIGHT}",
     f"{_TO_SEE} {{place:thing}} [,] (which way|in which direction) {_MUST} TURN",
 )
@@ -182,7 +182,7 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"{{place:thing}} [,] {_LEFT_RIGHT} {_OF_ME}",
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
-    f"which side {IS} {{place:thing}} [on] [, {_LEFT_RIGHT}]",
+    f"(which|what) (side|hand) {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
 )
 def _side(place: Things) -> Program:
     return TellDirection(place, "side")

@@ -60,10 +60,12 @@ _HOW_FAR = (
     "core",
     f"{_HOW_FAR} {IS} {{a:place}} {BEEN} [AWAY|apart] (from|to|off) {{b:place}} {BEEN}",
     f"{{a:place}} {IS} {_HOW_FAR} (from|to) {{b:place}}",
-    f"{_HOW_FAR} (does|do) {{a:place}} STAND [AWAY|apart] (from|to) {{b:place}}",
+    f"{_HOW_FAR} (does|do|must|should|can|could|would|will) {{a:place}} (STAND|be) [AWAY|apart]"
+    f" (from|to) {{b:place}}",
     f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
+    "[from] {a:place} to {b:place} [,] what BE [the] DISTANCE",
     "measure [the way|the distance] from {a:place} to {b:place}",
 )
 def _how_far_apart(

@@ -87,6 +87,7 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"BE it possible (for|to) [for] {{amount:wide_one}} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"DO I PLACE {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE there {_ENOUGH} to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
+    f"BE it possible to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE {{pair}} far enough apart for {{amount:wide_one}} [to {_PASS}] [between them]",
 )
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:

@@ -183,8 +183,6 @@ for _said, (_quantity, _comparator) in _COMPARED_SIZES.items():
 @rule(
     "relation",
     "[EXACTLY] {more_than} {amount} {quantity:extent_adjective}",
-    "with a {quantity:extent_noun} [of] {more_than} {amount}",
-    "with a {quantity:extent_noun} {more_than} {amount}",
 )
 def _extent_over(
     more_than: Comparator, amount: Constant, quantity: QuantityName
@@ -192,10 +190,8 @@ def _extent_over(
     return limited(Quantity(quantity, (It(),)), more_than, amount)
 
 
-@rule(
-    "verb_predicate",
-    "(has|have) [a|the] {more:size_compared} {quantity:size_noun} THAN {other:thing} [does|has]",
-)
+@rule("having", "[a|the] {more:size_compared} {quantity:size_noun} THAN {other:thing} [does|has]")
+@rule("verb_predicate", "{more:exceeding} {other:thing} in {quantity:size_noun}")
 def _has_more(more: Comparator, quantity: QuantityName, other: Things) -> Condition:
     name: QuantityName = "volume" if quantity == "size" else quantity
     return Compare(Quantity(name, (It(),)), more, Quantity(name, (other,)))
@@ -214,12 +210,30 @@ def _has_lower_place(other: Things) -> Condition:
 @rule(
     "verb_predicate",
     "(exceed|exceeds) {amount} in {quantity:size_noun}",
-    "(has|have) [a] {quantity:size_noun} [of] {more_than} {amount}",
+    "(measure|measures|have|has) {more_than} {amount} in {quantity:size_noun}",
 )
 def _exceeds(
     amount: Constant, quantity: QuantityName, more_than: Comparator = ">"
 ) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("exceeding", "(exceed|exceeds|surpass|surpasses|beat|beats)")
+def _exceeding() -> Comparator:
+    return ">"
+
+
+@rule("having", "[a|the] {quantity:size_noun} [of] {more_than} {amount}")
+def _has_extent(
+    amount: Constant, quantity: QuantityName, more_than: Comparator
+) -> Condition | None:
+    return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("verb_predicate", "(has|have) {having}")
+@rule("relation", "(of|with|having) {having}", cost=0.1)
+def _having(having: Condition) -> Condition:
+    return having
 
 
 @rule("verb_predicate", "(consist|consists) of {material}")
@@ -233,26 +247,6 @@ def _consists_of(material: str) -> Condition:
 )
 def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), ">=", amount)
-
-
-@rule("extent_noun", "height")
-def _height() -> str:
-    return "height"
-
-
-@rule("extent_noun", "width")
-def _width() -> str:
-    return "width"
-
-
-@rule("extent_noun", "depth")
-def _depth() -> str:
-    return "depth"
-
-
-@rule("extent_noun", "length")
-def _length() -> str:
-    return "length"
 
 
 @rule("times", "(twice|double)")

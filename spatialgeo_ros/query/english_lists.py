@@ -110,7 +110,7 @@ def _chosen_from(phrase: Phrase) -> Phrase | None:
     return phrase if phrase.article in ("", "the") else None
 
 
-@rule("core", "WHAT (does|do) {thing} (carry|hold|support|have on it|have on top)")
+@rule("core", "WHAT [objects|things] (does|do) {thing} (carry|hold|support|have on it|have on top)")
 def _carried_by(thing: Things) -> Program:
     return TellObjects(Filter(Everything(), Related("on", It(), (thing,))))
 

@@ -111,7 +111,7 @@ def size_of(quantity: QuantityName, place: Place) -> Number | None:
 
 @rule(
     "number",
-    "[the|its] (DIMENSIONS) of {place:sized}",
+    "[all] [the|its] (DIMENSIONS) of {place:sized}",
     "{place:sized} _s (DIMENSIONS)",
     "[the] (DIMENSIONS) {place:sized} has",
 )
@@ -264,7 +264,8 @@ def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
 def _measure(name: QuantityName, words: str) -> None:
     @rule(
         "number",
-        f"[the|a|any] {words} [that is|there is] (between|from|of) {{pair:place_pair}}",
+        f"[the|a|any] {words} [(that|which) (is|lies)|there is] (between|from|of)"
+        f" {{pair:place_pair}}",
         f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",

@@ -42,10 +42,12 @@ _RELATIONS: dict[RelationName, str] = {
     "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the vicinity of|around|close by|in reach of|not far from|at the side of|neighbouring"
     "|neighboring|beside of|by the side of|near by|right by|at the side of)",
-    "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|compared to"
+    "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|with respect"
+    " to|relative to|compared to"
     "|THAN)|more to the left than|further left than"
     "|left from|to the left from)",
-    "right": "([to|on|at] [the|more] [to|on] [the] right [side|hand side] (of|from|compared to"
+    "right": "([to|on|at] [the|more] [to|on] [the] right [side|hand side] (of|from|with respect"
+    " to|relative to|compared to"
     "|THAN)|more to the right than"
     "|further right than|right from|to the right from)",
     "front": "(in front of|before|ahead of|at the front of|in the front of|closer to ME than)",

@@ -73,6 +73,7 @@ def _in_unit(
     "how (much|big|large|wide|great|long) (is|are|BE) {number}",
     "how much {number} (is|are|BE) [there]",
     "I (need|want|would like|wish|have) [to know] {number}",
+    "{number} [,] (BE (what|how much)|(what|how much) BE (it|that))",
 )
 @rule("core", "{number}", cost=0.8)
 def _what_number(number: Number) -> Program | None:
@@ -117,6 +118,7 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 
 @rule(
     "core",
+    f"how many {{unit}} [of {_FLOOR}] BE there [in] {{place:room}}",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
     cost=-0.1,
@@ -179,6 +181,7 @@ _EYES = "([your|the|my] (camera|eye|eyes|lens|sensor)|{me})"
     "core",
     f"(how (high|far) [up]|at (what|which) height) {IS} {_EYES} [STAND] [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {_EYES}",
+    f"(how high [up]|at (what|which) height) (do|does) {{me}} STAND [{_OFF}]",
     cost=-0.1,
 )
 def _camera_high(me: Place | None = None) -> Program:

@@ -14,17 +14,17 @@ from spatialgeo_ros.query.units import unit_of
 
 #: Words before a question that add nothing to it.
 _BEFORE = frozenset(
-    """please hey hi hello ok okay well so and but also now then robot excuse me sorry thanks
-    say alright right hm hmm good morning day evening dear buddy can could would will do did
-    may might you we i u they he she it kindly just maybe perhaps tell give show inform let
-    us know if whether that check verify confirm determine find out work see want need like
-    to wonder wondering am is are was been have has had be asking asked ask question one
-    quick another my our your colleague friend boss wife husband customer client user
-    operator people help report plan next somebody someone keeps keep telling told says said
-    claims claim thinks think believes believe bet sure for a an the of with this answer
-    following estimate estimation idea guess about roughly approximately exactly currently
-    today before start moving should thing first interested in curious quickly again
-    actually really honestly by way here there measure calculate compute provide state
+    """am was are please hey hi hello ok okay well so and but also now then robot excuse me
+    sorry thanks say alright right hm hmm good morning day evening dear buddy can could
+    would will do did may might you we i u they he she it kindly just maybe perhaps tell
+    give show inform let us know if whether that check verify confirm determine find out
+    work see want need like to wonder wondering been have has had be asking asked ask
+    question one quick another my our your colleague friend boss wife husband customer
+    client user operator people help report plan next somebody someone keeps keep telling
+    told says said claims claim thinks think believes believe bet sure for a an the of with
+    this answer following estimate estimation idea guess about roughly approximately exactly
+    currently today before start moving should thing first interested in curious quickly
+    again actually really honestly by way here there measure calculate compute provide state
     specify get""".split()
 )
 #: Words after it.
@@ -98,7 +98,7 @@ _SAYING = frozenset("that me if whether know asked us wonder him her".split())
 
 
 _TAG = re.compile(
-    r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)"
+    r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)( not)?"
 )
 _OR_NOT = ["or", "not"]
 

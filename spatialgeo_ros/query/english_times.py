@@ -40,6 +40,7 @@ _DID = "(did|do|have|has|was|were|had) [you|we|i]"
     f"{_WHEN} {_DID} [first] {_SEE} {{thing}}",
     "[what BE] [the] (first [seen] time|time of first appearance|first appearance [time]) of"
     " {thing}",
+    f"when was the first time [that] (you|we|i) {_SEE} {{thing}}",
     "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
     f"how long did it take [you|until you] [to] [until] {_SEE} {{thing}}",
     cost=0.1,

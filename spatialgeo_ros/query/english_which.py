@@ -185,6 +185,7 @@ def _closest_to(anchor: Things) -> Program:
     "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
     "WHAT {phrase} {ranking:chosen}",
     "WHAT BE {ranking:most} {phrase:plural_kind}",
+    "(of|among|amongst|out of|from) [all] {phrase} [,] {ranking:most} BE WHAT",
 )
 def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
     if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):

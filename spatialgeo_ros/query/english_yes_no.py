@@ -57,6 +57,7 @@ def whether(condition: Condition | None) -> TellWhether | None:
     " [to be] {predicate:predicates_and}",
     f"{_DOES} {{subject:thing}} {{predicate:verb_predicate}}",
     "BE there {subject:the_thing} {predicate:relation}",
+    "(has|have) {subject:thing} {predicate:having}",
     f"{_DOES} I {_THERE} (have|see|find|get) {{subject:one_thing}} [EXACTLY]"
     " {predicate:relation}",
     "HAVE I (got) {subject:thing} {predicate:relation}",
