@@ -20,7 +20,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.level_surfaces import LevelSurface, LevelSurfaces
 from spatialgeo_ros.memory.room_judgement import Judgement, contains, judge
 from spatialgeo_ros.memory.room_outline import find_outline, polygon_area
-from spatialgeo_ros.memory.snapshot import RoomLayout
+from spatialgeo_ros.memory.snapshot import MapSnapshot, RoomLayout
 from spatialgeo_ros.memory.wall_grid import WallGrid
 from spatialgeo_ros.memory.wall_lines import find_lines
 from spatialgeo_ros.memory.wall_matching import Correction
@@ -125,6 +125,33 @@ class RoomMap:
             self._layout = self._worked_out()
             self._changed = False
         return self._layout
+
+    def placed(self, pose: Pose) -> Pose:
+        """Return a camera's pose among the walls as they were first seen, free of later drift.
+
+        What is put together from many images is put together there, and taken back by
+        :meth:`as_now`.
+        """
+        return self._correction.pose(pose)
+
+    def as_now(self, snapshot: MapSnapshot) -> MapSnapshot:
+        """Take a map of placed images into the world as poses say now."""
+        turn = self._correction.turn
+        if not turn and not self._correction.apply(np.zeros(2)).any():
+            return snapshot
+        back = np.eye(3)
+        c, s = math.cos(turn), math.sin(turn)
+        back[:2, :2] = [[c, s], [-s, c]]
+        objects = tuple(
+            replace(
+                one,
+                centre=np.array([*self._correction.undo(one.centre[:2]), one.centre[2]]),
+                covariance=back @ one.covariance @ back.T,
+                yaw=math.remainder(one.yaw - turn, 2 * math.pi),
+            )
+            for one in snapshot.objects
+        )
+        return replace(snapshot, objects=objects)
 
     def describe(self) -> dict[str, Any]:
         """Return facts for diagnostics; the layout is that of the last time it was asked for."""

@@ -16,6 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.wall_grid import WallGrid
 from spatialgeo_ros.memory.wall_scan import WallScan
 
@@ -62,6 +63,18 @@ class Correction:
     def undo(self, places: Array) -> Array:
         """Take places [..., 2] from the room to the world, as poses say now."""
         return np.asarray((places - self._state[:2]) @ _rotation(self._state[2]))
+
+    @property
+    def turn(self) -> float:
+        """Radians that headings in the room are more than in the world, as poses say now."""
+        return float(self._state[2])
+
+    def pose(self, pose: Pose) -> Pose:
+        """Take the pose of a camera from the world to the room."""
+        rotation = np.eye(3)
+        rotation[:2, :2] = _rotation(self._state[2])
+        place = np.array([*self.apply(pose.translation[:2]), pose.translation[2]])
+        return Pose(rotation @ pose.rotation, place)
 
     def applied(self, scan: WallScan) -> WallScan:
         """Return a scan in the room."""

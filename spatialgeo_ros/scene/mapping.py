@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -87,17 +87,24 @@ class Mapper:
         self._locator, self._pose_sigma = locator, pose_sigma
         self._named: dict[str, set[str]] = {}
 
-    def update(self, observation: Observation) -> MapUpdate:
+    def update(
+        self, observation: Observation, placed: Callable[[Pose], Pose] = lambda pose: pose
+    ) -> MapUpdate:
         """Work an observation into the map.
 
         Without a pose or points in metres nothing is, and ``reason`` of the result says so.
         ``identified`` of the result goes with the detections of the frame.
+
+        Args:
+            observation: of one image.
+            placed: takes its camera's pose to where the map is put together.
         """
         frame = observation.frame
         if reason := why_not(observation):
             return MapUpdate(frame.stamp_ns, frame.camera, used=False, reason=reason)
-        pose, pointmap = frame.pose, observation.pointmap
-        assert pose is not None and pointmap is not None
+        pointmap = observation.pointmap
+        assert frame.pose is not None and pointmap is not None
+        pose = placed(frame.pose)
         looked = frame.detections_stamp_ns != 0 or bool(frame.detections)
         lifted: dict[int, Detected] = {}
         unplaced = []

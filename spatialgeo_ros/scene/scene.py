@@ -161,7 +161,7 @@ class Scene:
         Args:
             camera: who looks; "" for the lead camera. One that was not placed yet does not look.
         """
-        snapshot = self.object_map.snapshot(self.room_map.layout())
+        snapshot = self.room_map.as_now(self.object_map.snapshot(self.room_map.layout()))
         frames = [one.frame for one in self._newest.values()]
         who = camera or self._lead_camera
         return looked_at_by(who, snapshot, frames, self._pose_sigma)
@@ -174,7 +174,7 @@ class Scene:
         runs its tower, so call it at a low rate.
         """
         self._mapped[observation.frame.camera] = observation.frame.stamp_ns
-        return self._mapper.update(observation)
+        return self._mapper.update(observation, self.room_map.placed)
 
     def map_with(self, observation: Observation) -> MapSnapshot | None:
         """Return the object map with what an observation shows in it, seen by its camera.
