@@ -39,7 +39,7 @@ MACROS = {
     "|right now|currently]",
     "STAND": "(stand|stands|standing|stood|sit|sits|sitting|sat|lie|lies|lying|lay|rest|rests"
     "|resting|hang|hangs|hanging|located|positioned|situated|placed|put|found|kept|mounted|set"
-    "|appear|appears|seen|parked|stored|left|leaning|leans)",
+    "|appear|appears|seen|parked|stored|left|leaning|leans|hidden)",
     "EXACTLY": "(right|directly|immediately|just|exactly|straight|still|really|actually|currently"
     "|now|anywhere|somewhere|located|positioned|already|also|clearly|very|quite)",
     "ABOUT": "(about|approximately|roughly|exactly|around|precisely|at most|currently|approx)",
@@ -49,7 +49,7 @@ MACROS = {
     "|in all|all together|together|combined)",
     "HERE": "(here|up there|down there|in here|around here|there|in there|around|around you"
     "|around me|over there"
-    "|nearby|present|available)",
+    "|nearby|present|available|anywhere|somewhere)",
     "IN_ROOM": "(in|on|within|inside|of|around|across|from) ([the|this|your|our|my|that] [whole"
     "|entire"
     "|current] (room|place|scene|world|map|area|space|building|environment|house|surroundings"
@@ -70,12 +70,13 @@ MACROS = {
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
     "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
-    "|in the horizontal (plane|direction)|(in|on) the (ground|floor) plane|in the horizontal|in"
+    "|in [the] horizontal (plane|direction)|on the floor plan|(in|on) the (ground|floor) plane"
+    "|in the horizontal|in"
     " plan"
     "|seen from above|ignoring (height|the height|heights)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
-    "VERTICALLY": "(vertically|in height|in elevation|in the vertical [direction]|in the vertical)",
+    "VERTICALLY": "(vertically|in height|in elevation|in [the] vertical [direction])",
     "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
     " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
@@ -105,7 +106,7 @@ MACROS = {
     "|without"
     "|but|not counting|ignoring|leaving out|not including)",
     "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
-    "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour)",
+    "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour [on the clock])",
     "DEGREES": "(degrees|degree|deg)",
     "ANGLE": "(angle|bearing|heading|azimuth|angular direction|turn angle|turning angle"
     "|rotation angle|relative bearing|horizontal angle)",

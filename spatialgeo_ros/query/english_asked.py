@@ -120,7 +120,8 @@ _KINDS = {"area": "area", "volume": "volume"}
 asked(
     "how [much] {quantity:size_adjective}",
     _size,
-    "[in total|really|exactly|actually|in (all|the) [three] (dimensions|directions)]",
+    "[in total|really|exactly|actually|in (all|the) [three] (dimensions|directions)"
+    "|from (bottom to top|top to bottom|side to side|left to right|front to back|end to end)]",
     "sized",
 )
 asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
@@ -152,6 +153,12 @@ _LOW = "(bottom|lower edge|underside|lower side|bottom edge|base|lower end)"
 _HIGH = "(top|upper edge|upper side|top edge|tip|upper end)"
 
 
+@rule("top_of", f"[the] {_HIGH} of {{thing}}", f"{{thing}} _s {_HIGH}")
+@rule("bottom_of", f"[the] {_LOW} of {{thing}}", f"{{thing}} _s {_LOW}")
+def _edge_of(thing: Things) -> Things:
+    return thing
+
+
 def _bottom(x: Things) -> Program:
     return TellNumber(Quantity("bottom", (x,)))
 
@@ -169,8 +176,8 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     f"how (high|far) [up] {IS} [the] {{x:thing}} {BEEN} {_OFF}",
     f"how high (hangs|BE|does|do) {{x:thing}} (hang|hung|hanging|mounted|start|begin|fixed)"
     f" [{_OFF}]",
-    f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_LOW} of {{x:thing}} [{_OFF}]",
-    f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_LOW} of {{x:thing}}",
+    f"(how (high|far) [up]|at (what|which) height) {IS} {{x:bottom_of}} [{_OFF}]",
+    f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:bottom_of}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
     f"at (what|which) height (does|do) {{x:thing}} (hang|start|begin) [{_OFF}]",
     cost=-0.1,
@@ -183,9 +190,9 @@ def _how_high_up(x: Things) -> Program:
     "core",
     "(how far up|how high|[up] to (what|which) height) (does|do) {x:thing} (go|reach|extend|rise)"
     " [up]",
-    f"(how (high|far) [up]|at (what|which) height) {IS} [the] {_HIGH} of {{x:thing}} [{_OFF}]",
-    f"(how (high|far)|at (what|which) height) {_OFF} {IS} [the] {_HIGH} of {{x:thing}}",
-    f"(what|which) height (does|do|has) [the] {_HIGH} of {{x:thing}} [have]",
+    f"(how (high|far) [up]|at (what|which) height) {IS} {{x:top_of}} [{_OFF}]",
+    f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:top_of}}",
+    "(what|which) height (does|do|has) {x:top_of} [have]",
     f"at (what|which) height (does|do) {{x:thing}} end [{_OFF}]",
 )
 def _how_high_top(x: Things) -> Program:
@@ -211,7 +218,8 @@ _pointing(
     "([at|in|under|by] (what|which) ANGLE|[at|by] how many DEGREES [to the left or right]"
     "|in DEGREES where|where in DEGREES)",
     "deg",
-    "[in DEGREES] [FROM ME|relative to [my|your|the] [current] (heading|ME|direction)] [NOW]",
+    "[in DEGREES] [(from|off|to) [my|your|the] heading|FROM ME|relative to [my|your|the]"
+    " [current] (heading|ME|direction)] [NOW]",
 )
 _pointing(
     "(where [EXACTLY|about]|whereabouts|[in|to|from|at] (what|which) [relative] DIRECTION|which"
@@ -219,6 +227,11 @@ _pointing(
     "any",
     "[located|positioned] [NOW|HERE|IN_ROOM] [FROM ME|SEEN_FROM_ME]",
 )
+
+
+@rule("core", "(what|which) ANGLE (does|do|has) {x:thing} [have]")
+def _which_bearing(x: Things) -> Program:
+    return TellDirection(x, "deg")
 
 
 @rule("core", f"(what|which) DIRECTION {IS} {{x:thing}} [located] in")

@@ -104,6 +104,16 @@ def _can_you_see(thing: Things) -> Program:
     return TellWhether(Related("in_view", thing))
 
 
+@rule(
+    "core",
+    "(do|does|can|could|did) I [currently|still] (see|have|find) {phrase} (in|on) (the|your|my)"
+    " map",
+    cost=-0.2,
+)
+def _in_the_map(phrase: Phrase) -> Program | None:
+    return _is_there(phrase)
+
+
 _ANYTHING = (
     "([any|some] [other|more] (anything|something|anyone|somebody|object|objects|things|thing"
     "|item|items)|an object)"
@@ -243,7 +253,7 @@ def _is_number_in_view(limited: tuple[Comparator, int], counted: Things) -> Prog
 @rule(
     "core",
     f"how many {{counted}} [{_KNOWN}] {_WHERE}",
-    f"(count [all|up]|number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
+    f"(count [all|up]|[what] number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
     f" {{counted}} {_WHERE}",
     f"[count] how many {{counted}} [there BE|BE there] {_WHERE}",
     "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",

@@ -45,7 +45,7 @@ _HOW_FAR = (
     " {pair:place_pair}",
     "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
     f"{_HOW_FAR} [BE it|it is|BE there] between {{pair:place_pair}}",
-    f"{_HOW_FAR} [BE it|it is] from {{a:place}} to {{b:place}}",
+    f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
     "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
     " {pair:place_pair}",
@@ -65,6 +65,7 @@ _HOW_FAR = (
     f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
+    "(what|which|how much) DISTANCE (does|do|has) {a:place} [have] (from|to) {b:place}",
     "[from] {a:place} to {b:place} [,] what BE [the] DISTANCE",
     "measure [the way|the distance] from {a:place} to {b:place}",
 )
@@ -135,7 +136,8 @@ def _measured_along(core: Program, axis: QuantityName) -> Program | None:
     f"how far apart (BE|STAND) [the] SHORTEST {_POINTS} of {{pair:place_pair}}",
     "how (much|big|wide|large) [of a] [SHORTEST] GAP (BE|BE there|do I have|lies|remains|exists"
     "|would BE) [there|left] [free] between {pair:place_pair} [free|left]",
-    "how (big|wide|large) BE [the] (GAP|SHORTEST DISTANCE) between {pair:place_pair}",
+    "how (big|wide|large|narrow|tight|small) BE [the] (GAP|SHORTEST DISTANCE) between"
+    " {pair:place_pair}",
     "how wide BE it between {pair:place_pair}",
     "how much GAP between {pair:place_pair}",
     "how much GAP (do|does) {pair:place_pair} (leave|have) between them",
@@ -156,6 +158,7 @@ def _gap(pair: tuple[Place, Place], ignored: Things | None = None) -> Program | 
     " (below|under|beneath|from) the ceiling",
     "how much GAP BE [there|left] (above|over|on top of) {place:thing}"
     " [up to|until|to|below] [the ceiling]",
+    "how much GAP BE [there|left] from [the top of] {place:thing} [up] to the ceiling",
     "how much GAP BE [there|left] between [the top of] {place:thing} and the ceiling",
 )
 def _below_ceiling(place: Things) -> Program:

@@ -223,7 +223,11 @@ def _exceeding() -> Comparator:
     return ">"
 
 
-@rule("having", "[a|the] {quantity:size_noun} [of] {more_than} {amount}")
+@rule(
+    "having",
+    "[a|the] {quantity:size_noun} [of] {more_than} {amount}",
+    "{more_than} {amount} of {quantity:size_noun}",
+)
 def _has_extent(
     amount: Constant, quantity: QuantityName, more_than: Comparator
 ) -> Condition | None:

@@ -41,6 +41,7 @@ _WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
     "core",
     "(TELL|find) [me] [a list of] {listed} [for me] [IN_ROOM|HERE]",
     f"WHAT {{listed:plural}} {_KNOW} {_WHERE}",
+    "WHAT {listed:plural} BE (IN_ROOM|HERE)",
     "where BE [all] {listed:plural_only} [located|now|IN_ROOM]",
     "{listed:listed_terse}",
     "WHAT BE {listed:the_things}",
@@ -122,7 +123,6 @@ def _carried_by(thing: Things) -> Program:
     "(describe|list) {room}",
     "what have you (seen|mapped|found) [SO_FAR] [IN_ROOM]",
     "what does {room} (contain|have in it)",
-    "what (objects|things|items) BE (there|IN_ROOM|HERE)",
 )
 def _what_is_here(room: Place | None = None) -> Program:
     return TellObjects(Everything())
@@ -253,7 +253,7 @@ def _up() -> bool:
 
 @rule(
     "core",
-    "(sort|order|rank|arrange|TELL) [me] [all] [the] {things:sortable} [KNOWN] [from] {order}",
+    "(sort|order|rank|arrange|put|TELL) [me] [all] [the] {things:sortable} [KNOWN] [from] {order}",
     "{things:sortable} {order}",
     "WHAT {things:sortable} BE there {order}",
     "what BE the order of {things:sortable} {order}",

@@ -146,7 +146,8 @@ def _measurement_of(number: Number) -> Number:
 
 @rule(
     "number",
-    "[the|a|its] [PLAIN] {quantity:size_noun} of {place:sized}",
+    "[the|a|its] [PLAIN] {quantity:size_noun} (of|taken up by|covered by|occupied by)"
+    " {place:sized}",
     "{place:sized} _s [PLAIN] {quantity:size_noun}",
     "[the] {quantity:size_noun} that {place:sized} (has|have)",
 )
@@ -189,6 +190,7 @@ _ABOVE_FLOOR = "(above|from|off|over|to) [the] (floor|ground)"
 @rule(
     "number",
     f"[the] [height of] [the] {_TOP} of {{thing}} [height] [{_ABOVE_FLOOR}]",
+    f"[the] height of {{thing}} _s {_TOP} [{_ABOVE_FLOOR}]",
     f"[the] {_TOP} height of {{thing}}",
     f"{{thing}} _s {_TOP} [height]",
     f"[the] (height|distance) [of] [the] {_TOP} of {{thing}} [{_ABOVE_FLOOR}]",

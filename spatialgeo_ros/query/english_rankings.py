@@ -72,14 +72,16 @@ _SUPERLATIVES: dict[str, tuple[str, bool]] = {
     "(farthest|furthest|remotest|outermost|farthest away|furthest away)": ("distance", True),
     "(leftmost|left most|far left|most left|furthest left|farthest left|outermost left"
     "|outer left|very left|furthest to the left|farthest to the left|most to the left"
-    "|more to the left|further left|further to the left|more left|further on the left|more on"
+    "|more to the left|further left|farther left|farther to the left|further to the left|more"
+    " left|further on the left|more on"
     " the left)": (
         "bearing",
         True,
     ),
     "(rightmost|right most|far right|most right|furthest right|farthest right|outermost right"
     "|outer right|very right|furthest to the right|farthest to the right|most to the right"
-    "|more to the right|further right|further to the right|more right|further on the right|more"
+    "|more to the right|further right|farther right|farther to the right|further to the right"
+    "|more right|further on the right|more"
     " on the right)": (
         "bearing",
         False,

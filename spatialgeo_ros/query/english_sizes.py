@@ -104,7 +104,7 @@ _SIDES = f"([both] {_THREE})"
     "core",
     f"how (big|large) BE {{place:room}} [,] [in] {_SIDES}",
     f"WHAT BE [the] (dimensions|{_SIDES}|measurements|size and height) of {{place:room}}",
-    "(what|which) dimensions does {place:room} have",
+    "(what|which) dimensions (does|do|has) {place:sized} [have]",
     "{place:room} (dimensions|measurements)",
     "[what BE] {place:room} _s (dimensions|measurements)",
 )
@@ -131,7 +131,7 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 
 @rule(
     "core",
-    f"how much {_FLOOR} (does|do) {{place:sized}} {_TAKE_UP}",
+    f"(how much|what) {_FLOOR} [of the floor] (does|do) {{place:sized}} {_TAKE_UP} [on the floor]",
     "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
     " {place:sized}",
     "how much floor BE under {place:sized}",

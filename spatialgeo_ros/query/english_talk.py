@@ -22,7 +22,7 @@ _BEFORE = frozenset(
     question one quick another my our your colleague friend boss wife husband customer
     client user operator people help report plan next somebody someone keeps keep telling
     told says said claims claim thinks think believes believe bet sure for a an the of with
-    this answer following estimate estimation idea guess about roughly approximately exactly
+    this answer following estimate estimation idea guess clue about roughly approximately exactly
     currently today before start moving should thing first interested in curious quickly
     again actually really honestly by way here there measure calculate compute provide state
     specify get""".split()

@@ -115,7 +115,7 @@ def _seen_before(a: Things, b: Things, earlier: Comparator) -> Program:
 
 # Order of appearance ----------------------------------------------------------------------------
 
-_IN_ORDER = "(in (what|which) order|what BE the order in which)"
+_IN_ORDER = "([in] (what|which) order|what BE the order in which)"
 _ORDER_OF = (
     "[the|what BE the] [first [time]] [order of] (appearance|first appearance"
     "|first time appearance) [order]"
@@ -126,7 +126,7 @@ _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_R
 @rule(
     "core",
     f"{_IN_ORDER} (did|do|have|were|was|BE) [you|i|we] [first] [see|seen|find|notice|map]"
-    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first]",
+    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first] [in]",
     f"{_IN_ORDER} {{items:ordered}} [first] ({_APPEAR}|came|were seen)",
     f"{_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
     f"{_ORDER_OF} [,] {{items:ordered}}",

@@ -159,6 +159,7 @@ def _either(a: Things, b: Things, c: Things | None = None) -> tuple[Things, ...]
     "core",
     "to WHAT [one] BE {anchor:thing} (closer|nearer) {items:choices}",
     "BE {anchor:thing} (closer|nearer) to {a:thing} or [to] {b:thing}",
+    "BE {a:thing} (closer|nearer) to {anchor:thing} or BE {b:thing}",
     "WHAT [one] BE {anchor:thing} (closer|nearer|closest|nearest) to {items:choices}",
 )
 def _closer_to_which(

@@ -28,6 +28,7 @@ from spatialgeo_ros.query.program import (
     TellWhether,
     The,
     Things,
+    Union,
     Viewer,
 )
 from spatialgeo_ros.query.program_edit import about
@@ -165,6 +166,7 @@ def _next_to_each_other(pair: tuple[Things, Things]) -> Program:
     f"BE {{pair}} [EXACTLY] within {{amount}} [of {_EACH_OTHER}]",
     "BE [the] [PLAIN] (DISTANCE|GAP) (between|from) {pair:place_pair} [EXACTLY] {comparator:limit}"
     " {amount} [wide]",
+    "BE it {comparator:limit} {amount} (from|between) {pair:place_pair}",
     "BE there [EXACTLY] {comparator:limit} {amount} [of] [GAP|distance] between {pair:place_pair}",
     "(do|does) {pair} have {comparator:limit} {amount} between them",
     f"BE {{pair}} {{comparator:nearer_than}} {{amount}} [to {_EACH_OTHER}|together|{_APART}]",
@@ -316,6 +318,7 @@ def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     "BE {a:thing} [EXACTLY] {ranking:superlative} [OBJ|of all] [IN_ROOM]",
     "BE {a:thing} the {ranking:superlative} [OBJ] (to|from) {anchor:place}",
     "BE {a:thing} the {ranking:superlative} {of:thing_set}",
+    "BE {a:thing} the ({ranking:superlative}|{ranking:comparative}) [OBJ] of {of:listed_set}",
     cost=-0.1,
 )
 def _is_the_most(
@@ -332,6 +335,11 @@ def _is_the_most(
         base = Except(base, anchor)  # type: ignore[arg-type]
     first = ranking.of(base)
     return TellWhether(Exists(Except(first, Except(first, a))))
+
+
+@rule("listed_set", "{items:list}")
+def _listed_set(items: tuple[Things, ...]) -> Things:
+    return Union(items)
 
 
 @rule("thing_set", "{phrase}")

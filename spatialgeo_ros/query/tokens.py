@@ -73,7 +73,7 @@ def tokenise(question: str) -> list[str]:
     text = re.sub(r"\b(?:region|box|object)\s*(?:\[\s*(\d+)\s*\]|#\s*(\d+))", r"region \1\2", text)
     text = re.sub(r"\(e?s\)", "", text)  # chair(s)
     text = text.replace("->", " - ")
-    text = re.sub(r"\bany idea\b", "idea", text)
+    text = re.sub(r"\bany (idea|guess|clue)\b", r"\1", text)
     text = re.sub(r"\s&\s", " and ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
