@@ -35,7 +35,6 @@ from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.answer.typed import typed_result
 from spatialgeo_ros.errors import (
     AmbiguousError,
-    BadRequestError,
     CancelledError,
     NoCameraInfoError,
     NoGeometryError,
@@ -149,13 +148,14 @@ class MeasuredPart:
 
     def failure(self) -> SpatialGeoError:
         """Return the error of a question that was neither measured nor told."""
-        if self.problem is not None:
-            return self.problem
-        missing = "this question cannot be answered by measuring, and "
-        cure = "ask for a distance, a size, a direction or a comparison of named objects"
+        asked_in_vain = "the language model gave no answer"
         if any("no language model" in reason for reason in self.degraded):
-            return NoLanguageModelError(f"{missing}the profile has no language model: {cure}")
-        return BadRequestError(f"{missing}the language model gave no answer: {cure}")
+            asked_in_vain = "the profile has no language model to ask"
+        if self.problem is None:
+            return NoLanguageModelError(f"nothing was measured, and {asked_in_vain}")
+        if isinstance(self.problem, NotUnderstoodError):
+            return NotUnderstoodError(f"{self.problem}; {asked_in_vain}")
+        return self.problem
 
 
 def measure_question(

@@ -85,7 +85,7 @@ def test_a_free_question_is_answered_or_refused_with_the_reason(robot, driver):
         assert answer.error_code == ErrorCode.OK, answer.error_message
         assert answer.language_answer
     else:
-        assert answer.error_code == ErrorCode.NO_LANGUAGE_MODEL
+        assert answer.error_code == ErrorCode.NOT_UNDERSTOOD
         assert "no language model" in answer.error_message
 
 

@@ -169,7 +169,7 @@ def test_a_crash_is_an_internal_error_and_the_node_lives_on(robot, driver):
 
 
 def test_action_streams_tokens_in_order(robot, goals):
-    goal = goals.send("what is there?")
+    goal = goals.send("what could this be used for?")
     result = robot.ros.result(goal.result)
     assert result.status == GoalStatus.STATUS_SUCCEEDED
     assert result.result.answer.error_code == ErrorCode.OK

@@ -32,7 +32,8 @@ class MapQuality:
         map_objects: that are not gone.
         found: true objects that the map has.
         right: map objects that are true ones, also of those that were only noticed.
-        errors: distance of each found centre from the true one, metres, map frame taken as world.
+        errors: distance of each found centre from the true one in the frame of the map, metres:
+            where the robot's odometry has it at the end, which is where the robot would go.
         aligned_errors: the same after the best rigid motion along the floor.
     """
 
@@ -75,9 +76,10 @@ def _median(values: tuple[float, ...]) -> float | None:
 def map_quality(truth: RoomTruth, snapshot: MapSnapshot) -> MapQuality:
     """Match a map's objects with the true ones, kind by kind, nearest pairs first."""
     there = [one for one in snapshot.objects if one.state is not Presence.GONE]
+    drifted = truth.odometry_from_world
     noticed = [one for one in truth.objects if one.glimpse_ns is not None]
     pairs = sorted(
-        (float(np.linalg.norm(mapped.centre - true.thing.centre)), t, m)
+        (float(np.linalg.norm(mapped.centre - drifted.apply(true.thing.centre))), t, m)
         for t, true in enumerate(noticed)
         for m, mapped in enumerate(there)
         if kind_of(mapped) == true.thing.kind
@@ -88,7 +90,8 @@ def map_quality(truth: RoomTruth, snapshot: MapSnapshot) -> MapQuality:
             match[t] = m
     clear = [t for t in match if noticed[t].clear]
     estimated = np.array([there[match[t]].centre for t in clear]).reshape(-1, 3)
-    true_centres = np.array([noticed[t].thing.centre for t in clear]).reshape(-1, 3)
+    centres = [drifted.apply(noticed[t].thing.centre) for t in clear]
+    true_centres = np.array(centres).reshape(-1, 3)
     return MapQuality(
         true_objects=len(truth.clear()),
         map_objects=len(there),

@@ -7,13 +7,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.evaluation.rooms.drive import Drive, DriveImage
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.upright_box import UprightBox
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, RoomLayout, Viewer
 from spatialgeo_ros.query.phrases import parse_label
@@ -73,11 +74,13 @@ class RoomTruth:
         room: where it was.
         objects: all of the room, seen or not.
         snapshot: the map that a perfect robot has at the end; of the objects in clear view.
+        odometry_from_world: where the robot's odometry has the true world at the end.
     """
 
     room: Room
     objects: tuple[SeenObject, ...]
     snapshot: MapSnapshot
+    odometry_from_world: Pose = field(default_factory=Pose.identity)
 
     def clear(self) -> list[SeenObject]:
         """Return the objects that were clearly in view at least once."""
@@ -121,7 +124,9 @@ def truth_of(drive: Drive) -> RoomTruth:
                 extents[index],
             )  # fmt: skip
         )
-    return RoomTruth(drive.room, tuple(seen), _snapshot(drive, seen, shares))
+    end = drive.images[-1]
+    drifted = end.odometry @ end.pose.inverse()
+    return RoomTruth(drive.room, tuple(seen), _snapshot(drive, seen, shares), drifted)
 
 
 def _shares(image: DriveImage, objects: int) -> Array:
