@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_alternatives,
     english_asked,
+    english_categories,
     english_chosen,
     english_comparisons,
     english_counts,

@@ -32,6 +32,7 @@ from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.memory.snapshot import MapSnapshot, Presence
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
+from spatialgeo_ros.sim.odometry import OdometryModel
 from spatialgeo_ros.sim.renderer import RendererUnavailableError
 
 DISTANCE = Task("room", "object_abs_distance", "How far?", "2.00")
@@ -187,7 +188,7 @@ class Talker:
 @pytest.fixture(scope="module")
 def driven() -> list[Drive]:
     try:
-        return list(drives(78, 2, DriveSettings(frames=24, width=160)))
+        return list(drives(78, 2, DriveSettings(frames=24, width=160, odometry=OdometryModel(0.0))))
     except RendererUnavailableError as error:
         pytest.skip(str(error))
 
