@@ -38,13 +38,13 @@ def make_planner(
     if kind == "openai":
         address, _, model = rest.partition("#")
         if not model:
-            raise BadRequestError(f"planner {quoted(which)} names no model: {_FORMS}")
+            raise BadRequestError(f"the planner names no model: {_FORMS}")
         return RememberingPlanner(OpenAIPlanner(address, model, _key(key_variable), timeout))
     if kind == "local" and rest:
         from spatialgeo_ros.answer.planner.local import LocalPlanner
 
         return RememberingPlanner(LocalPlanner(Path(rest).expanduser(), device, timeout))
-    raise BadRequestError(f"planner {quoted(which)} is of no known kind: {_FORMS}")
+    raise BadRequestError(f"{quoted(kind, 20)} is no kind of planner: {_FORMS}")
 
 
 def _key(variable: str) -> str:

@@ -53,13 +53,13 @@ class Endpoint:
             url = urllib.parse.urlsplit(address)
             port = url.port
         except ValueError as error:
-            raise BadRequestError(f"{quoted(address)} is no address: {error}") from None
+            raise BadRequestError(f"that is no address of a server: {error}") from None
+        if url.username is not None:
+            raise BadRequestError("no user or password in an address: name the variable of a key")
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
             raise BadRequestError(
                 f"{quoted(address)} is no address of a server: give http://host:port/v1"
             )
-        if url.username is not None:
-            raise BadRequestError("no user or password in an address: name the variable of a key")
         if not all(33 <= ord(letter) <= 126 for letter in address + key):
             raise BadRequestError("address and key are of printable ASCII without spaces")
         self.address = address.rstrip("/")
