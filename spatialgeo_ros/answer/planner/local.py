@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Tokens of a reply; the longest program of a corpus of questions has some 400.
 MOST_TOKENS = 700
+#: What every reply begins with: put into the model's mouth, so that it neither talks nor thinks.
+_OPENING = '{"program":'
 
 
 class LocalPlanner:
@@ -104,7 +106,7 @@ class LocalPlanner:
         try:
             if self._model is None:
                 raise PlannerFailedError("the planner is closed")
-            return self._generate(self._ids(asked), deadline, MOST_TOKENS)
+            return _OPENING + self._generate(self._ids(asked), deadline, MOST_TOKENS)
         except SpatialGeoError:
             raise
         except Exception as error:  # a GPU without memory, a template that takes no such turn
@@ -128,13 +130,15 @@ class LocalPlanner:
             )
         with torch.inference_mode():
             embeds = model.get_input_embeddings()(torch.tensor([ids], device=model.device))
+        reply = _Braces(_OPENING)
         shared = len(self._start) if tuple(ids[: len(self._start)]) == self._start else 0
         made = generate(
             model,
             tokenizer,
             embeds,
             Sampling(max_new_tokens=most),
-            cancelled=lambda: deadline.over() or self._closed.is_set(),
+            on_token=reply.add,
+            cancelled=lambda: reply.closed or deadline.over() or self._closed.is_set(),
             prefix=self._prefix,
             prefix_key="instructions",
             prefix_length=shared,
@@ -163,11 +167,31 @@ class LocalPlanner:
         return ids
 
 
+class _Braces:
+    """Notices where a JSON object that is written piece by piece is complete."""
+
+    def __init__(self, opening: str) -> None:
+        self._depth, self._quoted, self._escaped = 0, False, False
+        self.closed = False
+        self.add(opening)
+
+    def add(self, text: str) -> None:
+        for letter in text:
+            if self._quoted:
+                self._quoted = letter != '"' or self._escaped
+                self._escaped = letter == "\\" and not self._escaped
+            elif letter == '"':
+                self._quoted = True
+            elif letter in "{}":
+                self._depth += 1 if letter == "{" else -1
+                self.closed = self.closed or self._depth == 0
+
+
 def _templated(tokenizer: Any, turns: list[Message]) -> list[int]:
     text = tokenizer.apply_chat_template(
         turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
-    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+    ids: list[int] = tokenizer(text + _OPENING, add_special_tokens=False).input_ids
     return ids
 
 

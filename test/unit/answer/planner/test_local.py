@@ -31,6 +31,7 @@ from spatialgeo_ros.query.program_json import from_json
 
 QUESTION = "Mind telling me the chair's remoteness?"
 PROGRAM = from_json(DISTANCE)
+REPLY = '{"program":' + json.dumps(DISTANCE) + "}"
 LONG = 120.0
 
 
@@ -59,7 +60,11 @@ class Script:
 
     def __init__(self, planner: LocalPlanner, patch: pytest.MonkeyPatch, *replies: str) -> None:
         tokenizer = planner._tokenizer.tokenizer  # type: ignore[union-attr]
-        self.rows = [tokenizer(one + END, add_special_tokens=False).input_ids for one in replies]
+        # Each begins with {"program": and the planner has said that much already.
+        self.rows = [
+            tokenizer(one.removeprefix('{"program":') + END, add_special_tokens=False).input_ids
+            for one in replies
+        ]
         self.at, self.prompts, self.pause = 0, [], 0.0
         self.forward = planner._model.forward
 
@@ -89,23 +94,31 @@ def test_random_words_are_a_clear_error(planner: LocalPlanner, monkeypatch) -> N
 
 
 def test_what_the_model_writes_is_the_program(planner: LocalPlanner, monkeypatch) -> None:
-    script = Script(planner, monkeypatch, json.dumps({"program": DISTANCE}))
+    script = Script(planner, monkeypatch, REPLY)
     assert plan(planner) == PROGRAM
     whole = len(planner._ids(messages(QUESTION, {"chair"}, Dialogue(), 0)))
     assert script.prompts == [whole - len(planner._start)]  # the instructions were computed before
     assert len(planner._start) > 0.9 * whole
 
 
+def test_nothing_is_said_after_the_program(planner: LocalPlanner, monkeypatch) -> None:
+    words = '{"program":{"op":"not_understood","words":"a } and a \\" and {"}}'
+    script = Script(planner, monkeypatch, words + " and so on" * 100)
+    with pytest.raises(NotUnderstoodError, match="a } and a"):
+        plan(planner)
+    assert script.at < 60
+
+
 def test_a_wrong_program_is_repaired_once(planner: LocalPlanner, monkeypatch) -> None:
-    script = Script(planner, monkeypatch, '{"op":"tell_all"}', json.dumps(DISTANCE))
+    script = Script(planner, monkeypatch, '{"program":{"op":"tell_all"}}', REPLY)
     assert plan(planner) == PROGRAM
     first, second = script.prompts
     assert second > first
 
 
 def test_two_wrong_replies_are_an_error(planner: LocalPlanner, monkeypatch) -> None:
-    Script(planner, monkeypatch, "the chair is near")
-    with pytest.raises(PlannerFailedError, match="also when told .* no JSON object"):
+    Script(planner, monkeypatch, '{"program":the chair is near')
+    with pytest.raises(PlannerFailedError, match="also when told .* no JSON"):
         plan(planner)
 
 
@@ -124,7 +137,7 @@ def test_words_of_a_question_are_no_control_tokens(planner: LocalPlanner) -> Non
 
 
 def test_a_slow_model_costs_no_more_than_the_timeout(planner: LocalPlanner, monkeypatch) -> None:
-    script = Script(planner, monkeypatch, json.dumps(DISTANCE))
+    script = Script(planner, monkeypatch, REPLY)
     script.pause = 0.4
     monkeypatch.setattr(planner, "_timeout", 0.2)
     started = time.monotonic()
@@ -141,7 +154,7 @@ def test_a_slow_model_costs_no_more_than_the_timeout(planner: LocalPlanner, monk
 
 
 def test_a_cancel_is_seen(planner: LocalPlanner, monkeypatch) -> None:
-    script = Script(planner, monkeypatch, json.dumps(DISTANCE))
+    script = Script(planner, monkeypatch, REPLY)
     script.pause = 0.3
     cancel = threading.Event()
     threading.Timer(0.1, cancel.set).start()
@@ -163,7 +176,7 @@ def test_a_model_that_fails_is_an_error(planner: LocalPlanner, monkeypatch) -> N
         plan(planner)
     monkeypatch.undo()
     monkeypatch.setattr(planner, "_timeout", LONG)
-    Script(planner, monkeypatch, json.dumps(DISTANCE))
+    Script(planner, monkeypatch, REPLY)
     assert plan(planner) == PROGRAM
 
 
@@ -172,7 +185,7 @@ def test_a_template_without_system_turns(folder: Path, tmp_path: Path, monkeypat
     planner = LocalPlanner(tmp_path, "cpu", LONG)
     text = planner._tokenizer.tokenizer.decode(planner._start)  # type: ignore[union-attr]
     assert text.startswith(f"{START}user\nA person asks")
-    Script(planner, monkeypatch, json.dumps(DISTANCE))
+    Script(planner, monkeypatch, REPLY)
     assert plan(planner) == PROGRAM
 
 

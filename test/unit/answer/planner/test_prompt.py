@@ -98,7 +98,11 @@ def test_an_example_means_what_the_grammar_reads(question: str, text: str) -> No
     one_chair = [one for one in MAP.objects if one.id != "chair_2"]
     for world in (MAP, with_objects(*one_chair, door, window)):
         mine, theirs = execute(program, world), execute(read, world)
-        assert (mine.type, mine.values, mine.boolean) == (theirs.type, theirs.values, theirs.boolean)
+        assert (mine.type, mine.values, mine.boolean) == (
+            theirs.type,
+            theirs.values,
+            theirs.boolean,
+        )
         assert (mine.objects, mine.error) == (theirs.objects, theirs.error)
 
 

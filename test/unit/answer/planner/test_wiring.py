@@ -20,7 +20,6 @@ from planner_server import DISTANCE, says, sends, serving
 from spatialgeo_ros import cli
 from spatialgeo_ros.answer.planner.memo import RememberingPlanner
 from spatialgeo_ros.errors import (
-    AmbiguousError,
     CancelledError,
     NotUnderstoodError,
     PhraseNotFoundError,
