@@ -9,7 +9,6 @@ from pathlib import Path
 
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.planner.memo import RememberingPlanner
-from spatialgeo_ros.answer.planner.served import OpenAIPlanner
 from spatialgeo_ros.errors import BadRequestError, quoted
 
 #: Seconds that a planner has for one question.
@@ -39,6 +38,9 @@ def make_planner(
         address, _, model = rest.partition("#")
         if not model:
             raise BadRequestError(f"the planner names no model: {_FORMS}")
+        # Here, as the other: most users have no planner, and http costs 30 ms of every start.
+        from spatialgeo_ros.answer.planner.served import OpenAIPlanner
+
         return RememberingPlanner(OpenAIPlanner(address, model, _key(key_variable), timeout))
     if kind == "local" and rest:
         from spatialgeo_ros.answer.planner.local import LocalPlanner

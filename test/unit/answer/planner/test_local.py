@@ -87,12 +87,14 @@ class Script:
         return output
 
 
+@pytest.mark.transformers
 def test_random_words_are_a_clear_error(planner: LocalPlanner, monkeypatch) -> None:
     monkeypatch.setattr(local, "MOST_TOKENS", 8)
     with pytest.raises(PlannerFailedError, match="cut off after 8 tokens"):
         plan(planner)
 
 
+@pytest.mark.transformers
 def test_what_the_model_writes_is_the_program(planner: LocalPlanner, monkeypatch) -> None:
     script = Script(planner, monkeypatch, REPLY)
     assert plan(planner) == PROGRAM
@@ -138,12 +140,12 @@ def test_words_of_a_question_are_no_control_tokens(planner: LocalPlanner) -> Non
 
 def test_a_slow_model_costs_no_more_than_the_timeout(planner: LocalPlanner, monkeypatch) -> None:
     script = Script(planner, monkeypatch, REPLY)
-    script.pause = 0.4
+    script.pause = 1.5
     monkeypatch.setattr(planner, "_timeout", 0.2)
     started = time.monotonic()
     with pytest.raises(PlannerFailedError, match="planner_timeout"):
         plan(planner)
-    assert time.monotonic() - started < 0.39
+    assert time.monotonic() - started < 1.2
     # The forward pass goes on alone; who asks meanwhile is told so.
     with pytest.raises(PlannerFailedError, match="ask again later"):
         plan(planner)
@@ -155,13 +157,13 @@ def test_a_slow_model_costs_no_more_than_the_timeout(planner: LocalPlanner, monk
 
 def test_a_cancel_is_seen(planner: LocalPlanner, monkeypatch) -> None:
     script = Script(planner, monkeypatch, REPLY)
-    script.pause = 0.3
+    script.pause = 1.5
     cancel = threading.Event()
     threading.Timer(0.1, cancel.set).start()
     started = time.monotonic()
     with pytest.raises(CancelledError):
         plan(planner, cancelled=cancel.is_set)
-    assert time.monotonic() - started < 0.29
+    assert time.monotonic() - started < 1.2
     with planner._lock:
         pass
 

@@ -108,7 +108,7 @@ def test_a_slow_server_costs_no_more_than_the_timeout(kind: str) -> None:
         started = time.monotonic()
         with pytest.raises(PlannerFailedError, match="planner_timeout"):
             plan(server, timeout=0.3)
-        assert 0.25 < time.monotonic() - started < 1.0
+        assert 0.25 < time.monotonic() - started < 3.0
 
 
 def test_the_timeout_is_for_both_rounds_together() -> None:
@@ -120,7 +120,7 @@ def test_the_timeout_is_for_both_rounds_together() -> None:
         started = time.monotonic()
         with pytest.raises(PlannerFailedError, match="planner_timeout"):
             plan(server, timeout=0.45)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 3.0
 
 
 def test_a_cancel_is_seen_while_the_server_thinks() -> None:
@@ -130,7 +130,7 @@ def test_a_cancel_is_seen_while_the_server_thinks() -> None:
         started = time.monotonic()
         with pytest.raises(CancelledError):
             plan(server, timeout=10.0, cancelled=cancel.is_set)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 3.0
 
 
 def test_a_cancelled_question_is_not_sent() -> None:
