@@ -198,3 +198,9 @@ class NoFreePlaceError(SpatialGeoError):
     """No pose around an object lies on floor that was seen free."""
 
     code = 25
+
+
+class PlannerFailedError(SpatialGeoError):
+    """The question is not understood here, and the planner that was asked gave no program."""
+
+    code = 26

@@ -20,6 +20,8 @@ import numpy as np
 
 from spatialgeo_ros.answer.dialogues import Dialogues
 from spatialgeo_ros.answer.language_part import speak
+from spatialgeo_ros.answer.planner.choice import TIMEOUT, make_planner
+from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import CancelledError, NoMapError
@@ -54,14 +56,17 @@ class Perception:
 
     Args:
         networks: the loaded networks, or None for sensor depth and detections alone.
+        planner: asked for the program of a question that is not understood; None for nobody.
         options: keyword arguments of :class:`spatialgeo_ros.scene.scene.Scene`.
 
     Raises:
         BadRequestError: an option cannot be used.
     """
 
-    def __init__(self, networks: Networks | None = None, **options: Any) -> None:
-        self.networks = networks
+    def __init__(
+        self, networks: Networks | None = None, planner: Planner | None = None, **options: Any
+    ) -> None:
+        self.networks, self._planner = networks, planner
         self.scene = Scene(networks, **options)
         self._dialogues = Dialogues()
         self._map_problem = ""  # why the newest image did not go into the object map
@@ -74,6 +79,9 @@ class Perception:
         quantisation: str = "profile",
         threads: int = 0,
         engines: Mapping[str, Any] | None = None,
+        planner: str = "",
+        planner_timeout: float = TIMEOUT,
+        planner_key_variable: str = "",
         **options: Any,
     ) -> Perception:
         """Load a model profile and return the facade on it.
@@ -86,20 +94,28 @@ class Perception:
             threads: of PyTorch on the CPU; 0 leaves its choice.
             engines: how the image towers run: fields of ``tower_engines.EngineOptions``; PyTorch by
                 default.
+            planner: writes programs of questions that are not understood: "" for none,
+                "openai:http://host:port/v1#model" or "local:/path/of/a/checkpoint".
+            planner_timeout: seconds that it has for one question.
+            planner_key_variable: name of the environment variable with the key of its API.
             options: keyword arguments of the constructor.
 
         Raises:
             ModelLoadError: the profile or its weights cannot be loaded, or not so quantised.
+            BadRequestError: the planner cannot be used; of a local one ModelLoadError.
         """
         if profile == "none":
             choose_quantisation(quantisation, profile, None)
-            return cls(None, **options)
-        read_profile(profile)  # before what follows imports PyTorch, which takes seconds
+        else:
+            read_profile(profile)  # before what follows imports PyTorch, which takes seconds
+        writer = make_planner(planner, planner_timeout, planner_key_variable, device)
+        if profile == "none":
+            return cls(None, writer, **options)
         from spatialgeo_ros.networks.loader import load_networks
         from spatialgeo_ros.networks.tower_engines import EngineOptions
 
         how = EngineOptions(**(engines or {}))
-        return cls(load_networks(profile, device, quantisation, threads, how), **options)
+        return cls(load_networks(profile, device, quantisation, threads, how), writer, **options)
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
@@ -225,6 +241,7 @@ class Perception:
             earlier,
             in_view_of=in_view_of,
             dialogue=self._dialogues.before(session),
+            planner=self._planner,
         )
         part = asked.measured
         objects = () if part.result is None else part.result.objects
@@ -339,6 +356,7 @@ class Perception:
     def describe(self) -> dict[str, Any]:
         """Return facts for diagnostics."""
         facts = self.scene.describe()
+        facts["planner"] = "none" if self._planner is None else self._planner.name
         if self._map_problem and not facts["object_map"]["world_frame"]:
             facts["degraded"] = (*facts["degraded"], self._map_problem)
         return facts
@@ -346,4 +364,6 @@ class Perception:
     def close(self) -> None:
         """Free the networks and the kept frames; the object cannot be used afterwards."""
         self.scene.close()
-        self.networks = None
+        if self._planner is not None:
+            self._planner.close()
+        self.networks = self._planner = None

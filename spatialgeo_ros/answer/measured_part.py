@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
+from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.presence import presence_answer
 from spatialgeo_ros.answer.program_part import (
     absence_means_nothing,
@@ -33,13 +34,13 @@ from spatialgeo_ros.answer.program_part import (
 )
 from spatialgeo_ros.answer.sentences import Measured, Subject, measured_answer
 from spatialgeo_ros.answer.typed import typed_result
+from spatialgeo_ros.answer.understanding import Understood, understand
 from spatialgeo_ros.errors import (
     AmbiguousError,
     CancelledError,
     NoCameraInfoError,
     NoGeometryError,
     NoLanguageModelError,
-    NotUnderstoodError,
     PhraseNotFoundError,
     SpatialGeoError,
     TooLittleSupportError,
@@ -53,7 +54,6 @@ from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, intent_of
 from spatialgeo_ros.query.language import check_readable
-from spatialgeo_ros.query.parser import NotUnderstood, parse
 from spatialgeo_ros.query.program import Program, Quantity, TellNumber
 from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.query.result import Result, ResultType, error_of
@@ -77,6 +77,7 @@ class MeasuredPart:
         estimates: measured lengths, the one asked for first.
         measured: the answer from measurements alone, None where there is none.
         program: what was understood; None when nothing was.
+        planned_by: the planner that wrote the program; "" when the grammar did.
         result: its typed result; None when there is none.
         snapshot: the map that the result is about; None when the image alone was asked.
         problem: why there is no measurement, where there should be one.
@@ -91,6 +92,7 @@ class MeasuredPart:
     estimates: list[SightedEstimate] = field(default_factory=list)
     measured: Measured | None = None
     program: Program | None = None
+    planned_by: str = ""
     result: Result | None = None
     snapshot: MapSnapshot | None = None
     problem: SpatialGeoError | None = None
@@ -167,6 +169,7 @@ def measure_question(
     *,
     in_view_of: Collection[str] = (),
     dialogue: Dialogue | None = None,
+    planner: Planner | None = None,
 ) -> MeasuredPart:
     """Understand a question, find its objects and measure them.
 
@@ -175,9 +178,10 @@ def measure_question(
         question: in plain English.
         observation: the frame that is asked about.
         regions: objects the question names, where they are known already.
-        cancelled: asked between stages.
+        cancelled: asked between stages, and while a planner works.
         in_view_of: cameras whose view alone counts; empty where things may be remembered.
         dialogue: the question before.
+        planner: asked for the program of a question that is not understood; None for nobody.
 
     Raises:
         CancelledError: ``cancelled`` became true.
@@ -189,7 +193,10 @@ def measure_question(
     started = time.perf_counter()
     part = MeasuredPart(intent_of(None, question), observation)
     snapshot = scene.map_with(observation)
-    _understand(part, question, regions, snapshot, dialogue)
+    check_readable(question)
+    nouns = labels_known(snapshot, observation, regions)
+    understood = understand(question, nouns, len(regions), dialogue, planner, cancelled)
+    _take_program(part, understood)
     part.note(*observation.degraded)
     networks = scene.networks
     if networks is None or not networks.has_language:
@@ -231,23 +238,17 @@ def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
         raise CancelledError("the question was cancelled")
 
 
-def _understand(
-    part: MeasuredPart,
-    question: str,
-    regions: Sequence[Region],
-    snapshot: MapSnapshot | None,
-    dialogue: Dialogue | None,
-) -> None:
-    """Turn the question into a program; what is not understood is kept as the part's problem."""
-    check_readable(question)
-    try:
-        labels = labels_known(snapshot, part.observation, regions)
-        part.program = parse(question, dialogue, labels, len(regions))
-    except NotUnderstood as error:
-        part.problem = NotUnderstoodError(str(error))
-        part.note(f"not measured: {error}")
+def _take_program(part: MeasuredPart, understood: Understood) -> None:
+    """Go on with a program; that there is none is kept as the part's problem."""
+    part.program, part.planned_by = understood.program, understood.planned_by
+    part.note(understood.remark)
+    if understood.seconds:
+        part.timings["planner"] = understood.seconds
+    if part.program is None:
+        part.problem = understood.problem
+        part.note(f"not measured: {part.problem}")
         return
-    part.intent = intent_of(part.program, question)
+    part.intent = intent_of(part.program, part.intent.text)
 
 
 def _answer_from_map(

@@ -16,6 +16,7 @@ import numpy as np
 
 from spatialgeo_ros.answer.language_part import LanguagePart, prepare_language
 from spatialgeo_ros.answer.measured_part import MeasuredPart, measure_question
+from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.answer.sources import sources_of
 from spatialgeo_ros.answer.verdict import LanguageVerdict, judge
@@ -83,6 +84,7 @@ class AskedQuestion:
             age=seen.age,
             result=part.result,
             program=part.program,
+            planned_by=part.planned_by,
         )
 
     def _text(self, told: str, final: bool) -> str:
@@ -111,6 +113,7 @@ def ask_question(
     *,
     in_view_of: Collection[str] = (),
     dialogue: Dialogue | None = None,
+    planner: Planner | None = None,
 ) -> AskedQuestion:
     """Work out the measured part of a question, and what the language model is to be asked.
 
@@ -119,19 +122,21 @@ def ask_question(
         question: in plain English.
         observation: the frame that is asked about.
         regions: objects the question names, where they are known already.
-        cancelled: asked between stages.
+        cancelled: asked between stages, and while a planner works.
         earlier: what a language model for clips looks at before the frame, oldest first; None for
             the keyframes.
         in_view_of: cameras whose view alone counts; empty where things may be remembered.
         dialogue: the question before.
+        planner: asked for the program of a question that is not understood; None for nobody.
 
     Raises:
         SpatialGeoError: as :func:`measure_question`; or there is no measurement, and no language
             model to ask.
     """
     part = measure_question(
-        scene, question, observation, regions, cancelled, in_view_of=in_view_of, dialogue=dialogue
-    )
+        scene, question, observation, regions, cancelled,
+        in_view_of=in_view_of, dialogue=dialogue, planner=planner,
+    )  # fmt: skip
     language = prepare_language(scene, part, question, earlier)
     if language is None and not part.text:
         raise part.failure()

@@ -39,6 +39,7 @@ class Answer:
         age: seconds from that image to the one asked about; NaN when nothing was seen.
         result: what was measured as a robot reads it; None when nothing was.
         program: what was understood; None when nothing was.
+        planned_by: the planner that wrote the program; "" when the grammar did.
     """
 
     text: str
@@ -59,3 +60,4 @@ class Answer:
     age: float = math.nan
     result: Result | None = None
     program: Program | None = None
+    planned_by: str = ""

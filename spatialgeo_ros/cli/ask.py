@@ -20,6 +20,7 @@ from spatialgeo_ros.cli.inputs import (
     add_image_or_clip,
     add_model,
     add_output,
+    add_planner,
     bag_topics,
     load_perception,
     read_camera,
@@ -31,6 +32,7 @@ from spatialgeo_ros.cli.output import distance_dict, print_degraded, write_overl
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.sampling import sampling_indices
+from spatialgeo_ros.query.program_json import to_json
 
 #: Most frames of a clip that are looked at where the user names no rate.
 _MOST_FRAMES = 128
@@ -49,6 +51,7 @@ def add_parser(commands: Any) -> None:
     add_image_or_clip(parser)
     add_camera(parser)
     add_model(parser, default_profile="nano")
+    add_planner(parser)
     add_output(parser)
     parser.add_argument(
         "--region", action="append", default=[], metavar="[LABEL=]REGION",
@@ -212,4 +215,6 @@ def _report(answer: Any) -> dict[str, Any]:
         "degraded": answer.degraded,
         "seconds": answer.timings,
         "model": answer.model_id,
+        "program": None if answer.program is None else to_json(answer.program),
+        "planned_by": answer.planned_by,
     }

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.cli.evaluate_rooms import add_rooms
+from spatialgeo_ros.cli.inputs import add_planner
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
 
@@ -66,6 +67,7 @@ def _add_questions(kinds: Any) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="write the answers here"
     )
+    add_planner(parser)
     parser.set_defaults(run=_run_questions)
 
 
@@ -194,13 +196,18 @@ def _run_questions(options: argparse.Namespace) -> int:
     """Answer and write; how right the answers are is told by whoever has the expected ones."""
     from collections import Counter
 
+    from spatialgeo_ros.cli.planned_questions import PlannedReader
     from spatialgeo_ros.evaluation.question_corpus import answers, read_questions, read_scenes
 
     scenes, questions = read_scenes(options.scenes), read_questions(options.questions)
-    lines = list(answers(scenes, questions))
+    reader = PlannedReader(options.planner, options.planner_timeout, options.planner_key_variable)
+    lines = list(answers(scenes, questions, reader.read))
+    reader.close()
     options.out.write_text("".join(json.dumps(line) + "\n" for line in lines))
     types = Counter(line["error"] or line["type"] for line in lines)
     print(f"{len(lines)} answers: " + ", ".join(f"{n} {kind}" for kind, n in types.most_common()))
+    if reader.summary:
+        print(reader.summary)
     return 0
 
 

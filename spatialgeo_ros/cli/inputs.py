@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.answer.planner.choice import TIMEOUT
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
@@ -113,6 +114,30 @@ def add_model(parser: argparse.ArgumentParser, default_profile: str) -> None:
         )  # fmt: skip
 
 
+def add_planner(parser: argparse.ArgumentParser) -> None:
+    """Add what writes programs of questions that are not understood."""
+    parser.add_argument(
+        "--planner", default="", metavar="openai:URL#MODEL|local:DIR",
+        help="writes the program of a question that is not understood: a served language model "
+        "(openai:http://localhost:8000/v1#name), or a checkpoint (local:/path)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--planner-timeout", type=_seconds, default=TIMEOUT, metavar="S",
+        help=f"seconds that it has for one question ({TIMEOUT:g})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--planner-key-variable", default="", metavar="NAME",
+        help="environment variable with the key of its API",
+    )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 3600:
+        raise ValueError(text)  # argparse says it
+    return value
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add where the results go."""
     parser.add_argument("--overlay", type=Path, help="write the annotated picture here (PNG)")
@@ -127,8 +152,17 @@ def load_perception(options: argparse.Namespace) -> Any:
     if options.mount_height is not None:
         pitch = math.radians(options.mount_pitch)
         mounts[CAMERA] = Mount.from_pitch(options.mount_height, pitch)
+    planned = {
+        name: getattr(options, name)
+        for name in ("planner", "planner_timeout", "planner_key_variable")
+        if hasattr(options, name)  # of the commands that take questions
+    }
     return Perception.load(
-        options.profile, device=options.device, quantisation=options.quantisation, mounts=mounts
+        options.profile,
+        device=options.device,
+        quantisation=options.quantisation,
+        mounts=mounts,
+        **planned,
     )
 
 

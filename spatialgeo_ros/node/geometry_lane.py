@@ -3,8 +3,9 @@
 """The thread that owns the scene: requests first, else each camera's newest frame.
 
 It measures, finds, watches, and works out the measured part of every question; it never waits for
-a language model. Callbacks only submit requests and store frames; they wake this thread and never
-compute. No ROS is imported here, so the whole behaviour is tested without a graph.
+a language model to speak, and for one that plans no longer than its timeout. Callbacks only submit
+requests and store frames; they wake this thread and never compute. No ROS is imported here, so the
+whole behaviour is tested without a graph.
 """
 
 from __future__ import annotations

@@ -123,6 +123,14 @@ NODE_TABLE: tuple[Spec, ...] = (
          "missing depth needs, always on every processed frame", choices=("on_demand", "always")),
     Spec("keyframes", 16, "Most keyframes kept for coverage and for questions", "", 1, 128),
     Spec("voxel_size", 0.1, "Edge of a coverage voxel", "m", 0.01, 2.0),
+    # Planner.
+    Spec("planner", "", "What writes the program of a question that the grammar declines: "
+         "openai:http://host:port/v1#model, local:/path/of/a/checkpoint; empty: nobody "
+         "(docs/planner.md)"),
+    Spec("planner_timeout", 5.0, "How long the planner has for one question; meanwhile neither "
+         "frames nor other requests are served", "s", 0.1, 60.0),
+    Spec("planner_key_variable", "", "Environment variable of the node that has the key of the "
+         "planner's API; empty: no key"),
     # Time.
     Spec("process_rate", 5.0, "Most frames per second and camera that are processed; 0 takes "
          "every frame", "Hz", 0.0, 120.0, change=_LIVE),

@@ -109,6 +109,9 @@ class Config:
     encode: str
     keyframes: int
     voxel_size: float
+    planner: str
+    planner_timeout: float
+    planner_key_variable: str
     process_rate: float
     max_frame_age: float
     camera_timeout: float

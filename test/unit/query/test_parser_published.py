@@ -11,8 +11,11 @@ import pytest
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
 from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import (
+    It,
+    Named,
     Program,
     Quantity,
+    Rank,
     RequestRegion,
     TellDirection,
     TellNumber,
@@ -21,6 +24,7 @@ from spatialgeo_ros.query.program import (
     TellWhether,
     TellWhich,
     The,
+    Union,
 )
 from spatialgeo_ros.query.program_edit import nodes
 
@@ -197,3 +201,21 @@ def _texts(family: object) -> list[str]:
         elif isinstance(one, list | tuple):
             queue.extend(one)
     return found
+
+
+def test_any_object_of_a_category_counts_where_the_benchmark_says_so() -> None:
+    closest = parse(
+        "Measuring from the closest point of each object, which of these objects (chair, lamp) is"
+        " the closest to the door? If there are multiple instances of an object category, measure"
+        " to the closest."
+    )
+    by = Quantity("gap", (It(), The(Named("door"))))
+    either = Union((Named("chair"), Named("lamp")))
+    assert closest == TellObjects(Rank(either, by, count=1), one=True)
+    order = parse(
+        "What will be the first-time appearance order of the following categories in the video:"
+        " chair, lamp, door?"
+    )
+    seen = Quantity("order_seen", (It(),))
+    first = tuple(Rank(Named(kind), seen, count=1) for kind in ("chair", "lamp", "door"))
+    assert order == TellObjects(Rank(Union(first), seen))

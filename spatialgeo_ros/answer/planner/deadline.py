@@ -1,0 +1,89 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A strict limit of time for what cannot be interrupted: a server, a forward pass."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from spatialgeo_ros.errors import CancelledError, PlannerFailedError
+
+T = TypeVar("T")
+_POLL = 0.02  # s between two looks at a cancel
+
+
+class Deadline:
+    """How long a planner may still take for one question, all its rounds together.
+
+    Args:
+        seconds: from now.
+        cancelled: whether the question was given up.
+    """
+
+    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._cancelled = cancelled or (lambda: False)
+        self._abandoned = threading.Event()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, 0 at least."""
+        return max(0.0, self._end - time.monotonic())
+
+    def over(self) -> bool:
+        """Tell whether what still works on the question should stop; for any thread."""
+        return self._abandoned.is_set() or self.left == 0
+
+    def run(self, work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
+        """Run ``work`` on a thread of its own and wait for it as long as there is time.
+
+        Work that goes on too long is left behind: its thread ends by itself when it looks at
+        :meth:`over`, or fails once ``abandon`` was called; what it returns is lost.
+
+        Raises:
+            CancelledError: the question was given up.
+            PlannerFailedError: the time is over.
+            Exception: what ``work`` raises.
+        """
+        outcome: _Outcome[T] = _Outcome()
+        self._check(abandon)
+        thread = threading.Thread(target=outcome.take, args=(work,), name="planner", daemon=True)
+        thread.start()
+        while not outcome.done.wait(min(_POLL, self.left)):
+            self._check(abandon)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value[0]
+
+    def _check(self, abandon: Callable[[], None]) -> None:
+        given_up = self._cancelled()
+        if not given_up and self.left > 0:
+            return
+        self._abandoned.set()
+        abandon()
+        if given_up:
+            raise CancelledError("the question was cancelled")
+        raise PlannerFailedError(
+            f"no answer within {self._seconds:g} s: ask a faster model, or raise planner_timeout"
+        )
+
+
+class _Outcome(Generic[T]):
+    """What a thread returned or raised."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.value: list[T] = []
+        self.error: BaseException | None = None
+
+    def take(self, work: Callable[[], T]) -> None:
+        try:
+            self.value.append(work())
+        except BaseException as error:  # raised again on the thread that waits
+            self.error = error
+        finally:
+            self.done.set()

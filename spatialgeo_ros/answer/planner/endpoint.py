@@ -1,0 +1,144 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""JSON over HTTP to one server: bounded in time and size, and the key stays out of every text."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+import ssl
+import urllib.parse
+from contextlib import suppress
+from typing import Any
+
+from spatialgeo_ros.answer.planner.deadline import Deadline
+from spatialgeo_ros.errors import BadRequestError, PlannerFailedError, escaped, quoted
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a reply; a program has at most 100,000 characters.
+MOST_BYTES = 1_000_000
+_CHUNK = 65536
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class HttpStatusError(Exception):
+    """The server answered, but not with 2xx.
+
+    Attributes:
+        status: that it answered.
+        body: text of the answer, without the key.
+    """
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(f"HTTP status {status}: {escaped(body.strip(), 300) or 'no text'}")
+        self.status, self.body = status, body
+
+
+class Endpoint:
+    """One server. Redirects are not followed, and no proxy is used: a key goes where it was meant.
+
+    Args:
+        address: "http://host:port/v1" or https.
+        key: sent as a bearer token; "" for none.
+
+    Raises:
+        BadRequestError: address or key cannot be used.
+    """
+
+    def __init__(self, address: str, key: str = "") -> None:
+        try:
+            url = urllib.parse.urlsplit(address)
+            port = url.port
+        except ValueError as error:
+            raise BadRequestError(f"that is no address of a server: {error}") from None
+        if url.username is not None:
+            raise BadRequestError("no user or password in an address: name the variable of a key")
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise BadRequestError(
+                f"{quoted(address)} is no address of a server: give http://host:port/v1"
+            )
+        if not all(33 <= ord(letter) <= 126 for letter in address + key):
+            raise BadRequestError("address and key are of printable ASCII without spaces")
+        self.address = address.rstrip("/")
+        self._secure = url.scheme == "https"
+        self._host, self._port, self._path = url.hostname, port, url.path.rstrip("/")
+        self._key = key
+        if key and not self._secure and self._host not in _LOCAL:
+            log.warning("the key for %s goes unencrypted: use https", self.address)
+
+    def post(self, path: str, body: dict[str, Any], deadline: Deadline) -> Any:
+        """Send JSON and return the JSON of the answer.
+
+        Raises:
+            HttpStatusError: the server refuses.
+            PlannerFailedError: there is no answer, or none that can be read; or it is too late.
+            CancelledError: the question was given up.
+        """
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=max(0.001, deadline.left))
+        data = json.dumps(body).encode()
+
+        def work() -> tuple[int, bytes]:
+            try:
+                connection.request("POST", self._path + path, data, self._headers())
+                return _read(connection.getresponse(), deadline)
+            finally:
+                connection.close()
+
+        def abandon() -> None:
+            open_socket = connection.sock
+            if open_socket is not None:
+                with suppress(OSError):
+                    open_socket.shutdown(socket.SHUT_RDWR)
+
+        try:
+            status, raw = deadline.run(work, abandon)
+        except (OSError, http.client.HTTPException) as error:
+            raise PlannerFailedError(f"{self.address}: {self._reason(error)}") from None
+        if len(raw) > MOST_BYTES:
+            raise PlannerFailedError(f"{self.address} sent more than {MOST_BYTES} bytes")
+        if not 200 <= status < 300:
+            raise HttpStatusError(status, self._without_key(raw.decode(errors="replace")))
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            shown = self._without_key(raw[:200].decode(errors="replace"))
+            raise PlannerFailedError(
+                f"{self.address} sent no JSON: {quoted(shown)}: is it an OpenAI-compatible server?"
+            ) from None
+
+    def _headers(self) -> dict[str, str]:
+        kept = {"Content-Type": "application/json", "Accept": "application/json"}
+        return {**kept, "Authorization": f"Bearer {self._key}"} if self._key else kept
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, ConnectionRefusedError):
+            return "refused the connection: is the server running?"
+        if isinstance(error, TimeoutError):
+            return "no answer in time: is it reachable? See planner_timeout"
+        if isinstance(error, socket.gaierror):
+            return "no such host"
+        if isinstance(error, ssl.SSLError):
+            return f"no secure connection: {escaped(error, 200)}"
+        words = self._without_key(f"{type(error).__name__} {error}")
+        return f"no HTTP answer: {escaped(words, 200)}"
+
+
+def _read(response: http.client.HTTPResponse, deadline: Deadline) -> tuple[int, bytes]:
+    """Return status and body, which may be one byte longer than is allowed."""
+    parts, size = [], 0
+    while size <= MOST_BYTES:
+        if deadline.over():
+            raise TimeoutError
+        part = response.read1(min(_CHUNK, MOST_BYTES + 1 - size))
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    return response.status, b"".join(parts)
