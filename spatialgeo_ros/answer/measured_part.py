@@ -41,6 +41,7 @@ from spatialgeo_ros.errors import (
     NoCameraInfoError,
     NoGeometryError,
     NoLanguageModelError,
+    NotUnderstoodError,
     PhraseNotFoundError,
     SpatialGeoError,
     TooLittleSupportError,

@@ -271,7 +271,6 @@ def test_questions_whether_something_is_there(question: str, family: str, phrase
 @pytest.mark.parametrize(
     ("question", "family", "objects"),
     [
-        ("is there a gap between the chair and the sofa?", "distance", "chair, sofa"),
         ("how many metres are there between the chair and the sofa?", "distance", "chair, sofa"),
         ("how many metres away is the chair?", "camera_distance", "chair"),
         ("How far is the cup on the table?", "camera_distance", "cup on the table"),

@@ -91,6 +91,8 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 }
 #: Pairs that must go together, which chance seldom finds.
 SPECIAL = {
+    "_any_of_each": "which of these objects (chair, lamp) is the closest to the door?"
+    " if there are multiple instances of an object category, measure to the closest",
     "_more_or_less": "is the lamp taller or shorter than the door",
     "_which_is_behind": "of the sofa and the lamp, which one is behind",
     "_leaving_out": "how many objects are on the table, not counting the boxes",
