@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,11 @@ def test_the_schema_explains_fields() -> None:
         "$ref": "#/$defs/Place",
         "description": "what is said to be somewhere.",
     }
+
+
+def test_the_examples_of_the_docs_are_programs(repository: Path) -> None:
+    text = (repository / "docs" / "questions.md").read_text()
+    examples = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        assert form.from_text(example)
