@@ -150,6 +150,7 @@ class MeasuredPart:
     def failure(self) -> SpatialGeoError:
         """Return the error of a question that was neither measured nor told."""
         if self.problem is not None:
+            self.problem.program = self.program
             return self.problem
         missing = "this question cannot be answered by measuring, and "
         cure = "ask for a distance, a size, a direction or a comparison of named objects"
@@ -196,29 +197,47 @@ def measure_question(
         part.note("no language model in this profile: answered from measurements alone")
     check_cancelled(cancelled)
     if part.program is not None:
-        if snapshot is not None and not regions:
-            with part.stage("program"):
-                _answer_from_map(scene, part, part.program, snapshot, recall, cancelled)
-        elif part.intent.family in PRESENCE:
-            with part.stage("locate"):
-                part.measured, part.mentioned, part.estimates = presence_answer(
-                    scene, part.intent, observation
-                )
-        elif part.intent.family != OPEN:
-            _answer_from_points(scene, part, regions, recall, cancelled)
-        else:
-            part.program = with_regions(part.program, regions)
-            with part.stage("program"):
-                result, asked, lengths = run_program(
-                    scene, part.program, observation, regions, snapshot, recall=recall
-                )
-                part.estimates = list(lengths)
-                _take(scene, part, part.program, result, asked)
-            if snapshot is None:
-                part.note("no pose: only what is in view is known")
-        part.result = part.result or _typed(part)
+        try:
+            _answer(scene, part, part.program, regions, snapshot, recall, cancelled)
+        except SpatialGeoError as error:
+            error.program = part.program  # a dialogue goes on from it: "the red one"
+            raise
     part.seconds = time.perf_counter() - started
     return part
+
+
+def _answer(
+    scene: Scene,
+    part: MeasuredPart,
+    program: Program,
+    regions: Sequence[Region],
+    snapshot: MapSnapshot | None,
+    recall: bool,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Answer what was understood: from the map, by the regions of the request, or in the image."""
+    observation = part.observation
+    if snapshot is not None and not regions:
+        with part.stage("program"):
+            _answer_from_map(scene, part, program, snapshot, recall, cancelled)
+    elif part.intent.family in PRESENCE:
+        with part.stage("locate"):
+            part.measured, part.mentioned, part.estimates = presence_answer(
+                scene, part.intent, observation
+            )
+    elif part.intent.family != OPEN:
+        _answer_from_points(scene, part, regions, recall, cancelled)
+    else:
+        part.program = with_regions(program, regions)
+        with part.stage("program"):
+            result, asked, lengths = run_program(
+                scene, part.program, observation, regions, snapshot, recall=recall
+            )
+            part.estimates = list(lengths)
+            _take(scene, part, part.program, result, asked)
+        if snapshot is None:
+            part.note("no pose: only what is in view is known")
+    part.result = part.result or _typed(part)
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:

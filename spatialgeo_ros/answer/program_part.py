@@ -52,11 +52,12 @@ _QUANTITIES: dict[Kind, QuantityName] = {
 def labels_known(
     snapshot: MapSnapshot | None, observation: Observation, regions: Sequence[Region]
 ) -> set[str]:
-    """Return what the things that a question may name are called here."""
+    """Return what the things that a question may name are called here: nouns, without colours."""
     objects = () if snapshot is None else snapshot.objects
     names = {one.label for one in objects}
     names |= {region.label for region in (*observation.frame.detections, *regions)}
-    return {name for name in names if name}
+    # "red crate" as a noun of its own would be any crate: its colour has to be read as one.
+    return {parse_label(name).kind or name for name in names if name}
 
 
 def with_regions(program: Program, regions: Sequence[Region]) -> Program:

@@ -22,6 +22,7 @@ from spatialgeo_ros.msg import (
     StageLatency,
 )
 from spatialgeo_ros.node.conversions import ns_to_stamp, pose_to_msg
+from spatialgeo_ros.node.messages import fill_result
 from spatialgeo_ros.query.result import Result, error_of
 from spatialgeo_ros.scene.approach import ApproachPose
 

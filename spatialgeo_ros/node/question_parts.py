@@ -58,10 +58,17 @@ def begin_on_any(
     Raises:
         SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
     """
+    before = perception.dialogue(session)  # of each image, not what the last one was asked
 
     def begin(observation: Any) -> Any:
         return perception.begin(
-            question, observation, regions, cancelled, recall=recall, session=session
+            question,
+            observation,
+            regions,
+            cancelled,
+            recall=recall,
+            session=session,
+            dialogue=before,
         )
 
     problem: PhraseNotFoundError | None = None
