@@ -67,6 +67,8 @@ TABLE: tuple[Spec, ...] = (
          change=_START),
     Spec("detections", False, "Publish true boxes as vision_msgs/Detection2DArray",
          change=_START),
+    Spec("detected_kinds", False, "Detections are called by their kind, not by their name",
+         change=_START),
     Spec("speed", 0.25, "Of the robot along its path; 0 stands still", "m/s", 0.0, 3.0, (), _START),
     Spec("start", 0.0, "Where on its lap the robot starts, 0 to 1", "", 0.0, 1.0, (), _START),
     Spec("loop", True, "Drive on after one lap; otherwise stop where it began", change=_START),
@@ -96,6 +98,7 @@ class Settings:
     reliable: bool
     compressed: bool
     detections: bool
+    detected_kinds: bool
     speed: float
     start: float
     loop: bool
@@ -172,7 +175,9 @@ class SimulatedCamera(Node):
             self, zip(names, mounts, strict=True), s.odom_frame, s.base_frame
         )
         self._truth = self.create_publisher(SceneGroundTruth, "~/ground_truth", latched_qos())
-        self._detections = DetectionPublisher(self, names) if s.detections else None
+        self._detections = (
+            DetectionPublisher(self, names, s.detected_kinds) if s.detections else None
+        )
         self._sensor = DepthSensorModel(
             noise=s.depth_noise, edge_holes=0.7 * s.depth_holes, random_holes=0.003 * s.depth_holes
         )
@@ -279,7 +284,7 @@ class SimulatedCamera(Node):
             self._poses.publish(stamp, base_pose(base.x, base.y, base.yaw))
         header = Header(stamp=stamp, frame_id=self.settings.odom_frame)
         names = [publisher.name for publisher in self._outputs]
-        truth = ground_truth(header, room, names, poses, views)
+        truth = ground_truth(header, room, names, poses, views, self._camera)
         for publisher, view in zip(self._outputs, views, strict=True):
             depth = self._sensor.apply(view.depth, self._random) if self.settings.depth else None
             publisher.publish(stamp, self._colour(view), depth)

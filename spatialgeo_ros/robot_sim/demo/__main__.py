@@ -90,7 +90,8 @@ class Demo:
                 processes.start(
                     "spatialgeo_ros.robot_sim.simulated_camera", options.output / "camera.log",
                     {"seed": options.seed, "rate": float(options.rate), "speed": _SPEED,
-                     "detections": self._boxes or options.detections},
+                     "detections": self._boxes or options.detections,
+                     "detected_kinds": not options.detections},
                 )  # fmt: skip
                 examiner = Examiner(truth, camera.width, camera.height)
                 if options.part != "map":

@@ -9,6 +9,7 @@ them: things have left the view, and the truth decides the question clearly.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from spatialgeo_ros.robot_sim.demo.judging import Expected, error, number, yes_o
 from spatialgeo_ros.robot_sim.demo.true_world import TrueThing, TrueWorld
 
 _AWAY_NS = 2_000_000_000  # a thing has left the view when it was not in it for so long
-_CLEARLY = 3000.0  # square pixels of its box, from which on a thing is clearly in view
+_CLEARLY = 2000.0  # square pixels of its box, from which on a thing is clearly in view
 _ROBOT_M = 0.6
 _CLEAR = 1.15  # the truth decides a ranking when the next one is so many times as far
 _FEET = 1 / 0.3048
@@ -32,7 +33,7 @@ class Survey:
         enough: images that must show a thing clearly before it counts as seen.
     """
 
-    def __init__(self, enough: int = 4) -> None:
+    def __init__(self, enough: int = 8) -> None:
         self._enough = enough
         self._last: dict[str, int] = {}
         self._seen: dict[str, int] = {}
@@ -46,7 +47,7 @@ class Survey:
         for thing in world.things:
             if thing.in_view:
                 self._last[thing.name] = world.stamp_ns
-            if thing.shown >= _CLEARLY:
+            if thing.whole and thing.shown >= _CLEARLY:
                 self._seen[thing.name] = self._seen.get(thing.name, 0) + 1
 
     def seen(self) -> set[str]:
@@ -234,7 +235,7 @@ def gone_question(thing: TrueThing, world: TrueWorld) -> Posed:
 
 
 def to_take_away(survey: Survey) -> TrueThing | None:
-    """Choose what somebody takes away: small, out of view, and not what other questions need."""
+    """Choose what somebody takes away: out of view, and where the robot looks again soon."""
     world = survey.now
     if world is None:
         return None
@@ -242,7 +243,8 @@ def to_take_away(survey: Survey) -> TrueThing | None:
     fitting = [
         thing for thing in survey.left() if thing.kind in ("lamp", "plant", "chair", "table")
     ]
-    fitting.sort(key=lambda thing: (thing.kind == many, thing.box.size[0] * thing.box.size[1]))
+    # In the middle of the room, and not what most questions are about.
+    fitting.sort(key=lambda thing: (thing.kind == many, math.hypot(*thing.box.centre[:2])))
     return fitting[0] if fitting else None
 
 

@@ -23,6 +23,7 @@ from spatialgeo_ros.query.phrases import parse_label
 
 #: A thing of the map is a true one of its kind whose centre is nearer than this, metres.
 _SAME_WITHIN = 0.6
+_BORDER, _UNHIDDEN = 3.0, 0.6  # pixels; share of its outline
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class TrueThing:
         colour: "red".
         box: in the world frame, metres.
         shown: square pixels of its box in the first camera's image; 0: out of view.
+        whole: whether it is there as a whole, neither cut by the border nor mostly hidden.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TrueThing:
     colour: str
     box: UprightBox
     shown: float
+    whole: bool
 
     @property
     def in_view(self) -> bool:
@@ -54,12 +57,13 @@ class TrueWorld:
 
     Args:
         scene: ground truth of one image.
+        width, height: of the image, pixels.
     """
 
-    def __init__(self, scene: SceneGroundTruth) -> None:
+    def __init__(self, scene: SceneGroundTruth, width: int = 640, height: int = 480) -> None:
         self.stamp_ns = stamp_to_ns(scene.header.stamp)
         camera = scene.cameras[0]
-        self.things = tuple(_thing(one, camera) for one in scene.objects)
+        self.things = tuple(_thing(one, camera, width, height) for one in scene.objects)
         self.camera = msg_to_pose(scene.camera_poses[0])
         forward = self.camera.rotation[:, 2]
         self.heading = math.atan2(forward[1], forward[0])
@@ -114,18 +118,19 @@ class TrueWorld:
         return min(footprint_separation(here, one.box).value for one in self.things)
 
 
-def _thing(entry: SceneObject, camera: str) -> TrueThing:
+def _thing(entry: SceneObject, camera: str, width: int, height: int) -> TrueThing:
     place, size = entry.pose.position, entry.size
     turn = msg_to_pose(entry.pose).rotation
     box = UprightBox(
         (place.x, place.y, place.z), (size.x, size.y, size.z), math.atan2(turn[1, 0], turn[0, 0])
     )
-    shown = [
-        (view.x_max - view.x_min) * (view.y_max - view.y_min)
-        for view in entry.views
-        if view.camera == camera
-    ]
-    return TrueThing(entry.label, entry.kind, entry.colour, box, max(shown, default=0.0))
+    shown, whole = 0.0, False
+    for view in entry.views:
+        if view.camera == camera:
+            shown = (view.x_max - view.x_min) * (view.y_max - view.y_min)
+            sides = (view.x_min, view.y_min, width - 1 - view.x_max, height - 1 - view.y_max)
+            whole = min(sides) > _BORDER and view.score > _UNHIDDEN
+    return TrueThing(entry.label, entry.kind, entry.colour, box, shown, whole)
 
 
 def true_names(objects: Iterable[SpatialObject], things: Sequence[TrueThing]) -> dict[str, str]:

@@ -40,8 +40,10 @@ def scene(seconds=0, shown=(), without=()):
                                      pose=pose_to_msg(Pose(translation=centre)))  # fmt: skip
         entry.size.x, entry.size.y, entry.size.z = size
         if name in shown:
-            entry.views = [messages.Region(type=1, label=name, camera="camera", x_min=100.0,
-                                           y_min=100.0, x_max=200.0, y_max=200.0)]  # fmt: skip
+            view = messages.Region(type=1, label=name, camera="camera", score=0.9)
+            view.x_min = view.y_min = 100.0
+            view.x_max = view.y_max = 200.0
+            entry.views = [view]
         message.objects.append(entry)
     return message
 
@@ -52,7 +54,7 @@ WORLD = TrueWorld(scene())
 @pytest.fixture
 def survey():
     """Everything was seen for four seconds, then nothing for six."""
-    survey = Survey()
+    survey = Survey(enough=4)
     for second in range(10):
         survey.add(TrueWorld(scene(second, ROOM if second < 4 else ())))
     return survey
@@ -97,7 +99,7 @@ def test_things_have_left_the_view_after_a_while(survey):
 
 
 def test_what_was_hardly_seen_is_not_asked_about():
-    survey = Survey()
+    survey = Survey(enough=4)
     for second in range(10):
         survey.add(TrueWorld(scene(second, ["blue sofa"] if second < 2 else ())))
     assert survey.seen() == set()
