@@ -24,6 +24,7 @@ from spatialgeo_ros.answer.program_part import (
     all_in_view,
     all_of_image,
     contradicts,
+    expected_in,
     failed_for_want_of_objects,
     labels_known,
     measured_on_points,
@@ -286,7 +287,10 @@ def _answer_from_map(
         scene, program, part.observation, (), snapshot, recall=recall
     )
     missing = failed_for_want_of_objects(result)
-    if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
+    shown = all_in_view(result, asked)
+    # What the map alone knows is good enough where this image does not show it well.
+    tried = not (missing or shown) and expected_in(result, asked, part.observation)
+    if part.intent.family in (OPEN, *PRESENCE) or not (missing or shown or tried):
         part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
@@ -300,6 +304,10 @@ def _answer_from_map(
         if all_of_image(result, asked, part.observation):
             raise  # in this very image, but nothing to rely on
         part.estimates = list(lengths)
+        _take(scene, part, program, result, asked)
+        return
+    if part.measured is None and tried:
+        part.mentioned, part.problem, part.estimates = [], None, list(lengths)
         _take(scene, part, program, result, asked)
         return
     if part.measured is None:

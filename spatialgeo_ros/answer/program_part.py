@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from spatialgeo_ros.answer.map_estimates import estimate_from_map, kind_of_program
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
@@ -35,6 +37,7 @@ from spatialgeo_ros.scene.frame_map import (
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
+_A_MOMENT_NS = 3_000_000_000
 Numbers: TypeAlias = Mapping[QuantityName, tuple[Estimate, ...]]
 #: What a program calls the lengths that are measured on points.
 _QUANTITIES: dict[Kind, QuantityName] = {
@@ -216,6 +219,25 @@ def failed_for_want_of_objects(result: Result) -> bool:
 def all_in_view(result: Result, snapshot: MapSnapshot) -> bool:
     """Tell whether everything that a result rests on is in the newest images."""
     return result.error is None and all(one in snapshot.in_view for one in result.objects)
+
+
+def expected_in(result: Result, snapshot: MapSnapshot, observation: Observation) -> bool:
+    """Tell whether an image that no detector looked at should show all that a result rests on.
+
+    The profile's own grounding looks at one image in a second or so: what it saw a moment ago, and
+    what lies in the field of view, is looked for again in this image.
+    """
+    frame = observation.frame
+    if frame.detections_stamp_ns or frame.pose is None or frame.model is None:
+        return False
+    named = {one.id: one for one in snapshot.objects}
+    things = [named[one] for one in result.objects if one in named]
+    if not things or any(frame.stamp_ns - one.last_seen_ns > _A_MOMENT_NS for one in things):
+        return False
+    places = frame.pose.inverse().apply(np.stack([one.centre for one in things]))
+    pixels = frame.model.project(places)
+    inside = (pixels >= 0) & (pixels < (frame.width, frame.height))
+    return bool(inside.all())  # NaN behind the camera
 
 
 def remembered(result: Result, snapshot: MapSnapshot) -> list[MapObject]:

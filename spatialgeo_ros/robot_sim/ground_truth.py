@@ -24,7 +24,7 @@ from spatialgeo_ros.sim.room import SceneObject as Thing
 #: An object is said to be in view from this share of the image's pixels on.
 _VISIBLE = 1e-3
 #: And is detected where this share of its outline, about, is not hidden behind something.
-_DETECTED = 0.5
+_DETECTED = 0.6
 _SUREST = 0.95  # score of a detection
 
 

@@ -24,6 +24,7 @@ _ROBOT_M = 0.6
 _CLEAR = 1.15  # the truth decides a ranking when the next one is so many times as far
 _FEET = 1 / 0.3048
 _ROUND = ("plant", "lamp")
+_LIGHT = ("table", "chair", "lamp", "plant")  # what somebody may carry away
 
 
 class Survey:
@@ -235,17 +236,19 @@ def gone_question(thing: TrueThing, world: TrueWorld) -> Posed:
 
 
 def to_take_away(survey: Survey) -> TrueThing | None:
-    """Choose what somebody takes away: out of view, and where the robot looks again soon."""
+    """Choose what somebody takes away, as soon as it is out of view.
+
+    It stands in the middle of the room, where the robot looks again soon, and is not of the kind
+    that most questions are about, where there is such a thing.
+    """
     world = survey.now
     if world is None:
         return None
-    many = _many(world)
-    fitting = [
-        thing for thing in survey.left() if thing.kind in ("lamp", "plant", "chair", "table")
-    ]
-    # In the middle of the room, and not what most questions are about.
-    fitting.sort(key=lambda thing: (thing.kind == many, math.hypot(*thing.box.centre[:2])))
-    return fitting[0] if fitting else None
+    many, seen = _many(world), survey.seen()
+    light = [one for one in world.things if one.kind in _LIGHT and one.name in seen]
+    light.sort(key=lambda one: (one.kind == many, math.hypot(*one.box.centre[:2])))
+    left = survey.left()
+    return light[0] if light and light[0] in left else None
 
 
 #: In the order in which they are asked; what cannot be asked yet waits.
