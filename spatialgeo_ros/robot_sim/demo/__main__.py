@@ -131,6 +131,8 @@ class Demo:
     def _map_part(self, processes: Processes, robot: Robot) -> None:
         from spatialgeo_ros.robot_sim.demo.map_part import MapPart
         from spatialgeo_ros.robot_sim.demo.pictures import object_map
+        from spatialgeo_ros.sim.path import RobotPath
+        from spatialgeo_ros.sim.room import make_room
 
         say = self._console.say
         self._console.plain()
@@ -140,7 +142,8 @@ class Demo:
             say("no vision_msgs: the map is fed by the profile's own grounding")
         self._start_node(processes, "node_map.log", self._boxes)
         self._wait_until_ready(robot)
-        part = MapPart(robot, self._console, self._report, self._options.output)
+        lap = RobotPath(make_room(self._options.seed), _SPEED).period
+        part = MapPart(robot, self._console, self._report, self._options.output, lap)
         part.run()
         title = f"Room {self._options.seed}: the object map beside the truth"
         self._save("objects", object_map(robot, title, part.taken))

@@ -29,7 +29,6 @@ from spatialgeo_ros.robot_sim.demo.true_world import TrueThing, TrueWorld, true_
 from spatialgeo_ros.sim.rig import base_pose
 from spatialgeo_ros.srv import FindObjects, GetApproachPose, LoadObjects, RunQuery, SaveObjects
 
-_LAP_S = 120.0  # within which everything of the room is in view once
 _WAIT_S = 45.0  # for a question that cannot be asked yet
 _LOOK_AGAIN_S = 150.0  # until the robot has passed what was taken away
 _STAND_OFF, _RADIUS = 0.4, 0.25  # m, of the robot that is to approach something
@@ -44,6 +43,7 @@ class MapPart:
         console: for what happens.
         report: for the answers.
         folder: for the saved map.
+        lap: seconds that the robot takes around the room.
     """
 
     def __init__(
@@ -52,11 +52,12 @@ class MapPart:
         console: Console,
         report: Report,
         folder: Path,
+        lap: float,
     ) -> None:
         self._robot = robot
         self._console, self._report = console, report
         self._file, self._saved = (folder / "objects.json").resolve(), 0
-        self._survey = Survey()
+        self._survey, self._lap = Survey(), lap
         self._things: dict[str, TrueThing] = {}  # that are or were in the room
         self.taken: TrueThing | None = None
 
@@ -113,10 +114,15 @@ class MapPart:
         say, begin = self._console.say, time.monotonic()
         say("the robot drives, and a map of what it sees grows; its detector gives the names")
         everything = {one.name for one in self._world().things}
-        done = self._until(lambda: everything <= self._survey.seen() and self._mapped(), _LAP_S)
-        if not done:
+
+        def done() -> bool:
+            # A lap: what is seen cut by the image's border is not yet known as a whole.
+            around = time.monotonic() - begin > self._lap
+            return around and everything <= self._survey.seen() and self._mapped()
+
+        if not self._until(done, 2 * self._lap):
             for name in sorted(everything - self._survey.seen()):
-                say(f"not clearly in view on this lap: {name}")
+                say(f"not clearly in view in two laps: {name}")
         have = len(self._robot.objects.objects) if self._robot.objects else 0
         say(f"after {time.monotonic() - begin:.0f} s the map has {have} objects; "
             f"the room has {len(everything)}")  # fmt: skip

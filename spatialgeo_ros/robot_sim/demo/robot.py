@@ -189,25 +189,29 @@ class Robot:
             return None
         return self._overlays[stamp_ns]
 
-    def ask(self, question: str, timeout: float, session: str = "") -> SpatialAnswer:
+    def ask(
+        self, question: str, timeout: float, session: str = "", in_view_only: bool = False
+    ) -> SpatialAnswer:
         """Ask by the service, of all cameras.
 
         Args:
             question: in plain English.
             timeout: seconds.
             session: dialogue that it belongs to.
+            in_view_only: whether what is out of view is refused.
 
         Raises:
             TimeoutError: no response within ``timeout`` seconds.
         """
-        future = self._service.call_async(AskSpatial.Request(question=question, session=session))
+        request = AskSpatial.Request(question=question, session=session, in_view_only=in_view_only)
+        future = self._service.call_async(request)
         self.wait(future.done, timeout, f"the answer to {question!r}")
         return future.result().answer
 
     def ask_streaming(
         self, question: str, on_token: Callable[[str], None], timeout: float
     ) -> SpatialAnswer:
-        """Ask by the action; ``on_token`` gets the pieces of text as they come.
+        """Ask what is in view by the action; ``on_token`` gets the text as it comes.
 
         Raises:
             TimeoutError: no result within ``timeout`` seconds, or the goal was rejected.
@@ -218,7 +222,7 @@ class Robot:
                 on_token(message.feedback.token)
 
         self.wait(self._action.server_is_ready, timeout, "the action spatialgeo/ask_action")
-        request = AskAction.Goal(question=question)
+        request = AskAction.Goal(question=question, in_view_only=True)
         goal = send_goal(self._executor, self._action, request, feedback)
         self.wait(goal.done, timeout, "the goal to be accepted")
         if not goal.result().accepted:

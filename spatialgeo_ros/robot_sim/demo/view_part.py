@@ -90,7 +90,7 @@ class ViewPart:
             answer = self._robot.ask_streaming(question.text, _token_printer(plain), 60.0)
             plain()
         else:
-            answer = self._robot.ask(question.text, 60.0)
+            answer = self._robot.ask(question.text, 60.0, in_view_only=True)
         seconds = time.monotonic() - begin
         if answer.error_code:
             plain(f"      error    {answer.error_code}: {answer.error_message}")
