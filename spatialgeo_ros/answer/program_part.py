@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatialgeo_ros.answer.map_estimates import estimate_from_map, kind_of_program
 from spatialgeo_ros.answer.sentences import Measured
@@ -16,6 +17,7 @@ from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query import program as nodes
@@ -107,7 +109,7 @@ def run_program(
         observation: the frame that is asked about.
         regions: of the request.
         snapshot: the object map, or None.
-        recall: whether things that are out of view count.
+        recall: whether things that are out of this camera's view count.
         measured: lengths that were measured on points.
 
     Returns:
@@ -127,7 +129,8 @@ def run_program(
         points = measured_on_points(estimates)
         return execute(program, snapshot, objects, points), snapshot, tuple(estimates)
     if not recall:
-        seen = tuple(one for one in snapshot.objects if one.id in snapshot.in_view)
+        in_view = (one for one in snapshot.objects if one.id in snapshot.in_view)
+        seen = tuple(one for one in in_view if in_field_of_view(one, observation.frame))
         snapshot = replace(snapshot, objects=seen)
     objects = _regions_in_map(scene, observation, regions)
     result = execute(program, snapshot, objects, measured)
@@ -234,10 +237,26 @@ def expected_in(result: Result, snapshot: MapSnapshot, observation: Observation)
     things = [named[one] for one in result.objects if one in named]
     if not things or any(frame.stamp_ns - one.last_seen_ns > _A_MOMENT_NS for one in things):
         return False
-    places = frame.pose.inverse().apply(np.stack([one.centre for one in things]))
-    pixels = frame.model.project(places)
-    inside = (pixels >= 0) & (pixels < (frame.width, frame.height))
-    return bool(inside.all())  # NaN behind the camera
+    return bool(_inside(frame, np.stack([one.centre for one in things])).all())
+
+
+def in_field_of_view(one: MapObject, frame: Frame) -> bool:
+    """Tell whether the camera of an image has seen an object, and is turned towards it now."""
+    if frame.pose is None or frame.model is None:
+        return True
+    if frame.camera not in one.cameras:
+        return False
+    corners = np.column_stack([one.footprint(), np.full(4, one.centre[2])])
+    places = np.concatenate([one.centre[None], corners, (one.centre + corners) / 2])
+    return bool(_inside(frame, places).any())
+
+
+def _inside(frame: Frame, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which world points [N, 3] lie in an image of known pose and calibration."""
+    assert frame.pose is not None and frame.model is not None
+    pixels = frame.model.project(frame.pose.inverse().apply(places))
+    inside = (pixels >= 0) & (pixels < (frame.width, frame.height))  # NaN behind the camera
+    return np.asarray(inside.all(axis=1))
 
 
 def remembered(result: Result, snapshot: MapSnapshot) -> list[MapObject]:

@@ -71,9 +71,10 @@ def object_map(robot: Robot, title: str, taken: TrueThing | None) -> Image | Non
     message, scene = robot.objects, robot.newest_truth()
     if message is None or scene is None:
         return None
-    boxes = [MapBox(one.label if one.state != SpatialObject.STATE_GONE else f"{one.label}, gone",
-                    *_ground(one.pose.pose, one.size), _STATES[one.state])
-             for one in message.objects]  # fmt: skip
+    boxes = [
+        MapBox(_caption(one), *_ground(one.pose.pose, one.size), _STATES[one.state])
+        for one in message.objects
+    ]
     things = [MapObject("", *_ground(one.pose, one.size)) for one in scene.objects]
     if taken is not None:
         x, y, _ = taken.box.centre
@@ -90,6 +91,13 @@ def object_map(robot: Robot, title: str, taken: TrueThing | None) -> Image | Non
         title=title,
         subtitle=", ".join(f"{number} {state}" for state, number in sorted(count.items())),
     )
+
+
+def _caption(one: SpatialObject) -> str:
+    """Return how the map knows an object: "red chair, gone"."""
+    known = one.colour and one.colour not in one.label
+    name = f"{one.colour} {one.label}" if known else one.label
+    return f"{name}, gone" if one.state == SpatialObject.STATE_GONE else name
 
 
 def _ground(pose: Any, size: Any) -> tuple[npt.NDArray[np.float64], tuple[float, float], float]:
