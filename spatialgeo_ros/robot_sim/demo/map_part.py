@@ -271,7 +271,7 @@ class MapPart:
             said, mark = code_name(response.error_code), Mark.REFUSED
             self._console.plain(f"      error    {response.error_message}")
         self._console.plain(f"      {service}: {said} | truth {truth} | {mark.value}")
-        self._report.add(Row("service", f"{service} {what}", said, truth, "", mark, "-", 0.0))
+        self._report.add(Row("call", f"{service} {what}", said, truth, "", mark, "-", 0.0))
 
 
 _STATES = {

@@ -26,6 +26,7 @@ _WORTH_ANOTHER_TRY = (
     ErrorCode.PHRASE_NOT_FOUND,
     ErrorCode.STALE_FRAME,
     ErrorCode.TOO_LITTLE_SUPPORT,
+    ErrorCode.AMBIGUOUS,
 )
 
 
