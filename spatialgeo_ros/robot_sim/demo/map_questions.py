@@ -21,6 +21,7 @@ from spatialgeo_ros.robot_sim.demo.true_world import TrueThing, TrueWorld
 _AWAY_NS = 2_000_000_000  # a thing has left the view when it was not in it for so long
 _CLEARLY = 2000.0  # square pixels of its box, from which on a thing is clearly in view
 _ROBOT_M = 0.6
+_NEAREST_M = 1.5  # nearer, a box's corner and the nearest point that is seen differ too much
 _CLEAR = 1.15  # the truth decides a ranking when the next one is so many times as far
 _FEET = 1 / 0.3048
 _ROUND = ("plant", "lamp")
@@ -136,7 +137,7 @@ def _feet(survey: Survey, world: TrueWorld) -> list[Posed]:
     """A distance in another unit."""
     kind = _many(world)
     away = sorted(world.away(one.name) for one in world.of_kind(kind))
-    if len(away) < 2 or away[0] < 1.0 or away[1] < _CLEAR * away[0]:
+    if len(away) < 2 or away[0] < _NEAREST_M or away[1] < _CLEAR * away[0]:
         return []
 
     def truth(at: TrueWorld) -> Expected:
