@@ -40,10 +40,13 @@ class SpatialGeoError(Exception):
     Attributes:
         result: the typed result of a program that has no answer (``query.result.Result``), for its
             candidates; None for other failures.
+        program: what was understood of the question that failed (``query.program.Program``); None
+            when nothing was, and for other failures.
     """
 
     code: int = 1
     result: Any = None
+    program: Any = None
 
     def __str__(self) -> str:
         """Return the message as it may be sent and logged."""

@@ -24,7 +24,7 @@ from spatialgeo_ros.answer.planner.choice import TIMEOUT, make_planner
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
-from spatialgeo_ros.errors import CancelledError, NoMapError
+from spatialgeo_ros.errors import CancelledError, NoMapError, SpatialGeoError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
@@ -38,6 +38,7 @@ from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks, Question
+from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
@@ -227,26 +228,49 @@ class Perception:
         *,
         in_view_of: Collection[str] = (),
         session: str = "",
+        dialogue: Dialogue | None = None,
     ) -> AskedQuestion:
-        """Work out the measured part of a question; see :func:`ask_question` for the rest.
+        """Work out the measured part of a question; see :func:`ask_question`.
 
-        In a named ``session``, "it" is what the question before was about.
+        A question that was understood and has no answer ("the chair" of three) is part of the
+        dialogue too: "the red one" goes on from it.
+
+        Args:
+            question: in plain English.
+            observation: the newest frame of the camera that is asked.
+            regions: objects the question names, where they are known already.
+            cancelled: asked between stages.
+            earlier: what a language model for clips looks at; see :meth:`ask`.
+            in_view_of: cameras whose view alone counts; empty where things may be remembered.
+            session: name of a dialogue, in which "it" is what the question before was about.
+            dialogue: the question before, where the same one is asked of several images; None for
+                what the session remembers.
         """
-        asked = ask_question(
-            self.scene,
-            question,
-            observation,
-            regions,
-            cancelled,
-            earlier,
-            in_view_of=in_view_of,
-            dialogue=self._dialogues.before(session),
-            planner=self._planner,
-        )
-        part = asked.measured
-        objects = () if part.result is None else part.result.objects
-        self._dialogues.remember(session, part.program, objects)
+        before = self.dialogue(session) if dialogue is None else dialogue
+        try:
+            asked = ask_question(
+                self.scene,
+                question,
+                observation,
+                regions,
+                cancelled,
+                earlier,
+                in_view_of=in_view_of,
+                dialogue=before,
+                planner=self._planner,
+            )
+        except SpatialGeoError as error:
+            self._remember(session, error.program, error.result)
+            raise
+        self._remember(session, asked.measured.program, asked.measured.result)
         return asked
+
+    def dialogue(self, session: str) -> Dialogue:
+        """Return the last question of a session; an empty one where there was none."""
+        return self._dialogues.before(session)
+
+    def _remember(self, session: str, program: Program | None, result: Result | None) -> None:
+        self._dialogues.remember(session, program, () if result is None else result.objects)
 
     def speak(
         self,
@@ -272,6 +296,8 @@ class Perception:
         """Work an observation into the object map; see :meth:`Scene.update_map`."""
         update = self.scene.update_map(observation)
         self._map_problem = "" if update.used else update.reason
+        if update.cleared:
+            self._dialogues.clear()
         return update
 
     def objects(self, camera: str = "") -> MapSnapshot:
@@ -289,7 +315,7 @@ class Perception:
         return snapshot
 
     def run_query(
-        self, program: Program, camera: str = "", *, include_gone: bool = False
+        self, program: Program, camera: str = "", *, include_gone: bool = False, session: str = ""
     ) -> Result:
         """Run a program on the object map; a program without an answer gives a result of ERROR.
 
@@ -297,6 +323,7 @@ class Perception:
             program: what is asked.
             camera: who looks; see :meth:`Scene.map_snapshot`.
             include_gone: whether what is gone counts as if it were remembered.
+            session: name of a dialogue that goes on from the program and its objects.
 
         Raises:
             NoMapError: there is no map.
@@ -308,7 +335,9 @@ class Perception:
                 for one in snapshot.objects
             )
             snapshot = replace(snapshot, objects=objects)
-        return execute(program, snapshot)
+        result = execute(program, snapshot)
+        self._remember(session, program, result)
+        return result
 
     def approach(self, target: MapObject, stand_off: float, base: Base) -> list[ApproachPose]:
         """Return poses of the robot around an object, best first; see :func:`approach_poses`.
@@ -342,6 +371,7 @@ class Perception:
             why = self._map_problem or "no image has come yet"
             raise NoMapError(f"whether {path} is of the present world frame cannot be told: {why}")
         self.scene.object_map.load(path, self.scene.world_frame)
+        self._dialogues.clear()  # its ids are of the map that was
         return len(self.objects().objects)
 
     def keyframes(self) -> tuple[Keyframe, ...]:
@@ -351,6 +381,7 @@ class Perception:
     def reset(self) -> None:
         """Forget every kept frame and the object map (time jump, another world frame)."""
         self.scene.reset()
+        self._dialogues.clear()
         self._map_problem = ""
 
     def describe(self) -> dict[str, Any]:

@@ -15,19 +15,21 @@ fi
 for _sg_lib in "$_sg_root"/.venv/lib/python3*/site-packages; do _sg_site="$_sg_lib"; done
 _sg_prefix="$_sg_root/install/spatialgeo_ros"
 _sg_libs="$_sg_prefix/lib"
-if [ -d "$_sg_site/rclpy" ]; then  # ROS 2 from PyPI
-  _sg_libs="$_sg_libs:$_sg_root/.venv/lib"
+if [ -d "$_sg_site/rclpy" ]; then  # ROS 2 from PyPI; vision_msgs is built beside the package
+  _sg_vision="$_sg_root/install/vision_msgs"
+  _sg_libs="$_sg_libs:$_sg_vision/lib:$_sg_root/.venv/lib"
   for _sg_lib in "$_sg_site"/ros_*.libs; do _sg_libs="$_sg_libs:$_sg_lib"; done
-  export AMENT_PREFIX_PATH="$_sg_prefix:$_sg_root/.venv"
+  export AMENT_PREFIX_PATH="$_sg_prefix:$_sg_vision:$_sg_root/.venv"
   export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1  # else each Python starts itself a second time
 else
   export AMENT_PREFIX_PATH="$_sg_prefix:$AMENT_PREFIX_PATH"
 fi
 export PATH="$_sg_prefix/bin:$PATH"
 export LD_LIBRARY_PATH="$_sg_libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-for _sg_lib in "$_sg_prefix"/lib/python3*/site-packages "$_sg_prefix"/local/lib/python3*/dist-packages; do
+for _sg_lib in "$_sg_prefix"/lib/python3*/site-packages "$_sg_prefix"/local/lib/python3*/dist-packages \
+    "${_sg_vision:-$_sg_prefix}"/lib/python3*/site-packages; do
   [ -d "$_sg_lib" ] && export PYTHONPATH="$_sg_lib${PYTHONPATH:+:$PYTHONPATH}"
 done
 export FASTRTPS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"  # Fast DDS 2: Humble, Jazzy
 export FASTDDS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"   # Fast DDS 3: Kilted
-unset _sg_root _sg_lib _sg_site _sg_prefix _sg_libs
+unset _sg_root _sg_lib _sg_site _sg_prefix _sg_libs _sg_vision

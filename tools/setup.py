@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+VISION_MSGS = ROOT / "tools" / "vision_msgs"  # ROS 2 from PyPI has none
 PYTHON = VENV / "bin" / "python"
 LOG = VENV / "setup.log"
 NEEDED_GB = 6.0
@@ -263,6 +264,8 @@ def build_environment(ros: str) -> dict[str, str]:
 def build_workspace(ros: str) -> None:
     """Generate the interfaces and install the package into install/."""
     command = ["colcon", "--log-base", str(ROOT / "log"), "build", "--base-paths", str(ROOT)]
+    if not ros:
+        command.append(str(VISION_MSGS))
     command += ["--build-base", str(ROOT / "build"), "--install-base", str(ROOT / "install")]
     command += ["--symlink-install", "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}"]
     command += ["-DPython3_FIND_VIRTUALENV=ONLY", "-Wno-dev"]
@@ -296,6 +299,7 @@ def main() -> int:
     packages = digest([ROOT / "constraints.txt"], True, machine, torch)
     generated = [p for d in ("msg", "srv", "action") for p in (ROOT / d).iterdir()]
     generated += [ROOT / "CMakeLists.txt", ROOT / "package.xml"]
+    generated += [] if ros else [path for path in VISION_MSGS.rglob("*") if path.is_file()]
     # symlinks: of these a change of content needs no build, a new file does
     folders = ("spatialgeo_ros", "scripts", "launch", "config", "rviz", "weights")
     linked = [

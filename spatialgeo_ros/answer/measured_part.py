@@ -25,6 +25,7 @@ from spatialgeo_ros.answer.program_part import (
     all_in_view,
     all_of_image,
     contradicts,
+    expected_in,
     failed_for_want_of_objects,
     labels_known,
     measured_on_points,
@@ -151,6 +152,8 @@ class MeasuredPart:
 
     def failure(self) -> SpatialGeoError:
         """Return the error of a question that was neither measured nor told."""
+        if self.problem is not None:
+            self.problem.program = self.program
         asked_in_vain = "the language model gave no answer"
         if any("no language model" in reason for reason in self.degraded):
             asked_in_vain = "the profile has no language model to ask"
@@ -204,29 +207,47 @@ def measure_question(
         part.note("no language model in this profile: answered from measurements alone")
     check_cancelled(cancelled)
     if part.program is not None:
-        if snapshot is not None and not regions:
-            with part.stage("program"):
-                _answer_from_map(scene, part, part.program, snapshot, in_view_of, cancelled)
-        elif part.intent.family in PRESENCE:
-            with part.stage("locate"):
-                part.measured, part.mentioned, part.estimates = presence_answer(
-                    scene, part.intent, observation
-                )
-        elif part.intent.family != OPEN:
-            _answer_from_points(scene, part, regions, not in_view_of, cancelled)
-        else:
-            part.program = with_regions(part.program, regions)
-            with part.stage("program"):
-                result, asked, lengths = run_program(
-                    scene, part.program, observation, regions, snapshot, in_view_of=in_view_of
-                )
-                part.estimates = list(lengths)
-                _take(scene, part, part.program, result, asked)
-            if snapshot is None:
-                part.note("no pose: only what is in view is known")
-        part.result = part.result or _typed(part)
+        try:
+            _answer(scene, part, part.program, regions, snapshot, in_view_of, cancelled)
+        except SpatialGeoError as error:
+            error.program = part.program  # a dialogue goes on from it: "the red one"
+            raise
     part.seconds = time.perf_counter() - started
     return part
+
+
+def _answer(
+    scene: Scene,
+    part: MeasuredPart,
+    program: Program,
+    regions: Sequence[Region],
+    snapshot: MapSnapshot | None,
+    in_view_of: Collection[str],
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Answer what was understood: from the map, by the regions of the request, or in the image."""
+    observation = part.observation
+    if snapshot is not None and not regions:
+        with part.stage("program"):
+            _answer_from_map(scene, part, program, snapshot, in_view_of, cancelled)
+    elif part.intent.family in PRESENCE:
+        with part.stage("locate"):
+            part.measured, part.mentioned, part.estimates = presence_answer(
+                scene, part.intent, observation
+            )
+    elif part.intent.family != OPEN:
+        _answer_from_points(scene, part, regions, not in_view_of, cancelled)
+    else:
+        part.program = with_regions(program, regions)
+        with part.stage("program"):
+            result, asked, lengths = run_program(
+                scene, part.program, observation, regions, snapshot, in_view_of=in_view_of
+            )
+            part.estimates = list(lengths)
+            _take(scene, part, part.program, result, asked)
+        if snapshot is None:
+            part.note("no pose: only what is in view is known")
+    part.result = part.result or _typed(part)
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
@@ -269,7 +290,10 @@ def _answer_from_map(
         scene, program, part.observation, (), snapshot, in_view_of=in_view_of
     )
     missing = failed_for_want_of_objects(result)
-    if part.intent.family in (OPEN, *PRESENCE) or not (missing or all_in_view(result, asked)):
+    shown = all_in_view(result, asked)
+    # What the map alone knows is good enough where this image does not show it well.
+    tried = not (missing or shown) and expected_in(result, asked, part.observation)
+    if part.intent.family in (OPEN, *PRESENCE) or not (missing or shown or tried):
         part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
@@ -283,6 +307,10 @@ def _answer_from_map(
         if all_of_image(result, asked, part.observation):
             raise  # in this very image, but nothing to rely on
         part.estimates = list(lengths)
+        _take(scene, part, program, result, asked)
+        return
+    if part.measured is None and tried:
+        part.mentioned, part.problem, part.estimates = [], None, list(lengths)
         _take(scene, part, program, result, asked)
         return
     if part.measured is None:

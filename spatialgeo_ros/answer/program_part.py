@@ -8,12 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spatialgeo_ros.answer.map_estimates import estimate_from_map, kind_of_program
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query import program as nodes
@@ -35,6 +39,7 @@ from spatialgeo_ros.scene.frame_map import (
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
+_A_MOMENT_NS = 3_000_000_000
 Numbers: TypeAlias = Mapping[QuantityName, tuple[Estimate, ...]]
 #: What a program calls the lengths that are measured on points.
 _QUANTITIES: dict[Kind, QuantityName] = {
@@ -52,11 +57,12 @@ _QUANTITIES: dict[Kind, QuantityName] = {
 def labels_known(
     snapshot: MapSnapshot | None, observation: Observation, regions: Sequence[Region]
 ) -> set[str]:
-    """Return what the things that a question may name are called here."""
+    """Return what the things that a question may name are called here: nouns, without colours."""
     objects = () if snapshot is None else snapshot.objects
     names = {one.label for one in objects}
     names |= {region.label for region in (*observation.frame.detections, *regions)}
-    return {name for name in names if name}
+    # "red crate" as a noun of its own would be any crate: its colour has to be read as one.
+    return {parse_label(name).kind or name for name in names if name}
 
 
 def with_regions(program: Program, regions: Sequence[Region]) -> Program:
@@ -217,6 +223,30 @@ def failed_for_want_of_objects(result: Result) -> bool:
 def all_in_view(result: Result, snapshot: MapSnapshot) -> bool:
     """Tell whether everything that a result rests on is in the newest images."""
     return result.error is None and all(one in snapshot.in_view for one in result.objects)
+
+
+def expected_in(result: Result, snapshot: MapSnapshot, observation: Observation) -> bool:
+    """Tell whether an image that no detector looked at should show all that a result rests on.
+
+    The profile's own grounding looks at one image in a second or so: what it saw a moment ago, and
+    what lies in the field of view, is looked for again in this image.
+    """
+    frame = observation.frame
+    if frame.detections_stamp_ns or frame.pose is None or frame.model is None:
+        return False
+    named = {one.id: one for one in snapshot.objects}
+    things = [named[one] for one in result.objects if one in named]
+    if not things or any(frame.stamp_ns - one.last_seen_ns > _A_MOMENT_NS for one in things):
+        return False
+    return bool(_inside(frame, np.stack([one.centre for one in things])).all())
+
+
+def _inside(frame: Frame, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which world points [N, 3] lie in an image of known pose and calibration."""
+    assert frame.pose is not None and frame.model is not None
+    pixels = frame.model.project(frame.pose.inverse().apply(places))
+    inside = (pixels >= 0) & (pixels < (frame.width, frame.height))  # NaN behind the camera
+    return np.asarray(inside.all(axis=1))
 
 
 def remembered(result: Result, snapshot: MapSnapshot) -> list[MapObject]:

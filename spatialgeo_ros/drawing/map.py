@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import spatialgeo_ros.drawing.canvas as canvas
+from spatialgeo_ros.drawing.map_boxes import MapBox, draw_box, draw_box_legend, footprint
 from spatialgeo_ros.drawing.map_frame import (
     ACCENT,
     MapView,
@@ -75,6 +76,7 @@ def draw_map(
     path: npt.ArrayLike | None = None,
     robot: Pose | None = None,
     objects: Sequence[MapObject] = (),
+    boxes: Sequence[MapBox] = (),
     lines: Sequence[MapLine] = (),
     title: str = "",
     subtitle: str = "",
@@ -87,7 +89,8 @@ def draw_map(
         keyframes: Oldest first. World frame with z up and the floor at 0 (REP-103).
         path: ``[M, 2 or 3]`` metres, where the robot drove.
         robot: ``world_from_camera`` of the newest frame.
-        objects: Objects to label.
+        objects: Objects to label; true ones where there are boxes.
+        boxes: Of the object map.
         lines: Measured lines of the current answer.
         title: First line above the map, for example the answer.
         subtitle: Second line, for example the question.
@@ -111,7 +114,7 @@ def draw_map(
     colours = spread_colours(len(keyframes))
     top = draw_title(picture, title, subtitle, unit)
     area = (64 * unit, top, width - 268 * unit, height - 58 * unit)
-    view = MapView.fit(area, _extent(keyframes, track, robot, objects, lines))
+    view = MapView.fit(area, _extent(keyframes, track, robot, [*objects, *boxes], lines))
     _draw_coverage(picture, view, keyframes, colours, cell)
     draw_grid(picture, view, unit)
     inside = map_area(picture, view)
@@ -123,6 +126,8 @@ def draw_map(
     for number, keyframe in enumerate(keyframes, 1):
         if keyframe.pose is not None:
             _draw_number(inside, view, keyframe.pose, str(number), unit)
+    for box in boxes:
+        draw_box(inside, view, box, unit)
     for thing in objects:
         _draw_footprint(inside, view, thing, unit)
     taken: list[canvas.Rect] = []
@@ -130,11 +135,17 @@ def draw_map(
         taken += _draw_line(inside, view, line, unit)
     if robot is not None:
         _draw_robot(inside, view, robot, unit)
-    for thing in objects:
-        _label_object(inside, view, thing, taken, unit)
+    labelled: list[MapObject | MapBox] = [*objects, *boxes]
+    for named in labelled:
+        _label_object(inside, view, named, taken, unit)
     draw_scale_bar(picture, view, unit)
     labels = [keyframe.label for keyframe in keyframes]
-    draw_legend(picture, view, labels, colours, len(track) > 1, robot is not None, unit)
+    top = float(view.area[1])
+    if boxes:
+        at = (view.area[2] + 26 * unit, top)
+        top = draw_box_legend(picture, at, boxes, bool(objects), unit)
+    symbols = (len(track) > 1, robot is not None)
+    draw_legend(picture, view, labels, colours, *symbols, unit, top=top, quiet=bool(boxes))
     return picture
 
 
@@ -142,7 +153,7 @@ def _extent(
     keyframes: Sequence[MapKeyframe],
     track: npt.NDArray[np.float64],
     robot: Pose | None,
-    objects: Sequence[MapObject],
+    objects: Sequence[MapObject | MapBox],
     lines: Sequence[MapLine],
 ) -> tuple[float, float, float, float]:
     """World rectangle x0, y0, x1, y1 that shows everything; stray points do not stretch it."""
@@ -266,23 +277,20 @@ def _draw_footprint(
         centre = view.pixels([thing.centre[:2]], local=True)[0]
         canvas.disc(picture, centre, 4 * unit, canvas.INK, casing=canvas.PAPER)
         return
-    c, s = math.cos(thing.yaw), math.sin(thing.yaw)
-    turn = np.array([[c, -s], [s, c]])
-    halves = np.array(thing.size) / 2
-    signs = ((1, 1), (-1, 1), (-1, -1), (1, -1))
-    corners = [np.asarray(thing.centre[:2]) + turn @ (halves * sign) for sign in signs]
-    outline = view.pixels(corners, local=True)
+    outline = view.pixels(footprint(thing.centre, thing.size, thing.yaw), local=True)
     canvas.polyline(picture, outline, canvas.INK, 1.8 * unit, casing=canvas.PAPER, closed=True)
 
 
 def _label_object(
     picture: npt.NDArray[np.uint8],
     view: MapView,
-    thing: MapObject,
+    thing: MapObject | MapBox,
     taken: list[canvas.Rect],
     unit: float,
 ) -> None:
     """Write the name at the object, or beside it where a label is already; adds to ``taken``."""
+    if not thing.label:
+        return
     size = 16 * unit
     x, y = view.pixels([thing.centre[:2]], local=True)[0]
     top = y + 7 * unit if thing.size is None else y - size * 0.6

@@ -129,14 +129,30 @@ def draw_legend(
     has_track: bool,
     has_robot: bool,
     unit: float,
+    *,
+    top: float,
+    quiet: bool = False,
 ) -> None:
-    """List the keyframes with their colours, then the other symbols, right of the map."""
-    x, y = view.area[2] + 26 * unit, float(view.area[1])
+    """List the keyframes with their colours, then the other symbols, right of the map.
+
+    Args:
+        picture: drawn on.
+        view: where the map lies.
+        labels: of the keyframes.
+        colours: of the keyframes.
+        has_track: whether the map shows a path.
+        has_robot: whether it shows the robot.
+        unit: pixels of the picture for one of a picture of 1200 x 900.
+        top: where the legend begins, pixels.
+        quiet: nothing is said about keyframes where there are none.
+    """
+    x, y = view.area[2] + 26 * unit, top
     room = picture.shape[1] - x - 44 * unit
     size, row = 15 * unit, 25 * unit
-    heading = "Keyframes" if labels else "No keyframes yet"
-    canvas.draw_text(picture, heading, (x, y), 18 * unit, canvas.INK, bold=True)
-    y += 32 * unit
+    if labels or not quiet:
+        heading = "Keyframes" if labels else "No keyframes yet"
+        canvas.draw_text(picture, heading, (x, y), 18 * unit, canvas.INK, bold=True)
+        y += 32 * unit
     notes = 110 * unit
     lines = max(1, int((picture.shape[0] - y - notes) / row))
     shown = len(labels) if len(labels) <= lines else lines - 1

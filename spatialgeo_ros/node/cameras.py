@@ -37,6 +37,7 @@ except ImportError:  # optional: without it there are no detections to subscribe
 
 # A stamp this much older than the last one is not a late message but a bag that started again.
 _JUMP_NS = 1_000_000_000
+DETECTOR_GIVEN_UP = 5.0  # s of silence, after which the profile's own grounding looks instead
 
 
 class CameraInput:
@@ -157,6 +158,20 @@ class CameraInput:
         expected = bool(self.detections_topic) and Detection2DArray is not None
         publishers = self._node.count_publishers(self.detections_topic) if expected else 0
         return self._boxes_wait if publishers and not self.detections.received else 0.0
+
+    def has_detector(self) -> bool:
+        """Whether a detector looks at the images: its boxes come, or will in a few seconds.
+
+        It may be late for an image or two on a machine that is busy; it is given up when nothing
+        has come for :data:`DETECTOR_GIVEN_UP` seconds.
+        """
+        if not self.detections_topic or Detection2DArray is None:
+            return False
+        if self.detections.silence() > DETECTOR_GIVEN_UP:
+            return False
+        return self.detections.received > 0 or (
+            self._node.count_publishers(self.detections_topic) > 0
+        )
 
     def frame_at(self, stamp_ns: int) -> RawFrame | None:
         """Return the kept frame of exactly this stamp."""

@@ -17,9 +17,9 @@ _SAID_AGAIN = 30.0  # s between two equal lines of the log
 class MapFeed:
     """Gives one map the images of all cameras; each image once, per camera in order of time.
 
-    A detector answers late: its boxes go in with the image that they were drawn on, and while it
-    is alive no newer image without boxes overtakes them. Without a detector the profile's own
-    grounding looks for objects, which takes time, at a low rate of its own.
+    A detector answers late: its boxes go in with the image that they were drawn on, and no newer
+    image without boxes overtakes them. Without a detector the profile's own grounding looks for
+    objects, which takes time, at a low rate of its own.
     """
 
     def __init__(
@@ -45,7 +45,13 @@ class MapFeed:
         self._fed.clear()
         self._looked.clear()
 
-    def feed(self, perception: Any, newest: Any, boxed: Callable[[], Any]) -> Any | None:
+    def feed(
+        self,
+        perception: Any,
+        newest: Any,
+        boxed: Callable[[], Any],
+        detected: Callable[[], bool] = lambda: False,
+    ) -> Any | None:
         """Give the map what a camera saw; return what became of it, None where nothing was due.
 
         Args:
@@ -53,11 +59,13 @@ class MapFeed:
             newest: Observation of the camera's newest image.
             boxed: Returns the camera's newest observation that has boxes, or None without a
                 detector that is alive.
+            detected: Whether the camera has a detector all the same: it is late, and grounding
+                that knows less must not put things into the map that it would not.
         """
         camera = newest.frame.camera
         seen = boxed()
         if seen is None:
-            if not self._is_due(camera):
+            if detected() or not self._is_due(camera):
                 return None
             seen = newest
         stamp = seen.frame.stamp_ns

@@ -33,6 +33,7 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
+from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.program_json import to_json
 from spatialgeo_ros.query.result import Result, ResultType
 
@@ -267,9 +268,13 @@ def answer_message(
         seen_stamp=ns_to_stamp(answer.seen_stamp_ns),
         age=float(answer.age),
     )
-    program = "" if answer.program is None else json.dumps(to_json(answer.program))
-    fill_result(message, answer.result or Result(ResultType.NONE, ""), program)
+    result = answer.result or Result(ResultType.NONE, "")
+    fill_result(message, result, _program_text(answer.program))
     return message
+
+
+def _program_text(program: Program | None) -> str:
+    return "" if program is None else json.dumps(to_json(program))
 
 
 def fill_result(message: SpatialAnswer, result: Result, program: str) -> None:
@@ -307,7 +312,7 @@ def failed_answer(
     )
     # The candidates of an ambiguous phrase are in the result.
     failed = Result(ResultType.ERROR, str(error)) if error.result is None else error.result
-    fill_result(message, failed, "")
+    fill_result(message, failed, _program_text(error.program))
     return message
 
 

@@ -312,7 +312,9 @@ class SpatialGeoNode(ConfiguredNode):
             lanes.statistics.add({"stamp to processed": age})
         self.outputs.publish_observation(perception, observation)
         started = time.monotonic()
-        if self._map_feed.feed(perception, observation, boxed) is not None:
+        camera = self.cameras.get(observation.frame.camera)
+        detected = camera.has_detector if camera is not None else lambda: False
+        if self._map_feed.feed(perception, observation, boxed, detected) is not None:
             if lanes is not None:
                 lanes.statistics.time("map", started)
             self.outputs.objects.publish(perception)

@@ -137,7 +137,7 @@ class ObjectServices:
         def work(perception: Any) -> Any:
             snapshot = perception.objects(camera)
             started = time.perf_counter()
-            result = perception.run_query(program, camera)
+            result = perception.run_query(program, camera, session=request.session)
             message = result_message(
                 result,
                 snapshot,

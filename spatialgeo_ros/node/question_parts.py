@@ -59,10 +59,17 @@ def begin_on_any(
         SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
     """
     in_view_of = () if recall else [one.frame.camera for one in observations]
+    before = perception.dialogue(session)  # of each image, not what the last one was asked
 
     def begin(observation: Any) -> Any:
         return perception.begin(
-            question, observation, regions, cancelled, in_view_of=in_view_of, session=session
+            question,
+            observation,
+            regions,
+            cancelled,
+            in_view_of=in_view_of,
+            session=session,
+            dialogue=before,
         )
 
     problem: PhraseNotFoundError | None = None

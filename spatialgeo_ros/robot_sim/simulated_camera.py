@@ -13,16 +13,19 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL
 from spatialgeo_ros.msg import SceneGroundTruth
 from spatialgeo_ros.node.parameters import Change, ParameterError, Spec
@@ -64,10 +67,14 @@ TABLE: tuple[Spec, ...] = (
          change=_START),
     Spec("detections", False, "Publish true boxes as vision_msgs/Detection2DArray",
          change=_START),
+    Spec("detected_kinds", False, "Detections are called by their kind, not by their name",
+         change=_START),
     Spec("speed", 0.25, "Of the robot along its path; 0 stands still", "m/s", 0.0, 3.0, (), _START),
     Spec("start", 0.0, "Where on its lap the robot starts, 0 to 1", "", 0.0, 1.0, (), _START),
     Spec("loop", True, "Drive on after one lap; otherwise stop where it began", change=_START),
     Spec("shadows", False, "Cast shadows (several times slower in software)", change=_START),
+    Spec("taken_away", "", "Name of an object that somebody has taken away; empty: all are there",
+         change=Change.LIVE),
     Spec("odom_frame", "odom", "World frame of odometry, TF and ground truth", change=_START),
     Spec("base_frame", "base_link", "Frame of the robot's base, on the floor", change=_START),
 )  # fmt: skip
@@ -91,10 +98,12 @@ class Settings:
     reliable: bool
     compressed: bool
     detections: bool
+    detected_kinds: bool
     speed: float
     start: float
     loop: bool
     shadows: bool
+    taken_away: str
     odom_frame: str
     base_frame: str
 
@@ -151,6 +160,8 @@ class SimulatedCamera(Node):
         self.settings = Settings(**read_settings(self, TABLE))
         s = self.settings
         self.room = make_room(s.seed)
+        self._taken_away = s.taken_away
+        self._check_taken(s.taken_away)
         self._camera = default_camera(s.width, s.height, s.focal_length)
         self._drive = Drive(self.room, s.speed, s.start, s.loop)
         self._yaws = [2 * math.pi * k / s.cameras for k in range(s.cameras)]
@@ -164,7 +175,9 @@ class SimulatedCamera(Node):
             self, zip(names, mounts, strict=True), s.odom_frame, s.base_frame
         )
         self._truth = self.create_publisher(SceneGroundTruth, "~/ground_truth", latched_qos())
-        self._detections = DetectionPublisher(self, names) if s.detections else None
+        self._detections = (
+            DetectionPublisher(self, names, s.detected_kinds) if s.detections else None
+        )
         self._sensor = DepthSensorModel(
             noise=s.depth_noise, edge_holes=0.7 * s.depth_holes, random_holes=0.003 * s.depth_holes
         )
@@ -172,6 +185,7 @@ class SimulatedCamera(Node):
         self._started: Time | None = None
         self._stop = threading.Event()
         self.failure: str | None = None
+        self.add_on_set_parameters_callback(self._on_parameters)
         if s.odometry_rate > 0:
             self.create_timer(1.0 / s.odometry_rate, self._publish_odometry)
         self._thread = threading.Thread(target=self._run, name="render", daemon=True)
@@ -193,11 +207,39 @@ class SimulatedCamera(Node):
         base = self._drive.at(self._elapsed(now))
         self._poses.publish(now.to_msg(), base_pose(base.x, base.y, base.yaw))
 
+    def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Take an object away, or put it back."""
+        for parameter in parameters:
+            if parameter.name != "taken_away":
+                continue
+            try:
+                self._check_taken(parameter.value)
+            except ParameterError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            self._taken_away = parameter.value
+        return SetParametersResult(successful=True)
+
+    def _check_taken(self, name: str) -> None:
+        names = [thing.name for thing in self.room.objects]
+        if name and name not in names:
+            known = ", ".join(names)
+            raise ParameterError("taken_away", f"no {quoted(name)} in the room; there are: {known}")
+
+    def _room_now(self) -> Room:
+        """The room without what was taken away."""
+        left = tuple(one for one in self.room.objects if one.name != self._taken_away)
+        return replace(self.room, objects=left)
+
+    def _renderer(self, room: Room) -> RoomRenderer:
+        s = self.settings
+        return RoomRenderer(room, s.width, s.height, shadows=s.shadows)
+
     def _run(self) -> None:
         """Render and publish at the rate until stopped. The OpenGL context lives on this thread."""
         s = self.settings
+        room, taken_away = self._room_now(), self._taken_away
         try:
-            renderer = RoomRenderer(self.room, s.width, s.height, shadows=s.shadows)
+            renderer = self._renderer(room)
         except RendererUnavailableError as error:
             self.failure = str(error)
             self.context.try_shutdown()
@@ -208,7 +250,11 @@ class SimulatedCamera(Node):
         due = time.monotonic()
         try:
             while not self._stop.is_set():
-                self._frame(renderer)
+                if taken_away != self._taken_away:
+                    taken_away, room = self._taken_away, self._room_now()
+                    renderer.close()
+                    renderer = self._renderer(room)
+                self._frame(renderer, room)
                 due += 1.0 / s.rate
                 late = time.monotonic() - due
                 if late > 1.0:
@@ -227,7 +273,7 @@ class SimulatedCamera(Node):
         finally:
             renderer.close()
 
-    def _frame(self, renderer: RoomRenderer) -> None:
+    def _frame(self, renderer: RoomRenderer, room: Room) -> None:
         """Render all cameras at one instant and publish them with its stamp."""
         now = self.get_clock().now()
         stamp = now.to_msg()
@@ -238,7 +284,7 @@ class SimulatedCamera(Node):
             self._poses.publish(stamp, base_pose(base.x, base.y, base.yaw))
         header = Header(stamp=stamp, frame_id=self.settings.odom_frame)
         names = [publisher.name for publisher in self._outputs]
-        truth = ground_truth(header, self.room, names, poses, views)
+        truth = ground_truth(header, room, names, poses, views, self._camera)
         for publisher, view in zip(self._outputs, views, strict=True):
             depth = self._sensor.apply(view.depth, self._random) if self.settings.depth else None
             publisher.publish(stamp, self._colour(view), depth)

@@ -11,6 +11,8 @@ pytest.importorskip("mujoco")
 pytest.importorskip("spatialgeo_ros.msg")
 
 from nav_msgs.msg import Odometry  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from spatialgeo_ros.msg import SceneGroundTruth  # noqa: E402
@@ -134,3 +136,44 @@ def test_a_wrong_parameter_is_named(run_node):
     camera = run_node("simulated_camera", parameters={"speed": -1.0})
     camera.wait_for_output("parameter 'speed'")
     assert exit_status(camera) == 2
+
+
+def test_what_is_taken_away_is_seen_no_more(ros, run_node):
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    process = run_node("simulated_camera", parameters=EXACT)
+    wait_for(lambda: truth and truth[-1].objects, 90.0, "the ground truth")
+    names = [thing.label for thing in truth[-1].objects]
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=names[0])
+    request = SetParameters.Request(parameters=[Parameter(name="taken_away", value=value)])
+    result = ros.call(SetParameters, "simulated_camera/set_parameters", request).results[0]
+    assert result.successful, result.reason
+    wait_for(
+        lambda: [thing.label for thing in truth[-1].objects] == names[1:], 30.0, "a thing less"
+    )
+    value.string_value = "grand piano"
+    refused = ros.call(SetParameters, "simulated_camera/set_parameters", request).results[0]
+    assert not refused.successful
+    assert names[0] in refused.reason
+    value.string_value = ""
+    assert ros.call(SetParameters, "simulated_camera/set_parameters", request).results[0].successful
+    wait_for(lambda: len(truth[-1].objects) == len(names), 30.0, "everything back")
+    assert process.is_running()
+
+
+def test_detections_are_what_a_detector_sees(ros, run_node):
+    vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    arrays = ros.collect(vision.Detection2DArray, "camera/detections")
+    run_node("simulated_camera", parameters={**EXACT, "detections": True, "detected_kinds": True})
+    wait_for(lambda: any(one.detections for one in arrays), 90.0, "detections")
+    array = next(one for one in reversed(arrays) if one.detections)
+    scene = wait_for(
+        lambda: by_stamp(truth).get(stamp_to_ns(array.header.stamp)), 10.0, "its ground truth"
+    )
+    kinds = {thing.kind for thing in scene.objects if thing.views}
+    for one in array.detections:
+        assert one.results[0].hypothesis.class_id in kinds
+        assert 0.5 < one.results[0].hypothesis.score < 1.0, "never quite sure"
+    hidden = [v for thing in scene.objects for v in thing.views if v.score < 0.5]
+    shown = [v for thing in scene.objects for v in thing.views]
+    assert len(array.detections) <= len(shown) - len(hidden)

@@ -2,59 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m spatialgeo_ros.robot_sim.demo``: a simulated robot is asked where things are.
 
-Camera and node are processes of their own and talk over real DDS. Exit status 0 when at least six
-questions were answered through the service and two through the action.
+Camera and node are processes of their own and talk over real DDS. First the profile's own grounding
+finds what is in view; then, with a node that a detector feeds, the object map is asked about what
+has left the view. Exit status 0 when enough questions were answered and none confidently wrong
+(:mod:`spatialgeo_ros.robot_sim.demo.judging` says what that means).
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import importlib.util
 import os
 import signal
 import sys
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.runtime.resources import find_resource
 
-_LEAST_BY_SERVICE, _LEAST_BY_ACTION = 6, 2
-_TRIES = 5
-_LONGEST_WAIT = 150.0  # s, for the robot to drive to where two objects are in view
-#: Errors that asking about another object may cure: not found, too little of it seen, stale frame.
-_WORTH_ANOTHER_TRY = (4, 6, 10)
+if TYPE_CHECKING:  # what needs ROS is imported once it is known to be there
+    from spatialgeo_ros.robot_sim.demo.processes import NodeProcess, Processes
+    from spatialgeo_ros.robot_sim.demo.report import Console
+    from spatialgeo_ros.robot_sim.demo.robot import Robot
 
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the final table."""
-
-    way: str
-    question: str
-    measured: str
-    truth: str
-    deviation: str
-    language: str
-    seconds: float
-    answered: bool
-
-
-class Console:
-    """Prints what happens with the time since the start."""
-
-    def __init__(self) -> None:
-        self._begin = time.monotonic()
-
-    def say(self, text: str = "", end: str = "\n") -> None:
-        """Print a line with the seconds since the start."""
-        print(f"[{time.monotonic() - self._begin:5.1f} s] {text}", end=end, flush=True)
-
-    def plain(self, text: str = "", end: str = "\n") -> None:
-        """Print as it is."""
-        print(text, end=end, flush=True)
+_LEAST_ANSWERED = {"service": 6, "action": 2, "map": 8}
+_SPEED = 0.4  # m/s: a lap through the room in about a minute
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -68,9 +40,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--detections",
         action="store_true",
-        help="let the camera publish true boxes, so that the "
+        help="give the true boxes to the first part too, so that the "
         "nano CLIP need not find the objects (needs vision_msgs)",
     )
+    add("--part", choices=("view", "map", "both"), default="both", help="what to show")
     add("--timeout", type=float, default=180.0, help="longest wait for the node to start, s")
     return parser.parse_args(arguments)
 
@@ -89,10 +62,12 @@ class Demo:
     """One run of the demo."""
 
     def __init__(self, options: argparse.Namespace, console: Console) -> None:
-        self._options, self._console = options, console
-        self._rows: list[Row] = []
-        self._stages: dict[str, list[float]] = defaultdict(list)
-        self._overlay = None
+        from spatialgeo_ros.robot_sim.demo.report import Report
+
+        self._options, self._console, self._report = options, console, Report()
+        # Without vision_msgs nobody can publish boxes: then the profile's own grounding feeds the
+        # map, and it knows what it has recognised.
+        self._boxes = importlib.util.find_spec("vision_msgs") is not None
 
     def run(self) -> int:
         """Start everything, ask, report; return the exit status."""
@@ -114,31 +89,67 @@ class Demo:
                 say(f"starting the robot's camera and the node (logs in {options.output}/)")
                 processes.start(
                     "spatialgeo_ros.robot_sim.simulated_camera", options.output / "camera.log",
-                    {"seed": options.seed, "rate": float(options.rate),
-                     "detections": options.detections},
-                )  # fmt: skip
-                processes.start(
-                    "spatialgeo_ros.node.spatialgeo_node", options.output / "node.log",
-                    {"profile": options.profile, "process_rate": 2.0, "max_frame_age": 5.0},
-                    find_resource("config/simulated_robot.yaml"),
+                    {"seed": options.seed, "rate": float(options.rate), "speed": _SPEED,
+                     "detections": self._boxes or options.detections,
+                     "detected_kinds": not options.detections},
                 )  # fmt: skip
                 examiner = Examiner(truth, camera.width, camera.height)
-                self._wait_until_ready(robot)
-                self._ask_all(robot, examiner)
-                self._save_pictures(robot)
+                if options.part != "map":
+                    self._view_part(processes, robot, examiner)
+                if options.part != "view":
+                    self._map_part(processes, robot)
             finally:
                 robot.close()
                 truth.close()
-        self._report()
-        done = [row.way for row in self._rows if row.answered]
-        enough = done.count("service") >= _LEAST_BY_SERVICE and (
-            done.count("action") >= _LEAST_BY_ACTION
-        )
-        if not enough:
-            say("the node did not answer enough questions")
-        return 0 if enough else 1
+        return self._conclude()
 
-    def _wait_until_ready(self, robot) -> None:
+    def _start_node(self, processes: Processes, log: str, boxes: bool) -> NodeProcess:
+        parameters: dict[str, Any] = {
+            "profile": self._options.profile, "process_rate": 2.0, "max_frame_age": 5.0,
+        }  # fmt: skip
+        if not boxes:
+            parameters["camera.detections_topic"] = '""'
+        return processes.start(
+            "spatialgeo_ros.node.spatialgeo_node", self._options.output / log, parameters,
+            find_resource("config/simulated_robot.yaml"),
+        )  # fmt: skip
+
+    def _view_part(self, processes: Processes, robot: Robot, examiner: Any) -> None:
+        from spatialgeo_ros.robot_sim.demo.pictures import coverage_map
+        from spatialgeo_ros.robot_sim.demo.view_part import ViewPart
+
+        node = self._start_node(processes, "node.log", self._options.detections)
+        self._wait_until_ready(robot)
+        part = ViewPart(robot, examiner, self._console, self._report)
+        part.run()
+        title = f"Room {self._options.seed}, seen by the simulated robot"
+        self._save("overlay", part.overlay)
+        self._save("map", coverage_map(robot, title))
+        processes.end(node)
+        robot.forget_node()
+
+    def _map_part(self, processes: Processes, robot: Robot) -> None:
+        from spatialgeo_ros.robot_sim.demo.map_part import MapPart
+        from spatialgeo_ros.robot_sim.demo.pictures import object_map
+        from spatialgeo_ros.sim.path import RobotPath
+        from spatialgeo_ros.sim.room import make_room
+
+        say = self._console.say
+        self._console.plain()
+        if self._boxes:
+            say("a second node, whose map is fed by a detector: the simulator's true boxes")
+        else:
+            say("no vision_msgs: the map is fed by the profile's own grounding")
+        self._start_node(processes, "node_map.log", self._boxes)
+        self._wait_until_ready(robot)
+        lap = RobotPath(make_room(self._options.seed), _SPEED).period
+        part = MapPart(robot, self._console, self._report, self._options.output, lap)
+        part.run()
+        title = f"Room {self._options.seed}: the object map beside the truth"
+        self._save("objects", object_map(robot, title, part.taken))
+        part.load()
+
+    def _wait_until_ready(self, robot: Robot) -> None:
         say, options = self._console.say, self._options
         robot.wait(robot.newest_truth, options.timeout, "the simulated camera")
         say("the camera publishes; waiting for the node to load and warm up its networks")
@@ -150,128 +161,30 @@ class Demo:
             facts = [f"{key}: {value}" for key, value in values.items() if value]
             say(f"diagnostics {name}: {'; '.join(facts)[:160]}")
 
-    def _ask_all(self, robot, examiner) -> None:
-        """Ask the plan's questions, always the first that what is in view allows."""
-        from spatialgeo_ros.robot_sim.demo.demo_questions import PLAN
-
-        pending, tries = list(PLAN), Counter()
-        while pending:
-            number = len(PLAN) - len(pending) + 1
-            self._console.plain()
-            try:
-                question = robot.wait(
-                    lambda: self._next(robot, examiner, pending),
-                    _LONGEST_WAIT,
-                    "enough objects in view",
-                )
-                answer = self._ask(robot, examiner, number, question)
-            except TimeoutError as error:
-                self._console.say(f"{number}. no answer: {error}")
-                break
-            template = question.template
-            tries[template] += 1
-            if answer.error_code in _WORTH_ANOTHER_TRY and tries[template] < _TRIES:
-                examiner.missed(question, answer.error_message, robot.newest_truth())
-                self._rows.pop()  # it is asked again, about other objects
-            else:
-                pending.remove(template)
-
-    @staticmethod
-    def _next(robot, examiner, pending):
-        scene = robot.newest_truth()
-        if scene is None:
-            return None
-        asked = (examiner.question(template, scene) for template in pending)
-        return next((question for question in asked if question is not None), None)
-
-    def _ask(self, robot, examiner, number: int, question):
-        from spatialgeo_ros.node.conversions import stamp_to_ns
-
-        plain, way = self._console.plain, "action" if question.template.by_action else "service"
-        examiner.asked(question)
-        self._console.say(f"{number}. ({way}) {question.text}")
-        begin = time.monotonic()
-        if question.template.by_action:
-            plain("      tokens   ", end="")
-            answer = robot.ask_streaming(question.text, _token_printer(plain), 60.0)
-            plain()
-        else:
-            answer = robot.ask(question.text, 60.0)
-        seconds = time.monotonic() - begin
-        if answer.error_code:
-            plain(f"      error    {answer.error_code}: {answer.error_message}")
-            self._rows.append(Row(way, question.text, "", "", "", "", seconds, False))
-            return answer
-        stamp = stamp_to_ns(answer.header.stamp)
-        pose = robot.camera_pose(stamp)
-        for stage in answer.stages:
-            self._stages[stage.name].append(stage.seconds)
-        self._stages["asked to answered"].append(seconds)
-        verdict = None if pose is None else examiner.verdict(question, answer, pose)
-        plain(f"      answer   {answer.answer}")
-        language = answer.language_answer or "-"
-        if question.template.family == "camera_distance" and answer.language_answer:
-            language += " to its centre"  # the measured one is to its nearest visible point
-        if verdict is not None:
-            plain(
-                f"      measured {verdict.measured} | truth {verdict.truth} | "
-                f"error {verdict.deviation} | "
-                f"language model alone: {_short(language)} | {seconds:.2f} s"
-            )
-            if answer.comparison:
-                plain(f"      compared {answer.comparison}")
-            self._rows.append(
-                Row(way, question.text, verdict.measured, verdict.truth, verdict.deviation,
-                    language, seconds, True)
-            )  # fmt: skip
-        else:
-            plain("      the answer's image is not one that the camera published")
-            self._rows.append(Row(way, question.text, "", "", "", language, seconds, False))
-        if question.template.objects == 2:
-            picture = robot.overlay(stamp, 3.0)
-            # The first pair measured is what the picture shows; later ones only if that has none.
-            if picture is not None and self._overlay is None:
-                self._overlay = picture
-        return answer
-
-    def _save_pictures(self, robot) -> None:
-        from spatialgeo_ros.robot_sim.demo.pictures import coverage_map, save
+    def _save(self, name: str, picture: Any) -> None:
+        from spatialgeo_ros.robot_sim.demo.pictures import save
 
         self._console.plain()
-        chart = coverage_map(robot, f"Room {self._options.seed}, seen by the simulated robot")
-        for name, picture in (("overlay", self._overlay), ("map", chart)):
-            path = self._options.output / f"{name}.png"
-            if picture is None:
-                self._console.say(f"no {name}: the node published nothing to draw")
-            else:
-                save(path, picture)
-                self._console.say(f"{name}: {path.resolve()}")
+        path = self._options.output / f"{name}.png"
+        if picture is None:
+            self._console.say(f"no {name}: the node published nothing to draw")
+        else:
+            save(path, picture)
+            self._console.say(f"{name}: {path.resolve()}")
 
-    def _report(self) -> None:
-        plain = self._console.plain
+    def _conclude(self) -> int:
+        """Print the table and the summary; return the exit status."""
+        report, plain = self._report, self._console.plain
         plain()
-        heads = ("via", "question", "measured", "truth", "error", "language model", "s")
-        lines = [
-            (row.way, row.question, row.measured, row.truth, row.deviation,
-             _short(row.language), f"{row.seconds:.2f}")
-            if row.answered else (row.way, row.question, "not answered", "", "", "", "")
-            for row in self._rows
-        ]  # fmt: skip
-        widths = [max(len(line[k]) for line in (heads, *lines)) for k in range(len(heads))]
-        for line in (heads, tuple("-" * width for width in widths), *lines):
-            plain("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
-        plain("\nmean seconds per stage: " + ", ".join(
-            f"{name} {math.fsum(values) / len(values):.3f}"
-            for name, values in self._stages.items()
-        ))  # fmt: skip
-
-
-def _short(text: str, most: int = 28) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _token_printer(plain: Callable[..., None]) -> Callable[[str], None]:
-    return lambda token: plain(f"{token}|", end="")
+        plain(report.table())
+        plain()
+        plain(report.summary())
+        part = self._options.part
+        ways = {"view": ("service", "action"), "map": ("map",)}.get(part, tuple(_LEAST_ANSWERED))
+        enough = all(report.answered(way) >= _LEAST_ANSWERED[way] for way in ways)
+        if not enough:
+            plain("the node did not answer enough questions")
+        return 0 if enough and not report.confidently_wrong() else 1
 
 
 def _terminate(*_: object) -> None:
@@ -280,16 +193,18 @@ def _terminate(*_: object) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return the exit status."""
-    options, console = parse(arguments), Console()
+    options = parse(arguments)
     prepare_environment()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         from spatialgeo_ros.robot_sim.demo.processes import ProcessEndedError
+        from spatialgeo_ros.robot_sim.demo.report import Console
         from spatialgeo_ros.robot_sim.demo.robot import NodeFailedError
         from spatialgeo_ros.sim.renderer import RendererUnavailableError
     except ImportError as error:
-        console.say(f"{error}: run `make setup`, or source ROS 2 and the built workspace")
+        print(f"{error}: run `make setup`, or source ROS 2 and the built workspace")
         return 1
+    console = Console()
     try:
         return Demo(options, console).run()
     except (

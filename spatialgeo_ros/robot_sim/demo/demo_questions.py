@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spatialgeo_ros.geometry.distance import Kind
@@ -14,7 +14,15 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.msg import Region, SceneGroundTruth, SpatialAnswer
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.query.families import QUALITATIVE
-from spatialgeo_ros.query.relations import compare, direction, hour_difference
+from spatialgeo_ros.query.relations import compare, direction
+from spatialgeo_ros.robot_sim.demo.judging import (
+    Expected,
+    Mark,
+    Verdict,
+    judge,
+    judge_number,
+    yes_or_no,
+)
 from spatialgeo_ros.sim.truth import SceneTruth
 
 #: Objects are asked about when their box holds this share of the image and lies off its border.
@@ -63,17 +71,6 @@ class Question:
     def text(self) -> str:
         """The question in words."""
         return self.template.text.format(**dict(zip("ab", self.objects, strict=False)))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """An answer against the truth, each as text; ``error`` in metres where both are lengths."""
-
-    measured: str
-    truth: str
-    deviation: str
-    error: float = math.nan
-    sigma: float = math.nan
 
 
 class Examiner:
@@ -131,35 +128,34 @@ class Examiner:
             if f"'{name}'" in error:
                 self._missed_until[name] = stamp_to_ns(scene.header.stamp) + _MISSED_NS
 
-    def verdict(self, question: Question, answer: SpatialAnswer, pose: Pose) -> Verdict:
-        """Compare an answer with the truth.
+    def verdict(
+        self, question: Question, answer: SpatialAnswer, pose: Pose, names: Mapping[str, str]
+    ) -> Verdict:
+        """Compare the typed fields of an answer with the truth.
 
         Args:
             question: what was asked.
             answer: what the node said.
             pose: true world_from_camera of the image that the answer is about.
+            names: true name by id of the map.
         """
         family, objects = question.template.family, question.objects
         if family == "camera_direction":
-            return self._direction_verdict(answer, pose, objects)
+            return judge(answer, self._direction(answer, pose, objects[0]), names)
         if family in QUALITATIVE:
-            return self._comparison_verdict(question, answer, pose)
+            return self._comparison(question, answer, pose, names)
         valid = [estimate for estimate in answer.distances if estimate.valid]
         if not valid:
-            return Verdict("nothing", "", "")
+            return Verdict("nothing", "", "", Mark.REFUSED)
         first = valid[0]
+        said = length(first.distance, first.std_dev)
         try:
             true = self._truth.distance(Kind(first.kind), pose, *objects)
         except KeyError as error:  # driven out of view between choosing and answering
-            return Verdict(length(first.distance, first.std_dev), str(error.args[0]), "")
-        error = first.distance - true
-        return Verdict(
-            length(first.distance, first.std_dev),
-            f"{true:.2f} m",
-            f"{error:+.2f} m ({abs(error) / true:.0%})",
-            error,
-            first.std_dev,
-        )
+            return Verdict(said, str(error.args[0]), "", Mark.UNSURE)
+        off = first.distance - true
+        mark = judge_number(first.distance, first.std_dev, true)
+        return Verdict(said, f"{true:.2f} m", f"{off:+.2f} m ({abs(off) / true:.0%})", mark)
 
     def _is_whole(self, view: Region) -> bool:
         inside = (
@@ -178,31 +174,30 @@ class Examiner:
         facts = [self._truth.facts(pose, name) for name in objects]
         return compare(template.family, *facts) is not None
 
-    def _direction_verdict(
-        self, answer: SpatialAnswer, pose: Pose, objects: tuple[str, ...]
-    ) -> Verdict:
-        hour = direction(self._truth.facts(pose, objects[0]), None)
-        said = re.search(r"(\d+) o'clock", answer.answer)
-        if hour is None or said is None:
-            return Verdict("nothing", f"{hour} o'clock", "")
-        away = hour_difference(float(said[1]), hour)
-        return Verdict(f"{said[1]} o'clock", f"{hour} o'clock", f"{away:.0f} h")
+    def _direction(self, answer: SpatialAnswer, pose: Pose, name: str) -> Expected:
+        """The true direction in the unit of the answer: degrees, left positive, or the hour."""
+        facts = self._truth.facts(pose, name)
+        hour = direction(facts, None)
+        if answer.unit == "clock" and hour is not None:
+            return Expected(SpatialAnswer.TYPE_DIRECTION, (hour,), "clock")
+        right, _, ahead = facts.centre
+        bearing = math.degrees(math.atan2(-right, ahead))
+        return Expected(SpatialAnswer.TYPE_DIRECTION, (bearing,), "deg")
 
-    def _comparison_verdict(self, question: Question, answer: SpatialAnswer, pose: Pose) -> Verdict:
+    def _comparison(
+        self, question: Question, answer: SpatialAnswer, pose: Pose, names: Mapping[str, str]
+    ) -> Verdict:
+        """Which is closer (an object, or its name where there is no map); left of it, yes or no."""
         a, b = question.objects
         facts = [self._truth.facts(pose, name) for name in (a, b)]
         holds = compare(question.template.family, *facts)
-        text = answer.answer.lower()
-        if question.template.family == "closer":
-            true = {"closer": a, "further": b}.get(holds or "", "too close to call")
-            # The winner is named first: "The red chair: the red chair is closer than ...".
-            said = min((a, b), key=lambda name: text.find(name) if name in text else len(text))
-        else:
-            true = {"left": "yes", "right": "no"}.get(holds or "", "too close to call")
-            said = text.split(":")[0].split(",")[0].split(".")[0]
-        if text.startswith("too close"):
-            said = "too close to call"
-        return Verdict(said, true, "right" if said == true else "wrong")
+        if question.template.family != "closer":
+            return judge(answer, yes_or_no(holds == "left"), names)
+        true = frozenset({a if holds == "closer" else b})
+        if answer.result_type == SpatialAnswer.TYPE_TEXT:
+            mark = Mark.RIGHT if answer.word in true else Mark.WRONG
+            return Verdict(answer.word, ", ".join(true), "", mark)
+        return judge(answer, Expected(SpatialAnswer.TYPE_OBJECT, names=true), names)
 
 
 def length(metres: float, sigma: float) -> str:

@@ -89,9 +89,17 @@ class Processes:
 
     def start(
         self, module: str, log: Path, parameters: Mapping[str, Any], file: Path | None = None
-    ) -> None:
+    ) -> NodeProcess:
         """Start a node; see :class:`NodeProcess`."""
-        self._running.append(NodeProcess(module, log, parameters, file))
+        process = NodeProcess(module, log, parameters, file)
+        self._running.append(process)
+        return process
+
+    def end(self, process: NodeProcess) -> None:
+        """End one of them before the others."""
+        self._running.remove(process)
+        process.interrupt()
+        process.stop()
 
     def check(self) -> None:
         """Make sure that all live.

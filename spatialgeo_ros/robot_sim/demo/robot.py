@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
@@ -21,7 +23,12 @@ from sensor_msgs.msg import Image, PointCloud2
 
 from spatialgeo_ros.action import AskSpatial as AskAction
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.msg import KeyframeArray, SceneGroundTruth, SpatialAnswer
+from spatialgeo_ros.msg import (
+    KeyframeArray,
+    SceneGroundTruth,
+    SpatialAnswer,
+    SpatialObjectArray,
+)
 from spatialgeo_ros.node.action_calls import get_result, send_goal
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.image_conversions import image_to_rgb
@@ -33,6 +40,7 @@ T = TypeVar("T")
 _KEPT_FRAMES = 600
 #: Every n-th point of a cloud is kept for the map.
 _CLOUD_STEP = 5
+_CALL_S = 30.0
 
 
 class NodeFailedError(RuntimeError):
@@ -58,6 +66,8 @@ class Robot:
         self.keyframes: KeyframeArray | None = None
         self.diagnostics: dict[str, dict[str, str]] = {}
         self.problems: dict[str, str] = {}
+        self.objects: SpatialObjectArray | None = None
+        self._clients: dict[str, Any] = {}
         self._overlays: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
@@ -67,6 +77,9 @@ class Robot:
         truth, latched = "simulated_camera/ground_truth", latched_qos()
         node.create_subscription(SceneGroundTruth, truth, self._on_truth, latched)
         node.create_subscription(KeyframeArray, "spatialgeo/keyframes", self._on_keyframes, latched)
+        node.create_subscription(
+            SpatialObjectArray, "spatialgeo/objects", self._on_objects, latched
+        )
         node.create_subscription(PointCloud2, "spatialgeo/points", self._on_cloud, sensor)
         node.create_subscription(Image, "spatialgeo/overlay", self._on_overlay, sensor)
         node.create_subscription(
@@ -128,11 +141,45 @@ class Robot:
         with self._lock:
             return next(reversed(self.truth.values())) if self.truth else None
 
+    def truth_at(self, stamp_ns: int) -> SceneGroundTruth | None:
+        """Return the ground truth at a frame's stamp, None when it is not kept."""
+        with self._lock:
+            return self.truth.get(stamp_ns)
+
     def camera_pose(self, stamp_ns: int) -> Pose | None:
         """Return the true world_from_camera at a frame's stamp, None when it is not kept."""
-        with self._lock:
-            message = self.truth.get(stamp_ns)
+        message = self.truth_at(stamp_ns)
         return None if message is None else msg_to_pose(message.camera_poses[0])
+
+    def forget_node(self) -> None:
+        """Forget what a node published that has ended; another one takes its place."""
+        with self._lock:
+            self.clouds.clear()
+        self.keyframes = self.objects = None
+        self.diagnostics.clear()
+        self.problems.clear()
+
+    def take_away(self, name: str) -> bool:
+        """Take an object out of the simulated room; return whether the simulator did."""
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=name)
+        request = SetParameters.Request(parameters=[Parameter(name="taken_away", value=value)])
+        response = self.call(SetParameters, "set_parameters", request, "simulated_camera")
+        return all(result.successful for result in response.results)
+
+    def call(self, kind: type, name: str, request: Any, node: str = "spatialgeo") -> Any:
+        """Call a service of a node; return its response.
+
+        Raises:
+            TimeoutError: no response within 30 seconds.
+        """
+        path = f"{node}/{name}"
+        if path not in self._clients:
+            self._clients[path] = self._node.create_client(kind, path)
+        client = self._clients[path]
+        self.wait(client.service_is_ready, _CALL_S, f"the service {path}")
+        future = client.call_async(request)
+        self.wait(future.done, _CALL_S, f"the response of {path}")
+        return future.result()
 
     def overlay(self, stamp_ns: int, timeout: float) -> npt.NDArray[np.uint8] | None:
         """Return the annotated image [H, W, 3] RGB of a frame, None when none comes in time."""
@@ -142,20 +189,29 @@ class Robot:
             return None
         return self._overlays[stamp_ns]
 
-    def ask(self, question: str, timeout: float) -> SpatialAnswer:
-        """Ask by the service.
+    def ask(
+        self, question: str, timeout: float, session: str = "", in_view_only: bool = False
+    ) -> SpatialAnswer:
+        """Ask by the service, of all cameras.
+
+        Args:
+            question: in plain English.
+            timeout: seconds.
+            session: dialogue that it belongs to.
+            in_view_only: whether what is out of view is refused.
 
         Raises:
             TimeoutError: no response within ``timeout`` seconds.
         """
-        future = self._service.call_async(AskSpatial.Request(question=question))
+        request = AskSpatial.Request(question=question, session=session, in_view_only=in_view_only)
+        future = self._service.call_async(request)
         self.wait(future.done, timeout, f"the answer to {question!r}")
         return future.result().answer
 
     def ask_streaming(
         self, question: str, on_token: Callable[[str], None], timeout: float
     ) -> SpatialAnswer:
-        """Ask by the action; ``on_token`` gets the pieces of text as they come.
+        """Ask what is in view by the action; ``on_token`` gets the text as it comes.
 
         Raises:
             TimeoutError: no result within ``timeout`` seconds, or the goal was rejected.
@@ -166,7 +222,7 @@ class Robot:
                 on_token(message.feedback.token)
 
         self.wait(self._action.server_is_ready, timeout, "the action spatialgeo/ask_action")
-        request = AskAction.Goal(question=question)
+        request = AskAction.Goal(question=question, in_view_only=True)
         goal = send_goal(self._executor, self._action, request, feedback)
         self.wait(goal.done, timeout, "the goal to be accepted")
         if not goal.result().accepted:
@@ -187,6 +243,9 @@ class Robot:
 
     def _on_keyframes(self, message: KeyframeArray) -> None:
         self.keyframes = message
+
+    def _on_objects(self, message: SpatialObjectArray) -> None:
+        self.objects = message
 
     def _on_cloud(self, message: PointCloud2) -> None:
         offsets = {field.name: field.offset for field in message.fields}

@@ -17,6 +17,7 @@ from spatialgeo_ros.drawing import (
     draw_map,
 )
 from spatialgeo_ros.drawing import draw_overlay as overlay
+from spatialgeo_ros.drawing.map_boxes import BoxState, MapBox
 from spatialgeo_ros.drawing.overlay import REJECTED_COLOUR, SUPPORT_COLOUR
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind
@@ -287,3 +288,32 @@ def test_a_map_of_nothing_and_of_everything():
 def test_map_arguments_are_checked(arguments):
     with pytest.raises(ValueError):
         draw_map([], **arguments)
+
+
+def boxes(*states):
+    return [
+        MapBox(f"chair_{k}", np.array([float(k), 0.0, 0.4]), (0.8, 0.6), 0.3, state)
+        for k, state in enumerate(states)
+    ]
+
+
+def test_boxes_of_the_object_map_are_paler_when_remembered_and_crossed_when_gone():
+    pictures = {
+        state: draw_map([], boxes=boxes(state))[110:840, 64:930].astype(int) for state in BoxState
+    }
+    drawn = {
+        state: np.abs(picture - np.array([246, 247, 249])).sum(axis=2)
+        for state, picture in pictures.items()
+    }
+    middle = {state: depth.max() for state, depth in drawn.items()}
+    assert drawn[BoxState.VISIBLE].mean() > 1.5 * drawn[BoxState.REMEMBERED].mean()
+    assert middle[BoxState.VISIBLE] > 0
+    red = pictures[BoxState.GONE]
+    assert ((red[..., 0] > 180) & (red[..., 1] < 90)).any(), "crossed out"
+    assert drawn[BoxState.TAKEN].mean() < drawn[BoxState.REMEMBERED].mean(), "an outline only"
+
+
+def test_the_legend_explains_only_the_boxes_that_are_there():
+    one = draw_map([], boxes=boxes(BoxState.VISIBLE))[:, 940:]
+    four = draw_map([], boxes=boxes(*BoxState), objects=[MapObject("", np.zeros(2), (1, 1))])
+    assert (four[:, 940:] < 128).sum() > (one < 128).sum()

@@ -16,62 +16,88 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.node.question_parts import begin_on_any
 
-
-def asked(text: str) -> Any:
-    """A question whose measured part is known, without a map."""
-    return SimpleNamespace(text=text, measured=SimpleNamespace(snapshot=None, result=None))
+STAMP = 7
 
 
 class Perception:
-    """Finds things by camera; remembers some."""
+    """Finds things by camera; without a map, or with one of what each camera shows."""
 
-    def __init__(self, shown: dict[str, str], remembered: str = "") -> None:
-        self.shown, self.remembered = shown, remembered
-        self.asked: list[tuple[str, bool]] = []
+    def __init__(self, shown: dict[str, str], remembered: str = "", mapped: bool = False) -> None:
+        self.shown, self.remembered, self.mapped = shown, remembered, mapped
+        self.asked: list[tuple[str, bool, str]] = []
+
+    def dialogue(self, session: str) -> str:
+        return f"before {len(self.asked)} in '{session}'"
 
     def begin(
         self,
         question: str,
         seen: Any,
-        regions: Any,
-        cancelled: Any,
-        *,
+        *_: Any,
         in_view_of: Sequence[str],
         session: str,
+        dialogue: str,
     ) -> Any:
         recall = not in_view_of
-        self.asked.append((seen.name, recall))
+        self.asked.append((seen.frame.camera, recall, dialogue))
         if question == "nonsense":
             raise BadRequestError("nonsense")
-        if self.shown.get(seen.name) == question:
-            return asked(f"in view of {seen.name}")
-        if recall and self.remembered == question:
-            return asked("remembered")
-        raise PhraseNotFoundError(f"not in {seen.name}")
+        camera = next((name for name, thing in self.shown.items() if thing == question), "")
+        if camera == seen.frame.camera:
+            return answered([SimpleNamespace()], question, camera)
+        if self.mapped and camera or recall and self.remembered == question:
+            return answered([], question, camera)
+        raise PhraseNotFoundError(f"not in {seen.frame.camera}")
 
 
-def image(camera: str) -> Any:
-    """An observation of a camera."""
-    return SimpleNamespace(name=camera, frame=SimpleNamespace(camera=camera))
+def answered(sightings: list[Any], thing: str, camera: str) -> Any:
+    known = SimpleNamespace(id=thing, last_seen_ns=STAMP, cameras=(camera,))
+    return SimpleNamespace(
+        measured=SimpleNamespace(
+            snapshot=SimpleNamespace(objects=[known]),
+            result=SimpleNamespace(objects=(thing,)),
+            sightings=sightings,
+        )
+    )
 
 
-FRONT, REAR = image("front"), image("rear")
+FRONT, REAR = (
+    SimpleNamespace(frame=SimpleNamespace(camera=name, stamp_ns=STAMP))
+    for name in ("front", "rear")
+)
 
 
 def begin(perception: Perception, question: str, *seen: Any, recall: bool = True) -> Any:
-    measured, where = begin_on_any(perception, question, seen, (), lambda: False, recall=recall)
-    return measured.text, where
+    return begin_on_any(
+        perception, question, seen, (), lambda: False, recall=recall, session="tour"
+    )[1]
 
 
-def test_the_camera_that_shows_it_answers():
+def cameras(perception: Perception) -> list[str]:
+    return [camera for camera, _, _ in perception.asked]
+
+
+def test_without_a_map_the_camera_that_shows_it_answers():
     perception = Perception({"rear": "mug"})
-    assert begin(perception, "mug", FRONT, REAR) == ("in view of rear", REAR)
-    assert perception.asked == [("front", True), ("rear", True)]
+    assert begin(perception, "mug", FRONT, REAR) is REAR
+    assert cameras(perception) == ["front", "rear"]
 
 
-def test_only_what_no_camera_shows_is_remembered():
+def test_what_the_map_has_is_measured_in_the_image_that_shows_it():
+    perception = Perception({"rear": "mug"}, mapped=True)
+    assert begin(perception, "mug", FRONT, REAR) is REAR
+    assert cameras(perception) == ["front", "rear"]
+
+
+def test_each_image_is_asked_as_if_it_were_the_first():
+    perception = Perception({"rear": "mug"}, mapped=True)
+    begin(perception, "mug", FRONT, REAR)
+    assert {dialogue for _, _, dialogue in perception.asked} == {"before 0 in 'tour'"}
+
+
+def test_what_no_image_shows_is_remembered():
     perception = Perception({}, remembered="mug")
-    assert begin(perception, "mug", FRONT, REAR) == ("remembered", FRONT)
+    assert begin(perception, "mug", FRONT, REAR) is FRONT
     with pytest.raises(PhraseNotFoundError, match="not in front"):
         begin(perception, "mug", FRONT, REAR, recall=False)
 
@@ -79,7 +105,7 @@ def test_only_what_no_camera_shows_is_remembered():
 def test_one_camera_is_asked_once():
     perception = Perception({"front": "mug"})
     begin(perception, "mug", FRONT)
-    assert perception.asked == [("front", True)]
+    assert cameras(perception) == ["front"]
 
 
 def test_other_errors_are_not_tried_again():

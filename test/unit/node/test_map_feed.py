@@ -62,6 +62,13 @@ def test_boxes_go_in_with_their_image_once_and_newer_images_do_not_overtake_them
     assert bench.perception.fed == [("front", 7), ("front", 9)]
 
 
+def test_own_grounding_does_not_stand_in_for_a_detector_that_is_late(bench):
+    given = (bench.perception, image(1), lambda: None)
+    bench.now = 10.0
+    assert bench.feed.feed(*given, lambda: True) is None
+    assert bench.feed.feed(*given, lambda: False) is not None
+
+
 def test_after_a_time_jump_the_same_stamps_count_again(bench):
     bench.give(10, 7)
     bench.feed.clear()

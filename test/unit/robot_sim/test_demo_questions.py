@@ -12,6 +12,7 @@ from spatialgeo_ros.geometry.pose import Pose  # noqa: E402
 from spatialgeo_ros.node.conversions import pose_to_msg  # noqa: E402
 from spatialgeo_ros.query.relations import ObjectFacts  # noqa: E402
 from spatialgeo_ros.robot_sim.demo.demo_questions import PLAN, Examiner, Question, Template  # noqa: E402
+from spatialgeo_ros.robot_sim.demo.judging import Mark  # noqa: E402
 
 CAMERA = "camera"
 FACTS = {
@@ -104,54 +105,84 @@ def test_the_plan_covers_what_the_demo_promises():
     assert len(PLAN) - len(by_service) >= 2
 
 
-def answer(text="", **estimate):
-    distances = [messages.DistanceEstimate(**estimate)] if estimate else []
-    return messages.SpatialAnswer(answer=text, distances=distances)
+def answer(**fields):
+    estimate = fields.pop("estimate", None)
+    distances = [] if estimate is None else [messages.DistanceEstimate(**estimate)]
+    return messages.SpatialAnswer(distances=distances, **fields)
+
+
+NAMES = {"chair_1": "red chair", "sofa_1": "blue sofa"}
+HERE = Pose.identity()
+
+
+def verdict(examiner, question, said):
+    return examiner.verdict(question, said, HERE, NAMES)
 
 
 def test_lengths_are_compared_in_metres(examiner):
     question = Question(PLAN[0], ("red chair",))
-    verdict = examiner.verdict(
-        question, answer(valid=True, distance=2.1, std_dev=0.05, kind=0), Pose.identity()
-    )
-    assert verdict.measured == "2.10 m +- 0.05 m"
-    assert verdict.truth == "2.00 m"
-    assert verdict.deviation == "+0.10 m (5%)"
-    assert verdict.error == pytest.approx(0.1)
+    said = answer(estimate={"valid": True, "distance": 2.1, "std_dev": 0.05, "kind": 0})
+    result = verdict(examiner, question, said)
+    assert result.said == "2.10 m +- 0.05 m"
+    assert result.truth == "2.00 m"
+    assert result.deviation == "+0.10 m (5%)"
+    assert result.mark is Mark.RIGHT
 
 
 def test_an_invalid_length_counts_as_nothing(examiner):
     question = Question(PLAN[0], ("red chair",))
-    verdict = examiner.verdict(question, answer(valid=False, distance=2.1, kind=0), Pose.identity())
-    assert verdict.measured == "nothing"
-    assert math.isnan(verdict.error)
+    said = answer(estimate={"valid": False, "distance": 2.1, "kind": 0})
+    result = verdict(examiner, question, said)
+    assert result.said == "nothing"
+    assert result.mark is Mark.REFUSED
+
+
+def test_what_was_driven_out_of_view_has_no_visible_truth(examiner):
+    question = Question(PLAN[0], ("green chair",))
+    said = answer(estimate={"valid": True, "distance": 9.0, "std_dev": 0.01, "kind": 0})
+    assert verdict(examiner, question, said).mark is not Mark.WRONG
 
 
 @pytest.mark.parametrize(
-    ("family", "objects", "text", "measured", "verdict"),
+    ("family", "objects", "fields", "said", "mark"),
     [
-        ("closer", ("red chair", "blue sofa"),
-         "The red chair: the red chair is closer than the blue sofa (2 m against 4 m).",
-         "red chair", "right"),
-        ("closer", ("blue sofa", "red chair"), "The blue sofa is closer than the red chair.",
-         "blue sofa", "wrong"),
+        ("closer", ("red chair", "blue sofa"), {"result_type": 4, "object_ids": ["chair_1"]},
+         "red chair", Mark.RIGHT),
+        ("closer", ("red chair", "blue sofa"), {"result_type": 4, "object_ids": ["sofa_1"]},
+         "blue sofa", Mark.WRONG),
+        ("closer", ("blue sofa", "red chair"), {"result_type": 7, "word": "blue sofa"},
+         "blue sofa", Mark.WRONG),
+        ("closer", ("blue sofa", "red chair"), {"result_type": 7, "word": "red chair"},
+         "red chair", Mark.RIGHT),
         ("left_right", ("red chair", "blue sofa"),
-         "Yes: the red chair is to the left of the blue sofa.", "yes", "right"),
-        ("left_right", ("blue sofa", "red chair"), "Yes: it is.", "yes", "wrong"),
-        ("left_right", ("red chair", "blue sofa"), "Too close to call: they are alike.",
-         "too close to call", "wrong"),
+         {"result_type": 2, "boolean_value": True, "probability": 0.99}, "yes (99% sure)",
+         Mark.RIGHT),
+        ("left_right", ("blue sofa", "red chair"),
+         {"result_type": 2, "boolean_value": True, "probability": 0.99}, "yes (99% sure)",
+         Mark.WRONG),
+        ("left_right", ("blue sofa", "red chair"),
+         {"result_type": 2, "boolean_value": True, "probability": 0.6}, "yes (60% sure)",
+         Mark.UNSURE),
     ],
 )  # fmt: skip
-def test_comparisons_are_judged(examiner, family, objects, text, measured, verdict):
+def test_comparisons_are_judged_by_typed_fields(examiner, family, objects, fields, said, mark):
     template = next(t for t in PLAN if t.family == family)
-    result = examiner.verdict(Question(template, objects), answer(text), Pose.identity())
-    assert (result.measured, result.deviation) == (measured, verdict)
+    misleading = "The green chair, no, too close to call."
+    result = verdict(examiner, Question(template, objects), answer(answer=misleading, **fields))
+    assert (result.said, result.mark) == (said, mark)
 
 
-def test_directions_are_compared_around_the_clock(examiner):
+@pytest.mark.parametrize(
+    ("unit", "value", "truth", "mark"),
+    [
+        ("clock", 11.0, "11 clock", Mark.RIGHT),
+        ("clock", 2.0, "11 clock", Mark.WRONG),
+        ("deg", 26.0, "27 deg", Mark.RIGHT),
+        ("deg", -26.0, "27 deg", Mark.WRONG),
+    ],
+)
+def test_directions_are_compared_around_the_clock(examiner, unit, value, truth, mark):
     template = next(t for t in PLAN if t.family == "camera_direction")
-    result = examiner.verdict(
-        Question(template, ("red chair",)), answer("The red chair is at 1 o'clock."),
-        Pose.identity(),
-    )  # fmt: skip
-    assert (result.measured, result.truth, result.deviation) == ("1 o'clock", "11 o'clock", "2 h")
+    said = answer(result_type=6, values=[value], std_devs=[math.nan], unit=unit)
+    result = verdict(examiner, Question(template, ("red chair",)), said)
+    assert (result.truth, result.mark) == (truth, mark)
