@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.program import Program, Things
 from spatialgeo_ros.query.rule_engine import Grammar
 
 #: Text by name in capitals; see :mod:`.rule_engine`.
@@ -73,7 +73,8 @@ MACROS = {
     "|in [the] horizontal (plane|direction)|on the floor plan|(in|on) the (ground|floor) plane"
     "|in the horizontal|in"
     " plan"
-    "|seen from above|ignoring (height|the height|heights)|on the ground only"
+    "|seen from above|[if] [you|i|we] (ignoring|ignore|neglect|neglecting|disregard|disregarding)"
+    " [the|any|all] (height|heights|height difference|vertical part)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
     "VERTICALLY": "(vertically|in height|in elevation|in [the] vertical [direction])",
@@ -98,7 +99,7 @@ MACROS = {
     "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
-    "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
+    "|dims|measures|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
     "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
@@ -129,10 +130,13 @@ class Dialogue:
     Attributes:
         program: that was run for it, or None.
         objects: ids of the objects of its answer.
+        mentioned: things that a sentence before the question names; used where there are no
+            objects.
     """
 
     program: Program | None = None
     objects: tuple[str, ...] = ()
+    mentioned: tuple[Things, ...] = ()
 
 
 @dataclass(frozen=True)

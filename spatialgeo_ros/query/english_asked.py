@@ -281,6 +281,7 @@ _attribute(
     f"(what|which) [material|stuff] BE {{x:thing}} {_MADE} [out] (of|from)",
     "(what|which) [material|stuff] (does|do) {x:thing} consist of",
     "of (what|which) [material|stuff] (does|do) {x:thing} consist",
+    f"[out] (of|from) (what|which) [material|stuff] BE {{x:thing}} {_MADE}",
 )
 def _made_of(x: Things) -> Program:
     return TellAttribute("material", x)

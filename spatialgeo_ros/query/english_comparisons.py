@@ -104,6 +104,8 @@ def apart_in(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
     "number",
     "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
     "[the] difference between the ({quantity:sizes_plural}|{quantity:size_noun}) of {pair}",
+    "[the] {quantity:size_noun} difference (of|between|in|from) {pair}",
+    "{quantity:size_noun} difference {pair}",
     cost=-0.1,
 )
 def _size_difference(quantity: QuantityName, pair: tuple[Things, Things]) -> Number | None:

@@ -68,9 +68,9 @@ def _is_there_no(phrase: Phrase) -> Program | None:
 _I_SEE = "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see"
 
 
-@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} (in view|visible|in sight) [NOW]")
+@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} [all] (in view|visible|in sight) [NOW]")
 def _do_you_see(phrase: Phrase) -> Program | None:
-    if phrase.article in ("all", "both"):
+    if phrase.article in ("all", "both") or phrase.noun.every:
         hidden = Filter(phrase.things, Not(Related("in_view", It())))
         return TellWhether(Not(Exists(hidden)))
     if phrase.article == "the" and not phrase.noun.plural or phrase.count > 1:
@@ -85,7 +85,7 @@ def _any(phrase: Phrase) -> Program | None:
 
 @rule("the_thing", "{pronoun}")
 def _that_thing(pronoun: Things) -> Things:
-    return The(pronoun)
+    return pronoun if isinstance(pronoun, The) else The(pronoun)
 
 
 @rule("the_thing", "{phrase}")
@@ -335,8 +335,9 @@ def _as_many(a: Things, b: Things) -> Program:
 @rule(
     "core",
     f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
-    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have)] {_WHERE}",
+    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have|see|find|count)] {_WHERE}",
     f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
+    "by how many (do|does) {a:plural} outnumber {b:plural} [IN_ROOM|HERE]",
 )
 def _count_difference(a: Things, b: Things) -> Program:
     return TellNumber(Arithmetic("difference", (Count(a), Count(b))))

@@ -80,7 +80,7 @@ def _in_feet(before_it: Program, unit: Unit) -> Program | None:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|the one] {phrase} [then|instead]",
+    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|the one|[the] same [question] (for|with|about)|now [for] |next|also|then] {phrase} [then|instead]",
     cost=2.0,
 )
 def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
@@ -170,6 +170,18 @@ def _things_before(state: State, at: int) -> list[Found]:
     return [(at, Those(objects, "it"), 0.0)] if objects else []
 
 
+@rule(
+    "question",
+    "AND_NOW how (much|wide|big|large) [BE] [the] GAP (BE there|do I have|BE left|have I|remains|BE)"
+    " [there|left|for it|then|available|to use] {things:several_before}",
+    "AND_NOW [what BE] [the] [free] GAP [there] {things:several_before}",
+)
+def _gap_between_them(things: Things) -> Program | None:
+    if isinstance(things, Union):
+        return TellNumber(Quantity("gap", things.of)) if len(things.of) == 2 else None
+    return TellNumber(Quantity("gap", (The(things, 2),)))
+
+
 @rule("thing", "the {ranking:superlative} {things:several_before}", cost=0.5)
 def _nearest_of_them(ranking: Ranking, things: Things) -> Things:
     return The(ranking.of(things))
@@ -192,9 +204,12 @@ def _and_its_height(before_it: Program, quantity: QuantityName, place: Place) ->
     "question",
     "{before_it} AND_NOW [what about|how about|what is] [the|its] DISTANCE [FROM ME] [then]"
     " {place:it_before}",
+    "{before_it} AND_NOW what is [the|its|their] DISTANCE (to|from) {other:place} {place:it_before}",
 )
-def _and_its_distance(before_it: Program, place: Place) -> Program | None:
-    number = between(Viewer(), place)
+def _and_its_distance(
+    before_it: Program, place: Place, other: Place | None = None
+) -> Program | None:
+    number = between(Viewer() if other is None else other, place)
     return None if number is None else TellNumber(number)
 
 

@@ -27,7 +27,7 @@ _POS = "[STAND|found|seen|lie|be]"
     "core",
     "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park)"
     " {place:thing} [last]",
-    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide"
+    "(find|locate|look for|search [for]|point to|point me (to|towards|toward)|show me|point (at|towards|toward)|take me to|guide"
     " me to|lead me to|direct me to) {place:thing} [for me]",
     "I [BE] (looking for|searching for|searching|trying to find|seeking|look for)"
     " {place:thing} [, where BE it]",
@@ -65,7 +65,7 @@ def _clock_of(place: Things) -> Program | None:
 
 
 _ON_CLOCK = (
-    "(as on a clock [face]|(in terms of|in|using|with) [the] clock [face]"
+    "([as] on (a|the) clock [face]|(in terms of|in|using|with) [the] clock [face]"
     " [direction|directions|position|positions|terms])"
 )
 
@@ -167,7 +167,7 @@ def _turn_side(place: Things, actor: object = None) -> Program:
 
 # Sides ------------------------------------------------------------------------------------------
 
-_SIDE_WORD = "[on|to|at|in] [my|your|the|our|its] (left|right) [side|hand side|hand]"
+_SIDE_WORD = "[more] [on|to|at|in] [my|your|the|our|its] (left|right) [side|hand side|hand]"
 _LEFT_RIGHT = f"{_SIDE_WORD} or {_SIDE_WORD}"
 _OF_ME = "[of ME|FROM ME|SEEN_FROM_ME]"
 _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|where)"
@@ -180,6 +180,8 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"{_ON_SIDE} {_OF_ME} {IS} {{place:thing}} {_POS} [on] {_OF_ME} , {_LEFT_RIGHT}",
     f"{_LEFT_RIGHT} {_OF_ME} [,] [{_ON_SIDE}] {IS} {{place:thing}}",
     f"{{place:thing}} [,] {_LEFT_RIGHT} {_OF_ME}",
+    f"{{place:thing}} (BE|STAND) [EXACTLY] {_LEFT_RIGHT} {_OF_ME}",
+    f"(which|what) side of ME {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
     f"(which|what) (side|hand) {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
@@ -220,7 +222,8 @@ _CORNER = "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [t
     f" [,] or {_CORNER} [of ME]",
     f"(do|does|would|will) I (see|find|have) {{place:thing}} {_CORNER} [,] [or] {_CORNER} [,] [or]"
     f" {_CORNER} [,] or {_CORNER}",
-    "in (what|which) quadrant BE {place:thing}",
+    "in (what|which) (quadrant|corner) [around|of|from|relative to] [ME] BE {place:thing}"
+    " [of ME|FROM ME]",
 )
 def _quadrant(place: Things) -> Program:
     return TellDirection(place, "quadrant")

@@ -110,6 +110,7 @@ _POINTS = "(point|points|part|parts|edge|edges|side|sides)"
     "axis",
     f"(at|from|between|measuring from|measured (from|at|between)) (the|their) SHORTEST {_POINTS}"
     " [of (each|both) [object|objects|thing|things]]",
+    "[from|measured from] (edge to edge|side to side|surface to surface|face to face)",
 )
 def _between_points() -> QuantityName:
     return "gap"

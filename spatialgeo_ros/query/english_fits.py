@@ -54,6 +54,9 @@ grammar.rule(
     "is_wide",
     f"({_A} ({_ROBOT}|{{noun}})|I|it) (BE|measures|HAVE) {{amount:width}}",
 )(_length)
+_USE = "(HAVE|drive|push|use|carry|bring|own|got|BE (pushing|driving|carrying|using|bringing))"
+grammar.rule("is_wide", f"I {_USE} {{amount:wide_one}}")(_length)
+grammar.rule("is_tall", f"I {_USE} {{amount:tall_one}}")(_length)
 grammar.rule(
     "is_tall",
     f"({_A} ({_ROBOT}|{{noun}})|I|it) (BE|measures|HAVE) {{amount:height}}",
@@ -89,6 +92,8 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"BE there {_ENOUGH} to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE it possible to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE {{pair}} far enough apart for {{amount:wide_one}} [to {_PASS}] [between them]",
+    "BE there [at least] {amount} [of] GAP between {pair}",
+    "(do|does|will|would) {pair} leave [at least] {amount} [of] [GAP] [between them]",
 )
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
     return TellWhether(Compare(Quantity("passage", pair), ">=", amount))
@@ -106,7 +111,17 @@ def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
 # Under a thing ----------------------------------------------------------------------------------
 
 
-@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}")
+@rule(
+    "core",
+    f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}",
+    f"DO I {_SAFELY} PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to {_PASS}) {{one:thing}}",
+    f"BE there {_ENOUGH} for {{one:thing}} [to {_PASS}] {_BETWEEN} {{pair}}",
+    f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{one:thing}}",
+    f"BE there {_ENOUGH} to PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"BE it possible to PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"DO {{one:thing}} have {_ENOUGH} {_BETWEEN} {{pair}}",
+)
 def _passes(one: Things, pair: tuple[Things, Things]) -> Program:
     return TellWhether(Compare(Quantity("passage", pair), ">=", Quantity("width", (one,))))
 
@@ -133,7 +148,14 @@ def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") ->
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))
 
 
-@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}")
+@rule(
+    "core",
+    f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}",
+    f"DO I {_SAFELY} PLACE {{one:thing}} {_UNDER} {{place:thing}}",
+    f"BE there {_ENOUGH} {_UNDER} {{place:thing}} for {{one:thing}}",
+    f"BE there {_ENOUGH} for {{one:thing}} {_UNDER} {{place:thing}}",
+    f"BE {{place:thing}} high enough (for|to {_PASS}) {{one:thing}} [{_UNDER}] [it]",
+)
 def _fits_under(one: Things, place: Things) -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), ">=", Quantity("height", (one,))))
 

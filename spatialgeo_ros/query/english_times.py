@@ -104,13 +104,28 @@ def _after() -> Comparator:
 
 @rule(
     "core",
-    f"(did|do|have|had) I {_SEE} {{a:thing}} {{earlier}} [I {_SEE}] {{b:thing}}",
+    f"(did|do|have|had) I [already] {_SEE} {{a:thing}} {{earlier}} [I [first] {_SEE}] {{b:thing}}",
+    f"{{a:thing}} [was|were|had|has|did] [first] ({_APPEAR}|{_SEE}|came|come) [up] {{earlier}}"
+    " {b:thing} [did|was|came]",
     f"(did|do|has|have|was|were|BE) {{a:thing}} ({_APPEAR}|{_SEE}|there|come [up]) {{earlier}}"
     " {b:thing} [did|was|came]",
 )
 def _seen_before(a: Things, b: Things, earlier: Comparator) -> Program:
     mine, theirs = Quantity("first_seen", (a,)), Quantity("first_seen", (b,))
     return TellWhether(Compare(mine, earlier, theirs))
+
+
+@rule(
+    "core",
+    f"(had|did|have) I (already|first) {_SEE} {{a:thing}} (when|before|by the time) I [first]"
+    f" {_SEE} {{b:thing}} [for the first time]",
+    f"(was|were) {{a:thing}} already (there|known|seen|mapped|found) (when|before) I [first] {_SEE}"
+    " {b:thing}",
+    f"(was|were) {{a:thing}} already (there|known|seen|mapped|found) when {{b:thing}} [first]"
+    f" [was] ({_APPEAR}|{_SEE})",
+)
+def _already_seen(a: Things, b: Things) -> Program:
+    return _seen_before(a, b, "<")
 
 
 # Order of appearance ----------------------------------------------------------------------------
