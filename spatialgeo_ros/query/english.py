@@ -147,8 +147,10 @@ class Context:
         nouns: names of things beside the table's: the labels in the map.
         dialogue: the question before.
         regions: how many regions the request has.
+        story: words of a sentence before the question.
     """
 
     nouns: frozenset[str] = frozenset()
     dialogue: Dialogue = field(default_factory=Dialogue)
     regions: int = 0
+    story: tuple[str, ...] = ()

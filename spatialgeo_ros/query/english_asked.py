@@ -180,6 +180,10 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:bottom_of}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
     f"at (what|which) height (does|do) {{x:thing}} (hang|start|begin) [{_OFF}]",
+    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}} (hang|start|begin|stand"
+    "|sit)",
+    f"how much BE {{x:thing}} {_OFF}",
+    f"where (does|do) {{x:thing}} (start|begin) {_OFF}",
     cost=-0.1,
 )
 def _how_high_up(x: Things) -> Program:
@@ -194,6 +198,10 @@ def _how_high_up(x: Things) -> Program:
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:top_of}}",
     "(what|which) height (does|do|has) {x:top_of} [have]",
     f"at (what|which) height (does|do) {{x:thing}} end [{_OFF}]",
+    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}} (reach|go|extend|end)"
+    " [up]",
+    "how far BE it from the (floor|ground) [up] to {x:top_of}",
+    f"where (does|do) {{x:thing}} end [at the top] [,] [how high {_OFF}]",
 )
 def _how_high_top(x: Things) -> Program:
     return _top(x)

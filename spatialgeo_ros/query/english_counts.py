@@ -53,6 +53,8 @@ _IN_IT = "[NOW|HERE|IN_ROOM|SO_FAR]"
     "do (you|we) happen to (see|have|know) {phrase}",
 )
 def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
+    if phrase.noun.one and phrase.bare:
+        return None
     if phrase.article in ("all", "both") or phrase.article == "the" and not phrase.noun.plural:
         return None
     if phrase.count > 1:
@@ -213,7 +215,16 @@ def _more_than(cardinal: int) -> tuple[Comparator, int]:
     return ">", cardinal
 
 
-@rule("limited", "(at least|no less than|no fewer than) {cardinal}")
+@rule("limited", "(several|multiple|a few|a number of|more than a single)")
+def _several() -> tuple[Comparator, int]:
+    return ">", 1
+
+
+@rule(
+    "limited",
+    "(at least|no less than|no fewer than) {cardinal}",
+    "{cardinal} or more [of]",
+)
 def _at_least(cardinal: int) -> tuple[Comparator, int]:
     return ">=", cardinal
 
@@ -255,7 +266,9 @@ def _is_number_in_view(limited: tuple[Comparator, int], counted: Things) -> Prog
     f"how many {{counted}} [{_KNOWN}] {_WHERE}",
     f"(count [all|up]|[what] number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
     f" {{counted}} {_WHERE}",
-    f"[count] how many {{counted}} [there BE|BE there] {_WHERE}",
+    f"[count] how many {{counted}} [there BE|BE there|I (have|know|see)] {_WHERE}",
+    f"(what|which) number of {{counted}} (BE [there]|do I (have|know|see)|exist|exists) {_WHERE}",
+    "{counted} [,] how many [BE (there|they)] [IN_ROOM|HERE]",
     "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
     "how many {counted} (does|do) {room} (have|contain|hold)",
     "{counted} count",

@@ -182,6 +182,15 @@ def _gap_between_them(things: Things) -> Program | None:
     return TellNumber(Quantity("gap", (The(things, 2),)))
 
 
+@rule("two_before", "{things:several_before}")
+def _two_before(things: Things) -> tuple[Things, Things] | None:
+    if isinstance(things, Union):
+        return (things.of[0], things.of[1]) if len(things.of) == 2 else None
+    if not isinstance(things, Those) or len(things.ids) != 2:
+        return None
+    return Those(things.ids[:1], things.words), Those(things.ids[1:], things.words)
+
+
 @rule("thing", "the {ranking:superlative} {things:several_before}", cost=0.5)
 def _nearest_of_them(ranking: Ranking, things: Things) -> Things:
     return The(ranking.of(things))

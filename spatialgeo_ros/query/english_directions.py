@@ -40,7 +40,9 @@ _POS = "[STAND|found|seen|lie|be]"
     "where have you [last] seen {place:thing} [last]",
     "where (was|were) {place:thing} [last] [seen] [last]",
     "(do|can|could) you (find|locate) {place:thing}",
-    "where to (find|look for) {place:thing}",
+    "where to (find|look for|look to see) {place:thing}",
+    "where (do|must|should|can|shall) I [have] [to] (look|turn|search|go|head|point) (to (see|find"
+    "|get to|reach)|for|if I (want|need) to (see|find|reach)) {place:thing}",
 )
 def _where(place: Things) -> Program:
     return TellDirection(place)
@@ -79,6 +81,7 @@ def _said_by_clock(core: Program) -> Program | None:
 
 @rule(
     "core",
+    f"(taking|take|with|using|given) (12|twelve) [CLOCK] (as|for|being) {_AHEAD} [,|;] {{core}}",
     "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
     " (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
@@ -88,6 +91,8 @@ def _said_by_clock(core: Program) -> Program | None:
 )
 def _twelve_ahead(core: Program, me: Place | None = None) -> Program | None:
     """Say again that 12 is ahead, which it is anyway."""
+    if isinstance(core, TellDirection) and core.origin is not None:
+        return core
     if not isinstance(core, TellDirection) or core.form not in ("any", "clock"):
         return None
     return replace(core, form="clock")
@@ -143,6 +148,8 @@ _LEFT_OR_RIGHT = "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|ri
     "[what BE] [the] (turn|turning|rotation|steering|turn angle|turning angle|rotation angle)"
     " [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {place:thing}",
     f"how (many DEGREES|far|much) to TURN {_TO_SEE} {{place:thing}}",
+    "how many DEGREES BE [the|a] (turn|rotation) (to|towards|toward) {place:thing}",
+    "how (big|large|wide) BE [the|a] (turn|rotation|ANGLE) (to|towards|toward) {place:thing}",
     "what rotation (faces|points me at|brings me to face) {place:thing}",
     f"{_TO_SEE} {{place:thing}} [,] {_HOW_MUCH} {_MUST} TURN",
 )
@@ -185,6 +192,9 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
     f"(which|what) (side|hand) {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
+    f"{_ON_SIDE} [of ME] (do|does|will|would) I (see|find|have|get|pass) {{place:thing}}"
+    f" [, {_LEFT_RIGHT}]",
+    f"{IS} {{place:thing}} (left|right) or BE it (left|right) of ME",
 )
 def _side(place: Things) -> Program:
     return TellDirection(place, "side")
@@ -280,6 +290,7 @@ _HEADING = (
     " {other:thing}",
     "[what BE] [the] (direction|clock direction|bearing|clock position) (from {other:thing} to"
     " {place:thing}|of {place:thing} from {other:thing})",
+    f"{_HOUR} from {{other:thing}} ({IS}|(do|will|would|can) I (find|see|have)) {{place:thing}}",
     f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE]"
     " [STAND] at {other:thing}",
 )

@@ -47,6 +47,7 @@ _HOW_FAR = (
     f"{_HOW_FAR} [BE it|it is|BE there] between {{pair:place_pair}}",
     f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
+    f"{_HOW_FAR} [BE it] from [the] one to the other {{pair:two_before}}",
     "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
     " {pair:place_pair}",
 )
@@ -63,6 +64,7 @@ _HOW_FAR = (
     f"{_HOW_FAR} (does|do|must|should|can|could|would|will) {{a:place}} (STAND|be) [AWAY|apart]"
     f" (from|to) {{b:place}}",
     f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
+    f"{_HOW_FAR} (from|to) {{b:place}} (does|do|would|will) {{a:place}} (STAND|be)",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
     "(what|which|how much) DISTANCE (does|do|has) {a:place} [have] (from|to) {b:place}",
@@ -166,6 +168,18 @@ def _below_ceiling(place: Things) -> Program:
     return TellNumber(Quantity("gap", (place, Ceiling())))
 
 
+@rule(
+    "core",
+    "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before) {b:wall}",
+    "(what|how much) GAP (remains|BE left|stays|BE there|exists) between {pair:place_pair}",
+)
+def _gap_left(
+    a: Things | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
+) -> Program | None:
+    first, second = pair if pair is not None else (a, b)
+    return None if first is None or second is None else told_in(between(first, second, "gap"), "")
+
+
 _BELOW = "(under|below|underneath|beneath)"
 
 
@@ -194,10 +208,13 @@ _WAY = "(drive|way|path|walk|route|trip)"
     "core",
     f"how (far|much|long) [further] {_MUST} {_GO} {_TO} {{place}}",
     f"how many {{unit}} {_MUST} {_GO} {_TO} {{place}}",
+    f"how (far|many {{unit}}) {_MUST} {_GO} (until|till|before) {{actor}} (reach|reaches|get to"
+    "|gets to|arrive at|arrives at|BE at) {place}",
     f"how (far|many {{unit}}) (BE|would|will) [it|the {_WAY}] [for] [{{actor}}] to {_GO} to"
     " {place}",
     f"how (far|long) (BE|would BE) the {_WAY} [from ME] to {{place}}",
-    f"if {{actor}} {_GO} to {{place}} , how (far|long) (BE|would BE|will BE) (that|it|the {_WAY})",
+    f"if {{actor}} {_GO} to {{place}} , how (far|long|many {{unit}}) (BE|would BE|will BE)"
+    f" (that|it|the {_WAY})",
     f"how (far|many {{unit}}) to {_GO} to {{place}}",
     "[what BE] [the] (driving|walking|travel|travelling|path) DISTANCE [from ME] to {place}",
     f"[what BE] [the] DISTANCE [{{actor}}] [have] to {_GO} to {{place}}",

@@ -39,7 +39,8 @@ def _carrier(name: str, adjectives: str, noun: str) -> None:
     grammar.rule(
         name,
         f"{_A} {{amount}} {adjectives} ({_ROBOT}|{{noun}})",
-        f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [{noun}|{adjectives}]",
+        f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [[of] {noun}|{adjectives}]",
+        f"{_A} ({_ROBOT}|{{noun}}) of {{amount}} [of] {noun}",
         f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}",
         f"{_ANY} [that is|which is|who is|of|with] {{amount}} ({adjectives}|[of] {noun})",
     )(_length)
@@ -142,7 +143,7 @@ _UNDER = "(under|underneath|beneath|below)"
     f"BE {{place:thing}} high enough (for|to let) {{amount:tall_one}} [to {_PASS}] [{_UNDER}] [it]",
     f"DO {{amount:tall_one}} have {_ENOUGH} {_UNDER} {{place:thing}}",
     f"BE there {{more_than}} {{amount}} [of] GAP {_UNDER} {{place:thing}}",
-    f"DO I PLACE {{amount:tall_one}} {_UNDER} {{place:thing}}",
+    f"DO I (PLACE|slide|shove|roll) {{amount:tall_one}} {_UNDER} {{place:thing}}",
 )
 def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))
@@ -186,7 +187,10 @@ grammar.rule(
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
     f"[if|when] (my|your|the) {{amount:arm}} [,|;] [so] DO I {_REACH} {{place:thing}} {_HERE}",
     f"(with|using) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}} {_HERE}",
-    f"BE [a|my|the] {{amount:arm}} (long enough|enough) (to {_REACH}|for) {{place:thing}}",
+    f"(BE|would) [a|an|my|the|your] {{amount:arm}} [be] (long enough|enough|sufficient) (to {_REACH}"
+    "|for) {place:thing}",
+    f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it (BE|HAVE"
+    "|measures) {amount} [long]",
 )
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))

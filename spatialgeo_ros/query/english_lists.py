@@ -44,7 +44,7 @@ _WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
     "WHAT {listed:plural} BE (IN_ROOM|HERE)",
     "where BE [all] {listed:plural_only} [located|now|IN_ROOM]",
     "{listed:listed_terse}",
-    "WHAT BE {listed:the_things}",
+    "WHAT BE [all] {listed:the_things}",
 )
 def _list(listed: Things) -> Program:
     return TellObjects(listed)
@@ -131,7 +131,10 @@ def _what_is_here(room: Place | None = None) -> Program:
 # What is seen -----------------------------------------------------------------------------------
 
 _CAN_SEE = "(can|do) (you|i|we|the robot|the camera) [currently|now|still] see [NOW]"
-_CAN_NOT_SEE = "(can|do) [not|no longer] (you|i|we|the robot) (not|no longer) [currently] see [NOW]"
+_CAN_NOT_SEE = (
+    "((can|do) (not|no longer) (you|i|we|the robot) [currently] see [NOW]"
+    "|(can|do) (you|i|we|the robot) (not|no longer) [currently] see [NOW])"
+)
 
 
 @rule(
@@ -161,7 +164,7 @@ _BY: dict[QuantityName, str] = {
     "length": "length",
     "volume": "(size|volume)",
     "area": "(area|footprint)",
-    "order_seen": "(time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
+    "order_seen": "(time [of] [first] (appearance|sighting)|time of first (sight|sighting|appearance)|time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
     "|the time you first saw them|order of appearance|when they [first] appeared"
     "|when they were first seen|age)",
     "bearing": "(bearing|angle|direction)",

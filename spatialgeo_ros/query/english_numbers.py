@@ -216,10 +216,11 @@ def _bottom(thing: Things) -> Number:
 @rule(
     "number",
     f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}",
+    f"[the|your|my] [mounting|mount|installation|viewing] height of [the|your|my|this] (camera|robot"
+    f"|lens|eye|eyes) [{_ABOVE_FLOOR}]",
     "[the|your|my] camera height",
     "(your|my) [camera] height",
     "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]",
-    "[the|your|my] [mounting] height of the (camera|robot)",
     "[the|your] eye level",
 )
 def _camera_height(me: Place | None = None) -> Number:
@@ -280,6 +281,8 @@ def _measure(name: QuantityName, words: str) -> None:
         f"[the] {{a:thing}} , {{b:thing}} {words}",
         f"[the] {{a:thing}} {{b:thing}} {words}",
         f"{{a:thing}} (to|and) {{b:thing}} {words}",
+        f"[the] {{a:wall}} (to|and) {{b:thing}} {words}",
+        f"[the] {{a:thing}} (to|and) {{b:wall}} {words}",
         cost=1.0,
     )
     def terse(a: Place, b: Place) -> Number | None:

@@ -41,7 +41,8 @@ _RELATIONS: dict[RelationName, str] = {
     "below": "(below|under|underneath|beneath)",
     "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the (vicinity|neighbourhood|neighborhood) of|around|close by|in reach of|not far from"
-    "|at the side of|neighbouring"
+    "|at the side of|neighbouring|[a] (neighbour|neighbor) of|in close (vicinity|proximity) of"
+    "|in close proximity to|in the (proximity|immediate vicinity|close vicinity) of|anywhere near"
     "|neighboring|beside of|by the side of|near by|right by|at the side of)",
     "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|with respect"
     " to|relative to|compared to"

@@ -52,6 +52,12 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         r"|let me (?:know|hear|have)|say me|say) (?=the |how |what )",
         "tell me ",
     ),
+    (
+        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+ ){1,4}?)be"
+        r"(?= |$)",
+        r"is \1",
+    ),
+    (r"^is there (?:anything|something) (.+?) (?:,|;)? ?and if (?:so|yes) ,? ?what$", r"what is \1"),
     (r"\b(?:what|which) is (?:the )?(?:measure|value|amount|figure) of the ", "what is the "),
     (r"\b(?:a|an|the) (?:pair|couple) of (?=\w+s\b)", "the two "),
     (r"\b(?:the )?(?:pieces|piece|items|item|bits) of (?=furniture|luggage)", ""),

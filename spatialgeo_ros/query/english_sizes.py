@@ -137,8 +137,10 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",
+    "how (big|large) BE the (floor|ground) [area]",
 )
-def _floor_space(place: Place) -> Program | None:
+def _floor_space(place: Place | None = None) -> Program | None:
+    place = Room() if place is None else place
     return told(size_of("area", place))
 
 
@@ -182,9 +184,11 @@ _EYES = "([your|the|my] (camera|eye|eyes|lens|sensor)|{me})"
     f"(how (high|far) [up]|at (what|which) height) {IS} {_EYES} [STAND] [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {_EYES}",
     f"(how high [up]|at (what|which) height) (do|does) {{me}} STAND [{_OFF}]",
+    "(how high [up]|at (what|which) height) (do|does) {me} (carry|have|hold|look at|see)"
+    " ([your|the|my] (camera|eye|eyes|lens|sensor)|[from]|{room}|the world)",
     cost=-0.1,
 )
-def _camera_high(me: Place | None = None) -> Program:
+def _camera_high(me: Place | None = None, room: Place | None = None) -> Program:
     return TellNumber(Quantity("bottom", (Viewer(),)))
 
 
@@ -192,7 +196,10 @@ def _camera_high(me: Place | None = None) -> Program:
     "core",
     "how (high|tall) BE (the|this) (ceiling|room)",
     "how far [up] BE the ceiling",
+    "how (high|far up) does (the room|the ceiling|it) (go|reach|extend)",
+    "[from] [the] floor to [the] ceiling [,] (how (high|far) BE (it|that)|how much [BE (it|that)])",
+    "how (high|far|many {unit}) BE the ceiling [above|off|from] [the] [floor|ground]",
     "[what BE] [the] height of the ceiling above the (floor|ground)",
 )
-def _ceiling_high() -> Program:
-    return TellNumber(Quantity("height", (Room(),)))
+def _ceiling_high(unit: Unit = "") -> Program | None:
+    return in_unit(TellNumber(Quantity("height", (Room(),))), unit)

@@ -42,6 +42,8 @@ _DID = "(did|do|have|has|was|were|had) [you|we|i]"
     " {thing}",
     f"when was the first time [that] (you|we|i) {_SEE} {{thing}}",
     "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
+    "{thing} [,] first seen (when|at what time)",
+    "{thing} [,] when first seen",
     f"how long did it take [you|until you] [to] [until] {_SEE} {{thing}}",
     cost=0.1,
 )
@@ -84,6 +86,9 @@ _AGO = "(how (long|much time|many {unit}) ago)"
     "[what BE] [the] time since (you|we|i) last saw {thing}",
     "when was the last time [that] (you|we|i) saw {thing}",
     "how old BE [the|your] (last|latest) (sighting|view) of {thing}",
+    "how (long|many {unit}) [BE it|has it been] since {thing} was [last] seen [last]",
+    "how (long|many {unit}) since (you|we|i) [last] saw {thing} [last]",
+    "{thing} [,] last seen (when|how long ago)",
 )
 def _last_seen_ago(thing: Things, unit: Unit = "") -> Program | None:
     return told_in(Quantity("unseen_for", (thing,)), unit, "time")
@@ -132,7 +137,7 @@ def _already_seen(a: Things, b: Things) -> Program:
 
 _IN_ORDER = "([in] (what|which) order|what BE the order in which)"
 _ORDER_OF = (
-    "[the|what BE the] [first [time]] [order of] (appearance|first appearance"
+    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first sighting"
     "|first time appearance) [order]"
 )
 _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_ROOM]"

@@ -231,6 +231,7 @@ def _which_of_them(ranking: Ranking, things: Things) -> Program:
 @rule(
     "core",
     "WHAT (BE|was) {thing:superlative_phrase} [called]",
+    "{thing:superlative_phrase} BE WHAT [one]",
     "(find|identify|name|TELL) {thing:superlative_phrase}",
     "{thing:superlative_phrase}",
     cost=-0.1,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, grammar
@@ -170,6 +170,8 @@ def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) ->
 
 def _one(context: Context, plural: bool) -> Noun:
     """Return what "one" stands for: an object of the answer before, or one of that kind."""
+    if context.story:
+        return _one_here(context.story, len(context.story), replace(context, story=()), plural)
     objects = context.dialogue.objects
     if len(objects) > 1:
         return Noun("", plural, one=True, among=objects)

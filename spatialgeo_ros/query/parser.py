@@ -177,7 +177,7 @@ def _read_any(tokens: list[str], context: Context) -> Program | None:
         mentioned = _mentioned(story, context)
         if mentioned is None:
             continue
-        about = replace(context, dialogue=Dialogue(mentioned=mentioned))
+        about = replace(context, dialogue=Dialogue(mentioned=mentioned), story=tuple(story))
         for words in (asked, unit_last(asked), *plainer(asked)):
             program = _read(words, about)
             if program is not None and set(mentioned) <= set(nodes(program)):
