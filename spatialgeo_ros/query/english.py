@@ -66,6 +66,7 @@ MACROS = {
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
+    "|(free|clear|open) width"
     "|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
@@ -99,13 +100,15 @@ MACROS = {
     "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
-    "|dims|measures|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
+    "|dims|measures|bounding box [size]"
+    "|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
     "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
     "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from"
     "|without"
-    "|but|not counting|ignoring|leaving out|not including)",
+    "|but|not counting|ignoring|leaving out|not including"
+    "|(if|when) I (ignore|disregard|exclude|skip|leave out))",
     "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour [on the clock])",
     "DEGREES": "(degrees|degree|deg)",

@@ -141,6 +141,10 @@ def _came_first() -> Ranking:
     return Ranking("order_seen")
 
 
-@rule("chosen", f"{_SAW} {LAST}", "did I (see first last|first see last|see for the first time last|last see for the first time)")
+@rule(
+    "chosen",
+    f"{_SAW} {LAST}",
+    "did I (see first last|first see last|see for the first time last|last see for the first time)",
+)
 def _came_last() -> Ranking:
     return Ranking("order_seen", True)

@@ -177,6 +177,8 @@ def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
     "core",
     "BE [all|all [of] the|every|each] {phrase:set_phrase} [all] {predicate:predicates}",
     "do [all|all of the] {phrase:set_phrase} [all] (STAND) {predicate:predicates}",
+    "(do|does) [all|all of the|every|each] {phrase:set_phrase} [all] {predicate:verb_predicate}",
+    "(do|does) [all|all of the|every|each] {phrase:set_phrase} [all] have {predicate:having}",
 )
 def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
@@ -348,7 +350,8 @@ def _as_many(a: Things, b: Things) -> Program:
 @rule(
     "core",
     f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
-    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have|see|find|count)] {_WHERE}",
+    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have|see|find"
+    f"|count)] {_WHERE}",
     f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
     "by how many (do|does) {a:plural} outnumber {b:plural} [IN_ROOM|HERE]",
 )

@@ -150,8 +150,9 @@ _LEFT_OR_RIGHT = "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|ri
     f"how (many DEGREES|far|much) to TURN {_TO_SEE} {{place:thing}}",
     "how many DEGREES BE [the|a] (turn|rotation) (to|towards|toward) {place:thing}",
     "how (big|large|wide) BE [the|a] (turn|rotation|ANGLE) (to|towards|toward) {place:thing}",
-    "what rotation (faces|points me at|brings me to face) {place:thing}",
-    f"{_TO_SEE} {{place:thing}} [,] {_HOW_MUCH} {_MUST} TURN",
+    f"[I WANT_TO] {_TO_SEE} {{place:thing}} [,|;] {_HOW_MUCH} {_MUST} TURN",
+    f"{_HOW_MUCH} {_MUST} TURN {_BY} (so that|until|till|to have) {{place:thing}} [BE] {_AHEAD}",
+    "what (turn|rotation) (faces|points me at|brings me to FACE|makes me FACE) {place:thing}",
 )
 def _turn_angle(place: Things, actor: object = None) -> Program:
     return TellDirection(place, "deg")
@@ -165,7 +166,8 @@ def _turn_angle(place: Things, actor: object = None) -> Program:
     f"which way to TURN {_TO_SEE} {{place:thing}}",
     f"TURN {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
     f"[BE it] [a] (left|right) [TURN] or [a] (left|right) TURN {_TO_SEE} {{place:thing}}",
-    f"{_TO_SEE} {{place:thing}} [,] {_MUST} TURN {_LEFT_OR_RIGHT}",
+    f"{_MUST} (go|head|drive|move|steer|walk|look) {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
+    f"[I WANT_TO] {_TO_SEE} {{place:thing}} [,|;] {_MUST} TURN {_LEFT_OR_RIGHT}",
     f"{_TO_SEE} {{place:thing}} [,] (which way|in which direction) {_MUST} TURN",
 )
 def _turn_side(place: Things, actor: object = None) -> Program:
@@ -232,8 +234,7 @@ _CORNER = "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [t
     f" [,] or {_CORNER} [of ME]",
     f"(do|does|would|will) I (see|find|have) {{place:thing}} {_CORNER} [,] [or] {_CORNER} [,] [or]"
     f" {_CORNER} [,] or {_CORNER}",
-    "in (what|which) (quadrant|corner) [around|of|from|relative to] [ME] BE {place:thing}"
-    " [of ME|FROM ME]",
+    "in (what|which) quadrant [around|of|from|relative to] [ME] BE {place:thing} [of ME|FROM ME]",
 )
 def _quadrant(place: Things) -> Program:
     return TellDirection(place, "quadrant")
@@ -243,6 +244,7 @@ def _quadrant(place: Things) -> Program:
     "core",
     "(SEEN_FROM_ME|from WHERE_I_AM) [,] {core}",
     "{core} [,] (SEEN_FROM_ME|from WHERE_I_AM)",
+    "(if|when) I [BE] STAND (WHERE_I_AM|here|at ME) [,] {core}",
 )
 def _from_here(core: Program) -> Program:
     return core

@@ -44,7 +44,9 @@ _HOW_FAR = (
     "(what|[what|how much] distance|how much|how many {unit}) (separates|separate|divides|divide)"
     " {pair:place_pair}",
     "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
-    f"{_HOW_FAR} [BE it|it is|BE there] between {{pair:place_pair}}",
+    f"{_HOW_FAR} [BE [it]|it is|BE there] between {{pair:place_pair}}",
+    "[what BE] [the] (way|stretch|path) from {a:place} to {b:place} [in {unit}]",
+    "(if|when) I measure from {a:place} to {b:place} [,] what (do I get|BE the result|BE it)",
     f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
     f"{_HOW_FAR} [BE it] from [the] one to the other {{pair:two_before}}",
@@ -63,7 +65,7 @@ _HOW_FAR = (
     f"{{a:place}} {IS} {_HOW_FAR} (from|to) {{b:place}}",
     f"{_HOW_FAR} (does|do|must|should|can|could|would|will) {{a:place}} (STAND|be) [AWAY|apart]"
     f" (from|to) {{b:place}}",
-    f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
+    f"{_HOW_FAR} (from|to|off) {{b:place}} {IS} {{a:place}}",
     f"{_HOW_FAR} (from|to) {{b:place}} (does|do|would|will) {{a:place}} (STAND|be)",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
@@ -141,16 +143,20 @@ def _measured_along(core: Program, axis: QuantityName) -> Program | None:
     "|would BE) [there|left] [free] between {pair:place_pair} [free|left]",
     "how (big|wide|large|narrow|tight|small) BE [the] (GAP|SHORTEST DISTANCE) between"
     " {pair:place_pair}",
-    "how wide BE it between {pair:place_pair}",
-    "how much GAP between {pair:place_pair}",
+    "how (wide|tight|narrow) BE it between {pair:place_pair}",
+    "how much GAP [BE there|do I have] (between|from) {pair:place_pair}",
+    "BE there [a|any|some] GAP between {pair:place_pair}",
+    "how (much|many {unit}) (is|are) (free|clear|empty) between {pair:place_pair}",
     "how much GAP (do|does) {pair:place_pair} (leave|have) between them",
     "what BE [the] SHORTEST [DISTANCE|way] (between|from) {pair:place_pair}",
     "how close do {pair:place_pair} (come|get) to each other",
     "I WANT_TO PLACE {ignored:things} (in|into|through) [the] GAP between {pair:place_pair} ;"
     " how much GAP (do I have|BE there|have I|BE left) [there|for it]",
 )
-def _gap(pair: tuple[Place, Place], ignored: Things | None = None) -> Program | None:
-    return told_in(between(*pair, "gap"), "")
+def _gap(
+    pair: tuple[Place, Place], ignored: Things | None = None, unit: Unit = ""
+) -> Program | None:
+    return told_in(between(*pair, "gap"), unit)
 
 
 @rule(

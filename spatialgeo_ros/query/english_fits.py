@@ -66,6 +66,7 @@ grammar.rule(
 # Between two things -----------------------------------------------------------------------------
 
 _PASS = "(pass|fit|get|go|drive|squeeze|come|move|walk|roll|slip|make it) [through|by]"
+_PASS_VERB = "(pass|fit|get|go|drive|squeeze|come|move|walk|roll|slip|make it)"
 _BETWEEN = "[through|in|into] [the (gap|space|opening|passage)] (between|through|in between)"
 _ENOUGH = "[enough|sufficient|some] (GAP|place) [enough]"
 _WHO = "(it|I|that|this|the robot)"
@@ -107,6 +108,25 @@ def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
 )
 def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
     return TellWhether(Compare(Quantity("passage", (a, b)), ">=", amount))
+
+
+_THROUGH = "(through|in through|out through|out of)"
+
+
+@rule(
+    "core",
+    f"DO {{amount:wide_one}} {_SAFELY} {_PASS_VERB} {_THROUGH} {{place:thing}}",
+    f"DO I {_SAFELY} {_PASS_VERB} {_THROUGH} {{place:thing}} (if|when|given that) I (BE|HAVE)"
+    " {amount:width}",
+    f"{{amount:is_wide}} [,|;] [so] (DO|will) {_WHO} {_PASS_VERB} {_THROUGH} {{place:thing}}",
+    f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS_VERB} {_THROUGH} {{place:thing}}",
+    f"BE {{place:thing}} (wide|broad) enough (for|to let) {{amount:wide_one}} [to {_PASS_VERB}]"
+    f" [{_THROUGH}]",
+    "BE {place:thing} wide enough for {amount:width}",
+)
+def _through(amount: Constant, place: Things) -> Program:
+    """Go by the width of a door or window for what passes through it."""
+    return TellWhether(Compare(Quantity("width", (place,)), ">=", amount))
 
 
 # Under a thing ----------------------------------------------------------------------------------

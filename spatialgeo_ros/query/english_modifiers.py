@@ -51,6 +51,16 @@ def _before_colour(colour: str) -> Before:
     return Before(colour=colour)
 
 
+@rule("before", "non {colour}", "(not|un) {colour}")
+def _before_not_colour(colour: str) -> Before:
+    return Before(where=Not(Has(It(), "colour", colour)))
+
+
+@rule("before", "non {material}")
+def _before_not_material(material: str) -> Before:
+    return Before(where=Not(Has(It(), "material", material)))
+
+
 @rule("before", "{material}")
 def _before_material(material: str) -> Before:
     return Before(material=material)

@@ -296,7 +296,7 @@ _measure(
     "horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))"
 )
 _measure(
-    "vertical", "(VERTICAL (DISTANCE|difference|gap)|difference in elevation)"
+    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation)"
 )
 
 
@@ -320,6 +320,11 @@ def _self_distance(place: Place, other: Place | None = None) -> Number | None:
 @rule("number", "[the] SHORTEST DISTANCE (to|from ME to) {wall}")
 def _nearest_wall_distance(wall: Wall) -> Number | None:
     return between(Viewer(), Wall("nearest")) if wall.side == "any" else None
+
+
+@rule("number", "[from] {a:thing} to {b:thing}", cost=2.0)
+def _terse_from_to(a: Things, b: Things) -> Number | None:
+    return between(a, b)
 
 
 @rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)

@@ -291,6 +291,16 @@ def _those(state: State, at: int) -> list[Found]:
     return []
 
 
+@rule("things", "{a:phrase} [,] (and|or|nor) [the] {b:phrase}", cost=0.1)
+@rule("things", "{a:phrase} , {b:phrase} [,] (and|or|nor) [the] {c:phrase}", cost=0.1)
+def _sets(a: Phrase, b: Phrase, c: Phrase | None = None) -> Things | None:
+    """Take several sets together: "the chairs and the door"."""
+    parts = (a, b) if c is None else (a, b, c)
+    if not any(part.plural for part in parts) or any(part.bare for part in parts):
+        return None
+    return Union(tuple(part.things if part.plural else The(part.things) for part in parts))
+
+
 @rule("things", "{items:list}")
 def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)

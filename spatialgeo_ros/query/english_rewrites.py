@@ -19,10 +19,32 @@ _UNIT = (
     r"(?:(?:square |cubic )?(?:metres|meters|feet|inches|yards|centimetres|centimeters|millimetres"
     r"|millimeters|litres|liters|seconds|minutes|degrees|cm|mm|ft|m)(?: and (?:inches|in))?)"
 )
+_TERSE_ASKS = r"(?:how \w+$|how \w+ is it$|what colou?r$|where$|which one$)"
 _NUMBER = r"(?! (?:\d|one\b|two\b|three\b|four\b|five\b|six\b))"
 #: What says nothing: (pattern, replacement), each on the words with single spaces between.
 _REWRITES: tuple[tuple[str, str], ...] = (
     (rf"\bhow much (?={_UNIT} )", "how many "),
+    (rf"\b(?:what|which) number of (?={_UNIT} )", "how many "),
+    (rf" {COMMA}? ?(?:as the crow flies|in a straight line|straight line|in a beeline)$", ""),
+    (
+        r" for (?:my|our|the|this|a) (?:report|plan|plans|records|notes|file|files|protocol|boss"
+        r"|customer|inventory|paperwork|drawing|sketch)$",
+        "",
+    ),
+    (
+        rf"^.* [{COMMA}{STOP}] (?:no|sorry|no sorry|i mean|i meant|or rather|no wait|wait|wait no"
+        rf"|correction)(?: {COMMA})? (?=(?:how|what|which|where|who|is|are|do|does|can) )",
+        "",
+    ),
+    (
+        r"\bhow (?:long|far) (?:must|should|would|does|do|is|has|need|will) (?:a|the|my)"
+        r" (?:cable|rope|wire|string|hose|line|cord|chain|measuring tape)(?: have to)?"
+        r"(?: be| reach| run| go)? ((?:from|between) .+? (?:to|and) .+?)"
+        r"(?: (?:have to|need to|has to|must))?(?: be)?$",
+        r"how far is it \1",
+    ),
+    (r"\bthe (?:whole |resulting )?(?:stack|pile|tower|whole thing)\b(?! of)", "it"),
+    (rf" {STOP} (?={_TERSE_ASKS})", f" {COMMA} "),
     (
         r" (?:do you think|would you say|would you guess|do you reckon|do you believe|do you guess"
         r"|in your opinion|in your view|in your estimation|if you can|if you know|if possible"
@@ -62,6 +84,10 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"\b(?:a|an|the) (?:pair|couple) of (?=\w+s\b)", "the two "),
     (r"\b(?:the )?(?:pieces|piece|items|item|bits) of (?=furniture|luggage)", ""),
 )  # fmt: skip
+#: Every word of the rewrites: right as it is.
+REWRITTEN = frozenset(
+    word for pattern, _ in _REWRITES for word in re.findall(r"[a-z]{4,}", pattern)
+)
 _OF = re.compile(
     rf"\bhow many ({_UNIT}) of (?=(?:free |clear |empty |open |vertical |horizontal )?"
     r"(?:distance|gap|clearance|space|room|headroom|separation|height|width|depth|length|difference"
@@ -145,6 +171,4 @@ def is_story(tokens: list[str]) -> bool:
         words,
     )
     said = words.split()
-    return not any(
-        word in _CHANGES or any(letter.isdigit() for letter in word) for word in said
-    )
+    return not any(word in _CHANGES or any(letter.isdigit() for letter in word) for word in said)

@@ -173,6 +173,15 @@ def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
 
+@rule(
+    "core",
+    "(how much|what) (does|do) {place:thing} measure [from] (bottom to top|top to bottom)",
+    "how (far|much) BE it from the (bottom|foot) to the top of {place:thing}",
+)
+def _bottom_to_top(place: Things) -> Program:
+    return TellNumber(Quantity("height", (place,)))
+
+
 # The camera and the ceiling ---------------------------------------------------------------------
 
 _OFF = "(above|from|off|over) [the] (floor|ground)"

@@ -292,6 +292,25 @@ def _without(things: Things, left_out: Things) -> Things:
     return Except(things, left_out)
 
 
+@rule(
+    "core",
+    "after {left_out:superlative_phrase} [,] {core}",
+    "after {left_out:superlative_phrase} [,] WHAT [OBJ] BE [the] next {core:superlative_core}",
+    cost=0.3,
+)
+@rule("core", "{core} [,] after {left_out:superlative_phrase}", cost=0.3)
+def _after_the_nearest(core: Program, left_out: Phrase) -> Program | None:
+    """After the nearest of a set comes the nearest of the others."""
+    if not isinstance(core, TellObjects) or not isinstance(core.things, Rank):
+        return None
+    return replace(core, things=_without(core.things, left_out.things))
+
+
+@rule("superlative_core", "{phrase:superlative_phrase}")
+def _superlative_core(phrase: Phrase) -> Program:
+    return TellObjects(phrase.things, one=not phrase.plural)
+
+
 @rule("core", "WHAT [else] BE there EXCEPT {left_out:things} [IN_ROOM|HERE]")
 def _what_else(left_out: Things) -> Program:
     return TellObjects(Except(Everything(), left_out))

@@ -160,6 +160,8 @@ _OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
 def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) -> Noun:
     """Return what "one" stands for: what the question named before it, or the one before did."""
     for start in range(at - 1, -1, -1):
+        if start == at - 1 and tokens[start] in COLOUR_OF:
+            continue  # "the orange one"
         for end in range(start + 1, at + 1):
             noun = _number_of(list(tokens[start:end]), context)
             if noun is not None:

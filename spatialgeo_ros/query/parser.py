@@ -42,7 +42,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_phrases import Phrase
-from spatialgeo_ros.query.english_rewrites import plainer, stories
+from spatialgeo_ros.query.english_rewrites import REWRITTEN, plainer, stories
 from spatialgeo_ros.query.english_talk import HEDGES, TALK_WORDS, without_talk
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
@@ -225,4 +225,4 @@ def unit_last(tokens: list[str]) -> list[str]:
 
 @functools.cache
 def _speller() -> Speller:
-    return Speller(vocabulary(), PLAIN_WORDS | TALK_WORDS)
+    return Speller(vocabulary(), PLAIN_WORDS | TALK_WORDS | REWRITTEN)

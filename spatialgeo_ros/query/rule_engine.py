@@ -174,7 +174,7 @@ class Grammar:
         return sorted(whole, key=lambda one: one[2])
 
     def beginning(self, name: str, state: State, position: int) -> list[Reading]:
-        """Return what the words from ``position`` on may begin with as a ``name``, longest first."""
+        """Return what the words from ``position`` on begin with as a ``name``, longest first."""
         return self._read(name, state, position)
 
     # Reading

@@ -171,7 +171,7 @@ class Evaluator(SetEvaluator):
         return Estimate(float(len(found.objects)), "", own_sigma=math.sqrt(variance))
 
     def different(self, node: nodes.Count) -> tuple[str, ...]:
-        """Return the colours, materials or kinds of a set; unknown ones only of named objects matter.
+        """Return the different colours, materials or kinds of a set, those that are known.
 
         Raises:
             QueryFailureError: one that is named has an attribute that is not known.

@@ -108,7 +108,9 @@ def _count(evaluator: Evaluator, node: nodes.Count) -> Result:
         noun = node.different if len(words) == 1 else f"{node.different}s"
         text = f"There {'is' if len(words) == 1 else 'are'} {len(words)} {noun}"
         which = f": {listed(words)}" if words else ""
-        return Result(ResultType.COUNT, f"{text}{which}.", values=(float(len(words)),))
+        return Result(
+            ResultType.COUNT, f"{text}{which}.", values=(float(len(words)),), std_devs=(0.0,)
+        )
     found = evaluator.things(node.of)
     ids = tuple(one.id for one in found.objects)
     sigma = evaluator.facts.sigma(number)
