@@ -98,6 +98,11 @@ def _is_most(most: Ranking) -> Ranking:
     return most
 
 
+@rule("chosen", "(reaches|goes|extends|rises|goes up|reaches up|does reach) [the] highest [up]")
+def _reaches_highest() -> Ranking:
+    return Ranking("top", True)
+
+
 _MOST = "(greatest|greater|more|most|larger|largest|biggest|bigger|higher|highest)"
 _LEAST = "(smaller|smallest|less|least|lesser|lower|lowest)"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.program import (
-    Arithmetic,
     Comparator,
     Compare,
     Condition,
@@ -124,7 +123,7 @@ _ANYTHING = (
 
 @rule(
     "core",
-    f"(BE|BE there) {_ANYTHING} [EXACTLY|STAND|placed] {{predicate:relation}}",
+    f"(BE|BE there) {_ANYTHING} [HERE|IN_ROOM] [EXACTLY|STAND|placed] {{predicate:relation}}",
     f"(do|does|did|can) I (see|have) {_ANYTHING} [STAND] {{predicate:relation}}",
     f"(does|do) {_ANYTHING} (STAND) {{predicate:relation}}",
 )
@@ -132,7 +131,11 @@ def _anything(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
 
-@rule("core", f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]")
+@rule(
+    "core",
+    f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]",
+    f"BE {_ANYTHING} (IN_ROOM|HERE) {{predicate}}",
+)
 def _anything_red(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
@@ -178,7 +181,6 @@ def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
     "BE [all|all [of] the|every|each] {phrase:set_phrase} [all] {predicate:predicates}",
     "do [all|all of the] {phrase:set_phrase} [all] (STAND) {predicate:predicates}",
     "(do|does) [all|all of the|every|each] {phrase:set_phrase} [all] {predicate:verb_predicate}",
-    "(do|does) [all|all of the|every|each] {phrase:set_phrase} [all] have {predicate:having}",
 )
 def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
@@ -300,6 +302,14 @@ def _how_many_are(counted: Things, predicate: Condition) -> Program:
     return TellNumber(Count(Filter(counted, predicate)))
 
 
+@rule(
+    "core",
+    "how many {counted} (does|do) {place:thing} (carry|hold|support|have on it|have on top)",
+)
+def _how_many_carried(counted: Things, place: Things) -> Program:
+    return TellNumber(Count(Filter(counted, Related("on", It(), (place,)))))
+
+
 @rule("counted", "[of] [the|these|those] {phrase}", "of {phrase}")
 def _counted(phrase: Phrase) -> Things | None:
     return phrase.things if phrase.article in ("", "the", "all") and not phrase.ranked else None
@@ -313,56 +323,3 @@ def _counted_both(a: Things, b: Things) -> Things:
 @rule("counted", "of {those}", "{those}")
 def _counted_those(those: Things) -> Things:
     return those
-
-
-# Counts against each other ----------------------------------------------------------------------
-
-
-@rule(
-    "core",
-    f"(BE there|do I (know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
-    "(does|do) {room} (have|contain) more {a:plural} than {b:plural}",
-    "BE {a:plural} more numerous than {b:plural}",
-)
-def _more_of(a: Things, b: Things, room: Place | None = None) -> Program:
-    return TellWhether(Compare(Count(a), ">", Count(b)))
-
-
-@rule(
-    "core",
-    f"(BE there|do I (know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
-    "(does|do) {room} (have|contain) (fewer|less) {a:plural} than {b:plural}",
-)
-def _fewer_of(a: Things, b: Things, room: Place | None = None) -> Program:
-    return TellWhether(Compare(Count(a), "<", Count(b)))
-
-
-@rule(
-    "core",
-    f"BE there as many {{a:plural}} as {{b:plural}} {_WHERE}",
-    "BE the number of {a:plural} equal to the number of {b:plural}",
-    "BE there (the same|an equal) number of {a:plural} and {b:plural}",
-)
-def _as_many(a: Things, b: Things) -> Program:
-    return TellWhether(Compare(Count(a), "==", Count(b)))
-
-
-@rule(
-    "core",
-    f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
-    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have|see|find"
-    f"|count)] {_WHERE}",
-    f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
-    "by how many (do|does) {a:plural} outnumber {b:plural} [IN_ROOM|HERE]",
-)
-def _count_difference(a: Things, b: Things) -> Program:
-    return TellNumber(Arithmetic("difference", (Count(a), Count(b))))
-
-
-@rule(
-    "core",
-    f"how many (fewer|less) {{a:plural}} (BE there|do I (know|see)) than {{b:plural}} {_WHERE}",
-    f"how many (fewer|less) {{a:plural}} than {{b:plural}} [BE there] {_WHERE}",
-)
-def _count_shortfall(a: Things, b: Things) -> Program:
-    return TellNumber(Arithmetic("difference", (Count(b), Count(a))))

@@ -187,7 +187,6 @@ def _gap_between_them(things: Things) -> Program | None:
 @rule(
     "question",
     "AND_NOW BE {a:thing} {ranking:comparative} [THAN (it|that|this|that one)] {b:it_before}",
-    "AND_NOW BE {a:thing} {ranking:comparative} THAN (it|that|this|that one) {b:it_before}",
 )
 def _is_taller_than_it(a: Things, ranking: Ranking, b: Things) -> Program | None:
     if ranking.quantity == "bearing":
@@ -195,6 +194,16 @@ def _is_taller_than_it(a: Things, ranking: Ranking, b: Things) -> Program | None
     number = ranking.number()
     mine, theirs = about(number, a), about(number, b)
     return TellWhether(Compare(mine, ">" if ranking.descending else "<", theirs))
+
+
+@rule(
+    "question",
+    "AND_NOW how far [AWAY] [BE it] from [the] one to the other {pair:two_before}",
+    "AND_NOW how far [apart] BE the one from the other {pair:two_before}",
+)
+def _from_one_to_the_other(pair: tuple[Things, Things]) -> Program | None:
+    number = between(*pair)
+    return None if number is None else TellNumber(number)
 
 
 @rule("two_before", "{things:several_before}")
@@ -228,7 +237,8 @@ def _and_its_height(before_it: Program, quantity: QuantityName, place: Place) ->
     "question",
     "{before_it} AND_NOW [what about|how about|what is] [the|its] DISTANCE [FROM ME] [then]"
     " {place:it_before}",
-    "{before_it} AND_NOW what is [the|its|their] DISTANCE (to|from) {other:place} {place:it_before}",
+    "{before_it} AND_NOW what is [the|its|their] DISTANCE (to|from) {other:place}"
+    " {place:it_before}",
 )
 def _and_its_distance(
     before_it: Program, place: Place, other: Place | None = None

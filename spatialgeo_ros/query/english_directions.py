@@ -27,8 +27,8 @@ _POS = "[STAND|found|seen|lie|be]"
     "core",
     "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park)"
     " {place:thing} [last]",
-    "(find|locate|look for|search [for]|point to|point me (to|towards|toward)|show me|point (at|towards|toward)|take me to|guide"
-    " me to|lead me to|direct me to) {place:thing} [for me]",
+    "(find|locate|look for|search [for]|point to|point me (to|towards|toward)|show me|point"
+    " (at|towards|toward)|take me to|guide me to|lead me to|direct me to) {place:thing} [for me]",
     "I [BE] (looking for|searching for|searching|trying to find|seeking|look for)"
     " {place:thing} [, where BE it]",
     "where {place:thing} (is|are|stands|lies) [located|now]",
@@ -41,8 +41,8 @@ _POS = "[STAND|found|seen|lie|be]"
     "where (was|were) {place:thing} [last] [seen] [last]",
     "(do|can|could) you (find|locate) {place:thing}",
     "where to (find|look for|look to see) {place:thing}",
-    "where (do|must|should|can|shall) I [have] [to] (look|turn|search|go|head|point) (to (see|find"
-    "|get to|reach)|for|if I (want|need) to (see|find|reach)) {place:thing}",
+    "where (do|must|should|can|shall) I [have] [to] (look|turn|search|go|head|point) (to"
+    " (see|find|get to|reach)|for|if I (want|need) to (see|find|reach)) {place:thing}",
 )
 def _where(place: Things) -> Program:
     return TellDirection(place)

@@ -49,7 +49,6 @@ _HOW_FAR = (
     "(if|when) I measure from {a:place} to {b:place} [,] what (do I get|BE the result|BE it)",
     f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
-    f"{_HOW_FAR} [BE it] from [the] one to the other {{pair:two_before}}",
     "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
     " {pair:place_pair}",
 )
@@ -176,7 +175,8 @@ def _below_ceiling(place: Things) -> Program:
 
 @rule(
     "core",
-    "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before) {b:wall}",
+    "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before)"
+    " {b:wall}",
     "(what|how much) GAP (remains|BE left|stays|BE there|exists) between {pair:place_pair}",
 )
 def _gap_left(

@@ -119,9 +119,10 @@ _THROUGH = "(through|in through|out through|out of)"
     f"DO I {_SAFELY} {_PASS_VERB} {_THROUGH} {{place:thing}} (if|when|given that) I (BE|HAVE)"
     " {amount:width}",
     f"{{amount:is_wide}} [,|;] [so] (DO|will) {_WHO} {_PASS_VERB} {_THROUGH} {{place:thing}}",
-    f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS_VERB} {_THROUGH} {{place:thing}}",
-    f"BE {{place:thing}} (wide|broad) enough (for|to let) {{amount:wide_one}} [to {_PASS_VERB}]"
-    f" [{_THROUGH}]",
+    f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS_VERB} {_THROUGH}"
+    " {place:thing}",
+    "BE {place:thing} (wide|broad) enough (for|to let) {amount:wide_one} [to"
+    f" {_PASS_VERB}] [{_THROUGH}]",
     "BE {place:thing} wide enough for {amount:width}",
 )
 def _through(amount: Constant, place: Things) -> Program:
@@ -207,10 +208,10 @@ grammar.rule(
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
     f"[if|when] (my|your|the) {{amount:arm}} [,|;] [so] DO I {_REACH} {{place:thing}} {_HERE}",
     f"(with|using) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}} {_HERE}",
-    f"(BE|would) [a|an|my|the|your] {{amount:arm}} [be] (long enough|enough|sufficient) (to {_REACH}"
-    "|for) {place:thing}",
-    f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it (BE|HAVE"
-    "|measures) {amount} [long]",
+    "(BE|would) [a|an|my|the|your] {amount:arm} [be] (long enough|enough|sufficient) (to"
+    f" {_REACH}|for) {{place:thing}}",
+    f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it"
+    " (BE|HAVE|measures) {amount} [long]",
 )
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))

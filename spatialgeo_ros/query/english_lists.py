@@ -81,8 +81,8 @@ def _plural_kind(phrase: Phrase) -> Phrase | None:
 
 @rule(
     "core",
-    "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I|has been|can be] [STAND]"
-    " [EXACTLY] {predicate:predicates}",
+    "WHAT [else] [BE|BE there|do I (see|have|find)|STAND|can I (see|find)|HAVE I|has been|can"
+    " be] [STAND] [EXACTLY] {predicate:predicates} [HERE|IN_ROOM]",
     "what [BE] {predicate:verb_predicate}",
 )
 def _what_is(predicate: Condition) -> Program:
@@ -100,7 +100,6 @@ def _who_is(predicate: Condition) -> Program:
     " [found|seen] [EXACTLY] {predicate:predicates}",
     "WHAT {phrase:chosen_from} (do|can|does) I (see|find|have) {predicate:relation}",
     "WHAT {phrase:chosen_from} {predicate:verb_predicate}",
-    "WHAT {phrase:chosen_from} (has|have) [the] COLOUR {predicate:colour_predicate}",
 )
 def _which_are(phrase: Phrase, predicate: Condition) -> Program:
     return TellObjects(Filter(phrase.things, predicate))
@@ -235,7 +234,17 @@ def _sorted_by(key: Ranking, way: bool = False) -> Ranking:
     return replace(key, descending=key.descending != way)
 
 
-@rule("order", "by {key:sort_key} [,] {first:order}")
+@rule("order", "in order [,] {order}")
+def _in_order(order: Ranking) -> Ranking:
+    return order
+
+
+@rule(
+    "order",
+    "by {key:sort_key} [,] {first:order}",
+    "(sorted|ordered|ranked|arranged) by {key:sort_key} [,] {first:order}",
+    "in [the] order of {key:sort_key} [,] {first:order}",
+)
 def _sorted_by_from(key: Ranking, first: Ranking) -> Ranking | None:
     return first if first.quantity == key.quantity else None
 

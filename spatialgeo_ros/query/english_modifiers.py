@@ -118,6 +118,25 @@ def _after_ranking(ranking: Ranking, anchor: Place | None = None) -> After | Non
     return After(ranking=replace(ranking, anchor=anchor))
 
 
+@rule(
+    "after",
+    "(that|which|who) (has|have) [the] {far:distance_word} DISTANCE (to|from) {anchor:place}",
+    "(with|having) [the] {far:distance_word} DISTANCE (to|from) {anchor:place}",
+)
+def _after_distance(far: bool, anchor: Place) -> After:
+    return After(ranking=Ranking("distance", far, anchor=anchor))
+
+
+@rule("distance_word", "(greatest|largest|longest|biggest|maximum|highest)")
+def _greatest_distance() -> bool:
+    return True
+
+
+@rule("distance_word", "(smallest|shortest|least|minimum|lowest)")
+def _least_distance() -> bool:
+    return False
+
+
 @rule("after", "(to|from) {anchor:place}", cost=0.6)
 def _after_anchor(anchor: Place) -> After:
     return After(anchor=anchor)

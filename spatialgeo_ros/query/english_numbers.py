@@ -216,8 +216,8 @@ def _bottom(thing: Things) -> Number:
 @rule(
     "number",
     f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}",
-    f"[the|your|my] [mounting|mount|installation|viewing] height of [the|your|my|this] (camera|robot"
-    f"|lens|eye|eyes) [{_ABOVE_FLOOR}]",
+    "[the|your|my] [mounting|mount|installation|viewing] height of [the|your|my|this]"
+    f" (camera|robot|lens|eye|eyes) [{_ABOVE_FLOOR}]",
     "[the|your|my] camera height",
     "(your|my) [camera] height",
     "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]",

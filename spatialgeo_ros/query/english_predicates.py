@@ -58,8 +58,8 @@ _RELATIONS: dict[RelationName, str] = {
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
     "supports": "(supporting|carrying|holding)",
-    "higher": "(higher [up]|further up|at a (greater|higher) (height|level)) THAN",
-    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level)) THAN",
+    "higher": "(higher [up]|further up|at a (greater|higher) (height|level|position|place)) THAN",
+    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level|position|place)) THAN",
 }
 _VERBS: dict[RelationName, str] = {
     "touching": "(touch|touches|contact|contacts|lean against|leans against)",
@@ -220,7 +220,6 @@ def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
-@rule("colour_predicate", "{colour}")
 @rule("predicate", "[a] {colour} one")
 def _is_coloured_one(colour: str) -> Condition:
     return Has(It(), "colour", colour)

@@ -51,7 +51,7 @@ def _stack() -> bool:
     f"(if|when|with) {{a:thing}} [BE] [{_PUT}|standing] {_ON} {{b:thing}} [,|;] how (tall|high)"
     f" [would|will] (BE|) {{stack}} [be|get|reach|become] {_TOTAL}",
     f"how (tall|high) (would|will|BE) {{a:thing}} [be] {_ON} {{b:thing}} [be] {_TOTAL}",
-    f"how (tall|high) (would|will|BE) {{a:thing}} and {{b:thing}} [be] [if|when] [they] [BE]"
+    "how (tall|high) (would|will|BE) {a:thing} and {b:thing} [be] [if|when] [they] [BE]"
     " [I] (stacked|piled [up]|on top of each other|one on the other|put on top of each other"
     "|stacked on top of each other|stack them|pile them [up])",
     cost=-0.2,
@@ -176,10 +176,11 @@ def _same_material() -> str:
 
 @rule(
     "core",
-    f"(do|does) {{pair}} [both] have {_SAME} {{same:same_attribute}}",
+    f"(do|does|has|have) {{pair}} [both] [have] {_SAME} {{same:same_attribute}}",
     f"BE {{pair}} [both] [of|in|made of|made from] {_SAME} {{same:same_attribute}}",
     f"BE {{pair}} {_SAME} [in] {{same:same_attribute}}",
-    "(do|does) {a:thing} have the same {same:same_attribute} (as|like) {b:thing} [does|has]",
+    "(do|does|has|have) {a:thing} [have] the same {same:same_attribute} (as|like) {b:thing}"
+    " [does|has]",
     "BE {a:thing} [of|in|made of] the same {same:same_attribute} (as|like) {b:thing} [BE]",
     "(do|does) {same:same_attribute} of {pair} (match|agree)",
     "(do|does) the {same:same_attribute} of {pair} (match|agree)",
@@ -215,6 +216,6 @@ def _outnumber(a: Things, b: Things) -> Program:
     return TellWhether(Compare(Count(a), ">", Count(b)))
 
 
-@rule("core", "how many {counted} (can not|can) I not see [NOW]", "how many {counted} BE hidden")
+@rule("core", "how many {counted} (can not|can) I not see [NOW]")
 def _how_many_hidden(counted: Things) -> Program:
     return TellNumber(Count(Filter(counted, Not(Related("in_view", It())))))

@@ -182,11 +182,8 @@ def _closest_to(anchor: Things) -> Program:
     "core",
     "WHAT (object|thing|item|else) {ranking:chosen} [IN_ROOM|HERE]",
     "(what|which) {ranking:chosen} [IN_ROOM|HERE]",
-    "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
-    "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
     "WHAT {phrase} {ranking:chosen}",
     "WHAT BE {ranking:most} {phrase:plural_kind}",
-    "(of|among|amongst|out of|from) [all] {phrase} [,] {ranking:most} BE WHAT",
 )
 def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
     if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):
@@ -195,6 +192,17 @@ def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | Non
     return several(
         ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
     )
+
+
+@rule(
+    "core",
+    "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
+    "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
+    "(of|among|amongst|out of|from) [all] {phrase} [,] {ranking:most} BE WHAT",
+)
+def _which_most_of(ranking: Ranking, phrase: Phrase) -> Program | None:
+    """Choose among a set: "which of the two chairs is taller" asks for one of them."""
+    return _which_most(ranking, replace(phrase, count=0))
 
 
 @rule("core", "who {ranking:chosen} [IN_ROOM|HERE]")
@@ -232,6 +240,7 @@ def _which_of_them(ranking: Ranking, things: Things) -> Program:
     "core",
     "WHAT (BE|was) {thing:superlative_phrase} [called]",
     "{thing:superlative_phrase} BE WHAT [one]",
+    "{thing:superlative_phrase} , WHAT [one|OBJ] BE (it|that)",
     "(find|identify|name|TELL) {thing:superlative_phrase}",
     "{thing:superlative_phrase}",
     cost=-0.1,
@@ -326,6 +335,7 @@ _STANDS_ON = "(STAND|resting|be|sit|stand|lie|rest)"
     f"WHAT [object|thing] (BE|does|do) {{thing}} {_STANDS_ON} [STAND] (on|upon|on top of)",
     "WHAT [object|thing] BE {thing} (on|on top of)",
     f"(on|upon|on top of) WHAT [object|thing] (does|do|BE) {{thing}} [{_STANDS_ON}]",
+    f"{{thing}} (BE|STAND) [{_STANDS_ON}] (on|upon|on top of) WHAT",
     "WHAT [object|thing] (supports|carries|holds|BE supporting|BE carrying|BE holding) {thing}",
     "WHAT [object|thing] [BE|STAND|lies] [EXACTLY] (underneath|beneath|under|below) {thing}",
 )

@@ -95,7 +95,6 @@ def _fronted(subject: Things, relation: Condition) -> Program | None:
     "core",
     "BE [the] COLOUR of {subject:thing} {colour}",
     "(does|do|has|have) {subject:thing} [have] [the|a] COLOUR {colour}",
-    "(does|do) {subject:thing} have [a] {colour} COLOUR",
 )
 def _is_colour(subject: Things, colour: str) -> Program:
     return TellWhether(Has(subject, "colour", colour))

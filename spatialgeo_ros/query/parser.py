@@ -27,6 +27,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_limits,
     english_lists,
     english_modifiers,
+    english_more_of,
     english_numbers,
     english_phrases,
     english_places,
