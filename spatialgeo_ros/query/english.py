@@ -68,9 +68,9 @@ MACROS = {
     "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
     "|(free|clear|open) width"
     "|leeway)",
-    "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
+    "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least|narrowest|tightest)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
-    "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
+    "HORIZONTALLY": "[only|just|purely] (horizontally|without (regard to|considering|counting|regarding|taking into account) [the] (height|heights|height difference)|(on|in) (a|the) floor plan|laterally|(along|on|across|over|in) the (floor|ground)"
     "|in [the] horizontal (plane|direction)|on the floor plan|(in|on) the (ground|floor) plane"
     "|in the horizontal|in"
     " plan"
@@ -78,7 +78,7 @@ MACROS = {
     " [the|any|all] (height|heights|height difference|vertical part)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
-    "VERTICALLY": "(vertically|in height|in elevation|in [the] vertical [direction])",
+    "VERTICALLY": "[only|just|purely] (vertically|in height|in elevation|in [the] vertical [direction])",
     "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
     " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"

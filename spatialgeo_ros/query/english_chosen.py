@@ -98,6 +98,11 @@ def _is_most(most: Ranking) -> Ranking:
     return most
 
 
+@rule("chosen", "(do|would|will) I (reach|get to|come to|meet|hit|arrive at) first")
+def _reached_first() -> Ranking:
+    return Ranking("distance")
+
+
 @rule("chosen", "(reaches|goes|extends|rises|goes up|reaches up|does reach) [the] highest [up]")
 def _reaches_highest() -> Ranking:
     return Ranking("top", True)

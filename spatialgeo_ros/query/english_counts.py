@@ -207,7 +207,7 @@ def _set_phrase(phrase: Phrase) -> Phrase | None:
 
 _KNOWN = (
     "(BE there|there BE|do I (know|have|find|count|remember)|BE known"
-    "|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)"
+    "|HAVE I (seen|mapped|found|counted|detected|known|got)|did I (see|map|find|count|spot)"
     "|(can|could|did) I (find|count)|can be (found|counted)|exist|BE|BE (present|available"
     "|around)) [of|about]"
 )

@@ -247,6 +247,15 @@ def _and_its_distance(
     return None if number is None else TellNumber(number)
 
 
+@rule(
+    "question",
+    "AND_NOW [what about|how about|what is|what BE|TELL] [the|its] (DIMENSIONS|size) [then]"
+    " {place:it_before}",
+)
+def _and_its_dimensions(place: Place) -> Program:
+    return TellNumber(Quantity("size", (place,)))
+
+
 @rule("attribute", "COLOUR")
 def _colour() -> AttributeName:
     return "colour"

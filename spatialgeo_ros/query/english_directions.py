@@ -41,6 +41,8 @@ _POS = "[STAND|found|seen|lie|be]"
     "where (was|were) {place:thing} [last] [seen] [last]",
     "(do|can|could) you (find|locate) {place:thing}",
     "where to (find|look for|look to see) {place:thing}",
+    "(which|what) way (do|must|should|can|shall) I [have] [to] (go|walk|drive|head|take|move)"
+    " [to (get|go)] to {place:thing}",
     "where (do|must|should|can|shall) I [have] [to] (look|turn|search|go|head|point) (to"
     " (see|find|get to|reach)|for|if I (want|need) to (see|find|reach)) {place:thing}",
 )
@@ -59,6 +61,8 @@ _AHEAD = (
     "[what BE] [the] CLOCK [DIRECTION|position] (of|to|for) {place:thing} [FROM ME]",
     "(what|which) CLOCK [BE] {place:thing} [at]",
     "TELL [me] the CLOCK [DIRECTION] of {place:thing}",
+    "where [as] on the clock [face] (do|would|should|can|could) I (put|place|find|see|locate)"
+    " {place:thing}",
     "use the clock [face] to say where {place:thing} is",
     "{place:thing} CLOCK",
 )
@@ -86,6 +90,7 @@ def _said_by_clock(core: Program) -> Program | None:
     " (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
     f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
+    f"(if|with|when|given that|let|say) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
 )
@@ -117,8 +122,8 @@ def _angle_of(place: Things) -> Program:
 @rule(
     "core",
     "[let us say|say|if|assume|assuming|suppose|when|where|with] [that] (straight ahead|ahead"
-    "|your heading|my heading|forward|front|the heading) (is|being|as|was) (0|zero) [DEGREES]"
-    " [and] [(left|counterclockwise|the left) (is|being|counts as|counts) positive]"
+    "|your heading|my heading|forward|front|the heading) [is|being|as|was] (0|zero) [DEGREES]"
+    " [and] [(left|counterclockwise|the left) [is|being|counts as|counts] positive]"
     " [and] [right (is|being) negative] [,|;] {core}",
 )
 def _zero_ahead(core: Program) -> Program | None:
@@ -176,7 +181,7 @@ def _turn_side(place: Things, actor: object = None) -> Program:
 
 # Sides ------------------------------------------------------------------------------------------
 
-_SIDE_WORD = "[more] [on|to|at|in] [my|your|the|our|its] (left|right) [side|hand side|hand]"
+_SIDE_WORD = "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
 _LEFT_RIGHT = f"{_SIDE_WORD} or {_SIDE_WORD}"
 _OF_ME = "[of ME|FROM ME|SEEN_FROM_ME]"
 _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|where)"
@@ -193,6 +198,7 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"(which|what) side of ME {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
+    f"(has|have) I {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
     f"(which|what) (side|hand) {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
     f"{_ON_SIDE} [of ME] (do|does|will|would) I (see|find|have|get|pass) {{place:thing}}"
     f" [, {_LEFT_RIGHT}]",
@@ -216,7 +222,7 @@ def _its_side(before_it: Program, place: Things) -> Program:
     f"(does|do|would) {{place:thing}} (STAND|be) {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
     f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or"
     f" {_BACK}",
-    f"{{place:thing}} [,] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
+    f"{{place:thing}} [,|BE] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
     cost=0.1,
 )
 def _side_or_back(place: Things) -> Program:

@@ -70,6 +70,10 @@ _HOW_FAR = (
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
     "(what|which|how much) DISTANCE (does|do|has) {a:place} [have] (from|to) {b:place}",
     "[from] {a:place} to {b:place} [,] what BE [the] DISTANCE",
+    "between {pair:place_pair} [,] (what BE [the] DISTANCE|how (far|many {unit}) BE it)",
+    "how many {unit} [BE there] from {a:place} to {b:place}",
+    f"{_HOW_FAR} {IS} {{a:place}} (if|when) I (start|starts|begin|measure|come|go|starting)"
+    " (at|from|by) {b:place}",
     "measure [the way|the distance] from {a:place} to {b:place}",
 )
 def _how_far_apart(
@@ -117,6 +121,15 @@ _POINTS = "(point|points|part|parts|edge|edges|side|sides)"
 )
 def _between_points() -> QuantityName:
     return "gap"
+
+
+@rule(
+    "core",
+    "(how much|by how much|how many {unit}) (do|does) {pair:place_pair} differ in (elevation"
+    "|altitude|vertical position|their height above the floor)",
+)
+def _differ_in_elevation(pair: tuple[Place, Place], unit: Unit = "") -> Program | None:
+    return told_in(between(*pair, "vertical"), unit)
 
 
 @rule("core", "{core} [,] {axis}", "{axis} [,] {core}")

@@ -23,6 +23,19 @@ _TERSE_ASKS = r"(?:how \w+$|how \w+ is it$|what colou?r$|where$|which one$)"
 _NUMBER = r"(?! (?:\d|one\b|two\b|three\b|four\b|five\b|six\b))"
 #: What says nothing: (pattern, replacement), each on the words with single spaces between.
 _REWRITES: tuple[tuple[str, str], ...] = (
+    (
+        r"^(?:my|our|the|a|one of my|one of our|some) (?:(?!is\b|are\b|was\b)\w+ ){1,4}?"
+        r"(?:wants?|wanted|asks?|asked|would like|needs?|claims?|claimed|says?|said|thinks?"
+        r"|believes?|insists?|keeps? (?:telling|saying|asking|wondering)|tells?|told|wonders?"
+        r"|is (?:asking|wondering|saying|claiming|sure))(?: me| us)?"
+        r"(?: to (?:know|hear|find out|learn))?(?: that)? (?=\w+ \w+ \w+)",
+        "",
+    ),
+    (rf" [{COMMA}{STOP}] (?:can|could|will|would|do) you (?:help|tell|know|say|answer|check)"
+     r"(?: me| us| him| her| them| it| that)*$", ""),
+    (r"\bhow much is it (?=until |till |to |from )", "how far is it "),
+    (r"\b(?:the )?length of the (?:straight |direct |shortest )?(?:line|path|way|route) ",
+     "the distance "),
     (rf"\bhow much (?={_UNIT} )", "how many "),
     (rf"\b(?:what|which) number of (?={_UNIT} )", "how many "),
     (rf" {COMMA}? ?(?:as the crow flies|in a straight line|straight line|in a beeline)$", ""),

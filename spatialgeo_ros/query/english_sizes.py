@@ -83,6 +83,7 @@ def _what_number(number: Number) -> Program | None:
 # Sizes ------------------------------------------------------------------------------------------
 
 _THREE = "(SIDE SIDE and SIDE|SIDE and SIDE|SIDE SIDE SIDE|ADJECTIVE ADJECTIVE and ADJECTIVE)"
+_SIDES = f"([both] {_THREE})"
 
 
 @rule(
@@ -90,14 +91,13 @@ _THREE = "(SIDE SIDE and SIDE|SIDE and SIDE|SIDE SIDE SIDE|ADJECTIVE ADJECTIVE a
     "(measure|size up) {place:sized}",
     "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}",
     f"how {_THREE} BE {{place:sized}}",
+    f"how (big|large) BE {{place:sized}} [,] in {_SIDES}",
+    f"[the] size of {{place:sized}} [please] , [in] {_SIDES}",
     "(DIMENSIONS) {place:sized}",
 )
 def _measure(place: Place) -> Program | None:
     whole = not isinstance(place, Viewer | Ceiling | Wall)
     return told(Quantity("size", (place,)) if whole else None)
-
-
-_SIDES = f"([both] {_THREE})"
 
 
 @rule(
@@ -118,7 +118,7 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 
 @rule(
     "core",
-    f"how many {{unit}} [of {_FLOOR}] BE there [in] {{place:room}}",
+    f"how many {{unit}} [of {_FLOOR}|of air] BE [there] [in] {{place:room}}",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
     cost=-0.1,
@@ -132,7 +132,7 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 @rule(
     "core",
     f"(how much|what) {_FLOOR} [of the floor] (does|do) {{place:sized}} {_TAKE_UP} [on the floor]",
-    "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
+    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
     " {place:sized}",
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
@@ -171,6 +171,15 @@ def _front_to_back(place: Things) -> Program:
 )
 def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
+
+
+@rule(
+    "core",
+    "[from] (bottom to top|top to bottom|side to side|left to right|front to back|floor to top"
+    "|end to end) [,] how {quantity:size_adjective} BE {place:thing}",
+)
+def _from_end_to_end(quantity: QuantityName, place: Things) -> Program | None:
+    return None if quantity == "size" else TellNumber(Quantity(quantity, (place,)))
 
 
 @rule(

@@ -43,14 +43,16 @@ _HARMLESS = re.compile(
     r"\bnext (?:one|question|up|thing)\b|\b(?:go|going|carry|move|moving|come) (?:on|ahead)\b"
     r"|\bcan (?=you|i|we\b)|\bright (?:now|away)\b|\bone (?:last|more|quick) (?:thing|question)\b"
     r"|\bfor (?:my|our|the|this|a) (?:report|plan|record|file|files|presentation|paper|notes)\b"
-    r"|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
+    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
     """left right behind front above below under over between near far close next on inside tall
     wide high deep long big small count distance gap size height width not without except closer
     never unless turn turned turning rotate rotated walk walked step stepped sit kneel jump reverse
-    backwards forward forwards edge edges surface corner corners side sides point points end ends around yesterday earlier previously formerly without no none
+    backwards forward forwards
+    horizontally vertically horizontal vertical laterally edge edges surface corner corners side
+    sides point points end ends around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
 

@@ -146,7 +146,7 @@ _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_R
 @rule(
     "core",
     f"{_IN_ORDER} (did|do|have|were|was|BE) [you|i|we] [first] [see|seen|find|notice|map]"
-    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first] [in]",
+    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first|for the first time] [in]",
     f"{_IN_ORDER} {{items:ordered}} [first] ({_APPEAR}|came|were seen)",
     f"{_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
     f"{_ORDER_OF} [,] {{items:ordered}}",

@@ -63,6 +63,7 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     "BE {items:either} {ranking:most}",
     "(do|does|did|would) {items:either} (STAND|come) {ranking:most}",
     "(do|does|did) I (see|find|notice|spot) {items:either} {ranking:seen_rank}",
+    "(do|does|did) I {ranking:seen_rank} (see|find|notice|spot) {items:either}",
     "(do|does|did) {items:either} (appear|come|show up) {ranking:seen_rank}",
     "(was|were) {items:either} (seen|there|noticed|found) {ranking:seen_rank}",
     "{items:list} , {ranking:most}",

@@ -300,7 +300,7 @@ def _farther() -> Comparator:
     "core",
     "(in comparison (to|with)|compared (to|with)|relative to) {b:thing} [,] BE {a:thing}"
     " {than:comparative}",
-    "BE {a:thing} the {than:comparative} [OBJ] THAN {b:thing}",
+    "[BE] {a:thing} [BE] the {than:comparative} [OBJ] THAN {b:thing}",
 )
 def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     if than.quantity == "bearing":
