@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.program import Program, Things
 from spatialgeo_ros.query.rule_engine import Grammar
 
 #: Text by name in capitals; see :mod:`.rule_engine`.
@@ -66,17 +66,19 @@ MACROS = {
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
+    "|(free|clear|open) width"
     "|leeway)",
-    "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least)",
+    "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least|narrowest|tightest)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
-    "HORIZONTALLY": "(horizontally|laterally|(along|on|across|over|in) the (floor|ground)"
+    "HORIZONTALLY": "[only|just|purely] (horizontally|without (regard to|considering|counting|regarding|taking into account) [the] (height|heights|height difference)|(on|in) (a|the) floor plan|laterally|(along|on|across|over|in) the (floor|ground)"
     "|in [the] horizontal (plane|direction)|on the floor plan|(in|on) the (ground|floor) plane"
     "|in the horizontal|in"
     " plan"
-    "|seen from above|ignoring (height|the height|heights)|on the ground only"
+    "|seen from above|[if] [you|i|we] (ignoring|ignore|neglect|neglecting|disregard|disregarding)"
+    " [the|any|all] (height|heights|height difference|vertical part)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
-    "VERTICALLY": "(vertically|in height|in elevation|in [the] vertical [direction])",
+    "VERTICALLY": "[only|just|purely] (vertically|in height|in elevation|in [the] vertical [direction])",
     "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
     " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
@@ -98,13 +100,15 @@ MACROS = {
     "ADJECTIVE": "(wide|broad|tall|high|deep|long)",
     "SIDE": "(width|height|depth|length|breadth)",
     "DIMENSIONS": "([exact|outer|overall] (dimensions|measurements|measures|dimension|proportions)"
-    "|bounding box [size]|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
+    "|dims|measures|bounding box [size]"
+    "|SIDE [and] SIDE and SIDE|SIDE SIDE SIDE|size in all (three|3)"
     " (dimensions|directions)|length and width|width and length)",
     "COLOUR": "(colour|color|shade|hue|tint)",
     "CENTER": "(center|middle|midpoint|centre point|center point)",
     "EXCEPT": "(except|except for|but not|excluding|besides|other than|apart from|aside from"
     "|without"
-    "|but|not counting|ignoring|leaving out|not including)",
+    "|but|not counting|ignoring|leaving out|not including"
+    "|(if|when) I (ignore|disregard|exclude|skip|leave out))",
     "AND_NOW": "[and|so|ok|okay|then|now|but|also|well] [,]",
     "CLOCK": "(oclock|clock [position|direction|hour|angle]|hour [on the clock])",
     "DEGREES": "(degrees|degree|deg)",
@@ -129,10 +133,13 @@ class Dialogue:
     Attributes:
         program: that was run for it, or None.
         objects: ids of the objects of its answer.
+        mentioned: things that a sentence before the question names; used where there are no
+            objects.
     """
 
     program: Program | None = None
     objects: tuple[str, ...] = ()
+    mentioned: tuple[Things, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,8 +150,10 @@ class Context:
         nouns: names of things beside the table's: the labels in the map.
         dialogue: the question before.
         regions: how many regions the request has.
+        story: words of a sentence before the question.
     """
 
     nouns: frozenset[str] = frozenset()
     dialogue: Dialogue = field(default_factory=Dialogue)
     regions: int = 0
+    story: tuple[str, ...] = ()

@@ -101,6 +101,9 @@ asked("how (many|much) {unit} (AWAY [FROM ME]|FROM ME)", _distance, "[NOW]")
     f"how (far|near|close) {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     f"how many {{unit}} {IS} ME [AWAY] (from|to) {{x:place}} [NOW]",
     "{x:place} [,] how many {unit}",
+    "how many {unit} (do|does|have) I have (to|until|till) {x:place}",
+    "how far (do|does) I have (to|until|till) {x:place}",
+    "(till|until|to) {x:place} [,] it BE (how far|how many {unit})",
     "how long BE (the way|the distance|it) to {x:place}",
     "how much (distance|space|room) BE [there|left] (to|until|before) {x:place}",
     "how (close|near) to {x:place} BE ME",
@@ -180,6 +183,10 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:bottom_of}}",
     f"how high hangs {{x:thing}} [{_OFF}]",
     f"at (what|which) height (does|do) {{x:thing}} (hang|start|begin) [{_OFF}]",
+    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}} (hang|start|begin|stand"
+    "|sit)",
+    f"how much BE {{x:thing}} {_OFF}",
+    f"where (does|do) {{x:thing}} (start|begin) {_OFF}",
     cost=-0.1,
 )
 def _how_high_up(x: Things) -> Program:
@@ -194,6 +201,10 @@ def _how_high_up(x: Things) -> Program:
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:top_of}}",
     "(what|which) height (does|do|has) {x:top_of} [have]",
     f"at (what|which) height (does|do) {{x:thing}} end [{_OFF}]",
+    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}} (reach|go|extend|end)"
+    " [up]",
+    "how far BE it from the (floor|ground) [up] to {x:top_of}",
+    f"where (does|do) {{x:thing}} end [at the top] [,] [how high {_OFF}]",
 )
 def _how_high_top(x: Things) -> Program:
     return _top(x)
@@ -281,6 +292,7 @@ _attribute(
     f"(what|which) [material|stuff] BE {{x:thing}} {_MADE} [out] (of|from)",
     "(what|which) [material|stuff] (does|do) {x:thing} consist of",
     "of (what|which) [material|stuff] (does|do) {x:thing} consist",
+    f"[out] (of|from) (what|which) [material|stuff] BE {{x:thing}} {_MADE}",
 )
 def _made_of(x: Things) -> Program:
     return TellAttribute("material", x)

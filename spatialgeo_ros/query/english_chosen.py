@@ -98,6 +98,16 @@ def _is_most(most: Ranking) -> Ranking:
     return most
 
 
+@rule("chosen", "(do|would|will) I (reach|get to|come to|meet|hit|arrive at) first")
+def _reached_first() -> Ranking:
+    return Ranking("distance")
+
+
+@rule("chosen", "(reaches|goes|extends|rises|goes up|reaches up|does reach) [the] highest [up]")
+def _reaches_highest() -> Ranking:
+    return Ranking("top", True)
+
+
 _MOST = "(greatest|greater|more|most|larger|largest|biggest|bigger|higher|highest)"
 _LEAST = "(smaller|smallest|less|least|lesser|lower|lowest)"
 
@@ -141,6 +151,10 @@ def _came_first() -> Ranking:
     return Ranking("order_seen")
 
 
-@rule("chosen", f"{_SAW} {LAST}", "did I (see first last|first see last)")
+@rule(
+    "chosen",
+    f"{_SAW} {LAST}",
+    "did I (see first last|first see last|see for the first time last|last see for the first time)",
+)
 def _came_last() -> Ranking:
     return Ranking("order_seen", True)

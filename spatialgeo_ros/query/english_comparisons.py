@@ -50,7 +50,7 @@ _MORE = (
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} THAN {{b:thing}} [BE]",
     f"{_MORE} {{compared:comparative}} THAN {{b:thing}} {IS} {{a:thing}}",
     f"{{a:thing}} {IS} {_MORE} {{compared:comparative}} THAN {{b:thing}}",
-    f"{{a:thing}} {IS} {{compared:comparative}} THAN {{b:thing}} [,] {_MORE}",
+    f"{{a:thing}} {IS} {{compared:comparative}} THAN {{b:thing}} [,|;] [but|and|so] {_MORE}",
     f"{_MORE} {{compared:comparative}} to {{c:place}} {IS} {{a:thing}} THAN {{b:thing}} [BE]",
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} (to|from) {{c:place}} THAN {{b:thing}}",
     f"{_MORE} {{compared:comparative}} from {{c:place}} {IS} {{a:thing}} THAN {{b:thing}}",
@@ -87,6 +87,41 @@ def _how_much_exceeds(
     return in_unit(TellNumber(Arithmetic("difference", (mine, theirs))), unit)
 
 
+@rule(
+    "core",
+    f"{_MORE} (does|do) [the] {{quantity:size_noun}} of {{a:thing}} (exceed|surpass)"
+    " (that of {b:thing}|the {same:size_noun} of {b:thing})",
+    f"{_MORE} {{more:size_compared}} BE [the] {{quantity:size_noun}} of {{a:thing}} THAN that of"
+    " {b:thing}",
+)
+def _how_much_size_exceeds(
+    a: Things,
+    b: Things,
+    quantity: QuantityName,
+    same: QuantityName | None = None,
+    more: str = ">",
+    unit: Unit = "",
+) -> Program | None:
+    if same not in (None, quantity):
+        return None
+    pair = (a, b) if more == ">" else (b, a)
+    return _how_much_exceeds(*pair, quantity, unit)  # type: ignore[no-any-return]
+
+
+@rule(
+    "core",
+    f"{_MORE} {{compared:comparative}} BE it (to|from) {{a:place}} THAN (to|from) {{b:place}}",
+    f"{_MORE} {{compared:comparative}} BE the (way|path|distance|drive) to {{a:place}} THAN"
+    " [the one|that] to {b:place}",
+)
+def _how_much_further(compared: Ranking, a: Place, b: Place, unit: Unit = "") -> Program | None:
+    if compared.quantity == "length":
+        compared = Ranking("distance", True)
+    if compared.quantity != "distance":
+        return None
+    return in_unit(told(_difference(compared, a, b, None)), unit)
+
+
 @rule("core", f"{_MORE} (does|do) {{pair}} differ in {{quantity:size_noun}}")
 def _how_much_differ(
     pair: tuple[Things, Things], quantity: QuantityName, unit: Unit = ""
@@ -104,6 +139,8 @@ def apart_in(quantity: QuantityName, pair: tuple[Things, Things]) -> Number:
     "number",
     "[the] difference (in|of) {quantity:size_noun} (between|of) {pair}",
     "[the] difference between the ({quantity:sizes_plural}|{quantity:size_noun}) of {pair}",
+    "[the] {quantity:size_noun} difference (of|in) {pair}",
+    "{quantity:size_noun} difference {pair}",
     cost=-0.1,
 )
 def _size_difference(quantity: QuantityName, pair: tuple[Things, Things]) -> Number | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from spatialgeo_ros.query.english import grammar
 from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.program import (
-    Arithmetic,
     Comparator,
     Compare,
     Condition,
@@ -53,6 +52,8 @@ _IN_IT = "[NOW|HERE|IN_ROOM|SO_FAR]"
     "do (you|we) happen to (see|have|know) {phrase}",
 )
 def _is_there(phrase: Phrase, room: Place | None = None) -> Program | None:
+    if phrase.noun.one and phrase.bare:
+        return None
     if phrase.article in ("all", "both") or phrase.article == "the" and not phrase.noun.plural:
         return None
     if phrase.count > 1:
@@ -68,9 +69,9 @@ def _is_there_no(phrase: Phrase) -> Program | None:
 _I_SEE = "(do|does|can|could) (you|i|we|the camera|the robot) [currently|still] see"
 
 
-@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} (in view|visible|in sight) [NOW]")
+@rule("core", f"{_I_SEE} {{phrase}} [NOW]", "BE {phrase} [all] (in view|visible|in sight) [NOW]")
 def _do_you_see(phrase: Phrase) -> Program | None:
-    if phrase.article in ("all", "both"):
+    if phrase.article in ("all", "both") or phrase.noun.every:
         hidden = Filter(phrase.things, Not(Related("in_view", It())))
         return TellWhether(Not(Exists(hidden)))
     if phrase.article == "the" and not phrase.noun.plural or phrase.count > 1:
@@ -85,7 +86,7 @@ def _any(phrase: Phrase) -> Program | None:
 
 @rule("the_thing", "{pronoun}")
 def _that_thing(pronoun: Things) -> Things:
-    return The(pronoun)
+    return pronoun if isinstance(pronoun, The) else The(pronoun)
 
 
 @rule("the_thing", "{phrase}")
@@ -122,7 +123,7 @@ _ANYTHING = (
 
 @rule(
     "core",
-    f"(BE|BE there) {_ANYTHING} [EXACTLY|STAND|placed] {{predicate:relation}}",
+    f"(BE|BE there) {_ANYTHING} [HERE|IN_ROOM] [EXACTLY|STAND|placed] {{predicate:relation}}",
     f"(do|does|did|can) I (see|have) {_ANYTHING} [STAND] {{predicate:relation}}",
     f"(does|do) {_ANYTHING} (STAND) {{predicate:relation}}",
 )
@@ -130,7 +131,11 @@ def _anything(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
 
-@rule("core", f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]")
+@rule(
+    "core",
+    f"BE there {_ANYTHING} {{predicate}} [IN_ROOM|HERE]",
+    f"BE {_ANYTHING} (IN_ROOM|HERE) {{predicate}}",
+)
 def _anything_red(predicate: Condition) -> Program:
     return TellWhether(Exists(Filter(Everything(), predicate)))
 
@@ -175,6 +180,7 @@ def _is_any(phrase: Phrase, predicate: Condition) -> Program | None:
     "core",
     "BE [all|all [of] the|every|each] {phrase:set_phrase} [all] {predicate:predicates}",
     "do [all|all of the] {phrase:set_phrase} [all] (STAND) {predicate:predicates}",
+    "(do|does) [all|all of the|every|each] {phrase:set_phrase} [all] {predicate:verb_predicate}",
 )
 def _are_all(phrase: Phrase, predicate: Condition) -> Program:
     return TellWhether(Not(Exists(Filter(phrase.things, Not(predicate)))))
@@ -201,7 +207,7 @@ def _set_phrase(phrase: Phrase) -> Phrase | None:
 
 _KNOWN = (
     "(BE there|there BE|do I (know|have|find|count|remember)|BE known"
-    "|HAVE I (seen|mapped|found|counted|detected|known)|did I (see|map|find|count|spot)"
+    "|HAVE I (seen|mapped|found|counted|detected|known|got)|did I (see|map|find|count|spot)"
     "|(can|could|did) I (find|count)|can be (found|counted)|exist|BE|BE (present|available"
     "|around)) [of|about]"
 )
@@ -213,7 +219,16 @@ def _more_than(cardinal: int) -> tuple[Comparator, int]:
     return ">", cardinal
 
 
-@rule("limited", "(at least|no less than|no fewer than) {cardinal}")
+@rule("limited", "(several|multiple|a few|a number of|more than a single)")
+def _several() -> tuple[Comparator, int]:
+    return ">", 1
+
+
+@rule(
+    "limited",
+    "(at least|no less than|no fewer than) {cardinal}",
+    "{cardinal} or more [of]",
+)
 def _at_least(cardinal: int) -> tuple[Comparator, int]:
     return ">=", cardinal
 
@@ -255,7 +270,9 @@ def _is_number_in_view(limited: tuple[Comparator, int], counted: Things) -> Prog
     f"how many {{counted}} [{_KNOWN}] {_WHERE}",
     f"(count [all|up]|[what] number of|[what BE] [the] [total] (number|count|quantity|amount) of)"
     f" {{counted}} {_WHERE}",
-    f"[count] how many {{counted}} [there BE|BE there] {_WHERE}",
+    f"[count] how many {{counted}} [there BE|BE there|I (have|know|see)] {_WHERE}",
+    f"(what|which) number of {{counted}} (BE [there]|do I (have|know|see)|exist|exists) {_WHERE}",
+    "{counted} [,] how many [BE (there|they)] [IN_ROOM|HERE]",
     "(do|does|can|could) I count how many {counted} there BE [here|IN_ROOM]",
     "how many {counted} (does|do) {room} (have|contain|hold)",
     "{counted} count",
@@ -285,6 +302,14 @@ def _how_many_are(counted: Things, predicate: Condition) -> Program:
     return TellNumber(Count(Filter(counted, predicate)))
 
 
+@rule(
+    "core",
+    "how many {counted} (does|do) {place:thing} (carry|hold|support|have on it|have on top)",
+)
+def _how_many_carried(counted: Things, place: Things) -> Program:
+    return TellNumber(Count(Filter(counted, Related("on", It(), (place,)))))
+
+
 @rule("counted", "[of] [the|these|those] {phrase}", "of {phrase}")
 def _counted(phrase: Phrase) -> Things | None:
     return phrase.things if phrase.article in ("", "the", "all") and not phrase.ranked else None
@@ -298,54 +323,3 @@ def _counted_both(a: Things, b: Things) -> Things:
 @rule("counted", "of {those}", "{those}")
 def _counted_those(those: Things) -> Things:
     return those
-
-
-# Counts against each other ----------------------------------------------------------------------
-
-
-@rule(
-    "core",
-    f"(BE there|do I (know|have)) more {{a:plural}} [BE] than {{b:plural}} {_WHERE}",
-    "(does|do) {room} (have|contain) more {a:plural} than {b:plural}",
-    "BE {a:plural} more numerous than {b:plural}",
-)
-def _more_of(a: Things, b: Things, room: Place | None = None) -> Program:
-    return TellWhether(Compare(Count(a), ">", Count(b)))
-
-
-@rule(
-    "core",
-    f"(BE there|do I (know|have)) (fewer|less) {{a:plural}} than {{b:plural}} {_WHERE}",
-    "(does|do) {room} (have|contain) (fewer|less) {a:plural} than {b:plural}",
-)
-def _fewer_of(a: Things, b: Things, room: Place | None = None) -> Program:
-    return TellWhether(Compare(Count(a), "<", Count(b)))
-
-
-@rule(
-    "core",
-    f"BE there as many {{a:plural}} as {{b:plural}} {_WHERE}",
-    "BE the number of {a:plural} equal to the number of {b:plural}",
-    "BE there (the same|an equal) number of {a:plural} and {b:plural}",
-)
-def _as_many(a: Things, b: Things) -> Program:
-    return TellWhether(Compare(Count(a), "==", Count(b)))
-
-
-@rule(
-    "core",
-    f"how many more {{a:plural}} (BE there|do I (know|see|have)) than {{b:plural}} {_WHERE}",
-    f"how many more {{a:plural}} than {{b:plural}} [BE there|do I (know|have)] {_WHERE}",
-    f"[by] how many BE there more {{a:plural}} than {{b:plural}} {_WHERE}",
-)
-def _count_difference(a: Things, b: Things) -> Program:
-    return TellNumber(Arithmetic("difference", (Count(a), Count(b))))
-
-
-@rule(
-    "core",
-    f"how many (fewer|less) {{a:plural}} (BE there|do I (know|see)) than {{b:plural}} {_WHERE}",
-    f"how many (fewer|less) {{a:plural}} than {{b:plural}} [BE there] {_WHERE}",
-)
-def _count_shortfall(a: Things, b: Things) -> Program:
-    return TellNumber(Arithmetic("difference", (Count(b), Count(a))))

@@ -18,6 +18,7 @@ from spatialgeo_ros.query.english_phrases import Phrase
 from spatialgeo_ros.query.english_rankings import Ranking
 from spatialgeo_ros.query.program import (
     AttributeName,
+    Compare,
     Condition,
     Count,
     Filter,
@@ -32,6 +33,7 @@ from spatialgeo_ros.query.program import (
     TellAttribute,
     TellNumber,
     TellObjects,
+    TellWhether,
     The,
     Things,
     Those,
@@ -39,7 +41,7 @@ from spatialgeo_ros.query.program import (
     Unit,
     Viewer,
 )
-from spatialgeo_ros.query.program_edit import nodes, rebuilt
+from spatialgeo_ros.query.program_edit import about, nodes, rebuilt
 from spatialgeo_ros.query.rule_engine import Found, State
 
 rule = grammar.rule
@@ -80,7 +82,8 @@ def _in_feet(before_it: Program, unit: Unit) -> Program | None:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|the one] {phrase} [then|instead]",
+    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|sorry|the one|next|also|then"
+    "|[the] same [question] (for|with|about)|now [for]] {phrase} [then|instead]",
     cost=2.0,
 )
 def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
@@ -94,7 +97,7 @@ def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:
     return _replaced(before_it, subject, other)
 
 
-@rule("question", "{before_it} AND_NOW [I mean|I meant|no|the] {colour}", cost=2.0)
+@rule("question", "{before_it} AND_NOW [I mean|I meant|no|sorry] [the] {colour}", cost=1.5)
 def _and_the_red(before_it: Program, colour: str) -> Program | None:
     subject = subject_of(before_it)
     kind = kind_of_subject(subject)
@@ -137,25 +140,23 @@ def _and_from(before_it: Program, place: Place) -> Program | None:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|what is|what BE] {ranking:superlative}"
-    " [one|{phrase}]",
-    "{before_it} AND_NOW [what about|how about] the {ranking:superlative} [one]",
-    cost=0.5,
+    "{before_it} AND_NOW [what about|how about|what is|what BE|I mean|I meant|no|sorry] [the]"
+    " {ranking:superlative} [one]",
+    cost=0.2,
 )
-def _and_the_farthest(
-    before_it: Program, ranking: Ranking, phrase: Phrase | None = None
-) -> Program | None:
+def _and_the_farthest(before_it: Program, ranking: Ranking) -> Program | None:
     """After "how far is the nearest chair?", "and the farthest?"."""
-    if phrase is not None:
+    if isinstance(before_it, TellObjects | TellWhether):
         return None
     for node in nodes(before_it):
+        if isinstance(node, Count):
+            return None
         if isinstance(node, Rank):
             return _replaced(before_it, node, ranking.of(node.of))
     subject = subject_of(before_it)
-    kind = kind_of_subject(subject)
-    if subject is None or not kind:
-        return None
-    return _replaced(before_it, subject, The(ranking.of(Named(kind))))
+    if isinstance(subject, The) and kind_of_subject(subject):
+        return _replaced(before_it, subject, The(ranking.of(subject.of)))
+    return None
 
 
 @rule("question", "AND_NOW what BE (it|that|they|those) {of:things_before}", cost=0.3)
@@ -168,6 +169,50 @@ def _things_before(state: State, at: int) -> list[Found]:
     """Read nothing, and hand over the objects of the answer before as a set."""
     objects = state.context.dialogue.objects
     return [(at, Those(objects, "it"), 0.0)] if objects else []
+
+
+@rule(
+    "question",
+    "AND_NOW how (much|wide|big|large) [BE] [the] GAP [BE there|do I have|BE left|have I|remains"
+    "|BE]"
+    " [there|left|for it|then|available|to use] {things:several_before}",
+    "AND_NOW [what BE] [the] [free] GAP [there] {things:several_before}",
+)
+def _gap_between_them(things: Things) -> Program | None:
+    if isinstance(things, Union):
+        return TellNumber(Quantity("gap", things.of)) if len(things.of) == 2 else None
+    return TellNumber(Quantity("gap", (The(things, 2),)))
+
+
+@rule(
+    "question",
+    "AND_NOW BE {a:thing} {ranking:comparative} [THAN (it|that|this|that one)] {b:it_before}",
+)
+def _is_taller_than_it(a: Things, ranking: Ranking, b: Things) -> Program | None:
+    if ranking.quantity == "bearing":
+        return None
+    number = ranking.number()
+    mine, theirs = about(number, a), about(number, b)
+    return TellWhether(Compare(mine, ">" if ranking.descending else "<", theirs))
+
+
+@rule(
+    "question",
+    "AND_NOW how far [AWAY] [BE it] from [the] one to the other {pair:two_before}",
+    "AND_NOW how far [apart] BE the one from the other {pair:two_before}",
+)
+def _from_one_to_the_other(pair: tuple[Things, Things]) -> Program | None:
+    number = between(*pair)
+    return None if number is None else TellNumber(number)
+
+
+@rule("two_before", "{things:several_before}")
+def _two_before(things: Things) -> tuple[Things, Things] | None:
+    if isinstance(things, Union):
+        return (things.of[0], things.of[1]) if len(things.of) == 2 else None
+    if not isinstance(things, Those) or len(things.ids) != 2:
+        return None
+    return Those(things.ids[:1], things.words), Those(things.ids[1:], things.words)
 
 
 @rule("thing", "the {ranking:superlative} {things:several_before}", cost=0.5)
@@ -192,10 +237,23 @@ def _and_its_height(before_it: Program, quantity: QuantityName, place: Place) ->
     "question",
     "{before_it} AND_NOW [what about|how about|what is] [the|its] DISTANCE [FROM ME] [then]"
     " {place:it_before}",
+    "{before_it} AND_NOW what is [the|its|their] DISTANCE (to|from) {other:place}"
+    " {place:it_before}",
 )
-def _and_its_distance(before_it: Program, place: Place) -> Program | None:
-    number = between(Viewer(), place)
+def _and_its_distance(
+    before_it: Program, place: Place, other: Place | None = None
+) -> Program | None:
+    number = between(Viewer() if other is None else other, place)
     return None if number is None else TellNumber(number)
+
+
+@rule(
+    "question",
+    "AND_NOW [what about|how about|what is|what BE|TELL] [the|its] (DIMENSIONS|size) [then]"
+    " {place:it_before}",
+)
+def _and_its_dimensions(place: Place) -> Program:
+    return TellNumber(Quantity("size", (place,)))
 
 
 @rule("attribute", "COLOUR")

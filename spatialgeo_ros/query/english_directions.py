@@ -27,8 +27,8 @@ _POS = "[STAND|found|seen|lie|be]"
     "core",
     "where did (they|somebody|you|we|he|she|i) (put|leave|place|see|last see|park)"
     " {place:thing} [last]",
-    "(find|locate|look for|search [for]|point to|point me to|show me|point at|take me to|guide"
-    " me to|lead me to|direct me to) {place:thing} [for me]",
+    "(find|locate|look for|search [for]|point to|point me (to|towards|toward)|show me|point"
+    " (at|towards|toward)|take me to|guide me to|lead me to|direct me to) {place:thing} [for me]",
     "I [BE] (looking for|searching for|searching|trying to find|seeking|look for)"
     " {place:thing} [, where BE it]",
     "where {place:thing} (is|are|stands|lies) [located|now]",
@@ -40,7 +40,11 @@ _POS = "[STAND|found|seen|lie|be]"
     "where have you [last] seen {place:thing} [last]",
     "where (was|were) {place:thing} [last] [seen] [last]",
     "(do|can|could) you (find|locate) {place:thing}",
-    "where to (find|look for) {place:thing}",
+    "where to (find|look for|look to see) {place:thing}",
+    "(which|what) way (do|must|should|can|shall) I [have] [to] (go|walk|drive|head|take|move)"
+    " [to (get|go)] to {place:thing}",
+    "where (do|must|should|can|shall) I [have] [to] (look|turn|search|go|head|point) (to"
+    " (see|find|get to|reach)|for|if I (want|need) to (see|find|reach)) {place:thing}",
 )
 def _where(place: Things) -> Program:
     return TellDirection(place)
@@ -57,6 +61,8 @@ _AHEAD = (
     "[what BE] [the] CLOCK [DIRECTION|position] (of|to|for) {place:thing} [FROM ME]",
     "(what|which) CLOCK [BE] {place:thing} [at]",
     "TELL [me] the CLOCK [DIRECTION] of {place:thing}",
+    "where [as] on the clock [face] (do|would|should|can|could) I (put|place|find|see|locate)"
+    " {place:thing}",
     "use the clock [face] to say where {place:thing} is",
     "{place:thing} CLOCK",
 )
@@ -65,7 +71,7 @@ def _clock_of(place: Things) -> Program | None:
 
 
 _ON_CLOCK = (
-    "(as on a clock [face]|(in terms of|in|using|with) [the] clock [face]"
+    "([as] on (a|the) clock [face]|(in terms of|in|using|with) [the] clock [face]"
     " [direction|directions|position|positions|terms])"
 )
 
@@ -79,15 +85,19 @@ def _said_by_clock(core: Program) -> Program | None:
 
 @rule(
     "core",
+    f"(taking|take|with|using|given) (12|twelve) [CLOCK] (as|for|being) {_AHEAD} [,|;] {{core}}",
     "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
     " (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
     f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
+    f"(if|with|when|given that|let|say) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
 )
 def _twelve_ahead(core: Program, me: Place | None = None) -> Program | None:
     """Say again that 12 is ahead, which it is anyway."""
+    if isinstance(core, TellDirection) and core.origin is not None:
+        return core
     if not isinstance(core, TellDirection) or core.form not in ("any", "clock"):
         return None
     return replace(core, form="clock")
@@ -112,8 +122,8 @@ def _angle_of(place: Things) -> Program:
 @rule(
     "core",
     "[let us say|say|if|assume|assuming|suppose|when|where|with] [that] (straight ahead|ahead"
-    "|your heading|my heading|forward|front|the heading) (is|being|as|was) (0|zero) [DEGREES]"
-    " [and] [(left|counterclockwise|the left) (is|being|counts as|counts) positive]"
+    "|your heading|my heading|forward|front|the heading) [is|being|as|was] (0|zero) [DEGREES]"
+    " [and] [(left|counterclockwise|the left) [is|being|counts as|counts] positive]"
     " [and] [right (is|being) negative] [,|;] {core}",
 )
 def _zero_ahead(core: Program) -> Program | None:
@@ -143,8 +153,11 @@ _LEFT_OR_RIGHT = "[to] [the|my|your] (left|right) or [to] [the|my|your] (left|ri
     "[what BE] [the] (turn|turning|rotation|steering|turn angle|turning angle|rotation angle)"
     " [ANGLE] [required|needed] (to|toward|towards|for) [FACE] {place:thing}",
     f"how (many DEGREES|far|much) to TURN {_TO_SEE} {{place:thing}}",
-    "what rotation (faces|points me at|brings me to face) {place:thing}",
-    f"{_TO_SEE} {{place:thing}} [,] {_HOW_MUCH} {_MUST} TURN",
+    "how many DEGREES BE [the|a] (turn|rotation) (to|towards|toward) {place:thing}",
+    "how (big|large|wide) BE [the|a] (turn|rotation|ANGLE) (to|towards|toward) {place:thing}",
+    f"[I WANT_TO] {_TO_SEE} {{place:thing}} [,|;] {_HOW_MUCH} {_MUST} TURN",
+    f"{_HOW_MUCH} {_MUST} TURN {_BY} (so that|until|till|to have) {{place:thing}} [BE] {_AHEAD}",
+    "what (turn|rotation) (faces|points me at|brings me to FACE|makes me FACE) {place:thing}",
 )
 def _turn_angle(place: Things, actor: object = None) -> Program:
     return TellDirection(place, "deg")
@@ -158,7 +171,8 @@ def _turn_angle(place: Things, actor: object = None) -> Program:
     f"which way to TURN {_TO_SEE} {{place:thing}}",
     f"TURN {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
     f"[BE it] [a] (left|right) [TURN] or [a] (left|right) TURN {_TO_SEE} {{place:thing}}",
-    f"{_TO_SEE} {{place:thing}} [,] {_MUST} TURN {_LEFT_OR_RIGHT}",
+    f"{_MUST} (go|head|drive|move|steer|walk|look) {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
+    f"[I WANT_TO] {_TO_SEE} {{place:thing}} [,|;] {_MUST} TURN {_LEFT_OR_RIGHT}",
     f"{_TO_SEE} {{place:thing}} [,] (which way|in which direction) {_MUST} TURN",
 )
 def _turn_side(place: Things, actor: object = None) -> Program:
@@ -167,7 +181,7 @@ def _turn_side(place: Things, actor: object = None) -> Program:
 
 # Sides ------------------------------------------------------------------------------------------
 
-_SIDE_WORD = "[on|to|at|in] [my|your|the|our|its] (left|right) [side|hand side|hand]"
+_SIDE_WORD = "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
 _LEFT_RIGHT = f"{_SIDE_WORD} or {_SIDE_WORD}"
 _OF_ME = "[of ME|FROM ME|SEEN_FROM_ME]"
 _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|where)"
@@ -180,9 +194,15 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"{_ON_SIDE} {_OF_ME} {IS} {{place:thing}} {_POS} [on] {_OF_ME} , {_LEFT_RIGHT}",
     f"{_LEFT_RIGHT} {_OF_ME} [,] [{_ON_SIDE}] {IS} {{place:thing}}",
     f"{{place:thing}} [,] {_LEFT_RIGHT} {_OF_ME}",
+    f"{{place:thing}} (BE|STAND) [EXACTLY] {_LEFT_RIGHT} {_OF_ME}",
+    f"(which|what) side of ME {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
+    f"(has|have) I {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",
     f"(which|what) (side|hand) {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
+    f"{_ON_SIDE} [of ME] (do|does|will|would) I (see|find|have|get|pass) {{place:thing}}"
+    f" [, {_LEFT_RIGHT}]",
+    f"{IS} {{place:thing}} (left|right) or BE it (left|right) of ME",
 )
 def _side(place: Things) -> Program:
     return TellDirection(place, "side")
@@ -202,7 +222,7 @@ def _its_side(before_it: Program, place: Things) -> Program:
     f"(does|do|would) {{place:thing}} (STAND|be) {_BACK} [,] [or] {_BACK} [,] or {_BACK} [of ME]",
     f"(do|does|would|will) I (see|find|have) {{place:thing}} {_BACK} [,] [or] {_BACK} [,] or"
     f" {_BACK}",
-    f"{{place:thing}} [,] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
+    f"{{place:thing}} [,|BE] {_BACK} [,] [or] {_BACK} [,] or {_BACK}",
     cost=0.1,
 )
 def _side_or_back(place: Things) -> Program:
@@ -220,7 +240,7 @@ _CORNER = "[on|to|at|in] [my|your|the] (front|back|rear|behind|ahead) [to|on] [t
     f" [,] or {_CORNER} [of ME]",
     f"(do|does|would|will) I (see|find|have) {{place:thing}} {_CORNER} [,] [or] {_CORNER} [,] [or]"
     f" {_CORNER} [,] or {_CORNER}",
-    "in (what|which) quadrant BE {place:thing}",
+    "in (what|which) quadrant [around|of|from|relative to] [ME] BE {place:thing} [of ME|FROM ME]",
 )
 def _quadrant(place: Things) -> Program:
     return TellDirection(place, "quadrant")
@@ -230,6 +250,7 @@ def _quadrant(place: Things) -> Program:
     "core",
     "(SEEN_FROM_ME|from WHERE_I_AM) [,] {core}",
     "{core} [,] (SEEN_FROM_ME|from WHERE_I_AM)",
+    "(if|when) I [BE] STAND (WHERE_I_AM|here|at ME) [,] {core}",
 )
 def _from_here(core: Program) -> Program:
     return core
@@ -277,6 +298,7 @@ _HEADING = (
     " {other:thing}",
     "[what BE] [the] (direction|clock direction|bearing|clock position) (from {other:thing} to"
     " {place:thing}|of {place:thing} from {other:thing})",
+    f"{_HOUR} from {{other:thing}} ({IS}|(do|will|would|can) I (find|see|have)) {{place:thing}}",
     f"({_HOUR}|where) ({IS}|(do|will|would|can) I (find|see)) {{place:thing}} if I [BE]"
     " [STAND] at {other:thing}",
 )

@@ -44,7 +44,9 @@ _HOW_FAR = (
     "(what|[what|how much] distance|how much|how many {unit}) (separates|separate|divides|divide)"
     " {pair:place_pair}",
     "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
-    f"{_HOW_FAR} [BE it|it is|BE there] between {{pair:place_pair}}",
+    f"{_HOW_FAR} [BE [it]|it is|BE there] between {{pair:place_pair}}",
+    "[what BE] [the] (way|stretch|path) from {a:place} to {b:place} [in {unit}]",
+    "(if|when) I measure from {a:place} to {b:place} [,] what (do I get|BE the result|BE it)",
     f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
     "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
@@ -62,11 +64,16 @@ _HOW_FAR = (
     f"{{a:place}} {IS} {_HOW_FAR} (from|to) {{b:place}}",
     f"{_HOW_FAR} (does|do|must|should|can|could|would|will) {{a:place}} (STAND|be) [AWAY|apart]"
     f" (from|to) {{b:place}}",
-    f"{_HOW_FAR} (from|to) {{b:place}} {IS} {{a:place}}",
+    f"{_HOW_FAR} (from|to|off) {{b:place}} {IS} {{a:place}}",
+    f"{_HOW_FAR} (from|to) {{b:place}} (does|do|would|will) {{a:place}} (STAND|be)",
     f"{_HOW_FAR} {{a:place}} [BE|STAND] [AWAY] (from|to) {{b:place}}",
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
     "(what|which|how much) DISTANCE (does|do|has) {a:place} [have] (from|to) {b:place}",
     "[from] {a:place} to {b:place} [,] what BE [the] DISTANCE",
+    "between {pair:place_pair} [,] (what BE [the] DISTANCE|how (far|many {unit}) BE it)",
+    "how many {unit} [BE there] from {a:place} to {b:place}",
+    f"{_HOW_FAR} {IS} {{a:place}} (if|when) I (start|starts|begin|measure|come|go|starting)"
+    " (at|from|by) {b:place}",
     "measure [the way|the distance] from {a:place} to {b:place}",
 )
 def _how_far_apart(
@@ -110,9 +117,19 @@ _POINTS = "(point|points|part|parts|edge|edges|side|sides)"
     "axis",
     f"(at|from|between|measuring from|measured (from|at|between)) (the|their) SHORTEST {_POINTS}"
     " [of (each|both) [object|objects|thing|things]]",
+    "[from|measured from] (edge to edge|side to side|surface to surface|face to face)",
 )
 def _between_points() -> QuantityName:
     return "gap"
+
+
+@rule(
+    "core",
+    "(how much|by how much|how many {unit}) (do|does) {pair:place_pair} differ in (elevation"
+    "|altitude|vertical position|their height above the floor)",
+)
+def _differ_in_elevation(pair: tuple[Place, Place], unit: Unit = "") -> Program | None:
+    return told_in(between(*pair, "vertical"), unit)
 
 
 @rule("core", "{core} [,] {axis}", "{axis} [,] {core}")
@@ -138,16 +155,20 @@ def _measured_along(core: Program, axis: QuantityName) -> Program | None:
     "|would BE) [there|left] [free] between {pair:place_pair} [free|left]",
     "how (big|wide|large|narrow|tight|small) BE [the] (GAP|SHORTEST DISTANCE) between"
     " {pair:place_pair}",
-    "how wide BE it between {pair:place_pair}",
-    "how much GAP between {pair:place_pair}",
+    "how (wide|tight|narrow) BE it between {pair:place_pair}",
+    "how much GAP [BE there|do I have] (between|from) {pair:place_pair}",
+    "BE there [a|any|some] GAP between {pair:place_pair}",
+    "how (much|many {unit}) (is|are) (free|clear|empty) between {pair:place_pair}",
     "how much GAP (do|does) {pair:place_pair} (leave|have) between them",
     "what BE [the] SHORTEST [DISTANCE|way] (between|from) {pair:place_pair}",
     "how close do {pair:place_pair} (come|get) to each other",
     "I WANT_TO PLACE {ignored:things} (in|into|through) [the] GAP between {pair:place_pair} ;"
     " how much GAP (do I have|BE there|have I|BE left) [there|for it]",
 )
-def _gap(pair: tuple[Place, Place], ignored: Things | None = None) -> Program | None:
-    return told_in(between(*pair, "gap"), "")
+def _gap(
+    pair: tuple[Place, Place], ignored: Things | None = None, unit: Unit = ""
+) -> Program | None:
+    return told_in(between(*pair, "gap"), unit)
 
 
 @rule(
@@ -163,6 +184,19 @@ def _gap(pair: tuple[Place, Place], ignored: Things | None = None) -> Program | 
 )
 def _below_ceiling(place: Things) -> Program:
     return TellNumber(Quantity("gap", (place, Ceiling())))
+
+
+@rule(
+    "core",
+    "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before)"
+    " {b:wall}",
+    "(what|how much) GAP (remains|BE left|stays|BE there|exists) between {pair:place_pair}",
+)
+def _gap_left(
+    a: Things | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None
+) -> Program | None:
+    first, second = pair if pair is not None else (a, b)
+    return None if first is None or second is None else told_in(between(first, second, "gap"), "")
 
 
 _BELOW = "(under|below|underneath|beneath)"
@@ -193,10 +227,13 @@ _WAY = "(drive|way|path|walk|route|trip)"
     "core",
     f"how (far|much|long) [further] {_MUST} {_GO} {_TO} {{place}}",
     f"how many {{unit}} {_MUST} {_GO} {_TO} {{place}}",
+    f"how (far|many {{unit}}) {_MUST} {_GO} (until|till|before) {{actor}} (reach|reaches|get to"
+    "|gets to|arrive at|arrives at|BE at) {place}",
     f"how (far|many {{unit}}) (BE|would|will) [it|the {_WAY}] [for] [{{actor}}] to {_GO} to"
     " {place}",
     f"how (far|long) (BE|would BE) the {_WAY} [from ME] to {{place}}",
-    f"if {{actor}} {_GO} to {{place}} , how (far|long) (BE|would BE|will BE) (that|it|the {_WAY})",
+    f"if {{actor}} {_GO} to {{place}} , how (far|long|many {{unit}}) (BE|would BE|will BE)"
+    f" (that|it|the {_WAY})",
     f"how (far|many {{unit}}) to {_GO} to {{place}}",
     "[what BE] [the] (driving|walking|travel|travelling|path) DISTANCE [from ME] to {place}",
     f"[what BE] [the] DISTANCE [{{actor}}] [have] to {_GO} to {{place}}",

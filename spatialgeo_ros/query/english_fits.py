@@ -39,7 +39,8 @@ def _carrier(name: str, adjectives: str, noun: str) -> None:
     grammar.rule(
         name,
         f"{_A} {{amount}} {adjectives} ({_ROBOT}|{{noun}})",
-        f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [{noun}|{adjectives}]",
+        f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [[of] {noun}|{adjectives}]",
+        f"{_A} ({_ROBOT}|{{noun}}) of {{amount}} [of] {noun}",
         f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}",
         f"{_ANY} [that is|which is|who is|of|with] {{amount}} ({adjectives}|[of] {noun})",
     )(_length)
@@ -54,6 +55,9 @@ grammar.rule(
     "is_wide",
     f"({_A} ({_ROBOT}|{{noun}})|I|it) (BE|measures|HAVE) {{amount:width}}",
 )(_length)
+_USE = "(HAVE|drive|push|use|carry|bring|own|got|BE (pushing|driving|carrying|using|bringing))"
+grammar.rule("is_wide", f"I {_USE} {{amount:wide_one}}")(_length)
+grammar.rule("is_tall", f"I {_USE} {{amount:tall_one}}")(_length)
 grammar.rule(
     "is_tall",
     f"({_A} ({_ROBOT}|{{noun}})|I|it) (BE|measures|HAVE) {{amount:height}}",
@@ -62,6 +66,7 @@ grammar.rule(
 # Between two things -----------------------------------------------------------------------------
 
 _PASS = "(pass|fit|get|go|drive|squeeze|come|move|walk|roll|slip|make it) [through|by]"
+_PASS_VERB = "(pass|fit|get|go|drive|squeeze|come|move|walk|roll|slip|make it)"
 _BETWEEN = "[through|in|into] [the (gap|space|opening|passage)] (between|through|in between)"
 _ENOUGH = "[enough|sufficient|some] (GAP|place) [enough]"
 _WHO = "(it|I|that|this|the robot)"
@@ -89,6 +94,8 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"BE there {_ENOUGH} to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE it possible to ({_PASS}|PLACE) {{amount:wide_one}} {_BETWEEN} {{pair}}",
     f"BE {{pair}} far enough apart for {{amount:wide_one}} [to {_PASS}] [between them]",
+    "BE there [at least] {amount} [of] GAP between {pair}",
+    "(do|does|will|would) {pair} leave [at least] {amount} [of] [GAP] [between them]",
 )
 def _pass(amount: Constant, pair: tuple[Things, Things]) -> Program:
     return TellWhether(Compare(Quantity("passage", pair), ">=", amount))
@@ -103,10 +110,40 @@ def _pass_wall(amount: Constant, a: Place, b: Place) -> Program:
     return TellWhether(Compare(Quantity("passage", (a, b)), ">=", amount))
 
 
+_THROUGH = "(through|in through|out through|out of)"
+
+
+@rule(
+    "core",
+    f"DO {{amount:wide_one}} {_SAFELY} {_PASS_VERB} {_THROUGH} {{place:thing}}",
+    f"DO I {_SAFELY} {_PASS_VERB} {_THROUGH} {{place:thing}} (if|when|given that) I (BE|HAVE)"
+    " {amount:width}",
+    f"{{amount:is_wide}} [,|;] [so] (DO|will) {_WHO} {_PASS_VERB} {_THROUGH} {{place:thing}}",
+    f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS_VERB} {_THROUGH}"
+    " {place:thing}",
+    "BE {place:thing} (wide|broad) enough (for|to let) {amount:wide_one} [to"
+    f" {_PASS_VERB}] [{_THROUGH}]",
+    "BE {place:thing} wide enough for {amount:width}",
+)
+def _through(amount: Constant, place: Things) -> Program:
+    """Go by the width of a door or window for what passes through it."""
+    return TellWhether(Compare(Quantity("width", (place,)), ">=", amount))
+
+
 # Under a thing ----------------------------------------------------------------------------------
 
 
-@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}")
+@rule(
+    "core",
+    f"DO {{one:thing}} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}",
+    f"DO I {_SAFELY} PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to {_PASS}) {{one:thing}}",
+    f"BE there {_ENOUGH} for {{one:thing}} [to {_PASS}] {_BETWEEN} {{pair}}",
+    f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{one:thing}}",
+    f"BE there {_ENOUGH} to PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"BE it possible to PLACE {{one:thing}} {_BETWEEN} {{pair}}",
+    f"DO {{one:thing}} have {_ENOUGH} {_BETWEEN} {{pair}}",
+)
 def _passes(one: Things, pair: tuple[Things, Things]) -> Program:
     return TellWhether(Compare(Quantity("passage", pair), ">=", Quantity("width", (one,))))
 
@@ -127,13 +164,20 @@ _UNDER = "(under|underneath|beneath|below)"
     f"BE {{place:thing}} high enough (for|to let) {{amount:tall_one}} [to {_PASS}] [{_UNDER}] [it]",
     f"DO {{amount:tall_one}} have {_ENOUGH} {_UNDER} {{place:thing}}",
     f"BE there {{more_than}} {{amount}} [of] GAP {_UNDER} {{place:thing}}",
-    f"DO I PLACE {{amount:tall_one}} {_UNDER} {{place:thing}}",
+    f"DO I (PLACE|slide|shove|roll) {{amount:tall_one}} {_UNDER} {{place:thing}}",
 )
 def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))
 
 
-@rule("core", f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}")
+@rule(
+    "core",
+    f"DO {{one:thing}} {_SAFELY} {_PASS} {_UNDER} {{place:thing}}",
+    f"DO I {_SAFELY} PLACE {{one:thing}} {_UNDER} {{place:thing}}",
+    f"BE there {_ENOUGH} {_UNDER} {{place:thing}} for {{one:thing}}",
+    f"BE there {_ENOUGH} for {{one:thing}} {_UNDER} {{place:thing}}",
+    f"BE {{place:thing}} high enough (for|to {_PASS}) {{one:thing}} [{_UNDER}] [it]",
+)
 def _fits_under(one: Things, place: Things) -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), ">=", Quantity("height", (one,))))
 
@@ -164,7 +208,10 @@ grammar.rule(
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
     f"[if|when] (my|your|the) {{amount:arm}} [,|;] [so] DO I {_REACH} {{place:thing}} {_HERE}",
     f"(with|using) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}} {_HERE}",
-    f"BE [a|my|the] {{amount:arm}} (long enough|enough) (to {_REACH}|for) {{place:thing}}",
+    "(BE|would) [a|an|my|the|your] {amount:arm} [be] (long enough|enough|sufficient) (to"
+    f" {_REACH}|for) {{place:thing}}",
+    f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it"
+    " (BE|HAVE|measures) {amount} [long]",
 )
 def _reach(amount: Constant, place: Things) -> Program:
     return TellWhether(Compare(Quantity("distance", (Viewer(), place)), "<=", amount))

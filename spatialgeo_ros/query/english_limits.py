@@ -15,6 +15,7 @@ from spatialgeo_ros.query.program import (
     Constant,
     Has,
     It,
+    Not,
     Number,
     Place,
     Quantity,
@@ -232,6 +233,16 @@ def _has_extent(
     amount: Constant, quantity: QuantityName, more_than: Comparator
 ) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), more_than, amount)
+
+
+@rule("having", "[the|a] COLOUR {colour}", "[a] {colour} COLOUR")
+def _has_colour(colour: str) -> Condition:
+    return Has(It(), "colour", colour)
+
+
+@rule("having", "(another|a different|some other) COLOUR (than|from) {colour}")
+def _has_other_colour(colour: str) -> Condition:
+    return Not(Has(It(), "colour", colour))
 
 
 @rule("verb_predicate", "(has|have) {having}")

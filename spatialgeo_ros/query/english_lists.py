@@ -44,7 +44,7 @@ _WHERE = "[IN_ROOM|HERE|SO_FAR|NOW] [IN_ROOM|SO_FAR|NOW]"
     "WHAT {listed:plural} BE (IN_ROOM|HERE)",
     "where BE [all] {listed:plural_only} [located|now|IN_ROOM]",
     "{listed:listed_terse}",
-    "WHAT BE {listed:the_things}",
+    "WHAT BE [all] {listed:the_things}",
 )
 def _list(listed: Things) -> Program:
     return TellObjects(listed)
@@ -81,8 +81,8 @@ def _plural_kind(phrase: Phrase) -> Phrase | None:
 
 @rule(
     "core",
-    "WHAT [else] [BE|BE there|do I see|STAND|do I find|can I see|HAVE I|has been|can be] [STAND]"
-    " [EXACTLY] {predicate:predicates}",
+    "WHAT [else] [BE|BE there|do I (see|have|find)|STAND|can I (see|find)|HAVE I|has been|can"
+    " be] [STAND] [EXACTLY] {predicate:predicates} [HERE|IN_ROOM]",
     "what [BE] {predicate:verb_predicate}",
 )
 def _what_is(predicate: Condition) -> Program:
@@ -100,7 +100,6 @@ def _who_is(predicate: Condition) -> Program:
     " [found|seen] [EXACTLY] {predicate:predicates}",
     "WHAT {phrase:chosen_from} (do|can|does) I (see|find|have) {predicate:relation}",
     "WHAT {phrase:chosen_from} {predicate:verb_predicate}",
-    "WHAT {phrase:chosen_from} (has|have) [the] COLOUR {predicate:colour_predicate}",
 )
 def _which_are(phrase: Phrase, predicate: Condition) -> Program:
     return TellObjects(Filter(phrase.things, predicate))
@@ -131,7 +130,10 @@ def _what_is_here(room: Place | None = None) -> Program:
 # What is seen -----------------------------------------------------------------------------------
 
 _CAN_SEE = "(can|do) (you|i|we|the robot|the camera) [currently|now|still] see [NOW]"
-_CAN_NOT_SEE = "(can|do) [not|no longer] (you|i|we|the robot) (not|no longer) [currently] see [NOW]"
+_CAN_NOT_SEE = (
+    "((can|do) (not|no longer) (you|i|we|the robot) [currently] see [NOW]"
+    "|(can|do) (you|i|we|the robot) (not|no longer) [currently] see [NOW])"
+)
 
 
 @rule(
@@ -161,7 +163,7 @@ _BY: dict[QuantityName, str] = {
     "length": "length",
     "volume": "(size|volume)",
     "area": "(area|footprint)",
-    "order_seen": "(time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
+    "order_seen": "(time [of] [first] (appearance|sighting)|time of first (sight|sighting|appearance)|time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
     "|the time you first saw them|order of appearance|when they [first] appeared"
     "|when they were first seen|age)",
     "bearing": "(bearing|angle|direction)",
@@ -232,7 +234,17 @@ def _sorted_by(key: Ranking, way: bool = False) -> Ranking:
     return replace(key, descending=key.descending != way)
 
 
-@rule("order", "by {key:sort_key} [,] {first:order}")
+@rule("order", "in order [,] {order}")
+def _in_order(order: Ranking) -> Ranking:
+    return order
+
+
+@rule(
+    "order",
+    "by {key:sort_key} [,] {first:order}",
+    "(sorted|ordered|ranked|arranged) by {key:sort_key} [,] {first:order}",
+    "in [the] order of {key:sort_key} [,] {first:order}",
+)
 def _sorted_by_from(key: Ranking, first: Ranking) -> Ranking | None:
     return first if first.quantity == key.quantity else None
 

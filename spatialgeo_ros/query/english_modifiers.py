@@ -51,6 +51,16 @@ def _before_colour(colour: str) -> Before:
     return Before(colour=colour)
 
 
+@rule("before", "non {colour}", "(not|un) {colour}")
+def _before_not_colour(colour: str) -> Before:
+    return Before(where=Not(Has(It(), "colour", colour)))
+
+
+@rule("before", "non {material}")
+def _before_not_material(material: str) -> Before:
+    return Before(where=Not(Has(It(), "material", material)))
+
+
 @rule("before", "{material}")
 def _before_material(material: str) -> Before:
     return Before(material=material)
@@ -106,6 +116,25 @@ def _after_ranking(ranking: Ranking, anchor: Place | None = None) -> After | Non
     if anchor is not None and ranking.quantity != "distance":
         return None
     return After(ranking=replace(ranking, anchor=anchor))
+
+
+@rule(
+    "after",
+    "(that|which|who) (has|have) [the] {far:distance_word} DISTANCE (to|from) {anchor:place}",
+    "(with|having) [the] {far:distance_word} DISTANCE (to|from) {anchor:place}",
+)
+def _after_distance(far: bool, anchor: Place) -> After:
+    return After(ranking=Ranking("distance", far, anchor=anchor))
+
+
+@rule("distance_word", "(greatest|largest|longest|biggest|maximum|highest)")
+def _greatest_distance() -> bool:
+    return True
+
+
+@rule("distance_word", "(smallest|shortest|least|minimum|lowest)")
+def _least_distance() -> bool:
+    return False
 
 
 @rule("after", "(to|from) {anchor:place}", cost=0.6)

@@ -216,10 +216,11 @@ def _bottom(thing: Things) -> Number:
 @rule(
     "number",
     f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}",
+    "[the|your|my] [mounting|mount|installation|viewing] height of [the|your|my|this]"
+    f" (camera|robot|lens|eye|eyes) [{_ABOVE_FLOOR}]",
     "[the|your|my] camera height",
     "(your|my) [camera] height",
     "[the] (camera|lens|eye|sensor) _s height [above the (floor|ground)]",
-    "[the|your|my] [mounting] height of the (camera|robot)",
     "[the|your] eye level",
 )
 def _camera_height(me: Place | None = None) -> Number:
@@ -280,6 +281,8 @@ def _measure(name: QuantityName, words: str) -> None:
         f"[the] {{a:thing}} , {{b:thing}} {words}",
         f"[the] {{a:thing}} {{b:thing}} {words}",
         f"{{a:thing}} (to|and) {{b:thing}} {words}",
+        f"[the] {{a:wall}} (to|and) {{b:thing}} {words}",
+        f"[the] {{a:thing}} (to|and) {{b:wall}} {words}",
         cost=1.0,
     )
     def terse(a: Place, b: Place) -> Number | None:
@@ -293,7 +296,7 @@ _measure(
     "horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))"
 )
 _measure(
-    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation)"
+    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset|distance|gap|separation) in (height|elevation))"
 )
 
 
@@ -317,6 +320,11 @@ def _self_distance(place: Place, other: Place | None = None) -> Number | None:
 @rule("number", "[the] SHORTEST DISTANCE (to|from ME to) {wall}")
 def _nearest_wall_distance(wall: Wall) -> Number | None:
     return between(Viewer(), Wall("nearest")) if wall.side == "any" else None
+
+
+@rule("number", "[from] {a:thing} to {b:thing}", cost=2.0)
+def _terse_from_to(a: Things, b: Things) -> Number | None:
+    return between(a, b)
 
 
 @rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)

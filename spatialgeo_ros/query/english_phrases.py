@@ -256,8 +256,10 @@ def _named_region(phrase: Phrase, cardinal: int) -> Things:
 @grammar.terminal("pronoun")
 def _pronoun(state: State, at: int) -> list[Found]:
     """Read "it", "that", "the two": the objects of the previous answer, where there are any."""
-    objects = state.context.dialogue.objects
+    objects, mentioned = state.context.dialogue.objects, state.context.dialogue.mentioned
     word = state.tokens[at] if at < len(state.tokens) else ""
+    if len(mentioned) == 1 and not objects and word in ("it", "that", "this"):
+        return [(at + 1, mentioned[0], 0.5)]
     if not objects and state.context.regions and word in ("it", "this", "that"):
         return [(at + 1, RequestRegion(0), 1.0)]
     if not objects:
@@ -268,7 +270,7 @@ def _pronoun(state: State, at: int) -> list[Found]:
 
 
 @rule("thing", "{pronoun}")
-def _it(pronoun: Those | RequestRegion) -> Things:
+def _it(pronoun: Things) -> Things:
     return The(pronoun) if isinstance(pronoun, Those) else pronoun
 
 
@@ -289,6 +291,16 @@ def _those(state: State, at: int) -> list[Found]:
     return []
 
 
+@rule("things", "{a:phrase} [,] (and|or|nor) [the] {b:phrase}", cost=0.1)
+@rule("things", "{a:phrase} , {b:phrase} [,] (and|or|nor) [the] {c:phrase}", cost=0.1)
+def _sets(a: Phrase, b: Phrase, c: Phrase | None = None) -> Things | None:
+    """Take several sets together: "the chairs and the door"."""
+    parts = (a, b) if c is None else (a, b, c)
+    if not any(part.plural for part in parts) or any(part.bare for part in parts):
+        return None
+    return Union(tuple(part.things if part.plural else The(part.things) for part in parts))
+
+
 @rule("things", "{items:list}")
 def _listed(items: tuple[Things, ...]) -> Things:
     return Union(items)
@@ -298,6 +310,8 @@ def several_before(dialogue: Dialogue) -> Things | None:
     """Return the objects of the previous answer, or those that it was chosen from."""
     if len(dialogue.objects) > 1:
         return Those(dialogue.objects, "they")
+    if len(dialogue.mentioned) > 1:
+        return Union(dialogue.mentioned)
     for node in nodes(dialogue.program):
         if isinstance(node, Union) and len(node.of) > 1:
             return node

@@ -67,7 +67,7 @@ def _wall() -> Wall:
 
 @rule(
     "wall",
-    "[the] (nearest|closest) wall",
+    "[the] (nearest|closest|next) wall",
     "[the] wall [that|which] [is] (nearest|closest) [to ME]",
     "[the] wall next to ME",
 )

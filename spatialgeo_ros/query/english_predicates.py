@@ -41,7 +41,8 @@ _RELATIONS: dict[RelationName, str] = {
     "below": "(below|under|underneath|beneath)",
     "beside": "(next to|beside|near|near to|close to|by|adjacent to|alongside|nearby|at"
     "|in the (vicinity|neighbourhood|neighborhood) of|around|close by|in reach of|not far from"
-    "|at the side of|neighbouring"
+    "|at the side of|neighbouring|[a] (neighbour|neighbor) of|in close (vicinity|proximity) of"
+    "|in close proximity to|in the (proximity|immediate vicinity|close vicinity) of|anywhere near"
     "|neighboring|beside of|by the side of|near by|right by|at the side of)",
     "left": "([to|on|at] [the|more] [to|on] [the] left [side|hand side] (of|from|with respect"
     " to|relative to|compared to"
@@ -57,8 +58,8 @@ _RELATIONS: dict[RelationName, str] = {
     "touching": "(touching|in contact with|up against|against|leaning against|leaning on|in touch"
     " with)",
     "supports": "(supporting|carrying|holding)",
-    "higher": "(higher [up]|further up|at a (greater|higher) (height|level)) THAN",
-    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level)) THAN",
+    "higher": "(higher [up]|further up|at a (greater|higher) (height|level|position|place)) THAN",
+    "lower": "(lower [down]|further down|at a (lower|smaller) (height|level|position|place)) THAN",
 }
 _VERBS: dict[RelationName, str] = {
     "touching": "(touch|touches|contact|contacts|lean against|leans against)",
@@ -219,7 +220,6 @@ def _is_of(material: str) -> Condition:
     return Has(It(), "material", material)
 
 
-@rule("colour_predicate", "{colour}")
 @rule("predicate", "[a] {colour} one")
 def _is_coloured_one(colour: str) -> Condition:
     return Has(It(), "colour", colour)

@@ -83,6 +83,7 @@ def _what_number(number: Number) -> Program | None:
 # Sizes ------------------------------------------------------------------------------------------
 
 _THREE = "(SIDE SIDE and SIDE|SIDE and SIDE|SIDE SIDE SIDE|ADJECTIVE ADJECTIVE and ADJECTIVE)"
+_SIDES = f"([both] {_THREE})"
 
 
 @rule(
@@ -90,14 +91,13 @@ _THREE = "(SIDE SIDE and SIDE|SIDE and SIDE|SIDE SIDE SIDE|ADJECTIVE ADJECTIVE a
     "(measure|size up) {place:sized}",
     "(measure|give me|tell me|what BE) [the] (size and dimensions|measurements) of {place:sized}",
     f"how {_THREE} BE {{place:sized}}",
+    f"how (big|large) BE {{place:sized}} [,] in {_SIDES}",
+    f"[the] size of {{place:sized}} [please] , [in] {_SIDES}",
     "(DIMENSIONS) {place:sized}",
 )
 def _measure(place: Place) -> Program | None:
     whole = not isinstance(place, Viewer | Ceiling | Wall)
     return told(Quantity("size", (place,)) if whole else None)
-
-
-_SIDES = f"([both] {_THREE})"
 
 
 @rule(
@@ -118,7 +118,7 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 
 @rule(
     "core",
-    f"how many {{unit}} [of {_FLOOR}] BE there [in] {{place:room}}",
+    f"how many {{unit}} [of {_FLOOR}|of air] BE [there] [in] {{place:room}}",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
     cost=-0.1,
@@ -132,13 +132,15 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 @rule(
     "core",
     f"(how much|what) {_FLOOR} [of the floor] (does|do) {{place:sized}} {_TAKE_UP} [on the floor]",
-    "how much (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
+    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
     " {place:sized}",
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",
+    "how (big|large) BE the (floor|ground) [area]",
 )
-def _floor_space(place: Place) -> Program | None:
+def _floor_space(place: Place | None = None) -> Program | None:
+    place = Room() if place is None else place
     return told(size_of("area", place))
 
 
@@ -171,6 +173,24 @@ def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
 
+@rule(
+    "core",
+    "[from] (bottom to top|top to bottom|side to side|left to right|front to back|floor to top"
+    "|end to end) [,] how {quantity:size_adjective} BE {place:thing}",
+)
+def _from_end_to_end(quantity: QuantityName, place: Things) -> Program | None:
+    return None if quantity == "size" else TellNumber(Quantity(quantity, (place,)))
+
+
+@rule(
+    "core",
+    "(how much|what) (does|do) {place:thing} measure [from] (bottom to top|top to bottom)",
+    "how (far|much) BE it from the (bottom|foot) to the top of {place:thing}",
+)
+def _bottom_to_top(place: Things) -> Program:
+    return TellNumber(Quantity("height", (place,)))
+
+
 # The camera and the ceiling ---------------------------------------------------------------------
 
 _OFF = "(above|from|off|over) [the] (floor|ground)"
@@ -182,9 +202,11 @@ _EYES = "([your|the|my] (camera|eye|eyes|lens|sensor)|{me})"
     f"(how (high|far) [up]|at (what|which) height) {IS} {_EYES} [STAND] [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {_EYES}",
     f"(how high [up]|at (what|which) height) (do|does) {{me}} STAND [{_OFF}]",
+    "(how high [up]|at (what|which) height) (do|does) {me} (carry|have|hold|look at|see)"
+    " ([your|the|my] (camera|eye|eyes|lens|sensor)|[from]|{room}|the world)",
     cost=-0.1,
 )
-def _camera_high(me: Place | None = None) -> Program:
+def _camera_high(me: Place | None = None, room: Place | None = None) -> Program:
     return TellNumber(Quantity("bottom", (Viewer(),)))
 
 
@@ -192,7 +214,10 @@ def _camera_high(me: Place | None = None) -> Program:
     "core",
     "how (high|tall) BE (the|this) (ceiling|room)",
     "how far [up] BE the ceiling",
+    "how (high|far up) does (the room|the ceiling|it) (go|reach|extend)",
+    "[from] [the] floor to [the] ceiling [,] (how (high|far) BE (it|that)|how much [BE (it|that)])",
+    "how (high|far|many {unit}) BE the ceiling [above|off|from] [the] [floor|ground]",
     "[what BE] [the] height of the ceiling above the (floor|ground)",
 )
-def _ceiling_high() -> Program:
-    return TellNumber(Quantity("height", (Room(),)))
+def _ceiling_high(unit: Unit = "") -> Program | None:
+    return in_unit(TellNumber(Quantity("height", (Room(),))), unit)

@@ -43,14 +43,16 @@ _HARMLESS = re.compile(
     r"\bnext (?:one|question|up|thing)\b|\b(?:go|going|carry|move|moving|come) (?:on|ahead)\b"
     r"|\bcan (?=you|i|we\b)|\bright (?:now|away)\b|\bone (?:last|more|quick) (?:thing|question)\b"
     r"|\bfor (?:my|our|the|this|a) (?:report|plan|record|file|files|presentation|paper|notes)\b"
-    r"|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
+    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
     """left right behind front above below under over between near far close next on inside tall
     wide high deep long big small count distance gap size height width not without except closer
     never unless turn turned turning rotate rotated walk walked step stepped sit kneel jump reverse
-    backwards forward forwards around yesterday earlier previously formerly without no none
+    backwards forward forwards
+    horizontally vertically horizontal vertical laterally edge edges surface corner corners side
+    sides point points end ends around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
 
@@ -83,6 +85,9 @@ def _starts(tokens: list[str]) -> list[int]:
             continue  # a condition, which says something
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
+        elif word in _QUESTION_WORDS and _ASKS.search(" ".join(tokens[:index])):
+            if is_talk(tokens[:index]):
+                found.append(index)
     for start in list(found):
         while start < len(tokens) - 1 and tokens[start] in _BEFORE:
             start += 1
@@ -95,6 +100,15 @@ _ASKING = frozenset(
     her""".split()
 )
 _SAYING = frozenset("that me if whether know asked us wonder him her".split())
+
+
+_QUESTION_WORDS = frozenset("how what which where when who".split())
+#: Verbs after which a question stands: "my wife is asking how tall the door is".
+_ASKS = re.compile(
+    r"\b(?:ask(?:s|ed|ing)?|tell|know|hear|wonder(?:s|ed|ing)?|say|see|check|learn|find out|explain"
+    r"|understand|remember|remind|curious|interested|interesting|sure|idea|forgot|figure out"
+    r"|determine|measure|estimate|question|puzzled|unsure|clear|discuss(?:ed|ing)?|decide)\b"
+)
 
 
 _TAG = re.compile(

@@ -42,6 +42,8 @@ _DID = "(did|do|have|has|was|were|had) [you|we|i]"
     " {thing}",
     f"when was the first time [that] (you|we|i) {_SEE} {{thing}}",
     "since when (do|have) (you|we|i) (know|known|seen) [of|about] {thing}",
+    "{thing} [,] first seen (when|at what time)",
+    "{thing} [,] when first seen",
     f"how long did it take [you|until you] [to] [until] {_SEE} {{thing}}",
     cost=0.1,
 )
@@ -84,6 +86,9 @@ _AGO = "(how (long|much time|many {unit}) ago)"
     "[what BE] [the] time since (you|we|i) last saw {thing}",
     "when was the last time [that] (you|we|i) saw {thing}",
     "how old BE [the|your] (last|latest) (sighting|view) of {thing}",
+    "how (long|many {unit}) [BE it|has it been] since {thing} was [last] seen [last]",
+    "how (long|many {unit}) since (you|we|i) [last] saw {thing} [last]",
+    "{thing} [,] last seen (when|how long ago)",
 )
 def _last_seen_ago(thing: Things, unit: Unit = "") -> Program | None:
     return told_in(Quantity("unseen_for", (thing,)), unit, "time")
@@ -104,7 +109,9 @@ def _after() -> Comparator:
 
 @rule(
     "core",
-    f"(did|do|have|had) I {_SEE} {{a:thing}} {{earlier}} [I {_SEE}] {{b:thing}}",
+    f"(did|do|have|had) I [already] {_SEE} {{a:thing}} {{earlier}} [I [first] {_SEE}] {{b:thing}}",
+    f"{{a:thing}} [was|were|had|has|did] [first] ({_APPEAR}|{_SEE}|came|come) [up] {{earlier}}"
+    " {b:thing} [did|was|came]",
     f"(did|do|has|have|was|were|BE) {{a:thing}} ({_APPEAR}|{_SEE}|there|come [up]) {{earlier}}"
     " {b:thing} [did|was|came]",
 )
@@ -113,11 +120,24 @@ def _seen_before(a: Things, b: Things, earlier: Comparator) -> Program:
     return TellWhether(Compare(mine, earlier, theirs))
 
 
+@rule(
+    "core",
+    f"(had|did|have) I (already|first) {_SEE} {{a:thing}} (when|before|by the time) I [first]"
+    f" {_SEE} {{b:thing}} [for the first time]",
+    f"(was|were) {{a:thing}} already (there|known|seen|mapped|found) (when|before) I [first] {_SEE}"
+    " {b:thing}",
+    f"(was|were) {{a:thing}} already (there|known|seen|mapped|found) when {{b:thing}} [first]"
+    f" [was] ({_APPEAR}|{_SEE})",
+)
+def _already_seen(a: Things, b: Things) -> Program:
+    return _seen_before(a, b, "<")
+
+
 # Order of appearance ----------------------------------------------------------------------------
 
 _IN_ORDER = "([in] (what|which) order|what BE the order in which)"
 _ORDER_OF = (
-    "[the|what BE the] [first [time]] [order of] (appearance|first appearance"
+    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first sighting"
     "|first time appearance) [order]"
 )
 _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_ROOM]"
@@ -126,7 +146,7 @@ _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_R
 @rule(
     "core",
     f"{_IN_ORDER} (did|do|have|were|was|BE) [you|i|we] [first] [see|seen|find|notice|map]"
-    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first] [in]",
+    f" {{items:ordered}} [first] [{_APPEAR}|seen|come up|come] [first|for the first time] [in]",
     f"{_IN_ORDER} {{items:ordered}} [first] ({_APPEAR}|came|were seen)",
     f"{_ORDER_OF} of {_ITEMS} [,|of|in] {{items:ordered}}",
     f"{_ORDER_OF} [,] {{items:ordered}}",

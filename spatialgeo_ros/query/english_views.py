@@ -99,6 +99,19 @@ def _frames(program: Program) -> list[Any]:
     return [node for node in nodes(program) if isinstance(node, Standing)]
 
 
+@rule(
+    "core",
+    f"{_WHEN} {_AM} [STAND] {_AT} {{at:thing}} [,] [with|and|if|having] {{facing:thing}} [is|being]"
+    " at (12|twelve) [CLOCK] [,|;] [and] [then] {asked:core}",
+    cost=-0.2,
+)
+def _from_stance_by_clock(at: Things, facing: Things, asked: Program) -> Program | None:
+    """Answer by the clock where the point of view is given by it."""
+    if isinstance(asked, TellDirection) and asked.form == "any":
+        asked = replace(asked, form="clock")
+    return seen_from(asked, Standing(at, facing))
+
+
 # Routes -----------------------------------------------------------------------------------------
 
 

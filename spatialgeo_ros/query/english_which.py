@@ -63,6 +63,7 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     "BE {items:either} {ranking:most}",
     "(do|does|did|would) {items:either} (STAND|come) {ranking:most}",
     "(do|does|did) I (see|find|notice|spot) {items:either} {ranking:seen_rank}",
+    "(do|does|did) I {ranking:seen_rank} (see|find|notice|spot) {items:either}",
     "(do|does|did) {items:either} (appear|come|show up) {ranking:seen_rank}",
     "(was|were) {items:either} (seen|there|noticed|found) {ranking:seen_rank}",
     "{items:list} , {ranking:most}",
@@ -182,11 +183,8 @@ def _closest_to(anchor: Things) -> Program:
     "core",
     "WHAT (object|thing|item|else) {ranking:chosen} [IN_ROOM|HERE]",
     "(what|which) {ranking:chosen} [IN_ROOM|HERE]",
-    "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
-    "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
     "WHAT {phrase} {ranking:chosen}",
     "WHAT BE {ranking:most} {phrase:plural_kind}",
-    "(of|among|amongst|out of|from) [all] {phrase} [,] {ranking:most} BE WHAT",
 )
 def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | None:
     if phrase is None and ranking.comparative or phrase and phrase.article in ("a", "any"):
@@ -195,6 +193,17 @@ def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | Non
     return several(
         ranking, without_anchor(base, ranking.anchor), 0 if phrase is None else phrase.count
     )
+
+
+@rule(
+    "core",
+    "WHAT [one] of [all] [the|these|those] {phrase} [one] {ranking:chosen}",
+    "(of|among|amongst|out of|from) [all] [the|these] {phrase} [,] WHAT [one] {ranking:chosen}",
+    "(of|among|amongst|out of|from) [all] {phrase} [,] {ranking:most} BE WHAT",
+)
+def _which_most_of(ranking: Ranking, phrase: Phrase) -> Program | None:
+    """Choose among a set: "which of the two chairs is taller" asks for one of them."""
+    return _which_most(ranking, replace(phrase, count=0))
 
 
 @rule("core", "who {ranking:chosen} [IN_ROOM|HERE]")
@@ -231,6 +240,8 @@ def _which_of_them(ranking: Ranking, things: Things) -> Program:
 @rule(
     "core",
     "WHAT (BE|was) {thing:superlative_phrase} [called]",
+    "{thing:superlative_phrase} BE WHAT [one]",
+    "{thing:superlative_phrase} , WHAT [one|OBJ] BE (it|that)",
     "(find|identify|name|TELL) {thing:superlative_phrase}",
     "{thing:superlative_phrase}",
     cost=-0.1,
@@ -291,6 +302,25 @@ def _without(things: Things, left_out: Things) -> Things:
     return Except(things, left_out)
 
 
+@rule(
+    "core",
+    "after {left_out:superlative_phrase} [,] {core}",
+    "after {left_out:superlative_phrase} [,] WHAT [OBJ] BE [the] next {core:superlative_core}",
+    cost=0.3,
+)
+@rule("core", "{core} [,] after {left_out:superlative_phrase}", cost=0.3)
+def _after_the_nearest(core: Program, left_out: Phrase) -> Program | None:
+    """After the nearest of a set comes the nearest of the others."""
+    if not isinstance(core, TellObjects) or not isinstance(core.things, Rank):
+        return None
+    return replace(core, things=_without(core.things, left_out.things))
+
+
+@rule("superlative_core", "{phrase:superlative_phrase}")
+def _superlative_core(phrase: Phrase) -> Program:
+    return TellObjects(phrase.things, one=not phrase.plural)
+
+
 @rule("core", "WHAT [else] BE there EXCEPT {left_out:things} [IN_ROOM|HERE]")
 def _what_else(left_out: Things) -> Program:
     return TellObjects(Except(Everything(), left_out))
@@ -306,6 +336,7 @@ _STANDS_ON = "(STAND|resting|be|sit|stand|lie|rest)"
     f"WHAT [object|thing] (BE|does|do) {{thing}} {_STANDS_ON} [STAND] (on|upon|on top of)",
     "WHAT [object|thing] BE {thing} (on|on top of)",
     f"(on|upon|on top of) WHAT [object|thing] (does|do|BE) {{thing}} [{_STANDS_ON}]",
+    f"{{thing}} (BE|STAND) [{_STANDS_ON}] (on|upon|on top of) WHAT",
     "WHAT [object|thing] (supports|carries|holds|BE supporting|BE carrying|BE holding) {thing}",
     "WHAT [object|thing] [BE|STAND|lies] [EXACTLY] (underneath|beneath|under|below) {thing}",
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, grammar
@@ -79,7 +79,7 @@ _NEVER = frozenset(
     gap space room volume area far away apart please tell first second third last see seen saw
     visible view now right only just again robot camera sort list count ratio sum average total
     difference seconds second minutes minute metres meters yesterday tomorrow today meaning life
-    joke silence square root weather game music heavy yes ok okay hello hi hey thanks
+    whether joke silence square root weather game music heavy yes ok okay hello hi hey thanks
     thank""".split()
 )
 #: Parts of the room and the robot itself, which are places and no things of the map.
@@ -160,6 +160,8 @@ _OF_THEM = {("of", "them"), ("of", "these"), ("of", "those")}
 def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) -> Noun:
     """Return what "one" stands for: what the question named before it, or the one before did."""
     for start in range(at - 1, -1, -1):
+        if start == at - 1 and tokens[start] in COLOUR_OF:
+            continue  # "the orange one"
         for end in range(start + 1, at + 1):
             noun = _number_of(list(tokens[start:end]), context)
             if noun is not None:
@@ -170,6 +172,8 @@ def _one_here(tokens: Sequence[str], at: int, context: Context, plural: bool) ->
 
 def _one(context: Context, plural: bool) -> Noun:
     """Return what "one" stands for: an object of the answer before, or one of that kind."""
+    if context.story:
+        return _one_here(context.story, len(context.story), replace(context, story=()), plural)
     objects = context.dialogue.objects
     if len(objects) > 1:
         return Noun("", plural, one=True, among=objects)

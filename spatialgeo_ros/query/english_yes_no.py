@@ -95,7 +95,6 @@ def _fronted(subject: Things, relation: Condition) -> Program | None:
     "core",
     "BE [the] COLOUR of {subject:thing} {colour}",
     "(does|do|has|have) {subject:thing} [have] [the|a] COLOUR {colour}",
-    "(does|do) {subject:thing} have [a] {colour} COLOUR",
 )
 def _is_colour(subject: Things, colour: str) -> Program:
     return TellWhether(Has(subject, "colour", colour))
@@ -301,7 +300,7 @@ def _farther() -> Comparator:
     "core",
     "(in comparison (to|with)|compared (to|with)|relative to) {b:thing} [,] BE {a:thing}"
     " {than:comparative}",
-    "BE {a:thing} the {than:comparative} [OBJ] THAN {b:thing}",
+    "[BE] {a:thing} [BE] the {than:comparative} [OBJ] THAN {b:thing}",
 )
 def _compared(a: Things, b: Things, than: Ranking) -> Program | None:
     if than.quantity == "bearing":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_alternatives,
@@ -27,6 +28,7 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_limits,
     english_lists,
     english_modifiers,
+    english_more_of,
     english_numbers,
     english_phrases,
     english_places,
@@ -35,17 +37,20 @@ from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
     english_sizes,
     english_sums,
     english_times,
+    english_together,
     english_views,
     english_which,
     english_yes_no,
 )
 from spatialgeo_ros.query.english import Context, Dialogue, grammar
 from spatialgeo_ros.query.english_phrases import Phrase
+from spatialgeo_ros.query.english_rewrites import REWRITTEN, plainer, stories
 from spatialgeo_ros.query.english_talk import HEDGES, TALK_WORDS, without_talk
 from spatialgeo_ros.query.english_words import vocabulary
 from spatialgeo_ros.query.nouns import label_words, without_counter
 from spatialgeo_ros.query.plain_words import PLAIN_WORDS
-from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.query.program import Program, Things
+from spatialgeo_ros.query.program_edit import nodes
 from spatialgeo_ros.query.rule_engine import State
 from spatialgeo_ros.query.tokens import COMMA, STOP, Speller, tokenise
 from spatialgeo_ros.query.units import kind_of, unit_of
@@ -88,7 +93,7 @@ def parse(
     """
     nouns, tokens = _words(question, labels)
     context = Context(nouns, dialogue or Dialogue(), regions)
-    program = _read(tokens, context) or _read(unit_last(tokens), context)
+    program = _read_any(tokens, context)
     if program is not None:
         return program
     state = State(tokens, context)
@@ -159,6 +164,51 @@ def _read(tokens: list[str], context: Context) -> Program | None:
     return best
 
 
+def _read_any(tokens: list[str], context: Context) -> Program | None:
+    """Return the reading of the words as they are, else in plainer words, else after a story."""
+    program = _read(tokens, context) or _read(unit_last(tokens), context)
+    if program is not None:
+        return program
+    for plain in plainer(tokens):
+        program = _read(plain, context) or _read(unit_last(plain), context)
+        if program is not None:
+            return program
+    if context.dialogue.objects:
+        return None
+    for story, asked in stories(tokens):
+        mentioned = _mentioned(story, context)
+        if mentioned is None:
+            continue
+        about = replace(context, dialogue=Dialogue(mentioned=mentioned), story=tuple(story))
+        for words in (asked, unit_last(asked), *plainer(asked)):
+            program = _read(words, about)
+            if program is not None and set(mentioned) <= set(nodes(program)):
+                return program
+    return None
+
+
+def _mentioned(story: list[str], context: Context) -> tuple[Things, ...] | None:
+    """Return the things that a story names by "the", None where it names too many."""
+    state = State(story, context)
+    found: list[Things] = []
+    at = 0
+    while at < len(story):
+        named = grammar.beginning("thing", state, at) if story[at] in _DEFINITE else []
+        known = [reading for reading in named if reading[2] < _UNKNOWN]
+        if not known:
+            at += 1
+            continue
+        at, thing = known[0][:2]
+        if thing not in found:
+            found.append(thing)
+    return tuple(found) if len(found) <= _MOST_MENTIONED else None
+
+
+_DEFINITE = ("the", "this", "that")
+_MOST_MENTIONED = 4
+_UNKNOWN = 3.0  # cost of a name that nobody knows
+
+
 def unit_last(tokens: list[str]) -> list[str]:
     """Move "in feet" from inside a question to its end; nothing where there is none."""
     for at, word in enumerate(tokens[1:-1], 1):
@@ -177,4 +227,4 @@ def unit_last(tokens: list[str]) -> list[str]:
 
 @functools.cache
 def _speller() -> Speller:
-    return Speller(vocabulary(), PLAIN_WORDS | TALK_WORDS)
+    return Speller(vocabulary(), PLAIN_WORDS | TALK_WORDS | REWRITTEN)

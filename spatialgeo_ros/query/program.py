@@ -285,9 +285,15 @@ class Over:
 
 @dataclass(frozen=True)
 class Count:
-    """How many objects a set holds."""
+    """How many objects a set holds, or how many different colours, materials or kinds they have.
+
+    Attributes:
+        of: the set.
+        different: "object" counts the objects; else what is counted once each, where it is known.
+    """
 
     of: Things
+    different: Literal["object", "colour", "material", "kind"] = "object"
 
 
 # Conditions -------------------------------------------------------------------------------------

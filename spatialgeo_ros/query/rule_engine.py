@@ -173,6 +173,10 @@ class Grammar:
         whole = [reading for reading in self._read(name, state, start) if reading[0] == last]
         return sorted(whole, key=lambda one: one[2])
 
+    def beginning(self, name: str, state: State, position: int) -> list[Reading]:
+        """Return what the words from ``position`` on begin with as a ``name``, longest first."""
+        return self._read(name, state, position)
+
     # Reading
 
     def _read(self, name: str, state: State, position: int) -> list[Reading]:

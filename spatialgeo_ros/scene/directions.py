@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from spatialgeo_ros.query.program import DirectionForm
 from spatialgeo_ros.scene.estimate import Estimate
-from spatialgeo_ros.scene.failures import unanswerable
+from spatialgeo_ros.scene.failures import SamePlaceError
 from spatialgeo_ros.scene.map_facts import MapFacts, Spot
 
 #: From so near a place has no direction, metres.
@@ -50,7 +50,7 @@ def direction_between(start: Spot, end: Spot) -> Estimate:
     north = end.box.centre[1] - start.box.centre[1]
     square = east * east + north * north
     if square < LEAST_DISTANCE_M**2:
-        raise unanswerable("There is no direction between two things at the same place.")
+        raise SamePlaceError
     k = math.degrees(1.0) / square
     slope = (-north * k, east * k, 0.0)
     return Estimate(

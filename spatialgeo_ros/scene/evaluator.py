@@ -165,8 +165,25 @@ class Evaluator(SetEvaluator):
     def _count(self, node: nodes.Count) -> Estimate:
         """The count; its variance is the sum of p (1 - p) over the doubtful ones."""
         found = self.things(node.of)
+        if node.different != "object":
+            return Estimate(float(len(self.different(node))), "")
         variance = sum(p * (1 - p) for _, p in found.doubts)
         return Estimate(float(len(found.objects)), "", own_sigma=math.sqrt(variance))
+
+    def different(self, node: nodes.Count) -> tuple[str, ...]:
+        """Return the different colours, materials or kinds of a set, those that are known.
+
+        Raises:
+            QueryFailureError: one that is named has an attribute that is not known.
+        """
+        assert node.different != "object"
+        values: dict[str, None] = {}
+        for one in self.things(node.of).objects:
+            needed = isinstance(node.of, nodes.Union)
+            value = self.names.attribute(one, node.different, needed=needed)
+            if value:
+                values.setdefault(self.names.canonical_value(node.different, value))
+        return tuple(values)
 
     def _fold(self, node: nodes.Over) -> Estimate:
         found = self.things(node.of)

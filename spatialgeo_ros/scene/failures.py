@@ -25,6 +25,15 @@ class QueryFailureError(Exception):
         self.result = Result(ResultType.ERROR, text, error=error, objects=objects, remarks=remarks)
 
 
+class SamePlaceError(QueryFailureError):
+    """There is no direction from a place to itself; where objects are listed it takes no part."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            QueryError.UNANSWERABLE, "There is no direction between two things at the same place."
+        )
+
+
 def unanswerable(text: str) -> QueryFailureError:
     """The map cannot tell."""
     return QueryFailureError(QueryError.UNANSWERABLE, text)

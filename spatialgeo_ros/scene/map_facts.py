@@ -147,8 +147,11 @@ class MapFacts:
 
     def above_zero(self, margin: Estimate, strict: bool = False) -> Truth:
         """Return whether a number is above zero; at zero it counts unless ``strict``."""
-        probability = probability_above_zero(margin.value, self.sigma(margin))
+        sigma = self.sigma(margin)
         holds = margin.value > 0 or (margin.value == 0 and not strict)
+        if sigma == 0:  # counts of sure objects are exact
+            return Truth(holds, float(holds), margin.value)
+        probability = probability_above_zero(margin.value, sigma)
         return Truth(holds, probability, margin.value)
 
     # Kinds and names ----------------------------------------------------------------------------

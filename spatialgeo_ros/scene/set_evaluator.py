@@ -18,7 +18,7 @@ from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.query import program as nodes
 from spatialgeo_ros.scene.doubt import DOUBT, doubt_of_members, doubt_of_order
 from spatialgeo_ros.scene.estimate import Estimate, Truth
-from spatialgeo_ros.scene.failures import not_understood, unanswerable
+from spatialgeo_ros.scene.failures import SamePlaceError, not_understood, unanswerable
 from spatialgeo_ros.scene.map_facts import MapFacts
 from spatialgeo_ros.scene.sets import Found, NameResolver
 
@@ -151,7 +151,7 @@ class SetEvaluator(abc.ABC):
         for one in found.objects:
             try:
                 truth = self.condition(node.where, Looked(one, listed=True))
-            except LeftOutError:
+            except (LeftOutError, SamePlaceError):
                 continue
             if truth.holds:
                 kept.append(one)
@@ -167,7 +167,7 @@ class SetEvaluator(abc.ABC):
         for one in found.objects:
             try:
                 measured.append((self.number(node.by, Looked(one)), one))
-            except LeftOutError:
+            except (LeftOutError, SamePlaceError):
                 continue
         # Equal numbers keep the order of the map, whichever way round.
         sign = -1.0 if node.descending else 1.0

@@ -103,6 +103,14 @@ def _names(evaluator: Evaluator, node: nodes.Quantity) -> tuple[str, ...]:
 
 def _count(evaluator: Evaluator, node: nodes.Count) -> Result:
     number = evaluator.number(node)
+    if node.different != "object":
+        words = evaluator.different(node)
+        noun = node.different if len(words) == 1 else f"{node.different}s"
+        text = f"There {'is' if len(words) == 1 else 'are'} {len(words)} {noun}"
+        which = f": {listed(words)}" if words else ""
+        return Result(
+            ResultType.COUNT, f"{text}{which}.", values=(float(len(words)),), std_devs=(0.0,)
+        )
     found = evaluator.things(node.of)
     ids = tuple(one.id for one in found.objects)
     sigma = evaluator.facts.sigma(number)

@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "actor": ("you",),
     "after": ("",),
     "amount": ("2 m", "50 cm"),
+    "any_one": ("a chair",),
     "arm": ("1 m arm",),
     "article": ("the",),
     "asked": ("where is the lamp",),
@@ -84,6 +85,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "things": ("the chairs", "boxes"),
     "things_before": ("",),
     "those": ("they",),
+    "two_before": ("",),
     "unit": ("feet", "cm", "square metres"),
     "verb_predicate": ("touch the door",),
     "wall": ("the wall",),
@@ -94,6 +96,7 @@ SPECIAL = {
     "_any_of_each": "which of these objects (chair, lamp) is the closest to the door?"
     " if there are multiple instances of an object category, measure to the closest",
     "_more_or_less": "is the lamp taller or shorter than the door",
+    "_after_the_nearest": "after the nearest chair, which chair is nearest",
     "_which_is_behind": "of the sofa and the lamp, which one is behind",
     "_leaving_out": "how many objects are on the table, not counting the boxes",
 }
