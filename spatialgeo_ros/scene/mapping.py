@@ -165,18 +165,18 @@ class Mapper:
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
-        """Boxes of the detector; without one, what the profile's own grounding surely sees."""
+        """Boxes of the detector; without one, what the profile's own grounding finds of its kinds."""
         frame = observation.frame
         if frame.detections_stamp_ns or frame.detections:
             yield from frame.detections
             return
-        for thing in self._locator.scan(observation):
-            # All things of the name, with boxes as tight as they are where they are asked for.
-            phrase = self._locator.vocabulary.parse(thing.label)
+        for kind in self._locator.vocabulary.kinds:
+            # All things of the kind, with boxes as tight as they are where they are asked for.
+            phrase = self._locator.vocabulary.parse(kind)
             for found in self._locator.candidates(observation, phrase, sure=True):
-                if found.sure:
+                if not found.doubt:
                     score = _OWN_SCORE * found.score
-                    yield replace(found.region, label=thing.label, score=score)
+                    yield replace(found.region, label=kind, score=score)
 
 
 def why_not(observation: Observation) -> str:
