@@ -40,6 +40,10 @@ _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing ma
 #: from what is behind it (a lamp's pole before a table).
 _MOST_WIDTH, _MOST_AREA = 1.5, 3.0
 _LABELS_KEPT = 500
+#: Share of a detector's score that what the profile's own grounding names counts: it takes some
+#: three images that agree until the map tells of such a thing. In rooms never trained on, four in
+#: five that were named in a single image alone were something else.
+_OWN_SCORE = 0.55
 
 
 @functools.lru_cache(maxsize=4096)
@@ -161,13 +165,18 @@ class Mapper:
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
-        """Boxes of the detector; without one, what the profile's own grounding surely sees."""
+        """Boxes of the detector; without one, what the profile's own grounding finds of its kinds."""
         frame = observation.frame
         if frame.detections_stamp_ns or frame.detections:
             yield from frame.detections
             return
-        for thing in self._locator.scan(observation):
-            yield Region.from_box(*thing.box, thing.label, min(thing.score, 1.0))
+        for kind in self._locator.vocabulary.kinds:
+            # All things of the kind, with boxes as tight as they are where they are asked for.
+            phrase = self._locator.vocabulary.parse(kind)
+            for found in self._locator.candidates(observation, phrase, sure=True):
+                if not found.doubt:
+                    score = _OWN_SCORE * found.score
+                    yield replace(found.region, label=kind, score=score)
 
 
 def why_not(observation: Observation) -> str:
