@@ -294,6 +294,11 @@ def _answer_from_map(
     # What the map alone knows is good enough where this image does not show it well.
     tried = not (missing or shown) and expected_in(result, asked, part.observation)
     if part.intent.family in (OPEN, *PRESENCE) or not (missing or shown or tried):
+        if not result.objects and _sees_by_itself(scene, part.observation):
+            once = run_program(scene, program, part.observation, (), None)
+            if once[0].error is None and once[0].objects:
+                result, asked, lengths = once
+                part.note("seen in this image alone: not sure enough for the map yet")
         part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
@@ -329,6 +334,15 @@ def _answer_from_map(
     if part.result is not None and asked_unit in ("", "m"):
         # The sentence of what was measured says from where to where.
         part.result = replace(part.result, text=part.measured.text)
+
+
+def _sees_by_itself(scene: Scene, observation: Observation) -> bool:
+    """Tell whether the profile's own grounding is all that looks at an image.
+
+    The map tells of what it finds once several images agree.
+    """
+    frame = observation.frame
+    return scene.locator.can_ground and not frame.detections and not frame.detections_stamp_ns
 
 
 def _typed(part: MeasuredPart) -> Result | None:

@@ -181,7 +181,9 @@ def _turn_side(place: Things, actor: object = None) -> Program:
 
 # Sides ------------------------------------------------------------------------------------------
 
-_SIDE_WORD = "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
+_SIDE_WORD = (
+    "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
+)
 _LEFT_RIGHT = f"{_SIDE_WORD} or {_SIDE_WORD}"
 _OF_ME = "[of ME|FROM ME|SEEN_FROM_ME]"
 _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|where)"

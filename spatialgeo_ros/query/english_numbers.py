@@ -296,7 +296,8 @@ _measure(
     "horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))"
 )
 _measure(
-    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset|distance|gap|separation) in (height|elevation))"
+    "vertical",
+    "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset|distance|gap|separation) in (height|elevation))",
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spatialgeo_ros.answer.program_part import expected_in, in_field_of_view, labels_known
+from spatialgeo_ros.answer.program_part import expected_in, labels_known
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.geometry.regions import Region
@@ -56,17 +56,6 @@ def test_a_detector_knows_better_and_without_a_pose_nothing_is_known() -> None:
     unplaced = observation()
     unplaced = replace(unplaced, frame=replace(unplaced.frame, pose=None))
     assert not expected_in(RESULT, snapshot(2.0), unplaced)
-
-
-def test_a_camera_shows_what_it_has_seen_and_is_turned_towards() -> None:
-    frame = observation().frame
-    chair = replace(snapshot(2.0).objects[0], cameras=("front",))
-    assert in_field_of_view(chair, frame)
-    assert not in_field_of_view(replace(chair, cameras=("rear",)), frame)
-    assert not in_field_of_view(replace(chair, centre=np.array([-2.0, 0.0, 1.0])), frame)
-    wide = replace(chair, centre=np.array([2.0, 1.2, 1.0]), size=np.array([0.5, 2.0, 0.5]))
-    assert in_field_of_view(wide, frame), "cut by the border"
-    assert in_field_of_view(chair, replace(frame, pose=None))
 
 
 def test_colours_of_labels_are_no_nouns() -> None:

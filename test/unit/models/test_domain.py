@@ -201,8 +201,8 @@ def test_the_default_profile_on_a_real_kitchen(nano: Perception, real_sequence: 
             with pytest.raises(PhraseNotFoundError, match=SENTENCE):
                 nano.ask(f"How far is the {kind}?", seen)
         assert nano.scan(seen) == []
-        box = Region.from_box(250, 180, 390, 300, "thing")
-        answer = nano.ask("How far is the thing?", seen, (box,))
+        box = Region.from_box(250, 180, 390, 300, "crate")
+        answer = nano.ask("How far is the crate?", seen, (box,))
         assert answer.distances[0].valid and answer.language_text == ""
         assert any(SENTENCE in reason for reason in answer.degraded)
         alone = nano.observe(_frame(image, None, camera))

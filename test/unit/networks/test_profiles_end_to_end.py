@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from checkpoints.profiles import WRITERS, write_profile
 
-from spatialgeo_ros.errors import NoGeometryError, NoLanguageModelError
+from spatialgeo_ros.errors import NoGeometryError, NotUnderstoodError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
@@ -154,7 +154,7 @@ def test_what_cannot_be_measured_is_refused_without_a_language_model(
     loaded: Callable[[str], Perception], name: str
 ) -> None:
     perception = loaded(name)
-    with pytest.raises(NoLanguageModelError, match="no language model"):
+    with pytest.raises(NotUnderstoodError, match="no language model"):
         perception.ask("Why is the crate here?", perception.observe(frame()))
 
 
