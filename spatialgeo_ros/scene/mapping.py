@@ -165,7 +165,7 @@ class Mapper:
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
-        """Boxes of the detector; without one, what the profile's own grounding finds of its kinds."""
+        """Boxes of the detector; without one, what the profile's own grounding finds."""
         frame = observation.frame
         if frame.detections_stamp_ns or frame.detections:
             yield from frame.detections
