@@ -12,10 +12,10 @@ import pytest
 from room_scenes import CAMERA, HEIGHT, Face, Scene, rectangle, spin, turned
 
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.memory.room import RoomMap
 from spatialgeo_ros.memory.room_outline import polygon_area
-from spatialgeo_ros.memory.snapshot import RoomLayout
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, RoomLayout
 from spatialgeo_ros.sim.rig import camera_pose
 
 Corners = list[tuple[float, float]]
@@ -291,3 +291,26 @@ def test_far_travel_forgets_what_is_left_behind():
     spin(room, Scene().ring([(x + 60, y) for x, y in rectangle(5, 4)]), (60.0, 0.2), frames=48)
     assert room.layout().polygon is not None
     assert polygon_area(room.layout().polygon) == pytest.approx(20, rel=0.03)
+
+
+def test_a_map_put_together_along_the_walls_comes_back_where_poses_say_now() -> None:
+    room = RoomMap(0.02)
+    room._correction._state[:] = (0.3, -0.2, 0.1)  # what drift made of the poses since the start
+    camera = Pose(BODY_FROM_OPTICAL.rotation, np.array([1.0, 2.0, 0.9]))
+    seen = np.array([0.4, 0.1, 2.0])  # in the camera
+    spread = np.diag([0.04, 0.01, 0.02])
+    placed = room.placed(camera)
+    assert not np.allclose(placed.apply(seen), camera.apply(seen), atol=0.1)
+    turn = 0.1
+    cos, sin = np.cos(turn), np.sin(turn)
+    rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    thing = MapObject(
+        "chair_1", "chair", placed.apply(seen), rotation @ spread @ rotation.T, np.ones(3),
+        np.full(3, 0.02), 0.5 + turn, 0, 1,
+    )  # fmt: skip
+    (now,) = room.as_now(MapSnapshot((thing,), "odom", 1)).objects
+    assert now.centre == pytest.approx(camera.apply(seen))
+    assert now.yaw == pytest.approx(0.5)
+    assert now.covariance == pytest.approx(spread)
+    untouched = MapSnapshot((thing,), "odom", 1)
+    assert RoomMap(0.0).as_now(untouched) is untouched
