@@ -250,16 +250,23 @@ def _to_ceiling(thing: Things) -> Number:
 
 
 @rule("place_pair", "{a:place} (and|to|from|with) {b:place}")
+@rule("place_pair", "{a:thing} (,|-) {b:thing}", cost=0.2)
 def _place_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
 
 
-@rule("place_pair", "{pair}", cost=0.2)
+@rule("place_pair", "{pair:set_pair}", cost=0.2)
 def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
     return pair
 
 
-@rule("terse_pair", "{a:place} [,] {b:place}", "{a:thing} , and {b:thing}", cost=2.0)
+@rule(
+    "terse_pair",
+    "{a:place} [,] {b:place}",
+    "{a:thing} , and {b:thing}",
+    "{a:thing} or {b:thing}",
+    cost=2.0,
+)
 def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
 

@@ -151,6 +151,14 @@ _ASKS = frozenset(
     "how what which where who is are does do did can could will would at in on tell give".split()
 )
 
+_OPENINGS = frozenset("hi hello hey so ok okay well please and robot".split())
+_SUBJECTS = frozenset(
+    """i we my our the a an some someone somebody this that there they he she people you let can
+    could one""".split()
+)
+#: What the map says nothing about.
+_ELSEWHERE = frozenset("other another room ceiling floor wall only counting excluding".split())
+
 
 def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:
     """Yield each sentence that may be a story, with the question after it.
@@ -176,6 +184,9 @@ def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:
 
 def is_story(tokens: list[str]) -> bool:
     """Tell whether a sentence says nothing of where things are or how they are looked at."""
+    start = next((word for word in tokens if word not in _OPENINGS), "")
+    if start not in _SUBJECTS or len(tokens) < 3 or not _ELSEWHERE.isdisjoint(tokens):
+        return False
     words = " ".join(tokens)
     words = re.sub(
         r"\bcan not (?=find|see)|\b(?:am|are|is) (?=looking for|searching|planning|thinking|going"

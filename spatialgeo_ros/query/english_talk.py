@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spatialgeo_ros.query.colours import COLOUR_OF
+from spatialgeo_ros.query.english_words import MATERIALS
 from spatialgeo_ros.query.nouns import canonical
 from spatialgeo_ros.query.tokens import COMMA, STOP
 from spatialgeo_ros.query.units import unit_of
@@ -55,6 +56,8 @@ _CONTENT = frozenset(
     sides point points end ends around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
+
+_PARTS = frozenset("room wall walls ceiling floor only counting except excluding".split())
 
 
 def without_talk(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -142,6 +145,8 @@ def is_talk(tokens: Sequence[str]) -> bool:
         return False
     for index, word in enumerate(words):
         if word in _CONTENT or word in COLOUR_OF or any(letter.isdigit() for letter in word):
+            return False
+        if word in MATERIALS or word in _PARTS:
             return False
         if canonical(word) or canonical(" ".join(words[index : index + 2])):
             return False

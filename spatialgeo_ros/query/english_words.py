@@ -307,6 +307,11 @@ def _quarter(unit: Unit) -> Constant:
     return Constant(0.25, unit)
 
 
+@grammar.rule("amount", "three quarters of (a|an|one) {unit}", "three quarter {unit}")
+def _three_quarters(unit: Unit) -> Constant:
+    return Constant(0.75, unit)
+
+
 @grammar.rule("amount", "[a|one] couple of {unit}")
 def _couple(unit: Unit) -> Constant:
     return Constant(2.0, unit)
