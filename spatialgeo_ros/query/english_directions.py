@@ -89,8 +89,8 @@ def _said_by_clock(core: Program) -> Program | None:
     "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
     " (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
-    f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
-    f"(if|with|when|given that|let|say) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
+    f"(if|with|when|given that|let|say|assuming|suppose|supposing) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
+    f"(if|with|when|given that|let|say|assuming|suppose|supposing) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
 )

@@ -190,7 +190,8 @@ def _below_ceiling(place: Things) -> Program:
     "core",
     "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before)"
     " {b:wall}",
-    "(what|how much) GAP (remains|BE left|stays|BE there|exists) between {pair:place_pair}",
+    "(what|which|how much) GAP (remains|BE left|stays|BE there|exists|do I have|have I) between"
+    " {pair:place_pair}",
 )
 def _gap_left(
     a: Things | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None

@@ -207,7 +207,10 @@ grammar.rule(
     f"DO (a|the|my|your) robot with [a|an] {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
     f"[if|when] (my|your|the) {{amount:arm}} [,|;] [so] DO I {_REACH} {{place:thing}} {_HERE}",
-    f"(with|using) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}} {_HERE}",
+    f"(with|using|given|having|assuming) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}}"
+    f" {_HERE}",
+    "(with|using|given|having|assuming) [a|an|my] {amount:arm} [,] BE {place:thing} (reachable|(in"
+    f"|within) reach) {_HERE}",
     "(BE|would) [a|an|my|the|your] {amount:arm} [be] (long enough|enough|sufficient) (to"
     f" {_REACH}|for) {{place:thing}}",
     f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it"

@@ -333,7 +333,7 @@ def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer) to {anchor:place} than to {other:place}")
+@rule("relation", "[STAND] [EXACTLY] (closer|nearer) to {anchor:place} than [it BE] to {other:place}")
 def _closer_to_this(other: Place, anchor: Place) -> Condition:
     return Compare(distance_to(anchor), "<", distance_to(other))
 

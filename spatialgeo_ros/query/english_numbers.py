@@ -139,6 +139,11 @@ def _longest_dimension(place: Things) -> Number:
     return Arithmetic("greatest", tuple(Quantity(side, (place,)) for side in sides))
 
 
+@rule("number", "[the] {quantity:size_noun} (measurement|value|reading) of {place:sized}")
+def _measured_size(quantity: QuantityName, place: Place) -> Number | None:
+    return size_of(quantity, place)
+
+
 @rule("number", "[the] (measurement|measure|value) of {number:operand}")
 def _measurement_of(number: Number) -> Number:
     return number
@@ -276,7 +281,7 @@ def _measure(name: QuantityName, words: str) -> None:
         "number",
         f"[the|a|any] {words} [(that|which) (is|lies)|there is] (between|from|of)"
         f" {{pair:place_pair}}",
-        f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
+        f"[the|a|any] {words} [that|which] (separating|dividing|separates|divides) {{pair:place_pair}}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
     )
@@ -315,6 +320,7 @@ _measure(
     "{place:thing} _s (DISTANCE|GAP) (from|to) {other:place}",
     "[the] [PLAIN] DISTANCE between ME and {place}",
     "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
+    "[the] [PLAIN] DISTANCE (that|which) (separates|divides) ME from {place}",
     "[the] [PLAIN] DISTANCE (to|of) {place} from ME",
     "[the] [PLAIN] DISTANCE from ME to {place}",
     "[the] GAP between ME and {place}",

@@ -33,6 +33,17 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     ),
     (rf" [{COMMA}{STOP}] (?:can|could|will|would|do) you (?:help|tell|know|say|answer|check)"
      r"(?: me| us| him| her| them| it| that)*$", ""),
+    (
+        rf"^is it (?:far|near|close|a long way) ((?:to|from) .+?) [{COMMA}{STOP}] (?:and )?how far"
+        r"(?: is it| is that| away)?(?: exactly)?$",
+        r"how far is it \1",
+    ),
+    (
+        r"^is there (?:a lot of|lots of|much|some|any|enough|a) (space|room|free space|clearance|gap)"
+        rf" between (.+?) [{COMMA}{STOP}] (?:and )?how (?:much|wide|big)(?: is it| exactly)?$",
+        r"how much \1 is there between \2",
+    ),
+    (r"\b(how (?:much|many) [a-z ]+?) there (is|are)\b(?! [,;])", r"\1 \2 there"),
     (r"\bhow much is it (?=until |till |to |from )", "how far is it "),
     (r"\b(?:the )?length of the (?:straight |direct |shortest )?(?:line|path|way|route) ",
      "the distance "),
@@ -88,7 +99,7 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         "tell me ",
     ),
     (
-        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+ ){1,4}?)be"
+        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+ ){1,9}?)be"
         r"(?= |$)",
         r"is \1",
     ),

@@ -173,6 +173,11 @@ def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
 
+@rule("core", "how (wide|broad) (does|do) {place:thing} measure")
+def _measures_wide(place: Things) -> Program:
+    return TellNumber(Quantity("width", (place,)))
+
+
 @rule(
     "core",
     "[from] (bottom to top|top to bottom|side to side|left to right|front to back|floor to top"
@@ -184,6 +189,7 @@ def _from_end_to_end(quantity: QuantityName, place: Things) -> Program | None:
 
 @rule(
     "core",
+    "how (tall|high) (does|do) {place:thing} measure",
     "(how much|what) (does|do) {place:thing} measure [from] (bottom to top|top to bottom)",
     "how (far|much) BE it from the (bottom|foot) to the top of {place:thing}",
 )

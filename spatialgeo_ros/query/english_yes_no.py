@@ -269,6 +269,7 @@ def _size_compared(
     " {comparator:size_compared} THAN [that] [from] [{same:place}] (to|and) {b:place}",
     "BE [the] position of {a:place} {comparator:nearer} [FROM ME] THAN that of {b:place}",
     "BE it {comparator:nearer} [from {c:place}] to {a:place} than to {b:place}",
+    "DO I [have to] (go|walk|drive|travel) {comparator:nearer} to {a:place} than to {b:place}",
 )
 def _distances_compared(
     a: Place,
