@@ -25,10 +25,10 @@ _NUMBER = r"(?! (?:\d|one\b|two\b|three\b|four\b|five\b|six\b))"
 _REWRITES: tuple[tuple[str, str], ...] = (
     (
         r"^(?:my|our|the|a|one of my|one of our|some) (?:(?!is\b|are\b|was\b)\w+ ){1,4}?"
-        r"(?:wants?|wanted|asks?|asked|would like|needs?|claims?|claimed|says?|said|thinks?"
+        r"(?:(?:wants?|wanted|would like|needs?) to (?:know|hear|find out|learn)|asks?|asked|claims?|claimed|says?|said|thinks?"
         r"|believes?|insists?|keeps? (?:telling|saying|asking|wondering)|tells?|told|wonders?"
         r"|is (?:asking|wondering|saying|claiming|sure))(?: me| us)?"
-        r"(?: to (?:know|hear|find out|learn))?(?: that)? (?=\w+ \w+ \w+)",
+        r"(?: that)? (?=\w+ \w+ \w+)",
         "",
     ),
     (rf" [{COMMA}{STOP}] (?:can|could|will|would|do) you (?:help|tell|know|say|answer|check)"
@@ -162,7 +162,7 @@ _ASKS = frozenset(
     "how what which where who is are does do did can could will would at in on tell give".split()
 )
 
-_OPENINGS = frozenset("hi hello hey so ok okay well please and robot".split())
+_OPENINGS = frozenset("hi hello hey so ok okay well please and but now also then robot".split())
 _SUBJECTS = frozenset(
     """i we my our the a an some someone somebody this that there they he she people you let can
     could one""".split()
@@ -188,7 +188,10 @@ def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:
             start += 1
         if tokens[start] not in _ASKS or (word == "and" and tokens[start] not in ("how", "where")):
             continue
-        story = tokens[:at]
+        begins = [
+            i + 1 for i in range(at) if tokens[i] in (COMMA, STOP) and is_talk(tokens[:i])
+        ]
+        story = tokens[max(begins, default=0) : at]
         if is_story(story):
             yield story, tokens[start:]
 

@@ -118,6 +118,7 @@ _TAG = re.compile(
     r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)( not)?"
 )
 _OR_NOT = ["or", "not"]
+_LONGEST_END = 9
 
 
 def _ends(tokens: list[str]) -> list[int]:
@@ -128,6 +129,9 @@ def _ends(tokens: list[str]) -> list[int]:
         if tokens[at] in (COMMA, STOP) and _TAG.fullmatch(" ".join(tokens[at + 1 :])):
             end = at
             found.append(at)
+    for at in range(end - 2, max(0, end - _LONGEST_END), -1):
+        if tokens[at] in (COMMA, STOP) and all(word in TALK_WORDS for word in tokens[at + 1 : end]):
+            found.append(at)  # "just curious", "any idea"
     if tokens[end - 2 : end] == _OR_NOT:
         end -= 2
         found.append(end)
