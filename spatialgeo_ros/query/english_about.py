@@ -1,15 +1,17 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a number is about what is said: "is the door 3 m away?", "is the box 50 cm wide?"."""
+"""Whether a number is about, or so many times, another: "3 m away", "twice as tall as the door"."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from spatialgeo_ros.query.english import grammar
-from spatialgeo_ros.query.english_rankings import distance_to
+from spatialgeo_ros.query.english_rankings import Ranking, distance_to
 from spatialgeo_ros.query.program import (
     All,
+    Arithmetic,
+    Comparator,
     Compare,
     Condition,
     Constant,
@@ -18,6 +20,7 @@ from spatialgeo_ros.query.program import (
     Place,
     Quantity,
     QuantityName,
+    Things,
 )
 from spatialgeo_ros.query.units import kind_of
 
@@ -66,3 +69,48 @@ def _exactly_so_far(amount: Constant, anchor: Place | None = None) -> Condition 
 def _exactly_so_big(amount: Constant, quantity: QuantityName) -> Condition | None:
     number = Quantity(quantity, (It(),))
     return Compare(number, "==", amount) if kind_of(amount.unit) == "length" else None
+
+
+# So many times -----------------------------------------------------------------------------------
+
+
+@rule("times", "(twice|double)")
+def _twice() -> float:
+    return 2.0
+
+
+@rule("times", "half")
+def _half() -> float:
+    return 0.5
+
+
+@rule("times", "{times:decimal} times")
+def _times(times: float) -> float:
+    return times
+
+
+@rule(
+    "relation",
+    "[EXACTLY] [{limit:more_than}] {times} as {adjective:plain_size} as {other:thing}",
+    "[EXACTLY] [{limit:more_than}] {times} the {noun:size_noun} of {other:thing}",
+)
+def _times_as_big(
+    times: float,
+    other: Things,
+    adjective: Ranking | None = None,
+    noun: QuantityName | None = None,
+    limit: Comparator = ">=",
+) -> Condition | None:
+    name = noun if adjective is None else adjective.quantity
+    if name in (None, "distance", "size"):
+        return None
+    mine, theirs = (Quantity(name, (one,)) for one in (It(), other))  # type: ignore[arg-type]
+    return Compare(mine, limit, Arithmetic("product", (Constant(times), theirs)))
+
+
+@rule("relation", "[EXACTLY] as {adjective:plain_size} as {other:thing}")
+def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
+    if adjective.quantity == "distance":
+        return None
+    mine, theirs = (Quantity(adjective.quantity, (one,)) for one in (It(), other))  # type: ignore[arg-type]
+    return Compare(mine, ">=" if adjective.descending else "<=", theirs)

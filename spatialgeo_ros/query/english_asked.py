@@ -220,7 +220,8 @@ def _pointing(words: str, form: DirectionForm, tail: str = "") -> None:
 _FROM_ME = "[EXACTLY] [FROM ME|SEEN_FROM_ME|of ME|from WHERE_I_AM] [NOW]"
 _pointing(
     "([at|in|on|to] [the] (what|which|how many) CLOCK|where on the (clock|clock face|dial)"
-    "|[at] (what|which) time on the clock|where [as] (on|in|by) [a|the] (clock|CLOCK)|where in terms of (the clock|clock directions"
+    "|[at] (what|which) time on the clock|where [as] (on|in|by) [a|the] (clock|CLOCK)|where in"
+    " terms of (the clock|clock directions"
     "|clock positions))",
     "clock",
     _FROM_ME + " [in terms of (the clock|clock directions|clock positions)]",

@@ -86,11 +86,13 @@ def _said_by_clock(core: Program) -> Program | None:
 @rule(
     "core",
     f"(taking|take|with|using|given) (12|twelve) [CLOCK] (as|for|being) {_AHEAD} [,|;] {{core}}",
-    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
-    " (12|twelve) [CLOCK] [,] {core}",
+    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE"
+    " [to|towards] (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
-    f"(if|with|when|given that|let|say|assuming|suppose|supposing) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
-    f"(if|with|when|given that|let|say|assuming|suppose|supposing) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
+    "(if|with|when|given that|let|say|assuming|suppose|supposing) (12|twelve) CLOCK"
+    f" (BE|being) {_AHEAD} [,|;] {{core}}",
+    f"(if|with|when|given that|let|say|assuming|suppose|supposing) {_AHEAD} (BE|being)"
+    " (12|twelve) [CLOCK] [,|;] {core}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
 )
@@ -181,7 +183,9 @@ def _turn_side(place: Things, actor: object = None) -> Program:
 
 # Sides ------------------------------------------------------------------------------------------
 
-_SIDE_WORD = "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
+_SIDE_WORD = (
+    "[more] [on|to|at|in] [his|her|their|my|your|the|our|its] (left|right) [side|hand side|hand]"
+)
 _LEFT_RIGHT = f"{_SIDE_WORD} or {_SIDE_WORD}"
 _OF_ME = "[of ME|FROM ME|SEEN_FROM_ME]"
 _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|where)"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     Comparator,
     Compare,
@@ -41,9 +42,14 @@ def _carrier(name: str, adjectives: str, noun: str) -> None:
         f"{_A} {{amount}} {adjectives} ({_ROBOT}|{{noun}})",
         f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [[of] {noun}|{adjectives}]",
         f"{_A} ({_ROBOT}|{{noun}}) of {{amount}} [of] {noun}",
-        f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}",
         f"{_ANY} [that is|which is|who is|of|with] {{amount}} ({adjectives}|[of] {noun})",
     )(_length)
+    grammar.rule(name, f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}")(_of_known)
+
+
+def _of_known(amount: Constant, noun: Noun | None = None) -> Constant | None:
+    """Take "a robot 60 cm wide", and no unknown word before the number for a name."""
+    return None if noun is not None and not noun.known else _length(amount)
 
 
 _carrier("wide_one", "(wide|broad|across)", "(width|in width|breadth)")

@@ -139,11 +139,6 @@ def _longest_dimension(place: Things) -> Number:
     return Arithmetic("greatest", tuple(Quantity(side, (place,)) for side in sides))
 
 
-@rule("number", "[the] {quantity:size_noun} (measurement|value|reading) of {place:sized}")
-def _measured_size(quantity: QuantityName, place: Place) -> Number | None:
-    return size_of(quantity, place)
-
-
 @rule("number", "[the] (measurement|measure|value) of {number:operand}")
 def _measurement_of(number: Number) -> Number:
     return number
@@ -155,6 +150,7 @@ def _measurement_of(number: Number) -> Number:
     " {place:sized}",
     "{place:sized} _s [PLAIN] {quantity:size_noun}",
     "[the] {quantity:size_noun} that {place:sized} (has|have)",
+    "[the] {quantity:size_noun} (measurement|value|reading) of {place:sized}",
 )
 def _size_of(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
@@ -280,8 +276,9 @@ def _measure(name: QuantityName, words: str) -> None:
     @rule(
         "number",
         f"[the|a|any] {words} [(that|which) (is|lies)|there is] (between|from|of)"
-        f" {{pair:place_pair}}",
-        f"[the|a|any] {words} [that|which] (separating|dividing|separates|divides) {{pair:place_pair}}",
+        " {pair:place_pair}",
+        f"[the|a|any] {words} [that|which] (separating|dividing|separates|divides)"
+        " {pair:place_pair}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
     )
@@ -308,7 +305,9 @@ _measure(
     "horizontal", "(HORIZONTAL (DISTANCE|GAP)|DISTANCE (along|on|over|across) the (floor|ground))"
 )
 _measure(
-    "vertical", "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset|distance|gap|separation) in (height|elevation))"
+    "vertical",
+    "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset"
+    "|distance|gap|separation) in (height|elevation))",
 )
 
 

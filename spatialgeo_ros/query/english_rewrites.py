@@ -25,7 +25,8 @@ _NUMBER = r"(?! (?:\d|one\b|two\b|three\b|four\b|five\b|six\b))"
 _REWRITES: tuple[tuple[str, str], ...] = (
     (
         r"^(?:my|our|the|a|one of my|one of our|some) (?:(?!is\b|are\b|was\b)\w+ ){1,4}?"
-        r"(?:(?:wants?|wanted|would like|needs?) to (?:know|hear|find out|learn)|asks?|asked|claims?|claimed|says?|said|thinks?"
+        r"(?:(?:wants?|wanted|would like|needs?) to (?:know|hear|find out|learn)|asks?|asked"
+        r"|claims?|claimed|says?|said|thinks?"
         r"|believes?|insists?|keeps? (?:telling|saying|asking|wondering)|tells?|told|wonders?"
         r"|is (?:asking|wondering|saying|claiming|sure))(?: me| us)?"
         r"(?: that)? (?=\w+ \w+ \w+)",
@@ -39,7 +40,8 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         r"how far is it \1",
     ),
     (
-        r"^is there (?:a lot of|lots of|much|some|any|enough|a) (space|room|free space|clearance|gap)"
+        r"^is there (?:a lot of|lots of|much|some|any|enough|a) (space|room|free space|clearance"
+        r"|gap)"
         rf" between (.+?) [{COMMA}{STOP}] (?:and )?how (?:much|wide|big)(?: is it| exactly)?$",
         r"how much \1 is there between \2",
     ),
@@ -99,11 +101,12 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         "tell me ",
     ),
     (
-        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+ ){1,9}?)be"
+        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+"
+        r" ){1,9}?)be"
         r"(?= |$)",
         r"is \1",
     ),
-    (r"^is there (?:anything|something) (.+?) (?:,|;)? ?and if (?:so|yes) ,? ?what$", r"what is \1"),
+    (r"^is there (?:anything|something) (.+?) [,;]? ?and if (?:so|yes) ,? ?what$", r"what is \1"),
     (r"\b(?:what|which) is (?:the )?(?:measure|value|amount|figure) of the ", "what is the "),
     (r"\b(?:a|an|the) (?:pair|couple) of (?=\w+s\b)", "the two "),
     (r"\b(?:the )?(?:pieces|piece|items|item|bits) of (?=furniture|luggage)", ""),
@@ -156,7 +159,7 @@ _CHANGES = frozenset(
     standing stand sitting sit facing face looking look turned turn moved move swapped removed
     remove without not never no unless except only left right behind front above below under over
     near next beside closer nearest farthest inside is are was were does do can could positive zero
-    yesterday earlier formerly previously last first before after at""".split()
+    yesterday earlier formerly previously last first before after at or""".split()
 )
 _ASKS = frozenset(
     "how what which where who is are does do did can could will would at in on tell give".split()
@@ -188,9 +191,7 @@ def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:
             start += 1
         if tokens[start] not in _ASKS or (word == "and" and tokens[start] not in ("how", "where")):
             continue
-        begins = [
-            i + 1 for i in range(at) if tokens[i] in (COMMA, STOP) and is_talk(tokens[:i])
-        ]
+        begins = [i + 1 for i in range(at) if tokens[i] in (COMMA, STOP) and is_talk(tokens[:i])]
         story = tokens[max(begins, default=0) : at]
         if is_story(story):
             yield story, tokens[start:]

@@ -132,8 +132,8 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 @rule(
     "core",
     f"(how much|what) {_FLOOR} [of the floor] (does|do) {{place:sized}} {_TAKE_UP} [on the floor]",
-    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
-    " {place:sized}",
+    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken"
+    " up|covered|occupied) by {place:sized}",
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",

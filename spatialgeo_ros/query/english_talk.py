@@ -44,7 +44,8 @@ _HARMLESS = re.compile(
     r"\bnext (?:one|question|up|thing)\b|\b(?:go|going|carry|move|moving|come) (?:on|ahead)\b"
     r"|\bcan (?=you|i|we\b)|\bright (?:now|away)\b|\bone (?:last|more|quick) (?:thing|question)\b"
     r"|\bfor (?:my|our|the|this|a) (?:report|plan|record|file|files|presentation|paper|notes)\b"
-    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
+    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b"
+    r"|\bup there\b"
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
@@ -119,6 +120,9 @@ _TAG = re.compile(
 )
 _OR_NOT = ["or", "not"]
 _LONGEST_END = 9
+_LAST_WORDS = frozenset(
+    "just any idea guess clue i thanks thank please can could do would ok okay only if".split()
+)
 
 
 def _ends(tokens: list[str]) -> list[int]:
@@ -130,7 +134,9 @@ def _ends(tokens: list[str]) -> list[int]:
             end = at
             found.append(at)
     for at in range(end - 2, max(0, end - _LONGEST_END), -1):
-        if tokens[at] in (COMMA, STOP) and all(word in TALK_WORDS for word in tokens[at + 1 : end]):
+        if tokens[at] not in (COMMA, STOP) or tokens[at + 1] not in _LAST_WORDS:
+            continue
+        if all(word in TALK_WORDS for word in tokens[at + 1 : end]):
             found.append(at)  # "just curious", "any idea"
     if tokens[end - 2 : end] == _OR_NOT:
         end -= 2

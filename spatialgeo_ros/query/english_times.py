@@ -137,7 +137,8 @@ def _already_seen(a: Things, b: Things) -> Program:
 
 _IN_ORDER = "([in] (what|which) order|what BE the order in which)"
 _ORDER_OF = (
-    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first sighting"
+    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first"
+    " sighting"
     "|first time appearance) [order]"
 )
 _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_ROOM]"

@@ -203,7 +203,7 @@ def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | Non
 )
 def _which_most_of(ranking: Ranking, phrase: Phrase) -> Program | None:
     """Choose among a set: "which of the two chairs is taller" asks for one of them."""
-    return _which_most(ranking, replace(phrase, count=0))
+    return _which_most(ranking, replace(phrase, things=phrase.counted, count=0))
 
 
 @rule("core", "who {ranking:chosen} [IN_ROOM|HERE]")
