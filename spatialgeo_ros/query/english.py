@@ -15,7 +15,8 @@
   :mod:`.english_distances`, :mod:`.english_comparisons`, :mod:`.english_directions`,
   :mod:`.english_views` (other points of view, routes), :mod:`.english_yes_no`,
   :mod:`.english_alternatives`, :mod:`.english_fits`, :mod:`.english_counts`,
-  :mod:`.english_more_of`, :mod:`.english_lists`, :mod:`.english_chosen`, :mod:`.english_which`, :mod:`.english_times`;
+  :mod:`.english_more_of`, :mod:`.english_lists`, :mod:`.english_chosen`, :mod:`.english_which`,
+  :mod:`.english_times`;
 - :mod:`.english_dialogue`: what goes on from the question before;
 - :mod:`.english_talk`, :mod:`.english_rewrites`: what may stand around a question, and plainer
   words for it.
@@ -69,7 +70,7 @@ MACROS = {
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
-    "|(free|clear|open) width"
+    "|(free|clear|open) width|spare room|spare space"
     "|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least|narrowest|tightest)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
@@ -85,7 +86,8 @@ MACROS = {
     "VERTICAL": "(vertical|elevation)",
     "VERTICALLY": "[only|just|purely] (vertically|in height|in elevation|in [the] vertical"
     " [direction])",
-    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
+    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed|measured] (from|by) ([the|your|my"
+    "|our]"
     " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
     "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view"

@@ -87,6 +87,7 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"DO I {_SAFELY} {_PASS} {_BETWEEN} {{pair}} with {{amount:wide_one}}",
     f"{{amount:is_wide}} [,|;] [so] (DO|will) {_WHO} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}",
     f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS} {_BETWEEN} {{pair}}",
+    f"{{amount:wide_one}} , DO {_WHO} {_PASS} {_BETWEEN} {{pair}}",
     f"BE there {_ENOUGH} for {{amount:wide_one}} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{amount:wide_one}} [to {_PASS}]",
     f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:wide_one}}"

@@ -283,7 +283,7 @@ def _sort_by_distance(things: Things) -> Program:
 
 @rule("sortable", "{phrase}")
 def _sortable(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural else None
+    return phrase.counted if phrase.plural else None
 
 
 @rule("sortable", "{those}")

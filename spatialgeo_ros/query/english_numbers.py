@@ -311,6 +311,7 @@ _measure(
 )
 
 
+@rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
 @rule(
     "number",
     "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
@@ -337,11 +338,6 @@ def _nearest_wall_distance(wall: Wall) -> Number | None:
 @rule("number", "[from] {a:thing} to {b:thing}", cost=2.0)
 def _terse_from_to(a: Things, b: Things) -> Number | None:
     return between(a, b)
-
-
-@rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
-def _terse_self_distance(place: Place) -> Number | None:
-    return between(Viewer(), place)
 
 
 @rule(

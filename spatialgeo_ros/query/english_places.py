@@ -60,7 +60,7 @@ def _room() -> Place:
     return Room()
 
 
-@rule("wall", "[the|a|any|some] wall", "[the] walls")
+@rule("wall", "[the|a|any|some] wall", "[the] walls", "(one|any) of the walls")
 def _wall() -> Wall:
     return Wall("any")
 

@@ -46,6 +46,14 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         r"how much \1 is there between \2",
     ),
     (r"\b(how (?:much|many) [a-z ]+?) there (is|are)\b(?! [,;])", r"\1 \2 there"),
+    (
+        rf" [{COMMA}{STOP}] what (?:shall|should|can|do|must) i (?:tell|answer|say|reply)"
+        r"(?: to)?(?: him| her| them)?$",
+        "",
+    ),
+    (r" (?:itself|themselves)(?= |$)", ""),
+    (r"\b(what|which) (?:kind|type|sort) of (?=material)", r"\1 "),
+    (r"^got the ", "what is the "),
     (r"\bhow much is it (?=until |till |to |from )", "how far is it "),
     (r"\b(?:the )?length of the (?:straight |direct |shortest )?(?:line|path|way|route) ",
      "the distance "),
@@ -171,7 +179,10 @@ _SUBJECTS = frozenset(
     could one""".split()
 )
 #: What the map says nothing about.
-_ELSEWHERE = frozenset("other another room ceiling floor wall only counting excluding".split())
+_ELSEWHERE = frozenset(
+    """other another room ceiling floor wall only counting excluding two three four five six seven
+    eight nine ten twice half double""".split()
+)
 
 
 def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:

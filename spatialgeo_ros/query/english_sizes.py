@@ -47,7 +47,10 @@ def _with_note(core: Program) -> Program:
     return core
 
 
-_GIVEN = "[measured|expressed|given|stated|answer|answered|give the answer|reply|tell me|converted]"
+_GIVEN = (
+    "[say it|say|tell it|put it|measured|expressed|given|stated"
+    "|answer|answered|give the answer|reply|tell me|converted]"
+)
 
 
 @rule(
@@ -119,11 +122,13 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 @rule(
     "core",
     f"how many {{unit}} [of {_FLOOR}|of air] BE [there] [in] {{place:room}}",
+    f"how many {{unit}} of {_FLOOR} BE there",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
     cost=-0.1,
 )
-def _how_many_square(unit: Unit, place: Place) -> Program | None:
+def _how_many_square(unit: Unit, place: Place | None = None) -> Program | None:
+    place = Room() if place is None else place
     kinds: dict[str, QuantityName] = {"area": "area", "volume": "volume"}
     quantity = kinds.get(kind_of(unit))
     return None if quantity is None else told(size_of(quantity, place), unit)

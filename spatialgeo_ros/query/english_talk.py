@@ -90,7 +90,9 @@ def _starts(tokens: list[str]) -> list[int]:
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
         elif word in _QUESTION_WORDS and _ASKS.search(" ".join(tokens[:index])):
-            if is_talk(tokens[:index]):
+            last = tokens[index - 1]
+            known = last in TALK_WORDS or last in (COMMA, STOP) or _ASKS.fullmatch(last)
+            if known and is_talk(tokens[:index]):
                 found.append(index)
     for start in list(found):
         while start < len(tokens) - 1 and tokens[start] in _BEFORE:

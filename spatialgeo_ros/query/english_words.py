@@ -79,7 +79,8 @@ _NEVER = frozenset(
     gap space room volume area far away apart please tell first second third last see seen saw
     visible view now right only just again robot camera sort list count ratio sum average total
     difference seconds second minutes minute metres meters yesterday tomorrow today meaning life
-    whether joke silence square root weather game music heavy yes ok okay hello hi hey thanks
+    whether too itself
+    joke silence square root weather game music heavy yes ok okay hello hi hey thanks
     thank""".split()
 )
 #: Parts of the room and the robot itself, which are places and no things of the map.

@@ -65,6 +65,7 @@ def whether(condition: Condition | None) -> TellWhether | None:
     "(has|have|did) (somebody|someone|anybody|anyone|they|I)"
     " [PLACE|placed|left|parked|leave|hung] {subject:thing} {predicate:relation}",
     "BE {subject:thing} {predicate:relation} or not",
+    "would you (call|describe) {subject:thing} [as] {predicate:predicates_and}",
 )
 def _is_it(subject: Things, predicate: Condition) -> Program | None:
     return whether(about(predicate, subject))
