@@ -7,15 +7,19 @@
 - :mod:`.english_words`: nouns, colours, materials, numbers and amounts;
 - :mod:`.english_rankings`, :mod:`.english_modifiers`: "second nearest", and what stands around
   nouns; :mod:`.english_phrases`, :mod:`.english_places`: noun phrases, places, lists and pairs;
-- :mod:`.english_predicates`, :mod:`.english_limits`: what is said of a thing;
-- :mod:`.english_numbers`, :mod:`.english_sums`: quantities, and numbers made of numbers;
+- :mod:`.english_predicates`, :mod:`.english_limits`, :mod:`.english_about`: what is said of a
+  thing;
+- :mod:`.english_numbers`, :mod:`.english_sums`, :mod:`.english_together`: quantities, numbers
+  made of numbers, things taken together;
 - what is asked: :mod:`.english_asked` (properties, with question words), :mod:`.english_sizes`,
   :mod:`.english_distances`, :mod:`.english_comparisons`, :mod:`.english_directions`,
   :mod:`.english_views` (other points of view, routes), :mod:`.english_yes_no`,
   :mod:`.english_alternatives`, :mod:`.english_fits`, :mod:`.english_counts`,
-  :mod:`.english_lists`, :mod:`.english_chosen`, :mod:`.english_which`, :mod:`.english_times`;
+  :mod:`.english_more_of`, :mod:`.english_lists`, :mod:`.english_chosen`, :mod:`.english_which`,
+  :mod:`.english_times`;
 - :mod:`.english_dialogue`: what goes on from the question before;
-- :mod:`.english_talk`: what may stand around a question.
+- :mod:`.english_talk`, :mod:`.english_rewrites`: what may stand around a question, and plainer
+  words for it.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ MACROS = {
     "|right now|currently]",
     "STAND": "(stand|stands|standing|stood|sit|sits|sitting|sat|lie|lies|lying|lay|rest|rests"
     "|resting|hang|hangs|hanging|located|positioned|situated|placed|put|found|kept|mounted|set"
-    "|appear|appears|seen|parked|stored|left|leaning|leans|hidden)",
+    "|appear|appears|seen|parked|stored|leaning|leans|hidden)",
     "EXACTLY": "(right|directly|immediately|just|exactly|straight|still|really|actually|currently"
     "|now|anywhere|somewhere|located|positioned|already|also|clearly|very|quite)",
     "ABOUT": "(about|approximately|roughly|exactly|around|precisely|at most|currently|approx)",
@@ -66,11 +70,13 @@ MACROS = {
     "|straight line|euclidean|direct|precise|metric|approximated)",
     "GAP": "(gap|clearance|free space|clear space|empty space|free room|open space|space|room"
     "|air|headroom|clear distance|free distance|passage|aisle|corridor|lane|opening|free gap"
-    "|(free|clear|open) width"
+    "|(free|clear|open) width|spare room|spare space"
     "|leeway)",
     "SHORTEST": "(shortest|minimum|minimal|smallest|closest|nearest|least|narrowest|tightest)",
     "HORIZONTAL": "(horizontal|lateral|ground|ground plane|planar|floor|in plane)",
-    "HORIZONTALLY": "[only|just|purely] (horizontally|without (regard to|considering|counting|regarding|taking into account) [the] (height|heights|height difference)|(on|in) (a|the) floor plan|laterally|(along|on|across|over|in) the (floor|ground)"
+    "HORIZONTALLY": "[only|just|purely] (horizontally|without (regard to|considering|counting"
+    "|regarding|taking into account) [the] (height|heights|height difference)|(on|in) (a|the)"
+    " floor plan|laterally|(along|on|across|over|in) the (floor|ground)"
     "|in [the] horizontal (plane|direction)|on the floor plan|(in|on) the (ground|floor) plane"
     "|in the horizontal|in"
     " plan"
@@ -78,8 +84,10 @@ MACROS = {
     " [the|any|all] (height|heights|height difference|vertical part)|on the ground only"
     "|measured (on|along) the (ground|floor) [only])",
     "VERTICAL": "(vertical|elevation)",
-    "VERTICALLY": "[only|just|purely] (vertically|in height|in elevation|in [the] vertical [direction])",
-    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed] (from|by) ([the|your|my|our]"
+    "VERTICALLY": "[only|just|purely] (vertically|in height|in elevation|in [the] vertical"
+    " [direction])",
+    "SEEN_FROM_ME": "[as] [seen|viewed|looking|judged|observed|measured] (from|by) ([the|your|my"
+    "|our]"
     " [current]"
     " (point of view|viewpoint|perspective|view|position|camera|robot|side|vantage point)"
     "|[the|your|my] (camera|robot|viewer|observer) _s (point of view|viewpoint|perspective|view"

@@ -80,7 +80,7 @@ def _distance(x: Place, unit: Unit = "") -> Program | None:
     return told_in(between(Viewer(), x), unit)
 
 
-_FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM] [NOW]"
+_FROM_HERE = "[EXACTLY] [AWAY] [FROM ME|from WHERE_I_AM|WHERE_I_AM|as measured FROM ME] [NOW]"
 asked(
     "(how [much] far [away|off|out|distant] [FROM ME]|how (close|near|distant|remote) [to ME"
     "|from ME]"
@@ -139,6 +139,7 @@ asked("how many {unit} {quantity:size_adjective}", _size, "", "sized")
     "(what|how much) (does|do) {x:sized} measure in {quantity:size_noun}",
     "how many {unit} [in] {quantity:size_noun} (does|do|has|have|BE) {x:sized} [have]",
     "how many {unit} {_is:be} {x:sized} {quantity:size_adjective}",
+    "(what|which) {quantity:size_noun} would I (give|estimate [for]|guess [for]) {x:sized}",
 )
 def _what_size(
     x: Place, quantity: QuantityName, unit: Unit = "", _is: object = None
@@ -187,6 +188,7 @@ asked("(how high up|at (what|which) height)", _bottom, f"[hung|mounted|attached]
     "|sit)",
     f"how much BE {{x:thing}} {_OFF}",
     f"where (does|do) {{x:thing}} (start|begin) {_OFF}",
+    f"(what|which) height {_OFF} (does|do) {{x:thing}} (hang|start|begin) [at]",
     cost=-0.1,
 )
 def _how_high_up(x: Things) -> Program:
@@ -195,14 +197,14 @@ def _how_high_up(x: Things) -> Program:
 
 @rule(
     "core",
-    "(how far up|how high|[up] to (what|which) height) (does|do) {x:thing} (go|reach|extend|rise)"
-    " [up]",
+    "(how far up|how high [up]|[up] to (what|which) height) (does|do) {x:thing}"
+    " (go|reach|extend|rise) [up]",
     f"(how (high|far) [up]|at (what|which) height) {IS} {{x:top_of}} [{_OFF}]",
     f"(how (high|far)|at (what|which) height) {_OFF} {IS} {{x:top_of}}",
     "(what|which) height (does|do|has) {x:top_of} [have]",
     f"at (what|which) height (does|do) {{x:thing}} end [{_OFF}]",
-    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}} (reach|go|extend|end)"
-    " [up]",
+    f"(at (what|which) height|how (high|far)) {_OFF} (does|do) {{x:thing}}"
+    " (reach|go|extend|end) [up]",
     "how far BE it from the (floor|ground) [up] to {x:top_of}",
     f"where (does|do) {{x:thing}} end [at the top] [,] [how high {_OFF}]",
 )
@@ -220,7 +222,8 @@ def _pointing(words: str, form: DirectionForm, tail: str = "") -> None:
 _FROM_ME = "[EXACTLY] [FROM ME|SEEN_FROM_ME|of ME|from WHERE_I_AM] [NOW]"
 _pointing(
     "([at|in|on|to] [the] (what|which|how many) CLOCK|where on the (clock|clock face|dial)"
-    "|where [as] (on|in|by) [a|the] (clock|CLOCK)|where in terms of (the clock|clock directions"
+    "|[at] (what|which) time on the clock|where [as] (on|in|by) [a|the] (clock|CLOCK)|where in"
+    " terms of (the clock|clock directions"
     "|clock positions))",
     "clock",
     _FROM_ME + " [in terms of (the clock|clock directions|clock positions)]",

@@ -103,6 +103,11 @@ def _reached_first() -> Ranking:
     return Ranking("distance")
 
 
+@rule("chosen", "(takes up|needs|occupies|fills|takes) [the] (more|most) (space|room|volume)")
+def _takes_most_space() -> Ranking:
+    return Ranking("volume", True)
+
+
 @rule("chosen", "(reaches|goes|extends|rises|goes up|reaches up|does reach) [the] highest [up]")
 def _reaches_highest() -> Ranking:
     return Ranking("top", True)

@@ -48,9 +48,12 @@ _MORE = (
     "core",
     f"{_MORE} [more] {{compared:comparative}} {IS} {{a:thing}} [STAND] THAN {{b:thing}} [BE]",
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} THAN {{b:thing}} [BE]",
+    f"{_MORE} {{compared:comparative}} {{a:thing}} BE THAN {{b:thing}}",
     f"{_MORE} {{compared:comparative}} THAN {{b:thing}} {IS} {{a:thing}}",
     f"{{a:thing}} {IS} {_MORE} {{compared:comparative}} THAN {{b:thing}}",
     f"{{a:thing}} {IS} {{compared:comparative}} THAN {{b:thing}} [,|;] [but|and|so] {_MORE}",
+    "(compared (to|with)|relative to|in comparison (to|with)) {b:thing} [,]"
+    f" {_MORE} {{compared:comparative}} {IS} {{a:thing}}",
     f"{_MORE} {{compared:comparative}} to {{c:place}} {IS} {{a:thing}} THAN {{b:thing}} [BE]",
     f"{_MORE} {IS} {{a:thing}} {{compared:comparative}} (to|from) {{c:place}} THAN {{b:thing}}",
     f"{_MORE} {{compared:comparative}} from {{c:place}} {IS} {{a:thing}} THAN {{b:thing}}",

@@ -312,7 +312,9 @@ def _how_many_carried(counted: Things, place: Things) -> Program:
 
 @rule("counted", "[of] [the|these|those] {phrase}", "of {phrase}")
 def _counted(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.article in ("", "the", "all") and not phrase.ranked else None
+    if phrase.article not in ("", "the", "all") or phrase.ranked:
+        return None
+    return phrase.counted if phrase.article or phrase.count < 2 else None
 
 
 @rule("counted", "[of] [the] {a:plural} (and|or) {b:plural}", cost=0.1)

@@ -82,8 +82,9 @@ def _in_feet(before_it: Program, unit: Unit) -> Program | None:
 
 @rule(
     "question",
-    "{before_it} AND_NOW [what about|how about|I mean|I meant|no|sorry|the one|next|also|then"
-    "|[the] same [question] (for|with|about)|now [for]] {phrase} [then|instead]",
+    "{before_it} AND_NOW [what about|what BE with|how about|I mean|I meant|no|sorry|the"
+    " one|next|also|then|[the] same [question] (for|with|about)|now [for]] {phrase}"
+    " [then|instead|too|as well]",
     cost=2.0,
 )
 def _and_the_other(before_it: Program, phrase: Phrase) -> Program | None:

@@ -37,6 +37,12 @@ _POS = "[STAND|found|seen|lie|be]"
     "where (is|are) {place:thing} [located|positioned] (relative to|with respect to|from|as"
     " seen from) ME",
     "where can {place:thing} be found",
+    "where I (can|could|may|might) (find|see|look for) {place:thing}",
+    "where (has|have) {place:thing} been (put|left|placed|parked|seen) [last]",
+    "(show|tell) me the way to {place:thing}",
+    "(which|what) way BE it to {place:thing}",
+    "(in|to) (what|which) direction (do|must|should|can) I [have] [to] (look|search|turn|point)"
+    " (for|to (see|find)) {place:thing}",
     "where have you [last] seen {place:thing} [last]",
     "where (was|were) {place:thing} [last] [seen] [last]",
     "(do|can|could) you (find|locate) {place:thing}",
@@ -86,11 +92,13 @@ def _said_by_clock(core: Program) -> Program | None:
 @rule(
     "core",
     f"(taking|take|with|using|given) (12|twelve) [CLOCK] (as|for|being) {_AHEAD} [,|;] {{core}}",
-    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE [to|towards]"
-    " (12|twelve) [CLOCK] [,] {core}",
+    "(if|when|with|where|as|given that) {me} [BE|am] [at the CENTER of a clock] FACE"
+    " [to|towards] (12|twelve) [CLOCK] [,] {core}",
     "{me} BE [at] the CENTER of a clock [and] [FACE] [to|towards] (12|twelve) [CLOCK] [,|;] {core}",
-    f"(if|with|when|given that|let|say) (12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
-    f"(if|with|when|given that|let|say) {_AHEAD} (BE|being) (12|twelve) [CLOCK] [,|;] {{core}}",
+    "(if|with|when|given that|let|say|assuming|suppose|supposing) (12|twelve) CLOCK"
+    f" (BE|being) {_AHEAD} [,|;] {{core}}",
+    f"(if|with|when|given that|let|say|assuming|suppose|supposing) {_AHEAD} (BE|being)"
+    " (12|twelve) [CLOCK] [,|;] {core}",
     f"{{core}} [,] (if|with|when|where|given that) (12|twelve) [CLOCK] (BE|being) {_AHEAD}",
     f"(12|twelve) CLOCK (BE|being) {_AHEAD} [,|;] {{core}}",
 )
@@ -111,12 +119,21 @@ def _twelve_ahead(core: Program, me: Place | None = None) -> Program | None:
     "(what|which) ANGLE BE {place:thing} at",
     "ANGLE {place:thing}",
     "how many DEGREES (to|from) [ME BE] {place:thing}",
+    "how many DEGREES BE {place:thing} (off|away from|from) (straight ahead|[my|your|the] (heading"
+    "|axis|nose))",
     "how many DEGREES off [my|your|the] (heading|axis|nose|direction|CENTER) BE {place:thing}",
     "how far off (my|your) heading BE {place:thing}",
 )
 @rule("core", "[the] direction (of|to) {place:thing} in DEGREES")
 def _angle_of(place: Things) -> Program:
     return TellDirection(place, "deg")
+
+
+@rule("core", "{core} [,] in DEGREES", cost=0.1)
+def _in_degrees(core: Program) -> Program | None:
+    if not isinstance(core, TellDirection) or core.form not in ("any", "deg"):
+        return None
+    return replace(core, form="deg")
 
 
 @rule(
@@ -171,6 +188,8 @@ def _turn_angle(place: Things, actor: object = None) -> Program:
     f"which way to TURN {_TO_SEE} {{place:thing}}",
     f"TURN {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
     f"[BE it] [a] (left|right) [TURN] or [a] (left|right) TURN {_TO_SEE} {{place:thing}}",
+    "BE it (to the left|to the right|left|right) or (to the left|to the right|left|right) to"
+    " {place:thing}",
     f"{_MUST} (go|head|drive|move|steer|walk|look) {_LEFT_OR_RIGHT} {_TO_SEE} {{place:thing}}",
     f"[I WANT_TO] {_TO_SEE} {{place:thing}} [,|;] {_MUST} TURN {_LEFT_OR_RIGHT}",
     f"{_TO_SEE} {{place:thing}} [,] (which way|in which direction) {_MUST} TURN",
@@ -197,6 +216,7 @@ _ON_SIDE = "(which side|on (what|which) side|to (what|which) side|on which hand|
     f"{_LEFT_RIGHT} {_OF_ME} [,] [{_ON_SIDE}] {IS} {{place:thing}}",
     f"{{place:thing}} [,] {_LEFT_RIGHT} {_OF_ME}",
     f"{{place:thing}} (BE|STAND) [EXACTLY] {_LEFT_RIGHT} {_OF_ME}",
+    f"(which|what) side {{place:thing}} BE on [, {_LEFT_RIGHT}]",
     f"(which|what) side of ME {IS} {{place:thing}} on [, {_LEFT_RIGHT}]",
     f"{_LEFT_RIGHT} {_OF_ME} [,] {{place:thing}}",
     f"(do|does|would|will) I (see|find|have|get|pass) {{place:thing}} {_LEFT_RIGHT} {_OF_ME}",

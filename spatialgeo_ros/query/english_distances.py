@@ -41,16 +41,17 @@ _HOW_FAR = (
     f"{_HOW_FAR_APART} {IS} {{pair:place_pair}} {BEEN} [apart|AWAY|separated|together] {_EACH}",
     f"{_HOW_FAR_APART} (do|does) {{pair:place_pair}} STAND [apart|AWAY|separated] {_EACH}",
     f"{{pair:place_pair}} {IS} {_HOW_FAR_APART}",
-    "(what|[what|how much] distance|how much|how many {unit}) (separates|separate|divides|divide)"
+    "(what|[what|how much] distance|how much|how many {unit})"
+    " (separates|separate|divides|divide) {pair:place_pair}",
+    "((what|which|how much) distance|how many {unit}) (lies|lie|BE|BE there) between"
     " {pair:place_pair}",
-    "((what|how much) distance|how many {unit}) (lies|lie|BE|BE there) between {pair:place_pair}",
     f"{_HOW_FAR} [BE [it]|it is|BE there] between {{pair:place_pair}}",
     "[what BE] [the] (way|stretch|path) from {a:place} to {b:place} [in {unit}]",
     "(if|when) I measure from {a:place} to {b:place} [,] what (do I get|BE the result|BE it)",
     f"{_HOW_FAR} [BE it|it is] from {{a:place}} (to|over to) {{b:place}}",
     f"{_HOW_FAR} [BE it] from {{pair:one_and_other}}",
-    "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies) between"
-    " {pair:place_pair}",
+    "how (much|big) [of a] {axis:axis_adjective} (distance|gap|space) (BE|BE there|lies)"
+    " between {pair:place_pair}",
 )
 @rule(
     "core",
@@ -70,6 +71,7 @@ _HOW_FAR = (
     f"from {{a:place}} to {{b:place}} [,] {_HOW_FAR} [BE it]",
     "(what|which|how much) DISTANCE (does|do|has) {a:place} [have] (from|to) {b:place}",
     "[from] {a:place} to {b:place} [,] what BE [the] DISTANCE",
+    "(what|which) DISTANCE BE (it|there) from {a:place} to {b:place}",
     "between {pair:place_pair} [,] (what BE [the] DISTANCE|how (far|many {unit}) BE it)",
     "how many {unit} [BE there] from {a:place} to {b:place}",
     f"{_HOW_FAR} {IS} {{a:place}} (if|when) I (start|starts|begin|measure|come|go|starting)"
@@ -151,8 +153,9 @@ def _measured_along(core: Program, axis: QuantityName) -> Program | None:
     "core",
     f"[the] SHORTEST {_POINTS} of {{pair:place_pair}} , how far apart [BE they]",
     f"how far apart (BE|STAND) [the] SHORTEST {_POINTS} of {{pair:place_pair}}",
-    "how (much|big|wide|large) [of a] [SHORTEST] GAP (BE|BE there|do I have|lies|remains|exists"
-    "|would BE) [there|left] [free] between {pair:place_pair} [free|left]",
+    "how (much|big|wide|large) [of a|a] [SHORTEST] GAP (BE|BE there|BE available|do I"
+    " have|lies|remains|exists|would BE) [there|left] [free] between {pair:place_pair}"
+    " [free|left]",
     "how (big|wide|large|narrow|tight|small) BE [the] (GAP|SHORTEST DISTANCE) between"
     " {pair:place_pair}",
     "how (wide|tight|narrow) BE it between {pair:place_pair}",
@@ -190,7 +193,8 @@ def _below_ceiling(place: Things) -> Program:
     "core",
     "how much GAP BE [there|left] (behind|next to|beside) {a:thing} (to|until|up to|before)"
     " {b:wall}",
-    "(what|how much) GAP (remains|BE left|stays|BE there|exists) between {pair:place_pair}",
+    "(what|which|how much) GAP (remains|BE left|stays|BE there|exists|do I have|have I) between"
+    " {pair:place_pair}",
 )
 def _gap_left(
     a: Things | None = None, b: Place | None = None, pair: tuple[Place, Place] | None = None

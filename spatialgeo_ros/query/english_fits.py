@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from spatialgeo_ros.query.english import grammar
+from spatialgeo_ros.query.english_words import Noun
 from spatialgeo_ros.query.program import (
     Comparator,
     Compare,
@@ -41,9 +42,14 @@ def _carrier(name: str, adjectives: str, noun: str) -> None:
         f"{_A} {{amount}} {adjectives} ({_ROBOT}|{{noun}})",
         f"{_A} ({_ROBOT}|{{noun}}) {_OF} [a|an] [{noun} of] {{amount}} [[of] {noun}|{adjectives}]",
         f"{_A} ({_ROBOT}|{{noun}}) of {{amount}} [of] {noun}",
-        f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}",
         f"{_ANY} [that is|which is|who is|of|with] {{amount}} ({adjectives}|[of] {noun})",
     )(_length)
+    grammar.rule(name, f"{_A} ({_ROBOT}|{{noun}}) {{amount}} {adjectives}")(_of_known)
+
+
+def _of_known(amount: Constant, noun: Noun | None = None) -> Constant | None:
+    """Take "a robot 60 cm wide", and no unknown word before the number for a name."""
+    return None if noun is not None and not noun.known else _length(amount)
 
 
 _carrier("wide_one", "(wide|broad|across)", "(width|in width|breadth)")
@@ -81,6 +87,7 @@ _SAFELY = "[EXACTLY] [safely|easily] [be able to]"
     f"DO I {_SAFELY} {_PASS} {_BETWEEN} {{pair}} with {{amount:wide_one}}",
     f"{{amount:is_wide}} [,|;] [so] (DO|will) {_WHO} {_SAFELY} {_PASS} {_BETWEEN} {{pair}}",
     f"(if|when|given that) {{amount:is_wide}} [,] DO {_WHO} {_PASS} {_BETWEEN} {{pair}}",
+    f"{{amount:wide_one}} , DO {_WHO} {_PASS} {_BETWEEN} {{pair}}",
     f"BE there {_ENOUGH} for {{amount:wide_one}} [to {_PASS}] {_BETWEEN} {{pair}}",
     f"BE there {_ENOUGH} {_BETWEEN} {{pair}} for {{amount:wide_one}} [to {_PASS}]",
     f"BE [the] GAP between {{pair}} (wide|big|large) enough (for|to let) {{amount:wide_one}}"
@@ -207,7 +214,10 @@ grammar.rule(
     f"DO (a|the|my|your) robot with [a|an] {{amount:arm}} {_REACH} {{place:thing}} {_HERE}",
     "BE {place:thing} reachable (with|for|by|if) [a|an|the|my|your] {amount:arm}",
     f"[if|when] (my|your|the) {{amount:arm}} [,|;] [so] DO I {_REACH} {{place:thing}} {_HERE}",
-    f"(with|using) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}} {_HERE}",
+    f"(with|using|given|having|assuming) [a|an|my] {{amount:arm}} [,] DO I {_REACH} {{place:thing}}"
+    f" {_HERE}",
+    "(with|using|given|having|assuming) [a|an|my] {amount:arm} [,] BE {place:thing} (reachable|(in"
+    f"|within) reach) {_HERE}",
     "(BE|would) [a|an|my|the|your] {amount:arm} [be] (long enough|enough|sufficient) (to"
     f" {_REACH}|for) {{place:thing}}",
     f"DO [a|an|my|the|your] {_ARM} {_REACH} {{place:thing}} {_HERE} (if|when|given that) it"

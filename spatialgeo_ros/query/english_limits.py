@@ -264,48 +264,6 @@ def _or_more(amount: Constant, quantity: QuantityName) -> Condition | None:
     return limited(Quantity(quantity, (It(),)), ">=", amount)
 
 
-@rule("times", "(twice|double)")
-def _twice() -> float:
-    return 2.0
-
-
-@rule("times", "half")
-def _half() -> float:
-    return 0.5
-
-
-@rule("times", "{times:decimal} times")
-def _times(times: float) -> float:
-    return times
-
-
-@rule(
-    "relation",
-    "[EXACTLY] [{limit:more_than}] {times} as {adjective:plain_size} as {other:thing}",
-    "[EXACTLY] [{limit:more_than}] {times} the {noun:size_noun} of {other:thing}",
-)
-def _times_as_big(
-    times: float,
-    other: Things,
-    adjective: Ranking | None = None,
-    noun: QuantityName | None = None,
-    limit: Comparator = ">=",
-) -> Condition | None:
-    name = noun if adjective is None else adjective.quantity
-    if name in (None, "distance", "size"):
-        return None
-    mine, theirs = (Quantity(name, (one,)) for one in (It(), other))  # type: ignore[arg-type]
-    return Compare(mine, limit, Arithmetic("product", (Constant(times), theirs)))
-
-
-@rule("relation", "[EXACTLY] as {adjective:plain_size} as {other:thing}")
-def _as_big_as(adjective: Ranking, other: Things) -> Condition | None:
-    if adjective.quantity == "distance":
-        return None
-    mine, theirs = (Quantity(adjective.quantity, (one,)) for one in (It(), other))  # type: ignore[arg-type]
-    return Compare(mine, ">=" if adjective.descending else "<=", theirs)
-
-
 @rule(
     "relation",
     "[STAND] [EXACTLY] (closer|nearer) [to {anchor:place}] THAN {other:place} [BE]",
@@ -333,7 +291,10 @@ def _farther(other: Place, anchor: Place | None = None) -> Condition:
     return _nearer(other, anchor, ">")
 
 
-@rule("relation", "[STAND] [EXACTLY] (closer|nearer) to {anchor:place} than to {other:place}")
+@rule(
+    "relation",
+    "[STAND] [EXACTLY] (closer|nearer) to {anchor:place} than [it BE] to {other:place}",
+)
 def _closer_to_this(other: Place, anchor: Place) -> Condition:
     return Compare(distance_to(anchor), "<", distance_to(other))
 

@@ -57,13 +57,13 @@ def _the_things(phrase: Phrase) -> Things | None:
 
 @rule("listed", "[all] [of] [the] {phrase}")
 def _listed(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural or phrase.article == "all" else None
+    return phrase.counted if phrase.plural or phrase.article == "all" else None
 
 
 @rule("plural_only", "{phrase}")
 def _plural_only(phrase: Phrase) -> Things | None:
     asked = phrase.plural and phrase.article in ("", "the", "all")
-    return phrase.things if asked and not phrase.bare else None
+    return phrase.counted if asked and not phrase.bare else None
 
 
 @rule("listed_terse", "{phrase}", cost=1.5)
@@ -163,7 +163,8 @@ _BY: dict[QuantityName, str] = {
     "length": "length",
     "volume": "(size|volume)",
     "area": "(area|footprint)",
-    "order_seen": "(time [of] [first] (appearance|sighting)|time of first (sight|sighting|appearance)|time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
+    "order_seen": "(time [of] [first] (appearance|sighting)|time of first (sight|sighting"
+    "|appearance)|time|appearance|first appearance|when [you|i|we] [first] (saw|seen|see) [them]"
     "|the time you first saw them|order of appearance|when they [first] appeared"
     "|when they were first seen|age)",
     "bearing": "(bearing|angle|direction)",
@@ -282,7 +283,7 @@ def _sort_by_distance(things: Things) -> Program:
 
 @rule("sortable", "{phrase}")
 def _sortable(phrase: Phrase) -> Things | None:
-    return phrase.things if phrase.plural else None
+    return phrase.counted if phrase.plural else None
 
 
 @rule("sortable", "{those}")

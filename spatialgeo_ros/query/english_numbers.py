@@ -150,6 +150,7 @@ def _measurement_of(number: Number) -> Number:
     " {place:sized}",
     "{place:sized} _s [PLAIN] {quantity:size_noun}",
     "[the] {quantity:size_noun} that {place:sized} (has|have)",
+    "[the] {quantity:size_noun} (measurement|value|reading) of {place:sized}",
 )
 def _size_of(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
@@ -250,16 +251,23 @@ def _to_ceiling(thing: Things) -> Number:
 
 
 @rule("place_pair", "{a:place} (and|to|from|with) {b:place}")
+@rule("place_pair", "{a:thing} (,|-) {b:thing}", cost=0.2)
 def _place_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
 
 
-@rule("place_pair", "{pair}", cost=0.2)
+@rule("place_pair", "{pair:set_pair}", cost=0.2)
 def _thing_pair(pair: tuple[Place, Place]) -> tuple[Place, Place]:
     return pair
 
 
-@rule("terse_pair", "{a:place} [,] {b:place}", "{a:thing} , and {b:thing}", cost=2.0)
+@rule(
+    "terse_pair",
+    "{a:place} [,] {b:place}",
+    "{a:thing} , and {b:thing}",
+    "{a:thing} or {b:thing}",
+    cost=2.0,
+)
 def _terse_pair(a: Place, b: Place) -> tuple[Place, Place]:
     return (a, b)
 
@@ -268,8 +276,9 @@ def _measure(name: QuantityName, words: str) -> None:
     @rule(
         "number",
         f"[the|a|any] {words} [(that|which) (is|lies)|there is] (between|from|of)"
-        f" {{pair:place_pair}}",
-        f"[the|a|any] {words} (separating|dividing) {{pair:place_pair}}",
+        " {pair:place_pair}",
+        f"[the|a|any] {words} [that|which] (separating|dividing|separates|divides)"
+        " {pair:place_pair}",
         f"{words} {{pair:terse_pair}}",
         f"{words} {{pair:place_pair}}",
     )
@@ -297,10 +306,12 @@ _measure(
 )
 _measure(
     "vertical",
-    "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset|distance|gap|separation) in (height|elevation))",
+    "(VERTICAL (DISTANCE|difference|gap)|height difference|difference in elevation|(offset"
+    "|distance|gap|separation) in (height|elevation))",
 )
 
 
+@rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
 @rule(
     "number",
     "[the] [PLAIN] DISTANCE (to|until|till|towards) {place}",
@@ -309,6 +320,7 @@ _measure(
     "{place:thing} _s (DISTANCE|GAP) (from|to) {other:place}",
     "[the] [PLAIN] DISTANCE between ME and {place}",
     "[the] [PLAIN] DISTANCE I (BE|HAVE) (from|to) {place}",
+    "[the] [PLAIN] DISTANCE (that|which) (separates|divides) ME from {place}",
     "[the] [PLAIN] DISTANCE (to|of) {place} from ME",
     "[the] [PLAIN] DISTANCE from ME to {place}",
     "[the] GAP between ME and {place}",
@@ -326,11 +338,6 @@ def _nearest_wall_distance(wall: Wall) -> Number | None:
 @rule("number", "[from] {a:thing} to {b:thing}", cost=2.0)
 def _terse_from_to(a: Things, b: Things) -> Number | None:
     return between(a, b)
-
-
-@rule("number", "DISTANCE {place}", "{place} DISTANCE", cost=1.5)
-def _terse_self_distance(place: Place) -> Number | None:
-    return between(Viewer(), place)
 
 
 @rule(

@@ -65,6 +65,12 @@ class Phrase:
         """Whether several are meant."""
         return self.noun.plural or self.count > 1 or self.article in ("both", "all")
 
+    @property
+    def counted(self) -> Things:
+        """The set; of "the seven chairs" it must hold so many."""
+        whole = self.count < 2 or self.ranked
+        return self.things if whole else The(self.things, self.count)
+
 
 # The phrase -------------------------------------------------------------------------------------
 
@@ -197,13 +203,13 @@ def _nearest_of(ranking: Ranking, noun: Noun, after: list[After]) -> Phrase | No
 
 @rule("things", "{phrase}")
 def _things(phrase: Phrase) -> Things:
-    return phrase.things
+    return phrase.counted
 
 
 @rule("plural", "{phrase}")
 def _plural(phrase: Phrase) -> Things | None:
     """A set that is asked about as a set."""
-    return phrase.things if phrase.plural or _mass(phrase.noun) else None
+    return phrase.counted if phrase.plural or _mass(phrase.noun) else None
 
 
 def _mass(noun: Noun) -> bool:

@@ -60,7 +60,7 @@ def _room() -> Place:
     return Room()
 
 
-@rule("wall", "[the|a|any|some] wall", "[the] walls")
+@rule("wall", "[the|a|any|some] wall", "[the] walls", "(one|any) of the walls")
 def _wall() -> Wall:
     return Wall("any")
 
@@ -143,7 +143,12 @@ def _pair(a: Things, b: Things) -> tuple[Things, Things]:
     return (a, b)
 
 
-@rule("pair", "{phrase}")
+@rule("pair", "{pair:set_pair}")
+def _set_pair(pair: tuple[Things, Things]) -> tuple[Things, Things]:
+    return pair
+
+
+@rule("set_pair", "{phrase}")
 def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     """The two of a set: "the two lamps", "both beds", "the stools"."""
     if not phrase.plural or phrase.count not in (0, 2) or phrase.bare:
@@ -151,7 +156,7 @@ def _pair_of_kind(phrase: Phrase) -> tuple[Things, Things] | None:
     return both_of(phrase.things)
 
 
-@rule("pair", "{pair:one_and_other}")
+@rule("set_pair", "{pair:one_and_other}")
 def _pair_of_others(pair: tuple[Things, Things]) -> tuple[Things, Things]:
     return pair
 
@@ -167,7 +172,7 @@ def _one_and_the_other(noun: Noun, again: Noun | None = None) -> tuple[Things, T
 
 
 @rule(
-    "pair",
+    "set_pair",
     "{phrase} (and|from|to|or) the other [one]",
     "{phrase} (and|from|to|or) the other {noun}",
 )
@@ -190,13 +195,13 @@ def _red_and_blue(
     return The(one.things), The(other.things)
 
 
-@rule("pair", "{two:two_of_kind}")
+@rule("set_pair", "{two:two_of_kind}")
 @rule("list", "{two:two_of_kind}")
 def _both_of_kind(two: tuple[Things, Things]) -> tuple[Things, Things]:
     return two
 
 
-@rule("pair", "{those}")
+@rule("set_pair", "{those}")
 def _pair_those(those: Things) -> tuple[Things, Things] | None:
     if isinstance(those, Union):
         return (those.of[0], those.of[1]) if len(those.of) == 2 else None

@@ -151,6 +151,16 @@ def _least_tall(ranking: Ranking) -> Ranking:
     return replace(ranking, descending=not ranking.descending)
 
 
+@rule("comparative", "(bigger|greater|larger|higher|longer) in {quantity:size_noun}")
+def _greater_in(quantity: str) -> Ranking | None:
+    return None if quantity == "size" else Ranking(quantity, True, comparative=True)
+
+
+@rule("comparative", "(smaller|less|lower|shorter) in {quantity:size_noun}")
+def _less_in(quantity: str) -> Ranking | None:
+    return None if quantity == "size" else Ranking(quantity, comparative=True)
+
+
 @rule("comparative", "more {ranking:plain_size} [AWAY]")
 def _more_tall(ranking: Ranking) -> Ranking:
     return replace(ranking, comparative=True)

@@ -25,14 +25,35 @@ _NUMBER = r"(?! (?:\d|one\b|two\b|three\b|four\b|five\b|six\b))"
 _REWRITES: tuple[tuple[str, str], ...] = (
     (
         r"^(?:my|our|the|a|one of my|one of our|some) (?:(?!is\b|are\b|was\b)\w+ ){1,4}?"
-        r"(?:wants?|wanted|asks?|asked|would like|needs?|claims?|claimed|says?|said|thinks?"
+        r"(?:(?:wants?|wanted|would like|needs?) to (?:know|hear|find out|learn)|asks?|asked"
+        r"|claims?|claimed|says?|said|thinks?"
         r"|believes?|insists?|keeps? (?:telling|saying|asking|wondering)|tells?|told|wonders?"
         r"|is (?:asking|wondering|saying|claiming|sure))(?: me| us)?"
-        r"(?: to (?:know|hear|find out|learn))?(?: that)? (?=\w+ \w+ \w+)",
+        r"(?: that)? (?=\w+ \w+ \w+)",
         "",
     ),
     (rf" [{COMMA}{STOP}] (?:can|could|will|would|do) you (?:help|tell|know|say|answer|check)"
      r"(?: me| us| him| her| them| it| that)*$", ""),
+    (
+        rf"^is it (?:far|near|close|a long way) ((?:to|from) .+?) [{COMMA}{STOP}] (?:and )?how far"
+        r"(?: is it| is that| away)?(?: exactly)?$",
+        r"how far is it \1",
+    ),
+    (
+        r"^is there (?:a lot of|lots of|much|some|any|enough|a) (space|room|free space|clearance"
+        r"|gap)"
+        rf" between (.+?) [{COMMA}{STOP}] (?:and )?how (?:much|wide|big)(?: is it| exactly)?$",
+        r"how much \1 is there between \2",
+    ),
+    (r"\b(how (?:much|many) [a-z ]+?) there (is|are)\b(?! [,;])", r"\1 \2 there"),
+    (
+        rf" [{COMMA}{STOP}] what (?:shall|should|can|do|must) i (?:tell|answer|say|reply)"
+        r"(?: to)?(?: him| her| them)?$",
+        "",
+    ),
+    (r" (?:itself|themselves)(?= |$)", ""),
+    (r"\b(what|which) (?:kind|type|sort) of (?=material)", r"\1 "),
+    (r"^got the ", "what is the "),
     (r"\bhow much is it (?=until |till |to |from )", "how far is it "),
     (r"\b(?:the )?length of the (?:straight |direct |shortest )?(?:line|path|way|route) ",
      "the distance "),
@@ -88,11 +109,12 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         "tell me ",
     ),
     (
-        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+ ){1,4}?)be"
+        r"\b(?:would|will|might|could|may) ((?:the|my|your|that) (?:(?!would|will|is|are)\w+"
+        r" ){1,9}?)be"
         r"(?= |$)",
         r"is \1",
     ),
-    (r"^is there (?:anything|something) (.+?) (?:,|;)? ?and if (?:so|yes) ,? ?what$", r"what is \1"),
+    (r"^is there (?:anything|something) (.+?) [,;]? ?and if (?:so|yes) ,? ?what$", r"what is \1"),
     (r"\b(?:what|which) is (?:the )?(?:measure|value|amount|figure) of the ", "what is the "),
     (r"\b(?:a|an|the) (?:pair|couple) of (?=\w+s\b)", "the two "),
     (r"\b(?:the )?(?:pieces|piece|items|item|bits) of (?=furniture|luggage)", ""),
@@ -145,10 +167,21 @@ _CHANGES = frozenset(
     standing stand sitting sit facing face looking look turned turn moved move swapped removed
     remove without not never no unless except only left right behind front above below under over
     near next beside closer nearest farthest inside is are was were does do can could positive zero
-    yesterday earlier formerly previously last first before after at""".split()
+    yesterday earlier formerly previously last first before after at or""".split()
 )
 _ASKS = frozenset(
     "how what which where who is are does do did can could will would at in on tell give".split()
+)
+
+_OPENINGS = frozenset("hi hello hey so ok okay well please and but now also then robot".split())
+_SUBJECTS = frozenset(
+    """i we my our the a an some someone somebody this that there they he she people you let can
+    could one""".split()
+)
+#: What the map says nothing about.
+_ELSEWHERE = frozenset(
+    """other another room ceiling floor wall only counting excluding two three four five six seven
+    eight nine ten twice half double""".split()
 )
 
 
@@ -169,13 +202,17 @@ def stories(tokens: list[str]) -> Iterator[tuple[list[str], list[str]]]:
             start += 1
         if tokens[start] not in _ASKS or (word == "and" and tokens[start] not in ("how", "where")):
             continue
-        story = tokens[:at]
+        begins = [i + 1 for i in range(at) if tokens[i] in (COMMA, STOP) and is_talk(tokens[:i])]
+        story = tokens[max(begins, default=0) : at]
         if is_story(story):
             yield story, tokens[start:]
 
 
 def is_story(tokens: list[str]) -> bool:
     """Tell whether a sentence says nothing of where things are or how they are looked at."""
+    start = next((word for word in tokens if word not in _OPENINGS), "")
+    if start not in _SUBJECTS or len(tokens) < 3 or not _ELSEWHERE.isdisjoint(tokens):
+        return False
     words = " ".join(tokens)
     words = re.sub(
         r"\bcan not (?=find|see)|\b(?:am|are|is) (?=looking for|searching|planning|thinking|going"

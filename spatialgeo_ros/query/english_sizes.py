@@ -47,7 +47,10 @@ def _with_note(core: Program) -> Program:
     return core
 
 
-_GIVEN = "[measured|expressed|given|stated|answer|answered|give the answer|reply|tell me|converted]"
+_GIVEN = (
+    "[say it|say|tell it|put it|measured|expressed|given|stated"
+    "|answer|answered|give the answer|reply|tell me|converted]"
+)
 
 
 @rule(
@@ -119,11 +122,13 @@ _FLOOR = "(floor space|floor|floor area|ground|area|space|room)"
 @rule(
     "core",
     f"how many {{unit}} [of {_FLOOR}|of air] BE [there] [in] {{place:room}}",
+    f"how many {{unit}} of {_FLOOR} BE there",
     f"how many {{unit}} [of {_FLOOR}] (does|do|has|have|BE) {{place:sized}} [{_TAKE_UP}]",
     f"how much (space|room) (does|do) {{place:sized}} {_TAKE_UP} in {{unit}}",
     cost=-0.1,
 )
-def _how_many_square(unit: Unit, place: Place) -> Program | None:
+def _how_many_square(unit: Unit, place: Place | None = None) -> Program | None:
+    place = Room() if place is None else place
     kinds: dict[str, QuantityName] = {"area": "area", "volume": "volume"}
     quantity = kinds.get(kind_of(unit))
     return None if quantity is None else told(size_of(quantity, place), unit)
@@ -132,8 +137,8 @@ def _how_many_square(unit: Unit, place: Place) -> Program | None:
 @rule(
     "core",
     f"(how much|what) {_FLOOR} [of the floor] (does|do) {{place:sized}} {_TAKE_UP} [on the floor]",
-    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken up|covered|occupied) by"
-    " {place:sized}",
+    "(how much|what) [area of] [the] (floor space|floor area|floor|ground) BE (taken"
+    " up|covered|occupied) by {place:sized}",
     "how much floor BE under {place:sized}",
     f"how (big|large) [an area] (does|do) {{place:sized}} {_TAKE_UP}",
     "how (spacious|roomy) BE {place:room}",
@@ -173,6 +178,11 @@ def _side_to_side(place: Things) -> Program:
     return TellNumber(Quantity("width", (place,)))
 
 
+@rule("core", "how (wide|broad) (does|do) {place:thing} measure")
+def _measures_wide(place: Things) -> Program:
+    return TellNumber(Quantity("width", (place,)))
+
+
 @rule(
     "core",
     "[from] (bottom to top|top to bottom|side to side|left to right|front to back|floor to top"
@@ -184,6 +194,7 @@ def _from_end_to_end(quantity: QuantityName, place: Things) -> Program | None:
 
 @rule(
     "core",
+    "how (tall|high) (does|do) {place:thing} measure",
     "(how much|what) (does|do) {place:thing} measure [from] (bottom to top|top to bottom)",
     "how (far|much) BE it from the (bottom|foot) to the top of {place:thing}",
 )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spatialgeo_ros.query.colours import COLOUR_OF
+from spatialgeo_ros.query.english_words import MATERIALS
 from spatialgeo_ros.query.nouns import canonical
 from spatialgeo_ros.query.tokens import COMMA, STOP
 from spatialgeo_ros.query.units import unit_of
@@ -43,7 +44,8 @@ _HARMLESS = re.compile(
     r"\bnext (?:one|question|up|thing)\b|\b(?:go|going|carry|move|moving|come) (?:on|ahead)\b"
     r"|\bcan (?=you|i|we\b)|\bright (?:now|away)\b|\bone (?:last|more|quick) (?:thing|question)\b"
     r"|\bfor (?:my|our|the|this|a) (?:report|plan|record|file|files|presentation|paper|notes)\b"
-    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b|\bup there\b"
+    r"|\bstanding here (?:and )?(?=wondering|asking)|\bon my mind\b|\bthis is (?:for|about)\b"
+    r"|\bup there\b"
 )
 #: What makes a clause more than talk.
 _CONTENT = frozenset(
@@ -55,6 +57,8 @@ _CONTENT = frozenset(
     sides point points end ends around yesterday earlier previously formerly without no none
     nearest farthest biggest smallest zero positive facing standing looking stand face""".split()
 )
+
+_PARTS = frozenset("room wall walls ceiling floor only counting except excluding".split())
 
 
 def without_talk(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -86,7 +90,9 @@ def _starts(tokens: list[str]) -> list[int]:
         elif word in _SAYING and is_talk(tokens[:index]):
             found.append(index + 1)
         elif word in _QUESTION_WORDS and _ASKS.search(" ".join(tokens[:index])):
-            if is_talk(tokens[:index]):
+            last = tokens[index - 1]
+            known = last in TALK_WORDS or last in (COMMA, STOP) or _ASKS.fullmatch(last)
+            if known and is_talk(tokens[:index]):
                 found.append(index)
     for start in list(found):
         while start < len(tokens) - 1 and tokens[start] in _BEFORE:
@@ -115,6 +121,10 @@ _TAG = re.compile(
     r"(is|are|was|were|does|do|did|has|have|can|will) (not )?(it|they|he|she|that|there)( not)?"
 )
 _OR_NOT = ["or", "not"]
+_LONGEST_END = 9
+_LAST_WORDS = frozenset(
+    "just any idea guess clue i thanks thank please can could do would ok okay only if".split()
+)
 
 
 def _ends(tokens: list[str]) -> list[int]:
@@ -125,6 +135,11 @@ def _ends(tokens: list[str]) -> list[int]:
         if tokens[at] in (COMMA, STOP) and _TAG.fullmatch(" ".join(tokens[at + 1 :])):
             end = at
             found.append(at)
+    for at in range(end - 2, max(0, end - _LONGEST_END), -1):
+        if tokens[at] not in (COMMA, STOP) or tokens[at + 1] not in _LAST_WORDS:
+            continue
+        if all(word in TALK_WORDS for word in tokens[at + 1 : end]):
+            found.append(at)  # "just curious", "any idea"
     if tokens[end - 2 : end] == _OR_NOT:
         end -= 2
         found.append(end)
@@ -142,6 +157,8 @@ def is_talk(tokens: Sequence[str]) -> bool:
         return False
     for index, word in enumerate(words):
         if word in _CONTENT or word in COLOUR_OF or any(letter.isdigit() for letter in word):
+            return False
+        if word in MATERIALS or word in _PARTS:
             return False
         if canonical(word) or canonical(" ".join(words[index : index + 2])):
             return False

@@ -26,7 +26,7 @@ rule = grammar.rule
 _SEE = "(see|seen|notice|noticed|find|found|discover|discovered|spot|spotted|map|mapped|saw|sight)"
 _APPEAR = "(appear|appeared|show up|shown up|come into view|turn up|become visible)"
 _WHEN = (
-    "(when|at (what|which) (time|second|moment|point in time)|how (many {unit}|long) (into it|in)"
+    "(when|[at] (what|which) (time|second|moment|point in time)|how (many {unit}|long) (into it|in)"
     "|([after] how many {unit}|how long) [(after|from|since) [the] (start|beginning)])"
 )
 _DID = "(did|do|have|has|was|were|had) [you|we|i]"
@@ -137,7 +137,8 @@ def _already_seen(a: Things, b: Things) -> Program:
 
 _IN_ORDER = "([in] (what|which) order|what BE the order in which)"
 _ORDER_OF = (
-    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first sighting"
+    "[the|what BE the] [first [time]] [order of] (appearance|first appearance|first sight|first"
+    " sighting"
     "|first time appearance) [order]"
 )
 _ITEMS = "[the] [following] [items|objects|things|categories] [in the video|IN_ROOM]"

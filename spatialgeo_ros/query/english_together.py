@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Things taken together: stacked, side by side, on average; and how many kinds there are of them."""
+"""Things together: stacked, side by side, on average; and how many kinds of them there are."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ rule = grammar.rule
 # Of which ones ----------------------------------------------------------------------------------
 
 _ONE = (
-    "[one|OBJ|of the two [objects|things]|of (these|them|those|the following) [two]"
+    "[one|OBJ|[one] of the two [objects|things]|of (these|them|those|the following) [two]"
     " [objects|things|items|two]]"
 )
 
@@ -67,6 +67,8 @@ def _choices(items: tuple[Things, ...]) -> tuple[Things, ...]:
     "(do|does|did) {items:either} (appear|come|show up) {ranking:seen_rank}",
     "(was|were) {items:either} (seen|there|noticed|found) {ranking:seen_rank}",
     "{items:list} , {ranking:most}",
+    "{ranking:comparative} , {items:list}",
+    "the {ranking:comparative} [one] of {items:list} BE WHAT [one]",
 )
 def _which_of(ranking: Ranking, items: tuple[Things, ...]) -> Program:
     if ranking.quantity in ("top", "bottom") and ranking.by is None:
@@ -203,7 +205,7 @@ def _which_most(ranking: Ranking, phrase: Phrase | None = None) -> Program | Non
 )
 def _which_most_of(ranking: Ranking, phrase: Phrase) -> Program | None:
     """Choose among a set: "which of the two chairs is taller" asks for one of them."""
-    return _which_most(ranking, replace(phrase, count=0))
+    return _which_most(ranking, replace(phrase, things=phrase.counted, count=0))
 
 
 @rule("core", "who {ranking:chosen} [IN_ROOM|HERE]")

@@ -79,7 +79,8 @@ _NEVER = frozenset(
     gap space room volume area far away apart please tell first second third last see seen saw
     visible view now right only just again robot camera sort list count ratio sum average total
     difference seconds second minutes minute metres meters yesterday tomorrow today meaning life
-    whether joke silence square root weather game music heavy yes ok okay hello hi hey thanks
+    whether too itself
+    joke silence square root weather game music heavy yes ok okay hello hi hey thanks
     thank""".split()
 )
 #: Parts of the room and the robot itself, which are places and no things of the map.
@@ -305,6 +306,11 @@ def _half_unit(unit: Unit) -> Constant:
 @grammar.rule("amount", "(a|one) quarter [of] [a|an] {unit}")
 def _quarter(unit: Unit) -> Constant:
     return Constant(0.25, unit)
+
+
+@grammar.rule("amount", "three quarters of (a|an|one) {unit}", "three quarter {unit}")
+def _three_quarters(unit: Unit) -> Constant:
+    return Constant(0.75, unit)
 
 
 @grammar.rule("amount", "[a|one] couple of {unit}")

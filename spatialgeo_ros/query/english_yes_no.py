@@ -65,6 +65,7 @@ def whether(condition: Condition | None) -> TellWhether | None:
     "(has|have|did) (somebody|someone|anybody|anyone|they|I)"
     " [PLACE|placed|left|parked|leave|hung] {subject:thing} {predicate:relation}",
     "BE {subject:thing} {predicate:relation} or not",
+    "would you (call|describe) {subject:thing} [as] {predicate:predicates_and}",
 )
 def _is_it(subject: Things, predicate: Condition) -> Program | None:
     return whether(about(predicate, subject))
@@ -269,6 +270,7 @@ def _size_compared(
     " {comparator:size_compared} THAN [that] [from] [{same:place}] (to|and) {b:place}",
     "BE [the] position of {a:place} {comparator:nearer} [FROM ME] THAN that of {b:place}",
     "BE it {comparator:nearer} [from {c:place}] to {a:place} than to {b:place}",
+    "DO I [have to] (go|walk|drive|travel) {comparator:nearer} to {a:place} than to {b:place}",
 )
 def _distances_compared(
     a: Place,

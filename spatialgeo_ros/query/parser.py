@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spatialgeo_ros.query import (  # noqa: F401  (their rules join the grammar)
+    english_about,
     english_alternatives,
     english_asked,
     english_categories,

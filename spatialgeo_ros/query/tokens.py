@@ -60,6 +60,20 @@ _UNIT_AFTER_NUMBER = re.compile(
 _SIGNS = {"'": "ft", "''": "in", '"': "in", "”": "in", "°": "degrees", "%": "percent"}
 
 
+#: "1/2", "1 1/2", "1½"
+_FRACTION = re.compile(r"(?:(\d+)(?:\s+|(?=[½¼¾])))?(?:(\d+)\s*/\s*(\d+)(?=\s*[a-z])|([½¼¾]))")
+_SIGNS_OF_PARTS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
+
+
+def _decimal(match: re.Match[str]) -> str:
+    """Write a fraction as a decimal number; what is divided by zero stays."""
+    whole, above, below, sign = match.groups()
+    if sign is None and not int(below):
+        return match[0]
+    part = _SIGNS_OF_PARTS[sign] if sign else int(above) / int(below)
+    return f"{int(whole or 0) + part:.6g}"
+
+
 def tokenise(question: str) -> list[str]:
     """Return the words of a question; commas and ends of clauses are tokens of their own.
 
@@ -75,6 +89,10 @@ def tokenise(question: str) -> list[str]:
     text = text.replace("->", " - ")
     text = re.sub(r"\bany (idea|guess|clue)\b", r"\1", text)
     text = re.sub(r"\s&\s", " and ", text)
+    text = _FRACTION.sub(_decimal, text)
+    text = re.sub(r"\bhalf (?:a|of a) dozen\b|\bhalf dozen\b", "6", text)
+    text = re.sub(r"\b(?:a|one) dozen\b", "12", text)
+    text = re.sub(r"\btwo dozen\b", "24", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"\bsq(?:\.|uare)?\s+(?=m|f|c|k)", "square ", text)
@@ -85,7 +103,7 @@ def tokenise(question: str) -> list[str]:
     text = re.sub(r"(?<!\d)\.(?=\d)", " 0.", text)
     text = re.sub(r"\.(?!\d)|[?!;\n]+", f" {STOP} ", text)
     text = re.sub(r"\s-+\s|--+|[:,()/\[\]]|–|—", f" {COMMA} ", text)
-    text = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text)
+    text = re.sub(r"(?<![\d-])-(?=[a-z])", " ", text)
     text = re.sub(r"[^\w\s,;'.²³°-]", " ", text)
     words = [_SHORTHAND.get(word, word) for word in text.split() if word.strip("'-.")]
     return _tidy(words)

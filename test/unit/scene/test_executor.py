@@ -236,6 +236,8 @@ YES_NO: list[tuple[str, Condition, bool]] = [
     ("bigger", Compare(of("size", SOFA), ">", of("size", TABLE)), True),
     ("fits through", Compare(of("passage", RED, SOFA), ">=", Constant(60, "cm")), True),
     ("fits under", Compare(of("clearance", TABLE), ">=", Constant(0.8, "m")), False),
+    ("as many colours", Compare(Count(CHAIRS, "colour"), "==", Constant(2.0)), True),
+    ("same material", Compare(Count(Union((RED, TABLE)), "material"), "==", Constant(1.0)), True),
     ("just as many", Compare(Count(CHAIRS), "==", Count(Named("lamp"))), True),
     ("exactly so wide", Compare(of("width", TABLE), "==", Constant(47.2, "in")), True),
     ("exists", Exists(Named("chair", "red")), True),
@@ -259,6 +261,42 @@ def test_yes_and_no(condition: Condition, holds: bool) -> None:
     assert result.boolean is holds
     assert 0.5 <= result.probability <= 1
     assert result.text.startswith("Yes" if holds else "No")
+
+
+@pytest.mark.parametrize(("comparator", "holds"), [(">", False), (">=", True), ("<=", True),
+                                                  ("<", False), ("==", True)])  # fmt: skip
+def test_counts_of_sure_things_are_exact(comparator: Any, holds: bool) -> None:
+    result = ask(TellWhether(Compare(Count(Named("sofa")), comparator, Constant(1.0))))
+    assert (result.boolean, result.probability) == (holds, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("different", "of", "words"),
+    [
+        ("kind", ALL, "There are 7 kinds: "),
+        ("colour", CHAIRS, "There are 2 colours: red and blue."),
+        ("colour", Named("lamp"), "There is 1 colour: black."),
+        ("material", Named("mug"), "There is 1 material: ceramic."),
+        ("colour", Named("bicycle"), "There are 0 colours."),
+    ],
+)
+def test_kinds_and_colours_are_counted_once(different: Any, of: Things, words: str) -> None:
+    result = ask(TellNumber(Count(of, different)))
+    assert result.type == ResultType.COUNT
+    assert f"{result.values[0]:.0f}" in words
+    assert result.text.startswith(words)
+
+
+def test_a_named_thing_without_a_colour_has_no_colour_to_compare() -> None:
+    program = TellWhether(Compare(Count(Union((RED, HANGING)), "colour"), "==", Constant(1.0)))
+    assert execute(program, MAP).error is QueryError.UNKNOWN_ATTRIBUTE
+
+
+def test_what_is_at_the_same_place_takes_no_part_in_sides() -> None:
+    """The mug stands at the table's centre: it has no direction from there."""
+    left = Filter(ALL, Related("left", IT, (), Standing(TABLE, RED)))
+    assert "mug_1" not in ask(TellObjects(left)).objects
+    assert ask(TellObjects(left)).objects
 
 
 def where(name: Any, *anchors: Place, frame: Standing | None = None) -> Filter:
