@@ -171,7 +171,7 @@ _UNDER = "(under|underneath|beneath|below)"
     f"BE {{place:thing}} high enough (for|to let) {{amount:tall_one}} [to {_PASS}] [{_UNDER}] [it]",
     f"DO {{amount:tall_one}} have {_ENOUGH} {_UNDER} {{place:thing}}",
     f"BE there {{more_than}} {{amount}} [of] GAP {_UNDER} {{place:thing}}",
-    f"DO I (PLACE|slide|shove|roll) {{amount:tall_one}} {_UNDER} {{place:thing}}",
+    f"DO I PLACE {{amount:tall_one}} {_UNDER} {{place:thing}}",
 )
 def _fit_under(amount: Constant, place: Things, more_than: Comparator = ">=") -> Program:
     return TellWhether(Compare(Quantity("clearance", (place,)), more_than, amount))

@@ -150,7 +150,7 @@ def _measurement_of(number: Number) -> Number:
     " {place:sized}",
     "{place:sized} _s [PLAIN] {quantity:size_noun}",
     "[the] {quantity:size_noun} that {place:sized} (has|have)",
-    "[the] {quantity:size_noun} (measurement|value|reading) of {place:sized}",
+    "[the] {quantity:size_noun} (measurement|value) of {place:sized}",
 )
 def _size_of(quantity: QuantityName, place: Place) -> Number | None:
     return size_of(quantity, place)
@@ -217,7 +217,7 @@ def _bottom(thing: Things) -> Number:
 @rule(
     "number",
     f"[the] [mounting] height of {{me}} {_ABOVE_FLOOR}",
-    "[the|your|my] [mounting|mount|installation|viewing] height of [the|your|my|this]"
+    "[the|your|my] [mounting|installation|viewing] height of [the|your|my|this]"
     f" (camera|robot|lens|eye|eyes) [{_ABOVE_FLOOR}]",
     "[the|your|my] camera height",
     "(your|my) [camera] height",

@@ -51,6 +51,12 @@ _REWRITES: tuple[tuple[str, str], ...] = (
         r"(?: to)?(?: him| her| them)?$",
         "",
     ),
+    (
+        rf"^is (.+?) (?:far|close|near|a long way)(?: away| off)? [{COMMA}{STOP}] (?:and )?how far"
+        r"(?: is it| is that| away)?(?: exactly)?$",
+        r"how far is \1",
+    ),
+    (r"\b(i|we|you) (?:stack|pile|slide|shove) (?=the |a |an |my )", r"\1 put "),
     (r" (?:itself|themselves)(?= |$)", ""),
     (r"\b(what|which) (?:kind|type|sort) of (?=material)", r"\1 "),
     (r"^got the ", "what is the "),

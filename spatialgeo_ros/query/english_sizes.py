@@ -59,6 +59,7 @@ _GIVEN = (
     "{core} , {unit}",
     "(in|using) {unit} [,] {core}",
     "how many {unit} BE {number}",
+    "{number} BE how many {unit}",
 )
 def _in_unit(
     unit: Unit, core: Program | None = None, number: Number | None = None

@@ -33,7 +33,7 @@ rule = grammar.rule
 
 # Stacks and rows --------------------------------------------------------------------------------
 
-_PUT = "(PLACE|stack|stacked|pile|piled|placed|putting|stood|laid)"
+_PUT = "(PLACE|stacked|piled|placed|putting|stood|laid)"
 _ON = "(on|on top of|onto|upon|above)"
 _STACK = "(it|that|they|this|both|the two [of them])"
 _TOTAL = "[together|in total|altogether|combined|in all|stacked]"
@@ -53,7 +53,7 @@ def _stack() -> bool:
     f"how (tall|high) (would|will|BE) {{a:thing}} [be] {_ON} {{b:thing}} [be] {_TOTAL}",
     "how (tall|high) (would|will|BE) {a:thing} and {b:thing} [be] [if|when] [they] [BE]"
     " [I] (stacked|piled [up]|on top of each other|one on the other|put on top of each other"
-    "|stacked on top of each other|stack them|pile them [up])",
+    "|stacked on top of each other)",
     cost=-0.2,
 )
 def _stacked(a: Things, b: Things, stack: bool = True) -> Program:
