@@ -175,8 +175,8 @@ class Mapper:
             phrase = self._locator.vocabulary.parse(kind)
             for found in self._locator.candidates(observation, phrase, sure=True):
                 if not found.doubt:
-                    score = _OWN_SCORE * found.score
-                    yield replace(found.region, label=kind, score=score)
+                    box = found.region.bounds(*frame.image.shape[:2])
+                    yield Region.from_box(*box, kind, _OWN_SCORE * found.score)
 
 
 def why_not(observation: Observation) -> str:

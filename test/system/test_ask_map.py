@@ -148,9 +148,9 @@ def test_directions_are_those_of_the_camera_that_is_named(room):
 
 def test_a_dialogue_goes_on_within_its_session(room):
     height = room.ask("How tall is the table?", session="tour")
-    check_number(height, 0.6, "m", 0.1)
+    check_number(height, 0.7, "m", 0.1)
     width = room.ask("And how wide is it?", session="tour")
-    check_number(width, 0.8, "m", 0.15)
+    check_number(width, 1.2, "m", 0.15)
     assert list(width.object_ids) == list(height.object_ids)
     feet = room.ask("In feet?", session="tour")
     check_number(feet, width.values[0] * FEET, "ft", 0.1)
