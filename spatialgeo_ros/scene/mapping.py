@@ -39,6 +39,8 @@ _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing ma
 #: Times the usual width, and the usual floor space, of a kind: what covers more was not separated
 #: from what is behind it (a lamp's pole before a table).
 _MOST_WIDTH, _MOST_AREA = 1.5, 3.0
+#: Share of its kind's usual height that what is known of a thing has to be high.
+_LEAST_HEIGHT = 0.25
 _LABELS_KEPT = 500
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
 #: three images that agree until the map tells of such a thing. In rooms never trained on, four in
@@ -159,7 +161,7 @@ class Mapper:
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 thing = detected_of(region, points, pose, observation.frame.image, off)
-                if not _oversized(thing):
+                if not _oversized(thing) and not _flattened(thing):
                     yield number, thing
                     continue
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
@@ -270,6 +272,12 @@ def _oversized(thing: Detected) -> bool:
     width, depth = float(thing.size[0]), float(thing.size[1])
     wide = width > _MOST_WIDTH * max(usual[:2])
     return wide and width * depth > _MOST_AREA * usual[0] * usual[1]
+
+
+def _flattened(thing: Detected) -> bool:
+    """Tell whether a thing is far lower than its kind is: the top of something else, misnamed."""
+    usual = usual_size(thing.label, TYPICAL_SIZES)
+    return usual is not None and float(thing.size[2]) < _LEAST_HEIGHT * usual[2]
 
 
 def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:
