@@ -216,3 +216,14 @@ def test_predicted_depth_places_things_but_shows_no_place_empty(
 def test_labels_are_related_by_their_kinds(a: str, b: str, least: float, most: float) -> None:
     assert least <= related_labels(a, b) <= most
     assert related_labels(a, b) == related_labels(b, a)
+
+
+def test_a_sheet_is_not_taken_for_the_furniture_it_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the box of a table's top alone, called a sofa, is lifted to."""
+    sheet = Block(2.0, 0.0, (1.2, 0.8, 0.06))
+    named = given(Perception(None), frame(1, looking(0, 0, 0.0), {"sofa": sheet}), monkeypatch)
+    assert not named.detected and named.unplaced[0].label == "sofa"
+    other = given(Perception(None), frame(1, looking(0, 0, 0.0), {"plank": sheet}), monkeypatch)
+    assert [thing.label for thing in other.detected] == ["plank"]
