@@ -39,8 +39,8 @@ _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing ma
 #: Times the usual width, and the usual floor space, of a kind: what covers more was not separated
 #: from what is behind it (a lamp's pole before a table).
 _MOST_WIDTH, _MOST_AREA = 1.5, 3.0
-#: Share of its kind's usual height that a thing has to be high; the back rest of a chair that a table
-#: hides may be a fifth of it.
+#: Share of its kind's usual height that a thing has to be high; of a chair behind a table the
+#: back rest alone shows, a fifth of it.
 _LEAST_HEIGHT = 0.1
 _LABELS_KEPT = 500
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
