@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from spatialgeo_ros.query.colours import COLOUR_OF
 from spatialgeo_ros.query.english import Context, grammar
+from spatialgeo_ros.query.materials import MATERIAL_OF
 from spatialgeo_ros.query.nouns import canonical, kinds, names, plural, singular
 from spatialgeo_ros.query.program import Constant, Named, Unit
 from spatialgeo_ros.query.program_edit import nodes
@@ -17,18 +18,15 @@ from spatialgeo_ros.query.rule_engine import Found, State
 from spatialgeo_ros.query.tokens import COMMA, STOP
 from spatialgeo_ros.query.units import unit_of
 
+#: Canonical material by word: more than labels of detectors are read for.
 MATERIALS: dict[str, str] = {
-    **dict.fromkeys(("wood", "wooden", "timber"), "wood"),
-    **dict.fromkeys(("metal", "metallic", "steel", "iron", "aluminium", "aluminum"), "metal"),
-    **dict.fromkeys(("plastic", "plastics"), "plastic"),
-    **dict.fromkeys(("glass", "glassy"), "glass"),
-    **dict.fromkeys(("leather",), "leather"),
-    **dict.fromkeys(("fabric", "cloth", "textile"), "fabric"),
-    **dict.fromkeys(("ceramic", "porcelain", "china"), "ceramic"),
-    **dict.fromkeys(("paper",), "paper"),
-    **dict.fromkeys(("cardboard",), "cardboard"),
-    **dict.fromkeys(("stone", "marble", "granite", "concrete"), "stone"),
-    **dict.fromkeys(("rubber",), "rubber"),
+    **MATERIAL_OF,
+    **dict.fromkeys(("timber",), "wood"),
+    **dict.fromkeys(("plastics",), "plastic"),
+    **dict.fromkeys(("glassy",), "glass"),
+    **dict.fromkeys(("china",), "ceramic"),
+    **dict.fromkeys(("concrete",), "stone"),
+    **{word: word for word in ("paper", "cardboard", "rubber")},
 }
 #: Colours that are kept apart from those of :mod:`.colours` when something is called so.
 _MORE_COLOURS = {

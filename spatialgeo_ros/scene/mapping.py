@@ -162,7 +162,7 @@ class Mapper:
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 thing = detected_of(region, points, pose, observation.frame.image, off)
-                if not _oversized(thing) and not _flattened(thing):
+                if _fits_kind(thing):
                     yield number, thing
                     continue
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
@@ -265,20 +265,19 @@ def detected_of(
     )
 
 
-def _oversized(thing: Detected) -> bool:
-    """Tell whether a thing is larger than its kind is: something behind it was taken for it."""
+def _fits_kind(thing: Detected) -> bool:
+    """Tell whether a thing can be of its kind, by the kind's usual size; True where none is known.
+
+    Larger, something behind it was taken for it; far lower, it is the top of something else.
+    """
     usual = usual_size(thing.label, TYPICAL_SIZES)
     if usual is None:
-        return False
-    width, depth = float(thing.size[0]), float(thing.size[1])
+        return True
+    width, depth, height = (float(v) for v in thing.size)
     wide = width > _MOST_WIDTH * max(usual[:2])
-    return wide and width * depth > _MOST_AREA * usual[0] * usual[1]
-
-
-def _flattened(thing: Detected) -> bool:
-    """Tell whether a thing is far lower than its kind is: the top of something else, misnamed."""
-    usual = usual_size(thing.label, TYPICAL_SIZES)
-    return usual is not None and float(thing.size[2]) < _LEAST_HEIGHT * usual[2]
+    large = wide and width * depth > _MOST_AREA * usual[0] * usual[1]
+    low = height < _LEAST_HEIGHT * usual[2]
+    return not (large or low)
 
 
 def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:

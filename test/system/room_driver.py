@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from box_world import Box, camera_pose, render
 from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import RosClient
 from std_msgs.msg import Header
 from system.camera_driver import FOCAL, HEIGHT, WIDTH, CameraDriver
@@ -28,6 +29,17 @@ CHAIR = Box((1.8, 0.3, 0.0), (2.2, 0.7, 0.8), (200, 40, 30))
 TABLE = Box((3.0, -1.6, 0.0), (3.8, -0.4, 0.7), (30, 60, 200))
 PLANT = Box((-2.2, -0.2, 0.0), (-1.8, 0.2, 0.7), (40, 160, 50))
 ROOM = (CHAIR, TABLE, PLANT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: Of the node that this robot runs.
+PARAMETERS: dict[str, Any] = {
+    "profile": "colours",
+    "cameras": list(MOUNTS),
+    "pose_source": "odometry",
+    "process_rate": 0.0,
+    "grounding_rate": 20.0,
+    "objects_rate": 20.0,
+    **{f"{name}.mount": mount for name, mount in MOUNTS.items()},
+}
 
 
 class RoomDriver(CameraDriver):

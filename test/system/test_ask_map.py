@@ -15,7 +15,6 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
 from box_world import Box
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import wait_for
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import (
@@ -27,22 +26,12 @@ from spatialgeo_ros.msg import (
 )
 from spatialgeo_ros.srv import AskSpatial, LoadObjects, RunQuery, SaveObjects
 from system.conftest import Robot, start_robot, stop_robot
-from system.room_driver import CHAIR, MOUNTS, PLANT, ROOM, TABLE, RoomDriver
+from system.room_driver import CHAIR, LATCHED, PARAMETERS, PLANT, ROOM, TABLE, RoomDriver
 
 from spatialgeo_ros.node.conversions import stamp_to_ns
 from spatialgeo_ros.node.object_services import encoded
 from spatialgeo_ros.query.program import Named, Quantity, TellNumber, The
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PARAMETERS = {
-    "profile": "colours",
-    "cameras": list(MOUNTS),
-    "pose_source": "odometry",
-    "process_rate": 0.0,
-    "grounding_rate": 20.0,
-    "objects_rate": 20.0,
-    **{f"{name}.mount": mount for name, mount in MOUNTS.items()},
-}
 #: Behind the robot: only the rear camera sees it, and never together with the other chair.
 SECOND_CHAIR = Box((-2.2, 0.9, 0.0), (-1.8, 1.3, 0.8), (200, 40, 30))
 FEET = 1 / 0.3048

@@ -18,7 +18,6 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import wait_for
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
 from spatialgeo_ros.msg import (
@@ -38,7 +37,7 @@ from spatialgeo_ros.srv import (
 )
 from system.camera_driver import HEIGHT, WIDTH
 from system.conftest import Robot, start_robot, stop_robot
-from system.room_driver import CHAIR, MOUNTS, ROOM, RoomDriver
+from system.room_driver import CHAIR, LATCHED, PARAMETERS, ROOM, RoomDriver
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spatialgeo_ros.node.conversions import stamp_to_ns
@@ -60,16 +59,6 @@ from spatialgeo_ros.query.program import (
     Viewer,
 )
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PARAMETERS = {
-    "profile": "colours",
-    "cameras": list(MOUNTS),
-    "pose_source": "odometry",
-    "process_rate": 0.0,
-    "grounding_rate": 20.0,
-    "objects_rate": 20.0,
-    **{f"{name}.mount": mount for name, mount in MOUNTS.items()},
-}
 CHAIR_DISTANCE = Quantity("distance", (Viewer(), The(Named("chair"))))
 
 
