@@ -177,9 +177,7 @@ class Mapper:
             # All things of the kind, with boxes as tight as they are where they are asked for.
             phrase = self._locator.vocabulary.parse(kind)
             for found in self._locator.candidates(observation, phrase, sure=True):
-                if not found.doubt:
-                    box = found.region.bounds(*frame.image.shape[:2])
-                    yield Region.from_box(*box, kind, _OWN_SCORE * found.score)
+                yield replace(found.region, label=kind, score=_OWN_SCORE * found.score)
 
 
 def why_not(observation: Observation) -> str:
