@@ -96,7 +96,9 @@ def load_spatialrgpt(
     # No checkpoint holds the frequencies of the rotations, nor the positions of the patches.
     language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(where)
     positions = tower.embeddings.num_positions
-    tower.embeddings.position_ids = torch.arange(positions, device=device)[None]
+    tower.embeddings.register_buffer(
+        "position_ids", torch.arange(positions, device=device)[None], persistent=False
+    )
     if quantisation != "none":
         quantise(language, quantisation, device, dtype)
     log.info("loaded SpatialRGPT from %s (%s)", folder, quantisation)
@@ -199,7 +201,7 @@ def _fill(
         fill(module, shards, names, dtype=dtype, device=device)
     if isinstance(module, SiglipVisionModel):
         # Behind the layer whose output is taken.
-        module.post_layernorm = nn.Identity()
+        module.set_submodule("post_layernorm", nn.Identity())
 
 
 def _unused_of_tower(tower: SiglipVisionModel, shards: Shards) -> set[str]:

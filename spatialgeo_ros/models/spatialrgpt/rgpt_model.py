@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +86,8 @@ class SpatialRgpt(nn.Module):
         self.projector = projector
         self.mask_id, self.depth_id = mask_id, depth_id
         self.max_length = max_length
-        self.image_size = int(vision_tower.config.image_size)
+        side: Any = vision_tower.config.image_size
+        self.image_size = int(side)
 
     def tower_features(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
         """Run the tower on a square picture.
