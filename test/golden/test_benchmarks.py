@@ -11,8 +11,17 @@ from typing import Any
 import pytest
 
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.evaluation.benchmarks import java_metrics, scanqa, sqa3d, vsi_official
+from spatialgeo_ros.evaluation.benchmarks import (
+    java_metrics,
+    scanqa,
+    spatialrgpt_bench,
+    spatialrgpt_judge,
+    spatialscore,
+    sqa3d,
+    vsi_official,
+)
 from spatialgeo_ros.evaluation.benchmarks.ngram_metrics import bleu, cider, rouge_l
+from spatialgeo_ros.evaluation.benchmarks.spatialrgpt_bench import Judged
 
 
 def read(folder: Path, name: str) -> Any:
@@ -123,3 +132,97 @@ def test_scanqa_officially(golden_eval: Path) -> None:
     assert found.cider == pytest.approx(wanted["CIDEr"], abs=1e-4)
     assert found.meteor == pytest.approx(wanted["METEOR"], abs=1e-2)
     assert found.exact == pytest.approx(data["official"]["em"]["Top1 (EM)"], abs=1e-9)
+
+
+def test_spatialrgpt_bench(golden_eval: Path) -> None:
+    data = read(golden_eval, "spatialrgpt_bench.json")
+    rows, before = [], None
+    for row in data["rows"]:
+        judge = row["judge"]
+        if row["type"] == "qualitative":
+            # The published script repeats the mark before where the judge failed; we do not, so the
+            # values that hold its fault are compared with the fault put in.
+            before = judge.get("your_mark", before)
+            rows.append(Judged(row["category"], mark=before))
+            continue
+        truth, reply = (
+            next((judge[key] for key in judge if key.startswith(start)), None)
+            for start in ("answer_", "response_")
+        )
+        known = isinstance(reply, int | float)
+        rows.append(Judged(row["category"], truth, reply if known else None))
+    found, wanted = spatialrgpt_bench.score(rows), data["score"]
+    failed = sum(row["type"] == "qualitative" and not row["judge"] for row in data["rows"])
+    assert found.unread + failed == wanted["Match_fail_count"]
+    assert found.comparisons == pytest.approx(wanted["Qual_overall_acc"], abs=1e-9)
+    assert found.numbers == pytest.approx(wanted["Quan_overall_acc"], abs=1e-9)
+    assert found.degrees == pytest.approx(wanted["Quan_direction_err"] * 0.3, abs=1e-9)
+    for name, value in found.success.items():
+        kind = "Qual" if "/" in name else "Quan"
+        key = f"{kind}_{name.replace(' ', '_')}_acc"
+        assert value == pytest.approx(wanted[key], abs=1e-9), name
+    for name, value in found.error.items():
+        assert value == pytest.approx(wanted[f"Quan_{name.replace(' ', '_')}_err"], abs=1e-9)
+    for category, name in spatialrgpt_bench.LENGTHS.items():
+        assert found.relative_error[name] == pytest.approx(wanted[f"Quan_{category}_absrel"])
+    with pytest.raises(BadRequestError, match="no category 'colour_predicate'"):
+        spatialrgpt_bench.score([Judged("colour_predicate", mark=1)])
+
+
+def test_a_row_that_the_judge_failed_on_is_wrong() -> None:
+    rows = [Judged("tall_predicate", mark=1), Judged("tall_predicate")]
+    found = spatialrgpt_bench.score(rows)
+    assert found.success["tall/short"] == 50.0
+    assert found.unread == 1
+
+
+def test_the_judge_reads_what_people_read(golden_eval: Path) -> None:
+    data = read(golden_eval, "spatialrgpt_judge_cases.json")
+    for case in data["distance"]:
+        for key in ("gt", "pred"):
+            found, wanted = spatialrgpt_judge.metres(case[key]), case[f"{key}_metres"]
+            assert found == (None if wanted is None else pytest.approx(wanted, rel=1e-3)), case
+    for case in data["direction"]:
+        for key in ("gt", "pred"):
+            assert spatialrgpt_judge.hour(case[key]) == case[f"{key}_hour"], case
+    for case in data["qualitative"]:
+        found = spatialrgpt_judge.mark(case["category"], case["gt"], case["pred"], case["question"])
+        assert found == case["mark"], case
+
+
+def test_spatialscore(golden_eval: Path) -> None:
+    data = read(golden_eval, "spatialscore.json")
+    for name, reader in (
+        ("option", spatialscore.read_letter),
+        ("yes_no", spatialscore.read_yes_no),
+        ("number", spatialscore.read_number),
+    ):
+        for case in data[name]:
+            assert reader(case["text"]) == case["out"], (name, case)
+    for case in data["unit"]:
+        found = spatialscore.read_length(case["pred"])
+        wanted = None if case["value"] is None else (case["value"], case["unit"])
+        assert found == wanted, case
+        assert spatialscore.lengths_agree(case["pred"], case["truth"]) == case["is_correct"], case
+    for case in data["mra"]:
+        found = spatialscore.relative_accuracy(case["pred"], case["truth"])
+        assert found == pytest.approx(case["mra"], abs=1e-9), case
+    for name, text in data["prompts"].items():
+        source, _, kind = name.partition(" ")
+        assert spatialscore.build_prompt(source, kind) == text, name
+    scores = []
+    for item in data["items"]:
+        found = spatialscore.score(
+            item["source"], item["question_type"], item["truth"], item["pred"]
+        )
+        assert found == pytest.approx(item["score"], abs=1e-9), item
+        scores.append(found)
+    for key, wanted in (("source", data["by_source"]), ("category", data["by_category"])):
+        parts = spatialscore.summarise(
+            (item[key], one) for item, one in zip(data["items"], scores, strict=True)
+        )
+        for name, values in {**wanted, "overall": data["overall"]}.items():
+            part = parts[name]
+            assert part.accuracy == pytest.approx(values["accuracy"], abs=1e-9)
+            assert (part.correct, part.total) == (values["correct"], values["total"])
+            assert part.score_sum == pytest.approx(values["score_sum"], abs=1e-9)
