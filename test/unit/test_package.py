@@ -87,6 +87,7 @@ WITHOUT_ROSDEP_KEY = {
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "pycocoevalcap",
     "rosbags",
     "safetensors",
     "sentencepiece",

@@ -114,7 +114,7 @@ def read_letter(text: str) -> str:
 
 
 def read_yes_no(text: str) -> str:
-    """ "Yes" or "No" as an answer says it; the text itself where it says neither."""
+    """Verdict of an answer, "Yes" or "No"; the text itself where it says neither."""
     text = _said(text)
     if _YES.search(text):
         return "Yes"
