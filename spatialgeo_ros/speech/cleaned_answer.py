@@ -25,7 +25,7 @@ def clean_answer(text: str, *, collapse: bool = True) -> str:
     """
     blocks = _ANSWER_BLOCK.findall(text)
     line = blocks[-1] if blocks else text
-    line = re.sub(r"\s+", " ", line) if collapse else line.replace("\n", " ").replace("\r", "")
+    line = re.sub(r"\s+", " ", line) if collapse else re.sub(r"\s*\n", " ", line)
     return line.strip().rstrip(".").lower()
 
 
