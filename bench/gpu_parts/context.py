@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the parts of ``bench.gpu`` share: device, sizes, clocks, memory, and the form of outcomes."""
+"""What the parts of ``bench.gpu`` share: device, sizes, clocks, memory, form of outcomes."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def step_rate(speak: Callable[[int], Any], few: int, many: int, context: Context
         return time.perf_counter() - start
 
     seconds(few)
-    return (many - few) / max(1e-9, seconds(many) - seconds(few))
+    seconds(many)
+    return (many - few) / max(1e-6, seconds(many) - seconds(few))
 
 
 @torch.inference_mode()
@@ -202,7 +203,8 @@ def fp16_reference(context: Context) -> dict[str, Any]:
         pixels = built.towers.pixels(seen)
         encoded = model.encode_images(pixels, normalised=True, predict=False)
         visual, _ = model.visual_embeds(encoded.clip_features, encoded.moge_features)
-        words = torch.arange(3, 3 + TEXT_TOKENS, device=context.device) % model.language_model.config.vocab_size
+        vocabulary = model.language_model.config.vocab_size
+        words = torch.arange(TEXT_TOKENS, device=context.device) % vocabulary
         text = model.language_model.get_input_embeddings()(words)[None]
         transformers_generate(model.language_model, torch.cat([visual, text], dim=1), count)
 

@@ -17,14 +17,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.files.meta_fill import Stored, fill
 from spatialgeo_ros.models.files.shards import Shards
-from spatialgeo_ros.models.files.weights import require_finite, require_shapes
+from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.llava.layouts import (
     LlavaConfig,
@@ -36,17 +37,13 @@ from spatialgeo_ros.models.llava.layouts import (
 )
 from spatialgeo_ros.models.llava.lora import ADAPTER_CONFIG, Lora, open_lora
 from spatialgeo_ros.models.llava.vision import (
-    fill,
+    fill_from_state,
     load_clip_vision,
     load_moge_backbone,
     load_moge_tower,
 )
 from spatialgeo_ros.models.moge.moge1 import MoGe1
-from spatialgeo_ros.models.quantise import (
-    is_quantisable,
-    pack_linear,
-    require_quantisation,
-)
+from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
 log = logging.getLogger(__name__)
@@ -189,7 +186,7 @@ def _adapter(
     needed = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.ADAPTER], f"{base} with its adapter")
     state = {name: read() for name, read in weights.read[Part.ADAPTER].items()}
-    return fill(empty, state, base, device, dtype)
+    return fill_from_state(empty, state, base, device, dtype)
 
 
 def _geometry(
@@ -238,31 +235,12 @@ def _language(
     needed = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.LANGUAGE], base)
     read = weights.read[Part.LANGUAGE]
-    merge = weights.lora.merge if weights.lora is not None else _unchanged
-    for name, module in list(model.named_modules()):
-        tensors = {
-            key: merge(f"{name}.{key}", read[f"{name}.{key}"]().to(device))
-            for key, _ in module.named_parameters(recurse=False)
-        }
-        for key, tensor in tensors.items():
-            require_finite(tensor.to(dtype), f"{name}.{key}", base)
-        if quantisation != "none" and is_quantisable(name, module):
-            packed = pack_linear(
-                tensors["weight"], tensors.get("bias"), quantisation, dtype, device
-            )
-            model.set_submodule(name, packed)
-            continue
-        for key, tensor in tensors.items():
-            # A copy in any case: the tensor may be a view of its file.
-            placed = tensor.to(device, dtype, copy=True)
-            setattr(module, key, nn.Parameter(placed, requires_grad=False))
+    tensors = {name: Stored(read[name], name, base) for name in needed}
+    merge = None if weights.lora is None else weights.lora.merge
+    fill(model, tensors, dtype=dtype, device=device, quantisation=quantisation, merge=merge)
     # No checkpoint holds its frequencies.
     model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     lora = "" if weights.lora is None else f", {len(weights.lora.pairs)} LoRA updates merged"
     log.info("loaded language model from %s (quantisation %s%s)", base, quantisation, lora)
     return model.eval()
 
-
-def _unchanged(name: str, weight: Tensor) -> Tensor:
-    del name
-    return weight
