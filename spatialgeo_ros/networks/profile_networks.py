@@ -164,7 +164,7 @@ class ProfileNetworks:
             "device": str(self._device),
             "threads": torch.get_num_threads(),
             "model_bytes": self._bytes,
-            "prefix_hits": 0 if self._speaker is None else self._speaker.prefix.hits,
+            **({} if self._speaker is None else self._speaker.decoder.describe()),
             **{f"{name} runs on": why for name, why in self._running.reasons.items()},
             "degraded": (*self._running.degraded, *remarks),
         }
@@ -172,7 +172,7 @@ class ProfileNetworks:
     def close(self) -> None:
         """Free the networks and their caches."""
         if self._speaker is not None:
-            self._speaker.prefix.clear()
+            self._speaker.decoder.clear()
         self._speaker = self._clip = self._domain = None
         for towers in self._every:
             towers.close()

@@ -17,7 +17,8 @@ from spatialgeo_ros.models.profiles import SpatialMllmPart
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.speaker import completed_text
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
 
 
 class VideoSpeaker:
@@ -31,7 +32,7 @@ class VideoSpeaker:
     canonical_only = False
 
     def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
-        self.prefix = PrefixCache()
+        self.decoder = Decoder(model.qwen)
         self.context_views = part.frames - 1
         self._part, self._model = part, model
         self._serials = itertools.count()
@@ -57,7 +58,7 @@ class VideoSpeaker:
                 top_p=part.top_p,
                 repetition_penalty=self._model.repetition_penalty,
             ),
-            prefix=self.prefix,
+            decoder=self.decoder,
             prefix_key=serial,
             on_token=question.on_token,
             cancelled=question.cancelled,
