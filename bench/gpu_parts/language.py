@@ -16,7 +16,9 @@ from bench.gpu_parts.context import Context, outcome
 from bench.gpu_parts.networks import Assembled, spatialgeo, view, weights_of_a_token
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import Question
-from spatialgeo_ros.speech.stream import Generation, Sampling, generate
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import generate
 
 QUESTIONS = (
     "How far is the mug from the edge of the table in front of the window ?",
@@ -93,36 +95,54 @@ def _decoding(context: Context, kind: str) -> dict[str, Any]:
     prompt *= 0.02
 
     said: dict[str, tuple[int, ...]] = {}
+    rates: dict[str, float] = {}
+    decoder = Decoder(language, "dynamic")
 
-    def eager(tokens: int) -> Generation:
-        result = generate(language, tokenizer, prompt, Sampling(max_new_tokens=tokens))
-        said["eager"] = result.ids
-        return result
+    def ours(tokens: int) -> None:
+        result = generate(decoder, tokenizer, prompt, Sampling(max_new_tokens=tokens))
+        said[decoder.mode] = max(result.ids, said.get(decoder.mode, ()), key=len)
 
     def theirs(tokens: int) -> None:
-        said["transformers"] = tuple(transformers_generate(language, prompt, tokens).tolist())
+        words = tuple(transformers_generate(language, prompt, tokens).tolist())
+        said["transformers"] = max(words, said.get("transformers", ()), key=len)
 
-    eager_rate = step_rate(eager, few, many, context)
-    their_rate = step_rate(theirs, few, many, context)
-    read = weights_of_a_token(language)
-    limit = context.copied / read if context.copied else 0.0
-    same = _equal_from_the_start(said["eager"], said["transformers"])
-    numbers = {"eager": eager_rate, "transformers": their_rate, "limit": limit, "same": same}
+    rates["transformers"] = step_rate(theirs, few, many, context)
+    rates["dynamic"] = step_rate(ours, few, many, context)
+    decoder.use("eager")
+    rates["eager"] = step_rate(ours, few, many, context)
+    fixed = "graph" if context.device.type == "cuda" else "direct"
+    decoder.use(fixed)
+    rates[fixed] = step_rate(ours, few, context.sizes(132, 6), context)
+    read, limit = weights_of_a_token(language), 0.0
+    if context.copied:
+        limit = context.copied / read
+    words = {
+        "transformers": "transformers' generate",
+        "dynamic": "loop of one launch a kernel, growing cache",
+        "eager": "the same on fixed slots",
+        fixed: str(decoder.describe()["decoding"]),
+    }
     rows = [
-        ["eager loop", eager_rate],
-        ["transformers' generate", their_rate],
-        ["limit: weights of a token over what a copy moves", limit],
+        [words[name], rate, rate / rates["eager"], _equal_from_the_start(said[name], said["eager"])]
+        for name, rate in rates.items()
     ]
+    rows.append(["limit: weights of a token over what a copy moves", limit, "", ""])
+    about = decoder.describe()
+    decoder.clear()
+    header = ("how", "tokens per second", "of the loop", f"equal tokens, of {many}")
     return outcome(
         f"SpatialGeo 7B in {kind}, {visual:,} visual tokens: tokens per second",
-        numbers,
-        (("how", "tokens per second"), rows),
-        notes=[f"Weights read for a token: {read / 1e9:.2f} GB."],
+        {**rates, "limit": limit, "read": read, "times": rates[fixed] / rates["eager"]},
+        (header, rows),
+        notes=[
+            f"Weights read for a token: {read / 1e9:.2f} GB. {about['captured_graphs']} graphs, "
+            f"captured in {about['capture_seconds']:.2f} s."
+        ],
     )
 
 
 def _equal_from_the_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """How many tokens two answers share from their beginning."""
+    """How many tokens two answers share from their beginning; the longer may go on."""
     for count, (x, y) in enumerate(zip(a, b, strict=False)):
         if x != y:
             return count
