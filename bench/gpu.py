@@ -184,10 +184,10 @@ def _child(batch: Sequence[str], options: argparse.Namespace, end: float) -> str
 def render(content: Mapping[str, Any]) -> str:
     """Tables of a file as Markdown."""
     lines = [f"Machine: {content.get('machine', 'unknown')}."]
+    left = [part.name for part in PARTS if part.name not in content["parts"]]
     for part in PARTS:
         facts = content["parts"].get(part.name)
         if facts is None:
-            lines.append(f"### {part.name}\n\nNot measured.")
             continue
         if facts.get("state") != DONE:
             lines.append(f"### {part.name}\n\nNot measured: {facts.get('error', 'time was up')}.")
@@ -197,6 +197,8 @@ def render(content: Mapping[str, Any]) -> str:
         notes = " ".join([*outcome["notes"], f"Measured on {device}"])
         shown = [table(one["header"], one["rows"]) for one in outcome["tables"]]
         lines.append("\n\n".join([f"### {outcome['title']}", notes, *shown]))
+    if left:
+        lines.append(f"Not measured: {', '.join(left)}.")
     return "\n\n".join(lines) + "\n"
 
 

@@ -58,7 +58,6 @@ def fill(
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
     quantisation: str = "none",
-    below: str = "",
     merge: Callable[[str, Tensor], Tensor] | None = None,
 ) -> None:
     """Give parameters and persistent buffers of a module their tensors.
@@ -71,8 +70,7 @@ def fill(
             to another or in no checkpoint.
         dtype: Of floating-point tensors, and of the products of packed layers.
         device: Where the tensors go.
-        quantisation: Of the linear layers whose names begin with ``below`` (see ``quantise``).
-        below: Prefix of the language model's names in the module.
+        quantisation: Of the linear layers that ``quantise`` packs.
         merge: Given the name and the tensor on the device, what is used in its place.
 
     Raises:
@@ -97,8 +95,8 @@ def fill(
             if tensor.is_floating_point():
                 one = tensors[name]
                 require_finite(found[key].to(dtype), one.name, one.source)
-        packed = quantisation != "none" and prefix.startswith(below)
-        if packed and isinstance(layer, nn.Linear) and is_quantisable(prefix, layer):
+        packed = quantisation != "none" and is_quantisable(prefix, layer)
+        if packed and isinstance(layer, nn.Linear):
             replaced = pack_linear(
                 found["weight"], found.get("bias"), quantisation, dtype, device
             )  # fmt: skip

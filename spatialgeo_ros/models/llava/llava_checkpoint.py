@@ -43,6 +43,7 @@ from spatialgeo_ros.models.llava.vision import (
     load_moge_tower,
 )
 from spatialgeo_ros.models.moge.moge1 import MoGe1
+from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
 from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
@@ -63,6 +64,7 @@ def load_llava(
     dtype: torch.dtype = torch.float16,
     tower_dtype: torch.dtype | None = None,
     quantisation: str = "none",
+    packed: PackedWeights | None = None,
 ) -> SpatialGeoModel:
     """Load SpatialGeo, or LLaVA-1.5 where neither base nor adapter has MoGe projectors.
 
@@ -82,6 +84,7 @@ def load_llava(
         dtype: Of weights and computation.
         tower_dtype: Of the image towers, where it shall be another one.
         quantisation: Of the language model: "none", "nf4" or "int8".
+        packed: Where its weights in NF4 may be kept, ready for use.
 
     Raises:
         ModelLoadError: Names the file, setting or tensor that is missing, damaged, of another
@@ -100,7 +103,7 @@ def load_llava(
                 f"{config.clip_dim}: it is another CLIP"
             )
         geometry = _geometry(weights, projectors, base, tower, device, tower_dtype)
-        language = _language(weights, base, device, dtype, quantisation)
+        language = _language(weights, base, device, dtype, quantisation, packed)
         fusion = _adapter(weights, projectors, base, device, dtype)
     # LLaVA's training cut prompts at 2,048 (tokenizer_model_max_length), which two images of 1,152
     # tokens exceed; LLaMA 2 below it was trained with all its positions.
@@ -226,21 +229,34 @@ def _geometry(
 
 
 def _language(
-    weights: _Weights, base: Path, device: torch.device, dtype: torch.dtype, quantisation: str
+    weights: _Weights,
+    base: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    quantisation: str,
+    packed: PackedWeights | None,
 ) -> LlamaForCausalLM:
     """Fill the language model one tensor at a time, packing layers as they come."""
     config = LlamaConfig(**weights.config.language)
-    with torch.device("meta"):
-        model = LlamaForCausalLM(config)
+
+    def build() -> LlamaForCausalLM:
+        with torch.device("meta"):
+            return LlamaForCausalLM(config)
+
+    model = build()
     needed = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.LANGUAGE], base)
-    read = weights.read[Part.LANGUAGE]
-    tensors = {name: Stored(read[name], name, base) for name in needed}
-    merge = None if weights.lora is None else weights.lora.merge
-    fill(model, tensors, dtype=dtype, device=device, quantisation=quantisation, merge=merge)
+
+    def fill_from_checkpoint() -> LlamaForCausalLM:
+        read = weights.read[Part.LANGUAGE]
+        tensors = {name: Stored(read[name], name, base) for name in needed}
+        merge = None if weights.lora is None else weights.lora.merge
+        fill(model, tensors, dtype=dtype, device=device, quantisation=quantisation, merge=merge)
+        return model
+
+    model = load_or_pack(packed, build, fill_from_checkpoint, dtype, device, quantisation)
     # No checkpoint holds its frequencies.
     model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     lora = "" if weights.lora is None else f", {len(weights.lora.pairs)} LoRA updates merged"
     log.info("loaded language model from %s (quantisation %s%s)", base, quantisation, lora)
     return model.eval()
-

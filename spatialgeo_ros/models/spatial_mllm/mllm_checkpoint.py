@@ -21,6 +21,7 @@ from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
+from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
 from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
@@ -68,6 +69,7 @@ def load_spatial_mllm(
     dtype: torch.dtype = torch.bfloat16,
     quantisation: str = "none",
     geometry_heads: Collection[str] = (),
+    packed: PackedWeights | None = None,
 ) -> SpatialMllm:
     """Load a checkpoint; its version is told by the names of its tensors.
 
@@ -78,6 +80,7 @@ def load_spatial_mllm(
         quantisation: "none", "nf4" or "int8", for the linear layers of the language model. VGGT,
             the image tower, the connector and ``lm_head`` stay as they are.
         geometry_heads: Of VGGT to build too ("camera", "point", "depth"); answering needs none.
+        packed: Where the language model's weights in NF4 may be kept, ready for use.
 
     Raises:
         ModelLoadError: Names the file, key or tensor that is wrong.
@@ -101,10 +104,23 @@ def load_spatial_mllm(
         connector_names = {name: family.connector + name for name in connector.state_dict()}
         _check(shards, ((qwen, qwen_names), (connector, connector_names)), family, folder)
         fill(connector, stored(shards, connector_names), dtype=dtype, device=device)
-        fill(
-            qwen, stored(shards, qwen_names), dtype=dtype, device=device,
-            quantisation=quantisation, below=_LANGUAGE,
-        )  # fmt: skip
+        tensors = stored(shards, qwen_names)
+        language = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_LANGUAGE)}
+        fill(qwen, tensors, dtype=dtype, device=device)
+
+        def build() -> nn.Module:
+            with torch.device("meta"):
+                return Qwen2_5_VLForConditionalGeneration(config).model.language_model
+
+        def fill_from_checkpoint() -> nn.Module:
+            own = {name.removeprefix(_LANGUAGE): one for name, one in language.items()}
+            empty = qwen.model.language_model
+            fill(empty, own, dtype=dtype, device=device, quantisation=quantisation)
+            return empty
+
+        qwen.model.language_model = load_or_pack(
+            packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
+        )
     _finish_qwen(qwen, device)
     _log.info("loaded Spatial-MLLM %s from %s (%s)", family.version, folder, quantisation)
     return SpatialMllm(
