@@ -79,7 +79,11 @@ def load_networks(
         image_towers, speaker = _spatial_mllm(profile, language, target, quantisation)
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
-    running = compile_towers(profile, image_towers.every, target, engines or EngineOptions(), name)
+    engines = engines or EngineOptions()
+    running = compile_towers(profile, image_towers.every, target, engines, name)
+    if target.type == "cuda":
+        for towers in image_towers.every:
+            towers.warm_up(engines.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
     domain = None if profile.domain is None else load_domain(profile.domain).to(target)
     return ProfileNetworks(

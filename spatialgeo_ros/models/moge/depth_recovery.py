@@ -70,6 +70,7 @@ class DepthRecovery:
         """What the graphs hold on the GPU."""
         return self._first.memory_bytes + (0 if self._more is None else self._more.memory_bytes)
 
+    @torch.inference_mode()
     def launch(self, out: Mapping[str, Any], focal: float | None = None) -> tuple[Tensor, ...]:
         """Depth ``[1, h, w]`` in metres (or the network's own unit), validity, whether it is final.
 
