@@ -85,6 +85,9 @@ def load_networks(
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, image_towers.every, target, options, name)
+    if target.type == "cuda":
+        for towers in image_towers.every:
+            towers.warm_up(options.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
     domain = None if profile.domain is None else load_domain(profile.domain).to(target)
     return ProfileNetworks(
