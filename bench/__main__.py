@@ -19,6 +19,7 @@ NAMES = (
     "lanes",
     "focal_shift",
     "second_question",
+    "decode_step",
     "memory",
     "room",
     "encoders",

@@ -150,7 +150,8 @@ class ProfileNetworks:
         """Generate an answer; see ``interface.Networks``."""
         if self._speaker is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        return self._speaker.answer(view, question)
+        with self._speaker.decoder.working():
+            return self._speaker.answer(view, question)
 
     def release_intermediates(self, view: View) -> None:
         """Free what is large and can be made again; see ``interface.Networks``."""

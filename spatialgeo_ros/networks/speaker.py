@@ -83,9 +83,8 @@ def answer_about_image(
     """
     ids = tokenizer.encode(prompt.parts(question.text, suffix=suffix, marked=marked))
     before = ids.index(IMAGE_ID)
-    inputs = model.prepare_inputs(
-        torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
-    )
+    # On the CPU, where looking for placeholders waits for no GPU.
+    inputs = model.prepare_inputs(torch.tensor([ids]), [visual[0]], region_embeds=region_embeds)
     return completed_text(
         generate(
             decoder,

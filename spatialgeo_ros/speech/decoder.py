@@ -179,6 +179,23 @@ class Decoder:
         kind = "eager loop, growing cache" if self.mode == "dynamic" else "eager loop"
         return f"{kind}: {self.reason}"
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Launch in the decoder's stream, after what the caller launched before.
+
+        What a question needs of other networks is launched here too. Nothing else waits for it, so
+        that measuring goes on beside tokens; what is made here is therefore for here alone.
+        """
+        stream = self._stream.stream
+        if stream is None:
+            yield
+            return
+        caller = torch.cuda.current_stream(self._device)
+        if caller != stream:
+            stream.wait_stream(caller)
+        with torch.cuda.stream(stream):
+            yield
+
     # One answer
 
     @torch.inference_mode()
@@ -220,13 +237,8 @@ class Decoder:
                 f"reads {self._longest}: ask a shorter question, or about fewer images"
             )
         self._read = None
-        stream = self._stream.stream
-        if stream is not None:
-            stream.wait_stream(torch.cuda.current_stream(self._device))
-            for tensor in (prompt.embeds, prompt.position_ids):
-                if tensor is not None:
-                    tensor.record_stream(stream)
-        with self._working():
+        with self.working():
+            self._borrow(prompt)
             reused = self._known(prefix_key, prefix_length)
             self._reserve(prompt, total + max(most, QUESTION_LENGTHS[-1]), reused)
             assert self._choice is not None
@@ -260,7 +272,7 @@ class Decoder:
         read = self._read
         assert read is not None and self._choice is not None, "begin() comes first"
         ahead = ahead and self._stream.stream is not None
-        with self._working():
+        with self.working():
             if read.started == read.taken:
                 self._token(read)
             if ahead and read.started < read.sampling.max_new_tokens:
@@ -274,7 +286,7 @@ class Decoder:
         Only after ``next(ahead=False)``.
         """
         assert self._choice is not None
-        with self._working():
+        with self.working():
             return self._choice.logits.clone()
 
     def end(self) -> None:
@@ -290,14 +302,12 @@ class Decoder:
 
     # The parts of an answer
 
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        """Launch in the decoder's stream; nothing else waits for what is launched there."""
-        if self._stream.stream is None:
-            yield
-            return
-        with torch.cuda.stream(self._stream.stream):
-            yield
+    def _borrow(self, prompt: Prompt) -> None:
+        """Keep a prompt's memory, which another stream may have made, until it was read here."""
+        if self._stream.stream is not None:
+            for tensor in (prompt.embeds, prompt.position_ids):
+                if tensor is not None:
+                    tensor.record_stream(self._stream.stream)
 
     def _known(self, key: Hashable, length: int) -> int:
         if not length or self._kept != (key, length) or self._cache is None:
@@ -346,8 +356,6 @@ class Decoder:
             self.reason = str(error)
             if self._failures >= _MOST_FAILURES:
                 self.mode = "eager"
-            # The stream may be left in the middle of the capture.
-            self._stream = WorkStream(self._device)
             log.warning("decoding: %s", self._words())
         else:
             if self.mode == "graph":

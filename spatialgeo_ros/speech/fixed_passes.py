@@ -146,7 +146,7 @@ class FixedPasses:
                 self._question_passes[size] = self._captured(self._question_passes[size], stream)
             self._token_pass = self._captured(self._run_token, stream)
 
-    def _captured(self, run: Callable[[], None], stream: WorkStream) -> Callable[[], object]:
+    def _captured(self, run: Callable[[], object], stream: WorkStream) -> Callable[[], object]:
         """Capture a pass. It runs on the last slots meanwhile, which no prompt has reached."""
 
         def function() -> tuple[Tensor, ...]:

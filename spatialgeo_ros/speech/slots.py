@@ -38,6 +38,8 @@ class Place:
 class SlotLayer(StaticLayer):
     """Keys and values ``[1, heads, capacity, size]`` of one layer, at the cache's place."""
 
+    keys: Any  # transformers' type allows None, which they are before the first pass only
+    values: Any
     # transformers then makes no mask for a single token that sees all that is read.
     is_compileable = False
 
@@ -101,7 +103,8 @@ class SlotCache(Cache):
     def __init__(self, layers: int) -> None:
         self.place = Place()
         self.capacity = 0
-        super().__init__(layers=[SlotLayer(0, self.place) for _ in range(layers)])
+        self._slots = [SlotLayer(0, self.place) for _ in range(layers)]
+        super().__init__(layers=list(self._slots))
 
     def grow(self, capacity: int, kept: int) -> None:
         """Take ``capacity`` slots, of which the first ``kept`` keep their keys and values.
@@ -109,7 +112,7 @@ class SlotCache(Cache):
         Layer by layer: only one layer has its old and its new memory at once.
         """
         self.capacity = capacity
-        for layer in self.layers:
+        for layer in self._slots:
             layer.grow(capacity, kept)
 
     def put(self, start: int, count: int) -> None:
@@ -123,7 +126,7 @@ class SlotCache(Cache):
     @property
     def bytes(self) -> int:
         """Memory of all slots."""
-        filled = [layer for layer in self.layers if layer.is_initialized]
+        filled = [layer for layer in self._slots if layer.is_initialized]
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in filled)
 
 

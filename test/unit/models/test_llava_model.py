@@ -33,8 +33,8 @@ from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.quantise import packing, quantise
 from spatialgeo_ros.models.spatialgeo import EncodedImages, SpatialGeoModel
-from spatialgeo_ros.speech.prompts import template
 from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.prompts import template
 from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.stream import generate
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, load_tokenizer

@@ -167,9 +167,7 @@ def test_a_second_question_encodes_and_prefills_nothing_again(
         answers, seen = [], []
         for question in (FIRST, SECOND):
             lengths.clear()
-            answers.append(
-                model.answer(visual, question, sampling, decoder=decoder, prefix_key=7)
-            )
+            answers.append(model.answer(visual, question, sampling, decoder=decoder, prefix_key=7))
             seen.append(list(lengths))
     assert [a.ids for a in answers] == [a.ids for a in alone]
     inputs = [model.prompt_inputs(visual, q) for q in (FIRST, SECOND)]

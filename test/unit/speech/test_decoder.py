@@ -229,12 +229,12 @@ def test_a_question_takes_one_pass_of_a_fixed_length(model: Any) -> None:
     assert [FixedPasses.question_length(n) for n in (1, 16, 17, 64, 65)] == [16, 16, 32, 64, None]
     decoder = Decoder(model, "direct")
     lengths: list[int] = []
-    handle = model.get_decoder().register_forward_pre_hook(
-        lambda _module, _args, given: lengths.append(
-            (given["inputs_embeds"] if given.get("input_ids") is None else given["input_ids"]).shape[1]
-        ),
-        with_kwargs=True,
-    )  # fmt: skip
+
+    def record(_module: Any, _args: Any, given: dict[str, Any]) -> None:
+        ids = given.get("input_ids")
+        lengths.append((given["inputs_embeds"] if ids is None else ids).shape[1])
+
+    handle = model.get_decoder().register_forward_pre_hook(record, with_kwargs=True)
     try:
         for count, expected in ((9, 16), (20, 32), (64, 64), (70, 70)):
             answer(decoder, prompt(model, count, 25 + count, shared=25), 1, key=1, prefix=25)
