@@ -58,13 +58,12 @@ PARTS = (
     Part("fp16_decoding", "fp16", "language"),
     Part("fp16_questions", "fp16", "language"),
     Part("fp16_reference", "fp16", "language"),
-    Part("moge2_s", "images", "images"),
-    Part("moge2_b", "images", "images"),
-    Part("moge2_l", "images", "images"),
-    Part("vggt", "video", "video"),
+    Part("depth", "images", "images"),
+    Part("encoders", "images", "images"),
+    Part("vggt", "images", "images"),
     Part("qwen_tower", "video", "video"),
-    Part("mllm_nf4", "mllm", "video"),
-    Part("mllm_bf16", "mllm", "video"),
+    Part("mllm_nf4", "video", "video"),
+    Part("mllm_bf16", "video", "video"),
     Part("loading", "loading", "loading", limit=180.0),
 )
 GROUPS = tuple(dict.fromkeys(part.group for part in PARTS))

@@ -12,21 +12,20 @@ from typing import Any
 
 import torch
 
+from bench import tower_rates
 from bench.gpu_parts.context import Context, outcome
-from bench.gpu_parts.images import network, towers
 from bench.gpu_parts.language import QUESTIONS, assembled
 from bench.gpu_parts.networks import view
 from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.towers import FrameTowers
 
 
 def lanes(context: Context) -> dict[str, Any]:
     """Tokens and depth calls a second: SpatialGeo 7B in NF4 beside MoGe-2 S."""
     built = assembled(context, "nf4")
-    dtype = torch.float16 if context.device.type == "cuda" else torch.float32
-    geometry = towers(
-        context, network(context, "moge2_s", dtype), "moge2_s", context.sizes(777, 36)
-    )
+    geometry = _measuring(context)
     seeds = itertools.count()
     seen = view(0)
 
@@ -60,6 +59,18 @@ def lanes(context: Context) -> dict[str, Any]:
         numbers,
         (("what", "alone", "together", "ratio"), rows),
     )
+
+
+def _measuring(context: Context) -> FrameTowers:
+    """MoGe-2 S as the node runs it."""
+    network = tower_rates.moge(context.device, None if context.tiny else "moge2_s")
+    part = GeometryPart("moge2", None, context.sizes(777, 48), 0.2, True, None, False)
+    native = ImageInput(0, 0, network.patch_size, (0, 0, 0), "native")
+    towers = FrameTowers(
+        native, context.device, tower_rates.precision(context.device), part=part, geometry=network
+    )
+    towers.warm_up(view(0).image.shape[:2])
+    return towers
 
 
 Lane = Callable[[Callable[[], bool], list[float]], None]

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Spatial-MLLM 3B: VGGT, Qwen's image tower, and its language model."""
+"""Spatial-MLLM 3B: Qwen's image tower, and the language model with everything before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from bench import full_size
@@ -25,39 +24,6 @@ from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.sampling import Sampling
 
 FRAMES = 16
-
-
-def vggt(context: Context) -> dict[str, Any]:
-    """VGGT's tokens of a clip, in float32 and in bfloat16."""
-    rows_, columns = full_size.FRAME_GRID
-    frames = context.sizes(FRAMES, 2)
-    torch.manual_seed(0)
-    with torch.device(context.device):
-        network = Vggt(full_size.VGGT_1B, heads=())
-    network.requires_grad_(False).eval()
-    images = torch.rand(1, frames, 3, 14 * rows_, 14 * columns, device=context.device)
-    numbers: dict[str, float] = {}
-    found: dict[str, Tensor] = {}
-    rows = []
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        network.to(dtype)
-        given = images.to(dtype)
-
-        def aggregate(given: Tensor = given) -> Tensor:
-            layers, start = network.aggregate(given, layers=[-1])
-            return layers[0][0, :, start:]
-
-        with torch.inference_mode():
-            found[name] = aggregate().float()
-            numbers[name] = context.seconds(aggregate, least=2, most=0.5)
-        off = (found[name] - found["fp32"]).norm(dim=-1) / found["fp32"].norm(dim=-1)
-        numbers[f"{name} error"] = float(off.median())
-        rows.append([name, numbers[name] * 1e3, f"{100 * float(off.median()):.3g} %"])
-    return outcome(
-        f"VGGT, {frames} frames of {14 * columns}x{14 * rows_}",
-        numbers,
-        (("precision", "ms", "median error of a token"), rows),
-    )
 
 
 def qwen_tower(context: Context) -> dict[str, Any]:
