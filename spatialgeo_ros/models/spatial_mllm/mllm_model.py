@@ -23,6 +23,7 @@ from spatialgeo_ros.models.spatial_mllm.connector import (
     EmbeddingMerger,
 )
 from spatialgeo_ros.models.spatial_mllm.video_input import PixelBudget, prepare_video
+from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.models.vggt import Vggt
 from spatialgeo_ros.speech.stream import Generation, PrefixCache, Sampling, generate
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
@@ -136,9 +137,8 @@ class SpatialMllm(nn.Module):
         """
         video = prepare_video(frames, budget)
         visual = self.qwen.model.visual
-        grid = torch.tensor([video.grid_thw], device=visual.device)
         pixels = video.pixel_values.to(visual.device, visual.dtype)
-        semantic = visual(pixels, grid_thw=grid).pooler_output
+        semantic = see(visual, pixels, video.grid_thw)
         images = video.images
         once = self.version == "1.0" and len(frames) == 1
         tokens = self._geometry(images[:1] if once else images)
