@@ -135,9 +135,9 @@ class SpatialMllm(nn.Module):
         Raises:
             BadImageError: There is no frame, frames differ in size, or are no uint8 RGB images.
         """
-        video = prepare_video(frames, budget)
         visual = self.qwen.model.visual
-        pixels = video.pixel_values.to(visual.device, visual.dtype)
+        video = prepare_video(frames, budget, visual.device)
+        pixels = video.pixel_values.to(visual.dtype)
         semantic = see(visual, pixels, video.grid_thw)
         images = video.images
         once = self.version == "1.0" and len(frames) == 1

@@ -89,10 +89,10 @@ class WindowAttention(Qwen2_5_VLVisionAttention):
         for count, length in grouping.groups:
             stop = start + count * length
             # [segments, heads, tokens, channels]
-            parts = (
+            a, b, c = (
                 one[start:stop].unflatten(0, (count, length)).transpose(1, 2) for one in (q, k, v)
             )
-            out = F.scaled_dot_product_attention(*parts, scale=self.scaling)
+            out = F.scaled_dot_product_attention(a, b, c, scale=self.scaling)
             found.append(out.transpose(1, 2).flatten(2).flatten(0, 1))
             start = stop
         together = found[0] if len(found) == 1 else torch.cat(found)
@@ -103,9 +103,10 @@ class WindowAttention(Qwen2_5_VLVisionAttention):
 
 def group_windows(tower: Qwen2_5_VisionTransformerPretrainedModel) -> None:
     """Put :class:`WindowAttention` in place of every attention of a tower without weights yet."""
+    config: Any = tower.config
     for block in tower.blocks:
         with torch.device("meta"):
-            block.attn = WindowAttention(block.attn.config)
+            block.attn = WindowAttention(config)
 
 
 @lru_cache(maxsize=8)
