@@ -137,7 +137,8 @@ class DetectorTraining:
         torch.save(self.average.state_dict(), partial / "average.pt")
         state = self.optimiser.state_dict()["state"]
         for name, key in (("first", "exp_avg"), ("second", "exp_avg_sq")):
-            torch.save({number: kept[key] for number, kept in state.items()}, partial / f"{name}.pt")
+            moments = {number: kept[key] for number, kept in state.items()}
+            torch.save(moments, partial / f"{name}.pt")
         told = {"step": self.step, "seconds": self.spent}
         (partial / "state.json").write_text(json.dumps(told) + "\n")
         shutil.rmtree(done, ignore_errors=True)

@@ -39,9 +39,7 @@ def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     shared = (high - low).clamp_min(0).prod(-1)
     union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
-    hull = (
-        torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
-    ).prod(-1)
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
     iou = shared / union.clamp_min(1e-9)
     return iou, iou - (hull - union) / hull.clamp_min(1e-9)
 
@@ -119,9 +117,7 @@ def detection_loss(
     wanted = table[batch.name.clamp_min(0)] * there[..., None]
     target = torch.zeros((count, patches, phrases), device=logits.device)
     rows = torch.arange(count, device=logits.device)[:, None].expand_as(matched)
-    target[..., : len(CONCEPTS)].index_put_(
-        (rows, matched.clamp_min(0)), wanted, accumulate=True
-    )
+    target[..., : len(CONCEPTS)].index_put_((rows, matched.clamp_min(0)), wanted, accumulate=True)
     target.clamp_(max=1.0)
     # What shows too little of itself is not rejected either.
     doubtful = (batch.share > 0) & (batch.name >= 0) & ~there

@@ -37,6 +37,8 @@ TEXT_CONFIG: dict[str, Any] = {
     "max_position_embeddings": PHRASE_TOKENS,
     "hidden_act": "gelu",
 }
+#: Of the first position embeddings; those of patches are about 1.
+_POSITION_SCALE = 0.4
 #: What a score of a patch and a phrase is before anything was learnt: rare.
 _FIRST_SCALE, _FIRST_SHIFT = 10.0, -0.45
 
@@ -52,18 +54,39 @@ def build_detector(tokenizer: Any, **vision: Any) -> OwlViTForObjectDetection:
         **TEXT_CONFIG, "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
     }  # fmt: skip
+    settings = {**VISION_CONFIG, **vision}
     config = OwlViTConfig(
         text_config=text,
-        vision_config={**VISION_CONFIG, **vision},
+        vision_config=settings,
         projection_dim=TEXT_CONFIG["hidden_size"],
     )
     model = OwlViTForObjectDetection(config)
-    head = model.class_head
+    _reset_heads(model)
+    side = settings["image_size"] // settings["patch_size"]
     with torch.no_grad():
-        for linear, bias in ((head.logit_scale, _FIRST_SCALE - 1), (head.logit_shift, _FIRST_SHIFT)):
-            linear.weight.mul_(0.1)
-            linear.bias.fill_(bias)
+        positions = _sinusoids(side, settings["hidden_size"]) * _POSITION_SCALE
+        model.owlvit.vision_model.embeddings.position_embedding.weight[1:].copy_(positions)
     return model
+
+
+def _reset_heads(model: OwlViTForObjectDetection) -> None:
+    """Draw the heads anew: the library, which only loads them, leaves them at a deviation of 1."""
+    head = model.class_head
+    for linear in (head.dense0, model.box_head.dense0, model.box_head.dense1):
+        nn.init.xavier_uniform_(linear.weight)
+    # A box starts as its patch, a score as that of something rare.
+    nn.init.normal_(model.box_head.dense2.weight, std=0.01)
+    for linear, bias in ((head.logit_scale, _FIRST_SCALE - 1), (head.logit_shift, _FIRST_SHIFT)):
+        nn.init.normal_(linear.weight, std=0.01)
+        nn.init.constant_(linear.bias, bias)
+
+
+def _sinusoids(side: int, width: int) -> Tensor:
+    """Sines and cosines of both coordinates, [side * side, width] (Beyer et al. 2022)."""
+    rates = 1.0 / 100.0 ** (torch.arange(width // 4) / (width // 4 - 1))
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    angles = [place.flatten()[:, None] * rates for place in (x, y)]
+    return torch.cat([f(angle) for angle in angles for f in (torch.sin, torch.cos)], 1)
 
 
 class TrainedDetector(nn.Module):
@@ -76,12 +99,12 @@ class TrainedDetector(nn.Module):
     def __init__(self, detector: OwlViTForObjectDetection) -> None:
         super().__init__()
         self.detector = detector
-        vision = detector.config.vision_config
-        self.grid = vision.image_size // vision.patch_size
+        patches = detector.owlvit.vision_model.embeddings.patch_embedding
+        self.grid = detector.num_patches_height
         self._per_patch = CELLS // self.grid
         if self._per_patch * self.grid != CELLS:
             raise ValueError(f"{self.grid} patches along a side do not divide {CELLS} cells")
-        self.cell_head = nn.Linear(vision.hidden_size, self._per_patch**2 * (len(NAMES) + 1))
+        self.cell_head = nn.Linear(patches.out_channels, self._per_patch**2 * (len(NAMES) + 1))
 
     def phrases(self, ids: Tensor) -> Tensor:
         """Embeddings [T, E] of token ids [T, L], padded with 0."""
@@ -123,7 +146,8 @@ def save_checkpoint(detector: OwlViTForObjectDetection, tokenizer: Any, folder: 
 
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(detector).half().save_pretrained(folder)
-    side = detector.config.vision_config.image_size
+    patches = detector.owlvit.vision_model.embeddings.patch_embedding
+    side = detector.num_patches_height * patches.stride[0]
     images = OwlViTImageProcessorPil(
         size={"height": side, "width": side}, crop_size={"height": side, "width": side},
         image_mean=list(CLIP_MEAN), image_std=list(CLIP_STD),

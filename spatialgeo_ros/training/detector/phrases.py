@@ -138,8 +138,9 @@ def build_tokenizer() -> Any:
     tokens = [PAD, *(s for s in symbols if s != PAD), *(f"{s}</w>" for s in symbols)]
     tokens += ["".join(pair) for pair in merges] + [BOS, EOS]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    pairs: Any = merges  # the library says strings, and takes pairs
     return CLIPTokenizer(
-        vocab=vocabulary, merges=merges, pad_token=PAD, model_max_length=PHRASE_TOKENS
+        vocab=vocabulary, merges=pairs, pad_token=PAD, model_max_length=PHRASE_TOKENS
     )
 
 

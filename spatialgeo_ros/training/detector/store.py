@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""All views in the memory of the device that trains, and the variation of what a camera delivers."""
+"""All views in the memory of the device that trains, varied as cameras vary what they deliver."""
 
 from __future__ import annotations
 
@@ -124,9 +124,7 @@ def capacity_of(folder: Path, part: str) -> int:
     return total
 
 
-def _uniform(
-    shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
-) -> Tensor:
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
     drawn = torch.rand(shape, generator=generator, device=generator.device)
     return low + (high - low) * drawn
 
