@@ -33,7 +33,7 @@ from spatialgeo_ros.training.detector.network import (
 from spatialgeo_ros.training.detector.phrases import PhraseBook, build_tokenizer
 from spatialgeo_ros.training.detector.scores import phrase_scores
 from spatialgeo_ros.training.detector.store import ViewStore, capacity_of
-from spatialgeo_ros.training.detector.views import render_views
+from spatialgeo_ros.training.detector.views import ViewPlan, render_views
 from spatialgeo_ros.training.loop import Schedule, parameter_groups
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _EMA = 0.999
 #: Ticks of a training by the clock: the schedule knows steps.
 _TICKS = 10_000
 #: Shards read between two steps while others are still rendered.
-_SHARDS_AT_ONCE = 2
+_SHARDS_AT_ONCE = 4
 _EVERY = 25  # steps between looks for new shards
 
 
@@ -221,23 +221,28 @@ def _load(path: Path, device: torch.device) -> dict[Any, Tensor]:
 
 
 def _wait_for_views(folder: Path, least: int, patience: float) -> None:
-    """Wait until so many views are there, or raise.
+    """Wait for views that another process renders.
 
     Raises:
-        FileNotFoundError: they are not after ``patience`` seconds.
+        FileNotFoundError: there are none after ``patience`` seconds.
     """
     until = time.monotonic() + patience
-    while capacity_of(folder, "training") < least or not capacity_of(folder, "watched"):
+    while (there := capacity_of(folder, "training")) < least or not capacity_of(folder, "watched"):
         if time.monotonic() > until:
-            raise FileNotFoundError(
-                f"{folder} has no {least} views to train on, or none to watch: render them with "
-                "`spatialgeo train nano_detector --only render --views ...`"
-            )
+            break
         time.sleep(1)
+    if not there or not capacity_of(folder, "watched"):
+        raise FileNotFoundError(
+            f"{folder} has no views to train on, or none to watch: render them with "
+            "`spatialgeo train nano_detector --only render --views ...`"
+        )
+    if there < least:
+        log.warning("only %d of %d views are there after %.0f s", there, least, patience)
 
 
 def _train(options: argparse.Namespace) -> None:
     device = torch.device(options.device)
+    torch.set_float32_matmul_precision("high")  # of the heads, on a GPU
     _wait_for_views(options.views, options.least_views, options.patience)
     count = max(capacity_of(options.views, "training"), options.most_views)
     store = ViewStore(count, device)
@@ -285,6 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--count", type=int, default=100_000, help="views to render")
     parser.add_argument("--watched", type=int, default=2000, help="views for the learning curve")
+    parser.add_argument("--rooms-per-shard", type=int, default=12, help="rooms in one file")
     parser.add_argument("--workers", type=int, default=2, help="rendering processes")
     parser.add_argument(
         "--render-seconds", type=float, default=float("inf"), help="begin no shard after them"
@@ -304,7 +310,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--least-views", type=int, default=1, help="wait for so many before training"
     )
-    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for them")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait, then train on what is there"
+    )
     parser.add_argument(
         "--most-views", type=int, default=0,
         help="take in views that are rendered while it trains, up to so many in all",
@@ -317,9 +325,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.only != "train":
-        render_views(
-            options.views, options.count, options.watched, options.workers, options.render_seconds
-        )
+        plan = ViewPlan(options.count, options.watched, options.rooms_per_shard)
+        render_views(options.views, plan, options.workers, options.render_seconds)
     if options.only != "render":
         _train(options)
     return 0

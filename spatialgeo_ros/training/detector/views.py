@@ -55,7 +55,7 @@ _SIZES = ((640, 480),) * 6 + ((384, 288), (320, 240), (848, 480), (1280, 720))
 _SHADOWS, _MULTISAMPLED = 0.3, 0.3
 #: One shard of so many holds images of no room; one, rooms with many small things.
 _FOREIGN_EVERY, _CLUTTERED_EVERY = 14, 18
-_ROOMS, _VIEWS = 12, 12
+_VIEWS = 12  # of each room
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,12 @@ class Shard:
     Attributes:
         number: of the shard in its part.
         watched: whether it belongs to the part that is never trained on.
+        rooms: how many it shows.
     """
 
     number: int
     watched: bool = False
+    rooms: int = 12
 
     @property
     def name(self) -> str:
@@ -77,8 +79,31 @@ class Shard:
 
     def seeds(self) -> range:
         """Seeds of its rooms."""
-        first = (WATCHED_SEEDS if self.watched else TRAINING_SEEDS) + self.number * _ROOMS
-        return range(first, first + _ROOMS)
+        first = (WATCHED_SEEDS if self.watched else TRAINING_SEEDS) + self.number * self.rooms
+        return range(first, first + self.rooms)
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """How much to render.
+
+    Attributes:
+        views: about how many to train on.
+        watched: about how many for the learning curve and the threshold.
+        rooms_per_shard: rooms in one file; another number makes other files.
+    """
+
+    views: int
+    watched: int
+    rooms_per_shard: int = 12
+
+    def shards(self) -> list[Shard]:
+        """All files, the watched ones first."""
+        size, rooms = self.rooms_per_shard * _VIEWS, self.rooms_per_shard
+        return [
+            *(Shard(k, True, rooms) for k in range(math.ceil(self.watched / size))),
+            *(Shard(k, False, rooms) for k in range(math.ceil(self.views / size))),
+        ]
 
 
 Columns = dict[str, NDArray]
@@ -213,15 +238,12 @@ def _write(shard: Shard, folder: Path, until: float) -> bool:
     return True
 
 
-def render_views(
-    folder: Path, views: int, watched: int, workers: int, seconds: float = math.inf
-) -> int:
-    """Render shards that are not there yet, the watched ones first.
+def render_views(folder: Path, plan: ViewPlan, workers: int, seconds: float = math.inf) -> int:
+    """Render the shards of a plan that are not there yet.
 
     Args:
         folder: for the shards.
-        views: about how many to train on.
-        watched: about how many for the learning curve and the threshold.
+        plan: how much.
         workers: processes.
         seconds: no shard is begun after them.
 
@@ -229,9 +251,7 @@ def render_views(
         How many shards are there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = _ROOMS * _VIEWS
-    shards = [Shard(k, True) for k in range(math.ceil(watched / size))]
-    shards += [Shard(k) for k in range(math.ceil(views / size))]
+    shards = plan.shards()
     write = partial(_write, folder=folder, until=time.time() + seconds)
     # Processes are renewed: some software GL drivers keep a little memory per scene.
     with get_context("spawn").Pool(workers, maxtasksperchild=50) as pool:
