@@ -40,7 +40,7 @@ TEXT_CONFIG: dict[str, Any] = {
 #: Of the first position embeddings; those of patches are about 1.
 _POSITION_SCALE = 0.4
 #: What a score of a patch and a phrase is before anything was learnt: rare.
-_FIRST_SCALE, _FIRST_SHIFT = 10.0, -0.45
+_FIRST_SCALE, _FIRST_SHIFT = 10.0, -0.7
 
 
 def build_detector(tokenizer: Any, **vision: Any) -> OwlViTForObjectDetection:

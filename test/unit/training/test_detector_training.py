@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import OwlViTForObjectDetection, OwlViTProcessor
 
+from spatialgeo_ros.query.colours import colour_mask
 from spatialgeo_ros.sim.room import make_room
 from spatialgeo_ros.training.detector import command, network
 from spatialgeo_ros.training.detector.command import DetectorPlan, DetectorTraining
@@ -46,7 +47,9 @@ from spatialgeo_ros.training.detector.views import (
     Shard,
     ViewPlan,
     labels,
+    render_shard,
 )
+from spatialgeo_ros.training.nano import main as train_command
 
 GRID = SIDE // network.PATCH
 CPU = torch.device("cpu")
@@ -426,3 +429,61 @@ def test_the_threshold_bounds_what_is_invented():
     assert summary["found_small"] == 1.0
     assert summary["answered_wrong"] == 0.25
     assert summary["iou_median"] == pytest.approx(0.9)
+
+
+# Rendering
+
+
+@pytest.mark.slow
+def test_the_one_command_renders_trains_and_writes(tiny, tmp_path, capsys):
+    pytest.importorskip("mujoco", reason="MuJoCo is not installed")
+    views, folder = tmp_path / "views", tmp_path / "run"
+    arguments = ["--views", str(views), "--folder", str(folder), "--rooms-per-shard", "1"]
+    sizes = ["--count", "6", "--watched", "6", "--workers", "1", "--steps", "2", "--batch", "2"]
+    assert train_command(["nano_detector", *arguments, *sizes]) == 0
+    with np.load(views / "training_00000.npz") as stored:
+        box, name, share = stored["box"], stored["name"], stored["share"]
+    images = np.load(views / "training_00000.npy")
+    assert images.shape[1:] == (SIDE, SIDE, 3)
+    assert len(images) == len(box) > 3
+    seen = share > 0
+    assert seen.any()
+    assert (name[seen] >= 0).all()
+    assert ((box[seen, 2:] - box[seen, :2]) > 0).all()
+    # A box holds at least what shows, and what shows has the colour that its name says.
+    area = (box[..., 2:] - box[..., :2]).prod(-1)
+    assert (area[seen] >= share[seen] - 1e-6).all()
+    before = images[0].copy()
+    assert train_command(["nano_detector", "--only", "render", *arguments, *sizes[:6]]) == 0
+    assert np.array_equal(np.load(views / "training_00000.npy")[0], before)
+    assert (folder / "weights" / "model.safetensors").stat().st_size < 8_000_000
+
+
+@pytest.mark.slow
+def test_rendered_shards_show_what_their_labels_say():
+    pytest.importorskip("mujoco", reason="MuJoCo is not installed")
+    columns = render_shard(Shard(2, False, 2))
+    room_names = {thing.name for seed in Shard(2, False, 2).seeds() for thing in _things(seed)}
+    matched = []
+    for image, box, name, share in zip(
+        columns["image"], columns["box"], columns["name"], columns["share"], strict=True
+    ):
+        for one, number, part in zip(box, name, share, strict=True):
+            if part < 0.01:
+                continue
+            assert NAMES[number] in room_names
+            colour = NAMES[number].split()[0]
+            if colour not in ("red", "blue", "green"):
+                continue
+            x0, y0, x1, y1 = (one * SIDE).round().astype(int)
+            matched.append(colour_mask(image[y0:y1, x0:x1], colour).mean() > 0.02)
+    assert np.mean(matched) > 0.9
+    foreign = render_shard(Shard(3, True, 1))
+    assert (foreign["share"] == 0).all()
+    assert (foreign["cells"] == NOTHING).all()
+    assert foreign["image"].std() > 10
+    assert set(np.unique(foreign["name"])) == {-1}
+
+
+def _things(seed):
+    return (make_room(seed, 7, 13) if seed % 3 == 0 else make_room(seed)).objects
