@@ -22,8 +22,8 @@ from spatialgeo_ros.query.nouns import canonical, is_a
 from spatialgeo_ros.sim.furniture import COLOURS, KINDS
 from spatialgeo_ros.training.contrastive import object_names
 
-#: Tokens per phrase, as OWL-ViT's own checkpoints have.
-PHRASE_TOKENS = 16
+#: Tokens per phrase; twice as many as OWL-ViT's own checkpoints have, because words are spelled.
+PHRASE_TOKENS = 32
 #: OWL's class for padding is the word of id 0: queries that begin with it are masked.
 PAD, BOS, EOS = "!", "<|startoftext|>", "<|endoftext|>"
 

@@ -125,7 +125,7 @@ def test_words_of_the_rooms_are_one_token_and_others_are_spelled(tokenizer):
 
 
 def test_special_tokens_are_what_owl_reads_them_as(tokenizer):
-    ids = encode(tokenizer, ["red chair", "a purple refrigerator of my grandmother"])
+    ids = encode(tokenizer, ["red chair", "a purple refrigerator of my dear grandmother"])
     assert ids.shape == (2, PHRASE_TOKENS)
     assert (ids[:, 0] > 0).all()  # a query that begins with 0 is masked
     assert tokenizer.pad_token_id == 0
