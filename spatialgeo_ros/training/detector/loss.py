@@ -7,6 +7,9 @@ and things, focal loss of the scores (Lin et al. 2017), L1 and generalised IoU o
 (Rezatofighi et al. 2019). The matching is greedy, cheapest pair first: with a box that starts at
 its own patch, and a penalty for patches outside the thing's box, pairs hardly compete, and it runs
 on the GPU for the whole batch, where an exact one would take longer than the network.
+
+Other patches that box a thing as well are not told to be silent about it: which of several good
+boxes answers is left to the suppression of overlaps that runs anyway, and learning is faster.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from spatialgeo_ros.training.detector.store import ViewBatch, concept_maps
 LEAST_SHARE = 0.0015
 #: Predictions beside the matched one whose boxes learn from a thing, and how much.
 _NEAR, _NEAR_WEIGHT = 4, 0.25
+#: Predictions that overlap a thing so much (IoU) may answer for it too.
+_ALSO_RIGHT = 0.7
 #: Costs and weights are DETR's.
 _SCORE, _L1, _GIOU, _OUTSIDE = 2.0, 5.0, 2.0, 20.0
 _ALPHA, _GAMMA = 0.3, 2.0  # OWL-ViT's
@@ -53,8 +58,14 @@ def concept_table(device: torch.device) -> Tensor:
 
 
 @torch.no_grad()
-def matching_cost(logits: Tensor, boxes: Tensor, batch: ViewBatch, grid: int) -> Tensor:
-    """Cost [B, P, M] of taking a patch's prediction for a thing; infinite where there is none."""
+def matching_cost(
+    logits: Tensor, boxes: Tensor, batch: ViewBatch, grid: int
+) -> tuple[Tensor, Tensor]:
+    """Cost of taking a patch's prediction for a thing, infinite where there is none, and IoU.
+
+    Returns:
+        Both [B, P, M].
+    """
     wanted = (batch.share >= LEAST_SHARE) & (batch.name >= 0)
     name = batch.name.clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
     chance = logits.gather(2, name).sigmoid()
@@ -68,9 +79,9 @@ def matching_cost(logits: Tensor, boxes: Tensor, batch: ViewBatch, grid: int) ->
     y, x = torch.meshgrid(middle, middle, indexing="ij")
     at = torch.stack([x, y], -1).view(1, -1, 1, 2)
     outside = torch.maximum(theirs[..., :2] - at, at - theirs[..., 2:]).amax(-1) - 0.5 / grid
-    cost = _SCORE * (hit - miss) + _L1 * apart - _GIOU * overlaps(mine, theirs)[1]
-    cost = cost + _OUTSIDE * outside.clamp_min(0)
-    return torch.where(wanted[:, None], cost, torch.inf)
+    iou, giou = overlaps(mine, theirs)
+    cost = _SCORE * (hit - miss) + _L1 * apart - _GIOU * giou + _OUTSIDE * outside.clamp_min(0)
+    return torch.where(wanted[:, None], cost, torch.inf), iou * wanted[:, None]
 
 
 @torch.no_grad()
@@ -110,7 +121,7 @@ def detection_loss(
         table: of :func:`concept_table`.
     """
     count, patches, phrases = logits.shape
-    cost = matching_cost(logits.detach(), boxes.detach(), batch, int(patches**0.5))
+    cost, iou = matching_cost(logits.detach(), boxes.detach(), batch, int(patches**0.5))
     matched = match(cost)
     there = matched >= 0
     total = there.sum().clamp_min(1)
@@ -122,7 +133,9 @@ def detection_loss(
     # What shows too little of itself is not rejected either.
     doubtful = (batch.share > 0) & (batch.name >= 0) & ~there
     unclear = (table[batch.name.clamp_min(0)] * doubtful[..., None]).amax(1)
-    weight = 1 - F.pad(unclear, (0, phrases - len(CONCEPTS)))[:, None] * (1 - target)
+    also = ((iou >= _ALSO_RIGHT).float() @ wanted).clamp_max(1.0)
+    spared = torch.maximum(unclear[:, None], also)
+    weight = 1 - F.pad(spared, (0, phrases - len(CONCEPTS))) * (1 - target)
     chance = logits.sigmoid()
     right = target * chance + (1 - target) * (1 - chance)
     focus = target * _ALPHA + (1 - target) * (1 - _ALPHA)

@@ -286,8 +286,13 @@ def test_loss_is_zero_at_the_truth_and_grows_with_each_error():
     other[0, 0, NAMES.index("blue chair")] = 5.0
     assert float(detection_loss(other, boxes, shown, batch, table)[1]["score"]) > 1
     twice = logits.clone()
-    twice[0, 0, NAMES.index("red chair")] = 5.0  # two patches for one thing
+    twice[0, 0, NAMES.index("red chair")] = 5.0  # a second patch for one thing, boxed wrongly
     assert float(detection_loss(twice, boxes, shown, batch, table)[1]["score"]) > 1
+    boxed = boxes.clone()
+    boxed[0, 0] = torch.tensor([0.25, 0.30, 0.30, 0.40])
+    assert float(detection_loss(twice, boxed, shown, batch, table)[1]["score"]) < 1e-3
+    twice[0, 0, NAMES.index("blue chair")] = 5.0  # its box does not make it another thing
+    assert float(detection_loss(twice, boxed, shown, batch, table)[1]["score"]) > 1
     moved = boxes + torch.tensor([0.1, 0.0, 0.0, 0.0])
     _, parts = detection_loss(logits, moved, shown, batch, table)
     assert float(parts["l1"]) > 0.05
