@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -72,15 +72,22 @@ CASES = (
 )
 
 
-def steps(device: str, precisions: list[str], onnxruntime: bool) -> list[tuple[Case, str]]:
-    """Cases with what is measured of each, in order: float16, then float32, then the rest."""
-    if device == "cuda":
-        last = ["graph"]
-        cases = list(CASES)
-    else:
-        last = ["onnxruntime"] if onnxruntime else []
+def steps(options: argparse.Namespace) -> list[tuple[Case, str]]:
+    """Cases with what is measured of each, in order.
+
+    A case's float32 comes right after its float16, as building a network takes longer than
+    measuring it; CUDA graphs and ONNX Runtime come after all of that.
+    """
+    cases = list(CASES)
+    if options.device == "cpu" and not options.tiny:
         cases = sorted((case for case in CASES if case.cpu), key=lambda case: case.cpu)
-    return [(case, kind) for kind in (*precisions, *last) for case in cases]
+    if options.only:
+        cases = [case for case in cases if case.network in options.only.split(",")]
+    half = options.device == "cuda" or options.tiny
+    early = [(case, kind) for case in cases for kind in (("fp16", "fp32") if half else ("fp32",))]
+    if options.device == "cuda":
+        return early + [(case, "graph") for case in cases]
+    return early + [(case, "onnxruntime") for case in cases if options.onnxruntime]
 
 
 def step_key(case: Case, kind: str) -> str:
@@ -130,23 +137,24 @@ def measure_steps(options: argparse.Namespace, record: Record) -> None:
     from bench.grounding_parts import make_parts
 
     device = torch.device(options.device)
-    torch.set_num_threads(options.threads)
+    # Tiny networks on a busy machine wait longer for each other's threads than they compute.
+    torch.set_num_threads(options.threads or (1 if options.tiny else os.cpu_count() or 1))
     record.content["machine"] = machine(device)
-    wanted = steps(options.device, options.precisions, options.onnxruntime)
-    end = options.end
-    built: tuple[str, Parts] | None = None
-    for case, kind in in_order(wanted, record):
+    built: tuple[Case, Parts] | None = None
+    for case, kind in steps(options):
         key = step_key(case, kind)
-        if end - time.time() < LEAST_S[device.type]:
+        if record.done(key):
+            continue
+        if options.end - time.time() < LEAST_S[device.type]:
             return
         record.begin(key)
         try:
-            if built is None or built[0] != case.network + str(case.image_size):
-                built = None
+            if built is None or built[0] != case:
+                built = None  # its memory is given back before the next one is made
                 if device.type == "cuda":
                     torch.cuda.empty_cache()
                 parts = make_parts(case.network, case.image_size, device, tiny=options.tiny)
-                built = (case.network + str(case.image_size), parts)
+                built = (case, parts)
             with torch.inference_mode():
                 result = measure_step(built[1], kind, device, options)
             record.finish(key, result)
@@ -154,22 +162,6 @@ def measure_steps(options: argparse.Namespace, record: Record) -> None:
             lines = str(error).strip().splitlines() or [""]
             record.finish(key, None, f"{type(error).__name__}: {lines[0][:300]}")
             built = None
-
-
-def in_order(wanted: list[tuple[Case, str]], record: Record) -> Iterator[tuple[Case, str]]:
-    """Steps that are missing; those of a case follow each other once it has been built.
-
-    Building a network takes longer than measuring it, so that a case's float32 comes right after
-    its float16; the order of the cases stays.
-    """
-    groups: dict[Case, list[str]] = {}
-    for case, kind in wanted:
-        if not record.done(step_key(case, kind)):
-            groups.setdefault(case, []).append(kind)
-    early = [(c, k) for c, kinds in groups.items() for k in kinds if k in ("fp16", "fp32")]
-    late = [(c, k) for c, kinds in groups.items() for k in kinds if k not in ("fp16", "fp32")]
-    yield from early
-    yield from late
 
 
 def measure_step(
@@ -184,7 +176,7 @@ def measure_step(
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
 
-        least = 5 if device.type == "cuda" or options.tiny else 2
+        least = 5 if device.type == "cuda" else 3
         return asdict(measure(run, options.slice * share, least))
 
     if kind == "onnxruntime":
@@ -360,32 +352,35 @@ def _size(case: Case) -> str:
     return f"{case.image_size[0]}x{case.image_size[1]}" if case.image_size[0] else "its own"
 
 
-def run_processes(options: argparse.Namespace, record: Record) -> Record:
-    """Measure in a process of its own, and in the next where one has ended before its time."""
-    arguments = [arg for arg in sys.argv[1:] if arg != "--again"]
-    command = [sys.executable, "-m", "bench.grounding", *arguments, "--until", str(options.end)]
-    while options.end - time.time() > 1.0:
+def run_processes(command: list[str], end: float, path: Path) -> Record:
+    """Measure in a process of its own, and in the next where one has ended before its time.
+
+    Args:
+        command: Of the measuring process.
+        end: When it should be over (``time.time()``).
+        path: Of the record.
+    """
+    record = Record(path)
+    while end - time.time() > 1.0:
         child = subprocess.Popen(command)
         try:
-            code = child.wait(timeout=max(options.end - time.time(), 1.0) + GRACE_S)
+            code = child.wait(timeout=max(end - time.time(), 1.0) + GRACE_S)
             reason = f"the process ended with {code}"
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
             code, reason = -1, "took longer than the time that was left"
-        record = Record(record.path)
-        if running := record.content["running"]:
-            record.finish(running, None, reason)
-        elif code == 0:
+        record = Record(path)
+        if code == 0:
             break
-        else:
-            record.content["failed"]["start"] = reason
-            record.write()
+        if not (running := record.content["running"]):
+            record.finish("start", None, reason)  # nothing was begun: the next would end as well
             break
+        record.finish(running, None, reason)
     return record
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.grounding", description=__doc__)
     parser.add_argument("--seconds", type=float, default=200.0, help="for all of it")
@@ -394,42 +389,41 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cuda", "cpu"), help="default: cuda if there is one")
     parser.add_argument("--tiny", action="store_true", help="tiny networks on the CPU")
     parser.add_argument("--quick", action="store_true", help="the same: to see it run")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; default: all")
     parser.add_argument("--only", default="", help="networks, by comma, such as owlvit_b32,sam3")
     parser.add_argument("--no-onnxruntime", dest="onnxruntime", action="store_false")
     parser.add_argument("--until", type=float, default=0.0, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.tiny = options.tiny or options.quick
-    options.measuring = options.until > 0
     options.end = options.until or time.time() + options.seconds
-    return options
-
-
-def main() -> int:
-    """Measure and print; 1 where a step has failed."""
-    global CASES
-    options = parse()
-    if options.only:
-        CASES = tuple(case for case in CASES if case.network in options.only.split(","))
     if options.device is None:
-        import torch  # one more second, once
+        import torch  # takes seconds
 
         there = torch.cuda.is_available() and not options.tiny
         options.device = "cuda" if there else "cpu"
-    options.precisions = ["fp16", "fp32"] if options.device == "cuda" or options.tiny else ["fp32"]
-    options.slice = 0.05 if options.tiny else 0.6 if options.device == "cuda" else 6.0
+    # Seconds for one timing.
+    options.slice = 0.01 if options.tiny else 0.6 if options.device == "cuda" else 6.0
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; 1 where a step has failed."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parse(given)
+    if options.until:
+        measure_steps(options, Record(options.json))
+        return 0
     with tempfile.TemporaryDirectory(prefix="spatialgeo-bench-") as folder:
-        path = options.json or Path(os.environ.get("SPATIALGEO_BENCH_JSON", f"{folder}/out.json"))
-        if options.measuring:
-            measure_steps(options, Record(path))
-            return 0
-        if options.json is None:
-            sys.argv += ["--json", str(path)]
-        if options.again and path.is_file():
-            path.unlink()
-        record = run_processes(options, Record(path))
-        print_report(record, steps(options.device, options.precisions, options.onnxruntime))
-        return 1 if record.content["failed"] else 0
+        path = options.json or Path(folder) / "grounding.json"
+        if options.again:
+            path.unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "bench.grounding", *(arg for arg in given if arg != "--again"),
+            "--json", str(path), "--device", options.device, "--until", str(options.end),
+        ]  # fmt: skip
+        record = run_processes(command, options.end, path)
+        print_report(record, steps(options))
+    return 1 if record.content["failed"] else 0
 
 
 if __name__ == "__main__":
