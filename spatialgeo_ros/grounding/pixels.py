@@ -117,9 +117,9 @@ def prepare(image: npt.NDArray[np.uint8], rules: PixelRules) -> PreparedImage:
         size = rules.scaled_size(height, width)
         scaled = _rescaled(_resized(image, size, rules.resample))
         extent = (float(width), float(height))
-    normalised: Pixels = (scaled - np.array(rules.mean, np.float32)) / np.array(
-        rules.std, np.float32
-    )
+    mean: Pixels = np.array(rules.mean, np.float32)
+    std: Pixels = np.array(rules.std, np.float32)
+    normalised: Pixels = (scaled - mean) / std
     if normalised.shape[:2] != (rows, columns):
         padded = np.zeros((rows, columns, 3), np.float32)
         padded[: normalised.shape[0], : normalised.shape[1]] = normalised
