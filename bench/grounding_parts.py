@@ -10,24 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from bench import grounding_networks as networks
-from spatialgeo_ros.grounding.export_patches import grounding_dino_patches, text_blocks
-from spatialgeo_ros.grounding.graphs import (
-    GroundingDinoImageGraph,
-    GroundingDinoPhraseGraph,
-    NetworkGraph,
-    OwlImageGraph,
-    Sam2BoxGraph,
-    Sam2ImageGraph,
-    Sam3ImageGraph,
-    Sam3PhraseGraph,
-    owl_logits,
-)
+from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph, read_prompt
+from spatialgeo_ros.grounding.export_patches import grounding_dino_patches
+from spatialgeo_ros.grounding.graphs import DetectorGraph
+from spatialgeo_ros.grounding.owl import OwlImageGraph, OwlTextGraph
+from spatialgeo_ros.grounding.sam2 import ImageEncoder, MaskDecoder
+from spatialgeo_ros.grounding.sam3 import PhraseDecoder, TextEncoder, VisionEncoder
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 #: Phrases of a usual question, and of a list of the map's.
@@ -50,12 +44,12 @@ class Parts:
     count, many_count = FEW, MANY
     text: Callable[[], Any] | None = None
 
-    def __init__(self, model: nn.Module, image: NetworkGraph, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, image: DetectorGraph, device: torch.device) -> None:
         """Hold a model and the graph of its image part."""
         self.model: Any = model
         self.image_graph = image
         self.device = device
-        self.pixels = torch.rand((1, *image.input_shapes["pixel_values"]), device=device)
+        (self.pixels,) = image.example_inputs().values()
         self.layers: dict[str, Tensor] = {}
         self.texts: Any = None
 
@@ -63,21 +57,19 @@ class Parts:
         """Convert the weights, and compute what later parts read."""
         dtype = DTYPES[precision]
         self.model.to(dtype)
-        for graph in (self.image_graph, self.phrase_graph()):
-            if graph is not None:  # what a graph holds beside the model's weights
-                graph.to(dtype)
+        for graph in (self.image_graph, *self.question_graphs()):
+            graph.to(dtype)  # what a graph holds beside the model's weights
         with torch.inference_mode():
             self.layers = self.image()
             self.texts = self.text() if self.text is not None else None
 
-    def phrase_graph(self) -> NetworkGraph | None:
-        """Graph of the phrase part, if it is one."""
-        return None
+    def question_graphs(self) -> tuple[DetectorGraph, ...]:
+        """Graphs of the part for phrases or boxes."""
+        return ()
 
     def image(self) -> dict[str, Tensor]:
         """The image part."""
-        found = self.image_graph(pixel_values=self.pixels)
-        return dict(zip(self.image_graph.output_names, found, strict=True))
+        return self.image_graph.run({self.image_graph.input_names[0]: self.pixels})
 
     def phrases(self) -> Any:
         """The part for phrases or boxes, text and image known."""
@@ -118,9 +110,9 @@ class Parts:
         """What has to hold while a CUDA graph is recorded."""
         return nullcontext()
 
-    def graphs(self) -> dict[str, tuple[NetworkGraph, dict[str, Tensor]]]:
+    def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
         """The exported graphs with inputs."""
-        return {"image": (self.image_graph, {"pixel_values": self.pixels})}
+        return {"image": (self.image_graph, {self.image_graph.input_names[0]: self.pixels})}
 
     def weights_bytes(self) -> int:
         """Of all weights."""
@@ -147,39 +139,46 @@ class OwlParts(Parts):
 
     def __init__(self, model: nn.Module, size: tuple[int, int], device: torch.device) -> None:
         """Make inputs."""
-        super().__init__(model, OwlImageGraph(model), device)
-        vocabulary = self.model.config.text_config.vocab_size
+        config = cast(Any, model).config
+        super().__init__(model, OwlImageGraph(model, config.vision_config.image_size), device)
+        self.reader = OwlTextGraph(model, 16)
+        vocabulary = config.text_config.vocab_size
         self.tokens = torch.randint(1, vocabulary, (MANY, 16), device=device)
-        self.base = self.model.owlvit if hasattr(self.model, "owlvit") else self.model.owlv2
+        self.mask = torch.ones_like(self.tokens)
 
     def text(self) -> Tensor:
         """The text tower."""
         return self._features(FEW)
 
     def _features(self, count: int) -> Tensor:
-        found = self.base.get_text_features(input_ids=self.tokens[:count])
-        return found if isinstance(found, Tensor) else found.pooler_output
+        feeds = {"input_ids": self.tokens[:count], "attention_mask": self.mask[:count]}
+        return self.reader.run(feeds)["text_features"]
 
     def phrases(self) -> Tensor:
         """Only a product."""
-        return owl_logits(self.layers, self.texts)
+        return self._logits(self.texts)
+
+    def _logits(self, words: Tensor) -> Tensor:
+        dtype = self.model.dtype
+        features = self.layers["image_features"].to(dtype)
+        logits: Tensor = self.model.class_predictor(features, words.to(dtype)[None])[0]
+        return logits
 
     def many(self) -> Tensor:
         """Sixteen phrases."""
-        return owl_logits(self.layers, self._features(MANY))
+        return self._logits(self._features(MANY))
 
     def whole(self) -> dict[str, Tensor]:
         """The model's own forward pass."""
-        ids = self.tokens[:FEW]
         pixels = self.pixels.to(self.model.dtype)
         found = self.model(
-            input_ids=ids, pixel_values=pixels, attention_mask=torch.ones_like(ids)
+            input_ids=self.tokens[:FEW], pixel_values=pixels, attention_mask=self.mask[:FEW]
         )
-        return {"logits": found.logits, "pred_boxes": found.pred_boxes}
+        return {"logits": found.logits, "boxes": found.pred_boxes}
 
     def compared(self) -> dict[str, Tensor]:
         """The same from the parts."""
-        return {"logits": self.phrases(), "pred_boxes": self.layers["pred_boxes"]}
+        return {"logits": self.phrases(), "boxes": self.layers["boxes"]}
 
 
 class GroundingDinoParts(Parts):
@@ -187,51 +186,46 @@ class GroundingDinoParts(Parts):
 
     def __init__(self, model: nn.Module, size: tuple[int, int], device: torch.device) -> None:
         """Make inputs."""
-        super().__init__(model, GroundingDinoImageGraph(model, size), device)
+        super().__init__(model, DinoImageGraph(model, size), device)
         vocabulary = self.model.config.text_config.vocab_size
         self.few, self.long = (self._prompt(count, vocabulary) for count in (FEW, MANY))
-        self.graph = GroundingDinoPhraseGraph(model, size, self.few.shape[1])
-        self.long_graph = GroundingDinoPhraseGraph(model, size, self.long.shape[1])
+        self.graph = DinoPhraseGraph(model, size, self.few.shape[1])
+        self.long_graph = DinoPhraseGraph(model, size, self.long.shape[1])
+        self.pixel_mask = torch.ones((1, *size), dtype=torch.int64, device=device)
 
     def _prompt(self, count: int, vocabulary: int) -> Tensor:
         words = torch.randint(1, min(100, vocabulary), (count, PHRASE_TOKENS - 1))
         phrases = torch.cat([words, torch.full((count, 1), STOP)], 1).flatten()
-        ends = torch.tensor([START]), torch.tensor([END])
-        return torch.cat([ends[0], phrases, ends[1]])[None].to(self.device)
+        whole = torch.cat([torch.tensor([START]), phrases, torch.tensor([END])])
+        return whole[None].to(self.device)
 
-    def phrase_graph(self) -> NetworkGraph:
+    def question_graphs(self) -> tuple[DetectorGraph, ...]:
         """Fusion, decoder and heads."""
-        return self.graph
-
-    def _states(self, ids: Tensor) -> Tensor:
-        network = self.model.model
-        mask, places = text_blocks(ids, network.special_tokens)
-        found = network.text_backbone(ids, mask[:, None], torch.zeros_like(ids), places)
-        return found.last_hidden_state
+        return self.graph, self.long_graph
 
     def text(self) -> Tensor:
         """The text tower."""
-        return self._states(self.few)
+        return read_prompt(self.model, self.few)
 
     def _feeds(self, states: Tensor, ids: Tensor) -> dict[str, Tensor]:
         return {
             "text_states": states, "input_ids": ids, "attention_mask": torch.ones_like(ids),
-            **self.layers,
+            "pixel_mask": self.pixel_mask, **self.layers,
         }  # fmt: skip
 
-    def phrases(self) -> Any:
+    def phrases(self) -> dict[str, Tensor]:
         """Fusion, decoder and heads."""
-        return self.graph(**self._feeds(self.texts, self.few))
+        return self.graph.run(self._feeds(self.texts, self.few))
 
-    def many(self) -> Any:
+    def many(self) -> dict[str, Tensor]:
         """Sixteen phrases in one prompt."""
-        return self.long_graph(**self._feeds(self._states(self.long), self.long))
+        return self.long_graph.run(self._feeds(read_prompt(self.model, self.long), self.long))
 
     def recording(self) -> AbstractContextManager[None]:
         """Its checks read values on the CPU."""
         return grounding_dino_patches()
 
-    def graphs(self) -> dict[str, tuple[NetworkGraph, dict[str, Tensor]]]:
+    def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
         """Both graphs."""
         return {**super().graphs(), "phrases": (self.graph, self._feeds(self.texts, self.few))}
 
@@ -239,11 +233,11 @@ class GroundingDinoParts(Parts):
         """The model's own forward pass."""
         pixels = self.pixels.to(self.model.dtype)
         found = self.model(pixel_values=pixels, input_ids=self.few)
-        return {"logits": found.logits, "pred_boxes": found.pred_boxes}
+        return {"logits": found.logits[..., : self.few.shape[1]], "boxes": found.pred_boxes}
 
     def compared(self) -> dict[str, Tensor]:
         """The same from the parts."""
-        return dict(zip(self.graph.output_names, self.phrases(), strict=True))
+        return self.phrases()
 
 
 class Sam2Parts(Parts):
@@ -251,26 +245,26 @@ class Sam2Parts(Parts):
 
     def __init__(self, model: nn.Module, size: tuple[int, int], device: torch.device) -> None:
         """Make inputs."""
-        super().__init__(model, Sam2ImageGraph(model), device)
-        self.graph, self.long_graph = Sam2BoxGraph(model, FEW), Sam2BoxGraph(model, MANY)
-        self.boxes = self.long_graph.example_inputs()["input_boxes"]
+        super().__init__(model, ImageEncoder(model), device)
+        self.graph = MaskDecoder(model, MANY)
+        self.boxes = self.graph.example_inputs()["boxes"]
 
-    def phrase_graph(self) -> NetworkGraph:
+    def question_graphs(self) -> tuple[DetectorGraph, ...]:
         """Prompt encoder and mask decoder."""
-        return self.graph
+        return (self.graph,)
 
-    def phrases(self) -> Any:
+    def phrases(self) -> dict[str, Tensor]:
         """Four boxes."""
-        return self.graph(**self.layers, input_boxes=self.boxes[:, :FEW])
+        return self.graph.run({**self.layers, "boxes": self.boxes[:, :FEW]})
 
-    def many(self) -> Any:
+    def many(self) -> dict[str, Tensor]:
         """Sixteen boxes."""
-        return self.long_graph(**self.layers, input_boxes=self.boxes)
+        return self.graph.run({**self.layers, "boxes": self.boxes})
 
-    def graphs(self) -> dict[str, tuple[NetworkGraph, dict[str, Tensor]]]:
-        """Both graphs."""
-        feeds = {**self.layers, "input_boxes": self.boxes[:, :FEW].contiguous()}
-        return {**super().graphs(), "phrases": (self.graph, feeds)}
+    def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
+        """Both graphs, for four boxes."""
+        feeds = {**self.layers, "boxes": self.boxes[:, :FEW].contiguous()}
+        return {**super().graphs(), "phrases": (MaskDecoder(self.model, FEW), feeds)}
 
     def whole(self) -> dict[str, Tensor]:
         """The model's own forward pass."""
@@ -279,11 +273,11 @@ class Sam2Parts(Parts):
             pixel_values=self.pixels.to(dtype), input_boxes=self.boxes[:, :FEW].to(dtype),
             multimask_output=False,
         )  # fmt: skip
-        return {"pred_masks": found.pred_masks, "iou_scores": found.iou_scores}
+        return {"logits": found.pred_masks[0, :, 0], "quality": found.iou_scores[0, :, 0]}
 
     def compared(self) -> dict[str, Tensor]:
         """The same from the parts."""
-        return dict(zip(self.graph.output_names, self.phrases(), strict=True))
+        return self.phrases()
 
 
 class Sam3Parts(Parts):
@@ -293,42 +287,38 @@ class Sam3Parts(Parts):
 
     def __init__(self, model: nn.Module, size: tuple[int, int], device: torch.device) -> None:
         """Make inputs."""
-        super().__init__(model, Sam3ImageGraph(model), device)
-        self.graph = Sam3PhraseGraph(model)
+        super().__init__(model, VisionEncoder(model), device)
+        self.graph, self.reader = PhraseDecoder(model), TextEncoder(model)
         config = self.model.config.text_config
         shape = (self.many_count, config.max_position_embeddings)
         self.ids = torch.randint(1, config.vocab_size - 2, shape, device=device)
         self.mask = torch.ones_like(self.ids)
         self.mask[:, PHRASE_TOKENS + 2 :] = 0
 
-    def phrase_graph(self) -> NetworkGraph:
+    def question_graphs(self) -> tuple[DetectorGraph, ...]:
         """Encoder, decoder and masks."""
-        return self.graph
+        return (self.graph,)
 
     def _features(self, count: int) -> Tensor:
-        found = self.model.get_text_features(
-            input_ids=self.ids[:count], attention_mask=self.mask[:count]
-        )
-        return found.pooler_output
+        features: Tensor = self.reader(self.ids[:count], self.mask[:count])
+        return features
 
     def text(self) -> Tensor:
         """The text tower."""
         return self._features(FEW)
 
     def _feeds(self, features: Tensor) -> dict[str, Tensor]:
-        count = len(features)
-        layers = {name: one.expand(count, -1, -1) for name, one in self.layers.items()}
-        return {**layers, "text_features": features, "attention_mask": self.mask[:count]}
+        return {**self.layers, "text": features, "words": self.mask[: len(features)]}
 
-    def phrases(self) -> Any:
+    def phrases(self) -> dict[str, Tensor]:
         """Four phrases, four rows."""
-        return self.graph(**self._feeds(self.texts))
+        return self.graph.run(self._feeds(self.texts))
 
-    def many(self) -> Any:
+    def many(self) -> dict[str, Tensor]:
         """Eight phrases."""
-        return self.graph(**self._feeds(self._features(self.many_count)))
+        return self.graph.run(self._feeds(self._features(self.many_count)))
 
-    def graphs(self) -> dict[str, tuple[NetworkGraph, dict[str, Tensor]]]:
+    def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
         """Both graphs, for one phrase."""
         return {**super().graphs(), "phrases": (self.graph, self._feeds(self.texts[:1]))}
 
@@ -338,12 +328,14 @@ class Sam3Parts(Parts):
             pixel_values=self.pixels.to(self.model.dtype), input_ids=self.ids[:1],
             attention_mask=self.mask[:1],
         )  # fmt: skip
-        return {name: getattr(found, name) for name in self.graph.output_names}
+        return {
+            "logits": found.pred_logits, "boxes": found.pred_boxes, "masks": found.pred_masks,
+            "presence": found.presence_logits[:, 0],
+        }  # fmt: skip
 
     def compared(self) -> dict[str, Tensor]:
         """The same from the parts."""
-        found = self.graph(**self._feeds(self.texts[:1]))
-        return dict(zip(self.graph.output_names, found, strict=True))
+        return self.graph.run(self._feeds(self.texts[:1]))
 
 
 #: Name -> how to make the network (tiny or not) and its parts.

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase, rival_phrases
+from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
 
@@ -27,26 +28,6 @@ Network = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 Check = Callable[[], None]
 
 _serial = itertools.count()
-
-
-class DetectorGraph(nn.Module):
-    """A network of a detector for one input shape; implements ``runtime.backend.Exportable``.
-
-    Subclasses name ``input_names`` and ``output_names``, give ``example_inputs`` and a ``forward``
-    that takes the inputs by name and returns the outputs as a tuple, in float32.
-    """
-
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Valid inputs of the graph's shape, on its device."""
-        raise NotImplementedError
-
-    @torch.inference_mode()
-    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run in PyTorch; a :data:`Network`, for any shape that the module takes."""
-        return dict(zip(self.output_names, self(**inputs), strict=True))
 
 
 class NetworkDetector(ABC):

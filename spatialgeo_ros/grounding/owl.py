@@ -20,13 +20,8 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError, quoted
 from spatialgeo_ros.grounding.detections import ScoredBoxes, corners
-from spatialgeo_ros.grounding.network_detector import (
-    Check,
-    DetectorGraph,
-    Network,
-    NetworkDetector,
-    as_numpy,
-)
+from spatialgeo_ros.grounding.graphs import DetectorGraph, only_parts, with_parts
+from spatialgeo_ros.grounding.network_detector import Check, Network, NetworkDetector, as_numpy
 from spatialgeo_ros.grounding.pixels import owl_rules, prepare
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.models.grounding_profile import DetectorPart
@@ -55,8 +50,8 @@ class OwlImageGraph(DetectorGraph):
 
     def __init__(self, model: Any, side: int) -> None:
         super().__init__()
-        self.model, self.side = model, side
-        self.training = False
+        towers = {model.config.model_type: only_parts(_base(model), "vision_model")}
+        self.model, self.side = with_parts(model, class_head=None, **towers), side
         # The library bends the position table only when it is told to.
         self._interpolate = side != model.config.vision_config.image_size
 
@@ -89,19 +84,20 @@ class OwlTextGraph(DetectorGraph):
 
     def __init__(self, model: Any, tokens: int) -> None:
         super().__init__()
-        self.model, self.tokens = model, tokens
-        self.training = False
+        self.config = model.config.text_config
+        self.towers = only_parts(_base(model), "text_model", "text_projection")
+        self.tokens = tokens
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor]:
         """Run once; see the class for inputs and outputs."""
-        features = _base(self.model).get_text_features(input_ids, attention_mask).pooler_output
+        features = self.towers.get_text_features(input_ids, attention_mask).pooler_output
         return ((features / torch.linalg.norm(features, dim=-1, keepdim=True)).float(),)
 
     def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
         """A phrase of ones, which ends at its last token."""
         device = next(self.parameters()).device
         ids = torch.ones((batch, self.tokens), dtype=torch.long, device=device)
-        ids[:, -1] = self.model.config.text_config.vocab_size - 1  # where the tower reads
+        ids[:, -1] = self.config.vocab_size - 1  # where the tower reads
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 

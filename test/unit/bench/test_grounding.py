@@ -16,7 +16,7 @@ import torch
 
 from bench import grounding
 from bench.grounding_parts import NETWORKS, GroundingDinoParts, make_parts
-from spatialgeo_ros.grounding.graphs import GroundingDinoImageGraph, GroundingDinoPhraseGraph
+from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph
 
 CPU = torch.device("cpu")
 #: Parameters in millions, counted in the published checkpoints' classes.
@@ -200,6 +200,6 @@ def test_published_sizes(network: str) -> None:
         assert round(millions, 1) == SIZES[network]
         if kind is GroundingDinoParts:
             for size in ((800, 1066), (480, 640), (97, 131)):
-                layers = GroundingDinoImageGraph(model, size)(torch.empty(1, 3, *size))
-                graph = GroundingDinoPhraseGraph(model, size, 16)
+                layers = DinoImageGraph(model, size)(torch.empty(1, 3, *size))
+                graph = DinoPhraseGraph(model, size, 16)
                 assert [t.shape[1] for t in layers] == [r * c for r, c in graph.grids]
