@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,33 @@ def write_owl(folder: Path, kind: str = "owlvit", seed: int = 0, side: int = 64)
     _spread(model, seed)
     processor = getattr(t, f"{prefix}Processor")(owl_pixels(kind, side), tokenizer)
     return _save(folder, model, processor)
+
+
+def in_older_layout(folder: Path) -> None:
+    """Rewrite a folder as versions 4 of transformers wrote it, and as most are published.
+
+    The vocabulary is in files of its own, and the image processor in
+    ``preprocessor_config.json``.
+    """
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())["model"]
+    vocabulary = tokenizer["vocab"]
+    if "merges" in tokenizer:
+        (folder / "vocab.json").write_text(json.dumps(vocabulary))
+        pairs = "\n".join(" ".join(pair) for pair in tokenizer["merges"])
+        (folder / "merges.txt").write_text(f"#version: 0.2\n{pairs}\n")
+    else:
+        words = sorted(vocabulary, key=vocabulary.__getitem__)
+        (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "tokenizer.json").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    del config["backend"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    special = {key: config[key] for key in config if key.endswith("_token")}
+    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    processor = folder / "processor_config.json"
+    pixels = json.loads(processor.read_text())["image_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(pixels))
+    processor.unlink()
 
 
 def bert_tokenizer() -> Any:
