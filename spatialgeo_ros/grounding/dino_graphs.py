@@ -96,6 +96,10 @@ class DinoPhraseGraph(DetectorGraph):
         )
         self.model = with_parts(model, model=joined)
 
+    def shape_name(self) -> str:
+        """Pixels and tokens."""
+        return f"{self.size[1]}x{self.size[0]}-{self.tokens}"
+
     def exporting(self) -> AbstractContextManager[None]:
         """Replace what ONNX does not have."""
         return grounding_dino_patches()

@@ -48,6 +48,11 @@ class DetectorGraph(nn.Module):
         """Valid inputs of the graph's shape, on its device."""
         raise NotImplementedError
 
+    def shape_name(self) -> str:
+        """What tells files of this network for different shapes apart: columns x rows."""
+        rows, columns = next(iter(self.example_inputs().values())).shape[-2:]
+        return f"{columns}x{rows}"
+
     def exporting(self) -> AbstractContextManager[None]:
         """What has to hold while this graph is exported."""
         return nullcontext()

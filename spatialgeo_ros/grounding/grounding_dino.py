@@ -9,7 +9,7 @@ it, and its score is read there. What the towers make of an image and of a promp
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,19 @@ from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, corners
 from spatialgeo_ros.grounding.detector_text import Prompt, PromptWriter, span_scores
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph, read_prompt
+from spatialgeo_ros.grounding.gate_rules import (
+    KNOWN_PHRASES,
+    GateRule,
+    detections,
+    features_of_pictures,
+    on_cpu,
+)
 from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.grounding.network_detector import Check, Network, NetworkDetector, as_numpy
 from spatialgeo_ros.grounding.pixels import PreparedImage, dino_rules, prepare
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.models.grounding_profile import DetectorPart
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: Kind -> ``model_type`` -> class of transformers.
 CLASSES = {
@@ -85,9 +93,29 @@ class GroundingDinoDetector(NetworkDetector):
         rules = self._rules.fixed_for(*image_size)
         size = (rules.rows, rules.columns)
         return {
-            "image": DinoImageGraph(self._model, size),
             "phrases": DinoPhraseGraph(self._model, size, self._fixed_tokens),
+            "image": DinoImageGraph(self._model, size),
         }
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Features are compared value by value, what they lead to by its boxes."""
+        if name == "image":
+            return GateRule()
+        graph = graphs["phrases"]
+        assert isinstance(graph, DinoPhraseGraph)
+        prompt = PromptWriter(self._tokenizer, graph.tokens).write(KNOWN_PHRASES)[0]
+
+        def known(count: int) -> list[dict[str, Tensor]]:
+            text = on_cpu(self._encoded(prompt, graph.tokens))
+            text["pixel_mask"] = torch.ones((1, *graph.size), dtype=torch.int64)
+            return [{**text, **layers} for layers in features_of_pictures(graphs["image"], count)]
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            logits = as_numpy(outputs["logits"])[0, :, : len(prompt.input_ids)]
+            scores = span_scores(logits, prompt, len(KNOWN_PHRASES))[:, list(prompt.texts)]
+            return detections(torch.from_numpy(scores.T), outputs["boxes"][0])
+
+        return GateRule(known, DetectionMetric(read))
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -169,23 +197,25 @@ class GroundingDinoDetector(NetworkDetector):
     def _text(self, prompt: Prompt) -> dict[str, Tensor]:
         """Tokens of a prompt and what the text tower makes of them."""
         if prompt.input_ids not in self._prompts:
-            count = max(len(prompt.input_ids), self._padded_to)
-            ids = torch.full((1, count), self._writer.pad_id, dtype=torch.long)
-            ids[0, : len(prompt.input_ids)] = torch.tensor(prompt.input_ids)
-            mask = torch.zeros_like(ids)
-            mask[0, : len(prompt.input_ids)] = 1
-            ids, mask = ids.to(self._device), mask.to(self._device)
-            states = read_prompt(self._model, ids).float()
-            self._prompts[prompt.input_ids] = {
-                "text_states": states, "input_ids": ids, "attention_mask": mask,
-            }  # fmt: skip
+            self._prompts[prompt.input_ids] = self._encoded(prompt, self._padded_to)
         self._prompts.move_to_end(prompt.input_ids)
         while len(self._prompts) > _KEPT_PROMPTS:
             self._prompts.popitem(last=False)
         return self._prompts[prompt.input_ids]
 
-    def _adopt(self, name: str, graph: DetectorGraph) -> None:
-        """Make every input of the graph's shape, and let PyTorch's copy of the weights go."""
+    def _encoded(self, prompt: Prompt, least: int) -> dict[str, Tensor]:
+        """Run the text tower on a prompt, padded to so many tokens at least."""
+        count = max(len(prompt.input_ids), least)
+        ids = torch.full((1, count), self._writer.pad_id, dtype=torch.long)
+        ids[0, : len(prompt.input_ids)] = torch.tensor(prompt.input_ids)
+        mask = torch.zeros_like(ids)
+        mask[0, : len(prompt.input_ids)] = 1
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        states = read_prompt(self._model, ids).float()
+        return {"text_states": states, "input_ids": ids, "attention_mask": mask}
+
+    def _adopt(self, graph: DetectorGraph) -> None:
+        """Make every input of the graph's shape."""
         assert isinstance(graph, DinoImageGraph | DinoPhraseGraph)
         rows, columns = graph.size
         self._rules = replace(self._rules, fit="fixed", rows=rows, columns=columns)
@@ -193,7 +223,6 @@ class GroundingDinoDetector(NetworkDetector):
             self._padded_to = graph.tokens
             self._writer = PromptWriter(self._tokenizer, graph.tokens)
             self._prompts.clear()
-        graph.to("meta")
 
 
 def load_grounding_dino(

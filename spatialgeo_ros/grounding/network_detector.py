@@ -18,6 +18,7 @@ from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase, rival_phrases
+from spatialgeo_ros.grounding.gate_rules import GateRule
 from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
@@ -96,7 +97,14 @@ class NetworkDetector(ABC):
 
         Args:
             image_size: rows and columns of camera images; matters where the input has their aspect.
+
+        Returns:
+            In the order in which they may be compiled: see ``engines.CompilableNetworks``.
         """
+
+    @abstractmethod
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """How the parity gate judges a network of :meth:`graphs`."""
 
     def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on.
@@ -104,7 +112,8 @@ class NetworkDetector(ABC):
         Images of another size are scaled into the graph's input, with padding beside them.
         """
         self._backends[name] = backend
-        self._adopt(name, graph)
+        self._adopt(graph)
+        graph.to("meta")  # PyTorch's copy of the weights is not run again
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -137,7 +146,7 @@ class NetworkDetector(ABC):
         """Score boxes for plain phrases, each of them once."""
 
     @abstractmethod
-    def _adopt(self, name: str, graph: DetectorGraph) -> None:
+    def _adopt(self, graph: DetectorGraph) -> None:
         """Take the input shape of a graph that a backend runs."""
 
 

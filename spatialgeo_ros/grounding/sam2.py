@@ -8,7 +8,7 @@ Ravi et al., "SAM 2: Segment Anything in Images and Videos", 2024; here for sing
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import BadRegionError, CancelledError, InternalError, ModelLoadError
 from spatialgeo_ros.grounding.detector import Box, InstanceMask
+from spatialgeo_ros.grounding.gate_rules import KNOWN_BOXES, GateRule, features_of_pictures
 from spatialgeo_ros.grounding.graphs import (
     DetectorGraph,
     called_by_place,
@@ -30,6 +31,7 @@ from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.sam_checkpoint import load_sam
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.runtime.backend import Backend
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: What the published checkpoints say; the mean and deviation of ImageNet.
 USUAL_INPUT = SquareInput(1024, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -38,7 +40,7 @@ MODEL_TYPES = ("sam2", "sam2_video")
 #: Of an image, finest first.
 FEATURES = ("fine", "middle", "coarse")
 #: Boxes in one pass of a compiled decoder.
-BOXES_AT_ONCE = 8
+BOXES_AT_ONCE = len(KNOWN_BOXES)
 
 
 class ImageEncoder(DetectorGraph):
@@ -142,7 +144,7 @@ class Sam2Segmenter:
         encoder, decoder = ImageEncoder(model), MaskDecoder(model)
         self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
         self.decode: Callable[..., tuple[Tensor, ...]] = decoder
-        self._graphs: dict[str, DetectorGraph] = {"encoder": encoder, "decoder": decoder}
+        self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
         self._backends: dict[str, Backend] = {}
         self._device, self._dtype, self._folder = device, dtype, folder
 
@@ -186,6 +188,22 @@ class Sam2Segmenter:
         """Both networks as graphs; their input does not depend on the camera."""
         del image_size
         return dict(self._graphs)
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Features are compared value by value, masks by their overlap."""
+        if name == "encoder":
+            return GateRule()
+        boxes = torch.tensor(KNOWN_BOXES)[None] * self.input.side
+
+        def known(count: int) -> list[dict[str, Tensor]]:
+            features = features_of_pictures(graphs["encoder"], count)
+            return [{**one, "boxes": boxes} for one in features]
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            quality = outputs["quality"][:, None].clamp_min(1e-3)  # what is 0 is not compared
+            return Detections(quality, boxes.transpose(0, 1), outputs["logits"][:, None])
+
+        return GateRule(known, DetectionMetric(read))
 
     def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""

@@ -10,7 +10,7 @@ phrase once ever; a phrase is then a row of the detector's batch.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,11 +32,18 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.grounding.boxes import pixel_box
 from spatialgeo_ros.grounding.detector import Instance, InstanceMask, PhraseResult
 from spatialgeo_ros.grounding.export_patches import sam3_patches
+from spatialgeo_ros.grounding.gate_rules import (
+    KNOWN_PHRASES,
+    GateRule,
+    features_of_pictures,
+    on_cpu,
+)
 from spatialgeo_ros.grounding.graphs import DetectorGraph, called_by_place, only_parts
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.sam_checkpoint import load_sam
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.runtime.backend import Backend
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: What the published checkpoint says.
 USUAL_INPUT = SquareInput(1008, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -205,7 +212,7 @@ class Sam3Detector:
         self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
         self.read: Callable[[Tensor, Tensor], Tensor] = TextEncoder(model)
         self.decode: Callable[..., tuple[Tensor, ...]] = decoder
-        self._graphs: dict[str, DetectorGraph] = {"encoder": encoder, "decoder": decoder}
+        self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
         self._backends: dict[str, Backend] = {}
         self.threshold = threshold
         self._rows = _ROWS
@@ -257,6 +264,26 @@ class Sam3Detector:
         """
         del image_size
         return dict(self._graphs)
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Features are compared value by value, what they lead to by boxes, scores and masks."""
+        if name == "encoder":
+            return GateRule()
+
+        def known(count: int) -> list[dict[str, Tensor]]:
+            made = []
+            for number, features in enumerate(features_of_pictures(graphs["encoder"], count)):
+                text, words = self._text(KNOWN_PHRASES[number % len(KNOWN_PHRASES)])
+                made.append({**features, **on_cpu({"text": text, "words": words})})
+            return made
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            presence = outputs["presence"].sigmoid()[:, None]
+            return Detections(
+                outputs["logits"].sigmoid() * presence, outputs["boxes"], outputs["masks"]
+            )
+
+        return GateRule(known, DetectionMetric(read))
 
     def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""
