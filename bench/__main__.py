@@ -24,6 +24,7 @@ NAMES = (
     "room",
     "encoders",
     "tower_rates",
+    "grounding",
     "objects",
 )
 
