@@ -155,7 +155,7 @@ class Profile:
         found: list[Checkpoint | None] = []
         if isinstance(self.language, LlavaPart):
             found = [self.language.base, self.language.adapter]
-        if isinstance(self.language, SpatialMllmPart):
+        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
             found = [self.language.checkpoint]
         return tuple(
             path for one in found if one is not None for path, _ in sorted(one.files())

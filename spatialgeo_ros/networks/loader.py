@@ -82,7 +82,7 @@ def load_networks(
     if isinstance(language, LlavaPart):
         image_towers, speaker = _llava(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialRgptPart):
-        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation)
+        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialMllmPart):
         image_towers, speaker = _spatial_mllm(profile, language, target, quantisation, packed)
     else:
@@ -260,7 +260,11 @@ def _spatial_mllm(
 
 
 def _spatialrgpt(
-    profile: Profile, language: SpatialRgptPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: SpatialRgptPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for SigLIP, which the other profiles never use.
     from spatialgeo_ros.models.spatialrgpt.depth_anything import load_depth_anything
@@ -273,7 +277,9 @@ def _spatialrgpt(
 
     folder = language.checkpoint.folder()
     dtype = _language_dtype(profile, device)
-    model = load_spatialrgpt(folder, device=device, dtype=dtype, quantisation=quantisation)
+    model = load_spatialrgpt(
+        folder, device=device, dtype=dtype, quantisation=quantisation, packed=packed
+    )
     tokenizer = load_tokenizer(folder / LANGUAGE)
     depth_network = None
     if language.depth_network is not None and language.depth_network.found() is not None:
