@@ -55,7 +55,7 @@ NEIGHBOURS = {
     "scene": {"grounding", "networks"},
     "answer": {"scene", "grounding", "networks"},
     "perception": {"answer", "scene", "grounding", "networks"},
-    "evaluation": {"perception", "scene", "training", "networks"},
+    "evaluation": {"perception", "scene", "training", "networks", "grounding"},
     "replay": {"node"},
     "robot_sim": {"node", "replay"},
     "cli": {"node"},
