@@ -81,12 +81,14 @@ ROSDEP_KEYS = {
 # No rosdep key in every supported distribution, or (torch, transformers) one that asks for no
 # version: constraints.txt and pyproject.toml declare them.
 WITHOUT_ROSDEP_KEY = {
+    "accelerate",
     "bitsandbytes",
     "huggingface_hub",
     "mujoco",
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "peft",
     "pycocoevalcap",
     "rosbags",
     "safetensors",

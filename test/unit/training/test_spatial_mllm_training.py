@@ -1,0 +1,183 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Spatial-MLLM's trainings on tiny models in the published layouts, from command to result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from checkpoints.spatial_mllm import random_state, tiny_config, write_shards, write_tokenizer
+from checkpoints.vggt import random_vggt
+from safetensors.torch import save_file
+
+from spatialgeo_ros.models.files.shards import Shards
+from spatialgeo_ros.models.spatial_mllm import PixelBudget, load_spatial_mllm
+from spatialgeo_ros.training.command import main
+from spatialgeo_ros.training.trainer import JOURNAL
+
+pytest.importorskip("accelerate", reason="needs the extra 'train'")
+
+FRAMES = ("frames.least=4", "frames.most=4", "frames.min_pixels=784", "frames.max_pixels=3136")
+SMALL = ("batch=2", "accumulation=1", "workers=0", "precision=fp32", *FRAMES)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Qwen2.5-VL, VGGT, clips of two colours and a picture."""
+    folder = tmp_path_factory.mktemp("start")
+    qwen = folder / "qwen"
+    qwen.mkdir()
+    config = tiny_config("1.1") | {"model_type": "qwen2_5_vl"}
+    del config["spatial_config"], config["connector_config"]
+    (qwen / "config.json").write_text(json.dumps(config))
+    ids = write_tokenizer(qwen)
+    generation = {"eos_token_id": [ids["<|im_end|>"], ids["<|endoftext|>"]]}
+    (qwen / "generation_config.json").write_text(json.dumps(generation))
+    state = random_state(tiny_config("1.1"))
+    own = ("connector.", "spatial_encoder.")
+    write_shards(qwen, {name: t for name, t in state.items() if not name.startswith(own)})
+    vggt = {name: tensor.contiguous() for name, tensor in random_vggt(seed=0).items()}
+    save_file(vggt, folder / "vggt.safetensors")
+    files = folder / "files"
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(8):
+        near = number % 2
+        clip = files / f"clip{number}"
+        clip.mkdir(parents=True)
+        for frame in range(5):
+            colour = (30, 30, 200) if near else (200, 60, 30)
+            picture = np.full((28, 56, 3), colour, np.uint8)
+            picture[:, frame * 10 : frame * 10 + 9] += rng.integers(0, 50, 3).astype(np.uint8)
+            cv2.imwrite(str(clip / f"{frame}.png"), picture)
+        lines.append({"video": clip.name} | talk("<video>\nWhich?", "BA"[near]))
+    picture = np.full((28, 56, 3), (20, 220, 20), np.uint8)
+    cv2.imwrite(str(files / "green.png"), picture)
+    lines.append({"image": ["green.png"]} | talk("<image>Which?", "C"))
+    (folder / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def talk(question: str, reply: str) -> dict[str, Any]:
+    turns = [{"from": "human", "value": question}, {"from": "gpt", "value": reply}]
+    return {"conversations": turns}
+
+
+def command(start: Path, kind: str, output: Path, *settings: str, **paths: Path) -> list[str]:
+    named = {"data": start / "data.jsonl", "files": start / "files", **paths}
+    words = ["spatial_mllm", kind, "--output", output, "--device", "cpu"]
+    for name, path in named.items():
+        words += [f"--{name}", path]
+    for one in (*SMALL, *settings):
+        words += ["--set", one]
+    return [str(one) for one in words]
+
+
+def journal(output: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (output / JOURNAL).read_text().splitlines()]
+    return [line for line in lines if "step" in line]
+
+
+def losses(output: Path) -> list[float]:
+    return [line["loss"] for line in journal(output)]
+
+
+@pytest.fixture(scope="module")
+def trained(start: Path) -> Path:
+    output = start / "trained"
+    where = {"base": start / "qwen", "vggt": start / "vggt.safetensors"}
+    assert (
+        main(command(start, "sft", output, "epochs=16", "rate=1e-2", "weight_decay=0", **where))
+        == 0
+    )
+    return output
+
+
+def test_supervised_training_learns_and_its_checkpoint_answers(start: Path, trained: Path) -> None:
+    found = losses(trained)
+    assert np.mean(found[-5:]) < 0.3 * np.mean(found[:5])
+    model = load_spatial_mllm(trained, dtype=torch.float32)
+    assert model.version == "1.1"
+    budget = PixelBudget(784, 3136)
+    for number, said in ((1, "A"), (2, "B")):
+        pictures = [
+            cv2.cvtColor(cv2.imread(str(start / "files" / f"clip{number}" / f"{k}.png")),
+                         cv2.COLOR_BGR2RGB)
+            for k in (0, 1, 2, 4)
+        ]  # fmt: skip
+        seen = model.encode_video(pictures, second_per_grid=0.5, budget=budget)
+        # Training writes the question on a line of its own, behind the clip.
+        assert model.answer(seen, "\nWhich?").text == said
+
+
+def test_the_checkpoint_has_all_official_tensors_and_what_is_frozen_is_as_it_was(
+    start: Path, trained: Path
+) -> None:
+    expected = random_state(tiny_config("1.1"))
+    with Shards.from_folder(trained) as shards:
+        assert set(shards) == set(expected)
+        moved = {name for name in shards if not torch.equal(shards[name], expected[name])}
+    config = json.loads((trained / "config.json").read_text())
+    assert config["model_type"] == "spatial-mllm"
+    assert config["spatial_config"]["embed_dim"] == 32
+    frozen = {name for name in expected if name.startswith(("visual.", "spatial_encoder."))}
+    assert {name for name in frozen & moved if "merger" not in name} == set()
+    assert any("merger" in name for name in moved) and "model.embed_tokens.weight" in moved
+
+
+def test_a_resumed_run_has_the_losses_of_an_unbroken_one(
+    start: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee
+
+    where = {"base": trained}  # of the result itself: a Spatial-MLLM is a start, too
+    settings = ("steps=8", "rate=3e-4", "save_every=3")
+    assert main(command(start, "sft", start / "whole", *settings, **where)) == 0
+    forward, taken = SpatialMllmTrainee.forward, 0
+
+    def breaking(self: SpatialMllmTrainee, batch: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken == 6:
+            raise KeyboardInterrupt
+        return forward(self, batch)
+
+    monkeypatch.setattr(SpatialMllmTrainee, "forward", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        main(command(start, "sft", start / "part", *settings, **where))
+    monkeypatch.undo()
+    assert len(journal(start / "part")) == 5
+    assert main(command(start, "sft", start / "part", *settings, **where)) == 0
+    assert losses(start / "part") == losses(start / "whole")
+
+
+def test_another_run_is_not_gone_on_with(
+    start: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = {"base": start / "qwen", "vggt": start / "vggt.safetensors"}
+    assert main(command(start, "sft", trained, "epochs=11", **where)) == 1
+    assert "another output folder" in capsys.readouterr().err
+
+
+def test_shares_of_files_and_what_is_broken(start: Path, trained: Path) -> None:
+    lines = (start / "data.jsonl").read_text().splitlines()[:4]
+    wrong = [
+        {"video": "nowhere.mp4"} | talk("<video>\nWhich?", "A"),
+        {"video": "clip0"} | talk("Which?", "A"),
+        {"video": "clip0", "conversations": []},
+    ]
+    (start / "wrong.json").write_text(json.dumps([*map(json.loads, lines), *wrong]))
+    data = f"{start / 'wrong.json'},{start / 'data.jsonl'}%50"
+    words = command(start, "sft", start / "mixed", "epochs=1", "batch=1", base=trained)
+    words[words.index("--data") + 1] = data
+    assert main(words) == 0
+    log = journal(start / "mixed")
+    assert len(log) == 7 + 9 // 2
+    assert sum(line["dropped"] for line in log) == 3
+    assert sum(line["loss"] == 0 for line in log) == 3
