@@ -29,6 +29,11 @@ _DELEGATES = {
         "train the nano profile, SpatialGeo or Spatial-MLLM",
         "it needs the training extras: pip install mujoco torch transformers tqdm",
     ),
+    "export": (
+        "spatialgeo_ros.training.conversation_export",
+        "write the simulator's questions as training data of LLaVA or Qwen",
+        "it needs the simulator: pip install 'spatialgeo_ros[sim]'",
+    ),
 }
 
 
