@@ -83,7 +83,11 @@ def _spans(text: str, path: Path) -> list[tuple[int, int]]:
     place += array
     while True:
         place = _skip(text, place)
-        if place >= len(text) or (array and text[place] == "]"):
+        if array and text[place : place + 1] == "]":
+            return spans
+        if place >= len(text):
+            if array:
+                raise BadRequestError(f"{path} breaks off: get it again")
             return spans
         try:
             _, stop = decoder.raw_decode(text, place)

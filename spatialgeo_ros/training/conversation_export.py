@@ -72,7 +72,7 @@ def image_conversations(
                 continue
             name = f"room_{seed:06d}_{number}"
             _write_image(folder / "images" / f"{name}.jpg", picture)
-            turns = []
+            turns: list[dict[str, str]] = []
             for question in asked:
                 said, answer = in_words(question, objects)
                 mark = "" if turns else "<image>\n"
@@ -88,7 +88,7 @@ def visible_objects(
 ) -> list[VisibleObject]:
     """Objects of a view whose centres are in it and that cover enough of it."""
     rotation, inside = level_frame(gravity_in_camera(pose)), pose.inverse()
-    found = []
+    found: list[VisibleObject] = []
     for number, thing in enumerate(room.objects):
         if (index == number).mean() < _VIEW_SHARE:
             continue
