@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +169,21 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(
     assert len(journal(start / "part")) == 5
     assert main(command(start, "sft", start / "part", *settings, **where)) == 0
     assert losses(start / "part") == losses(start / "whole")
+
+
+def test_a_pass_in_pieces_equals_one_in_one_piece(start: Path) -> None:
+    """FSDP2 as accelerate applies it: each layer, then the rest."""
+    paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+         str(Path(__file__).with_name("sharded_pass.py")), "spatial_mllm", str(start)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    whole, pieces, apart = json.loads(done.stdout.splitlines()[-1])
+    assert pieces == pytest.approx(whole, rel=1e-5)
+    assert apart < 1e-3
 
 
 def test_another_run_is_not_gone_on_with(

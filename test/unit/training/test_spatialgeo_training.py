@@ -198,18 +198,34 @@ def interrupted(start: Path, output: Path, steps: int) -> list[dict]:
     return journal(output)
 
 
+def on_two_processes(*words: str) -> str:
+    """Run a module or file by torchrun; returns what it printed."""
+    paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [sys.executable, *launch, *words],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_pass_in_pieces_equals_one_in_one_piece(start: Path, first: list[dict]) -> None:
+    """FSDP2 as accelerate applies it: each layer, then the rest."""
+    said = on_two_processes(
+        str(Path(__file__).with_name("sharded_pass.py")), "spatialgeo", str(start)
+    )
+    whole, pieces, apart = json.loads(said.splitlines()[-1])
+    assert pieces == pytest.approx(whole, rel=1e-5)
+    assert apart < 1e-3
+
+
 def test_two_processes_equal_one_that_accumulates(start: Path) -> None:
     settings = ("steps=4", "rate=1e-2")
     alone = train(start, "stage1", start / "alone", *settings, "accumulation=2")
     words = command(start, "stage1", start / "two", settings)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(
-        [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}  # fmt: skip
-    launched = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         "-m", "spatialgeo_ros.training.command", *words],
-        env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert launched.returncode == 0, launched.stderr[-3000:]
+    on_two_processes("-m", "spatialgeo_ros.training.command", *words)
     both = journal(start / "two")
     np.testing.assert_allclose(losses(both), losses(alone), rtol=1e-5)
     name = "moge_mm_projector_list.bin"
