@@ -19,9 +19,12 @@ NAMES = (
     "lanes",
     "focal_shift",
     "second_question",
+    "decode_step",
     "memory",
     "room",
     "encoders",
+    "tower_rates",
+    "grounding",
     "objects",
 )
 
