@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.cli.evaluate_benchmark import add_benchmarks
 from spatialgeo_ros.cli.evaluate_rooms import add_rooms
 from spatialgeo_ros.cli.inputs import add_planner
 from spatialgeo_ros.cli.output import write_image
@@ -45,6 +46,7 @@ def add_parser(commands: Any) -> None:
     _add_sequence(kinds)
     _add_questions(kinds)
     add_rooms(kinds)
+    add_benchmarks(kinds)
 
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
