@@ -36,6 +36,8 @@ def write_grounding_dino(folder: Path, kind: str = "mm_grounding_dino", seed: in
     import transformers as t
 
     prefix = {"mm_grounding_dino": "MMGroundingDino", "grounding_dino": "GroundingDino"}[kind]
+    # The published ones of this kind have heads of their own for every layer of the decoder.
+    own_heads = {"decoder_bbox_embed_share": False, "decoder_cls_embed_share": False}
     config = getattr(t, f"{prefix}Config")(
         backbone_config=t.SwinConfig(
             embed_dim=12, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4,
@@ -48,6 +50,7 @@ def write_grounding_dino(folder: Path, kind: str = "mm_grounding_dino", seed: in
         d_model=32, num_queries=10, max_text_len=24,
         encoder_layers=1, decoder_layers=2, encoder_ffn_dim=64, decoder_ffn_dim=64,
         encoder_attention_heads=2, decoder_attention_heads=2,
+        **(own_heads if kind == "mm_grounding_dino" else {}),
     )  # fmt: skip
     torch.manual_seed(seed)
     model = getattr(t, f"{prefix}ForObjectDetection")(config).eval()
