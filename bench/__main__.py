@@ -23,6 +23,8 @@ NAMES = (
     "memory",
     "room",
     "encoders",
+    "tower_rates",
+    "grounding",
     "objects",
 )
 

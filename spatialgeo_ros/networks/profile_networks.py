@@ -29,6 +29,7 @@ from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
 from spatialgeo_ros.query.vocabulary import Vocabulary
+from spatialgeo_ros.runtime.transfer import download
 from spatialgeo_ros.speech.marked_text import TextPart
 
 
@@ -83,6 +84,7 @@ class ProfileNetworks:
         self.has_grounding = clip is not None and grounding is not None
         self.has_language = speaker is not None
         self.canonical_only = speaker is not None and speaker.canonical_only
+        self.takes_regions = speaker is not None and speaker.takes_regions
         self.context_views = 0 if speaker is None else speaker.context_views
         mount = profile.camera
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)
@@ -115,7 +117,7 @@ class ProfileNetworks:
         patches = self._clip.patch_embedding(self._towers.clip_features(view))[0]
         texts = torch.stack([self._text_embedding(name) for name in names])
         scale = self._clip.logit_scale.exp().clamp(max=100)
-        logits = (scale * texts @ patches.T).float().cpu().numpy()
+        (logits,) = download((scale * texts @ patches.T).float())
         rows, columns = self._profile.image.grid
         maps = logits.reshape(len(names), rows, columns)
         box = self._towers.letterbox(view)
@@ -167,6 +169,11 @@ class ProfileNetworks:
             "model_bytes": self._bytes,
             **({} if self._speaker is None else self._speaker.decoder.describe()),
             **{f"{name} runs on": why for name, why in self._running.reasons.items()},
+            **{
+                f"{name} is launched as": how
+                for towers in self._every
+                for name, how in towers.describe().items()
+            },
             "degraded": (*self._running.degraded, *remarks),
         }
 
