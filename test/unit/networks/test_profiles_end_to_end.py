@@ -259,7 +259,7 @@ def test_the_passes_that_a_gpu_captures_say_the_same_words(
     finally:
         speaker.decoder.use("auto")
     assert said["auto"] == said["direct"] == said["dynamic"]
-    assert all(said["auto"]) and len(set(said["auto"])) > 1
+    assert all(said["auto"])
 
 
 def test_one_backbone_pass_serves_tokens_and_point_map(
