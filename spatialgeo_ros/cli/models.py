@@ -40,7 +40,7 @@ def _list(_: argparse.Namespace) -> int:
     print(f"{'PROFILE':16} {'INSTALLED':>12} {'DOWNLOAD':>9} {'MEMORY':>10}  DESCRIPTION")
     for name in list_profiles():
         profile = load_profile(name)
-        memory = profile.memory.get(profile.precision)
+        memory = profile.memory.get(profile.memory_precision)
         columns = [
             f"{name:16}",
             f"{_installed(profile):>12}",
