@@ -52,12 +52,13 @@ class Part:
 #: The most important first.
 PARTS = (
     Part("copy", "nf4", "copying"),
-    Part("nf4_decoding", "nf4", "language"),
+    # Before what leaves workspaces of other streams behind: it tells the memory.
     Part("nf4_questions", "nf4", "language"),
+    Part("nf4_decoding", "nf4", "language"),
     Part("lanes", "nf4", "lanes"),
-    Part("fp16_decoding", "fp16", "language"),
     Part("fp16_questions", "fp16", "language"),
     Part("fp16_reference", "fp16", "language"),
+    Part("fp16_decoding", "fp16", "language"),
     Part("depth", "images", "images"),
     Part("encoders", "images", "images"),
     Part("vggt", "images", "images"),
@@ -144,6 +145,9 @@ def supervise(names: Sequence[str], options: argparse.Namespace) -> None:
             return
         group = by_name[missing[0]].group
         batch = [name for name in missing if by_name[name].group == group]
+        for name in batch:  # what an earlier call left behind when it was ended
+            record.parts.pop(name, None)
+        record.write()
         code = _child(batch, options, end)
         record = Record(options.json)
         for name in batch:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ class Context:
         layers: Of the language model whose files are loaded, of 32.
         folder: For these files.
         copied: Bytes a second that a copy on the device reads and writes, 0 where unknown.
+        end: When the process has to be done, of ``time.monotonic``.
         kept: Networks that the next part of the process can use.
     """
 
@@ -40,6 +42,7 @@ class Context:
     layers: int = 8
     folder: Path = Path("/tmp")
     copied: float = 0.0
+    end: float = math.inf
     kept: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -51,7 +54,8 @@ class Context:
         if device.type == "cpu" and not options.tiny:
             raise SystemExit("PyTorch sees no GPU: run with --tiny, or on a machine with one")
         copied = parts.get("copy", {}).get("outcome", {}).get("numbers", {}).get("copied", 0.0)
-        return cls(device, options.tiny, options.layers, options.folder, copied)
+        end = time.monotonic() + options.seconds
+        return cls(device, options.tiny, options.layers, options.folder, copied, end)
 
     @property
     def device_name(self) -> str:

@@ -159,8 +159,9 @@ def ask(built: Assembled, seen: View, text: str) -> tuple[float, float]:
 
 
 def _questions(context: Context, kind: str) -> dict[str, Any]:
-    context.reset_peak()
     built = assembled(context, kind)
+    context.free_caches()
+    context.reset_peak()
     steps: list[list[Any]] = []
 
     def step(name: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -215,22 +216,25 @@ def _filled(model: ModelT, file: PackedFile, dtype: torch.dtype, device: torch.d
     names = [*_SHARED, *(f"{p}.{k}" if p else k for p, keys in plan for k in keys)]
     if missing := [name for name in names if name not in file.names]:
         raise StalePackError(f"{file.path} is damaged: it lacks '{missing[0]}'")
-    arriving = upload(((lambda name=name: file.read(name)) for name in names), device)
-    tables = {name: next(arriving).clone() for name in _SHARED}
-    for prefix, keys in plan:
-        layer = model.get_submodule(prefix)
-        # A copy on a CPU, where the tensor is a view of the file.
-        found = {key: _owned(next(arriving), device) for key in keys}
-        if isinstance(layer, nn.Linear) and is_quantisable(prefix, layer):
-            shape = (layer.out_features, layer.in_features)
-            bias = found.pop("bias", None)
-            model.set_submodule(prefix, restore_nf4({**found, **tables}, shape, bias, dtype))
-            continue
-        for key, tensor in found.items():
-            like: Tensor = getattr(layer, key)
-            if tensor.shape != like.shape:
-                raise StalePackError(f"{file.path} is damaged: '{prefix}.{key}' has another shape")
-            assign(layer, key, tensor)
+    reads = ((lambda name=name: file.read(name)) for name in names)
+    with closing(upload(reads, device)) as arriving:
+        tables = {name: next(arriving).clone() for name in _SHARED}
+        for prefix, keys in plan:
+            layer = model.get_submodule(prefix)
+            # A copy on a CPU, where the tensor is a view of the file.
+            found = {key: _owned(next(arriving), device) for key in keys}
+            if isinstance(layer, nn.Linear) and is_quantisable(prefix, layer):
+                shape = (layer.out_features, layer.in_features)
+                bias = found.pop("bias", None)
+                model.set_submodule(prefix, restore_nf4({**found, **tables}, shape, bias, dtype))
+                continue
+            for key, tensor in found.items():
+                like: Tensor = getattr(layer, key)
+                if tensor.shape != like.shape:
+                    raise StalePackError(
+                        f"{file.path} is damaged: '{prefix}.{key}' has another shape"
+                    )
+                assign(layer, key, tensor)
     return model
 
 
