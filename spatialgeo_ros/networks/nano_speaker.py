@@ -37,6 +37,7 @@ class NanoSpeaker:
     """
 
     canonical_only = True
+    takes_regions = True
     context_views = 0
 
     def __init__(

@@ -38,6 +38,7 @@ class VideoSpeaker:
     """
 
     canonical_only = False
+    takes_regions = False
 
     def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
         # The first question may have no keyframes yet; memory for the whole clip from then on.
