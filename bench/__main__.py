@@ -24,6 +24,7 @@ NAMES = (
     "room",
     "encoders",
     "tower_rates",
+    "grounding",
     "objects",
 )
 #: By name only: it needs a GPU.

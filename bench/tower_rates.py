@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from bench.common import digits, report, table
-from bench.full_size import CLIP_L_336, MOGE, VGGT_1B
+from bench.full_size import CLIP_L_336, MOGE, QWEN_3B_VISION, VGGT_1B
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.backbones import Features
@@ -45,6 +45,10 @@ NOISE = 0.02
 TINY_VGGT = VggtConfig(
     embed_dim=64, depth=4, num_heads=4, img_size=56, patch_embed_depth=2, patch_embed_heads=4
 )
+TINY_VISION = {
+    "depth": 4, "hidden_size": 64, "intermediate_size": 128, "num_heads": 4, "out_hidden_size": 64,
+    "patch_size": 14, "window_size": 56, "fullatt_block_indexes": [3],
+}  # fmt: skip
 Call = Callable[[], object]
 Graph = GeometryGraph | SemanticGraph
 
@@ -212,7 +216,7 @@ def depth_rates(
 
 
 def vggt_rates(device: torch.device, *, tiny: bool = False, seconds: float = 2.0) -> list[Rate]:
-    """VGGT's aggregator on a clip as Spatial-MLLM runs it, in half precision beside float32."""
+    """VGGT's aggregator on a clip, as Spatial-MLLM runs it, in half precision beside float32."""
     frames, rows, columns = TINY_CLIP if tiny else CLIP
     half = torch.bfloat16
     with _freed():
@@ -241,10 +245,60 @@ def vggt_rates(device: torch.device, *, tiny: bool = False, seconds: float = 2.0
         )  # fmt: skip
 
 
+def qwen_tower_rates(
+    device: torch.device, *, tiny: bool = False, seconds: float = 2.0
+) -> list[Rate]:
+    """Qwen2.5-VL's tower on a clip, windows of one size in one call beside transformers' loop."""
+    from spatialgeo_ros.models.spatial_mllm.window_attention import see
+
+    frames, rows, columns = TINY_CLIP if tiny else CLIP
+    grid = (frames // 2, rows, columns)
+    half = torch.bfloat16 if device.type == "cuda" else torch.float32
+    with _freed():
+        tower, grouped = _qwen_towers(device, half, tiny)
+        pixels = torch.randn(grid[0] * rows * columns, 1176, device=device, dtype=half)
+        thw = torch.tensor([grid], device=device)
+        with torch.inference_mode():
+            expected = tower(pixels, grid_thw=thw).pooler_output.float()
+            error = float((see(grouped, pixels, grid).float() - expected).norm() / expected.norm())
+        return in_turn(
+            f"Qwen2.5-VL's tower, {frames} frames of {14 * columns}x{14 * rows}, {half}",
+            device,
+            {
+                "transformers": lambda: tower(pixels, grid_thw=thw),
+                "grouped windows": lambda: see(grouped, pixels, grid),
+            },
+            seconds,
+            {"grouped windows": "transformers"},
+            {"grouped windows": f"tokens {error:.1e} of their length away"},
+        )
+
+
+def _qwen_towers(device: torch.device, dtype: torch.dtype, tiny: bool) -> tuple[Any, Any]:
+    """Transformers' tower, and ours with the same weights."""
+    # Imported here: transformers takes seconds for Qwen2.5-VL.
+    from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVisionConfig
+    from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
+        Qwen2_5_VisionTransformerPretrainedModel,
+    )
+
+    from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
+
+    config = Qwen2_5_VLVisionConfig(**(TINY_VISION if tiny else QWEN_3B_VISION))
+    torch.manual_seed(0)
+    with torch.device(device):
+        towers = [Qwen2_5_VisionTransformerPretrainedModel(config).eval() for _ in range(2)]
+    tower, grouped = (one.requires_grad_(False).to(dtype) for one in towers)
+    group_windows(grouped)
+    grouped.load_state_dict(tower.state_dict(), assign=True)
+    return tower, grouped
+
+
 ALL: dict[str, Callable[..., list[Rate]]] = {
     "encoders": encoder_rates,
     "depth": depth_rates,
     "vggt": vggt_rates,
+    "qwen tower": qwen_tower_rates,
 }
 
 

@@ -33,7 +33,13 @@ from spatialgeo_ros.models.profile_parts import (
     SpatialRgptPart,
     SpeakerPart,
 )
-from spatialgeo_ros.models.profile_source import list_profiles, read_profile
+from spatialgeo_ros.models.profile_source import (
+    NOTHING_TO_LOAD,
+    grounding_name,
+    list_grounding_profiles,
+    list_profiles,
+    read_profile,
+)
 from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 
@@ -95,6 +101,8 @@ class Profile:
         memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled encoders.
+        grounding: Name of the grounding profile (``config/grounding``) that goes with it, or the
+            path of one; "" where phrases are left to detections and to ``semantic.grounding``.
     """
 
     name: str
@@ -111,6 +119,7 @@ class Profile:
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    grounding: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -196,6 +205,7 @@ def load_profile(name: str | Path) -> Profile:
         memory=_memory(root.section("memory")),
         engines=read_engine_settings(root.section("engines")),
         download=root.positive("download", float) if root.has("download") else 0.0,
+        grounding=_grounding_profile(root),
     )
     root.finish()
     if profile.geometry is not None and profile.geometry.shared:
@@ -267,6 +277,20 @@ def _semantic(section: Section | None) -> SemanticPart | None:
     )
     section.finish()
     return part
+
+
+def _grounding_profile(root: Section) -> str:
+    """Name of the grounding profile; a path is taken from beside the model profile."""
+    name: str = root.get("grounding", str, "")
+    if name.endswith((".yaml", ".yml")):
+        return str(root.file("grounding"))
+    known = list_grounding_profiles()
+    if name and name not in NOTHING_TO_LOAD and grounding_name(name) not in known:
+        raise ModelLoadError(
+            f"{root.path}: 'grounding' must be one of {', '.join((*known, *NOTHING_TO_LOAD))}, or "
+            f"a path that ends in .yaml, not '{name:.80}'"
+        )
+    return name
 
 
 def _grounding(section: Section | None) -> GroundingPart | None:

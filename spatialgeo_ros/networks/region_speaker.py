@@ -30,8 +30,7 @@ from spatialgeo_ros.query.families import REGION_PLACEHOLDER
 from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.marked_text import TextPart
 from spatialgeo_ros.speech.prompts import template
-from spatialgeo_ros.speech.sampling import Sampling
-from spatialgeo_ros.speech.stream import generate
+from spatialgeo_ros.speech.stream import Sampling, generate
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
 
 #: How a region is written in the prompt, with a depth picture and without.

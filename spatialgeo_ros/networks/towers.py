@@ -339,8 +339,7 @@ class FrameTowers:
         if compiled is not None and compiled.plan is not None:
             return compiled.run(compiled.plan.prepare(pixels, prior))
         tokens = part.num_tokens or geometry.tokens_at(9)
-        prior = None if prior is None else prior.to(self._dtype)
-        return geometry(pixels.to(self._dtype), tokens, prior, upsample=False)
+        return geometry(pixels, tokens, prior, upsample=False)  # resized and normalised in float32
 
     def _network(self, name: str, view: View) -> Compiled | None:
         """What runs a network for a view's size; None where PyTorch runs it as it is."""

@@ -242,17 +242,18 @@ class Decoder:
             reused = self._known(prefix_key, prefix_length)
             self._reserve(prompt, total + max(most, QUESTION_LENGTHS[-1]), reused)
             assert self._choice is not None
+            # Before the passes: copying from the host waits for what is launched already.
+            self._choice.seen.zero_()
+            if sampling.repetition_penalty != 1 and seen:
+                self._choice.seen[torch.tensor(sorted(seen), device=self._device)] = True
+            self._choice.penalty.fill_(sampling.repetition_penalty)
+            self._read = _Reading(sampling, self._device, total, prefix_length)
             if prefix_length and not reused:
                 self._kept = None
                 self._compute(prompt, 0, prefix_length)
                 self.prefills += 1
             self._kept = (prefix_key, prefix_length) if prefix_length else None
             self.hits += reused > 0
-            self._choice.seen.zero_()
-            if sampling.repetition_penalty != 1 and seen:
-                self._choice.seen[torch.tensor(sorted(seen), device=self._device)] = True
-            self._choice.penalty.fill_(sampling.repetition_penalty)
-            self._read = _Reading(sampling, self._device, total, prefix_length)
             if self._fixed is not None:
                 self._fixed.begin(total, prompt.answer_position)
             else:

@@ -26,6 +26,7 @@ from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.mllm_model import SpatialMllm
+from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
 from spatialgeo_ros.models.vggt import Vggt, vggt_from_state
 
 _log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def load_spatial_mllm(
         vggt = _load_vggt(shards, family, folder, dtype, device, geometry_heads)
         with torch.device("meta"):
             qwen = Qwen2_5_VLForConditionalGeneration(config)
+            group_windows(qwen.model.visual)
             connector = family.build(2 * vggt.config.embed_dim, qwen.lm_head.in_features)
         qwen_names = _qwen_names(qwen, shards)
         connector_names = {name: family.connector + name for name in connector.state_dict()}

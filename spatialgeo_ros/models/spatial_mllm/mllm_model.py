@@ -23,6 +23,7 @@ from spatialgeo_ros.models.spatial_mllm.connector import (
     EmbeddingMerger,
 )
 from spatialgeo_ros.models.spatial_mllm.video_input import PixelBudget, prepare_video
+from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.models.vggt import Vggt
 from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.sampling import Sampling
@@ -136,11 +137,10 @@ class SpatialMllm(nn.Module):
         Raises:
             BadImageError: There is no frame, frames differ in size, or are no uint8 RGB images.
         """
-        video = prepare_video(frames, budget)
         visual = self.qwen.model.visual
-        grid = torch.tensor([video.grid_thw], device=visual.device)
-        pixels = video.pixel_values.to(visual.device, visual.dtype)
-        semantic = visual(pixels, grid_thw=grid).pooler_output
+        video = prepare_video(frames, budget, visual.device)
+        pixels = video.pixel_values.to(visual.dtype)
+        semantic = see(visual, pixels, video.grid_thw)
         images = video.images
         once = self.version == "1.0" and len(frames) == 1
         tokens = self._geometry(images[:1] if once else images)

@@ -91,9 +91,9 @@ def load_spatialrgpt(
             return LlamaForCausalLM(config)
 
     def fill_from_checkpoint() -> LlamaForCausalLM:
-        model = build()
-        _fill(folder, LANGUAGE, model, dtype, device, quantisation)
-        return model
+        empty = build()
+        _fill(folder, LANGUAGE, empty, dtype, device, quantisation)
+        return empty
 
     language = load_or_pack(
         packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
