@@ -90,7 +90,7 @@ def _load(name: str) -> Any:
 def _precision(profile: Any) -> str:
     """The precision that a profile runs in, on a GPU where that matters."""
     detector = getattr(profile, "detector", None)
-    chosen: str = profile.precision if detector is None else detector.precision
+    chosen: str = profile.memory_precision if detector is None else detector.precision
     return chosen
 
 

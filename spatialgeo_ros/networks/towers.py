@@ -183,6 +183,12 @@ class FrameTowers:
         """How PyTorch launches the networks: facts for diagnostics."""
         return {} if self._sized is None else self._sized.describe()
 
+    def convert(self, dtype: torch.dtype) -> None:
+        """Put the networks that PyTorch runs in another precision, before the first image."""
+        for module in self.modules():
+            module.to(dtype)
+        self._dtype = dtype
+
     def use(self, name: str, graph: Graph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""
         plan = None if isinstance(graph, SemanticGraph) else graph.plan

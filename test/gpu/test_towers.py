@@ -81,12 +81,9 @@ def test_depth_is_that_of_the_eager_call(network: SceneMoGe, known: bool) -> Non
     for seed, size in ((1, SIZE), (2, SIZE), (3, (360, 640)), (4, SIZE)):
         found = captured.depth(view(seed, size, known))
         expected = eager.depth(view(seed, size, known))
-        # The eager call resizes the image in float16, the graph's surroundings in float32.
         both = found.valid & expected.valid
         assert both.mean() > 0.9
-        error = np.abs(found.depth / expected.depth - 1)[both]
-        assert np.quantile(error, 0.99) < 0.02
-        assert np.median(error) < 0.005
+        assert np.abs(found.depth / expected.depth - 1)[both].max() < 1e-3
     assert "eager" not in str(captured.describe())
 
 
