@@ -54,8 +54,9 @@ def load_networks(
     quantisation: str = "profile",
     threads: int = 0,
     engines: EngineOptions | None = None,
-    pack: bool = False,
     precision: str = "profile",
+    *,
+    pack: bool = False,
 ) -> ProfileNetworks:
     """Load a profile's networks.
 
@@ -66,9 +67,9 @@ def load_networks(
             profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
         engines: how the image towers run; in PyTorch by default.
-        pack: write the language model's weights in NF4 to where later loads find them.
         precision: "float32", "float16", "bfloat16", "half" for what suits network and card, or
             "profile" for what the profile says.
+        pack: write the language model's weights in NF4 to where later loads find them.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
