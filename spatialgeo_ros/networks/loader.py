@@ -87,6 +87,7 @@ def load_networks(
     profile = replace(profile, precision=precision)
     stated = None if language is None else language.quantisation
     quantisation = choose_quantisation(quantisation, profile.name, stated)
+    profile.hash_ahead()
     options = engines or EngineOptions()
     packed = PackedWeights(profile.name, profile.language_files, options.folder, make=pack)
     speaker: Speaker | None
