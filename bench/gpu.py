@@ -166,6 +166,7 @@ def _child(batch: Sequence[str], options: argparse.Namespace, end: float) -> str
     command = [sys.executable, "-m", "bench.gpu", "--child", "--json", str(options.json)]
     command += ["--only", ",".join(batch), "--layers", str(options.layers)]
     command += ["--folder", str(options.folder)] + ["--tiny"] * options.tiny
+    command += ["--cpu"] * options.cpu
     command += ["--seconds", str(max(1.0, end - time.monotonic()))]
     limits = {part.name: part.limit for part in PARTS}
     process = subprocess.Popen(command, cwd=REPOSITORY)
@@ -217,6 +218,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="measure failed parts again")
     parser.add_argument("--layers", type=int, default=8, help="of 32, of the files to be loaded")
     parser.add_argument("--folder", type=Path, default=Path("/tmp"), help="for these files")
+    parser.add_argument(
+        "--cpu", action="store_true", help="full sizes without a GPU, which only loading is fit for"
+    )
     parser.add_argument("--show", action="store_true", help="print the tables of the file, no more")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)

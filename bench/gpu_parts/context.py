@@ -51,7 +51,7 @@ class Context:
         if options.tiny:
             shrink(full_size)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if device.type == "cpu" and not options.tiny:
+        if device.type == "cpu" and not (options.tiny or options.cpu):
             raise SystemExit("PyTorch sees no GPU: run with --tiny, or on a machine with one")
         copied = parts.get("copy", {}).get("outcome", {}).get("numbers", {}).get("copied", 0.0)
         end = time.monotonic() + options.seconds

@@ -72,8 +72,18 @@ class PackedWeights:
     def path(self, dtype: torch.dtype, device: torch.device) -> Path:
         """Where the weights of one dtype and kind of device are."""
         word = str(dtype).removeprefix("torch.")
-        stem = re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.name}-nf4-{word}-{device.type}")
-        return self.root / "packed" / f"{stem}.safetensors"
+        return self.root / "packed" / f"{self._stem}-{word}-{device.type}.safetensors"
+
+    @property
+    def _stem(self) -> str:
+        return re.sub(r"[^A-Za-z0-9_-]", "_", self.name) + "-nf4"
+
+    def files(self) -> list[Path]:
+        """The packed weights of the profile that are there, of any dtype and device."""
+        kinds = [
+            f"{self._stem}-{word}-*.safetensors" for word in ("float16", "bfloat16", "float32")
+        ]
+        return sorted(path for kind in kinds for path in (self.root / "packed").glob(kind))
 
     def key(self, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
         """Everything that the packed weights depend on."""
