@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import machine_line, table
+from bench.gpu_wanted import wanted
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DONE, FAILED, RUNNING = "done", "failed", "running"
@@ -188,6 +189,7 @@ def _child(batch: Sequence[str], options: argparse.Namespace, end: float) -> str
 def render(content: Mapping[str, Any]) -> str:
     """Tables of a file as Markdown."""
     lines = [f"Machine: {content.get('machine', 'unknown')}."]
+    lines.append(wanted(content["parts"]))
     left = [part.name for part in PARTS if part.name not in content["parts"]]
     for part in PARTS:
         facts = content["parts"].get(part.name)

@@ -48,7 +48,7 @@ def most_anonymous(seconds: float = 0.005) -> Iterator[list[int]]:
 
 
 def measure(profile: Path, quantisation: str = "nf4", pack: bool = False) -> dict[str, float]:
-    """Load a profile: seconds and GiB.
+    """Load a profile: seconds, and GiB beside weights that are in the process's own memory.
 
     Args:
         profile: Its YAML file.
@@ -74,12 +74,15 @@ def measure(profile: Path, quantisation: str = "nf4", pack: bool = False) -> dic
         seconds = time.perf_counter() - start
         after = anonymous_bytes()
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    weights = networks.describe()["model_bytes"]
+    # On a CPU the weights themselves are such memory.
+    kept = before + (0 if device.type == "cuda" else weights)
     return {
         "seconds": seconds,
-        "anonymous": (most[0] - before) / GIB,
-        "anonymous after": (after - before) / GIB,
+        "anonymous": (most[0] - kept) / GIB,
+        "anonymous after": (after - kept) / GIB,
         "peak": peak / GIB,
-        "weights": networks.describe()["model_bytes"] / GIB,
+        "weights": weights / GIB,
     }
 
 

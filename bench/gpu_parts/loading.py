@@ -75,7 +75,7 @@ def loading(context: Context) -> dict[str, Any]:
         shutil.rmtree(folder / "engines", ignore_errors=True)
         shutil.rmtree(folder / "cache", ignore_errors=True)
     header = (
-        "load", "seconds", "anonymous memory above the start, GiB", "left of it after, GiB",
+        "load", "seconds", "most anonymous memory beside the weights, GiB", "left of it after, GiB",
         "peak on the GPU, GiB", "weights, GiB",
     )  # fmt: skip
     return outcome(

@@ -18,6 +18,7 @@ import torch
 from bench import full_size, gpu, load_once, tiny
 from bench.gpu_parts import loading
 from bench.gpu_parts.context import Context
+from bench.gpu_wanted import AIMS, wanted
 
 CPU = torch.device("cpu")
 
@@ -187,3 +188,46 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         gpu.parse(["--only", "copy,nothing"])
     assert "no part called nothing" in capsys.readouterr().err
+
+
+def test_what_is_wanted_stands_beside_what_was_measured() -> None:
+    def part(**numbers: float) -> dict[str, Any]:
+        return {"state": gpu.DONE, "outcome": {"numbers": numbers}}
+
+    parts = {
+        "nf4_decoding": part(graph=156.0, times=4.2),
+        "nf4_questions": part(first=0.073, second=0.0175, peak=5.84),
+        "fp16_reference": part(peak=14.6),
+        "depth": part(
+            **{"x: network alone": 5.29e-3, "x: depth call": 7.61e-3, "x: depth call, eager": 0.02}
+        ),
+    }
+    text = wanted(parts)
+    assert "| tokens a second, NF4 | >= 120 | 156 | yes |" in text
+    assert "| times the loop of one launch a kernel, NF4 | >= 8 | 4.2 | **no** |" in text
+    assert "| that over the fp16 reference without reuse | <= 0.4 | 0.4 | yes |" in text
+    assert "MoGe-2 S, 777 patches | >= 90 | 131 | yes |" in text
+    assert "| a depth call over its network alone | <= 1.25 | 1.44 | **no** |" in text
+    assert "| loading packed NF4 | <= 6 s | not measured |  |" in text
+    assert wanted({}).count("not measured") == len(AIMS)
+
+
+class Asked(dict[str, Any]):
+    """Remembers what it was asked for, and has nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __missing__(self, key: str) -> Any:
+        self.names.append(key)
+        raise KeyError(key)
+
+
+def test_the_aims_name_numbers_that_the_parts_give() -> None:
+    names = {part.name for part in gpu.PARTS}
+    for aim in AIMS:
+        asked = Asked()
+        with pytest.raises(KeyError):
+            aim.value(asked)
+        assert set(asked.names) <= names, aim.what
