@@ -54,8 +54,14 @@ def in_turn(
     @functools.wraps(method)
     def wrapper(towers: FrameTowers, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with towers.turn:
-            with towers.stream.running():
-                result = method(towers, *args, **kwargs)
+            if towers.in_use:  # called by another method, which is in the stream already
+                return method(towers, *args, **kwargs)
+            towers.in_use = True
+            try:
+                with towers.stream.running():
+                    result = method(towers, *args, **kwargs)
+            finally:
+                towers.in_use = False
             towers.stream.lend(result)
             return result
 
@@ -102,7 +108,7 @@ class FrameTowers:
         self.remark = ""
         self._camera_prior = camera_prior
         self._key = cache_key
-        self.turn = threading.RLock()
+        self.turn, self.in_use = threading.RLock(), False
         # Measuring must not wait behind a language model's tokens.
         self.stream = WorkStream(device, urgent=True)
         if sized is None:
