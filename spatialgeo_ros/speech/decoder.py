@@ -36,8 +36,10 @@ log = logging.getLogger(__name__)
 
 #: How a model may be run, see :class:`Decoder`.
 MODES = ("auto", "graph", "direct", "eager", "dynamic")
-#: Slots by which the memory grows. Of a 7B model in 16 bits 128 take 64 MiB.
-GROWTH = 128
+#: Slots are taken in such steps; of a 7B model in 16 bits 32 take 16 MiB.
+STEP = 32
+#: Taken beyond what is needed when memory has to grow: graphs are captured anew then.
+RESERVE = 256
 #: Captures that may fail before they are not tried any more.
 _MOST_FAILURES = 3
 
@@ -240,7 +242,9 @@ class Decoder:
         with self.working():
             self._borrow(prompt)
             reused = self._known(prefix_key, prefix_length)
-            self._reserve(prompt, total + max(most, QUESTION_LENGTHS[-1]), reused)
+            # Room for any other question that a fixed pass takes, so that it captures nothing.
+            asked = max(total - prefix_length, QUESTION_LENGTHS[-1])
+            self._reserve(prompt, prefix_length + asked + most, reused)
             assert self._choice is not None
             # Before the passes: copying from the host waits for what is launched already.
             self._choice.seen.zero_()
@@ -331,8 +335,8 @@ class Decoder:
             self._cache = SlotCache(_text_config(self._model).num_hidden_layers)
         if length > self._cache.capacity:
             self._drop_passes()
-            slots = max(length, self._least)
-            self._cache.grow(-(-slots // GROWTH) * GROWTH, kept)
+            slots = length + RESERVE if self._cache.capacity else max(length, self._least)
+            self._cache.grow(-(-slots // STEP) * STEP, kept)
         rows = tuple(prompt.positions.shape[:-1])
         if self._fixed is not None and self._fixed.rows != rows:
             self._drop_passes()
