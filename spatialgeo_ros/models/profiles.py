@@ -16,7 +16,7 @@ from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
-from spatialgeo_ros.models.files.store import hash_of
+from spatialgeo_ros.models.files.store import hash_ahead, hash_of
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
 from spatialgeo_ros.models.precision_choice import PRECISIONS
 from spatialgeo_ros.models.profile_file import Section
@@ -147,6 +147,12 @@ class Profile:
         if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
+
+    def hash_ahead(self) -> None:
+        """Begin to hash what no hash is kept of, so that loading need not wait for it."""
+        paths = [file.path for file in self.files]
+        paths += [path for checkpoint in self.checkpoints for path, _ in checkpoint.files()]
+        hash_ahead(paths)
 
     def language_files(self) -> tuple[Path, ...]:
         """The files that the language model of a checkpoint is made from, in a fixed order.

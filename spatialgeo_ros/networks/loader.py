@@ -54,8 +54,9 @@ def load_networks(
     quantisation: str = "profile",
     threads: int = 0,
     engines: EngineOptions | None = None,
-    pack: bool = False,
     precision: str = "profile",
+    *,
+    pack: bool = False,
 ) -> ProfileNetworks:
     """Load a profile's networks.
 
@@ -66,9 +67,9 @@ def load_networks(
             profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
         engines: how the image towers run; in PyTorch by default.
-        pack: write the language model's weights in NF4 to where later loads find them.
         precision: "float32", "float16", "bfloat16", "half" for what suits network and card, or
             "profile" for what the profile says.
+        pack: write the language model's weights in NF4 to where later loads find them.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
@@ -86,6 +87,7 @@ def load_networks(
     profile = replace(profile, precision=precision)
     stated = None if language is None else language.quantisation
     quantisation = choose_quantisation(quantisation, profile.name, stated)
+    profile.hash_ahead()
     options = engines or EngineOptions()
     packed = PackedWeights(profile.name, profile.language_files, options.folder, make=pack)
     speaker: Speaker | None
@@ -277,8 +279,6 @@ def _spatialrgpt(
     model = load_spatialrgpt(
         folder, device=device, dtype=dtype, quantisation=quantisation, packed=packed
     )
-    dtype = language_dtype(profile.precision, device)
-    model = load_spatialrgpt(folder, device=device, dtype=dtype, quantisation=quantisation)
     tokenizer = load_tokenizer(folder / LANGUAGE)
     depth_network = None
     if language.depth_network is not None and language.depth_network.found() is not None:
