@@ -30,8 +30,16 @@ from spatialgeo_ros.models.profile_parts import (
     LlavaPart,
     SemanticPart,
     SpatialMllmPart,
+    SpatialRgptPart,
+    SpeakerPart,
 )
-from spatialgeo_ros.models.profile_source import list_profiles, read_profile
+from spatialgeo_ros.models.profile_source import (
+    NOTHING_TO_LOAD,
+    grounding_name,
+    list_grounding_profiles,
+    list_profiles,
+    read_profile,
+)
 from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 
@@ -51,6 +59,7 @@ __all__ = [
     "Profile",
     "SemanticPart",
     "SpatialMllmPart",
+    "SpatialRgptPart",
     "WeightFile",
     "list_profiles",
     "load_profile",
@@ -92,6 +101,8 @@ class Profile:
         memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled encoders.
+        grounding: Name of the grounding profile (``config/grounding``) that goes with it, or the
+            path of one; "" where phrases are left to detections and to ``semantic.grounding``.
     """
 
     name: str
@@ -103,11 +114,12 @@ class Profile:
     camera: CameraMount | None
     geometry: GeometryPart | None
     semantic: SemanticPart | None
-    language: LanguagePart | LlavaPart | SpatialMllmPart | None
+    language: SpeakerPart | None
     domain: DomainPart | None = None
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    grounding: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -131,7 +143,7 @@ class Profile:
         found: list[Checkpoint | None] = []
         if isinstance(self.language, LlavaPart):
             found += [self.language.base, self.language.adapter, self.language.clip]
-        if isinstance(self.language, SpatialMllmPart):
+        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
@@ -179,6 +191,7 @@ def load_profile(name: str | Path) -> Profile:
         memory=_memory(root.section("memory")),
         engines=read_engine_settings(root.section("engines")),
         download=root.positive("download", float) if root.has("download") else 0.0,
+        grounding=_grounding_profile(root),
     )
     root.finish()
     if profile.geometry is not None and profile.geometry.shared:
@@ -252,6 +265,20 @@ def _semantic(section: Section | None) -> SemanticPart | None:
     return part
 
 
+def _grounding_profile(root: Section) -> str:
+    """Name of the grounding profile; a path is taken from beside the model profile."""
+    name: str = root.get("grounding", str, "")
+    if name.endswith((".yaml", ".yml")):
+        return str(root.file("grounding"))
+    known = list_grounding_profiles()
+    if name and name not in NOTHING_TO_LOAD and grounding_name(name) not in known:
+        raise ModelLoadError(
+            f"{root.path}: 'grounding' must be one of {', '.join((*known, *NOTHING_TO_LOAD))}, or "
+            f"a path that ends in .yaml, not '{name:.80}'"
+        )
+    return name
+
+
 def _grounding(section: Section | None) -> GroundingPart | None:
     if section is None:
         return None
@@ -274,13 +301,13 @@ def _domain(section: Section | None) -> DomainPart | None:
     return part
 
 
-def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllmPart | None:
+def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
-    kind = section.choice("kind", ("nano", "llava", "spatial_mllm"), "nano")
+    kind = section.choice("kind", ("nano", "llava", "spatial_mllm", "spatialrgpt"), "nano")
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
-    part: LanguagePart | LlavaPart | SpatialMllmPart
+    part: SpeakerPart
     if kind == "llava":
         part = LlavaPart(
             base=section.required("base"),
@@ -300,6 +327,14 @@ def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllm
             max_new_tokens=longest,
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             top_p=section.between("top_p", 0.0, 1.0, 1.0),
+            quantisation=quantisation,
+        )
+    elif kind == "spatialrgpt":
+        part = SpatialRgptPart(
+            checkpoint=section.required("checkpoint"),
+            depth_network=section.checkpoint("depth_network"),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
             quantisation=quantisation,
         )
     else:
