@@ -10,7 +10,8 @@ phrase once ever; a phrase is then a row of the detector's batch.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,9 +31,19 @@ from spatialgeo_ros.errors import (
 )
 from spatialgeo_ros.grounding.boxes import pixel_box
 from spatialgeo_ros.grounding.detector import Instance, InstanceMask, PhraseResult
+from spatialgeo_ros.grounding.export_patches import sam3_patches
+from spatialgeo_ros.grounding.gate_rules import (
+    KNOWN_PHRASES,
+    GateRule,
+    features_of_pictures,
+    on_cpu,
+)
+from spatialgeo_ros.grounding.graphs import DetectorGraph, called_by_place, only_parts
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.sam_checkpoint import load_sam
 from spatialgeo_ros.grounding.square_input import SquareInput
+from spatialgeo_ros.runtime.backend import Backend
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: What the published checkpoint says.
 USUAL_INPUT = SquareInput(1008, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -42,22 +53,32 @@ THRESHOLD = 0.3
 TOKENS = 32
 #: Most instances of one phrase, the surest: each has a mask of the image's size.
 MOST_INSTANCES = 50
+#: Of an image: three maps, finest first, and the positions of the last.
+FEATURES = ("fine", "middle", "coarse", "position")
 _ROWS = 4  # phrases at once: each has 150 MB of features of its own in the mask decoder
 _PHRASES_KEPT = 512  # 32 KB each
 
 
-class VisionEncoder(nn.Module):
+class VisionEncoder(DetectorGraph):
     """Pixels [1, 3, S, S] to feature maps and their positions, all levels but the coarsest."""
+
+    input_names = ("pixels",)
+    output_names = FEATURES
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        self.model = only_parts(model, "vision_encoder")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return three feature maps, finest first, then the position code of the last."""
-        made = self.model.get_vision_features(pixel_values=pixels)
+        made = self.model.get_vision_features(pixel_values=pixels.to(self.dtype))
         # The last level is pooled from the one before, for tracking only.
         return (*made.fpn_hidden_states[:-1], made.fpn_position_encoding[-2])
+
+    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
+        """Random pixels."""
+        side = _side(self.model)
+        return {"pixels": torch.randn((batch, 3, side, side), device=self.device)}
 
 
 class TextEncoder(nn.Module):
@@ -74,12 +95,27 @@ class TextEncoder(nn.Module):
         return features
 
 
-class PhraseDecoder(nn.Module):
-    """Features of image and phrases to instances."""
+class PhraseDecoder(DetectorGraph):
+    """Features of image and phrases to instances; one phrase in :meth:`example_inputs`."""
+
+    input_names = (*FEATURES, "text", "words")
+    output_names = ("logits", "boxes", "masks", "presence")
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        vision = model.config.vision_config
+        cells = _side(model) // vision.backbone_config.patch_size
+        sides = [round(cells * scale) for scale in vision.scale_factors[:-1]]
+        self.shapes = [(vision.fpn_hidden_size, side, side) for side in (*sides, sides[-1])]
+        self.width = model.config.detr_encoder_config.hidden_size
+        self.model = only_parts(
+            model, "detr_encoder", "detr_decoder", "dot_product_scoring", "mask_decoder"
+        )
+
+    def exporting(self) -> AbstractContextManager[None]:
+        """Give the decoder the size of the feature map as numbers."""
+        rows, columns = self.shapes[-1][1:]
+        return sam3_patches((rows, columns))
 
     def forward(
         self,
@@ -96,22 +132,33 @@ class PhraseDecoder(nn.Module):
             Logits [n, q], boxes [n, q, 4] x0, y0, x1, y1 in shares of the image, mask logits
             [n, q, h, w], and of each phrase the logit [n] that there is such a thing at all.
         """
-        rows = len(text)
-        maps = [level.expand(rows, -1, -1, -1) for level in (fine, middle, coarse)]
-        place = position.expand(rows, -1, -1, -1)
+        rows, dtype = len(text), self.dtype
+        maps = [level.to(dtype).expand(rows, -1, -1, -1) for level in (fine, middle, coarse)]
+        place = position.to(dtype).expand(rows, -1, -1, -1)
         # A level more than is read, as the encoder makes it.
         vision = SimpleNamespace(
-            fpn_hidden_states=(*maps, coarse),
+            fpn_hidden_states=(*maps, maps[-1]),
             fpn_position_encoding=(place, place, place, place),
             hidden_states=None,
             attentions=None,
         )
         made = self.model(
             vision_embeds=vision,
-            text_embeds=SimpleNamespace(pooler_output=text),
+            text_embeds=SimpleNamespace(pooler_output=text.to(dtype)),
             attention_mask=words,
         )
         return made.pred_logits, made.pred_boxes, made.pred_masks, made.presence_logits[:, 0]
+
+    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
+        """Random features, and a phrase of five tokens."""
+        words = torch.zeros((batch, TOKENS), dtype=torch.int64, device=self.device)
+        words[:, :5] = 1
+        features = {
+            name: torch.randn((batch, *shape), device=self.device)
+            for name, shape in zip(FEATURES, self.shapes, strict=True)
+        }
+        text = torch.randn((batch, TOKENS, self.width), device=self.device)
+        return {**features, "text": text, "words": words}
 
 
 class Sam3Detector:
@@ -150,8 +197,8 @@ class Sam3Detector:
         }
         model = load_sam(folder, classes, device, dtype)
         self.input = SquareInput.of_checkpoint(folder, USUAL_INPUT)
-        side = model.config.image_size
-        if side not in (self.input.side, [self.input.side] * 2):
+        side = _side(model)
+        if side != self.input.side:
             raise ModelLoadError(
                 f"{folder}: the network takes images of {side} pixels, its processor makes "
                 f"{self.input.side}: the files do not belong together"
@@ -161,10 +208,14 @@ class Sam3Detector:
         except Exception as error:  # whatever can be wrong in the files of a tokenizer
             words = escaped(f"{type(error).__name__}: {error}", 300)
             raise ModelLoadError(f"{folder} has no tokenizer that can be read: {words}") from error
-        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = VisionEncoder(model)
+        encoder, decoder = VisionEncoder(model), PhraseDecoder(model)
+        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
         self.read: Callable[[Tensor, Tensor], Tensor] = TextEncoder(model)
-        self.decode: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]] = PhraseDecoder(model)
+        self.decode: Callable[..., tuple[Tensor, ...]] = decoder
+        self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
+        self._backends: dict[str, Backend] = {}
         self.threshold = threshold
+        self._rows = _ROWS
         self._device, self._dtype, self._folder = device, dtype, folder
         self._name = type(model).__name__
         self._phrases: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
@@ -190,9 +241,9 @@ class Sam3Detector:
         texts = [self._text(phrase) for phrase in phrases]
         features = self._features(image, cache, cancelled)
         results: list[PhraseResult] = []
-        for start in range(0, len(phrases), _ROWS):
+        for start in range(0, len(phrases), self._rows):
             _stop(cancelled)
-            part = texts[start : start + _ROWS]
+            part = texts[start : start + self._rows]
             rows = torch.cat([text for text, _ in part])
             words = torch.cat([words for _, words in part])
             made = self.decode(*features, rows, words)
@@ -206,11 +257,49 @@ class Sam3Detector:
         _stop(cancelled)
         return results
 
+    def graphs(self, image_size: tuple[int, int]) -> dict[str, DetectorGraph]:
+        """The networks as graphs but the text encoder, for one phrase.
+
+        Their input does not depend on the camera.
+        """
+        del image_size
+        return dict(self._graphs)
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Features are compared value by value, what they lead to by boxes, scores and masks."""
+        if name == "encoder":
+            return GateRule()
+
+        def known(count: int) -> list[dict[str, Tensor]]:
+            made = []
+            for number, features in enumerate(features_of_pictures(graphs["encoder"], count)):
+                text, words = self._text(KNOWN_PHRASES[number % len(KNOWN_PHRASES)])
+                made.append({**features, **on_cpu({"text": text, "words": words})})
+            return made
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            presence = outputs["presence"].sigmoid()[:, None]
+            return Detections(
+                outputs["logits"].sigmoid() * presence, outputs["boxes"], outputs["masks"]
+            )
+
+        return GateRule(known, DetectionMetric(read))
+
+    def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
+        """Run a network of :meth:`graphs` on ``backend`` from now on."""
+        self._backends[name] = backend
+        if name == "encoder":
+            self.encode = called_by_place(graph, backend)
+        else:
+            self.decode, self._rows = called_by_place(graph, backend), 1
+        graph.to("meta")  # PyTorch's copy of the weights is not run again
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
         return {
             "kind": self.kind,
             "weights": str(self._folder),
+            "backends": {name: backend.name for name, backend in self._backends.items()},
             "network": self._name,
             "device": str(self._device),
             "precision": str(self._dtype).removeprefix("torch."),
@@ -220,7 +309,10 @@ class Sam3Detector:
 
     def close(self) -> None:
         """Free memory; nothing can be looked for afterwards."""
-        del self.encode, self.read, self.decode
+        for backend in self._backends.values():
+            backend.close()
+        self._backends.clear()
+        del self.encode, self.read, self.decode, self._graphs
         self._phrases.clear()
 
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
@@ -279,6 +371,12 @@ class Sam3Detector:
             for box, score, mask in zip(shares, scores[order].tolist(), pixels, strict=True)
         )
         return PhraseResult(phrase, tuple(one for one in found if one is not None), present)
+
+
+def _side(model: Any) -> int:
+    """Rows and columns of the network's input."""
+    side = model.config.vision_config.backbone_config.image_size
+    return int(side if isinstance(side, int) else side[0])
 
 
 def _instance(
