@@ -28,7 +28,8 @@ from spatialgeo_ros.errors import CancelledError, NoMapError, SpatialGeoError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import Locator, SeenObject
+from spatialgeo_ros.grounding.found import SeenObject
+from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
