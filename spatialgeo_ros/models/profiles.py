@@ -92,6 +92,8 @@ class Profile:
         memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled encoders.
+        grounding: Name of the grounding profile (``config/grounding``) that goes with it, or the
+            path of one; "" where phrases are left to detections and to ``semantic.grounding``.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Profile:
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    grounding: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -179,6 +182,7 @@ def load_profile(name: str | Path) -> Profile:
         memory=_memory(root.section("memory")),
         engines=read_engine_settings(root.section("engines")),
         download=root.positive("download", float) if root.has("download") else 0.0,
+        grounding=_grounding_profile(root),
     )
     root.finish()
     if profile.geometry is not None and profile.geometry.shared:
@@ -250,6 +254,14 @@ def _semantic(section: Section | None) -> SemanticPart | None:
     )
     section.finish()
     return part
+
+
+def _grounding_profile(root: Section) -> str:
+    """Name of the grounding profile; a path is taken from beside the model profile."""
+    name: str = root.get("grounding", str, "")
+    if name.endswith((".yaml", ".yml")):
+        return str(root.file("grounding"))
+    return name
 
 
 def _grounding(section: Section | None) -> GroundingPart | None:
