@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spatialgeo_ros.errors import CancelledError, SpatialGeoError
+import numpy as np
+
+from spatialgeo_ros.errors import BadRequestError, CancelledError, SpatialGeoError
 from spatialgeo_ros.grounding.detector import Box, Detector, Instance, PhraseResult, Segmenter
 from spatialgeo_ros.memory.observation import Observation
 
@@ -170,6 +172,12 @@ class Grounder:
             looked = self._segmented(observation, results, cancelled)
         except CancelledError:
             raise
+        except BadRequestError as error:
+            if len(wanted) > 1:  # one of them: the others are none the worse for it
+                for phrase in wanted:
+                    self.look(observation, [phrase], cancelled)
+                return
+            looked = [Looked(PhraseResult(wanted[0], ()), str(error))]
         except Exception as error:
             failure = self._failed(error)
             looked = [Looked(PhraseResult(phrase, ()), failure) for phrase in wanted]
@@ -194,6 +202,18 @@ class Grounder:
     def forget(self) -> None:
         """Forget which images were looked through (time jumped)."""
         self._recent = {}
+
+    def warm_up(self) -> None:
+        """Run the networks once, so that the first look is not slower than the rest.
+
+        Raises:
+            SpatialGeoError: they do not run.
+        """
+        image = np.full((480, 640, 3), 127, np.uint8)
+        cache: dict[str, Any] = {}
+        self._detector.ground(image, ["chair"], cache=cache)
+        if self._segmenter is not None:
+            self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
 
     def release(self, observation: Observation) -> None:
         """Free what is large of an image and can be made again; what was found stays."""
@@ -251,7 +271,7 @@ class Grounder:
         boxes = [one.box for result in results for one in result.instances if one.mask is None]
         distinct = list(dict.fromkeys(boxes))
         if self._segmenter is None or not distinct:
-            return [Looked(result) for result in results]
+            return [Looked(result, note=result.degraded) for result in results]
         image, features = observation.frame.image, observation.visual.setdefault(_FEATURES, {})
         try:
             masks = self._segmenter.segment(image, distinct, cache=features, cancelled=cancelled)
@@ -260,7 +280,10 @@ class Grounder:
             raise
         except Exception as error:
             note = f"{self._failed(error, self._segmenter.kind)}; masks by depth instead"
-            return [Looked(result, note=note) for result in results]
+            return [
+                Looked(result, note="; ".join(filter(None, (result.degraded, note))))
+                for result in results
+            ]
         return [
             Looked(
                 replace(
@@ -269,7 +292,8 @@ class Grounder:
                         one if one.mask is not None else replace(one, mask=made[one.box])
                         for one in result.instances
                     ),
-                )
+                ),
+                note=result.degraded,
             )
             for result in results
         ]

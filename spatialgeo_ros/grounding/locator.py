@@ -33,6 +33,7 @@ class Locator:
         grounder: the node's own detector; None for none.
         map_vocabulary: what a detector of any words looks for unasked.
         without: why there is no detector, with the cure, where one was wanted.
+        use_clip: whether the patches of CLIP look, too.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Locator:
         grounder: Grounder | None = None,
         map_vocabulary: MapVocabulary | None = None,
         without: str = "",
+        use_clip: bool = True,
     ) -> None:
         self._networks, self.grounder, self._without = networks, grounder, without
         self.vocabulary = networks.vocabulary if networks is not None else Vocabulary()
         self.map_vocabulary = map_vocabulary or MapVocabulary()
-        self._clip = None if networks is None else ClipSource(networks)
+        self._clip = ClipSource(networks) if networks is not None and use_clip else None
         self._detector = None
         if grounder is not None:
             self._detector = DetectorSource(

@@ -65,6 +65,7 @@ class Scene:
         grounder: the node's own detector of any words, or None.
         map_nouns: that it looks for unasked, for the object map.
         without_grounding: why there is no detector, with the cure, where one was wanted.
+        use_clip: whether patches of the networks' CLIP look for words, where they can.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -89,12 +90,15 @@ class Scene:
         grounder: Grounder | None = None,
         map_nouns: Sequence[str] = (),
         without_grounding: str = "",
+        use_clip: bool = True,
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
         self.networks = networks
         self._without_grounding = without_grounding
-        self.locator = Locator(networks, grounder, MapVocabulary(map_nouns), without_grounding)
+        self.locator = Locator(
+            networks, grounder, MapVocabulary(map_nouns), without_grounding, use_clip
+        )
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
         self._observer = FrameObserver(

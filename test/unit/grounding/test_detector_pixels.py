@@ -46,9 +46,7 @@ def test_pixels_of_grounding_dino_are_the_library_s(size: tuple[int, int], tmp_p
 
 @pytest.mark.parametrize("kind", ["owlvit", "owlv2"])
 @pytest.mark.parametrize("size", SIZES)
-def test_pixels_of_owl_are_the_library_s(
-    kind: str, size: tuple[int, int], tmp_path: Path
-) -> None:
+def test_pixels_of_owl_are_the_library_s(kind: str, size: tuple[int, int], tmp_path: Path) -> None:
     image = picture(*size)
     wanted = owl_pixels(kind, 64)(
         images=image, return_tensors="pt", input_data_format="channels_last"
