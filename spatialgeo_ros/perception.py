@@ -151,6 +151,19 @@ class Perception:
         return self.scene.locator.grounder
 
     @property
+    def missing_grounding(self) -> str:
+        """Why nothing looks for words, with the cure, where something was to; "" else."""
+        return self.scene.without_grounding
+
+    @property
+    def usual_grounding_rate(self) -> float:
+        """How often own networks look at a camera's images where nobody says it, Hz."""
+        grounder = self.grounder
+        if grounder is None:
+            return 1.0
+        return 2.0 if str(grounder.describe().get("device", "")).startswith("cuda") else 0.5
+
+    @property
     def locator(self) -> Locator:
         """What looks for phrases; its vocabulary says which words the profile knows."""
         return self.scene.locator

@@ -117,6 +117,11 @@ class Locator:
         failure = "" if self._detector is None else self._detector.failure(observation, phrase)
         return [replace(one, note=failure) for one in found] if failure else found
 
+    def is_published(self, observation: Observation, text: str) -> bool:
+        """Tell whether published boxes fit a phrase, so that nothing else is asked."""
+        frame, phrase = observation.frame, self.vocabulary.parse(text)
+        return bool(match_detections(phrase, frame.detections, frame.image, self.vocabulary))
+
     def sees(
         self, observation: Observation, phrase: NounPhrase, rivals: Sequence[NounPhrase] = ()
     ) -> bool:

@@ -95,7 +95,7 @@ class Scene:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
         self.networks = networks
-        self._without_grounding = without_grounding
+        self.without_grounding = without_grounding
         self.locator = Locator(
             networks, grounder, MapVocabulary(map_nouns), without_grounding, use_clip
         )
@@ -317,7 +317,7 @@ class Scene:
         grounder = self.locator.grounder
         if grounder is not None:
             facts["grounding"] = grounder.describe()
-        missing = (self._without_grounding, grounder.failure if grounder else "")
+        missing = (self.without_grounding, grounder.failure if grounder else "")
         facts["degraded"] = (
             *facts.get("degraded", ()),
             *(reason for reason in missing if reason),
