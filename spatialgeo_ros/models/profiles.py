@@ -31,7 +31,13 @@ from spatialgeo_ros.models.profile_parts import (
     SemanticPart,
     SpatialMllmPart,
 )
-from spatialgeo_ros.models.profile_source import list_profiles, read_profile
+from spatialgeo_ros.models.profile_source import (
+    NOTHING_TO_LOAD,
+    grounding_name,
+    list_grounding_profiles,
+    list_profiles,
+    read_profile,
+)
 from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 
@@ -261,6 +267,12 @@ def _grounding_profile(root: Section) -> str:
     name: str = root.get("grounding", str, "")
     if name.endswith((".yaml", ".yml")):
         return str(root.file("grounding"))
+    known = list_grounding_profiles()
+    if name and name not in NOTHING_TO_LOAD and grounding_name(name) not in known:
+        raise ModelLoadError(
+            f"{root.path}: 'grounding' must be one of {', '.join((*known, *NOTHING_TO_LOAD))}, or "
+            f"a path that ends in .yaml, not '{name:.80}'"
+        )
     return name
 
 

@@ -148,7 +148,7 @@ WRITERS: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-def write_grounding_profile(checkpoint: str, folder: Path, **detector: Any) -> Path:
+def write_grounding_profile(checkpoint: str, folder: Path, /, **detector: Any) -> Path:
     """Write a tiny checkpoint and a grounding profile for it; returns the YAML file.
 
     Args:
