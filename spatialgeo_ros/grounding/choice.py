@@ -117,8 +117,14 @@ def load_grounding(choice: GroundingChoice, device: str = "auto", **how: Any) ->
 def _present(name: str) -> bool:
     """Tell whether the weights of a shipped profile are on this machine."""
     path, content = read_grounding_profile(name)
-    detector = Section(path, "", content).section("detector")
-    return detector is not None and not detector.required("checkpoint").missing()
+    parts = (Section(path, "", content).section(part) for part in _parts(content))
+    checkpoints = (part.checkpoint("checkpoint") for part in parts if part is not None)
+    return not any(one.missing() for one in checkpoints if one is not None)
+
+
+def _parts(content: Any) -> list[str]:
+    """Those parts of a profile's file that have weights."""
+    return [part for part in ("detector", "segmenter") if isinstance(content.get(part), dict)]
 
 
 def has_gpu(device: str) -> bool:

@@ -3,9 +3,10 @@
 """Networks by the clock behind the real facade: measuring is real, only the words are made up.
 
 What they do is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes,
-"sluggish" for seconds, "detector" has a detector of any words that takes a second) and by the question ("slow ..." speaks for a minute, "sluggish ..." a token
-per second, "stuck ..." cannot be cancelled for minutes, "crash ..." raises). They ground one thing
-by two names: the red pixels of the camera driver's image.
+"sluggish" for seconds, "detector" has a detector of any words that takes a second) and by the
+question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..." cannot be
+cancelled for minutes, "crash ..." raises). They ground one thing by two names: the red pixels of
+the camera driver's image.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A detector on a thread of its own: nothing waits for it but who asked, and nothing is mixed up."""
+"""A detector on a thread of its own: nothing waits for it but who asked for it."""
 
 from __future__ import annotations
 
