@@ -22,7 +22,13 @@ from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.moge import configs as moge_configs
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
-from spatialgeo_ros.models.profiles import GeometryPart, LanguagePart, LlavaPart, Profile
+from spatialgeo_ros.models.profiles import (
+    GeometryPart,
+    LanguagePart,
+    LlavaPart,
+    Profile,
+    SpatialRgptPart,
+)
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.models.vggt import Vggt, VggtConfig
@@ -64,6 +70,24 @@ QWEN_3B_VISION = {
     "patch_size": 14,
     "window_size": 112,
     "fullatt_block_indexes": [7, 15, 23, 31],
+}
+LLAMA_3_8B: dict[str, Any] = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128259,
+    "rms_norm_eps": 1e-5,
+}
+#: Without the last layer and the head, which SpatialRGPT never uses.
+SIGLIP_SO400M = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 16,
+    "image_size": 384,
+    "patch_size": 14,
 }
 VGGT_1B = VggtConfig()
 #: Of a 640x480 video frame, as Spatial-MLLM's preprocessing makes it: 644x476 pixels.
@@ -107,6 +131,8 @@ def full_size(profile: Profile) -> FullSize:
             return _llava(with_tower=profile.language.tower is not None)
         if isinstance(profile.language, LanguagePart):
             return _nano(profile, profile.language)
+        if isinstance(profile.language, SpatialRgptPart):
+            return _spatialrgpt(profile.geometry)
         if profile.language is not None:
             return _spatial_mllm(profile.language.frames)
         assert profile.geometry is not None
@@ -226,6 +252,43 @@ def _nano(profile: Profile, part: LanguagePart) -> FullSize:
         ]
 
     found.steps = steps
+    return found
+
+
+def _spatialrgpt(geometry: GeometryPart | None) -> FullSize:
+    # Imported here: transformers takes seconds for SigLIP.
+    from transformers.models.siglip.configuration_siglip import SiglipVisionConfig
+    from transformers.models.siglip.modeling_siglip import SiglipVisionModel
+
+    from spatialgeo_ros.models.spatialrgpt.region_extractor import ImageProjector, RegionExtractor
+
+    tower = SiglipVisionModel(SiglipVisionConfig(**SIGLIP_SO400M, vision_use_head=False))
+    tower.set_submodule("post_layernorm", nn.Identity())
+    width, hidden = SIGLIP_SO400M["hidden_size"], int(LLAMA_3_8B["hidden_size"])
+    extractor, projector = RegionExtractor(width, hidden), ImageProjector(width, hidden)
+    language, cache = _llama(LlamaConfig(**LLAMA_3_8B))
+    modules: dict[str, nn.Module] = {
+        "image tower": tower, "region extractor": extractor, "projector": projector,
+        "language model": language,
+    }  # fmt: skip
+    if geometry is not None:
+        modules["geometry"] = build_moge(MOGE["moge2_s"])
+
+    def steps(device: torch.device, dtype: torch.dtype) -> list[Step]:
+        side = SIGLIP_SO400M["image_size"]
+        pixels = torch.rand(1, 3, side, side, device=device, dtype=dtype)
+
+        def see() -> None:
+            features = tower.encoder(inputs_embeds=tower.embeddings(pixels)).last_hidden_state
+            _, means = extractor.refine(features)
+            words = torch.rand(1, TEXT_TOKENS, hidden, device=device, dtype=dtype)
+            found.outputs["embeds"] = torch.cat([projector(means), words], dim=1)
+
+        return [("image tower and refinement", see), ("prefill", lambda: _prefill(found, language))]
+
+    grid = SIGLIP_SO400M["image_size"] // SIGLIP_SO400M["patch_size"]
+    visual = ((grid + 1) // 2) ** 2
+    found = FullSize(modules, language, steps, visual, cache)
     return found
 
 

@@ -104,6 +104,12 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_spatialrgpt() -> Path:
+    """Folder of SpatialRGPT's values (SPATIALGEO_GOLDEN_SPATIALRGPT); skips where missing."""
+    return _data_folder("SPATIALGEO_GOLDEN_SPATIALRGPT", "golden_spatialrgpt")
+
+
+@pytest.fixture(scope="session")
 def real_rgbd() -> Path:
     """Folder of recorded RGB-D frames (SPATIALGEO_REAL_RGBD); skips where it is missing."""
     return _data_folder("SPATIALGEO_REAL_RGBD", "real_rgbd")

@@ -9,9 +9,11 @@ So the two can happen on different threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from spatialgeo_ros.answer.measured_part import MeasuredPart
+from spatialgeo_ros.answer.region_question import ask_about_regions, region_reference
+from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation, View
 from spatialgeo_ros.networks.interface import Networks, Question
@@ -28,12 +30,16 @@ class LanguagePart:
         question: wording, regions and earlier views.
         names: what the objects are called in its question.
         context: the earlier frames it looks at.
+        reference: what its words are compared with.
+        notes: what its speaker said is not as it should be, filled while it speaks.
     """
 
     view: View
     question: Question
     names: tuple[str, ...]
     context: tuple[Frame, ...]
+    reference: Measured | None
+    notes: list[str] = field(default_factory=list)
 
 
 def prepare_language(
@@ -63,7 +69,7 @@ def prepare_language(
         part.note(f"language model not asked: {unfamiliar}")
         return None
     names = [_model_name(scene, name) for name in part.names]
-    wording, masks = question, []
+    wording, masks, reference = question, [], part.reference
     if networks.canonical_only:
         if any(sighting.doubt for sighting in part.sightings):
             part.note("language model not asked: what it would be shown may be something else")
@@ -81,6 +87,13 @@ def prepare_language(
             else one.found.region.rasterise(height, width)
             for one in part.mentioned
         ]
+    elif networks.takes_regions:
+        asked = ask_about_regions(scene, part, question, seen)
+        if asked is None:
+            part.note("language model not asked: it was not trained for distances from the camera")
+            return None
+        wording, masks, names = asked.text, list(asked.masks), list(asked.names)
+        reference = region_reference(part)
     elif any(one.found.how == "request" for one in part.mentioned):
         part.note("the language model sees the image and the question, not the given regions")
     if given is None:
@@ -89,9 +102,17 @@ def prepare_language(
         earlier = list(given)[max(0, len(given) - networks.context_views) :]
     return LanguagePart(
         seen.view,
-        Question(wording, masks, part.intent.family, [one.view for one in earlier]),
+        Question(
+            wording,
+            masks,
+            part.intent.family,
+            [one.view for one in earlier],
+            names=names,
+            depth=None if seen.pointmap is None else seen.pointmap.depth,
+        ),
         tuple(names),
         tuple(one.frame for one in earlier),
+        reference,
     )
 
 
@@ -106,7 +127,9 @@ def speak(
     Raises:
         CancelledError: ``cancelled`` became true.
     """
-    question = replace(asked.question, on_token=on_token, cancelled=cancelled)
+    question = replace(
+        asked.question, on_token=on_token, cancelled=cancelled, note=asked.notes.append
+    )
     return networks.answer(asked.view, question).strip()
 
 

@@ -57,7 +57,9 @@ class AskedQuestion:
         """
         part = self.measured
         told_names = () if self.language is None else self.language.names
-        verdict = judge(part.intent, part.reference, text, told_names, part.names)
+        language = self.language
+        reference = part.reference if language is None else language.reference
+        verdict = judge(part.intent, reference, text, told_names, part.names)
         timings = dict(part.timings)
         if self.language is not None and final:
             timings["language"] = seconds
@@ -75,7 +77,7 @@ class AskedQuestion:
             comparison=verdict.words,
             frames=self._frames(),
             timings=timings,
-            degraded=tuple(part.degraded),
+            degraded=(*part.degraded, *(() if language is None else language.notes)),
             model_id=self.model_id,
             backend=self.backend,
             family=part.intent.family,

@@ -17,6 +17,7 @@ from spatialgeo_ros.grounding.clip_source import ClipSource
 from spatialgeo_ros.grounding.detector_source import DetectorSource
 from spatialgeo_ros.grounding.found import DETECTION, Found, SeenObject
 from spatialgeo_ros.grounding.grounder import Grounder
+from spatialgeo_ros.grounding.head_phrases import head_phrase
 from spatialgeo_ros.grounding.map_vocabulary import MapVocabulary
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.networks.interface import Networks
@@ -209,6 +210,11 @@ class Locator:
         if frame.detections_stamp_ns or frame.detections or self.unfamiliar(observation):
             return ()
         return detector.grounder.missing(observation, self.map_vocabulary.phrases)
+
+    def note_asked(self, text: str) -> None:
+        """Let the object map look for what somebody asked about, from now on for a while."""
+        head = head_phrase(self.vocabulary.parse(text))
+        self.map_vocabulary.note_asked(head.bare or head.forms)
 
     def release(self, observation: Observation) -> None:
         """Free what a detector keeps of an image and can make again."""

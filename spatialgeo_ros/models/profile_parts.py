@@ -184,6 +184,26 @@ class LlavaPart:
 
 
 @dataclass(frozen=True)
+class SpatialRgptPart:
+    """SpatialRGPT: masks of regions go in beside the image, each as a token.
+
+    Attributes:
+        checkpoint: Its four parts, in one folder.
+        depth_network: Depth Anything, whose picture of depth it was trained with; where its files
+            are not there, the picture is made of the depth that the scene is measured with.
+        max_new_tokens: Longest answer.
+        temperature: Of sampling; 0 takes the likeliest token.
+        quantisation: One of ``quantise.QUANTISATIONS``, unless the caller says otherwise.
+    """
+
+    checkpoint: Checkpoint
+    depth_network: Checkpoint | None
+    max_new_tokens: int
+    temperature: float
+    quantisation: str
+
+
+@dataclass(frozen=True)
 class SpatialMllmPart:
     """Spatial-MLLM: Qwen2.5-VL with VGGT's features added to its visual tokens.
 
@@ -202,3 +222,7 @@ class SpatialMllmPart:
     temperature: float
     top_p: float
     quantisation: str
+
+
+#: A language model of any kind.
+SpeakerPart = LanguagePart | LlavaPart | SpatialMllmPart | SpatialRgptPart

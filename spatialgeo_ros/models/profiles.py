@@ -30,6 +30,8 @@ from spatialgeo_ros.models.profile_parts import (
     LlavaPart,
     SemanticPart,
     SpatialMllmPart,
+    SpatialRgptPart,
+    SpeakerPart,
 )
 from spatialgeo_ros.models.profile_source import (
     NOTHING_TO_LOAD,
@@ -57,6 +59,7 @@ __all__ = [
     "Profile",
     "SemanticPart",
     "SpatialMllmPart",
+    "SpatialRgptPart",
     "WeightFile",
     "list_profiles",
     "load_profile",
@@ -111,7 +114,7 @@ class Profile:
     camera: CameraMount | None
     geometry: GeometryPart | None
     semantic: SemanticPart | None
-    language: LanguagePart | LlavaPart | SpatialMllmPart | None
+    language: SpeakerPart | None
     domain: DomainPart | None = None
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
@@ -140,7 +143,7 @@ class Profile:
         found: list[Checkpoint | None] = []
         if isinstance(self.language, LlavaPart):
             found += [self.language.base, self.language.adapter, self.language.clip]
-        if isinstance(self.language, SpatialMllmPart):
+        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
@@ -298,13 +301,13 @@ def _domain(section: Section | None) -> DomainPart | None:
     return part
 
 
-def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllmPart | None:
+def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
-    kind = section.choice("kind", ("nano", "llava", "spatial_mllm"), "nano")
+    kind = section.choice("kind", ("nano", "llava", "spatial_mllm", "spatialrgpt"), "nano")
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
-    part: LanguagePart | LlavaPart | SpatialMllmPart
+    part: SpeakerPart
     if kind == "llava":
         part = LlavaPart(
             base=section.required("base"),
@@ -324,6 +327,14 @@ def _language(section: Section | None) -> LanguagePart | LlavaPart | SpatialMllm
             max_new_tokens=longest,
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             top_p=section.between("top_p", 0.0, 1.0, 1.0),
+            quantisation=quantisation,
+        )
+    elif kind == "spatialrgpt":
+        part = SpatialRgptPart(
+            checkpoint=section.required("checkpoint"),
+            depth_network=section.checkpoint("depth_network"),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
             quantisation=quantisation,
         )
     else:

@@ -26,6 +26,10 @@ class Question:
         earlier: at most ``context_views`` views from before, oldest first.
         on_token: gets each piece of the answer as it comes.
         cancelled: asked between tokens.
+        names: what the regions are called, for an answer that speaks of them by number.
+        depth: [H, W] metres along the optical axis, NaN where unknown, for a language model that
+            is shown depth; None where there is none.
+        note: told what about the answer is not as it should be.
     """
 
     text: str
@@ -34,6 +38,9 @@ class Question:
     earlier: Sequence[View] = ()
     on_token: Callable[[str], None] | None = None
     cancelled: Callable[[], bool] | None = None
+    names: Sequence[str] = ()
+    depth: npt.NDArray[np.float32] | None = None
+    note: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +77,8 @@ class Networks(Protocol):
     grounding_threshold: float
     #: Whether the language model only understands questions in the wording it was trained with.
     canonical_only: bool
+    #: Whether the language model is shown the regions of the things that a question is about.
+    takes_regions: bool
     #: How many earlier views of the same camera the language model can look at besides the newest.
     context_views: int
 

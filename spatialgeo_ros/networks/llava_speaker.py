@@ -30,6 +30,7 @@ class LlavaSpeaker:
     """
 
     canonical_only = False
+    takes_regions = False
     context_views = 0
 
     def __init__(

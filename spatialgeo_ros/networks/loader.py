@@ -30,6 +30,7 @@ from spatialgeo_ros.models.profiles import (
     LlavaPart,
     Profile,
     SpatialMllmPart,
+    SpatialRgptPart,
     load_profile,
 )
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
@@ -75,6 +76,8 @@ def load_networks(
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
         image_towers, speaker = _llava(profile, language, target, quantisation)
+    elif isinstance(language, SpatialRgptPart):
+        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation)
     elif isinstance(language, SpatialMllmPart):
         image_towers, speaker = _spatial_mllm(profile, language, target, quantisation)
     else:
@@ -236,6 +239,32 @@ def _spatial_mllm(
         quantisation=quantisation,
     )
     return _own_towers(profile, device), VideoSpeaker(language, model)
+
+
+def _spatialrgpt(
+    profile: Profile, language: SpatialRgptPart, device: torch.device, quantisation: str
+) -> tuple[ImageTowers, Speaker]:
+    # Imported here: transformers takes seconds for SigLIP, which the other profiles never use.
+    from spatialgeo_ros.models.spatialrgpt.depth_anything import load_depth_anything
+    from spatialgeo_ros.models.spatialrgpt.rgpt_checkpoint import (
+        LANGUAGE,
+        end_ids,
+        load_spatialrgpt,
+    )
+    from spatialgeo_ros.networks.region_speaker import RegionSpeaker
+
+    folder = language.checkpoint.folder()
+    dtype = _language_dtype(profile, device)
+    model = load_spatialrgpt(folder, device=device, dtype=dtype, quantisation=quantisation)
+    tokenizer = load_tokenizer(folder / LANGUAGE)
+    depth_network = None
+    if language.depth_network is not None and language.depth_network.found() is not None:
+        files = language.depth_network.folder()
+        towers = tower_dtype(profile, device)
+        depth_network = load_depth_anything(files, device=device, dtype=towers)
+    speaker = RegionSpeaker(language, model, tokenizer, end_ids(folder), depth_network)
+    log.info("%s: its picture of depth is made of %s", profile.name, speaker.depth_source)
+    return _own_towers(profile, device), speaker
 
 
 def _beside(part: GeometryPart, device: torch.device, dtype: torch.dtype) -> FrameTowers:

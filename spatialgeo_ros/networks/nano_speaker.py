@@ -36,6 +36,7 @@ class NanoSpeaker:
     """
 
     canonical_only = True
+    takes_regions = True
     context_views = 0
 
     def __init__(

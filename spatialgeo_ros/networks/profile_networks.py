@@ -83,6 +83,7 @@ class ProfileNetworks:
         self.has_grounding = clip is not None and grounding is not None
         self.has_language = speaker is not None
         self.canonical_only = speaker is not None and speaker.canonical_only
+        self.takes_regions = speaker is not None and speaker.takes_regions
         self.context_views = 0 if speaker is None else speaker.context_views
         mount = profile.camera
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)

@@ -25,6 +25,8 @@ class Speaker(Protocol):
     prefix: PrefixCache
     #: Whether it only understands questions in the wording it was trained with.
     canonical_only: bool
+    #: Whether it is shown the regions of the things that a question is about.
+    takes_regions: bool
     #: How many earlier views it can look at.
     context_views: int
 

@@ -29,6 +29,7 @@ class VideoSpeaker:
     """
 
     canonical_only = False
+    takes_regions = False
 
     def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
         self.prefix = PrefixCache()

@@ -20,6 +20,8 @@ from spatialgeo_ros.query.program import Place, Program, Quantity, Viewer
 from spatialgeo_ros.query.program_words import things_in_words
 
 OPEN = "open"
+#: How the nano language model was trained to read an object: its name, then its region.
+NAMED_REGION = f"the {{name}} {REGION_PLACEHOLDER}"
 #: Whether there is such a thing in view, and how many there are.
 EXISTS, COUNT = PRESENCE = ("exists", "count")
 
@@ -355,13 +357,16 @@ _VIEWS: dict[type, Callable[[Any], Intent | None]] = {
 }
 
 
-def canonical_question(intent: Intent, phrases: Sequence[str] | None = None) -> str | None:
+def canonical_question(
+    intent: Intent, phrases: Sequence[str] | None = None, slot: str = NAMED_REGION
+) -> str | None:
     """Return the question in the wording the nano language model was trained in.
 
     Args:
         intent: what is asked.
         phrases: name of each mention of ``intent``, in order, in the model's vocabulary
             ("red sofa"); an empty name becomes "object". By default the mentions' own phrases.
+        slot: how an object is written, with ``{name}`` for its name.
 
     Returns:
         Text with a ``<region>`` after each phrase, in the order of the mentions; None when the nano
@@ -389,8 +394,5 @@ def canonical_question(intent: Intent, phrases: Sequence[str] | None = None) -> 
             "choice": words.choice[0],
             "which": words.which.get(intent.predicate, ("",))[0],
         }[intent.form]
-    slots = {
-        key: f"the {name or UNNAMED} {REGION_PLACEHOLDER}"
-        for key, name in zip("ab", names, strict=False)
-    }
+    slots = {key: slot.format(name=name or UNNAMED) for key, name in zip("ab", names, strict=False)}
     return template.format(**slots)

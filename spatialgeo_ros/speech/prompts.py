@@ -20,6 +20,19 @@ _SYSTEM = (
     "The assistant gives helpful, detailed, and polite answers to the {who}'s questions."
 )
 
+# LLaVA's system text for LLaMA 2, which SpatialRGPT keeps in LLaMA 3's format.
+_ASSISTANT = (
+    "You are a helpful language and vision assistant. You are able to understand the visual "
+    "content that the user provides, and assist the user with a variety of tasks using natural "
+    "language."
+)
+_TURN_END = "<|eot_id|>"
+
+
+def _header(role: str) -> str:
+    return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
+
+
 DIRECTION_SUFFIX = (
     "The answer should be presented in this format {# o'clock}, "
     "for example, {3 o'clock} or {12 o'clock}."
@@ -61,7 +74,7 @@ class PromptTemplate:
 
     def build(
         self,
-        question: str,
+        question: str | Sequence[TextPart],
         history: Sequence[tuple[str, str]] = (),
         *,
         images: int = 1,
@@ -76,7 +89,7 @@ class PromptTemplate:
 
     def parts(
         self,
-        question: str,
+        question: str | Sequence[TextPart],
         history: Sequence[tuple[str, str]] = (),
         *,
         images: int = 1,
@@ -88,7 +101,7 @@ class PromptTemplate:
         What is asked and was answered is plain text: a token of the format in it is letters.
 
         Args:
-            question: the newest question.
+            question: the newest question; or its parts, of which some are our own.
             history: earlier (question, reply) pairs.
             images: how many ``<image>`` placeholders precede the first question.
             suffix: text appended to the system text without a space (:func:`format_suffix`).
@@ -110,7 +123,8 @@ class PromptTemplate:
                 TextPart(reply, plain=True),
                 TextPart(f"{self.after_reply}{self.before_user}"),
             ]
-        return (*parts, TextPart(question, plain=not marked), TextPart(self.after_user))
+        asks = [TextPart(question, not marked)] if isinstance(question, str) else question
+        return (*parts, *asks, TextPart(self.after_user))
 
 
 def _chat(name: str, who: str) -> PromptTemplate:
@@ -137,6 +151,16 @@ TEMPLATES: dict[str, PromptTemplate] = {
             after_user="###Assistant:",
             after_reply="###",
             stop="###",
+        ),
+        PromptTemplate(
+            "llama_3",
+            system=_header("system") + _ASSISTANT,
+            first_gap=_TURN_END,
+            before_user=_header("user"),
+            after_user=_TURN_END + _header("assistant"),
+            before_reply="",
+            after_reply=_TURN_END,
+            stop=_TURN_END,
         ),
         PromptTemplate("plain", after_user="\n", before_reply=""),
         PromptTemplate("nano", after_user=" answer :"),

@@ -22,6 +22,7 @@ from checkpoints.llava import (
 )
 from checkpoints.moge import write_moge1, write_moge2_normal
 from checkpoints.spatial_mllm import write_spatial_mllm_3b
+from checkpoints.spatialrgpt import write_spatialrgpt
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "models"
 TOKENS = 8  # of an answer: random weights do not end one
@@ -55,6 +56,16 @@ def _spatial_mllm(content: dict[str, Any], folder: Path) -> None:
     language["checkpoint"] = _checkpoint(language["checkpoint"], written)
 
 
+def _spatialrgpt(content: dict[str, Any], folder: Path) -> None:
+    language = content["language"]
+    _geometry(content, folder)
+    written = write_spatialrgpt(folder / "spatialrgpt")
+    language["checkpoint"].update(path=str(written))
+    for key in ("repo", "revision", "optional"):
+        language["checkpoint"].pop(key)
+    language.pop("depth_network")
+
+
 WRITERS: dict[str, Callable[[dict[str, Any], Path], None]] = {
     "moge_l": _geometry,
     "moge2_s": _geometry,
@@ -63,6 +74,7 @@ WRITERS: dict[str, Callable[[dict[str, Any], Path], None]] = {
     "llava_1_5_7b": _llava,
     "spatialgeo_7b": _llava,
     "spatial_mllm_3b": _spatial_mllm,
+    "spatialrgpt_8b": _spatialrgpt,
 }
 
 

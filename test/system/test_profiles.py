@@ -22,7 +22,7 @@ from system.camera_driver import BOX, BOX_DISTANCE, CameraDriver
 from system.conftest import Robot, start_robot, stop_robot
 
 EXECUTABLE = Path(__file__).parents[2] / "scripts" / "spatialgeo_node"
-SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b")
+SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "spatialrgpt_8b")
 
 
 @pytest.fixture(scope="module", params=["moge_l", "moge2_l", *SPEAKING])
@@ -76,7 +76,20 @@ def test_the_measured_number_is_answered_beside_what_the_model_says(robot, drive
     assert estimate.distance == pytest.approx(BOX_DISTANCE, abs=0.02)
     assert f"{estimate.distance:.2f} m" in answer.answer
     assert robot.profile in answer.model_id
+    # SpatialRGPT was not trained for distances from the camera.
+    asked = robot.profile in SPEAKING and robot.profile != "spatialrgpt_8b"
+    assert bool(answer.language_answer) == asked
+
+
+def test_two_regions_are_measured_and_shown(robot, driver):
+    left, right = crate(), crate()
+    left.x_max = right.x_min = (left.x_min + left.x_max) / 2
+    left.label, right.label = "left half", "right half"
+    answer = ask(robot, "Is the left half wider than the right half?", [left, right])
+    assert answer.error_code == ErrorCode.OK, answer.error_message
     assert bool(answer.language_answer) == (robot.profile in SPEAKING)
+    shown = any("picture of depth is made of" in why for why in answer.degraded)
+    assert shown == (robot.profile == "spatialrgpt_8b")
 
 
 def test_a_free_question_is_answered_or_refused_with_the_reason(robot, driver):

@@ -66,7 +66,9 @@ def test_spatialgeo_in_nf4_leaves_room_below_the_goal() -> None:
     assert keys == 2 * 32 * 4096 * 2 * (1152 + 128)
 
 
-@pytest.mark.parametrize("name", ["nano", "moge2_s", "moge2_l", "moge_l", "spatialgeo_7b"])
+@pytest.mark.parametrize(
+    "name", ["nano", "moge2_s", "moge2_l", "moge_l", "spatialgeo_7b", "spatialrgpt_8b"]
+)
 def test_profiles_state_what_is_counted(name: str) -> None:
     profile = load_profile(name)
     for key, stated in profile.memory.items():
@@ -98,6 +100,11 @@ SMALL = {
     "VGGT_1B": VggtConfig(embed_dim=32, depth=2, num_heads=2, patch_embed_depth=2,
                           patch_embed_heads=2, dpt_layers=(0, 1, 1, 1)),
     "FRAME_GRID": (6, 8),
+    "LLAMA_3_8B": {**full_size.LLAMA_3_8B, "hidden_size": 64, "intermediate_size": 96,
+                   "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+                   "vocab_size": 100},
+    "SIGLIP_SO400M": {**full_size.SIGLIP_SO400M, "hidden_size": 32, "intermediate_size": 48,
+                      "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 84},
 }  # fmt: skip
 
 
@@ -111,7 +118,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_size.moge_configs, "V1_VITL", moge)
 
 
-@pytest.mark.parametrize("name", ["spatialgeo_7b", "llava_1_5_7b", "spatial_mllm_3b", "nano"])
+@pytest.mark.parametrize(
+    "name", ["spatialgeo_7b", "llava_1_5_7b", "spatial_mllm_3b", "spatialrgpt_8b", "nano"]
+)
 @pytest.mark.parametrize("quantisation", ["none", "nf4"])
 def test_filled_networks_have_the_counted_bytes_and_run(
     small: None, name: str, quantisation: str, monkeypatch: pytest.MonkeyPatch

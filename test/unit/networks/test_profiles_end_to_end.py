@@ -23,15 +23,18 @@ from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import list_profiles
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm
+from spatialgeo_ros.models.spatialrgpt.rgpt_model import SpatialRgpt
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.perception import Perception
 
 WIDTH, HEIGHT = 120, 90
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 100.0, 100.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
 CRATE = Region.from_box(40, 30, 79, 59, "crate")
-SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b")
+SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "spatialrgpt_8b")
 SILENT = ("moge_l", "moge2_s", "moge2_b", "moge2_l")
 QUESTION = "How far away is the crate?"
+#: A question that SpatialRGPT was trained for; it knows no distances from the camera.
+REGION_QUESTION = "How wide is the crate?"
 
 
 def frame(stamp: int = 1, depth: bool = True) -> Frame:
@@ -73,7 +76,8 @@ def test_the_measured_number_is_what_is_answered(
     assert answer.distances[0].valid
     assert answer.distances[0].distance == pytest.approx(1.0, abs=0.02)
     assert answer.text.startswith("The crate is 1.0")
-    assert bool(answer.language_text) == (name in SPEAKING)
+    asked = name in SPEAKING and name != "spatialrgpt_8b"
+    assert bool(answer.language_text) == asked
     said = any("no language model in this profile" in reason for reason in answer.degraded)
     assert said == (name in SILENT)
     assert name in answer.model_id
@@ -97,7 +101,7 @@ def test_no_warning_of_transformers_reaches_a_user(tmp_path: Path, name: str) ->
             perception = Perception.load(profile, device="cpu")
             observation = perception.observe(frame())
             for _ in range(2):  # the second goes on from the keys and values of the view
-                assert perception.ask(QUESTION, observation, [CRATE]).language_text
+                assert perception.ask(REGION_QUESTION, observation, [CRATE]).language_text
     finally:
         transformers_logging.get_logger("transformers").removeHandler(handler)
     assert said == []
@@ -176,15 +180,17 @@ def test_a_second_question_about_a_frame_encodes_and_prefills_nothing(
     count(ClipVisionTower, "forward")
     count(Dinov2Backbone, "forward")
     count(SpatialMllm, "encode_video")
+    count(SpatialRgpt, "tower_features")
     perception = loaded(name)
     assert perception.networks is not None
     hits = perception.networks.describe()["prefix_hits"]
     observation = perception.observe(frame())
-    perception.ask(QUESTION, observation, [CRATE])
+    perception.ask(REGION_QUESTION, observation, [CRATE])
     towers = {
         "llava_1_5_7b": {"ClipVisionTower": 1},
         "spatialgeo_7b": {"ClipVisionTower": 1, "Dinov2Backbone": 1},
         "spatial_mllm_3b": {"SpatialMllm": 1, "Dinov2Backbone": 1},
+        "spatialrgpt_8b": {"SpatialRgpt": 2},  # the picture and its depth
     }[name]
     assert calls == towers
     perception.ask("Is the crate to the left of the door?", observation, [CRATE, CRATE])
