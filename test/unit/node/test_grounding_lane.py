@@ -181,7 +181,7 @@ def test_a_request_waits_for_its_image_while_frames_go_on(lanes):
         time.sleep(0.02)
     assert 0.9 < time.monotonic() - started < 5.0
     assert job.future.result() == (1, 1), "the image that was asked about, not a newer one"
-    assert len(lanes.observed) > 0.8 * stamp
+    assert len(lanes.observed) > 5, "frames went on meanwhile"
     assert lanes.detector.asked == [("chair",)]
 
 
