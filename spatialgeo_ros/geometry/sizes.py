@@ -44,7 +44,7 @@ _MOST_LENGTH = 4.0
 _LEAST_HEIGHT = 0.1
 
 
-def misfit(label: str, size: Sequence[float] | NDArray[np.float64]) -> str:
+def misfit(label: str, size: Sequence[float] | NDArray[np.float64], *, surely: bool = False) -> str:
     """Say why a thing cannot be of its kind, by the kind's usual size; "" where it can.
 
     Larger, something behind it was taken for it, or it is another thing; far lower, it is the top
@@ -53,6 +53,8 @@ def misfit(label: str, size: Sequence[float] | NDArray[np.float64]) -> str:
     Args:
         label: words for it ("red chair"); kinds without a usual size fit always.
         size: width, depth and height that were measured, metres.
+        surely: only what no thing of the kind has ever been. A map can wait for a better view of
+            what is merely unusual, where who asks about a conference table wants its length.
     """
     usual = usual_size(label, TYPICAL_SIZES)
     if usual is None:
@@ -60,7 +62,7 @@ def misfit(label: str, size: Sequence[float] | NDArray[np.float64]) -> str:
     width, depth, height = (float(v) for v in size)
     long, across = max(width, depth), max(usual[:2])
     large = long > _MOST_WIDTH * across and width * depth > _MOST_AREA * usual[0] * usual[1]
-    if large or long > _MOST_LENGTH * across:
+    if (large and not surely) or long > _MOST_LENGTH * across:
         return f"it is {long:.1f} m wide, and such things are some {across:.1f} m"
     if height > _MOST_LENGTH * usual[2] or height < _LEAST_HEIGHT * usual[2]:
         return f"it is {height:.2f} m high, and such things are some {usual[2]:.1f} m"

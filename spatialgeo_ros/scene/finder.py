@@ -228,5 +228,5 @@ def _doubt_of_points(seen_in: Observation, found: Found, points: ObjectPoints, k
         if doubt:
             return doubt
     width, height, depth = estimate_centre(points, kind_prior=kind or None).extents
-    reason = misfit(label, (width, depth, height))
+    reason = misfit(label, (width, depth, height), surely=True)
     return f"what was taken for '{label}' is none: {reason}" if reason else ""
