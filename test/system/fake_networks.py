@@ -44,6 +44,7 @@ class FakeNetworks:
     has_language = True
     grounding_threshold = 0.3
     canonical_only = False
+    takes_regions = False
     context_views = 0
 
     def __init__(self, profile: str) -> None:
