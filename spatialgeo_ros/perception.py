@@ -98,8 +98,8 @@ class Perception:
             quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
                 profile says.
             threads: of PyTorch on the CPU; 0 leaves its choice.
-            engines: how the image towers run: fields of ``tower_engines.EngineOptions``; PyTorch by
-                default.
+            engines: how image towers and detector run: fields of
+                ``tower_engines.EngineOptions``; PyTorch by default.
             planner: writes programs of questions that are not understood: "" for none,
                 "openai:http://host:port/v1#model" or "local:/path/of/a/checkpoint".
             planner_timeout: seconds that it has for one question.
@@ -121,7 +121,7 @@ class Perception:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         choice = choose_grounding(grounding, profile, device)
         writer = make_planner(planner, planner_timeout, planner_key_variable, device)
-        looks = load_grounding(choice, device)
+        looks = load_grounding(choice, device, engines)
         options = {
             "grounder": looks.grounder,
             "map_nouns": (*read_vocabulary(vocabulary_file), *map_phrases),

@@ -15,13 +15,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError, CancelledError, SpatialGeoError
 from spatialgeo_ros.grounding.detector import Box, Detector, Instance, PhraseResult, Segmenter
 from spatialgeo_ros.memory.observation import Observation
+
+if TYPE_CHECKING:  # it imports PyTorch, which takes seconds
+    from spatialgeo_ros.networks.tower_engines import BackendReport
 
 _logger = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class Grounder:
     Args:
         detector: finds boxes.
         segmenter: turns boxes without a mask into masks; None to leave that to depth.
+        running: which backends its networks run on, where it is not PyTorch.
         familiar_only: whether the detector knows only the kind of image that the profile's
             networks know, so that on others it is not asked.
         clock: gives seconds.
@@ -87,10 +91,14 @@ class Grounder:
         detector: Detector,
         segmenter: Segmenter | None = None,
         *,
+        running: BackendReport | None = None,
         familiar_only: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._detector, self._segmenter, self._clock = detector, segmenter, clock
+        self._running = {} if running is None else dict(running.reasons)
+        #: What runs worse than asked for.
+        self.remarks: tuple[str, ...] = () if running is None else running.degraded
         self.familiar_only = familiar_only
         self.deferred = False
         self._cancelled: Callable[[], bool] | None = None
@@ -225,6 +233,7 @@ class Grounder:
         facts["segmenter"] = "none: masks by depth" if self._segmenter is None else (
             self._segmenter.kind
         )  # fmt: skip
+        facts |= {f"{name} runs on": why for name, why in self._running.items()}
         facts["passes"] = self._passes
         if self._passes:
             facts["latency"] = f"mean {self.seconds:.2f} s, max {self._slowest:.2f} s"

@@ -317,7 +317,11 @@ class Scene:
         grounder = self.locator.grounder
         if grounder is not None:
             facts["grounding"] = grounder.describe()
-        missing = (self.without_grounding, grounder.failure if grounder else "")
+        missing = (
+            self.without_grounding,
+            *(grounder.remarks if grounder else ()),
+            grounder.failure if grounder else "",
+        )
         facts["degraded"] = (
             *facts.get("degraded", ()),
             *(reason for reason in missing if reason),

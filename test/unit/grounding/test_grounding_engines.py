@@ -31,6 +31,7 @@ from spatialgeo_ros.grounding.sam3 import Sam3Detector
 from spatialgeo_ros.models.engine_settings import EngineSettings
 from spatialgeo_ros.models.grounding_profile import GroundingProfile, load_grounding_profile
 from spatialgeo_ros.networks.tower_engines import EngineOptions
+from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.candidates import obtain_engine
 from spatialgeo_ros.runtime.engine_cache import EngineCache
@@ -234,6 +235,21 @@ def test_tensorrt_for_rtx_builds_and_finds_it_the_second_time(
             assert manifest.size == len(engine) > 100_000
             again = obtain_engine(rtx, encoder, Device(target), replace(context, build=False))
             assert again[-1] is False and again[3] == engine
+
+
+def test_diagnostics_say_what_runs_each_network_and_what_is_worse(
+    kinds: dict[str, Kind], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """From the parameters of a node to what its diagnostics show."""
+    tmp_path.chmod(0o777)  # engines of a folder that others can write are not trusted
+    profile = write_grounding_profile("owlvit", tmp_path_factory.mktemp("owl"))
+    engines = {"backend": "onnxruntime", "folder": tmp_path, "image_size": SIZE}
+    perception = Perception.load("none", device="cpu", engines=engines, grounding=str(profile))
+    facts = perception.describe()
+    why = facts["grounding"]["owl image runs on"]
+    assert why.startswith("torch (no engines: ")
+    assert f"owl image network runs on {why}" in facts["degraded"]
+    perception.close()
 
 
 def test_the_cache_folder_that_cannot_be_used_leaves_pytorch(
