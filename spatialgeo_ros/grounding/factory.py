@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,14 @@ class LoadedGrounding:
     segmenter: Segmenter | None
     backends: BackendReport = BackendReport({}, {}, ())
 
+    @property
+    def parts(self) -> tuple[Detector | Segmenter, ...]:
+        """The detector, and the segmenter where there is one."""
+        return (self.detector,) if self.segmenter is None else (self.detector, self.segmenter)
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
-        facts = {"profile": self.profile.name, "detector": self.detector.describe()}
+        facts: dict[str, Any] = {"profile": self.profile.name, "detector": self.detector.describe()}
         if self.segmenter is not None:
             facts["segmenter"] = self.segmenter.describe()
         if self.backends.reasons:
@@ -77,7 +82,7 @@ def load_grounding(
     name: str | Path,
     device: str = "auto",
     precision: str = "profile",
-    engines: EngineOptions = EngineOptions(),
+    engines: EngineOptions | None = None,
 ) -> LoadedGrounding | None:
     """Load the detector of a grounding profile, and its segmenter.
 
@@ -112,9 +117,10 @@ def load_grounding(
     if (mask := profile.segmenter) is not None:
         dtype = _dtype(mask.precision, precision, target)
         segmenter = SEGMENTERS[mask.kind](mask, profile.name, target, dtype)
-    parts = [detector] if segmenter is None else [detector, segmenter]
-    report = compile_grounding(profile, parts, target, engines, str(name))
-    return LoadedGrounding(profile, detector, segmenter, report)
+    loaded = LoadedGrounding(profile, detector, segmenter)
+    options = engines or EngineOptions()
+    report = compile_grounding(profile, loaded.parts, target, options, str(name))
+    return replace(loaded, backends=report)
 
 
 def _dtype(stated: str, asked: str, device: torch.device) -> torch.dtype:
