@@ -387,7 +387,7 @@ class Sam3Detector:
 
         found = ScoredBoxes(
             as_numpy(logits.float().sigmoid() * present)[:, None],
-            as_numpy(boxes) * np.float32((width, height, width, height)),
+            as_numpy(boxes) * np.array((width, height, width, height), np.float32),
         )
         (result,) = choose_instances(
             found, [text], size, threshold=self.threshold, nms=self.nms, masks=mask

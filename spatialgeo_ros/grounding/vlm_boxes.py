@@ -162,7 +162,7 @@ class VlmBoxDetector:
         edges = np.array([box.edges for box in boxes], np.float32).reshape(-1, 4)
         found = ScoredBoxes(
             np.full((len(boxes), 1), self._score, np.float32),
-            edges * np.float32((width, height, width, height)),
+            edges * np.array((width, height, width, height), np.float32),
         )
         (result,) = choose_instances(found, [phrase], size, threshold=0.0, nms=self._nms)
         if not result.instances:

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what a vision language model writes about boxes to boxes in pixels, or to why there are none.
+"""From what a vision language model writes about boxes to boxes, or to why there are none.
 
 Models differ in what their numbers count, and none says so in a reply: the profile's ``format`` has
 to. Pixels of the image that was sent, x0, y0, x1, y1 (Qwen2-VL, Qwen2.5-VL); thousandths of its

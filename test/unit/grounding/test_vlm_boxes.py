@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A vision language model that is asked for boxes, behind a real server that behaves or does not."""
+"""A vision language model is asked for boxes, behind a real server that behaves or does not."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def ground(
     CHAIR,
     [{"name": "The red chair.", "box": [100, 250, 500, 750]}],
     [{"label": "Red Chair", "bbox": [500.0, 750.0, 100.0, 250.0]}],
-], ids=["list", "fenced", "thinking", "object", "one entry", "other keys", "swapped corners"])  # fmt: skip
+], ids=["list", "fenced", "thinking", "object", "one", "other keys", "swapped"])  # fmt: skip
 def test_boxes_come_back_however_they_are_wrapped(reply: Any, tmp_path: Path) -> None:
     with serving(says(reply)) as server:
         chair, door = ground(server, tmp_path, "red chair", "door", score=0.4)
@@ -211,9 +211,7 @@ def test_a_slow_model_is_given_up_in_time(tmp_path: Path) -> None:
     with serving(waiting(running)) as server:
         running.append(server)
         started = time.monotonic()
-        with pytest.raises(
-            RequestTimeoutError, match=r"detector\.timeout of the grounding profile"
-        ):
+        with pytest.raises(RequestTimeoutError, match=r"detector\.timeout"):
             ground(server, tmp_path, "mug", timeout=0.3)
         assert time.monotonic() - started < 3
 
