@@ -101,7 +101,9 @@ def choose_instances(
         kept = _without_overlaps(boxes, own, np.flatnonzero(mine), nms)
         remark = degraded
         if len(kept) > MOST_INSTANCES:
-            more = f"{len(kept)} instances of '{phrase}', the surest {MOST_INSTANCES} were kept"
+            more = (
+                f"there are more instances of '{phrase}' than the {MOST_INSTANCES} that were kept"
+            )
             remark = f"{degraded}; {more}" if degraded else more
         instances = tuple(
             Instance(_box(boxes[k]), float(np.clip(own[k], 0.0, 1.0)))
@@ -136,10 +138,13 @@ def _clipped(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, npt.NDArray[
 def _without_overlaps(
     boxes: Floats, scores: Floats, chosen: npt.NDArray[np.intp], nms: float
 ) -> list[int]:
-    """Indices of the boxes that no surer one overlaps too much, surest first."""
+    """Indices of the boxes that no surer one overlaps too much, surest first.
+
+    It stops at one more than are wanted: a network that is sure of everything costs no more.
+    """
     order = chosen[np.argsort(-scores[chosen], kind="stable")]
     kept: list[int] = []
-    while len(order):
+    while len(order) and len(kept) <= MOST_INSTANCES:
         first, rest = order[0], order[1:]
         kept.append(int(first))
         order = rest[overlaps(boxes[first], boxes[rest]) <= nms]

@@ -313,5 +313,5 @@ def load_grounding_dino(
     folder = part.checkpoint.folder()
     classes = CLASSES[part.kind]
     model = load_pretrained(folder, classes[model_type(folder, classes, part.kind)], device, dtype)
-    tokenizer = load_hub_tokenizer(folder)
+    tokenizer = load_hub_tokenizer(folder, model.config.text_config.vocab_size)
     return GroundingDinoDetector(part, name, model, tokenizer, folder, device, dtype)

@@ -247,4 +247,5 @@ def load_owl(
     folder = part.checkpoint.folder()
     class_name = CLASSES[model_type(folder, CLASSES, part.kind)]
     model = load_pretrained(folder, class_name, device, dtype)
-    return OwlDetector(part, name, model, load_hub_tokenizer(folder), folder, device, dtype)
+    tokenizer = load_hub_tokenizer(folder, model.config.text_config.vocab_size)
+    return OwlDetector(part, name, model, tokenizer, folder, device, dtype)

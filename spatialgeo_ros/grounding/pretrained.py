@@ -72,7 +72,13 @@ def load_pretrained(folder: Path, class_name: str, device: torch.device, dtype: 
             "another network's, or damaged; download it again"
         )
     log.info("loaded %s from %s", class_name, folder)
-    return model.requires_grad_(False).eval().to(device)
+    try:
+        return model.requires_grad_(False).eval().to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelLoadError(
+            f"{device} has not enough free memory for {class_name} in {dtype}: choose a smaller "
+            "grounding profile, precision: float16, or device: cpu"
+        ) from error
 
 
 @contextmanager
@@ -89,17 +95,28 @@ def _no_progress_bar() -> Iterator[None]:
             library.enable_progress_bar()
 
 
-def load_hub_tokenizer(folder: Path) -> Any:
+def load_hub_tokenizer(folder: Path, words: int) -> Any:
     """Load a checkpoint's tokenizer.
 
+    Args:
+        folder: of the checkpoint.
+        words: rows of the network's table of tokens.
+
     Raises:
-        ModelLoadError: its files are missing or damaged.
+        ModelLoadError: its files are missing or damaged, or it is another network's. The library
+            makes a tokenizer without any word where the vocabulary is missing.
     """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # of any type: it depends on the file that is wrong
         raise ModelLoadError(
             f"the tokenizer in {folder} cannot be loaded: {error!s:.300}; download it again"
         ) from error
+    if not words / 2 <= len(tokenizer) <= words:
+        raise ModelLoadError(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens and the network {words}: files "
+            "are missing or another network's; download it again"
+        )
+    return tokenizer

@@ -20,6 +20,7 @@ from checkpoints.grounding import (
     WORDS,
     WRITERS,
     dino_pixels,
+    in_older_layout,
     owl_pixels,
     write_grounding_profile,
 )
@@ -480,6 +481,17 @@ def test_nan_scores_are_an_error_or_are_said(load: Callable[..., LoadedGrounding
     assert len(door.instances) == 1 and door.degraded.startswith("1 of 2 boxes were dropped")
 
 
+def test_a_full_gpu_is_an_error_with_its_cure(load: Callable[..., LoadedGrounding]) -> None:
+    detector, backend = with_known_scores(load("mm_grounding_dino"), {}, [(0.5, 0.5, 0.5, 0.5)])
+
+    def full(_: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    backend.answer = full
+    with pytest.raises(InternalError, match="a smaller grounding profile"):
+        detector.ground(picture(67, 101), ["door"])
+
+
 @pytest.mark.parametrize("checkpoint", WRITERS)
 def test_graphs_run_as_other_backends_run_them(
     checkpoint: str, load: Callable[..., LoadedGrounding]
@@ -553,6 +565,35 @@ def test_damaged_checkpoints_are_errors_that_name_them(
     broken("config", write("config.json", "{"))
     broken("types", write("config.json", '{"model_type": "owlvit", "text_config": 3}'))
     broken("tokenizer", write("tokenizer.json", "{"))
+
+
+@pytest.mark.parametrize("checkpoint", WRITERS)
+def test_the_older_layout_is_the_same_network(
+    checkpoint: str, load: Callable[..., LoadedGrounding], folder: Path, tmp_path: Path
+) -> None:
+    image = picture(67, 101)
+    wanted = load(checkpoint).detector.ground(image, ["red chair", "chairs"])
+    weights = tmp_path / "older"
+    shutil.copytree(folder / checkpoint, weights)
+    in_older_layout(weights)
+    files = {"path": str(weights), "files": ["config.json", "tokenizer_config.json", "vocab.*"]}
+    older = load(checkpoint, checkpoint=files).detector.ground(image, ["red chair", "chairs"])
+    for one, other in zip(older, wanted, strict=True):
+        assert_same(one, [(i.score, i.box) for i in other.instances])
+
+
+@pytest.mark.parametrize("checkpoint", WRITERS)
+def test_a_missing_vocabulary_is_an_error(
+    checkpoint: str, load: Callable[..., LoadedGrounding], folder: Path, tmp_path: Path
+) -> None:
+    """The library loads a tokenizer without a word, and everything would be found everywhere."""
+    load(checkpoint)
+    weights = tmp_path / "wordless"
+    shutil.copytree(folder / checkpoint, weights)
+    (weights / "tokenizer.json").unlink()
+    files = {"path": str(weights), "files": ["config.json"]}
+    with pytest.raises(ModelLoadError, match=r"the tokenizer in .*wordless has \d tokens"):
+        load(checkpoint, checkpoint=files)
 
 
 def test_the_profile_is_described(load: Callable[..., LoadedGrounding]) -> None:
