@@ -22,6 +22,7 @@ NAMES = (
     "memory",
     "room",
     "encoders",
+    "grounding",
     "objects",
 )
 

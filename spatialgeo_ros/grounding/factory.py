@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.detector import Detector, Segmenter
+from spatialgeo_ros.grounding.engines import compile_grounding
 from spatialgeo_ros.grounding.grounding_dino import load_grounding_dino
 from spatialgeo_ros.grounding.owl import load_owl
 from spatialgeo_ros.models.construction import choose_device
@@ -24,6 +25,7 @@ from spatialgeo_ros.models.grounding_profile import (
 )
 from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD
 from spatialgeo_ros.models.profiles import PRECISIONS
+from spatialgeo_ros.networks.tower_engines import BackendReport, EngineOptions
 
 # Given: part, name of the profile, device, dtype.
 DetectorLoader = Callable[[DetectorPart, str, torch.device, torch.dtype], Detector]
@@ -45,17 +47,28 @@ class LoadedGrounding:
         profile: that they are of.
         detector: finds phrases.
         segmenter: turns boxes into masks; None leaves that to the detector or to depth.
+        backends: what runs each network, and what is worse than asked for.
     """
 
     profile: GroundingProfile
     detector: Detector
     segmenter: Segmenter | None
+    backends: BackendReport = BackendReport({}, {}, ())
+
+    @property
+    def parts(self) -> tuple[Detector | Segmenter, ...]:
+        """The detector, and the segmenter where there is one."""
+        return (self.detector,) if self.segmenter is None else (self.detector, self.segmenter)
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
-        facts = {"profile": self.profile.name, "detector": self.detector.describe()}
+        facts: dict[str, Any] = {"profile": self.profile.name, "detector": self.detector.describe()}
         if self.segmenter is not None:
             facts["segmenter"] = self.segmenter.describe()
+        if self.backends.reasons:
+            facts["backends"] = dict(self.backends.reasons)
+        if self.backends.degraded:
+            facts["degraded"] = list(self.backends.degraded)
         return facts
 
     def close(self) -> None:
@@ -66,7 +79,10 @@ class LoadedGrounding:
 
 
 def load_grounding(
-    name: str | Path, device: str = "auto", precision: str = "profile"
+    name: str | Path,
+    device: str = "auto",
+    precision: str = "profile",
+    engines: EngineOptions | None = None,
 ) -> LoadedGrounding | None:
     """Load the detector of a grounding profile, and its segmenter.
 
@@ -76,6 +92,7 @@ def load_grounding(
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         precision: of the weights; "profile" for float32 on a CPU and what the profile says on a
             GPU.
+        engines: which backend runs the networks; PyTorch by default.
 
     Returns:
         The networks; None for a name that loads none.
@@ -100,7 +117,10 @@ def load_grounding(
     if (mask := profile.segmenter) is not None:
         dtype = _dtype(mask.precision, precision, target)
         segmenter = SEGMENTERS[mask.kind](mask, profile.name, target, dtype)
-    return LoadedGrounding(profile, detector, segmenter)
+    loaded = LoadedGrounding(profile, detector, segmenter)
+    options = engines or EngineOptions()
+    report = compile_grounding(profile, loaded.parts, target, options, str(name))
+    return replace(loaded, backends=report)
 
 
 def _dtype(stated: str, asked: str, device: torch.device) -> torch.dtype:

@@ -3,169 +3,53 @@
 """The kinds ``mm_grounding_dino`` (LLMDet too) and ``grounding_dino`` of the transformers library.
 
 Phrases go through the network together with the image, as one prompt; each has its own tokens in
-it, and its score is read there.
+it, and its score is read there. What the towers make of an image and of a prompt is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, corners
 from spatialgeo_ros.grounding.detector_text import Prompt, PromptWriter, span_scores
-from spatialgeo_ros.grounding.network_detector import (
-    Check,
-    DetectorGraph,
-    NetworkDetector,
-    as_numpy,
+from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph, read_prompt
+from spatialgeo_ros.grounding.gate_rules import (
+    KNOWN_PHRASES,
+    GateRule,
+    detections,
+    features_of_pictures,
+    on_cpu,
 )
-from spatialgeo_ros.grounding.pixels import PixelRules, PreparedImage, dino_rules, prepare
+from spatialgeo_ros.grounding.graphs import DetectorGraph
+from spatialgeo_ros.grounding.network_detector import Check, Network, NetworkDetector, as_numpy
+from spatialgeo_ros.grounding.pixels import PreparedImage, dino_rules, prepare
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.models.grounding_profile import DetectorPart
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: Kind -> ``model_type`` -> class of transformers.
 CLASSES = {
     "mm_grounding_dino": {"mm-grounding-dino": "MMGroundingDinoForObjectDetection"},
     "grounding_dino": {"grounding-dino": "GroundingDinoForObjectDetection"},
 }
-
-
-@dataclass(frozen=True, eq=False)
-class BackboneFeatures:
-    """What the image backbone gives, in place of pixels; the network asks pixels no more than this.
-
-    Attributes:
-        shape: of the pixels.
-        device: of the pixels.
-        maps: a feature map and its mask per level.
-        positions: embeddings per level.
-    """
-
-    shape: torch.Size
-    device: torch.device
-    maps: tuple[tuple[Tensor, Tensor], ...]
-    positions: tuple[Tensor, ...]
-
-
-class _KnownFeatures(nn.Module):
-    """The image backbone, or what it gave before."""
-
-    def __init__(self, backbone: Any) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    @property
-    def position_embedding(self) -> Any:
-        """The network embeds levels of its own with it."""
-        return self.backbone.position_embedding
-
-    def forward(self, pixel_values: Any, pixel_mask: Tensor) -> tuple[Any, list[Tensor]]:
-        """Return maps and positions, in new lists: the network appends to them."""
-        if isinstance(pixel_values, BackboneFeatures):
-            return list(pixel_values.maps), list(pixel_values.positions)
-        return self.backbone(pixel_values, pixel_mask)
-
-
-class DinoGraph(DetectorGraph):
-    """The whole network.
-
-    Inputs ``pixel_values [B, 3, rows, columns]`` float32, ``pixel_mask [B, rows, columns]``,
-    ``input_ids``, ``token_type_ids`` and ``attention_mask [B, tokens]`` int64. Outputs ``logits
-    [B, queries, tokens]``, -inf in the padding, and ``boxes [B, queries, 4]``: centre, width and
-    height relative to the image without padding.
-
-    Args:
-        model: of transformers; its backbone has to be a :class:`_KnownFeatures` for
-            :meth:`detect` (see :func:`split_backbone`).
-        rules: with a fixed input size, for :meth:`example_inputs`.
-        tokens: of a prompt, padded.
-    """
-
-    input_names = ("pixel_values", "pixel_mask", "input_ids", "token_type_ids", "attention_mask")
-    output_names = ("logits", "boxes")
-
-    def __init__(self, model: Any, rules: PixelRules, tokens: int) -> None:
-        super().__init__()
-        self.model, self.rules, self.tokens = model, rules, tokens
-        self.training = False
-
-    def forward(
-        self,
-        pixel_values: Tensor,
-        pixel_mask: Tensor,
-        input_ids: Tensor,
-        token_type_ids: Tensor,
-        attention_mask: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Run once; see the class for inputs and outputs."""
-        pixels = pixel_values.to(next(self.parameters()).dtype)
-        return self._outputs(pixels, pixel_mask, input_ids, token_type_ids, attention_mask)
-
-    @torch.inference_mode()
-    def look(self, pixel_values: Tensor, pixel_mask: Tensor) -> BackboneFeatures:
-        """Run the image backbone alone."""
-        pixels = pixel_values.to(next(self.parameters()).dtype)
-        maps, positions = self.model.model.backbone(pixels, pixel_mask)
-        return BackboneFeatures(pixels.shape, pixels.device, tuple(maps), tuple(positions))
-
-    @torch.inference_mode()
-    def detect(
-        self, features: BackboneFeatures, pixel_mask: Tensor, text: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Run the rest on what :meth:`look` gave."""
-        outputs = self._outputs(features, pixel_mask, **text)
-        return dict(zip(self.output_names, outputs, strict=True))
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Random pixels without padding, and a prompt of one word."""
-        device = next(self.parameters()).device
-        rows, columns = self.rules.rows, self.rules.columns
-        ids = torch.zeros((batch, self.tokens), dtype=torch.long, device=device)
-        ids[:, :4] = torch.tensor([101, 1037, 1012, 102])  # [CLS] a . [SEP]
-        return {
-            "pixel_values": torch.rand((batch, 3, rows, columns), device=device),
-            "pixel_mask": torch.ones((batch, rows, columns), dtype=torch.long, device=device),
-            "input_ids": ids,
-            "token_type_ids": torch.zeros_like(ids),
-            "attention_mask": (ids != 0).long(),
-        }
-
-    def _outputs(
-        self,
-        pixels: Tensor | BackboneFeatures,
-        pixel_mask: Tensor,
-        input_ids: Tensor,
-        token_type_ids: Tensor,
-        attention_mask: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        found = self.model(
-            pixel_values=pixels,
-            pixel_mask=pixel_mask,
-            input_ids=input_ids,
-            token_type_ids=token_type_ids,
-            attention_mask=attention_mask,
-        )
-        return found.logits[..., : input_ids.shape[1]].float(), found.pred_boxes.float()
-
-
-def split_backbone(model: Any) -> None:
-    """Let a model of this family take :class:`BackboneFeatures` in place of pixels, too."""
-    if not isinstance(model.model.backbone, _KnownFeatures):
-        model.model.backbone = _KnownFeatures(model.model.backbone)
+#: Prompts whose features are kept: some 100 kB each.
+_KEPT_PROMPTS = 64
 
 
 class GroundingDinoDetector(NetworkDetector):
     """LLMDet, MM-Grounding-DINO or Grounding DINO behind ``grounding.detector.Detector``.
 
-    The image backbone's features are kept per image, and what a prompt gave.
+    The image tower's features are kept per image, and what a prompt gave.
 
     Args:
         part: of the profile.
@@ -188,23 +72,50 @@ class GroundingDinoDetector(NetworkDetector):
         dtype: torch.dtype,
     ) -> None:
         super().__init__(part, name, device, dtype)
-        split_backbone(model)
+        self._model = model
         self._rules = dino_rules(folder, part.image)
         self._longest: int = model.config.max_text_len
         self._fixed_tokens = min(part.settings.get("text_tokens", self._longest), self._longest)
         self._writer = PromptWriter(tokenizer, self._longest)
         self._tokenizer = tokenizer
         self._padded_to = 0
-        self._graph = DinoGraph(model, self._rules, self._longest)
-        #: Images that the backbone has seen.
+        self._prompts: OrderedDict[tuple[int, ...], dict[str, Tensor]] = OrderedDict()
+        #: Images that the image tower has seen.
         self.images_seen = 0
         #: Prompts that went through the network.
         self.prompts_read = 0
 
     def graphs(self, image_size: tuple[int, int]) -> dict[str, DetectorGraph]:
-        """The whole network, for images of one size and prompts of ``text_tokens``."""
+        """Image tower and what joins it with the text, for images of one size.
+
+        Prompts are padded to ``text_tokens`` of the profile.
+        """
         rules = self._rules.fixed_for(*image_size)
-        return {"detector": DinoGraph(self._graph.model, rules, self._fixed_tokens)}
+        size = (rules.rows, rules.columns)
+        return {
+            "phrases": DinoPhraseGraph(self._model, size, self._fixed_tokens),
+            "image": DinoImageGraph(self._model, size),
+        }
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Features are compared value by value, what they lead to by its boxes."""
+        if name == "image":
+            return GateRule()
+        graph = graphs["phrases"]
+        assert isinstance(graph, DinoPhraseGraph)
+        prompt = PromptWriter(self._tokenizer, graph.tokens).write(KNOWN_PHRASES)[0]
+
+        def known(count: int) -> list[dict[str, Tensor]]:
+            text = on_cpu(self._encoded(prompt, graph.tokens))
+            text["pixel_mask"] = torch.ones((1, *graph.size), dtype=torch.int64)
+            return [{**text, **layers} for layers in features_of_pictures(graphs["image"], count)]
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            logits = as_numpy(outputs["logits"])[0, :, : len(prompt.input_ids)]
+            scores = span_scores(logits, prompt, len(KNOWN_PHRASES))[:, list(prompt.texts)]
+            return detections(torch.from_numpy(scores.T), outputs["boxes"][0])
+
+        return GateRule(known, DetectionMetric(read))
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -219,7 +130,8 @@ class GroundingDinoDetector(NetworkDetector):
     def close(self) -> None:
         """Free memory; a later call to :meth:`ground` fails."""
         super().close()
-        del self._graph
+        self._prompts.clear()
+        del self._model
 
     def _find(
         self,
@@ -248,22 +160,30 @@ class GroundingDinoDetector(NetworkDetector):
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits [queries, tokens] of the prompt, and boxes as corners in the image."""
         prepared = self._prepared(image, cache, check)
-        mask = prepared.pixel_mask.to(self._device)
+        rows, columns = prepared.pixel_values.shape[2:]
+        size = (rows, columns)
+        key = f"{self._key}.image"
+        if key not in cache:
+            image_network = self._network("image", lambda: DinoImageGraph(self._model, size))
+            pixels = {"pixel_values": prepared.pixel_values.to(self._device)}
+            cache[key] = image_network(pixels)
+            self.images_seen += 1
+        check()
         text = self._text(prompt)
-        backend = self._backends.get("detector")
-        if backend is not None:
-            pixels = prepared.pixel_values.to(self._device)
-            found = backend.run({"pixel_values": pixels, "pixel_mask": mask, **text})
-        else:
-            key = f"{self._key}.image"
-            if key not in cache:
-                cache[key] = self._graph.look(prepared.pixel_values.to(self._device), mask)
-                self.images_seen += 1
-            check()
-            found = self._graph.detect(cache[key], mask, text)
+        phrases = self._network(
+            "phrases", lambda: DinoPhraseGraph(self._model, size, self._fixed_tokens)
+        )
+        # Backends take features in the type of the export's inputs, whatever the tower's is.
+        layers = {name: layer.float() for name, layer in cache[key].items()}
+        found = phrases({**text, "pixel_mask": prepared.pixel_mask.to(self._device), **layers})
         self.prompts_read += 1
         logits = as_numpy(found["logits"])[0, :, : len(prompt.input_ids)]
         return logits, corners(as_numpy(found["boxes"])[0], prepared.extent)
+
+    def _network(self, name: str, make: Callable[[], DetectorGraph]) -> Network:
+        if name in self._backends:
+            return self._backends[name].run
+        return make().run
 
     def _prepared(
         self, image: npt.NDArray[np.uint8], cache: MutableMapping[str, Any], check: Check
@@ -276,24 +196,34 @@ class GroundingDinoDetector(NetworkDetector):
         return prepared
 
     def _text(self, prompt: Prompt) -> dict[str, Tensor]:
-        count = max(len(prompt.input_ids), self._padded_to)
+        """Tokens of a prompt and what the text tower makes of them."""
+        if prompt.input_ids not in self._prompts:
+            self._prompts[prompt.input_ids] = self._encoded(prompt, self._padded_to)
+        self._prompts.move_to_end(prompt.input_ids)
+        while len(self._prompts) > _KEPT_PROMPTS:
+            self._prompts.popitem(last=False)
+        return self._prompts[prompt.input_ids]
+
+    def _encoded(self, prompt: Prompt, least: int) -> dict[str, Tensor]:
+        """Run the text tower on a prompt, padded to so many tokens at least."""
+        count = max(len(prompt.input_ids), least)
         ids = torch.full((1, count), self._writer.pad_id, dtype=torch.long)
         ids[0, : len(prompt.input_ids)] = torch.tensor(prompt.input_ids)
         mask = torch.zeros_like(ids)
         mask[0, : len(prompt.input_ids)] = 1
-        text = {
-            "input_ids": ids,
-            "token_type_ids": torch.zeros_like(ids),
-            "attention_mask": mask,
-        }
-        return {name: tensor.to(self._device) for name, tensor in text.items()}
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        states = read_prompt(self._model, ids).float()
+        return {"text_states": states, "input_ids": ids, "attention_mask": mask}
 
-    def _adopt(self, name: str, graph: DetectorGraph) -> None:
-        """Make every input of the graph's shape, and let PyTorch's copy of the weights go."""
-        assert isinstance(graph, DinoGraph)
-        self._rules, self._padded_to = graph.rules, graph.tokens
-        self._writer = PromptWriter(self._tokenizer, graph.tokens)
-        self._graph.to("meta")
+    def _adopt(self, graph: DetectorGraph) -> None:
+        """Make every input of the graph's shape."""
+        assert isinstance(graph, DinoImageGraph | DinoPhraseGraph)
+        rows, columns = graph.size
+        self._rules = replace(self._rules, fit="fixed", rows=rows, columns=columns)
+        if isinstance(graph, DinoPhraseGraph):
+            self._padded_to = graph.tokens
+            self._writer = PromptWriter(self._tokenizer, graph.tokens)
+            self._prompts.clear()
 
 
 def load_grounding_dino(

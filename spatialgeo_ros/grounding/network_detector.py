@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatialgeo_ros.errors import CancelledError, InternalError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase, rival_phrases
+from spatialgeo_ros.grounding.gate_rules import GateRule
+from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
 
@@ -27,26 +29,6 @@ Network = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 Check = Callable[[], None]
 
 _serial = itertools.count()
-
-
-class DetectorGraph(nn.Module):
-    """A network of a detector for one input shape; implements ``runtime.backend.Exportable``.
-
-    Subclasses name ``input_names`` and ``output_names``, give ``example_inputs`` and a ``forward``
-    that takes the inputs by name and returns the outputs as a tuple, in float32.
-    """
-
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-
-    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
-        """Valid inputs of the graph's shape, on its device."""
-        raise NotImplementedError
-
-    @torch.inference_mode()
-    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run in PyTorch; a :data:`Network`, for any shape that the module takes."""
-        return dict(zip(self.output_names, self(**inputs), strict=True))
 
 
 class NetworkDetector(ABC):
@@ -121,7 +103,14 @@ class NetworkDetector(ABC):
 
         Args:
             image_size: rows and columns of camera images; matters where the input has their aspect.
+
+        Returns:
+            In the order in which they may be compiled: see ``engines.CompilableNetworks``.
         """
+
+    @abstractmethod
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """How the parity gate judges a network of :meth:`graphs`."""
 
     def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on.
@@ -129,7 +118,8 @@ class NetworkDetector(ABC):
         Images of another size are scaled into the graph's input, with padding beside them.
         """
         self._backends[name] = backend
-        self._adopt(name, graph)
+        self._adopt(graph)
+        graph.to("meta")  # PyTorch's copy of the weights is not run again
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -162,7 +152,7 @@ class NetworkDetector(ABC):
         """Score boxes for plain phrases, each of them once."""
 
     @abstractmethod
-    def _adopt(self, name: str, graph: DetectorGraph) -> None:
+    def _adopt(self, graph: DetectorGraph) -> None:
         """Take the input shape of a graph that a backend runs."""
 
 

@@ -9,7 +9,7 @@ at once, a phrase is read once, and putting them together costs next to nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,13 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError, quoted
 from spatialgeo_ros.grounding.detections import ScoredBoxes, corners
-from spatialgeo_ros.grounding.network_detector import (
-    Check,
-    DetectorGraph,
-    Network,
-    NetworkDetector,
-    as_numpy,
-)
+from spatialgeo_ros.grounding.gate_rules import KNOWN_PHRASES, GateRule, detections
+from spatialgeo_ros.grounding.graphs import DetectorGraph, only_parts, with_parts
+from spatialgeo_ros.grounding.network_detector import Check, NetworkDetector, as_numpy
 from spatialgeo_ros.grounding.pixels import owl_rules, prepare
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.models.grounding_profile import DetectorPart
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: ``model_type`` -> class of transformers.
 CLASSES = {"owlvit": "OwlViTForObjectDetection", "owlv2": "Owlv2ForObjectDetection"}
@@ -55,8 +52,8 @@ class OwlImageGraph(DetectorGraph):
 
     def __init__(self, model: Any, side: int) -> None:
         super().__init__()
-        self.model, self.side = model, side
-        self.training = False
+        towers = {model.config.model_type: only_parts(_base(model), "vision_model")}
+        self.model, self.side = with_parts(model, class_head=None, **towers), side
         # The library bends the position table only when it is told to.
         self._interpolate = side != model.config.vision_config.image_size
 
@@ -89,19 +86,20 @@ class OwlTextGraph(DetectorGraph):
 
     def __init__(self, model: Any, tokens: int) -> None:
         super().__init__()
-        self.model, self.tokens = model, tokens
-        self.training = False
+        self.config = model.config.text_config
+        self.towers = only_parts(_base(model), "text_model", "text_projection")
+        self.tokens = tokens
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor]:
         """Run once; see the class for inputs and outputs."""
-        features = _base(self.model).get_text_features(input_ids, attention_mask).pooler_output
+        features = self.towers.get_text_features(input_ids, attention_mask).pooler_output
         return ((features / torch.linalg.norm(features, dim=-1, keepdim=True)).float(),)
 
     def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
         """A phrase of ones, which ends at its last token."""
         device = next(self.parameters()).device
         ids = torch.ones((batch, self.tokens), dtype=torch.long, device=device)
-        ids[:, -1] = self.model.config.text_config.vocab_size - 1  # where the tower reads
+        ids[:, -1] = self.config.vocab_size - 1  # where the tower reads
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
@@ -151,8 +149,21 @@ class OwlDetector(NetworkDetector):
         self.images_seen = 0
 
     def graphs(self, image_size: tuple[int, int]) -> dict[str, DetectorGraph]:
-        """Image tower and text tower; their input does not depend on the camera."""
-        return {"image": self._image_graph, "text": self._text_graph}
+        """The image tower; its input does not depend on the camera.
+
+        The text tower stays in PyTorch: what it makes of a phrase is kept.
+        """
+        return {"image": self._image_graph}
+
+    def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
+        """Boxes and scores of known phrases in pictures."""
+        words = self._read(KNOWN_PHRASES, lambda: None)
+
+        def read(outputs: Mapping[str, Tensor]) -> Detections:
+            logits = self._logits(outputs["image_features"].to(self._device), words)
+            return detections(logits.sigmoid().T.cpu(), outputs["boxes"][0])
+
+        return GateRule(metric=DetectionMetric(read))
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
@@ -182,15 +193,20 @@ class OwlDetector(NetworkDetector):
         if key not in cache:
             prepared = prepare(image, self._rules)
             check()
-            seen = self._network("image")({"pixel_values": prepared.pixel_values.to(self._device)})
+            network = self._backends.get("image", self._image_graph)
+            seen = network.run({"pixel_values": prepared.pixel_values.to(self._device)})
             self.images_seen += 1
             boxes = corners(as_numpy(seen["boxes"])[0], prepared.extent)
             cache[key] = (seen["image_features"].float(), boxes)
         check()
         features, boxes = cache[key]
-        with torch.inference_mode():
-            logits = self._model.class_predictor(features, words[None])[0][0]
-        return ScoredBoxes(as_numpy(logits.sigmoid()), boxes)
+        return ScoredBoxes(as_numpy(self._logits(features, words).sigmoid()), boxes)
+
+    @torch.inference_mode()
+    def _logits(self, features: Tensor, words: Tensor) -> Tensor:
+        """Logits [patches, texts] of image features [1, patches, C] and phrases [texts, C]."""
+        logits: Tensor = self._model.class_predictor(features, words[None])[0][0]
+        return logits
 
     def _read(self, texts: Sequence[str], check: Check) -> Tensor:
         """Features [texts, C] of phrases, from the kept ones where they are."""
@@ -200,7 +216,7 @@ class OwlDetector(NetworkDetector):
             check()
             ids = torch.tensor([ids for ids, _ in encoded], device=self._device)
             mask = torch.tensor([mask for _, mask in encoded], device=self._device)
-            read = self._network("text")({"input_ids": ids, "attention_mask": mask})
+            read = self._text_graph.run({"input_ids": ids, "attention_mask": mask})
             self.phrases_read += len(new)
             self._text_features.update(zip(new, read["text_features"].float(), strict=True))
         for text in texts:
@@ -223,16 +239,8 @@ class OwlDetector(NetworkDetector):
         mask: list[int] = encoded["attention_mask"]
         return ids, mask
 
-    def _network(self, name: str) -> Network:
-        if name in self._backends:
-            return self._backends[name].run
-        return (self._image_graph if name == "image" else self._text_graph).run
-
-    def _adopt(self, name: str, graph: DetectorGraph) -> None:
-        """Let PyTorch's copy of a tower go: every input has the graph's size."""
-        base = _base(self._model)
-        tower = base.vision_model if name == "image" else base.text_model
-        tower.to("meta")
+    def _adopt(self, graph: DetectorGraph) -> None:
+        """Do nothing: every input has the graph's size."""
 
 
 def load_owl(

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError
@@ -149,6 +148,8 @@ def aspect_size(height: int, width: int, short_side: int, long_side: int) -> tup
 def _resized(
     image: npt.NDArray[np.uint8], size: tuple[int, int], resample: int
 ) -> npt.NDArray[np.uint8]:
+    from PIL import Image  # here: a machine that runs the networks alone need not have it
+
     picture = Image.fromarray(np.ascontiguousarray(image))
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling(resample)))
 
@@ -267,6 +268,8 @@ def _with_colours(
     mean: tuple[float, ...],
     std: tuple[float, ...],
 ) -> PixelRules:
+    from PIL import Image
+
     try:
         stated = (
             tuple(float(value) for value in said.get("image_mean") or mean),

@@ -426,8 +426,7 @@ def with_known_scores(
         return {"logits": torch.tensor([[row] * len(boxes)]), "boxes": torch.tensor([boxes])}
 
     backend = FakeBackend(answer)
-    (graph,) = detector.graphs((67, 101)).values()
-    detector.use("detector", graph, backend)
+    detector.use("phrases", detector.graphs((67, 101))["phrases"], backend)
     return detector, backend
 
 
@@ -445,10 +444,11 @@ def test_known_scores_through_the_whole_detector(load: Callable[..., LoadedGroun
         pytest.approx((20, 30, 80, 70)), pytest.approx((120, 30, 180, 70)),
     ]  # fmt: skip
     # Every input has the compiled shape: images of another aspect are padded, prompts too.
-    assert backend.feeds[0]["pixel_values"].shape == (1, 3, 96, 144)
+    assert backend.feeds[0]["pixel_mask"].shape == (1, 96, 144)
     assert backend.feeds[0]["pixel_mask"][0, 72:].max() == 0
-    assert backend.feeds[0]["input_ids"].shape == (1, 24)
-    assert detector.describe()["backends"] == {"detector": "fake"}
+    assert backend.feeds[0]["layer_0"].shape == (1, 12 * 18, 32)
+    assert backend.feeds[0]["text_states"].shape == (1, 24, 32)
+    assert detector.describe()["backends"] == {"phrases": "fake"}
     detector.close()
     assert backend.closed
 

@@ -16,7 +16,7 @@ import pytest
 from planner_server import DISTANCE, PlannerServer, says, sends, serving
 
 from spatialgeo_ros.answer.planner.choice import make_planner
-from spatialgeo_ros.answer.planner.endpoint import MOST_BYTES
+from spatialgeo_ros.runtime.endpoint import MOST_BYTES
 from spatialgeo_ros.answer.planner.prompt import reply_schema
 from spatialgeo_ros.answer.planner.served import OpenAIPlanner
 from spatialgeo_ros.errors import (
