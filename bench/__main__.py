@@ -19,9 +19,11 @@ NAMES = (
     "lanes",
     "focal_shift",
     "second_question",
+    "decode_step",
     "memory",
     "room",
     "encoders",
+    "tower_rates",
     "grounding",
     "objects",
 )

@@ -287,6 +287,8 @@ class Perception:
             self._remember(session, error.program, error.result)
             raise
         self._remember(session, asked.measured.program, asked.measured.result)
+        if asked.language is not None:
+            self.scene.keep_asked(observation)
         return asked
 
     def dialogue(self, session: str) -> Dialogue:

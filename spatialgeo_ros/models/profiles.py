@@ -147,6 +147,20 @@ class Profile:
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
+    def language_files(self) -> tuple[Path, ...]:
+        """The files that the language model of a checkpoint is made from, in a fixed order.
+
+        Empty where there is none, or one of this repository's own training.
+        """
+        found: list[Checkpoint | None] = []
+        if isinstance(self.language, LlavaPart):
+            found = [self.language.base, self.language.adapter]
+        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
+            found = [self.language.checkpoint]
+        return tuple(
+            path for one in found if one is not None for path, _ in sorted(one.files())
+        )  # fmt: skip
+
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any of the files; they must be there.
 

@@ -23,6 +23,7 @@ from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.models.llava.vision import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.packed_weights import PackedWeights
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     ImageInput,
@@ -51,6 +52,7 @@ def load_networks(
     quantisation: str = "profile",
     threads: int = 0,
     engines: EngineOptions | None = None,
+    pack: bool = False,
 ) -> ProfileNetworks:
     """Load a profile's networks.
 
@@ -61,6 +63,7 @@ def load_networks(
             profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
         engines: how the image towers run; in PyTorch by default.
+        pack: write the language model's weights in NF4 to where later loads find them.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
@@ -73,16 +76,21 @@ def load_networks(
     language = profile.language
     stated = None if language is None else language.quantisation
     quantisation = choose_quantisation(quantisation, profile.name, stated)
+    options = engines or EngineOptions()
+    packed = PackedWeights(profile.name, profile.language_files, options.folder, make=pack)
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
-        image_towers, speaker = _llava(profile, language, target, quantisation)
+        image_towers, speaker = _llava(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialRgptPart):
-        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation)
+        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialMllmPart):
-        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation)
+        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation, packed)
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
-    running = compile_towers(profile, image_towers.every, target, engines or EngineOptions(), name)
+    running = compile_towers(profile, image_towers.every, target, options, name)
+    if target.type == "cuda":
+        for towers in image_towers.every:
+            towers.warm_up(options.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
     domain = None if profile.domain is None else load_domain(profile.domain).to(target)
     return ProfileNetworks(
@@ -205,7 +213,11 @@ def _published_towers(
 
 
 def _llava(
-    profile: Profile, language: LlavaPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: LlavaPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     base = language.base.folder()
     model = load_llava(
@@ -217,6 +229,7 @@ def _llava(
         dtype=_language_dtype(profile, device),
         tower_dtype=tower_dtype(profile, device),
         quantisation=quantisation,
+        packed=packed,
     )
     tower = model.geometry
     if isinstance(tower, MoGe2):
@@ -226,7 +239,11 @@ def _llava(
 
 
 def _spatial_mllm(
-    profile: Profile, language: SpatialMllmPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: SpatialMllmPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for Qwen2.5-VL, which the other profiles never use.
     from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
@@ -237,12 +254,17 @@ def _spatial_mllm(
         device=device,
         dtype=_language_dtype(profile, device),
         quantisation=quantisation,
+        packed=packed,
     )
     return _own_towers(profile, device), VideoSpeaker(language, model)
 
 
 def _spatialrgpt(
-    profile: Profile, language: SpatialRgptPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: SpatialRgptPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for SigLIP, which the other profiles never use.
     from spatialgeo_ros.models.spatialrgpt.depth_anything import load_depth_anything
@@ -255,7 +277,9 @@ def _spatialrgpt(
 
     folder = language.checkpoint.folder()
     dtype = _language_dtype(profile, device)
-    model = load_spatialrgpt(folder, device=device, dtype=dtype, quantisation=quantisation)
+    model = load_spatialrgpt(
+        folder, device=device, dtype=dtype, quantisation=quantisation, packed=packed
+    )
     tokenizer = load_tokenizer(folder / LANGUAGE)
     depth_network = None
     if language.depth_network is not None and language.depth_network.found() is not None:

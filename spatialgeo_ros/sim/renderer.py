@@ -274,32 +274,45 @@ class RoomRenderer(SceneRenderer):
             ValueError: as :meth:`picture`.
         """
         rgb = self.picture(world_from_camera, camera)
-        depth, geom = self._render_labels()
-        # The last entry is that of geom -1: nothing was hit.
-        index = np.append(self._owner, np.int16(-1))[geom]
+        raw = np.empty((self.height, self.width), np.float32)
+        geom = self._render_geoms(raw)
+        # Reversed z-buffer: raw = near (far - z) / (z (far - near)).
+        z = _NEAR * _FAR / (_NEAR + raw[::-1].astype(np.float64) * (_FAR - _NEAR))
+        depth = np.where(geom >= 0, z, np.nan).astype(np.float32)
         material = np.append(self._material, np.uint8(0))[geom]
-        return Rendered(rgb, depth, index, material)
+        return Rendered(rgb, depth, self._owners(geom), material)
 
-    def _render_labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and geom index (-1 none) in one pass: the id-colour pass also has exact depth."""
+    def render_objects(
+        self, world_from_camera: Pose, camera: PinholeCamera
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Render colour [H, W, 3] and object index [H, W] alone, in less time than :meth:`render`.
+
+        Raises:
+            ValueError: as :meth:`picture`.
+        """
+        rgb = self.picture(world_from_camera, camera)
+        return rgb, self._owners(self._render_geoms(None))
+
+    def _owners(self, geom: np.ndarray) -> np.ndarray:
+        """Object of each geom; the last entry of the table is that of geom -1: nothing was hit."""
+        return np.append(self._owner, np.int16(-1))[geom]
+
+    def _render_geoms(self, raw: np.ndarray | None) -> np.ndarray:
+        """Geom index [H, W], -1 none; ``raw`` gets the z-buffer of the same pass, bottom up."""
         mujoco = self._mujoco
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = True
         flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = True
         ids = np.empty((self.height, self.width, 3), np.uint8)
-        raw = np.empty((self.height, self.width), np.float32)
         try:
             mujoco.mjr_render(self._rect, self._scene, self._context)
             mujoco.mjr_readPixels(ids, raw, self._rect, self._context)
         finally:
             flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = False
             flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = False
-        # Reversed z-buffer: raw = near (far - z) / (z (far - near)).
-        z = _NEAR * _FAR / (_NEAR + raw.astype(np.float64) * (_FAR - _NEAR))
         code = ids[..., 0].astype(np.int32) + (ids[..., 1].astype(np.int32) << 8)
         table = np.full(self._scene.ngeom + 1, -1, np.int32)
         for geom in self._scene.geoms[: self._scene.ngeom]:
             if geom.segid >= 0 and geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
                 table[geom.segid + 1] = geom.objid
-        depth = np.where(code > 0, z, np.nan).astype(np.float32)
-        return np.ascontiguousarray(depth[::-1]), np.ascontiguousarray(table[code][::-1])
+        return np.ascontiguousarray(table[code][::-1])

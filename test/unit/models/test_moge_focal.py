@@ -113,17 +113,23 @@ def test_all_points_in_one_place_give_finite_numbers() -> None:
         assert torch.isfinite(solved[0])
 
 
-def test_the_same_rule_on_pytorch() -> None:
-    """GPUs run the solver on PyTorch, CPUs on NumPy; one function serves both."""
-    points = scene(8, (64, 64), 1.3, 0.3, 0.2, batch=2).reshape(2, -1, 3)
-    uv = torch.rand(64 * 64, 2) - 0.5
-    valid = torch.rand(2, 64 * 64) < 0.8
-    expected = solve_focal_shift(points, uv, valid)
-    known = torch.full((2,), torch.nan, dtype=torch.float64)
-    planes = points.permute(2, 0, 1).double()
-    found = moge_focal._minimise(torch, planes, uv.T.double(), valid, known)
-    for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a.float(), b)
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("at_once", [1, moge_focal.TRIALS_AT_ONCE])
+def test_the_same_rule_on_pytorch(known: bool, at_once: int) -> None:
+    """GPUs run the solver on PyTorch, CPUs on NumPy; one rule serves both.
+
+    Trials after the last one change nothing, so that it does not matter how many are launched.
+    """
+    for noise in (0.0, 0.05, 0.3):
+        points = scene(8, (64, 64), 1.3, 0.3, noise, batch=2).reshape(2, -1, 3)
+        uv = torch.rand(64 * 64, 2, generator=torch.Generator().manual_seed(1)) - 0.5
+        valid = torch.rand(2, 64 * 64, generator=torch.Generator().manual_seed(2)) < 0.8
+        focal = torch.tensor([1.3, torch.nan]) if known else None
+        expected = solve_focal_shift(points, uv, valid, focal)
+        problem = moge_focal.torch_problem(points, uv, valid, focal)
+        found = moge_focal._search(problem, at_once)
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a.float(), b)
 
 
 def test_focal_of_a_calibration() -> None:

@@ -119,6 +119,8 @@ def test_rendered_depth_is_that_of_the_walls_and_the_floor(renderer):
     yaw = 0.3
     pose = camera_pose(0.0, 0.0, yaw, MOUNT_HEIGHT, 0.2)
     seen = renderer.render(pose, camera)
+    rgb, index = renderer.render_objects(pose, camera)  # the same without depth
+    assert np.array_equal(rgb, seen.rgb) and np.array_equal(index, seen.segmentation)
     rays = camera.rays().reshape(-1, 3) @ pose.rotation.T
     with np.errstate(divide="ignore"):
         planes = [
