@@ -121,7 +121,7 @@ class Perception:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         choice = choose_grounding(grounding, profile, device)
         writer = make_planner(planner, planner_timeout, planner_key_variable, device)
-        looks = load_grounding(choice, device)
+        looks = load_grounding(choice, device, engines)
         options = {
             "grounder": looks.grounder,
             "map_nouns": (*read_vocabulary(vocabulary_file), *map_phrases),

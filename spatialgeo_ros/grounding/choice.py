@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,16 @@ def choose_grounding(asked: str, profile: str, device: str = "auto") -> Groundin
     )
 
 
-def load_grounding(choice: GroundingChoice, device: str = "auto", **how: Any) -> Grounding:
+def load_grounding(
+    choice: GroundingChoice, device: str = "auto", engines: Mapping[str, Any] | None = None
+) -> Grounding:
     """Load what was chosen; imports PyTorch where that is a detector.
 
     Args:
         choice: what to load.
         device: "auto", "cpu", "cuda" or "cuda:<n>".
-        how: more of ``grounding.factory.load_grounding``.
+        engines: how the networks run: fields of ``tower_engines.EngineOptions``; by default on
+            PyTorch.
 
     Raises:
         ModelLoadError: a file is wrong or missing; the message has the command that fetches it.
@@ -106,11 +110,18 @@ def load_grounding(choice: GroundingChoice, device: str = "auto", **how: Any) ->
     if not choice.name:
         return Grounding(choice)
     from spatialgeo_ros.grounding import factory
+    from spatialgeo_ros.networks.tower_engines import EngineOptions
 
-    loaded = factory.load_grounding(choice.name, device, **how)
+    how = EngineOptions(**(engines or {}))
+    loaded = factory.load_grounding(choice.name, device, engines=how)
     if loaded is None:
         return Grounding(choice)
-    grounder = Grounder(loaded.detector, loaded.segmenter, familiar_only=choice.familiar_only)
+    grounder = Grounder(
+        loaded.detector,
+        loaded.segmenter,
+        familiar_only=choice.familiar_only,
+        remarks=loaded.backends.degraded,
+    )
     return Grounding(choice, grounder)
 
 

@@ -219,7 +219,7 @@ class DetectorSource:
             or clip_doubt(self._networks, observation.view, phrase, one.box)
         )  # fmt: skip
         if one.mask is not None and one.mask.pixels.any():
-            region = Region.from_mask(one.mask.pixels, phrase.text, score)
+            region = Region.from_mask(one.mask.pixels, phrase.text, score, one.mask.cell)
         else:
             region = Region.from_box(*one.box, phrase.text, score)
         notes = [known[form].note for form in (result.phrase,) if form in known]

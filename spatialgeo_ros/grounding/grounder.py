@@ -77,6 +77,7 @@ class Grounder:
         segmenter: turns boxes without a mask into masks; None to leave that to depth.
         familiar_only: whether the detector knows only the kind of image that the profile's
             networks know, so that on others it is not asked.
+        remarks: what is worse about how the networks run than was asked for.
         clock: gives seconds.
 
     Attributes:
@@ -89,10 +90,12 @@ class Grounder:
         segmenter: Segmenter | None = None,
         *,
         familiar_only: bool = False,
+        remarks: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._detector, self._segmenter, self._clock = detector, segmenter, clock
         self.familiar_only = familiar_only
+        self.remarks = tuple(remarks)
         self.deferred = False
         self._cancelled: Callable[[], bool] | None = None
         self._passes, self._failures = 0, 0

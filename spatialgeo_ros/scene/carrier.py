@@ -152,4 +152,6 @@ def _moved_mask(
     mask[rows, columns] = 1
     reach = 2 * math.ceil(math.sqrt(step)) + 1
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    return Region.from_mask(closed, region.label, region.score) if closed.any() else None
+    if not closed.any():
+        return None
+    return Region.from_mask(closed, region.label, region.score, max(region.cell, float(reach)))
