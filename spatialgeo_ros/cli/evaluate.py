@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.cli.evaluate_benchmark import add_benchmarks
 from spatialgeo_ros.cli.evaluate_rooms import add_rooms
 from spatialgeo_ros.cli.inputs import add_planner
 from spatialgeo_ros.cli.output import write_image
@@ -45,6 +46,7 @@ def add_parser(commands: Any) -> None:
     _add_sequence(kinds)
     _add_questions(kinds)
     add_rooms(kinds)
+    add_benchmarks(kinds)
 
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +56,10 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, help="of the first room; none of the training are from 900000 on"
     )
     parser.add_argument("--questions", type=int, default=6, help="questions per view")
+    parser.add_argument(
+        "--grounding", default="none", metavar="NAME",
+        help="grounding profile whose detector is asked for the same phrases",
+    )  # fmt: skip
     parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
     parser.add_argument("--json", type=Path, help="also write the summary here")
     parser.set_defaults(run=_run_nano)
@@ -132,6 +138,7 @@ def _length(text: str) -> float:
 def _run_nano(options: argparse.Namespace) -> int:
     """Render, ask, score and print."""
     from spatialgeo_ros.evaluation.nano import evaluate, format_report
+    from spatialgeo_ros.grounding.factory import load_grounding
     from spatialgeo_ros.perception import Perception
     from spatialgeo_ros.sim.renderer import RendererUnavailableError
     from spatialgeo_ros.training.render import HELD_OUT_SEEDS
@@ -139,9 +146,11 @@ def _run_nano(options: argparse.Namespace) -> int:
     perception = Perception.load(
         options.profile, quantisation="nf4" if options.load_4bit else "profile"
     )
+    detecting = load_grounding(options.grounding)
+    detector = None if detecting is None else detecting.detector
     try:
         first = HELD_OUT_SEEDS if options.seed is None else options.seed
-        report = evaluate(perception, options.frames, options.questions, first)
+        report = evaluate(perception, options.frames, options.questions, first, detector)
     except RendererUnavailableError as error:
         print(f"spatialgeo evaluate: {error}", file=sys.stderr)
         return 2

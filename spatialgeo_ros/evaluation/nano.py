@@ -191,6 +191,9 @@ def evaluate(
             search_frame(search, report.searches[name], seen, frame, named, draws)
         report.answers.extend(ask_about(perception, frame, seen, things, questions, rng))
         perception.reset()  # every frame is a room of its own
+    for name, search in searches.items():
+        if isinstance(search, DetectorSearch):
+            report.searches[name].network_seconds = search.seconds
     return report
 
 
@@ -208,8 +211,8 @@ def format_report(report: NanoReport) -> str:
         "",
         "| looked for by | n | found | of them below 3 % of the image | box IoU, median | absent "
         "answered | n | kind there in another colour | foreign nouns | all three, undoubted | "
-        "ms per frame |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "ms per frame | in the network |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_search_row(name, search.summary()) for name, search in report.searches.items()),
         "",
         "| family | n | right | best constant |",
@@ -227,6 +230,6 @@ def _search_row(name: str, s: dict[str, float]) -> str:
         f"{s['absent_answered']:.1%}", f"{s['absent_phrases']:.0f}",
         f"{s['other_colour_answered']:.1%}", f"{s['foreign_answered']:.1%}",
         f"{s['absent_surely_answered']:.1%}",
-        f"{s['milliseconds']:.0f}",
+        f"{s['milliseconds']:.0f}", f"{s['network_milliseconds']:.0f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"

@@ -52,7 +52,8 @@ class SearchReport:
         foreign: the same of nouns that no room has.
         sure: of all three kinds of absent phrases, whether the answer was without a doubt: what is
             doubted is never valid.
-        seconds: per frame, for all of its phrases together.
+        seconds: per frame, for all of its phrases together, measured things and all.
+        network_seconds: per frame, in a detector alone; none for the profile's own.
     """
 
     found: list[bool] = field(default_factory=list)
@@ -64,6 +65,7 @@ class SearchReport:
     foreign: list[bool] = field(default_factory=list)
     sure: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    network_seconds: list[float] = field(default_factory=list)
 
     def summary(self, prefix: str = "") -> dict[str, float]:
         """Return the numbers that docs/benchmarks.md cites; NaN for what was never asked."""
@@ -79,9 +81,14 @@ class SearchReport:
             "other_colour_answered": _mean(self.other_colour),
             "foreign_answered": _mean(self.foreign),
             "absent_surely_answered": _mean(self.sure),
-            "milliseconds": 1e3 * float(np.median(self.seconds)) if self.seconds else np.nan,
+            "milliseconds": _milliseconds(self.seconds),
+            "network_milliseconds": _milliseconds(self.network_seconds),
         }
         return {prefix + key: value for key, value in values.items()}
+
+
+def _milliseconds(seconds: Sequence[float]) -> float:
+    return 1e3 * float(np.median(seconds)) if seconds else float("nan")
 
 
 def _mean(values: Sequence[bool] | NDArray) -> float:
@@ -122,6 +129,8 @@ class DetectorSearch:
 
     def __init__(self, perception: Perception, detector: Detector) -> None:
         self._perception, self._detector = perception, detector
+        #: Of each call, in the detector.
+        self.seconds: list[float] = []
 
     def __call__(self, seen: Observation, phrases: Sequence[str]) -> list[Answered]:
         """Answer each phrase."""
@@ -129,10 +138,11 @@ class DetectorSearch:
             return [Answered(False) for _ in phrases]
         parsed = [self._perception.locator.vocabulary.parse(phrase) for phrase in phrases]
         names = [f"{one.colour} {one.noun}".strip() for one in parsed]
+        begun = time.perf_counter()
+        results = self._detector.ground(seen.frame.image, names, cache=seen.visual)
+        self.seconds.append(time.perf_counter() - begun)
         found: list[Answered] = []
-        for name, result in zip(
-            names, self._detector.ground(seen.frame.image, names, cache=seen.visual), strict=True
-        ):
+        for name, result in zip(names, results, strict=True):
             if result.absent:
                 found.append(Answered(False))
                 continue

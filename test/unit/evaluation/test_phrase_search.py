@@ -134,7 +134,9 @@ SEEN = SimpleNamespace(frame=SimpleNamespace(image=np.zeros((48, 64, 3), np.uint
 
 def test_a_detector_is_asked_for_nouns_and_its_box_is_measured():
     perception, detector = FakePerception(), FakeDetector()
-    found = DetectorSearch(perception, detector)(SEEN, ["the red chair", "the door"])
+    search = DetectorSearch(perception, detector)
+    found = search(SEEN, ["the red chair", "the door"])
+    assert len(search.seconds) == 1
     assert detector.phrases == ["red chair", "door"]
     assert [answer.something for answer in found] == [True, False]
     assert found[0].sighting == "sighting"
