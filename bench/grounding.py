@@ -172,14 +172,15 @@ def measure_step(
     """Timings of one step, seconds, and memory, bytes."""
     import torch
 
-    def timed(call: Callable[[], object], share: float = 1.0) -> dict[str, float]:
+    def timed(call: Callable[[], object]) -> dict[str, float]:
         def run() -> None:
             call()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
 
-        least = 5 if device.type == "cuda" else 3
-        return asdict(measure(run, options.slice * share, least))
+        if device.type == "cuda":
+            return asdict(measure(run, options.slice, 5))
+        return asdict(measure(run, options.slice, 3, time.process_time))
 
     if kind == "onnxruntime":
         return measure_onnxruntime(parts, timed)
@@ -300,6 +301,8 @@ def print_report(record: Record, wanted: list[tuple[Case, str]]) -> None:
     steps_done, facts = record.content["steps"], record.content["machine"]
     print("## Detectors and segmenters, random weights\n")
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in facts.items())}.\n")
+    if "gpu" not in facts:
+        print("Seconds are those of the CPU, of all threads together.\n")
     header = (
         "network", "input", "type", "image", "text", "phrases or boxes", "first question",
         "same image, other phrases", "same phrases, other image", "phrases/s in one pass",
