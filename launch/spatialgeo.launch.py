@@ -33,6 +33,8 @@ PARAMETERS = {
     "device": ("device", str, "where the networks run: auto, cpu, cuda"),
     "quantisation": ("quantisation", str, "linear layers of the language model: profile, none, "
                      "nf4, int8"),
+    "precision": ("precision", str, "type of the networks: profile, float32, float16, bfloat16, "
+                  "half"),
     "backend": ("backend", str, "what runs the image networks: auto, torch, onnxruntime, tensorrt, "
                 "tensorrt_rtx"),
     "backend_policy": ("backend_policy", str, "a backend that fails: next_backend, fail"),

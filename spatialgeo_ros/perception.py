@@ -36,6 +36,7 @@ from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Mount, Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.models.precision_choice import choose_precision
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.interface import Networks
@@ -85,6 +86,7 @@ class Perception:
         planner: str = "",
         planner_timeout: float = TIMEOUT,
         planner_key_variable: str = "",
+        precision: str = "profile",
         grounding: str = "profile",
         vocabulary_file: str = "",
         map_phrases: Sequence[str] = (),
@@ -104,6 +106,8 @@ class Perception:
                 "openai:http://host:port/v1#model" or "local:/path/of/a/checkpoint".
             planner_timeout: seconds that it has for one question.
             planner_key_variable: name of the environment variable with the key of its API.
+            precision: of the networks: "float32", "float16", "bfloat16", "half" for what suits
+                network and card, or "profile" for what the profile says.
             grounding: what looks for phrases: "profile", "none", or a detector; see
                 :func:`spatialgeo_ros.grounding.choice.choose_grounding`.
             vocabulary_file: nouns that a detector of any words looks for unasked; "" for the
@@ -112,11 +116,13 @@ class Perception:
             options: keyword arguments of the constructor.
 
         Raises:
-            ModelLoadError: the profile or its weights cannot be loaded, or not so quantised.
+            ModelLoadError: the profile or its weights cannot be loaded, or not so quantised, or not
+                in that precision.
             BadRequestError: the planner cannot be used; of a local one ModelLoadError.
         """
         if profile == "none":
             choose_quantisation(quantisation, profile, None)
+            choose_precision(precision, profile, None)
         else:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         choice = choose_grounding(grounding, profile, device)
@@ -135,7 +141,8 @@ class Perception:
         from spatialgeo_ros.networks.tower_engines import EngineOptions
 
         how = EngineOptions(**(engines or {}))
-        return cls(load_networks(profile, device, quantisation, threads, how), writer, **options)
+        networks = load_networks(profile, device, quantisation, threads, how, precision)
+        return cls(networks, writer, **options)
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""

@@ -15,6 +15,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.models.precision_choice import FROM_PROFILE, PRECISIONS
 from spatialgeo_ros.recordings.bags import BAG_OPTIONS
 from spatialgeo_ros.recordings.depth_file import read_depth_file
 from spatialgeo_ros.recordings.image_codec import read_colour_file
@@ -106,6 +107,10 @@ def add_model(parser: argparse.ArgumentParser, default_profile: str) -> None:
     """Add the choice of profile and device."""
     parser.add_argument("--profile", default=default_profile, help="model profile, or none")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
+    parser.add_argument(
+        "--precision", default=FROM_PROFILE, choices=(FROM_PROFILE, *PRECISIONS),
+        help="of the networks; half: what suits network and card",
+    )  # fmt: skip
     bits = parser.add_mutually_exclusive_group()
     for flag, kind, text in (("4bit", "nf4", "4 bits (NF4)"), ("8bit", "int8", "8 bits")):
         bits.add_argument(
@@ -171,6 +176,7 @@ def load_perception(options: argparse.Namespace) -> Any:
         options.profile,
         device=options.device,
         quantisation=options.quantisation,
+        precision=options.precision,
         mounts=mounts,
         **chosen,
     )

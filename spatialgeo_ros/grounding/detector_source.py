@@ -124,7 +124,9 @@ class DetectorSource:
         looked = [known[form] for form in head_phrase(phrase).forms if form in known]
         return looked[0].failure if looked and all(one.failure for one in looked) else ""
 
-    def every(self, observation: Observation, kinds: Iterable[str] | None = None) -> list[Found]:
+    def every(
+        self, observation: Observation, kinds: Iterable[str] | None = None, *, known: bool = False
+    ) -> list[Found]:
         """Find all instances of some nouns, in one pass; each thing once, under its surest name.
 
         The label of each region is the noun. Doubtful ones are left out.
@@ -132,6 +134,7 @@ class DetectorSource:
         Args:
             observation: where to look.
             kinds: the nouns; None for what is looked for unasked.
+            known: take what a thread of its own has found, and ask for no more.
 
         Raises:
             PendingError: a thread of its own has to look first.
@@ -139,9 +142,12 @@ class DetectorSource:
         nouns = self._map_vocabulary.phrases if kinds is None else tuple(sorted(kinds))
         if kinds is not None:
             self._map_vocabulary.note_asked(nouns)
-        self.grounder.ask(observation, nouns)
-        known = self.grounder.known(observation)
-        found = self._all_known(observation, {noun: known[noun] for noun in nouns})
+        if not (known and self.grounder.deferred):
+            self.grounder.ask(observation, nouns)
+        looked = self.grounder.known(observation)
+        found = self._all_known(
+            observation, {noun: looked[noun] for noun in nouns if noun in looked}
+        )
         if kinds is None:
             names = tuple(dict.fromkeys(one.region.label for one in found))
             self._lately[observation.frame.camera] = observation.frame.stamp_ns, names
@@ -213,7 +219,7 @@ class DetectorSource:
             or clip_doubt(self._networks, observation.view, phrase, one.box)
         )  # fmt: skip
         if one.mask is not None and one.mask.pixels.any():
-            region = Region.from_mask(one.mask.pixels, phrase.text, score)
+            region = Region.from_mask(one.mask.pixels, phrase.text, score, one.mask.cell)
         else:
             region = Region.from_box(*one.box, phrase.text, score)
         notes = [known[form].note for form in (result.phrase,) if form in known]

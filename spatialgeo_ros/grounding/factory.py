@@ -16,6 +16,9 @@ from spatialgeo_ros.grounding.detector import Detector, Segmenter
 from spatialgeo_ros.grounding.engines import compile_grounding
 from spatialgeo_ros.grounding.grounding_dino import load_grounding_dino
 from spatialgeo_ros.grounding.owl import load_owl
+from spatialgeo_ros.grounding.sam2 import load_sam2
+from spatialgeo_ros.grounding.sam3 import load_sam3
+from spatialgeo_ros.grounding.vlm_boxes import load_vlm_boxes
 from spatialgeo_ros.models.construction import choose_device
 from spatialgeo_ros.models.grounding_profile import (
     DetectorPart,
@@ -35,8 +38,10 @@ DETECTORS: dict[str, DetectorLoader] = {
     "mm_grounding_dino": load_grounding_dino,
     "grounding_dino": load_grounding_dino,
     "owl": load_owl,
+    "sam3": load_sam3,
+    "vlm_boxes": load_vlm_boxes,
 }
-SEGMENTERS: dict[str, SegmenterLoader] = {}
+SEGMENTERS: dict[str, SegmenterLoader] = {"sam2": load_sam2}
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,8 +32,9 @@ _logger = logging.getLogger(__name__)
 _RESULTS, _FEATURES = "grounding", "grounding features"
 #: Intersection over union above which two boxes are of one thing.
 SAME_BOX = 0.6
-#: Images of a camera that were looked through and are kept, to follow from what was found in them.
-_MOST_RECENT = 3
+#: Images of a camera that were looked through and are kept, to remember what was found in them; and
+#: of those the last that keep their point map, to follow from them.
+_MOST_RECENT, _MOST_WHOLE = 8, 3
 #: Share of a box that has to lie in another for the other to hold it.
 _HELD = 0.9
 
@@ -202,10 +203,14 @@ class Grounder:
     def last_look(self, camera: str, phrases: Iterable[str]) -> Observation | None:
         """Return a camera's newest image that was looked through for phrases; None without one."""
         wanted = tuple(phrases)
-        for observation in reversed(self._recent.get(camera, ())):
+        for observation in reversed(self._recent.get(camera, ())[-_MOST_WHOLE:]):
             if not self.missing(observation, wanted):
                 return observation
         return None
+
+    def looked_through(self) -> list[Observation]:
+        """Return the last images of all cameras that were looked through; older without points."""
+        return [one for images in self._recent.values() for one in images]
 
     def forget(self) -> None:
         """Forget which images were looked through (time jumped)."""
@@ -254,7 +259,9 @@ class Grounder:
         others = self._recent.get(observation.frame.camera, ())
         images = [one for one in others if one.frame is not observation.frame]
         images = sorted([*images, observation], key=lambda one: one.frame.stamp_ns)
-        self._recent = {**self._recent, observation.frame.camera: tuple(images[-_MOST_RECENT:])}
+        older = [replace(one, pointmap=None) for one in images[-_MOST_RECENT:-_MOST_WHOLE]]
+        kept = (*older, *images[-_MOST_WHOLE:])
+        self._recent = {**self._recent, observation.frame.camera: kept}
 
     def _run(
         self,

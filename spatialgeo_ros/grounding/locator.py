@@ -175,7 +175,7 @@ class Locator:
         return sorted(seen, key=lambda thing: -thing.score)
 
     def everything(
-        self, observation: Observation, kinds: Iterable[str] | None = None
+        self, observation: Observation, kinds: Iterable[str] | None = None, *, known: bool = False
     ) -> list[Found]:
         """Find all that own networks surely see in an image, in one pass.
 
@@ -185,6 +185,7 @@ class Locator:
             observation: where to look.
             kinds: nouns that a detector of any words is asked for; None for all that the map is to
                 know. CLIP finds what it knows.
+            known: take what a detector on a thread of its own has found, and ask for no more.
 
         Raises:
             PendingError: a detector on a thread of its own has to look first.
@@ -192,7 +193,7 @@ class Locator:
         if self.unfamiliar(observation):
             return []
         if self._detector is not None:
-            return self._detector.every(observation, kinds)
+            return self._detector.every(observation, kinds, known=known)
         if self._clip is None or not self._clip.is_there:
             return []
         return self._clip.every(observation)

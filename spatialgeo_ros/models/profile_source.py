@@ -22,6 +22,8 @@ DEFAULT_OF_KIND = {
     "mm_grounding_dino": "llmdet_base",
     "grounding_dino": "grounding_dino_tiny",
     "owl": "owlvit_base",
+    "sam3": "sam3",
+    "vlm_boxes": "qwen3_vl_served",
 }
 #: Words for grounding without networks of its own: none at all, and the patches of the CLIP that a
 #: model profile has (its ``semantic.grounding``).

@@ -54,8 +54,14 @@ def in_turn(
     @functools.wraps(method)
     def wrapper(towers: FrameTowers, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with towers.turn:
-            with towers.stream.running():
-                result = method(towers, *args, **kwargs)
+            if towers.in_use:  # called by another method, which is in the stream already
+                return method(towers, *args, **kwargs)
+            towers.in_use = True
+            try:
+                with towers.stream.running():
+                    result = method(towers, *args, **kwargs)
+            finally:
+                towers.in_use = False
             towers.stream.lend(result)
             return result
 
@@ -102,7 +108,7 @@ class FrameTowers:
         self.remark = ""
         self._camera_prior = camera_prior
         self._key = cache_key
-        self.turn = threading.RLock()
+        self.turn, self.in_use = threading.RLock(), False
         # Measuring must not wait behind a language model's tokens.
         self.stream = WorkStream(device, urgent=True)
         if sized is None:
@@ -182,6 +188,12 @@ class FrameTowers:
     def describe(self) -> dict[str, Any]:
         """How PyTorch launches the networks: facts for diagnostics."""
         return {} if self._sized is None else self._sized.describe()
+
+    def convert(self, dtype: torch.dtype) -> None:
+        """Put the networks that PyTorch runs in another precision, before the first image."""
+        for module in self.modules():
+            module.to(dtype)
+        self._dtype = dtype
 
     def use(self, name: str, graph: Graph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""

@@ -110,6 +110,9 @@ NODE_TABLE: tuple[Spec, ...] = (
     Spec("threads", 0, "CPU threads of the networks; 0 lets PyTorch choose", "", 0, 256),
     Spec("quantisation", "profile", "Linear layers of the language model: profile takes what the "
          "profile says", choices=("profile", "none", "nf4", "int8")),
+    Spec("precision", "profile", "Floating-point type of the networks: profile takes what the "
+         "profile says, half what suits network and card",
+         choices=("profile", "float32", "float16", "bfloat16", "half")),
     Spec("backend", "auto", "What runs the image networks; auto takes the best that is installed "
          "and computes what PyTorch computes",
          choices=("auto", "torch", "onnxruntime", "tensorrt", "tensorrt_rtx")),

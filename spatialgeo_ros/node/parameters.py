@@ -101,6 +101,7 @@ class Config:
     device: str
     threads: int
     quantisation: str
+    precision: str
     backend: str
     backend_policy: str
     build_engines: bool

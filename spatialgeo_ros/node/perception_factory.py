@@ -32,6 +32,7 @@ def load_perception(config: Config, progress: Progress) -> Any:
         config.profile,
         device=config.device,
         quantisation=config.quantisation,
+        precision=config.precision,
         threads=config.threads,
         engines={
             "backend": config.backend,

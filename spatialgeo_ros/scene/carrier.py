@@ -28,7 +28,7 @@ from spatialgeo_ros.scene.recall import relative_pose
 
 #: Seconds after which nothing is carried any further, and what a second adds at least to how far a
 #: carried region may be off, metres of one standard deviation: things move a little too.
-MOST_AGE = 15.0
+MOST_AGE = 40.0
 _LEAST_DRIFT = 0.01
 #: Points that are looked at, and of those that the newer image can show, the share that has to lie
 #: on the surface it shows. Without poses the camera must have stood still: then nearly all do.
@@ -152,4 +152,6 @@ def _moved_mask(
     mask[rows, columns] = 1
     reach = 2 * math.ceil(math.sqrt(step)) + 1
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    return Region.from_mask(closed, region.label, region.score) if closed.any() else None
+    if not closed.any():
+        return None
+    return Region.from_mask(closed, region.label, region.score, max(region.cell, float(reach)))

@@ -119,11 +119,16 @@ class Finder:
     def _carried(
         self, observation: Observation, phrase: NounPhrase, rivals: Sequence[NounPhrase]
     ) -> list[Found] | None:
-        """Return what a detector found a moment ago, carried here; None where it did not look."""
+        """Return what a detector found a moment ago, carried here; None where it did not look.
+
+        Raises:
+            NoCameraInfoError, NoGeometryError: the image has no points.
+        """
         grounder = self._locator.grounder
         if grounder is None:
             return None
         wanted = of_question((phrase, *rivals))
+        require_pointmap(observation)  # without which nothing is followed, and this says why
         earlier = grounder.last_look(observation.frame.camera, wanted)
         if earlier is None or earlier is observation:
             return None
@@ -187,7 +192,9 @@ class Finder:
         phrase, *others = (self._locator.vocabulary.parse(words) for words in (text, *rivals))
         if not memorable(phrase):
             raise missing(observation, text)
-        for earlier in remembered(self._memory.frames, observation.frame):
+        grounder = self._locator.grounder
+        looked = () if grounder is None else grounder.looked_through()
+        for earlier in remembered(self._memory.frames, observation.frame, looked):
             if not self._locator.sees(earlier, phrase, others):
                 continue  # before the cost of its point map
             age = (observation.frame.stamp_ns - earlier.frame.stamp_ns) * 1e-9

@@ -171,7 +171,7 @@ class Mapper:
         if frame.detections_stamp_ns or frame.detections:
             yield from frame.detections
             return
-        for found in self._locator.everything(observation):
+        for found in self._locator.everything(observation, known=True):
             score = _OWN_SCORE * found.score
             if found.how == DETECTOR:
                 score = _DETECTOR_SCORE[0] + _DETECTOR_SCORE[1] * found.score

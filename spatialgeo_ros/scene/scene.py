@@ -208,13 +208,8 @@ class Scene:
         return self._kept.aside(frame)
 
     def keep_asked(self, observation: Observation) -> None:
-        """Keep an observation for a while that the language model was asked about.
-
-        Who goes on asking about the same image names it by its stamp, when newer ones have come;
-        what the networks have made of it is there then.
-        """
-        if all(one is not observation for one in self._aside):
-            self._aside.append(observation)
+        """Keep an observation that was asked about; see :meth:`KeptObservations.keep`."""
+        self._kept.keep(observation)
 
     def observation_at(self, camera: str, stamp_ns: int) -> Observation | None:
         """Return the observation of a camera's image of this stamp if it is still kept."""

@@ -86,12 +86,14 @@ class SightedEstimate(DistanceEstimate):
         seen_stamp_ns: stamp of the image they were seen in, the older one of two; 0 when none.
         age: seconds from that image to the one asked about; NaN when nothing was seen.
         degraded: what was missing or assumed while measuring.
+        doubt: why an object may be another one; "" when nothing says so. Never valid with a doubt.
     """
 
     how: HowSeen = HowSeen.UNKNOWN
     seen_stamp_ns: int = 0
     age: float = math.nan
     degraded: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def sighting_of(
@@ -176,6 +178,7 @@ def sighted(
         seen_stamp_ns=0 if oldest is None else oldest.frame.stamp_ns,
         age=math.nan if oldest is None else oldest.age,
         degraded=tuple(degraded),
+        doubt="; ".join(doubts),
     )
 
 

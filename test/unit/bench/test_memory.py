@@ -36,7 +36,7 @@ def test_rule_for_packed_bytes_is_that_of_a_packed_layer(
 
 def counts(name: str, quantisation: str = "none") -> dict[str, tuple[int, int]]:
     profile = load_profile(name)
-    dtype = getattr(torch, profile.precision)
+    dtype = getattr(torch, profile.memory_precision)
     return memory.count(full_size.full_size(profile), dtype, quantisation)
 
 
@@ -73,7 +73,7 @@ def test_profiles_state_what_is_counted(name: str) -> None:
     profile = load_profile(name)
     for key, stated in profile.memory.items():
         quantised = key in ("nf4", "int8")
-        dtype = getattr(torch, profile.precision if quantised else key)
+        dtype = getattr(torch, profile.memory_precision if quantised else key)
         found = memory.count(
             full_size.full_size(profile), dtype, key if quantised else "none"
         )  # fmt: skip

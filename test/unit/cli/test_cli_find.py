@@ -44,11 +44,12 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         "green chair": [(RIGHT, 0.5)],
     }
 
-    def load(name: str, device: str) -> Any:
+    def load(name: str, device: str, engines: Any) -> Any:
         asked.append((name, device))
         asked.append(ScriptedDetector(script))
         segmenter = BoxSegmenter() if name == "llmdet_base" else None
-        return SimpleNamespace(detector=asked[-1], segmenter=segmenter)
+        backends = SimpleNamespace(degraded=())
+        return SimpleNamespace(detector=asked[-1], segmenter=segmenter, backends=backends)
 
     monkeypatch.setattr(factory, "load_grounding", load)
     return asked

@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from box_world import Box, camera_pose, render
-from scripted_detector import BoxSegmenter, ScriptedDetector
+from scripted_detector import BoxSegmenter, ScriptedDetector, by_colour
 
-from spatialgeo_ros.errors import AmbiguousError, BadRequestError, PhraseNotFoundError
+from spatialgeo_ros.errors import (
+    AmbiguousError,
+    BadRequestError,
+    NoGeometryError,
+    PhraseNotFoundError,
+)
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
@@ -144,7 +149,7 @@ def test_an_invented_colour_is_doubtful_and_never_valid():
     perception, observation, _ = seen({"green chair": [(NEAR, 0.9)], "chair": [(NEAR, 0.9)]})
     (estimate,) = perception.measure(observation, [], "the green chair")
     assert not estimate.valid and math.isnan(estimate.distance)
-    assert "does not look green" in estimate.reason
+    assert "does not look green" in estimate.doubt and estimate.doubt in estimate.reason
     with pytest.raises(PhraseNotFoundError, match="does not look green"):
         perception.ask("How far is the green chair?", observation)
 
@@ -332,7 +337,7 @@ def test_what_was_taken_away_hidden_or_left_behind_is_not_carried():
 def test_nothing_is_carried_for_ever():
     perception, first, grounder = deferred()
     grounder.look(first, ["table"])
-    late = perception.observe(frame(*ROOM, stamp=40.0))
+    late = perception.observe(frame(*ROOM, stamp=60.0))
     with pytest.raises(PendingError):
         perception.locate(late, "the table", carried=True)
 
@@ -346,3 +351,47 @@ def test_carried_masks_keep_to_the_thing():
     assert thing.region.type is RegionType.MASK
     colour = newer.frame.image[thing.region.rasterise(240, 320)]
     assert (colour == BROWN).all(axis=-1).mean() > 0.97
+
+
+def test_without_depth_the_cause_is_depth_and_not_the_detector():
+    perception, first, grounder = deferred()
+    grounder.look(first, ["table"])
+    blind = perception.observe(replace(frame(*ROOM, stamp=2.0), depth=None))
+    with pytest.raises(NoGeometryError, match="no depth"):
+        perception.locate(blind, "the table", carried=True)
+
+
+def test_what_was_asked_meanwhile_does_not_disturb_the_map():
+    perception, first, grounder = deferred()
+    grounder.look(first, perception.locator.must_wait_for(first))
+    perception.locator.note_asked("the stool")
+    assert perception.update_map(first).used
+    kinds = sorted(one.label for one in perception.objects().objects)
+    assert kinds in (["chair", "chair", "table"], [])  # some kinds need a second look
+    assert perception.locator.must_wait_for(first) == ("stool",)
+
+
+def test_a_question_about_everything_asks_for_the_vocabulary():
+    perception, first, grounder = deferred(pose=None)
+    with pytest.raises(PendingError) as pending:
+        perception.ask("What do you see?", first)
+    assert pending.value.phrases == ("chair", "table")
+    grounder.look(first, pending.value.phrases)
+    assert perception.ask("What do you see?", first).result is not None
+
+
+def test_what_left_the_view_is_remembered_where_it_was_looked_for():
+    perception, _, _ = seen(by_colour, boxes=(NEAR_CHAIR, TABLE))
+    first = perception.observe(frame(NEAR_CHAIR, TABLE, stamp=2.0))
+    assert perception.locate(first, "the red chair").how is HowSeen.IN_VIEW
+    away = camera_pose(0.0, 0.0, 0.9, yaw=-1.0, pitch=0.1)
+    turned = perception.observe(frame(NEAR_CHAIR, TABLE, pose=away, view=away, stamp=4.0))
+    thing = perception.locate(turned, "the red chair")
+    assert thing.how is HowSeen.REMEMBERED and thing.age == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("device", "rate"), [("cpu", 0.5), ("cuda:0", 2.0)])
+def test_the_usual_rate_is_that_of_the_machine(device, rate):
+    grounder = Grounder(ScriptedDetector({}, device=device))
+    assert Perception(None, grounder=grounder).usual_grounding_rate == rate
+    assert Perception(None).usual_grounding_rate == 1.0

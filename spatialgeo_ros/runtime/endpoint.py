@@ -13,12 +13,18 @@ import urllib.parse
 from contextlib import suppress
 from typing import Any
 
-from spatialgeo_ros.answer.planner.deadline import Deadline
-from spatialgeo_ros.errors import BadRequestError, PlannerFailedError, escaped, quoted
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    PlannerFailedError,
+    SpatialGeoError,
+    escaped,
+    quoted,
+)
+from spatialgeo_ros.runtime.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a reply; a program has at most 100,000 characters.
+#: Bytes of a reply; a planner's program has at most 100,000 characters.
 MOST_BYTES = 1_000_000
 _CHUNK = 65536
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -43,12 +49,21 @@ class Endpoint:
     Args:
         address: "http://host:port/v1" or https.
         key: sent as a bearer token; "" for none.
+        failure: what is raised where there is no answer.
+        setting: that says how long an answer may take, for the message.
 
     Raises:
         BadRequestError: address or key cannot be used.
     """
 
-    def __init__(self, address: str, key: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        key: str = "",
+        failure: type[SpatialGeoError] = PlannerFailedError,
+        setting: str = "planner_timeout",
+    ) -> None:
+        self._failure, self._setting = failure, setting
         try:
             url = urllib.parse.urlsplit(address)
             port = url.port
@@ -74,7 +89,8 @@ class Endpoint:
 
         Raises:
             HttpStatusError: the server refuses.
-            PlannerFailedError: there is no answer, or none that can be read; or it is too late.
+            SpatialGeoError: there is no answer, or none that can be read; or it is too late. Of the
+                type that was asked for.
             CancelledError: the question was given up.
         """
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
@@ -97,16 +113,16 @@ class Endpoint:
         try:
             status, raw = deadline.run(work, abandon)
         except (OSError, http.client.HTTPException) as error:
-            raise PlannerFailedError(f"{self.address}: {self._reason(error)}") from None
+            raise self._failure(f"{self.address}: {self._reason(error)}") from None
         if len(raw) > MOST_BYTES:
-            raise PlannerFailedError(f"{self.address} sent more than {MOST_BYTES} bytes")
+            raise self._failure(f"{self.address} sent more than {MOST_BYTES} bytes")
         if not 200 <= status < 300:
             raise HttpStatusError(status, self._without_key(raw.decode(errors="replace")))
         try:
             return json.loads(raw)
         except (ValueError, RecursionError):
             shown = self._without_key(raw[:200].decode(errors="replace"))
-            raise PlannerFailedError(
+            raise self._failure(
                 f"{self.address} sent no JSON: {quoted(shown)}: is it an OpenAI-compatible server?"
             ) from None
 
@@ -121,7 +137,7 @@ class Endpoint:
         if isinstance(error, ConnectionRefusedError):
             return "refused the connection: is the server running?"
         if isinstance(error, TimeoutError):
-            return "no answer in time: is it reachable? See planner_timeout"
+            return f"no answer in time: is it reachable? See {self._setting}"
         if isinstance(error, socket.gaierror):
             return "no such host"
         if isinstance(error, ssl.SSLError):

@@ -9,22 +9,30 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from spatialgeo_ros.errors import CancelledError, PlannerFailedError
+from spatialgeo_ros.errors import CancelledError, PlannerFailedError, SpatialGeoError
 
 T = TypeVar("T")
 _POLL = 0.02  # s between two looks at a cancel
 
 
 class Deadline:
-    """How long a planner may still take for one question, all its rounds together.
+    """How long something may still take for one question, all its rounds together.
 
     Args:
         seconds: from now.
         cancelled: whether the question was given up.
+        failure: what is raised when the time is over.
+        setting: that says how many seconds, for the message.
     """
 
-    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> None:
-        self._seconds = seconds
+    def __init__(
+        self,
+        seconds: float,
+        cancelled: Callable[[], bool] | None = None,
+        failure: type[SpatialGeoError] = PlannerFailedError,
+        setting: str = "planner_timeout",
+    ) -> None:
+        self._seconds, self._failure, self._setting = seconds, failure, setting
         self._end = time.monotonic() + seconds
         self._cancelled = cancelled or (lambda: False)
         self._abandoned = threading.Event()
@@ -46,12 +54,12 @@ class Deadline:
 
         Raises:
             CancelledError: the question was given up.
-            PlannerFailedError: the time is over.
+            SpatialGeoError: the time is over; of the type that was asked for.
             Exception: what ``work`` raises.
         """
         outcome: _Outcome[T] = _Outcome()
         self._check(abandon)
-        thread = threading.Thread(target=outcome.take, args=(work,), name="planner", daemon=True)
+        thread = threading.Thread(target=outcome.take, args=(work,), name="deadline", daemon=True)
         thread.start()
         while not outcome.done.wait(min(_POLL, self.left)):
             self._check(abandon)
@@ -67,8 +75,8 @@ class Deadline:
         abandon()
         if given_up:
             raise CancelledError("the question was cancelled")
-        raise PlannerFailedError(
-            f"no answer within {self._seconds:g} s: ask a faster model, or raise planner_timeout"
+        raise self._failure(
+            f"no answer within {self._seconds:g} s: ask a faster model, or raise {self._setting}"
         )
 
 
