@@ -59,11 +59,13 @@ class PhraseResult:
         instances: surest first; none when the phrase is absent.
         presence: the network's own probability that there is such a thing at all; NaN where it has
             no such output.
+        degraded: why this may be less than the network would find; "" when nothing is amiss.
     """
 
     phrase: str
     instances: tuple[Instance, ...]
     presence: float = float("nan")
+    degraded: str = ""
 
     @property
     def absent(self) -> bool:

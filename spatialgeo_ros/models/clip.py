@@ -117,6 +117,20 @@ class ClipVisionTower(nn.Module):
         positions = torch.arange(embeddings.num_positions, device=device)[None]
         embeddings.register_buffer("position_ids", positions, persistent=False)
 
+    def drop_unread(self) -> tuple[str, ...]:
+        """Take out what :meth:`forward` never runs: the last layer and the norm behind it.
+
+        :meth:`encode` is then of no use any more. 25 MB of CLIP-L in 16 bits.
+
+        Returns:
+            How the names of their tensors begin.
+        """
+        layers = self.vision_model.encoder.layers
+        layers[-1] = nn.Identity()
+        self.vision_model.post_layernorm = nn.Identity()
+        last = len(layers) - 1
+        return (f"vision_model.encoder.layers.{last}.", "vision_model.post_layernorm.")
+
     def normalise(self, image: Tensor) -> Tensor:
         """RGB ``[B, 3, H, W]`` in [0, 1] to CLIP's mean and standard deviation."""
         return (image - self.image_mean) / self.image_std

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from spatialgeo_ros.models.engine_settings import EngineSettings
 from spatialgeo_ros.models.graphs import GeometryGraph, SemanticGraph, TowerGraph
@@ -21,6 +21,31 @@ from spatialgeo_ros.runtime.weight_quantisation import ensure_quantised
 
 # What a geometry network is used for; the gate looks at it beside the graph's raw outputs.
 _FINISHED = ("points", "mask", "normal", "metric_scale")
+
+
+def exported_model(
+    graph: nn.Module, stem: str, settings: EngineSettings, folder: Path, *, build: bool
+) -> Callable[[str], OnnxModel]:
+    """What finds or makes the export of a network in a precision; see :func:`make_encoder`.
+
+    Args:
+        graph: An ``Exportable``.
+        stem: Of the files' names: profile, network and size.
+        settings: Of the profile.
+        folder: Of the engine cache.
+        build: Export where no current export is there; False: fail.
+    """
+
+    @cache  # finding an export hashes the weights
+    def model(precision: str) -> OnnxModel:
+        path = folder / "onnx" / f"{stem}-{precision}.onnx"
+        exported = ensure_onnx(graph, path, precision=precision, make=build)
+        if settings.weights == "native" or precision == "fp32":
+            return exported
+        path = path.with_name(f"{stem}-{precision}-{settings.weights}.onnx")
+        return ensure_quantised(exported, path, settings.weights, make=build)
+
+    return model
 
 
 def make_encoder(
@@ -41,16 +66,6 @@ def make_encoder(
         build: Export where no current export is there; False: fail.
     """
     _, rows, columns = next(iter(graph.input_shapes.values()))
-    stem = f"{name}-{columns}x{rows}"
-
-    @cache  # finding an export hashes the weights
-    def model(precision: str) -> OnnxModel:
-        path = folder / "onnx" / f"{stem}-{precision}.onnx"
-        exported = ensure_onnx(graph, path, precision=precision, make=build)
-        if settings.weights == "native" or precision == "fp32":
-            return exported
-        path = path.with_name(f"{stem}-{precision}-{settings.weights}.onnx")
-        return ensure_quantised(exported, path, settings.weights, make=build)
 
     @cache
     def reference() -> TorchBackend:
@@ -64,7 +79,7 @@ def make_encoder(
 
     return Encoder(
         name=name,
-        model=model,
+        model=exported_model(graph, f"{name}-{columns}x{rows}", settings, folder, build=build),
         reference=reference,
         reference_device=next(graph.parameters()).device,
         precision=settings.precision,

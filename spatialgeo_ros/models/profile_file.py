@@ -12,7 +12,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
-from spatialgeo_ros.models.profile_source import PROFILE_FOLDER
+from spatialgeo_ros.models.profile_source import GROUNDING_FOLDER, PROFILE_FOLDER
 from spatialgeo_ros.runtime.resources import find_resource
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -124,8 +124,7 @@ class Section:
             return find_resource(str(name))
         except ModelLoadError:
             # Loading it will say that it does not exist; reading a profile must not fail for it.
-            shipped = self.path.parent.as_posix().endswith(PROFILE_FOLDER)
-            return self.path.parents[2] / name if shipped else beside
+            return self.path.parents[2] / name if self._shipped else beside
 
     def sha256(self, key: str) -> str:
         """Read a hash; "" where none is stated."""
@@ -177,8 +176,11 @@ class Section:
     @property
     def profile(self) -> str:
         """What ``spatialgeo models`` and every launch argument call this profile."""
-        shipped = self.path.parent.as_posix().endswith(PROFILE_FOLDER)
-        return self.path.stem if shipped else str(self.path)
+        return self.path.stem if self._shipped else str(self.path)
+
+    @property
+    def _shipped(self) -> bool:
+        return self.path.parent.as_posix().endswith((PROFILE_FOLDER, GROUNDING_FOLDER))
 
     def _repository(self) -> tuple[str, str]:
         """Repository and revision."""

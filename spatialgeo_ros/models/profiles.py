@@ -16,7 +16,7 @@ from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
-from spatialgeo_ros.models.files.store import hash_of
+from spatialgeo_ros.models.files.store import hash_ahead, hash_of
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
 from spatialgeo_ros.models.precision_choice import PRECISIONS
 from spatialgeo_ros.models.profile_file import Section
@@ -30,11 +30,18 @@ from spatialgeo_ros.models.profile_parts import (
     LanguagePart,
     LlavaPart,
     SemanticPart,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     SpeakerPart,
 )
-from spatialgeo_ros.models.profile_source import list_profiles, read_profile
+from spatialgeo_ros.models.profile_source import (
+    NOTHING_TO_LOAD,
+    grounding_name,
+    list_grounding_profiles,
+    list_profiles,
+    read_profile,
+)
 from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 from spatialgeo_ros.models.spatialgeo import NANO_ADAPTER_CONFIG, NANO_LANGUAGE_CONFIG
 
@@ -53,6 +60,7 @@ __all__ = [
     "LlavaPart",
     "Profile",
     "SemanticPart",
+    "ServedPart",
     "SpatialMllmPart",
     "SpatialRgptPart",
     "WeightFile",
@@ -96,6 +104,8 @@ class Profile:
         memory: GiB of weights and of a prompt's keys and values, by precision or quantisation.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled encoders.
+        grounding: Name of the grounding profile (``config/grounding``) that goes with it, or the
+            path of one; "" where phrases are left to detections and to ``semantic.grounding``.
     """
 
     name: str
@@ -112,6 +122,7 @@ class Profile:
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    grounding: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -138,6 +149,26 @@ class Profile:
         if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
+
+    def hash_ahead(self) -> None:
+        """Begin to hash what no hash is kept of, so that loading need not wait for it."""
+        paths = [file.path for file in self.files]
+        paths += [path for checkpoint in self.checkpoints for path, _ in checkpoint.files()]
+        hash_ahead(paths)
+
+    def language_files(self) -> tuple[Path, ...]:
+        """The files that the language model of a checkpoint is made from, in a fixed order.
+
+        Empty where there is none, or one of this repository's own training.
+        """
+        found: list[Checkpoint | None] = []
+        if isinstance(self.language, LlavaPart):
+            found = [self.language.base, self.language.adapter]
+        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
+            found = [self.language.checkpoint]
+        return tuple(
+            path for one in found if one is not None for path, _ in sorted(one.files())
+        )  # fmt: skip
 
     @property
     def memory_precision(self) -> str:
@@ -190,6 +221,7 @@ def load_profile(name: str | Path) -> Profile:
         memory=_memory(root.section("memory")),
         engines=read_engine_settings(root.section("engines")),
         download=root.positive("download", float) if root.has("download") else 0.0,
+        grounding=_grounding_profile(root),
     )
     root.finish()
     if profile.geometry is not None and profile.geometry.shared:
@@ -263,6 +295,20 @@ def _semantic(section: Section | None) -> SemanticPart | None:
     return part
 
 
+def _grounding_profile(root: Section) -> str:
+    """Name of the grounding profile; a path is taken from beside the model profile."""
+    name: str = root.get("grounding", str, "")
+    if name.endswith((".yaml", ".yml")):
+        return str(root.file("grounding"))
+    known = list_grounding_profiles()
+    if name and name not in NOTHING_TO_LOAD and grounding_name(name) not in known:
+        raise ModelLoadError(
+            f"{root.path}: 'grounding' must be one of {', '.join((*known, *NOTHING_TO_LOAD))}, or "
+            f"a path that ends in .yaml, not '{name:.80}'"
+        )
+    return name
+
+
 def _grounding(section: Section | None) -> GroundingPart | None:
     if section is None:
         return None
@@ -288,7 +334,9 @@ def _domain(section: Section | None) -> DomainPart | None:
 def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
-    kind = section.choice("kind", ("nano", "llava", "spatial_mllm", "spatialrgpt"), "nano")
+    kind = section.choice(
+        "kind", ("nano", "llava", "spatial_mllm", "spatialrgpt", "served"), "nano"
+    )
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
     part: SpeakerPart
@@ -312,6 +360,17 @@ def _language(section: Section | None) -> SpeakerPart | None:
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             top_p=section.between("top_p", 0.0, 1.0, 1.0),
             quantisation=quantisation,
+        )
+    elif kind == "served":
+        part = ServedPart(
+            address=section.get("address", str),
+            model=section.get("model", str),
+            key_variable=section.get("key_variable", str, ""),
+            timeout=section.positive("timeout", float),
+            frames=section.positive("frames", int, 1),
+            most_pixels=section.positive("most_pixels", int),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
         )
     elif kind == "spatialrgpt":
         part = SpatialRgptPart(

@@ -23,6 +23,7 @@ from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.models.llava.vision import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
+from spatialgeo_ros.models.packed_weights import PackedWeights
 from spatialgeo_ros.models.precision import language_dtype, tower_dtype
 from spatialgeo_ros.models.precision_choice import choose_precision
 from spatialgeo_ros.models.profiles import (
@@ -31,6 +32,7 @@ from spatialgeo_ros.models.profiles import (
     LanguagePart,
     LlavaPart,
     Profile,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     load_profile,
@@ -39,6 +41,7 @@ from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
+from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
 from spatialgeo_ros.networks.towers import FrameTowers
@@ -54,6 +57,8 @@ def load_networks(
     threads: int = 0,
     engines: EngineOptions | None = None,
     precision: str = "profile",
+    *,
+    pack: bool = False,
 ) -> ProfileNetworks:
     """Load a profile's networks.
 
@@ -66,6 +71,7 @@ def load_networks(
         engines: how the image towers run; in PyTorch by default.
         precision: "float32", "float16", "bfloat16", "half" for what suits network and card, or
             "profile" for what the profile says.
+        pack: write the language model's weights in NF4 to where later loads find them.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
@@ -83,22 +89,26 @@ def load_networks(
     profile = replace(profile, precision=precision)
     stated = None if language is None else language.quantisation
     quantisation = choose_quantisation(quantisation, profile.name, stated)
+    profile.hash_ahead()
+    options = engines or EngineOptions()
+    packed = PackedWeights(profile.name, profile.language_files, options.folder, make=pack)
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
-        image_towers, speaker = _llava(profile, language, target, quantisation)
+        image_towers, speaker = _llava(profile, language, target, quantisation, packed)
+    elif isinstance(language, ServedPart):
+        image_towers, speaker = _own_towers(profile, target), ServedSpeaker(language, profile.name)
     elif isinstance(language, SpatialRgptPart):
-        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation)
+        image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialMllmPart):
-        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation)
+        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation, packed)
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
-    engines = engines or EngineOptions()
-    running = compile_towers(profile, image_towers.every, target, engines, name)
+    running = compile_towers(profile, image_towers.every, target, options, name)
     for towers in image_towers.exact:
         towers.convert(tower_dtype(profile.precision, target))
     if target.type == "cuda":
         for towers in image_towers.every:
-            towers.warm_up(engines.image_size)
+            towers.warm_up(options.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
     domain = None if profile.domain is None else load_domain(profile.domain).to(target)
     return ProfileNetworks(
@@ -206,7 +216,11 @@ def _published_towers(
 
 
 def _llava(
-    profile: Profile, language: LlavaPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: LlavaPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     base = language.base.folder()
     model = load_llava(
@@ -218,6 +232,7 @@ def _llava(
         dtype=language_dtype(profile.precision, device),
         tower_dtype=tower_dtype(profile.precision, device),
         quantisation=quantisation,
+        packed=packed,
     )
     tower = model.geometry
     if isinstance(tower, MoGe2):
@@ -227,7 +242,11 @@ def _llava(
 
 
 def _spatial_mllm(
-    profile: Profile, language: SpatialMllmPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: SpatialMllmPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for Qwen2.5-VL, which the other profiles never use.
     from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
@@ -238,12 +257,17 @@ def _spatial_mllm(
         device=device,
         dtype=language_dtype(profile.precision, device),
         quantisation=quantisation,
+        packed=packed,
     )
     return _own_towers(profile, device), VideoSpeaker(language, model)
 
 
 def _spatialrgpt(
-    profile: Profile, language: SpatialRgptPart, device: torch.device, quantisation: str
+    profile: Profile,
+    language: SpatialRgptPart,
+    device: torch.device,
+    quantisation: str,
+    packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for SigLIP, which the other profiles never use.
     from spatialgeo_ros.models.spatialrgpt.depth_anything import load_depth_anything
@@ -256,7 +280,9 @@ def _spatialrgpt(
 
     folder = language.checkpoint.folder()
     dtype = language_dtype(profile.precision, device)
-    model = load_spatialrgpt(folder, device=device, dtype=dtype, quantisation=quantisation)
+    model = load_spatialrgpt(
+        folder, device=device, dtype=dtype, quantisation=quantisation, packed=packed
+    )
     tokenizer = load_tokenizer(folder / LANGUAGE)
     depth_network = None
     if language.depth_network is not None and language.depth_network.found() is not None:

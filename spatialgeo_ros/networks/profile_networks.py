@@ -151,7 +151,8 @@ class ProfileNetworks:
         """Generate an answer; see ``interface.Networks``."""
         if self._speaker is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        return self._speaker.answer(view, question)
+        with self._speaker.decoder.working():
+            return self._speaker.answer(view, question)
 
     def release_intermediates(self, view: View) -> None:
         """Free what is large and can be made again; see ``interface.Networks``."""
@@ -166,7 +167,7 @@ class ProfileNetworks:
             "device": str(self._device),
             "threads": torch.get_num_threads(),
             "model_bytes": self._bytes,
-            "prefix_hits": 0 if self._speaker is None else self._speaker.prefix.hits,
+            **({} if self._speaker is None else self._speaker.decoder.describe()),
             **{f"{name} runs on": why for name, why in self._running.reasons.items()},
             **{
                 f"{name} is launched as": how
@@ -179,7 +180,7 @@ class ProfileNetworks:
     def close(self) -> None:
         """Free the networks and their caches."""
         if self._speaker is not None:
-            self._speaker.prefix.clear()
+            self._speaker.decoder.clear()
         self._speaker = self._clip = self._domain = None
         for towers in self._every:
             towers.close()

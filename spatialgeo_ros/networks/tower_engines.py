@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the image towers of a profile on the best backend that computes what PyTorch computes."""
+"""Puts networks of a profile on the best backend that computes what PyTorch computes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -99,6 +99,36 @@ def compile_towers(
     Raises:
         ModelLoadError: by policy "fail", or where engines may not be built and are missing.
     """
+
+    def encoder(owner: Any, name: str, graphs: Mapping[str, Any], folder: Path) -> Encoder:
+        del owner
+        return tower_encoder(profile, name, graphs[name], folder, build=options.build)
+
+    return compile_networks(towers, encoder, device, options, called)
+
+
+def compile_networks(
+    owners: Sequence[Any],
+    make_encoder: Callable[[Any, str, Mapping[str, Any], Path], Encoder],
+    device: torch.device,
+    options: EngineOptions,
+    called: str,
+    label: Callable[[Any, str], str] = lambda owner, name: name,
+) -> BackendReport:
+    """Choose a backend for every network; PyTorch needs nothing.
+
+    Args:
+        owners: have ``graphs(image_size)`` by name, and ``use(name, graph, backend)``.
+        make_encoder: given the owner, a network's name, all graphs of the owner and the folder of
+            the engine cache.
+        device: where they run.
+        options: see ``EngineOptions``.
+        called: what the user calls the profile, for the command in messages.
+        label: name of an owner's network in the report.
+
+    Raises:
+        ModelLoadError: by policy "fail", or where engines may not be built and are missing.
+    """
     if options.backend == "torch":
         return BackendReport({}, {}, ())
     # Imported here: a profile that runs in PyTorch needs no engines.
@@ -111,28 +141,28 @@ def compile_towers(
     except ModelLoadError as error:  # its folder is not ours, or nobody's: no engine is trusted
         if options.policy == "fail":
             raise
-        return _without_engines(towers, options, f"torch (no engines: {error})")
+        labels = [label(o, name) for o in owners for name in o.graphs(options.image_size)]
+        return _without_engines(labels, f"torch (no engines: {error})")
     context = EngineContext(
         cache, device, build=options.build, progress=options.progress, profile=called
     )
     names, reasons, degraded = {}, {}, []
-    for tower in towers:
-        for name, graph in tower.graphs(options.image_size).items():
-            encoder = tower_encoder(profile, name, graph, cache.folder, build=options.build)
+    for owner in owners:
+        graphs = owner.graphs(options.image_size)
+        for name, graph in graphs.items():
+            encoder = make_encoder(owner, name, graphs, cache.folder)
             selection = select_backend(encoder, context, options.backend, options.policy)
-            names[name], reasons[name] = selection.backend.name, str(selection)
+            said = label(owner, name)
+            names[said], reasons[said] = selection.backend.name, str(selection)
             if selection.kind != "torch":
-                tower.use(name, graph, selection.backend)
+                owner.use(name, graph, selection.backend)
             if selection.degraded:
-                degraded.append(f"{name} network runs on {selection}")
+                degraded.append(f"{said} network runs on {selection}")
     return BackendReport(names, reasons, tuple(degraded))
 
 
-def _without_engines(
-    towers: Sequence[FrameTowers], options: EngineOptions, why: str
-) -> BackendReport:
+def _without_engines(names: Sequence[str], why: str) -> BackendReport:
     """Leave every network in PyTorch, and say so."""
-    names = [name for tower in towers for name in tower.graphs(options.image_size)]
     for name in names:
         log.warning("%s runs on %s", name, why)
     reasons = dict.fromkeys(names, why)

@@ -99,7 +99,8 @@ class OnnxModel:
 class Exportable(Protocol):
     """What a module says about itself so that a backend can run or export it.
 
-    Called with its inputs by name, it returns a tuple of its outputs (``models/graphs.py``).
+    Called with its inputs by name, it returns a tuple of its outputs (``models/graphs.py``). It may
+    have a method ``exporting``: a context that holds while it is exported.
     """
 
     input_names: tuple[str, ...]

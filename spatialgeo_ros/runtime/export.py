@@ -18,7 +18,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,7 +114,7 @@ def export_onnx(
         axis = torch.export.Dim("batch", min=dynamic["batch"].least, max=dynamic["batch"].most)
         shapes = {name: {0: axis} for name in example}
     try:
-        with torch.no_grad(), _quiet_exporter():
+        with torch.no_grad(), _quiet_exporter(), _exporting(typed):
             program = torch.onnx.export(
                 typed, (), kwargs=example, dynamo=True, verbose=False,
                 opset_version=OPSETS[precision],
@@ -251,6 +251,12 @@ def _prepared(module: nn.Module, dtype: torch.dtype) -> nn.Module:
                 part[index] = fuse_conv_bn_eval(conv, norm)
                 part[index + 1] = nn.Identity()
     return module.to(dtype)
+
+
+def _exporting(module: nn.Module) -> AbstractContextManager[None]:
+    """What a network itself wants while it is exported (``exporting``), where it wants anything."""
+    own = getattr(module, "exporting", None)
+    return nullcontext() if own is None else cast(AbstractContextManager[None], own())
 
 
 @contextmanager

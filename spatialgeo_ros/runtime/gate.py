@@ -22,8 +22,10 @@ from spatialgeo_ros.runtime.engine_manifest import Manifest
 from spatialgeo_ros.runtime.parity import (
     Derive,
     Fingerprint,
+    KnownInputs,
+    Metric,
     ParityReport,
-    known_inputs,
+    first_known,
     outputs_of,
     run_gate,
     self_check,
@@ -47,6 +49,9 @@ class Encoder:
         tolerances: Of the profile, by precision and output's name; outputs that it does not name
             have the defaults of the precision.
         derive: What people rely on (points, mask, scale), from the outputs; compared as well.
+        known: Makes the gate's inputs where pictures will not do (tokens, features of pictures).
+        metric: Compares outputs that have no order of their own (detections), in place of
+            tolerances.
         options: Of the builder of engines.
     """
 
@@ -57,6 +62,8 @@ class Encoder:
     precision: str = "fp16"
     tolerances: Mapping[str, Tolerances] = field(default_factory=dict)
     derive: Derive | None = None
+    known: KnownInputs | None = None
+    metric: Metric | None = None
     options: BuildOptions = BuildOptions()
 
 
@@ -141,7 +148,8 @@ def check_backend(
         stored = Fingerprint(known["fingerprint"])
         report = self_check(
             backend, stored, precision, stated=stated, profile=model_profile,
-            derive=encoder.derive, device=context.device,
+            derive=encoder.derive, known=encoder.known, metric=encoder.metric,
+            device=context.device,
         )  # fmt: skip
         if report.passed:
             return report
@@ -149,10 +157,12 @@ def check_backend(
     reference = encoder.reference()
     report = run_gate(
         backend, reference, precision, stated=stated, profile=model_profile,
-        derive=encoder.derive, devices=(context.device, encoder.reference_device),
+        derive=encoder.derive, known=encoder.known, metric=encoder.metric,
+        devices=(context.device, encoder.reference_device),
     )  # fmt: skip
-    first = known_inputs(backend.inputs, model_profile, count=1)[0]
-    taken = Fingerprint.take(outputs_of(backend, first, encoder.derive, context.device))
+    first = first_known(backend.inputs, model_profile, encoder.known)
+    outputs = outputs_of(backend, first, encoder.derive, context.device, encoder.metric)
+    taken = Fingerprint.take(outputs, encoder.metric)
     context.cache.record(
         manifest.key,
         encoder.name,

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +26,30 @@ from spatialgeo_ros.runtime.comparison import (
     compare,
     severity,
 )
+
+
+class Metric(Protocol):
+    """Compares networks whose outputs cannot be compared value by value."""
+
+    def summary(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What is compared, on the CPU; small enough to be remembered whole."""
+        ...
+
+    def compare(
+        self,
+        found: Mapping[str, Tensor],
+        wanted: Mapping[str, Tensor],
+        precision: str,
+        number: int = 0,
+    ) -> list[OutputReport]:
+        """Compare the candidate's summary with the reference's."""
+        ...
+
+
+#: Makes so many inputs that all machines know.
+KnownInputs = Callable[[int], Sequence[Mapping[str, Tensor]]]
+#: Inputs of the gate.
+INPUTS = 3
 
 #: Of an output, or of what is computed from the outputs (points, mask, metric scale).
 Derive = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
@@ -72,7 +96,7 @@ class ParityReport:
 
 
 def known_inputs(
-    specs: Sequence[TensorSpec], profile: ShapeProfile | None = None, count: int = 3
+    specs: Sequence[TensorSpec], profile: ShapeProfile | None = None, count: int = INPUTS
 ) -> list[dict[str, Tensor]]:
     """The gate's input set: smooth pictures with edges, the same on every machine.
 
@@ -92,6 +116,13 @@ def known_inputs(
             made[spec.name] = _picture(spec.name, shape, number).to(spec.dtype)
         feeds.append(made)
     return feeds
+
+
+def first_known(
+    specs: Sequence[TensorSpec], profile: ShapeProfile | None, known: KnownInputs | None
+) -> Mapping[str, Tensor]:
+    """The input of the self-check."""
+    return (known(1) if known is not None else known_inputs(specs, profile, count=1))[0]
 
 
 def _picture(name: str, shape: Sequence[int], number: int) -> Tensor:
@@ -126,6 +157,8 @@ def run_gate(
     profile: ShapeProfile | None = None,
     derive: Derive | None = None,
     inputs: Sequence[Mapping[str, Tensor]] = (),
+    known: KnownInputs | None = None,
+    metric: Metric | None = None,
     devices: tuple[torch.device | str, torch.device | str] = ("cpu", "cpu"),
 ) -> ParityReport:
     """Run both backends on the input set.
@@ -137,7 +170,10 @@ def run_gate(
         stated: Tolerances of the profile.
         profile: Sizes of varying axes.
         derive: Computes what people rely on (points, mask, scale) from the outputs; compared too.
-        inputs: Further inputs beside ``known_inputs``, on the CPU.
+        inputs: Further inputs beside the known ones, on the CPU.
+        known: Makes the known inputs where pictures will not do (tokens, features); by default
+            ``known_inputs``.
+        metric: Compares the outputs; by default every value is compared.
         devices: Of candidate and reference.
 
     Returns:
@@ -148,12 +184,13 @@ def run_gate(
     """
     worst: dict[str, OutputReport] = {}
     seconds = 0.0
-    for number, feeds in enumerate([*known_inputs(candidate.inputs, profile), *inputs]):
+    usual = known(INPUTS) if known is not None else known_inputs(candidate.inputs, profile)
+    for number, feeds in enumerate([*usual, *inputs]):
         started = time.monotonic()
-        found = outputs_of(candidate, feeds, derive, devices[0])
+        found = outputs_of(candidate, feeds, derive, devices[0], metric)
         seconds += time.monotonic() - started
-        wanted = outputs_of(reference, feeds, derive, devices[1])
-        for report in compare(found, wanted, precision, stated, number):
+        wanted = outputs_of(reference, feeds, derive, devices[1], metric)
+        for report in _compare(found, wanted, precision, stated, metric, number):
             before = worst.get(report.name)
             if before is None or severity(report) > severity(before):
                 worst[report.name] = report
@@ -161,13 +198,36 @@ def run_gate(
     return ParityReport(candidate.name, reference.name, precision, ordered, seconds)
 
 
+def _compare(
+    found: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    precision: str,
+    stated: Tolerances | None,
+    metric: Metric | None,
+    number: int = 0,
+) -> list[OutputReport]:
+    if metric is not None:
+        return metric.compare(found, wanted, precision, number)
+    return compare(found, wanted, precision, stated, number)
+
+
 def outputs_of(
-    backend: Backend, feeds: Mapping[str, Tensor], derive: Derive | None, device: torch.device | str
+    backend: Backend,
+    feeds: Mapping[str, Tensor],
+    derive: Derive | None,
+    device: torch.device | str,
+    metric: Metric | None = None,
 ) -> dict[str, Tensor]:
-    """Run a backend on CPU tensors in the types that it takes; outputs and derived, on the CPU."""
+    """Run a backend on CPU tensors in the types that it takes.
+
+    Returns:
+        Outputs and what is derived from them, or a metric's summary; on the CPU.
+    """
     types = {spec.name: spec.dtype for spec in backend.inputs}
     given = {name: tensor.to(device, types[name]) for name, tensor in feeds.items()}
     outputs = {name: tensor.cpu() for name, tensor in backend.run(given).items()}
+    if metric is not None:
+        return metric.summary(outputs)
     return {**outputs, **(derive(outputs) if derive is not None else {})}
 
 
@@ -176,25 +236,31 @@ class Fingerprint:
     """What a backend that passed the gate computes for the first known input.
 
     Attributes:
-        values: Output's name -> its sampled values (whole vectors along the last axis).
+        values: Output's name -> its sampled values (whole vectors along the last axis); of a
+            metric's summary all of them.
     """
 
     values: Mapping[str, list[float]] = field(default_factory=dict)
 
     @classmethod
-    def take(cls, outputs: Mapping[str, Tensor]) -> Fingerprint:
-        """Sample outputs."""
-        return cls({name: _sample(tensor).flatten().tolist() for name, tensor in outputs.items()})
+    def take(cls, outputs: Mapping[str, Tensor], metric: Metric | None = None) -> Fingerprint:
+        """Sample outputs, or keep a metric's summary."""
+        kept = outputs if metric is not None else _samples(outputs)
+        return cls({name: tensor.flatten().tolist() for name, tensor in kept.items()})
 
     def check(
-        self, outputs: Mapping[str, Tensor], precision: str, stated: Tolerances | None = None
+        self,
+        outputs: Mapping[str, Tensor],
+        precision: str,
+        stated: Tolerances | None = None,
+        metric: Metric | None = None,
     ) -> list[OutputReport]:
         """Compare a later run with the sample; all outputs, worst first.
 
         Raises:
             ParityError: The outputs are not those that were sampled.
         """
-        found = {name: _sample(tensor) for name, tensor in outputs.items()}
+        found = dict(outputs) if metric is not None else _samples(outputs)
         if found.keys() != self.values.keys():
             raise ParityError("the self-check was stored for other outputs: build the engine again")
         wanted: dict[str, Tensor] = {}
@@ -203,10 +269,15 @@ class Fingerprint:
                 raise ParityError(f"the self-check was stored for another shape of '{name}'")
             stored = torch.tensor(self.values[name], dtype=torch.float64)
             wanted[name] = stored.reshape(sample.shape)
-        return sorted(compare(found, wanted, precision, stated), key=severity, reverse=True)
+        reports = _compare(found, wanted, precision, stated, metric)
+        return sorted(reports, key=severity, reverse=True)
 
 
 _SAMPLED_VALUES = 512
+
+
+def _samples(outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: _sample(tensor) for name, tensor in outputs.items()}
 
 
 def _sample(tensor: Tensor) -> Tensor:
@@ -225,12 +296,14 @@ def self_check(
     stated: Tolerances | None = None,
     profile: ShapeProfile | None = None,
     derive: Derive | None = None,
+    known: KnownInputs | None = None,
+    metric: Metric | None = None,
     device: torch.device | str = "cpu",
 ) -> ParityReport:
     """Run the first known input and compare with what passed the gate; takes one run."""
     started = time.monotonic()
-    feeds = known_inputs(backend.inputs, profile, count=1)[0]
-    outputs = outputs_of(backend, feeds, derive, device)
-    reports = tuple(fingerprint.check(outputs, precision, stated))
+    feeds = first_known(backend.inputs, profile, known)
+    outputs = outputs_of(backend, feeds, derive, device, metric)
+    reports = tuple(fingerprint.check(outputs, precision, stated, metric))
     elapsed = time.monotonic() - started
     return ParityReport(backend.name, "its own earlier result", precision, reports, elapsed)

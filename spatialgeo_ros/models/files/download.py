@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.archive import extract
 from spatialgeo_ros.models.files.remote import Listing, fetch, list_repository
-from spatialgeo_ros.models.files.sources import Checkpoint
+from spatialgeo_ros.models.files.sources import Checkpoint, WeightFile
 from spatialgeo_ros.models.files.store import (
     Lock,
     LockedFile,
@@ -23,9 +24,20 @@ from spatialgeo_ros.models.files.store import (
     read_lock,
     repository_folder,
 )
-from spatialgeo_ros.models.profiles import Profile
 
 log = logging.getLogger(__name__)
+
+
+class ProfileFiles(Protocol):
+    """What a model profile and a grounding profile say of their files."""
+
+    @property
+    def files(self) -> tuple[WeightFile, ...]:
+        """Every single file of weights."""
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Every folder of files."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Finding:
         return self.state in ("ok", "unverified")
 
 
-def verify(profile: Profile) -> Iterator[Finding]:
+def verify(profile: ProfileFiles) -> Iterator[Finding]:
     """Read every file of a profile and compare it with the hash that is known of it."""
     for file in profile.files:
         hub = file.hub
@@ -85,7 +97,7 @@ def _locked_size(repo: str, revision: str, sha256: str) -> int | None:
     return next((f.size for f in lock.files.values() if f.sha256 == sha256), None)
 
 
-def download(profile: Profile, *, update: bool = False, say: Callable[[str], None]) -> None:
+def download(profile: ProfileFiles, *, update: bool = False, say: Callable[[str], None]) -> None:
     """Download what is missing or damaged, and record commit and hashes of what has arrived.
 
     Args:
