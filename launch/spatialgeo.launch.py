@@ -27,7 +27,9 @@ SHARE = Path(__file__).parent.parent
 # Launch argument -> (node parameter, type, description). An empty argument sets nothing: then the
 # parameter file's value counts, or the node's default.
 PARAMETERS = {
-    "profile": ("profile", str, "model profile: a name in config/models/ or a YAML file"),
+    "profile": ("profile", str, "model profile: none, a name in config/models/ or a YAML file"),
+    "grounding": ("grounding", str, "what looks for words: profile, none, a name or kind in "
+                  "config/grounding/ or a YAML file"),
     "device": ("device", str, "where the networks run: auto, cpu, cuda"),
     "quantisation": ("quantisation", str, "linear layers of the language model: profile, none, "
                      "nf4, int8"),

@@ -119,6 +119,16 @@ def add_model(parser: argparse.ArgumentParser, default_profile: str) -> None:
         )  # fmt: skip
 
 
+def add_grounding(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what looks for words."""
+    parser.add_argument(
+        "--grounding", default="profile", metavar="NAME",
+        help="what looks for words: a name or kind of config/grounding, a YAML file, clip_patches, "
+        "none, or profile for what the profile names, else the best detector whose weights are "
+        "here (profile)",
+    )  # fmt: skip
+
+
 def add_planner(parser: argparse.ArgumentParser) -> None:
     """Add what writes programs of questions that are not understood."""
     parser.add_argument(
@@ -157,10 +167,10 @@ def load_perception(options: argparse.Namespace) -> Any:
     if options.mount_height is not None:
         pitch = math.radians(options.mount_pitch)
         mounts[CAMERA] = Mount.from_pitch(options.mount_height, pitch)
-    planned = {
+    chosen = {
         name: getattr(options, name)
-        for name in ("planner", "planner_timeout", "planner_key_variable")
-        if hasattr(options, name)  # of the commands that take questions
+        for name in ("grounding", "planner", "planner_timeout", "planner_key_variable")
+        if hasattr(options, name)  # of the commands that take words or questions
     }
     return Perception.load(
         options.profile,
@@ -168,7 +178,7 @@ def load_perception(options: argparse.Namespace) -> Any:
         quantisation=options.quantisation,
         precision=options.precision,
         mounts=mounts,
-        **planned,
+        **chosen,
     )
 
 

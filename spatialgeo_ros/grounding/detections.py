@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import InternalError
-from spatialgeo_ros.grounding.detector import Instance, PhraseResult
+from spatialgeo_ros.grounding.detector import Instance, InstanceMask, PhraseResult
 
 Floats = npt.NDArray[np.float32]
 
@@ -56,6 +56,7 @@ def choose_instances(
     threshold: float,
     nms: float,
     rivals: npt.NDArray[np.bool_] | None = None,
+    masks: Callable[[int], InstanceMask | None] | None = None,
 ) -> list[PhraseResult]:
     """Give each box to the phrase that it fits best, and keep one box per thing.
 
@@ -70,6 +71,7 @@ def choose_instances(
         nms: of two boxes of one phrase that overlap by more (IoU), the surer one is kept.
         rivals: [phrases, phrases], true where both cannot mean the same thing; all others by
             default.
+        masks: of a box by its row, where the network segments; asked for what is kept only.
 
     Returns:
         One result per phrase, instances surest first.
@@ -106,11 +108,26 @@ def choose_instances(
             )
             remark = f"{degraded}; {more}" if degraded else more
         instances = tuple(
-            Instance(_box(boxes[k]), float(np.clip(own[k], 0.0, 1.0)))
+            Instance(
+                _box(boxes[k]),
+                float(np.clip(own[k], 0.0, 1.0)),
+                None if masks is None else masks(k),
+            )
             for k in kept[:MOST_INSTANCES]
         )
         results.append(PhraseResult(phrase, instances, degraded=remark))
     return results
+
+
+def merged(phrase: str, results: Sequence[PhraseResult], nms: float) -> PhraseResult:
+    """What was found for several words for one thing, as one result; one box per thing."""
+    found = sorted((one for result in results for one in result.instances), key=lambda i: -i.score)
+    boxes = np.array([one.box for one in found], np.float32).reshape(-1, 4)
+    scores = np.array([one.score for one in found], np.float32)
+    kept = _without_overlaps(boxes, scores, np.arange(len(found)), nms)[:MOST_INSTANCES]
+    remarks = dict.fromkeys(result.degraded for result in results if result.degraded)
+    presence = max(result.presence for result in results)
+    return PhraseResult(phrase, tuple(found[k] for k in kept), presence, "; ".join(remarks))
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from spatialgeo_ros.answer.planner.deadline import Deadline
 from spatialgeo_ros.answer.planner.prompt import Message, messages
 from spatialgeo_ros.answer.planner.reply import plan_in_rounds
 from spatialgeo_ros.errors import ModelLoadError, PlannerFailedError, SpatialGeoError, escaped
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.runtime.deadline import Deadline
 
 log = logging.getLogger(__name__)
 

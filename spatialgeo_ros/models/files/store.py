@@ -23,7 +23,7 @@ from typing import Any
 from huggingface_hub import constants
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.weights import sha256_of
+from spatialgeo_ros.models.files.digest import sha256_of
 from spatialgeo_ros.runtime.files import write_json_atomically
 from spatialgeo_ros.runtime.input_files import read_json
 
