@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class RandomSpeaker:
     model_id, backend = "random", "torch-cpu"
     background_names: tuple[str, ...] = ()
     nominal_mount = None
-    has_geometry = has_grounding = canonical_only = False
+    has_geometry = has_grounding = canonical_only = takes_regions = False
     has_language = True
     grounding_threshold, context_views = 1.0, 0
 
@@ -49,6 +49,7 @@ class RandomSpeaker:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         from spatialgeo_ros.query.vocabulary import Vocabulary
+        from spatialgeo_ros.speech.decoder import Decoder
 
         torch.set_num_threads(1)
         hidden, layers, words = MODELS[kind]
@@ -57,21 +58,22 @@ class RandomSpeaker:
             num_attention_heads=8, vocab_size=words, max_position_embeddings=8192,
         )  # fmt: skip
         self._model = LlamaForCausalLM(config).eval()
+        self._decoder = Decoder(self._model)
         self.vocabulary = Vocabulary()
 
     def answer(self, view: Any, question: Any) -> str:
         """Speak until nobody listens."""
         import torch
 
-        from spatialgeo_ros.speech.stream import Sampling, generate
+        from spatialgeo_ros.speech.sampling import Sampling
+        from spatialgeo_ros.speech.stream import generate
 
         class Letters:
             """Every token is a letter, and none ends the text."""
 
             eos_id = None
 
-            def number_tokens(self) -> tuple[Sequence[int], Sequence[float]]:
-                return (), ()
+            numbers: Mapping[int, float] = {}
 
             def decode(self, ids: Sequence[int]) -> str:
                 return "".join(chr(97 + number % 26) for number in ids)
@@ -79,7 +81,7 @@ class RandomSpeaker:
         with torch.inference_mode():
             prompt = self._model.get_input_embeddings()(torch.ones(1, 32, dtype=torch.long))
             result = generate(
-                self._model, Letters(), prompt, Sampling(max_new_tokens=8000),
+                self._decoder, Letters(), prompt, Sampling(max_new_tokens=8000),
                 on_token=question.on_token, cancelled=question.cancelled,
             )  # fmt: skip
         return result.text

@@ -26,7 +26,9 @@ from spatialgeo_ros.models.profiles import load_profile
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.loader import load_networks
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling, generate
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import generate
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer, load_tokenizer
 
 QUESTION = "how far is the object <region> from the camera ?"
@@ -97,17 +99,23 @@ def scaled_down(seconds: float) -> tuple[Timing, Timing]:
         seen = model.encode_images(pixels, normalised=True)
         return model.visual_embeds(seen.clip_features, seen.moge_features)[0][0]
 
-    def ask(visual: torch.Tensor, prefix: PrefixCache) -> None:
+    decoder = Decoder(model.language_model)
+
+    def ask(visual: torch.Tensor) -> None:
         inputs = model.prepare_inputs(ids, [visual])
         generate(
-            model.language_model, tokenizer, inputs.inputs_embeds, Sampling(max_new_tokens=1),
-            prefix=prefix, prefix_key="frame", prefix_length=BEFORE + visual.shape[0],
+            decoder, tokenizer, inputs.inputs_embeds, Sampling(max_new_tokens=1),
+            prefix_key="frame", prefix_length=BEFORE + visual.shape[0],
         )  # fmt: skip
 
+    def ask_first() -> None:
+        decoder.forget()
+        ask(encode())
+
     with torch.inference_mode():
-        first = measure(lambda: ask(encode(), PrefixCache()), seconds)
-        visual, prefix = encode(), PrefixCache()
-        second = measure(lambda: ask(visual, prefix), seconds)
+        first = measure(ask_first, seconds)
+        visual = encode()
+        second = measure(lambda: ask(visual), seconds)
     return first, second
 
 

@@ -104,6 +104,12 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_eval() -> Path:
+    """Folder of values of training and evaluation (SPATIALGEO_GOLDEN_EVAL); skips where missing."""
+    return _data_folder("SPATIALGEO_GOLDEN_EVAL", "golden_eval")
+
+
+@pytest.fixture(scope="session")
 def golden_spatialrgpt() -> Path:
     """Folder of SpatialRGPT's values (SPATIALGEO_GOLDEN_SPATIALRGPT); skips where missing."""
     return _data_folder("SPATIALGEO_GOLDEN_SPATIALRGPT", "golden_spatialrgpt")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``spatialgeo evaluate``: what a profile can do in simulated rooms, and what measuring can do.
 
+``evaluate nano`` (or no further word) renders held-out rooms and asks a profile about them;
 ``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks;
 ``evaluate rooms`` asks about whole rooms (:mod:`spatialgeo_ros.cli.evaluate_rooms`).
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.cli.evaluate_benchmark import add_benchmarks
 from spatialgeo_ros.cli.evaluate_rooms import add_rooms
 from spatialgeo_ros.cli.inputs import add_planner
 from spatialgeo_ros.cli.output import write_image
@@ -38,16 +40,29 @@ def add_parser(commands: Any) -> None:
         description="Without a further word: what a profile can do, measured end to end on "
         "held-out simulated rooms (it needs the simulator: pip install mujoco).",
     )
-    parser.add_argument("--profile", default="nano", help="model profile")
-    parser.add_argument("--frames", type=int, default=200, help="held-out views")
-    parser.add_argument("--questions", type=int, default=6, help="questions per view")
-    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
-    parser.add_argument("--json", type=Path, help="also write the summary here")
-    parser.set_defaults(run=_run_nano)
+    _add_profile(parser)
     kinds = parser.add_subparsers(metavar="KIND")
+    _add_profile(kinds.add_parser("nano", help="the same as no further word"))
     _add_sequence(kinds)
     _add_questions(kinds)
     add_rooms(kinds)
+    add_benchmarks(kinds)
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="nano", help="model profile")
+    parser.add_argument("--frames", type=int, default=200, help="held-out views")
+    parser.add_argument(
+        "--seed", type=int, help="of the first room; none of the training are from 900000 on"
+    )
+    parser.add_argument("--questions", type=int, default=6, help="questions per view")
+    parser.add_argument(
+        "--grounding", default="none", metavar="NAME",
+        help="grounding profile whose detector is asked for the same phrases",
+    )  # fmt: skip
+    parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
+    parser.add_argument("--json", type=Path, help="also write the summary here")
+    parser.set_defaults(run=_run_nano)
 
 
 def _add_questions(kinds: Any) -> None:
@@ -123,14 +138,19 @@ def _length(text: str) -> float:
 def _run_nano(options: argparse.Namespace) -> int:
     """Render, ask, score and print."""
     from spatialgeo_ros.evaluation.nano import evaluate, format_report
+    from spatialgeo_ros.grounding.factory import load_grounding
     from spatialgeo_ros.perception import Perception
     from spatialgeo_ros.sim.renderer import RendererUnavailableError
+    from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 
     perception = Perception.load(
         options.profile, quantisation="nf4" if options.load_4bit else "profile"
     )
+    detecting = load_grounding(options.grounding)
+    detector = None if detecting is None else detecting.detector
     try:
-        report = evaluate(perception, options.frames, options.questions)
+        first = HELD_OUT_SEEDS if options.seed is None else options.seed
+        report = evaluate(perception, options.frames, options.questions, first, detector)
     except RendererUnavailableError as error:
         print(f"spatialgeo evaluate: {error}", file=sys.stderr)
         return 2

@@ -77,5 +77,6 @@ def distance_dict(estimate: DistanceEstimate) -> dict[str, Any]:
         "std_dev_m": estimate.sigma if math.isfinite(estimate.sigma) else None,
         "valid": estimate.valid,
         "reason": estimate.reason,
+        "doubt": getattr(estimate, "doubt", ""),
         "source": source,
     }

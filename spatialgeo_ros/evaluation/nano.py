@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nano profile can do, measured end to end on rooms it was never trained on.
 
-``spatialgeo evaluate`` renders held-out frames and prints depth from the image alone, how often a
-phrase finds its object, and the language model's own answers about given boxes, each beside the
-best constant answer. ``evaluation.measurement`` is the same for the measured distances.
+``spatialgeo evaluate nano`` renders held-out frames and prints depth from the image alone, how
+often phrases find their object (and absent ones something), and the language model's own answers
+about given boxes, each beside the best constant answer. ``evaluation.measurement`` is the same for
+the measured distances.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError, TooLittleSupportError
+from spatialgeo_ros.errors import TooLittleSupportError
+from spatialgeo_ros.evaluation.phrase_search import (
+    DetectorSearch,
+    ProfileSearch,
+    SearchReport,
+    search_frame,
+)
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame, render_frames
 from spatialgeo_ros.geometry.pose import gravity_in_camera, level_frame
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.grounding.detector import Detector
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.networks.interface import Question
@@ -33,6 +41,8 @@ from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 
 log = logging.getLogger(__name__)
 
+#: How the report calls the search that the profile itself does.
+PROFILE = "profile"
 #: Objects that show fewer of the image's pixels are not asked about.
 LEAST_SHARE = 0.01
 
@@ -43,14 +53,13 @@ class NanoReport:
 
     Attributes:
         depth: per frame (abs-rel, share of pixels within a factor of 1.25), from the image alone.
-        found: per phrase, whether the object found is the right one.
-        missed: how many of those phrases ended in "not found" (the rest found something else).
+        searches: what ways of looking for phrases made of them: the profile's own, and that of a
+            detector where one was given.
         answers: questions with the language model's answer.
     """
 
     depth: list[tuple[float, float]] = field(default_factory=list)
-    found: list[bool] = field(default_factory=list)
-    missed: int = 0
+    searches: dict[str, SearchReport] = field(default_factory=dict)
     answers: list[tuple[QA, str]] = field(default_factory=list)
 
     def summary(self) -> dict[str, float]:
@@ -60,9 +69,13 @@ class NanoReport:
             "frames": float(len(depth)),
             "abs_rel": float(depth[:, 0].mean()),
             "delta_1.25": float(depth[:, 1].mean()),
-            "phrases": float(len(self.found)),
-            "phrases_right": float(np.mean(self.found)),
-            "phrases_not_found": self.missed / max(1, len(self.found)),
+            **self.searches[PROFILE].summary(),
+            **{
+                key: value
+                for name, search in self.searches.items()
+                if name != PROFILE
+                for key, value in search.summary(f"{name}_").items()
+            },
             "questions": float(len(self.answers)),
             **score_answers(self.answers),
         }
@@ -107,19 +120,6 @@ def depth_scores(
     return float(np.abs(ratio - 1).mean()), float((np.maximum(ratio, 1 / ratio) < 1.25).mean())
 
 
-def phrase_found(
-    perception: Perception, seen: Observation, name: str, mask: NDArray[np.bool_]
-) -> bool:
-    """Tell whether a phrase finds its object: most of the pixels found are the object's.
-
-    Raises:
-        PhraseNotFoundError: nothing was found.
-    """
-    located = perception.locate(seen, name)
-    found = located.points.mask
-    return bool((found & mask).sum() >= 0.5 * found.sum())
-
-
 def ask_about(
     perception: Perception,
     frame: TruthFrame,
@@ -154,7 +154,11 @@ def ask_about(
 
 
 def evaluate(
-    perception: Perception, frames: int = 200, questions: int = 6, seed: int = HELD_OUT_SEEDS
+    perception: Perception,
+    frames: int = 200,
+    questions: int = 6,
+    seed: int = HELD_OUT_SEEDS,
+    detector: Detector | None = None,
 ) -> NanoReport:
     """Run all measurements.
 
@@ -163,8 +167,13 @@ def evaluate(
         frames: held-out views.
         questions: asked about each view.
         seed: of the first room.
+        detector: is asked for the same phrases as the profile.
     """
-    report = NanoReport()
+    report = NanoReport(searches={PROFILE: SearchReport()})
+    searches: dict[str, ProfileSearch | DetectorSearch] = {PROFILE: ProfileSearch(perception)}
+    if detector is not None:
+        searches[detector.kind] = DetectorSearch(perception, detector)
+        report.searches[detector.kind] = SearchReport()
     for number, frame in enumerate(tqdm(render_frames(seed, frames), "evaluate", frames)):
         rng = np.random.default_rng([seed, number, 2])
         seen = perception.observe(
@@ -176,17 +185,15 @@ def evaluate(
         )  # fmt: skip
         report.depth.append(depth_scores(perception, frame, seen))
         things = list(truth_objects(frame))
-        for thing, mask in things:
-            try:
-                report.found.append(phrase_found(perception, seen, f"the {thing.name}", mask))
-            except PhraseNotFoundError:
-                report.found.append(False)
-                report.missed += 1
-            except SpatialGeoError as error:
-                log.info("%s: %s", thing.name, error)
-                report.found.append(False)
+        named = [(thing.name, mask) for thing, mask in things]
+        for name, search in searches.items():
+            draws = np.random.default_rng([seed, number, 3])
+            search_frame(search, report.searches[name], seen, frame, named, draws)
         report.answers.extend(ask_about(perception, frame, seen, things, questions, rng))
         perception.reset()  # every frame is a room of its own
+    for name, search in searches.items():
+        if isinstance(search, DetectorSearch):
+            report.searches[name].network_seconds = search.seconds
     return report
 
 
@@ -198,10 +205,15 @@ def format_report(report: NanoReport) -> str:
         "|---|---|---|---|",
         f"| depth abs-rel, image alone | {s['frames']:.0f} | {s['abs_rel']:.3f} | |",
         f"| depth within a factor of 1.25 | {s['frames']:.0f} | {s['delta_1.25']:.1%} | |",
-        f"| phrase finds its object | {s['phrases']:.0f} | {s['phrases_right']:.1%} | |",
         f"| language: metres within 25 % | | {s['metres']:.1%} | {s['metres_constant']:.1%} |",
         f"| language: clock within one hour | | {s['hours']:.1%} | {s['hours_constant']:.1%} |",
         f"| language: words right | | {s['words']:.1%} | {s['words_constant']:.1%} |",
+        "",
+        "| looked for by | n | found | of them below 3 % of the image | box IoU, median | absent "
+        "answered | n | kind there in another colour | foreign nouns | all three, undoubted | "
+        "ms per frame | in the network |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        *(_search_row(name, search.summary()) for name, search in report.searches.items()),
         "",
         "| family | n | right | best constant |",
         "|---|---|---|---|",
@@ -209,3 +221,15 @@ def format_report(report: NanoReport) -> str:
     for family, (count, right, constant) in by_family(report.answers).items():
         lines.append(f"| {family} | {count} | {right:.1%} | {constant:.1%} |")
     return "\n".join(lines)
+
+
+def _search_row(name: str, s: dict[str, float]) -> str:
+    cells = (
+        name, f"{s['phrases']:.0f}", f"{s['phrases_right']:.1%}",
+        f"{s['phrases_right_below_3_percent']:.1%}", f"{s['box_iou_median']:.2f}",
+        f"{s['absent_answered']:.1%}", f"{s['absent_phrases']:.0f}",
+        f"{s['other_colour_answered']:.1%}", f"{s['foreign_answered']:.1%}",
+        f"{s['absent_surely_answered']:.1%}",
+        f"{s['milliseconds']:.0f}", f"{s['network_milliseconds']:.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"

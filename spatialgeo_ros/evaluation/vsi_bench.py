@@ -8,7 +8,6 @@ that numbers can be put beside the paper's.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.speech.cleaned_answer import mean_relative_accuracy, parse_number
 
 DIRECTION_TYPES = (
     "object_rel_direction_easy",
@@ -34,9 +34,6 @@ NUMBER_TYPES = (
 
 _CHOICE_REQUEST = "Answer with the option's letter from the given choices directly."
 _NUMBER_REQUEST = "Please answer the question using a single word or phrase."
-_ANSWER_BLOCK = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-_THRESHOLDS = np.linspace(0.5, 0.95, 10, dtype=np.float32)
-_TINY = np.float32(1e-8)
 
 
 @dataclass(frozen=True)
@@ -96,41 +93,11 @@ def _is_number(question_type: str) -> bool:
     return question_type in NUMBER_TYPES
 
 
-def clean_answer(text: str) -> str:
-    """The last ``<answer>`` block, or else all of an answer, in one line and lower case.
-
-    Full stops at the end are dropped.
-    """
-    blocks = _ANSWER_BLOCK.findall(text)
-    line = re.sub(r"\s+", " ", blocks[-1] if blocks else text)
-    return line.strip().rstrip(".").lower()
-
-
-def parse_number(text: str) -> float | None:
-    """The number a cleaned answer is, commas left out; None when it is anything else."""
-    try:
-        return float(text.replace(",", ""))
-    except ValueError:
-        return None
-
-
-def mean_relative_accuracy(answer: float, truth: float) -> float:
-    """Share of the confidence levels 0.50, 0.55, ... 0.95 at which a number is right.
-
-    At level c a number is right when its relative error is below 1 - c; all in float32,
-    as published, because errors at a level's very edge are common (5 for 4).
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        given, right = np.float32(answer), np.float32(truth)
-        error = np.abs(given - right) / (np.abs(right) + _TINY)
-        return float(np.mean(error < 1 - _THRESHOLDS, dtype=np.float32))
-
-
 def reward(truth: str, answer: str, question_type: str) -> float:
     """Score of one answer, 0 to 1.
 
     Args:
-        truth: Cleaned (:func:`clean_answer`).
+        truth: Cleaned (:func:`~spatialgeo_ros.speech.cleaned_answer.clean_answer`).
         answer: Cleaned.
         question_type: One of :data:`CHOICE_TYPES` or :data:`NUMBER_TYPES`.
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.runtime.transfer import upload
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, REGION_ID
 
 IGNORE_LABEL = -100
@@ -211,7 +212,8 @@ def prepare_inputs(
 
     Args:
         embed_tokens: The language model's embedding layer.
-        input_ids: ``[B, T]`` with -200 for an image and -201 for a region.
+        input_ids: ``[B, T]`` with -200 for an image and -201 for a region; on the CPU or on the
+            device of the embeddings.
         image_embeds: ``[V_i, D]`` per image placeholder, in reading order over the batch.
         region_embeds: ``[D]`` per region placeholder, in the same order.
         attention_mask: ``[B, T]``; positions that are 0 are removed first.
@@ -237,6 +239,7 @@ def prepare_inputs(
             raise BadRequestError(
                 f"the prompt has {wanted} {name} placeholders but {given} {name}s were given"
             )
+    device = next(embed_tokens.parameters()).device
     images, regions = iter(image_embeds), iter(region_embeds)
     sequences: list[Tensor] = []
     targets: list[Tensor] = []
@@ -245,7 +248,9 @@ def prepare_inputs(
         row_labels = (
             labels[row][keep[row]] if labels is not None else ids.new_full(ids.shape, IGNORE_LABEL)
         )
-        embedded = embed_tokens(ids.clamp(min=0))
+        words = ids.clamp(min=0)
+        # Not by torch's copy, which would wait for whatever the GPU still does for the image.
+        embedded = embed_tokens(words if words.device == device else upload(words.numpy(), device))
         parts: list[Tensor] = []
         label_parts: list[Tensor] = []
         start = 0

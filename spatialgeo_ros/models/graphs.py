@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
+from spatialgeo_ros.models.letterbox import per_channel
 from spatialgeo_ros.models.moge.affine_points import finish_maps
 from spatialgeo_ros.models.moge.base import IMAGENET_MEAN, IMAGENET_STD
 from spatialgeo_ros.models.moge.moge1 import MoGe1, resize_to_patches
@@ -74,8 +75,7 @@ class GeometryPlan:
         image = image.float()
         if self.working_size is not None:
             mean, std = (
-                torch.tensor(values, device=image.device).view(1, 3, 1, 1)
-                for values in (IMAGENET_MEAN, IMAGENET_STD)
+                per_channel(values, image.device) for values in (IMAGENET_MEAN, IMAGENET_STD)
             )
             size = self.working_size
             return {"pixel_values": resize_to_patches(image, size, self.patch_size, mean, std)}

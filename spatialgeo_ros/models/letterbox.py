@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -175,8 +176,15 @@ def pad_to_square(
     return out
 
 
-def spatialgeo_pixels(image: npt.NDArray[np.uint8], size: int = 336) -> Tensor:
-    """Official SpatialGeo preprocessing of one image: pad to a square, resize, CLIP-normalise.
+def image_values(image: Tensor) -> Tensor:
+    """``[H, W, 3]`` uint8 to ``[3, H, W]`` float32 in [0, 1] on its device, as ``image_tensor``."""
+    values = image.permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    # By a tensor: CUDA multiplies by the reciprocal of a number, which rounds twice.
+    return values / torch.full((), 255.0, device=image.device)
+
+
+def spatialgeo_square(image: npt.NDArray[np.uint8], size: int = 336) -> npt.NDArray[np.uint8]:
+    """Official SpatialGeo preprocessing before the normalisation: padded to a square, resized.
 
     Pillow's bicubic filter, on purpose: other libraries' differ by one or two grey levels.
 
@@ -185,11 +193,29 @@ def spatialgeo_pixels(image: npt.NDArray[np.uint8], size: int = 336) -> Tensor:
         size: Side of the result.
 
     Returns:
-        ``[3, size, size]`` float32; the one tensor that both towers take.
+        ``[size, size, 3]`` uint8.
     """
     square = Image.fromarray(pad_to_square(image))
-    resized = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32)
-    normalised = (resized / 255.0 - np.array(CLIP_MEAN, np.float32)) / np.array(
-        CLIP_STD, np.float32
-    )
-    return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
+    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def spatialgeo_values(square: Tensor) -> Tensor:
+    """``spatialgeo_square``'s image on its device to ``[3, size, size]`` float32, as CLIP wants it.
+
+    The one tensor that both towers take.
+    """
+    values = image_values(square)
+    mean, std = (per_channel(constant, square.device) for constant in (CLIP_MEAN, CLIP_STD))
+    return (values - mean) / std
+
+
+def spatialgeo_pixels(image: npt.NDArray[np.uint8], size: int = 336) -> Tensor:
+    """Official SpatialGeo preprocessing of one image ``[H, W, 3]`` uint8: ``[3, size, size]``."""
+    return spatialgeo_values(torch.tensor(spatialgeo_square(image, size)))
+
+
+@cache
+def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Constants ``[3, 1, 1]`` float32, made once: a constant from the host makes the GPU wait."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device).view(3, 1, 1)

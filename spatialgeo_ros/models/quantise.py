@@ -16,7 +16,7 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 UNQUANTISED = ("lm_head",)
 # Activations above this are multiplied in 16 bits (LLM.int8(), section 3.2).
 OUTLIER_THRESHOLD = 6.0
+#: Values of a layer in NF4 that share a scale, and scales that share one.
+NF4_BLOCK, NF4_NESTED_BLOCK = 64, 256
 
 _hiding = threading.Lock()
 
@@ -166,6 +168,7 @@ def pack_linear(
                 weight.to(compute),
                 requires_grad=False,
                 quant_type="nf4",
+                blocksize=NF4_BLOCK,
                 compress_statistics=True,
                 module=layer,
             ).to(device)
@@ -191,6 +194,86 @@ def pack_linear(
     if bias is not None:
         layer.bias = nn.Parameter(bias.to(device, compute), requires_grad=False)
     return layer.requires_grad_(False).eval()
+
+
+#: Names of what a layer in NF4 consists of: its 4-bit values, the 8-bit scales of their blocks, the
+#: scales of those, and what the scales were shifted by. The two tables are bitsandbytes' constants.
+NF4_PARTS = ("weight", "absmax", "nested_absmax", "offset", "code", "nested_code")
+
+
+def nf4_parts(layer: nn.Module) -> dict[str, Tensor] | None:
+    """The tensors of a layer in NF4 by :data:`NF4_PARTS`; None for any other layer."""
+    weight = getattr(layer, "weight", None)
+    state = getattr(weight, "quant_state", None)
+    if weight is None or state is None:
+        return None
+    nested = state.state2
+    parts = (weight.data, state.absmax, nested.absmax, state.offset, state.code, nested.code)
+    return dict(zip(NF4_PARTS, parts, strict=True))
+
+
+def restore_nf4(
+    parts: Mapping[str, Tensor], shape: tuple[int, int], bias: Tensor | None, compute: torch.dtype
+) -> nn.Linear:
+    """A layer in NF4 as ``pack_linear`` made it.
+
+    Args:
+        parts: As from ``nf4_parts``, on the device where the layer runs.
+        shape: Of the weights: out, in.
+        bias: ``[out]`` or None, likewise.
+        compute: dtype of the matrix products.
+
+    Raises:
+        ModelLoadError: bitsandbytes is missing.
+    """
+    bnb = _bitsandbytes()
+    state = bnb.functional.QuantState(
+        parts["absmax"],
+        shape=torch.Size(shape),
+        code=parts["code"],
+        blocksize=NF4_BLOCK,
+        quant_type="nf4",
+        dtype=compute,
+        offset=parts["offset"],
+        state2=bnb.functional.QuantState(
+            parts["nested_absmax"],
+            code=parts["nested_code"],
+            blocksize=NF4_NESTED_BLOCK,
+            dtype=torch.float32,
+        ),
+    )
+    layer: nn.Linear = _nf4_linear()(
+        shape[1],
+        shape[0],
+        bias=bias is not None,
+        compute_dtype=compute,
+        compress_statistics=True,
+        quant_type="nf4",
+        device="meta",
+    )
+    layer.weight = bnb.nn.Params4bit(
+        parts["weight"],
+        requires_grad=False,
+        quant_state=state,
+        blocksize=NF4_BLOCK,
+        compress_statistics=True,
+        quant_type="nf4",
+        module=layer,
+        bnb_quantized=True,
+    )
+    layer.quant_state = state
+    if bias is not None:
+        layer.bias = nn.Parameter(bias, requires_grad=False)
+    return layer.requires_grad_(False).eval()
+
+
+def bitsandbytes_version() -> str:
+    """Version of bitsandbytes, whose rounding packed weights depend on.
+
+    Raises:
+        ModelLoadError: It is missing.
+    """
+    return str(_bitsandbytes().__version__)
 
 
 def quantise(

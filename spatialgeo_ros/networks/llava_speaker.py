@@ -14,8 +14,9 @@ from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.speaker import answer_about_image
 from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.prompts import format_suffix, template
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 
@@ -40,7 +41,7 @@ class LlavaSpeaker:
         tokenizer: LanguageTokenizer,
         towers: FrameTowers,
     ) -> None:
-        self.prefix = PrefixCache()
+        self.decoder = Decoder(model.language_model)
         self._part, self._model, self._tokenizer = part, model, tokenizer
         self._towers = towers
         self._serials = itertools.count()
@@ -68,5 +69,5 @@ class LlavaSpeaker:
             model, self._tokenizer, template(part.prompt), question, visual,
             suffix=format_suffix(question.family) if part.answer_format else "",
             sampling=Sampling(max_new_tokens=part.max_new_tokens, temperature=part.temperature),
-            prefix=self.prefix, serial=serial,
+            decoder=self.decoder, serial=serial,
         )  # fmt: skip

@@ -20,8 +20,9 @@ from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.speaker import answer_about_image
 from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.prompts import template
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 
@@ -46,7 +47,7 @@ class NanoSpeaker:
         tokenizer: LanguageTokenizer,
         towers: FrameTowers,
     ) -> None:
-        self.prefix = PrefixCache()
+        self.decoder = Decoder(model.language_model)
         self.tokenizer = tokenizer
         self._part, self._model = part, model
         self._towers = towers
@@ -79,7 +80,7 @@ class NanoSpeaker:
             model, self.tokenizer, template(self._part.prompt), question, visual,
             marked=True, region_embeds=region_embeds,
             sampling=Sampling(max_new_tokens=self._part.max_new_tokens),
-            prefix=self.prefix, serial=serial,
+            decoder=self.decoder, serial=serial,
         )  # fmt: skip
 
     def _region_embeds(

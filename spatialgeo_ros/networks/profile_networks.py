@@ -29,6 +29,7 @@ from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
 from spatialgeo_ros.query.vocabulary import Vocabulary
+from spatialgeo_ros.runtime.transfer import download
 from spatialgeo_ros.speech.marked_text import TextPart
 
 
@@ -116,7 +117,7 @@ class ProfileNetworks:
         patches = self._clip.patch_embedding(self._towers.clip_features(view))[0]
         texts = torch.stack([self._text_embedding(name) for name in names])
         scale = self._clip.logit_scale.exp().clamp(max=100)
-        logits = (scale * texts @ patches.T).float().cpu().numpy()
+        (logits,) = download((scale * texts @ patches.T).float())
         rows, columns = self._profile.image.grid
         maps = logits.reshape(len(names), rows, columns)
         box = self._towers.letterbox(view)
@@ -150,7 +151,8 @@ class ProfileNetworks:
         """Generate an answer; see ``interface.Networks``."""
         if self._speaker is None:
             raise NoLanguageModelError(f"profile '{self._profile.name}' has no language model")
-        return self._speaker.answer(view, question)
+        with self._speaker.decoder.working():
+            return self._speaker.answer(view, question)
 
     def release_intermediates(self, view: View) -> None:
         """Free what is large and can be made again; see ``interface.Networks``."""
@@ -165,15 +167,20 @@ class ProfileNetworks:
             "device": str(self._device),
             "threads": torch.get_num_threads(),
             "model_bytes": self._bytes,
-            "prefix_hits": 0 if self._speaker is None else self._speaker.prefix.hits,
+            **({} if self._speaker is None else self._speaker.decoder.describe()),
             **{f"{name} runs on": why for name, why in self._running.reasons.items()},
+            **{
+                f"{name} is launched as": how
+                for towers in self._every
+                for name, how in towers.describe().items()
+            },
             "degraded": (*self._running.degraded, *remarks),
         }
 
     def close(self) -> None:
         """Free the networks and their caches."""
         if self._speaker is not None:
-            self._speaker.prefix.clear()
+            self._speaker.decoder.clear()
         self._speaker = self._clip = self._domain = None
         for towers in self._every:
             towers.close()

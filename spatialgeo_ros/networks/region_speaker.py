@@ -27,9 +27,10 @@ from spatialgeo_ros.models.spatialrgpt.rgpt_model import RegionTokens, SeenImage
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.speaker import completed_text
 from spatialgeo_ros.query.families import REGION_PLACEHOLDER
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.marked_text import TextPart
 from spatialgeo_ros.speech.prompts import template
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling, generate
+from spatialgeo_ros.speech.stream import Sampling, generate
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
 
 #: How a region is written in the prompt, with a depth picture and without.
@@ -62,7 +63,7 @@ class RegionSpeaker:
         ends: Sequence[int],
         depth_network: DepthAnything | None = None,
     ) -> None:
-        self.prefix = PrefixCache()
+        self.decoder = Decoder(model.language_model)
         self._part, self._model, self._tokenizer = part, model, tokenizer
         self._ends = tuple(ends)
         self._depth_network = depth_network
@@ -108,7 +109,7 @@ class RegionSpeaker:
         before = ids.index(IMAGE_ID)
         said = completed_text(
             generate(
-                self._model.language_model,
+                self.decoder,
                 self._tokenizer,
                 embeds,
                 Sampling(self._part.max_new_tokens, self._part.temperature),
@@ -116,7 +117,6 @@ class RegionSpeaker:
                 cancelled=question.cancelled,
                 stop=self._prompt.stop,
                 # Regions come after the image, so the whole image is shared by all questions.
-                prefix=self.prefix,
                 prefix_key=(serial, tuple(ids[:before])),
                 prefix_length=before + seen.tokens.shape[1],
                 end_ids=self._ends,

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +15,33 @@ from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.prompts import PromptTemplate
-from spatialgeo_ros.speech.stream import Generation, PrefixCache, Sampling, generate
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import Generation, generate
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
+
+
+class Decoding(Protocol):
+    """How a speaker's tokens come to be: here (``speech.decoder``) or on a server."""
+
+    def working(self) -> AbstractContextManager[None]:
+        """Prepare for the work of one question."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for diagnostics."""
+
+    def clear(self) -> None:
+        """Free memory."""
 
 
 class Speaker(Protocol):
     """A language model with the towers it was trained with."""
 
-    prefix: PrefixCache
+    @property
+    def decoder(self) -> Decoding:
+        """How its tokens come to be."""
+
     #: Whether it only understands questions in the wording it was trained with.
     canonical_only: bool
     #: Whether it is shown the regions of the things that a question is about.
@@ -62,7 +81,7 @@ def answer_about_image(
     marked: bool = False,
     region_embeds: Sequence[Tensor] | Tensor = (),
     sampling: Sampling,
-    prefix: PrefixCache,
+    decoder: Decoder,
     serial: int,
 ) -> str:
     """Ask LLaVA's kind of language model about one image.
@@ -77,24 +96,23 @@ def answer_about_image(
         marked: the question is our own wording, with placeholders in it.
         region_embeds: one per region placeholder in the question.
         sampling: how tokens are chosen.
-        prefix: keeps the keys and values of everything up to the end of the image.
+        decoder: of the language model; keeps the keys and values of everything up to the end of
+            the image.
         serial: names the image.
     """
     ids = tokenizer.encode(prompt.parts(question.text, suffix=suffix, marked=marked))
     before = ids.index(IMAGE_ID)
-    inputs = model.prepare_inputs(
-        torch.tensor([ids], device=visual.device), [visual[0]], region_embeds=region_embeds
-    )
+    # On the CPU, where looking for placeholders waits for no GPU.
+    inputs = model.prepare_inputs(torch.tensor([ids]), [visual[0]], region_embeds=region_embeds)
     return completed_text(
         generate(
-            model.language_model,
+            decoder,
             tokenizer,
             inputs.inputs_embeds,
             sampling,
             on_token=question.on_token,
             cancelled=question.cancelled,
             stop=prompt.stop,
-            prefix=prefix,
             prefix_key=(serial, tuple(ids[:before])),
             prefix_length=before + visual.shape[1],
         )

@@ -7,8 +7,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,31 +21,25 @@ from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
-from spatialgeo_ros.models.letterbox import Letterbox, image_tensor, spatialgeo_pixels
-from spatialgeo_ros.models.moge.affine_points import floor_prior
+from spatialgeo_ros.models.letterbox import (
+    Letterbox,
+    image_values,
+    spatialgeo_square,
+    spatialgeo_values,
+)
+from spatialgeo_ros.models.moge.affine_points import floor_prior, focal_from_fov_x
 from spatialgeo_ros.models.moge.base import MoGe
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.networks.interface import MonocularDepth
+from spatialgeo_ros.networks.sized_networks import Compiled, Graph, SizedNetworks
 from spatialgeo_ros.runtime.backend import Backend
+from spatialgeo_ros.runtime.cuda_graph import WorkStream
+from spatialgeo_ros.runtime.transfer import download, upload
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Graph = GeometryGraph | TowerGraph | SemanticGraph
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A network on another backend, and what surrounds its graph (None: nothing)."""
-
-    backend: Backend
-    plan: GeometryPlan | None
-
-    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Features and maps, as the network itself gives them."""
-        outputs = self.backend.run(feeds)
-        return dict(outputs) if self.plan is None else self.plan.finish(outputs)
 
 
 def in_turn(
@@ -54,13 +47,23 @@ def in_turn(
 ) -> Callable[Concatenate[FrameTowers, P], R]:
     """Let threads take turns: measuring and the language model look through the same towers.
 
-    What one of them computes lies in the frame's cache for the other.
+    What one of them computes lies in the frame's cache for the other. On a GPU it is computed in
+    the towers' own stream, after what the calling thread has launched, and before what it will.
     """
 
     @functools.wraps(method)
     def wrapper(towers: FrameTowers, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with towers.turn:
-            return method(towers, *args, **kwargs)
+            if towers.in_use:  # called by another method, which is in the stream already
+                return method(towers, *args, **kwargs)
+            towers.in_use = True
+            try:
+                with towers.stream.running():
+                    result = method(towers, *args, **kwargs)
+            finally:
+                towers.in_use = False
+            towers.stream.lend(result)
+            return result
 
     return wrapper
 
@@ -79,6 +82,8 @@ class FrameTowers:
             Where ``part.shared``, MoGe's heads read its features.
         camera_prior: whether MoGe was trained with what is known of the camera's mount.
         cache_key: keeps two sets of towers apart in one frame's cache.
+        sized: whether PyTorch runs each network as one graph per image size; on GPUs by default,
+            where it is captured.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class FrameTowers:
         backbone: Dinov2Backbone | None = None,
         camera_prior: bool = False,
         cache_key: str = "",
+        sized: bool | None = None,
     ) -> None:
         self.image, self._device, self._dtype = image, device, dtype
         self._part, self._geometry, self._clip = part, geometry, clip
@@ -102,7 +108,12 @@ class FrameTowers:
         self.remark = ""
         self._camera_prior = camera_prior
         self._key = cache_key
-        self.turn = threading.RLock()
+        self.turn, self.in_use = threading.RLock(), False
+        # Measuring must not wait behind a language model's tokens.
+        self.stream = WorkStream(device, urgent=True)
+        if sized is None:
+            sized = device.type == "cuda"
+        self._sized = SizedNetworks(self._sized_graph, self.stream) if sized else None
 
     @property
     def has_geometry(self) -> bool:
@@ -150,6 +161,40 @@ class FrameTowers:
                 found["geometry"] = GeometryGraph(geometry, tokens, size)
         return found
 
+    def _sized_graph(self, name: str, image_size: tuple[int, int]) -> Graph:
+        """One of :meth:`graphs`, without heads that are only run where depth is asked for."""
+        if name == "tower" and self._backbone is not None:
+            return TowerGraph(self._backbone, (self.image.height, self.image.width), heads=False)
+        return self.graphs(image_size)[name]
+
+    @in_turn
+    @torch.inference_mode()
+    def warm_up(self, image_size: tuple[int, int]) -> None:
+        """Run everything once on a grey image, so that no first frame waits for a capture.
+
+        Args:
+            image_size: rows and columns of camera images.
+        """
+        height, width = image_size
+        image = np.full((height, width, 3), 127, np.uint8)
+        view = View(image, PinholeCamera(width, height, width, width, width / 2, height / 2), None)
+        if self.has_clip:
+            self.clip_features(view)
+        if self._backbone is not None:
+            self.fused_layers(view)
+        if self.has_geometry:
+            self.depth(view)
+
+    def describe(self) -> dict[str, Any]:
+        """How PyTorch launches the networks: facts for diagnostics."""
+        return {} if self._sized is None else self._sized.describe()
+
+    def convert(self, dtype: torch.dtype) -> None:
+        """Put the networks that PyTorch runs in another precision, before the first image."""
+        for module in self.modules():
+            module.to(dtype)
+        self._dtype = dtype
+
     def use(self, name: str, graph: Graph, backend: Backend) -> None:
         """Run a network of :meth:`graphs` on ``backend`` from now on."""
         plan = None if isinstance(graph, SemanticGraph) else graph.plan
@@ -165,6 +210,8 @@ class FrameTowers:
         for one in self._compiled.values():
             one.backend.close()
         self._compiled.clear()
+        if self._sized is not None:
+            self._sized.close()
         self._geometry = self._clip = self._backbone = None
 
     @in_turn
@@ -190,21 +237,23 @@ class FrameTowers:
 
     @in_turn
     def pixels(self, view: View) -> Tensor:
-        """The towers' input ``[1, 3, h, w]`` on the device.
+        """The towers' input ``[1, 3, h, w]`` on the device, float32.
 
         RGB in [0, 1]; in mode "square" normalised as CLIP wants it, as both towers of the published
         SpatialGeo get it.
         """
         key = f"{self._key}pixels"
         if key not in view.cache:
+            # Bytes travel to the device, a quarter of what the numbers would be.
             if self.image.mode == "square":
-                values = spatialgeo_pixels(view.image, self.image.width)[None]
+                square = spatialgeo_square(view.image, self.image.width)
+                values = spatialgeo_values(upload(square, self._device))
             elif self.image.mode == "native":
-                values = image_tensor(view.image)
+                values = image_values(upload(view.image, self._device))
             else:
                 small = self.letterbox(view).image(view.image, self.image.pad_colour)
-                values = image_tensor(small)
-            view.cache[key] = values.to(self._device, self._dtype)
+                values = image_values(upload(small, self._device))
+            view.cache[key] = values[None]
         pixels: Tensor = view.cache[key]
         return pixels
 
@@ -229,11 +278,12 @@ class FrameTowers:
             pixels = self.pixels(view)
             if self.image.mode != "square":
                 pixels = self._clip.normalise(pixels)
-            if "semantic" in self._compiled:
-                out = self._compiled["semantic"].backend.run({"pixel_values": pixels.float()})
+            compiled = self._network("semantic", view)
+            if compiled is not None:
+                out = compiled.backend.run({"pixel_values": pixels})
                 view.cache[key] = out["patch_features"]
             else:
-                view.cache[key] = self._clip(pixels)
+                view.cache[key] = self._clip(pixels.to(self._dtype))
         features: Tensor = view.cache[key]
         return features
 
@@ -255,11 +305,14 @@ class FrameTowers:
             if "tower" in self._compiled:
                 # One run gives the layers and, where the tower has heads, the raw maps.
                 view.cache[f"{self._key}geometry"] = self._compiled["tower"].run(
-                    {"pixel_values": self.pixels(view).float()}
+                    {"pixel_values": self.pixels(view)}
                 )
                 view.cache[key] = view.cache[f"{self._key}geometry"]["features"]
+            elif self._sized is not None:
+                tower = self._sized.network("tower", (self.image.height, self.image.width))
+                view.cache[key] = tower.run({"pixel_values": self.pixels(view)})["features"]
             else:
-                view.cache[key] = backbone(self.pixels(view))
+                view.cache[key] = backbone(self.pixels(view).to(self._dtype))
         features: Features = view.cache[key]
         return features
 
@@ -293,12 +346,23 @@ class FrameTowers:
         if self._camera_prior and view.camera is not None and view.mount is not None:
             seen = self.letterbox(view).camera(view.camera)
             values = floor_prior(seen, view.mount.gravity, view.mount.height)
-            prior = torch.from_numpy(values)[None].to(pixels)
-        compiled = self._compiled.get("geometry")
-        if compiled is not None and compiled.plan is not None and self._fits(compiled.plan, view):
+            prior = upload(values, self._device)[None]
+        compiled = self._network("geometry", view)
+        if compiled is not None and compiled.plan is not None:
             return compiled.run(compiled.plan.prepare(pixels, prior))
         tokens = part.num_tokens or geometry.tokens_at(9)
-        return geometry(pixels, tokens, prior, upsample=False)
+        return geometry(pixels, tokens, prior, upsample=False)  # resized and normalised in float32
+
+    def _network(self, name: str, view: View) -> Compiled | None:
+        """What runs a network for a view's size; None where PyTorch runs it as it is."""
+        compiled = self._compiled.get(name)
+        if compiled is not None and (compiled.plan is None or self._fits(compiled.plan, view)):
+            return compiled
+        if self._sized is None:
+            return None
+        # Only in mode "native" do the networks see the camera's own size.
+        size = view.image.shape[:2] if self.image.mode == "native" else None
+        return self._sized.network(name, size or (self.image.height, self.image.width))
 
     def _fits(self, plan: GeometryPlan, view: View) -> bool:
         """Whether a view has the aspect that the geometry network was compiled for."""
@@ -327,12 +391,20 @@ class FrameTowers:
         if view.camera is not None:
             seen = self.letterbox(view).camera(view.camera)
             fov = math.degrees(2 * math.atan(0.5 * seen.width / seen.fx))
-        result = geometry.to_metric(out, fov_x=fov, apply_mask=False, free_shift=part.recover_shift)
-        z, mask = result["depth"][0], result["mask"][0]
-        view.cache[key] = (
-            np.asarray(z.float().cpu().numpy(), np.float32),
-            np.asarray(mask.cpu().numpy(), bool),
-        )
+        solved = None
+        if self._sized is not None:
+            rows, columns = out["points"].shape[1:3]
+            focal = (
+                None if fov is None else float(focal_from_fov_x(torch.tensor(fov), columns / rows))
+            )
+            solved = self._sized.depth(geometry, out, free_shift=part.recover_shift, focal=focal)
+        if solved is None:
+            result = geometry.to_metric(
+                out, fov_x=fov, apply_mask=False, free_shift=part.recover_shift
+            )
+            z, valid = download(result["depth"][0].float(), result["mask"][0])
+            solved = (z, valid)
+        view.cache[key] = solved
         return self.points(view)
 
     @in_turn

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -15,9 +16,17 @@ from torch import nn
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.profiles import SpatialMllmPart
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
+from spatialgeo_ros.models.spatial_mllm.connector import TEMPORAL_MERGE
+from spatialgeo_ros.models.spatial_mllm.video_input import FACTOR, resized_size
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.speaker import completed_text
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
+
+#: Rows and columns of the camera images that memory is taken for; for others it grows.
+_USUAL_SIZE = (480, 640)
+#: Tokens of a question with what the chat puts around it.
+_QUESTION = 128
 
 
 class VideoSpeaker:
@@ -32,7 +41,10 @@ class VideoSpeaker:
     takes_regions = False
 
     def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
-        self.prefix = PrefixCache()
+        # The first question may have no keyframes yet; memory for the whole clip from then on.
+        rows, columns = resized_size(*_USUAL_SIZE)
+        visual = math.ceil(part.frames / TEMPORAL_MERGE) * rows * columns // FACTOR**2
+        self.decoder = Decoder(model.qwen, least=visual + _QUESTION + part.max_new_tokens)
         self.context_views = part.frames - 1
         self._part, self._model = part, model
         self._serials = itertools.count()
@@ -58,7 +70,7 @@ class VideoSpeaker:
                 top_p=part.top_p,
                 repetition_penalty=self._model.repetition_penalty,
             ),
-            prefix=self.prefix,
+            decoder=self.decoder,
             prefix_key=serial,
             on_token=question.on_token,
             cancelled=question.cancelled,

@@ -9,9 +9,9 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.runtime.input_files import check_regular
@@ -22,15 +22,23 @@ class UntrustedFileError(ModelLoadError):
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file with its whole content or not at all; see :func:`atomic_stream`."""
+    with atomic_stream(path) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def atomic_stream(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that is there with its whole content or not at all, also after a power cut.
 
-    The file belongs to the user and nobody else may write it. A writer that is killed leaves
-    ``.<name>.<random>.tmp`` behind, which nothing reads.
+    The file belongs to the user and nobody else may write it. It is not there where the body of
+    the ``with`` raises. A writer that is killed leaves ``.<name>.<random>.tmp`` behind, which
+    nothing reads.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)
@@ -80,6 +88,25 @@ def read_trusted(path: Path) -> bytes:
         UntrustedFileError: Another user owns it or may write it, or it is a link or no file.
         FileNotFoundError: There is none.
     """
+    with _trusted(path) as stream:
+        return stream.read()
+
+
+def check_trusted(path: Path) -> None:
+    """Check that only this user (or root) can have written a file, which others then open by name.
+
+    That is as good as :func:`read_trusted` in a folder that nobody else may write.
+
+    Raises:
+        UntrustedFileError: As of :func:`read_trusted`.
+        FileNotFoundError: There is none.
+    """
+    with _trusted(path):
+        pass
+
+
+@contextlib.contextmanager
+def _trusted(path: Path) -> Iterator[IO[bytes]]:
     try:
         # Opening a pipe would wait for its writer.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -91,4 +118,4 @@ def read_trusted(path: Path) -> bytes:
         status = os.fstat(stream.fileno())
         check_regular(status, path, UntrustedFileError)
         check_owner(status, path)
-        return stream.read()
+        yield stream

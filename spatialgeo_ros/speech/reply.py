@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spatialgeo_ros.query.families import QUALITATIVE, QUANTITATIVE
@@ -93,33 +93,58 @@ def _factor(found: re.Match[str], prefix: str = "u") -> float | None:
     return None
 
 
+@dataclass(frozen=True)
+class StatedLength:
+    """A length that a text states.
+
+    Attributes:
+        metres: the length, of a range the middle.
+        is_range: whether it is one ("2 to 3 m").
+    """
+
+    metres: float
+    is_range: bool
+
+
 def parse_length(text: str) -> float | None:
     """Return the first length stated in ``text`` in metres; None without a number with a unit.
 
     Understands metres, centimetres, millimetres, feet, inches and yards, spelt out or abbreviated,
     digits or words ("five feet", "6 ft 2 in", "1 m 20 cm"); of a range the middle.
     """
-    text = _digits(text)
-    found = _QUANTITY.search(text)
-    if found is None:
-        return None
+    first = next(stated_lengths(text), None)
+    return None if first is None else first.metres
+
+
+def stated_lengths(text: str) -> Iterator[StatedLength]:
+    """Yield every length that ``text`` states, in its order; see :func:`parse_length`."""
+    text, start = _digits(text), 0
+    while (found := _QUANTITY.search(text, start)) is not None:
+        metres, start, is_range = _length_at(text, found)
+        yield StatedLength(metres, is_range)
+
+
+def _length_at(text: str, found: re.Match[str]) -> tuple[float, int, bool]:
+    """Metres of a quantity, where its text ends, and whether it is a range."""
     factor = _factor(found) or 1.0
     value = float(found["number"]) * factor
     if found["low"] is not None:
         low_factor = _factor(found, "low_u")
         low = float(found["low"]) * (low_factor or factor)
         if low_factor is not None and factor < low_factor:
-            return low + value  # "5 feet and 2 inches"
-        return (low + value) / 2
+            return low + value, found.end(), False  # "5 feet and 2 inches"
+        return (low + value) / 2, found.end(), True
     # "6 ft 2 in": a smaller unit right after belongs to the same length.
     following = re.compile(r"\s*,?\s*").match(text, found.end())
     rest = _QUANTITY.match(text, following.end()) if following is not None else None
     if rest is None and factor == 0.3048:
         rest_number = re.compile(r"\s*(\d+)(?!\s*[\w.])").match(text, found.end())
-        return value + (float(rest_number[1]) * 0.0254 if rest_number else 0.0)
+        if rest_number is None:
+            return value, found.end(), False
+        return value + float(rest_number[1]) * 0.0254, rest_number.end(), False
     if rest is not None and rest["low"] is None and (_factor(rest) or factor) < factor:
-        value += float(rest["number"]) * (_factor(rest) or 0.0)
-    return value
+        return value + float(rest["number"]) * (_factor(rest) or 0.0), rest.end(), False
+    return value, found.end(), False
 
 
 def parse_hour(text: str) -> float | None:

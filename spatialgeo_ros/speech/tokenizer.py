@@ -10,8 +10,9 @@ one by one, and a negative id is put between.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,14 @@ class LanguageTokenizer:
     def number_tokens(self) -> tuple[list[int], list[float]]:
         """Return ids and values (metres, ascending) of the number tokens; empty without them."""
         return self._known([(format_number(v), v) for v in grid_values()])
+
+    @functools.cached_property
+    def numbers(self) -> Mapping[int, float]:
+        """Value of each number token by its id; empty for a vocabulary without them.
+
+        Worked out once: the whole vocabulary of a published model takes longer than a token.
+        """
+        return dict(zip(*self.number_tokens(), strict=True))
 
     def _known(self, pairs: Sequence[tuple[str, float]]) -> tuple[list[int], list[float]]:
         vocabulary = self.tokenizer.get_vocab()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, build_nano_tokeni
 from spatialgeo_ros.training.contrastive import CAPTION_WORDS, train_contrastive
 from spatialgeo_ros.training.data import FrameStore
 from spatialgeo_ros.training.depth_network import train_geometry
+from spatialgeo_ros.training.detector import command as detector_command
 from spatialgeo_ros.training.domain import DomainPlan, train_domain
 from spatialgeo_ros.training.features import (
     FrameFeatures,
@@ -171,6 +173,9 @@ def update_profile(profile: Path, hashes: dict[str, str]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    arguments_ = list(sys.argv[1:] if argv is None else argv)
+    if arguments_[:1] == ["nano_detector"]:
+        return detector_command.main(arguments_[1:])
     parser = argparse.ArgumentParser(prog="spatialgeo train", description=__doc__.split("\n")[0])
     folder = Path("runs/nano")
     parser.add_argument("--folder", type=Path, default=folder, help="data and checkpoints")

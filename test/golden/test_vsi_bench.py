@@ -10,12 +10,8 @@ from typing import Any
 
 import pytest
 
-from spatialgeo_ros.evaluation.vsi_bench import (
-    clean_answer,
-    mean_relative_accuracy,
-    parse_number,
-    reward,
-)
+from spatialgeo_ros.evaluation.vsi_bench import reward
+from spatialgeo_ros.speech.cleaned_answer import clean_answer, mean_relative_accuracy, parse_number
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def robot(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Rob
         backend="torch",  # what other backends give is compared in test_compiling.py
         process_rate=0.0,
         max_frame_age=30.0,
+        frame_history=30.0,
     )
     running.profile = request.param  # type: ignore[attr-defined]
     yield running
@@ -102,12 +103,53 @@ def test_a_free_question_is_answered_or_refused_with_the_reason(robot, driver):
         assert "no language model" in answer.error_message
 
 
-def test_diagnostics_name_the_profile(robot, driver):
+def newest_diagnostics(robot: Robot) -> Callable[[], dict[str, str]]:
+    """Return what gives the newest values of the perception's status, {} before the first."""
     diagnostics = robot.ros.collect(DiagnosticArray, "/diagnostics")
     name = f"/{robot.namespace}/spatialgeo: perception"
 
-    def profile() -> str:
+    def newest() -> dict[str, str]:
         found = [s for m in tuple(diagnostics) for s in m.status if s.name == name]
-        return {p.key: p.value for p in found[-1].values}["profile"] if found else ""
+        return {p.key: p.value for p in found[-1].values} if found else {}
 
-    wait_for(lambda: profile() == robot.profile, what="the profile in /diagnostics")
+    return newest
+
+
+def test_diagnostics_name_the_profile(robot, driver):
+    newest = newest_diagnostics(robot)
+    wait_for(lambda: newest().get("profile") == robot.profile, what="the profile in /diagnostics")
+
+
+def test_a_second_question_about_an_image_computes_its_own_tokens_alone(robot, driver):
+    """The camera goes on; a region that was drawn on the first question's image says which."""
+    if robot.profile not in SPEAKING:
+        pytest.skip("no language model")
+    newest = newest_diagnostics(robot)
+    names = ("prefix_hits", "prefix_prefills", "computed_tokens")
+
+    def settled(at_least: int) -> dict[str, int]:
+        """Counts once they hold that many questions; each is shown with the next frame."""
+        found: dict[str, int] = {}
+
+        def shown() -> bool:
+            found.update({name: int(newest().get(name, -1)) for name in names})
+            return found["prefix_hits"] + found["prefix_prefills"] >= at_least
+
+        wait_for(shown, what=lambda: f"the counts of {at_least} questions, got {found}")
+        return found
+
+    wait_for(lambda: "prefix_hits" in newest(), what="the counts in /diagnostics")
+    questions = sum(int(newest()[name]) for name in names[:2])
+    first = ask(robot, "How wide is the crate?", [crate()])
+    # Counts of earlier tests may have arrived late: whatever was asked before is in by now.
+    before = settled(questions + 1)
+    region = crate()
+    region.stamp = first.header.stamp
+    second = ask(robot, "How tall is the crate?", [region])
+    assert second.header.stamp == first.header.stamp
+    assert second.language_answer
+    after = settled(before["prefix_hits"] + before["prefix_prefills"] + 1)
+    assert after["prefix_hits"] == before["prefix_hits"] + 1
+    assert after["prefix_prefills"] == before["prefix_prefills"]
+    assert after["computed_tokens"] - before["computed_tokens"] < 60  # the image has over 100
+    assert "eager loop: CUDA graphs need an NVIDIA GPU" in newest()["decoding"]

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Tokens of a reply; the longest program of a corpus of questions has some 400.
 MOST_TOKENS = 700
+#: Tokens of a question with what was asked before it and the nouns that are known.
+_QUESTION = 512
 #: What every reply begins with: put into the model's mouth, so that it neither talks nor thinks.
 _OPENING = '{"program":'
 
@@ -42,7 +44,7 @@ class LocalPlanner:
 
     def __init__(self, folder: Path, device: str = "auto", timeout: float = 5.0) -> None:
         # Here, because PyTorch and transformers take seconds that most users never need.
-        from spatialgeo_ros.speech.stream import PrefixCache
+        from spatialgeo_ros.speech.decoder import Decoder
         from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
         self._folder, self._timeout = folder, timeout
@@ -50,7 +52,6 @@ class LocalPlanner:
         self._model, tokenizer = _load(folder, device)
         self._tokenizer: LanguageTokenizer | None = LanguageTokenizer(tokenizer)
         self._control = _control_tokens(tokenizer)
-        self._prefix = PrefixCache()
         self._lock = threading.Lock()  # one question at a time, one that was left behind included
         self._closed = threading.Event()
         try:
@@ -58,6 +59,9 @@ class LocalPlanner:
                 self._ids(messages("how?", nouns, Dialogue(), 0)) for nouns in ((), ("chair",))
             )
             same = [a == b for a, b in zip(one, other, strict=False)]
+            # Memory for a question and the longest reply from the beginning.
+            least = len(one) + _QUESTION + MOST_TOKENS
+            self._decoder: Decoder | None = Decoder(self._model, least=least)
             # What every prompt begins with; at least one token is left to compute.
             self._start = tuple(one[: same.index(False) if False in same else len(same) - 1])
             self._generate(one, Deadline(float("inf")), most=1)
@@ -93,8 +97,9 @@ class LocalPlanner:
 
         self._closed.set()
         with self._lock:
-            self._model = self._tokenizer = None
-            self._prefix.clear()
+            if self._decoder is not None:
+                self._decoder.clear()
+            self._model = self._tokenizer = self._decoder = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -118,10 +123,11 @@ class LocalPlanner:
     def _generate(self, ids: list[int], deadline: Deadline, most: int) -> str:
         import torch
 
-        from spatialgeo_ros.speech.stream import Sampling, generate
+        from spatialgeo_ros.speech.sampling import Sampling
+        from spatialgeo_ros.speech.stream import generate
 
-        model, tokenizer = self._model, self._tokenizer
-        assert model is not None and tokenizer is not None
+        model, tokenizer, decoder = self._model, self._tokenizer, self._decoder
+        assert model is not None and tokenizer is not None and decoder is not None
         longest = getattr(model.config, "max_position_embeddings", None)
         if longest is not None and len(ids) + most > longest:
             raise PlannerFailedError(
@@ -133,13 +139,12 @@ class LocalPlanner:
         reply = _Braces(_OPENING)
         shared = len(self._start) if tuple(ids[: len(self._start)]) == self._start else 0
         made = generate(
-            model,
+            decoder,
             tokenizer,
             embeds,
             Sampling(max_new_tokens=most),
             on_token=reply.add,
             cancelled=lambda: reply.closed or deadline.over() or self._closed.is_set(),
-            prefix=self._prefix,
             prefix_key="instructions",
             prefix_length=shared,
             end_ids=_end_ids(model),

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from spatialgeo_ros.evaluation.rooms.task import Task, letter_of
 from spatialgeo_ros.evaluation.rooms.truth import kind_of
-from spatialgeo_ros.evaluation.vsi_bench import clean_answer, reward
+from spatialgeo_ros.evaluation.vsi_bench import reward
 from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.program import Unit
 from spatialgeo_ros.query.result import Result, ResultType
 from spatialgeo_ros.query.units import UnitMismatchError, convert, unit_of
+from spatialgeo_ros.speech.cleaned_answer import clean_answer
 
 _NUMBERS = (ResultType.NUMBER, ResultType.COUNT)
 

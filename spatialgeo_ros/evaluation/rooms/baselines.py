@@ -11,16 +11,12 @@ import numpy as np
 
 from spatialgeo_ros.evaluation.rooms.drive import Drive
 from spatialgeo_ros.evaluation.rooms.task import Task, letter_of
-from spatialgeo_ros.evaluation.vsi_bench import (
-    build_prompt,
-    clean_answer,
-    mean_relative_accuracy,
-    parse_number,
-)
+from spatialgeo_ros.evaluation.vsi_bench import build_prompt
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import Networks, Question
 from spatialgeo_ros.query.families import QUANTITATIVE, REGION_PLACEHOLDER
 from spatialgeo_ros.query.units import convert
+from spatialgeo_ros.speech.cleaned_answer import clean_answer, mean_relative_accuracy, parse_number
 from spatialgeo_ros.speech.reply import parse_length
 
 #: Numbers that are tried as the best constant of a type: so many quantiles of the right ones.

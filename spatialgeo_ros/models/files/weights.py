@@ -7,7 +7,6 @@ No pickle is ever executed: ``.safetensors``, or PyTorch files through ``weights
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,19 +21,11 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.archive import MOST_MORE_BYTES, check_zip
+from spatialgeo_ros.models.files.digest import sha256_of
 from spatialgeo_ros.runtime.input_files import parse_json
 
 _PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
 _NAMED_IN_ERROR = 3
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def require_file(path: Path) -> None:
@@ -52,12 +43,16 @@ def require_file(path: Path) -> None:
             raise ModelLoadError(f"{path} is a git-lfs pointer, not the weights; run git lfs pull")
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_weights(
+    path: str | Path, *, mapped: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of a weight file on the CPU, and what else it says about itself.
 
     Args:
         path: ``.safetensors``, or ``.pt``, ``.pth``, ``.bin`` holding a state dict, or a dict with
             the state dict under ``model`` (MoGe) or ``state_dict``.
+        mapped: Map the tensors into memory instead of reading them; they must then be copied
+            before the file may change. (Those of safetensors always are.)
 
     Returns:
         State dict, and metadata: of safetensors the header's (``config`` is decoded from JSON), of
@@ -74,7 +69,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelLoadError(
             f"{path}: unknown kind of weight file; use .safetensors, {', '.join(_PYTORCH_SUFFIXES)}"
         )
-    content = load_pytorch(path)
+    content = load_pytorch(path, mapped=mapped)
     metadata: dict[str, Any] = {}
     if isinstance(content, dict):
         for key in ("model", "state_dict"):
@@ -233,11 +228,8 @@ def load_into(
 
     Raises:
         ModelLoadError: Names the first tensors that are missing, unexpected, of another shape, or
-            not finite.
+            not finite in the module's dtypes.
     """
-    for name, tensor in state.items():
-        if tensor.is_floating_point():
-            require_finite(tensor, name, source)
     try:
         result = module.load_state_dict(dict(state), strict=False)
     except RuntimeError as error:
@@ -263,6 +255,10 @@ def load_into(
         raise ModelLoadError(
             f"{source} has {_names(result.unexpected_keys)}, unknown to {type(module).__name__}"
         )
+    # Where the module is: a GPU looks through gigabytes in no time.
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point():
+            require_finite(tensor, name, source)
 
 
 def _shape(text: str) -> str:

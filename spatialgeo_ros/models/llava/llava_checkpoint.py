@@ -17,14 +17,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.backbones import Dinov2Backbone
+from spatialgeo_ros.models.files.meta_fill import Stored, fill
 from spatialgeo_ros.models.files.shards import Shards
-from spatialgeo_ros.models.files.weights import require_finite, require_shapes
+from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.llava.layouts import (
     LlavaConfig,
@@ -36,17 +37,14 @@ from spatialgeo_ros.models.llava.layouts import (
 )
 from spatialgeo_ros.models.llava.lora import ADAPTER_CONFIG, Lora, open_lora
 from spatialgeo_ros.models.llava.vision import (
-    fill,
+    fill_from_state,
     load_clip_vision,
     load_moge_backbone,
     load_moge_tower,
 )
 from spatialgeo_ros.models.moge.moge1 import MoGe1
-from spatialgeo_ros.models.quantise import (
-    is_quantisable,
-    pack_linear,
-    require_quantisation,
-)
+from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
+from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
 
 log = logging.getLogger(__name__)
@@ -66,6 +64,7 @@ def load_llava(
     dtype: torch.dtype = torch.float16,
     tower_dtype: torch.dtype | None = None,
     quantisation: str = "none",
+    packed: PackedWeights | None = None,
 ) -> SpatialGeoModel:
     """Load SpatialGeo, or LLaVA-1.5 where neither base nor adapter has MoGe projectors.
 
@@ -85,6 +84,7 @@ def load_llava(
         dtype: Of weights and computation.
         tower_dtype: Of the image towers, where it shall be another one.
         quantisation: Of the language model: "none", "nf4" or "int8".
+        packed: Where its weights in NF4 may be kept, ready for use.
 
     Raises:
         ModelLoadError: Names the file, setting or tensor that is missing, damaged, of another
@@ -103,7 +103,7 @@ def load_llava(
                 f"{config.clip_dim}: it is another CLIP"
             )
         geometry = _geometry(weights, projectors, base, tower, device, tower_dtype)
-        language = _language(weights, base, device, dtype, quantisation)
+        language = _language(weights, base, device, dtype, quantisation, packed)
         fusion = _adapter(weights, projectors, base, device, dtype)
     # LLaVA's training cut prompts at 2,048 (tokenizer_model_max_length), which two images of 1,152
     # tokens exceed; LLaMA 2 below it was trained with all its positions.
@@ -189,7 +189,7 @@ def _adapter(
     needed = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.ADAPTER], f"{base} with its adapter")
     state = {name: read() for name, read in weights.read[Part.ADAPTER].items()}
-    return fill(empty, state, base, device, dtype)
+    return fill_from_state(empty, state, base, device, dtype)
 
 
 def _geometry(
@@ -229,40 +229,34 @@ def _geometry(
 
 
 def _language(
-    weights: _Weights, base: Path, device: torch.device, dtype: torch.dtype, quantisation: str
+    weights: _Weights,
+    base: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    quantisation: str,
+    packed: PackedWeights | None,
 ) -> LlamaForCausalLM:
     """Fill the language model one tensor at a time, packing layers as they come."""
     config = LlamaConfig(**weights.config.language)
-    with torch.device("meta"):
-        model = LlamaForCausalLM(config)
+
+    def build() -> LlamaForCausalLM:
+        with torch.device("meta"):
+            return LlamaForCausalLM(config)
+
+    model = build()
     needed = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     require_shapes(needed, weights.shapes[Part.LANGUAGE], base)
-    read = weights.read[Part.LANGUAGE]
-    merge = weights.lora.merge if weights.lora is not None else _unchanged
-    for name, module in list(model.named_modules()):
-        tensors = {
-            key: merge(f"{name}.{key}", read[f"{name}.{key}"]().to(device))
-            for key, _ in module.named_parameters(recurse=False)
-        }
-        for key, tensor in tensors.items():
-            require_finite(tensor.to(dtype), f"{name}.{key}", base)
-        if quantisation != "none" and is_quantisable(name, module):
-            packed = pack_linear(
-                tensors["weight"], tensors.get("bias"), quantisation, dtype, device
-            )
-            model.set_submodule(name, packed)
-            continue
-        for key, tensor in tensors.items():
-            # A copy in any case: the tensor may be a view of its file.
-            placed = tensor.to(device, dtype, copy=True)
-            setattr(module, key, nn.Parameter(placed, requires_grad=False))
+
+    def fill_from_checkpoint() -> LlamaForCausalLM:
+        read = weights.read[Part.LANGUAGE]
+        tensors = {name: Stored(read[name], name, base) for name in needed}
+        merge = None if weights.lora is None else weights.lora.merge
+        fill(model, tensors, dtype=dtype, device=device, quantisation=quantisation, merge=merge)
+        return model
+
+    model = load_or_pack(packed, build, fill_from_checkpoint, dtype, device, quantisation)
     # No checkpoint holds its frequencies.
     model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     lora = "" if weights.lora is None else f", {len(weights.lora.pairs)} LoRA updates merged"
     log.info("loaded language model from %s (quantisation %s%s)", base, quantisation, lora)
     return model.eval()
-
-
-def _unchanged(name: str, weight: Tensor) -> Tensor:
-    del name
-    return weight

@@ -20,7 +20,6 @@ from spatialgeo_ros.models.files.weights import (
     load_into,
     load_pytorch,
     require_file,
-    require_finite,
     require_shapes,
 )
 from spatialgeo_ros.models.moge.moge1 import MoGe1
@@ -40,7 +39,7 @@ _NOT_VISION = ("text_model.", "text_projection.", "visual_projection.", "logit_s
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-def fill(
+def fill_from_state(
     module: ModuleT,
     state: Mapping[str, Tensor],
     source: Path | str,
@@ -50,12 +49,10 @@ def fill(
     """Give a module that was built on the meta device its weights; frozen, for inference.
 
     Raises:
-        ModelLoadError: See ``weights.load_into``; or a value is beyond the range of ``dtype``.
+        ModelLoadError: See ``weights.load_into``.
     """
     module.to(dtype).to_empty(device=device)
     load_into(module, state, source)
-    for name, parameter in module.named_parameters():
-        require_finite(parameter.data, name, source)
     return module.requires_grad_(False).eval()
 
 
@@ -83,13 +80,15 @@ def load_clip_vision(folder: Path, device: torch.device, dtype: torch.dtype) -> 
             raise ModelLoadError(f"{path}: '{key}' of the vision tower is missing")
     with torch.device("meta"):
         tower = ClipVisionTower(settings)
+    unread = tower.drop_unread()
     with Shards.from_folder(folder, MODEL_STEMS) as shards:
-        state = {
-            "vision_model." + name.removeprefix("vision_model."): shards[name]
+        names = {
+            "vision_model." + name.removeprefix("vision_model."): name
             for name in shards
             if not name.startswith(_NOT_VISION) and not name.endswith("position_ids")
         }
-        fill(tower, state, folder, device, dtype)
+        state = {ours: shards[name] for ours, name in names.items() if not ours.startswith(unread)}
+        fill_from_state(tower, state, folder, device, dtype)
     tower.reset_constants()
     log.info("loaded CLIP image tower from %s", folder)
     return tower
@@ -110,14 +109,14 @@ def load_moge_tower(path: Path, device: torch.device, dtype: torch.dtype) -> MoG
     if not _is_complete_moge(path):
         with Shards([path]) as shards:
             return load_moge_backbone(shards, path, device, dtype)
-    model = load_moge(path, dtype)
+    model = load_moge(path, dtype, device=device)
     if not isinstance(model, MoGe1):
         raise ModelLoadError(
             f"{path} is MoGe-2, but SpatialGeo was trained with MoGe v1 (Ruicheng/moge-vitl): take "
             "that as its tower, and MoGe-2 as a geometry network of its own"
         )
     log.info("loaded MoGe v1 with its heads from %s", path)
-    return model.to(device)
+    return model
 
 
 def _is_complete_moge(path: Path) -> bool:
@@ -145,7 +144,7 @@ def load_moge_backbone(
         backbone = Dinov2Backbone(config)
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     require_shapes(backbone.official_shapes(), found, source)
-    fill(backbone, state, source, device, dtype)
+    fill_from_state(backbone, state, source, device, dtype)
     log.info("loaded MoGe backbone from %s", source)
     return backbone
 

@@ -115,20 +115,14 @@ def finish_maps(
     return result
 
 
-def solver_samples(points: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """What focal and shift are solved on: a 64 x 64 nearest-sampled grid of each map.
-
-    Args:
-        points: ``[B, H, W, 3]`` affine points.
-        mask: ``[B, H, W]`` bool of pixels to use, all by default; points that are not finite
-            never count.
+def solver_grid(
+    height: int, width: int, device: torch.device | str | None = None
+) -> tuple[Tensor, Tensor]:
+    """The 64 x 64 nearest-sampled grid of a map that focal and shift are solved on.
 
     Returns:
-        Points ``[B, 4096, 3]``, view-plane coordinates ``[4096, 2]`` and which points to use
-        ``[B, 4096]`` bool.
+        Indices ``[4096]`` into the flattened map, and view-plane coordinates ``[4096, 2]``.
     """
-    height, width = points.shape[1:3]
-    device = points.device
     rows, columns = _nearest(height, device), _nearest(width, device)
     uv = torch.stack(
         torch.meshgrid(
@@ -138,7 +132,25 @@ def solver_samples(points: Tensor, mask: Tensor | None = None) -> tuple[Tensor, 
         )[::-1],
         dim=-1,
     ).reshape(-1, 2)
-    index = (rows[:, None] * width + columns).flatten()
+    return (rows[:, None] * width + columns).flatten(), uv
+
+
+def solver_samples(
+    points: Tensor, mask: Tensor | None = None, grid: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What focal and shift are solved on: a 64 x 64 nearest-sampled grid of each map.
+
+    Args:
+        points: ``[B, H, W, 3]`` affine points.
+        mask: ``[B, H, W]`` bool of pixels to use, all by default; points that are not finite
+            never count.
+        grid: Of :func:`solver_grid` for this size, where it is kept.
+
+    Returns:
+        Points ``[B, 4096, 3]``, view-plane coordinates ``[4096, 2]`` and which points to use
+        ``[B, 4096]`` bool.
+    """
+    index, uv = grid or solver_grid(points.shape[1], points.shape[2], points.device)
     sampled = points.detach().flatten(1, 2).index_select(1, index).float()
     keep = torch.isfinite(sampled).all(dim=-1)  # half precision can overflow far away
     if mask is not None:
@@ -178,7 +190,7 @@ def focal_without_shift(points: Tensor, mask: Tensor | None = None) -> Tensor:
     return (projected * uv).sum(dim=(1, 2, 3)) / projected.square().sum(dim=(1, 2, 3))
 
 
-def _nearest(size: int, device: torch.device) -> Tensor:
+def _nearest(size: int, device: torch.device | str | None) -> Tensor:
     """Indices that nearest-neighbour resizing to the solver's grid picks along one side."""
     index = torch.arange(size, dtype=torch.float32, device=device)
     return F.interpolate(index[None, None], size=SOLVER_SIZE)[0, 0].long()

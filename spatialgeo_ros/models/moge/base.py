@@ -155,7 +155,7 @@ class MoGe(nn.Module):
         points = out["points"].float()
         batch, height, width = points.shape[:3]
         aspect = width / height
-        mask = out["mask"] > self.mask_threshold if "mask" in out else None
+        mask = self.usable(out)
         if focal is None and fov_x is not None:
             fov = torch.as_tensor(fov_x, dtype=torch.float32, device=points.device)
             focal = focal_from_fov_x(fov.expand(batch), aspect)
@@ -165,11 +165,7 @@ class MoGe(nn.Module):
             shift = points.new_zeros(batch)
             focal = focal_without_shift(points, mask) if focal is None else focal
         intrinsics = intrinsics_from_focal(focal.to(points), aspect)
-        depth = points[..., 2] + shift[:, None, None]
-        if mask is None:
-            mask = torch.ones_like(depth, dtype=torch.bool)
-        if self.positive_depth_only:
-            mask = mask & (depth > 0)
+        depth, mask = self.shifted_depth(points, mask, shift)
         if force_projection:
             points = depth_to_points(depth, intrinsics)
         else:
@@ -187,3 +183,24 @@ class MoGe(nn.Module):
             if "normal" in result:
                 result["normal"] = result["normal"].masked_fill(~mask[..., None], 0.0)
         return result
+
+    def usable(self, out: Mapping[str, Any]) -> Tensor | None:
+        """Pixels ``[B, H, W]`` that the network's mask calls valid; None where it has none."""
+        return out["mask"] > self.mask_threshold if "mask" in out else None
+
+    def shifted_depth(
+        self, points: Tensor, mask: Tensor | None, shift: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Depth ``[B, H, W]`` without its metric scale, and which of it is valid (bool).
+
+        Args:
+            points: ``[B, H, W, 3]`` affine points, float32.
+            mask: Of :meth:`usable`.
+            shift: ``[B]`` along z.
+        """
+        depth = points[..., 2] + shift[:, None, None]
+        if mask is None:
+            mask = torch.ones_like(depth, dtype=torch.bool)
+        if self.positive_depth_only:
+            mask = mask & (depth > 0)
+        return depth, mask

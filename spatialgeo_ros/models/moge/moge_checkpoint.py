@@ -86,8 +86,9 @@ def load_moge(
     dtype: torch.dtype | None = None,
     *,
     config: Mapping[str, Any] | None = None,
+    device: torch.device | str = "cpu",
 ) -> MoGe1 | MoGe2:
-    """Network of an official checkpoint on the CPU, in evaluation mode.
+    """Network of an official checkpoint, in evaluation mode.
 
     Args:
         path: ``model.pt`` (a dict with ``model_config`` and ``model``), or a ``.safetensors`` file
@@ -95,6 +96,7 @@ def load_moge(
             it (the file's name with .json, ``model_config.json`` or ``config.json``).
         dtype: Of the network; float32 by default, whatever the file has.
         config: ``model_config`` to use instead of the one that the file carries, if any.
+        device: Where the network goes; tensors are copied there one by one.
 
     Raises:
         ModelLoadError: The file is missing, damaged or carries no configuration, or its tensors do
@@ -102,7 +104,7 @@ def load_moge(
             not know are logged and ignored, as the published code does.
     """
     path = Path(path)
-    state, metadata = read_weights(path)
+    state, metadata = read_weights(path, mapped=True)
     if config is None:
         config = _carried_config(path, metadata)
     if config is None:
@@ -117,7 +119,7 @@ def load_moge(
     unknown = check_tensors(model, state, path, strict=strict)
     if unknown:
         _log.warning("%s: ignoring %d unknown tensors: %s", path, len(unknown), ", ".join(unknown))
-    model = model.to(dtype or torch.float32).to_empty(device="cpu")
+    model = model.to(dtype or torch.float32).to_empty(device=device)
     _fill_uncarried(model)
     load_into(model, {k: v for k, v in state.items() if k not in unknown}, path)
     return model.requires_grad_(False).eval()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,15 +124,35 @@ def mrope_positions(
     Returns:
         ``[3, 1, T]`` int64.
     """
-    parts = [torch.arange(before).expand(3, -1)]
-    start = before
-    if grid is not None:
-        times, rows, columns = grid[0], grid[1] // SPATIAL_MERGE, grid[2] // SPATIAL_MERGE
-        time = (torch.arange(times) * (seconds_per_grid * tokens_per_second)).long()
+    clips = [] if grid is None else [grid]
+    return interleaved_positions([before, *clips, after], seconds_per_grid * tokens_per_second)
+
+
+def interleaved_positions(
+    parts: Sequence[int | tuple[int, int, int]], positions_per_grid: float = 2.0
+) -> Tensor:
+    """Positions of text, images and clips in turn; see :func:`mrope_positions`.
+
+    Args:
+        parts: in their order, the number of text tokens or ``(t, h, w)`` in patches of an image or
+            clip.
+        positions_per_grid: positions between two pairs of frames.
+
+    Returns:
+        ``[3, 1, T]`` int64.
+    """
+    found: list[Tensor] = []
+    start = 0
+    for part in parts:
+        if isinstance(part, int):
+            found.append(torch.arange(part).expand(3, -1) + start)
+            start += part
+            continue
+        times, rows, columns = part[0], part[1] // SPATIAL_MERGE, part[2] // SPATIAL_MERGE
+        time = (torch.arange(times) * positions_per_grid).long()
         clip = torch.stack(
             torch.meshgrid(time, torch.arange(rows), torch.arange(columns), indexing="ij")
         )
-        parts.append(clip.reshape(3, -1) + start)
-        start = int(parts[-1].max()) + 1
-    parts.append(torch.arange(after).expand(3, -1) + start)
-    return torch.cat(parts, dim=1)[:, None]
+        found.append(clip.reshape(3, -1) + start)
+        start = int(found[-1].max()) + 1
+    return torch.cat(found, dim=1)[:, None]

@@ -18,13 +18,15 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.meta_fill import fill
+from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
-from spatialgeo_ros.models.quantise import quantise, require_quantisation
+from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
+from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.mllm_model import SpatialMllm
+from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
 from spatialgeo_ros.models.vggt import Vggt, vggt_from_state
 
 _log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ PRECISIONS = (torch.bfloat16, torch.float16, torch.float32)
 _MODEL_TYPES = ("spatial-mllm", "spatial_mllm", "qwen2_5_vl")
 _CONNECTOR_TYPE = "mlp_add"
 _OUTPUT = "lm_head.weight"
+#: Of the language model in transformers' Qwen2.5-VL.
+_LANGUAGE = "model.language_model."
 _VGGT_HEADS = ("camera_head.", "point_head.", "depth_head.", "track_head.")
 
 
@@ -66,6 +70,7 @@ def load_spatial_mllm(
     dtype: torch.dtype = torch.bfloat16,
     quantisation: str = "none",
     geometry_heads: Collection[str] = (),
+    packed: PackedWeights | None = None,
 ) -> SpatialMllm:
     """Load a checkpoint; its version is told by the names of its tensors.
 
@@ -76,6 +81,7 @@ def load_spatial_mllm(
         quantisation: "none", "nf4" or "int8", for the linear layers of the language model. VGGT,
             the image tower, the connector and ``lm_head`` stay as they are.
         geometry_heads: Of VGGT to build too ("camera", "point", "depth"); answering needs none.
+        packed: Where the language model's weights in NF4 may be kept, ready for use.
 
     Raises:
         ModelLoadError: Names the file, key or tensor that is wrong.
@@ -94,18 +100,30 @@ def load_spatial_mllm(
         vggt = _load_vggt(shards, family, folder, dtype, device, geometry_heads)
         with torch.device("meta"):
             qwen = Qwen2_5_VLForConditionalGeneration(config)
+            group_windows(qwen.model.visual)
             connector = family.build(2 * vggt.config.embed_dim, qwen.lm_head.in_features)
         qwen_names = _qwen_names(qwen, shards)
         connector_names = {name: family.connector + name for name in connector.state_dict()}
         _check(shards, ((qwen, qwen_names), (connector, connector_names)), family, folder)
-        fill(connector, shards, connector_names, dtype=dtype, device=device)
-        # What is packed is packed from the CPU, so that a GPU never holds the language model whole.
-        where = device if quantisation == "none" else "cpu"
-        fill(qwen, shards, qwen_names, dtype=dtype, device=where)
-    _finish_qwen(qwen, where)
-    if quantisation != "none":
-        quantise(qwen.model.language_model, quantisation, device, dtype)
-        nn.Module.to(qwen, device)
+        fill(connector, stored(shards, connector_names), dtype=dtype, device=device)
+        tensors = stored(shards, qwen_names)
+        language = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_LANGUAGE)}
+        fill(qwen, tensors, dtype=dtype, device=device)
+
+        def build() -> nn.Module:
+            with torch.device("meta"):
+                return Qwen2_5_VLForConditionalGeneration(config).model.language_model
+
+        def fill_from_checkpoint() -> nn.Module:
+            own = {name.removeprefix(_LANGUAGE): one for name, one in language.items()}
+            empty = qwen.model.language_model
+            fill(empty, own, dtype=dtype, device=device, quantisation=quantisation)
+            return empty
+
+        qwen.model.language_model = load_or_pack(
+            packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
+        )
+    _finish_qwen(qwen, device)
     _log.info("loaded Spatial-MLLM %s from %s (%s)", family.version, folder, quantisation)
     return SpatialMllm(
         qwen, vggt, connector, chat,

@@ -23,8 +23,12 @@ from spatialgeo_ros.models.spatial_mllm.connector import (
     EmbeddingMerger,
 )
 from spatialgeo_ros.models.spatial_mllm.video_input import PixelBudget, prepare_video
+from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.models.vggt import Vggt
-from spatialgeo_ros.speech.stream import Generation, PrefixCache, Sampling, generate
+from spatialgeo_ros.runtime.transfer import upload
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import Generation, generate
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 
 
@@ -134,11 +138,10 @@ class SpatialMllm(nn.Module):
         Raises:
             BadImageError: There is no frame, frames differ in size, or are no uint8 RGB images.
         """
-        video = prepare_video(frames, budget)
         visual = self.qwen.model.visual
-        grid = torch.tensor([video.grid_thw], device=visual.device)
-        pixels = video.pixel_values.to(visual.device, visual.dtype)
-        semantic = visual(pixels, grid_thw=grid).pooler_output
+        video = prepare_video(frames, budget, visual.device)
+        pixels = video.pixel_values.to(visual.dtype)
+        semantic = see(visual, pixels, video.grid_thw)
         images = video.images
         once = self.version == "1.0" and len(frames) == 1
         tokens = self._geometry(images[:1] if once else images)
@@ -162,7 +165,7 @@ class SpatialMllm(nn.Module):
         count = 0 if visual is None else len(visual.embeds)
         device = self.qwen.lm_head.weight.device
         before, after = (
-            self.embed_tokens(torch.tensor(ids, device=device)) for ids in (chat.before, chat.after)
+            self.embed_tokens(upload(np.array(ids), device)) for ids in (chat.before, chat.after)
         )
         parts = [before, after]
         if visual is not None:
@@ -177,7 +180,7 @@ class SpatialMllm(nn.Module):
         ids = (*chat.before, *[self.chat.video_id] * count, *chat.after)
         return PromptInputs(
             torch.cat(parts)[None],
-            positions.to(device),
+            upload(positions.numpy(), device),
             int(positions.max()) + 1 - len(ids),
             # The end mark of the clip is the same for every question too.
             len(chat.before) + count + (visual is not None),
@@ -190,7 +193,7 @@ class SpatialMllm(nn.Module):
         question: str,
         sampling: Sampling | None = None,
         *,
-        prefix: PrefixCache | None = None,
+        decoder: Decoder | None = None,
         prefix_key: Hashable = None,
         on_token: Callable[[str], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -201,20 +204,20 @@ class SpatialMllm(nn.Module):
             visual: From :meth:`encode_video`, or None for a question about no image.
             question: In plain words.
             sampling: Greedy, with the checkpoint's repetition penalty, by default.
-            prefix: Keeps the keys and values of the clip for the next question.
+            decoder: Of ``qwen``; keeps the keys and values of the clip for the next question.
+                By default one for this answer alone.
             prefix_key: Names the clip: equal keys must mean the same ``visual``.
             on_token: Called with each new piece of text.
             cancelled: Asked before every token.
         """
         inputs = self.prompt_inputs(visual, question)
         return generate(
-            self.qwen,
+            decoder or Decoder(self.qwen, "dynamic"),
             self.tokenizer,
             inputs.inputs_embeds,
             sampling or Sampling(repetition_penalty=self.repetition_penalty),
             on_token=on_token,
             cancelled=cancelled,
-            prefix=prefix,
             prefix_key=prefix_key,
             prefix_length=inputs.prefix_length,
             position_ids=inputs.position_ids,

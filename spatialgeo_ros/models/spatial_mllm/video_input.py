@@ -19,7 +19,9 @@ from torch.nn import functional as F
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.models.clip import CLIP_MEAN, CLIP_STD
+from spatialgeo_ros.models.letterbox import per_channel
 from spatialgeo_ros.models.spatial_mllm.connector import SPATIAL_MERGE, TEMPORAL_MERGE
+from spatialgeo_ros.runtime.transfer import upload
 
 PATCH = 14
 #: A frame's sides are multiples of this, so that 2 x 2 patches can be merged everywhere.
@@ -154,8 +156,12 @@ def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 def prepare_video(
     frames: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8],
     budget: PixelBudget | None = None,
+    device: torch.device | str = "cpu",
 ) -> VideoInput:
     """Turn frames into the input of both encoders.
+
+    Frames are resized on the CPU, where filters round alike everywhere; bytes go to the device, and
+    all else happens there with the same bits.
 
     An odd number of frames is made even by repeating the last, so a single image becomes two equal
     frames: what Qwen's image path does with an image too (its two-frame patches hold it twice).
@@ -163,21 +169,22 @@ def prepare_video(
     Args:
         frames: T RGB frames ``[H, W, 3]`` uint8 of one size, in temporal order.
         budget: Pixels per frame; Qwen's by default.
+        device: Of the result.
 
     Raises:
         BadImageError: There is no frame, frames differ in size, or are no uint8 RGB images.
     """
-    resized = resize_frames(frames, budget)
+    resized = upload(resize_frames(frames, budget).numpy(), torch.device(device))
     if surplus := len(resized) % TEMPORAL_MERGE:
         last = resized[-1:].expand(TEMPORAL_MERGE - surplus, -1, -1, -1)
         resized = torch.cat([resized, last])
     count, _, height, width = resized.shape
     grid = (count // TEMPORAL_MERGE, height // PATCH, width // PATCH)
     # Scale and offset of the normalisation in grey levels at once, as transformers applies them.
-    mean = torch.tensor(CLIP_MEAN)[:, None, None] * 255
-    std = torch.tensor(CLIP_STD)[:, None, None] * 255
-    pixels = (resized.float() - mean) / std
-    return VideoInput(patches(pixels, grid), grid, resized.float() / 255)
+    mean, std = (per_channel(one, resized.device) * 255 for one in (CLIP_MEAN, CLIP_STD))
+    values = resized.float()
+    white = torch.full((), 255.0, device=resized.device)
+    return VideoInput(patches((values - mean) / std, grid), grid, values / white)
 
 
 def patches(pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:

@@ -20,7 +20,7 @@ from transformers.models.depth_anything.modeling_depth_anything import (
 )
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.meta_fill import fill
+from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
 
@@ -86,5 +86,5 @@ def load_depth_anything(
     with Shards.from_folder(folder) as shards:
         needed = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         require_shapes(needed, {name: shards.shape(name) for name in shards}, folder)
-        fill(network, shards, names, dtype=dtype, device=device)
+        fill(network, stored(shards, names), dtype=dtype, device=device)
     return DepthAnything(network).requires_grad_(False).eval()

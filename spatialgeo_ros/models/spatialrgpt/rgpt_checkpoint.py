@@ -21,10 +21,11 @@ from transformers.models.siglip.configuration_siglip import SiglipVisionConfig
 from transformers.models.siglip.modeling_siglip import SiglipVisionModel
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.meta_fill import fill
+from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
-from spatialgeo_ros.models.quantise import quantise, require_quantisation
+from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
+from spatialgeo_ros.models.quantise import require_quantisation
 from spatialgeo_ros.models.spatialrgpt.region_extractor import ImageProjector, RegionExtractor
 from spatialgeo_ros.models.spatialrgpt.rgpt_model import SpatialRgpt
 
@@ -63,6 +64,7 @@ def load_spatialrgpt(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
     quantisation: str = "none",
+    packed: PackedWeights | None = None,
 ) -> SpatialRgpt:
     """Load a checkpoint.
 
@@ -71,6 +73,7 @@ def load_spatialrgpt(
         device: where everything goes.
         dtype: of all parts: bfloat16 as published, or float32.
         quantisation: "none", "nf4" or "int8", for the linear layers of the language model.
+        packed: where the language model's weights in NF4 may be kept, ready for use.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong.
@@ -81,26 +84,34 @@ def load_spatialrgpt(
     require_quantisation(quantisation)
     _check_root(folder)
     settings = {part: _part_settings(folder, part) for part in _KINDS}
+    config = _language_config(settings[LANGUAGE], folder)
+
+    def build() -> LlamaForCausalLM:
+        with torch.device("meta"):
+            return LlamaForCausalLM(config)
+
+    def fill_from_checkpoint() -> LlamaForCausalLM:
+        empty = build()
+        _fill(folder, LANGUAGE, empty, dtype, device, quantisation)
+        return empty
+
+    language = load_or_pack(
+        packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
+    )
     with torch.device("meta"):
-        language = LlamaForCausalLM(_language_config(settings[LANGUAGE], folder))
         tower = SiglipVisionModel(_tower_config(settings[TOWER], folder))
         width, hidden = int(tower.config.hidden_size), int(language.config.hidden_size)
         extractor = RegionExtractor(width, hidden)
         projector = ImageProjector(width, hidden)
-    # What is packed is packed from the CPU, so that a GPU never holds the language model whole.
-    where = device if quantisation == "none" else "cpu"
-    _fill(folder, LANGUAGE, language, dtype, where)
     _fill(folder, TOWER, tower, dtype, device)
     _fill(folder, PROJECTOR, projector, dtype, device)
     _fill(folder, EXTRACTOR, extractor, dtype, device)
     # No checkpoint holds the frequencies of the rotations, nor the positions of the patches.
-    language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(where)
+    language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(device)
     positions = tower.embeddings.num_positions
     tower.embeddings.register_buffer(
         "position_ids", torch.arange(positions, device=device)[None], persistent=False
     )
-    if quantisation != "none":
-        quantise(language, quantisation, device, dtype)
     log.info("loaded SpatialRGPT from %s (%s)", folder, quantisation)
     mask_id, depth_id = _region_ids(settings[TOWER], language.config.vocab_size, folder)
     longest = settings[LANGUAGE].get("tokenizer_model_max_length", _LONGEST)
@@ -187,7 +198,12 @@ _SIGLIP_SETTINGS = (
 
 
 def _fill(
-    folder: Path, part: str, module: nn.Module, dtype: torch.dtype, device: torch.device | str
+    folder: Path,
+    part: str,
+    module: nn.Module,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    quantisation: str = "none",
 ) -> None:
     """Fill one part from its folder; a part that is missing is an error, never made up."""
     with Shards.from_folder(folder / part) as shards:
@@ -198,7 +214,8 @@ def _fill(
         needed = {names[n]: tuple(t.shape) for n, t in module.state_dict().items() if n in names}
         found = {name: shards.shape(name) for name in shards if name not in unused}
         require_shapes(needed, found, folder / part)
-        fill(module, shards, names, dtype=dtype, device=device)
+        tensors = stored(shards, names)
+        fill(module, tensors, dtype=dtype, device=device, quantisation=quantisation)
     if isinstance(module, SiglipVisionModel):
         # Behind the layer whose output is taken.
         module.set_submodule("post_layernorm", nn.Identity())

@@ -11,12 +11,10 @@ from spatialgeo_ros.evaluation.vsi_bench import (
     NUMBER_TYPES,
     Average,
     build_prompt,
-    clean_answer,
-    mean_relative_accuracy,
-    parse_number,
     reward,
     summarise,
 )
+from spatialgeo_ros.speech.cleaned_answer import clean_answer, mean_relative_accuracy, parse_number
 
 
 def test_prompts_byte_for_byte() -> None:

@@ -33,8 +33,10 @@ from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.quantise import packing, quantise
 from spatialgeo_ros.models.spatialgeo import EncodedImages, SpatialGeoModel
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.prompts import template
-from spatialgeo_ros.speech.stream import Sampling, generate
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import generate
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, load_tokenizer
 
 PATCHES = 36
@@ -205,7 +207,8 @@ def streamed(
     """Ids of a short answer."""
     prepared = model.prepare_inputs(torch.tensor([prompt]), images)
     sampling = Sampling(max_new_tokens=4)
-    return generate(model.language_model, tokenizer, prepared.inputs_embeds, sampling).ids
+    decoder = Decoder(model.language_model)
+    return generate(decoder, tokenizer, prepared.inputs_embeds, sampling).ids
 
 
 def test_batch_equals_single_questions(

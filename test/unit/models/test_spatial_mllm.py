@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.models.spatial_mllm import PixelBudget, SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.video_input import prepare_video
-from spatialgeo_ros.speech.stream import PrefixCache, Sampling
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
 
 pytestmark = pytest.mark.transformers
 VERSIONS = ("1.1", "1.0")
@@ -152,7 +153,7 @@ def test_a_second_question_encodes_and_prefills_nothing_again(
 ) -> None:
     model = models[version]
     visual = model.encode_video(frames(4, seed=2), budget=SMALL)
-    sampling, prefix = Sampling(max_new_tokens=8), PrefixCache()
+    sampling, decoder = Sampling(max_new_tokens=8), Decoder(model.qwen)
     alone = [model.answer(visual, q, sampling) for q in (FIRST, SECOND)]
     tower, aggregator = model.qwen.model.visual, model.vggt.aggregator
     length = len(visual.embeds)
@@ -166,7 +167,7 @@ def test_a_second_question_encodes_and_prefills_nothing_again(
         answers, seen = [], []
         for question in (FIRST, SECOND):
             lengths.clear()
-            answers.append(model.answer(visual, question, sampling, prefix=prefix, prefix_key=7))
+            answers.append(model.answer(visual, question, sampling, decoder=decoder, prefix_key=7))
             seen.append(list(lengths))
     assert [a.ids for a in answers] == [a.ids for a in alone]
     inputs = [model.prompt_inputs(visual, q) for q in (FIRST, SECOND)]
@@ -177,7 +178,7 @@ def test_a_second_question_encodes_and_prefills_nothing_again(
     assert set(seen[1][1:]) <= {1}
     assert (encodings, aggregations) == ([], [])
     assert [a.reused_tokens for a in answers] == [0, start]
-    assert (prefix.prefills, prefix.hits) == (1, 1)
+    assert (decoder.prefills, decoder.hits) == (1, 1)
 
 
 def test_answers_stream_and_can_be_cancelled(models: dict[str, SpatialMllm]) -> None:

@@ -56,14 +56,14 @@ def test_a_second_question_encodes_nothing_and_prefills_nothing(
 ) -> None:
     calls = count_calls(monkeypatch, SpatialMllm, "encode_video")
     newest, earlier = make_view(1), (make_view(2), make_view(3))
-    hits, prefills = video.prefix.hits, video.prefix.prefills
+    hits, prefills = video.decoder.hits, video.decoder.prefills
     first = ask(video, newest, "how wide is the room?", earlier)
     again = ask(video, newest, "how wide is the room?", earlier)
     other = ask(video, newest, "where is the door?", earlier)
     assert first == again
     assert isinstance(other, str)
     assert calls["encode_video"] == 1
-    assert (video.prefix.prefills - prefills, video.prefix.hits - hits) == (1, 2)
+    assert (video.decoder.prefills - prefills, video.decoder.hits - hits) == (1, 2)
 
 
 def test_another_clip_is_encoded_anew(video: VideoSpeaker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,13 +89,13 @@ def test_a_second_question_runs_no_encoder(
 
     monkeypatch.setattr(SpatialRgpt, "tower_features", counted)
     view = make_view(3)
-    hits = speaker.prefix.hits
+    hits = speaker.decoder.hits
     ask(speaker, view, BETWEEN, A, B, depth=DEPTH)
     assert calls["tower"] == 2  # the picture and its depth
     ask(speaker, view, "How wide is <region>?", B, depth=DEPTH)
     ask(speaker, view, "What is in the room?")
     assert calls["tower"] == 2
-    assert speaker.prefix.hits == hits + 2  # regions stand behind the image in the prompt
+    assert speaker.decoder.hits == hits + 2  # regions stand behind the image in the prompt
     ask(speaker, make_view(4), "What is in the room?")
     assert calls["tower"] == 3  # no region, so no depth picture
 

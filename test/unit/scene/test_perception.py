@@ -718,7 +718,7 @@ class FreeNetworks(FakeNetworks):
     """A language model of free wording without grounding, as of the 7B profiles."""
 
     vocabulary = Vocabulary()
-    has_grounding = canonical_only = False
+    has_grounding = canonical_only = takes_regions = False
 
 
 def test_a_free_language_model_is_asked_when_nothing_can_look_for_words() -> None:

@@ -11,18 +11,26 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
+from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.incremental import IncrementalText
-from spatialgeo_ros.speech.stream import (
-    PrefixCache,
-    Sampling,
-    choose_token,
-    generate,
-    penalise,
-)
+from spatialgeo_ros.speech.sampling import Sampling, draw, penalise
+from spatialgeo_ros.speech.stream import generate as generate_with
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer, build_nano_tokenizer
 
 pytestmark = pytest.mark.transformers
 DIM = 32
+#: Every way that runs on a CPU; "direct" calls what is captured on a GPU.
+MODES = ("eager", "direct", "dynamic")
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def generate(model, *args, decoder: Decoder | None = None, **options):
+    """An answer with memory of its own, unless a decoder is given."""
+    return generate_with(decoder or Decoder(model), *args, **options)
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +78,14 @@ def reference(model: LlamaForCausalLM, embeds: torch.Tensor, steps: int) -> list
     return ids
 
 
-def test_greedy_equals_recomputing_everything(model, tokenizer) -> None:
-    answers = set()
+def test_greedy_equals_recomputing_everything(model, tokenizer, mode: str) -> None:
+    answers, decoder = set(), Decoder(model, mode)
     for seed in range(5):
         embeds = prompt(seed, 9)
-        result = generate(model, tokenizer, embeds, Sampling(max_new_tokens=12))
+        result = generate(
+            model, tokenizer, embeds, Sampling(max_new_tokens=12), decoder=decoder,
+            prefix_key=seed, prefix_length=seed,
+        )  # fmt: skip
         assert list(result.ids) == reference(model, embeds, 12)
         assert result.stopped == ("eos" if result.ids[-1] == 2 else "length")
         assert result.prompt_tokens == 9
@@ -82,8 +93,8 @@ def test_greedy_equals_recomputing_everything(model, tokenizer) -> None:
     assert len(answers) > 1
 
 
-def test_prefix_reuse_changes_nothing_but_the_work(model, tokenizer) -> None:
-    prefix = PrefixCache()
+def test_prefix_reuse_changes_nothing_but_the_work(model, tokenizer, mode: str) -> None:
+    decoder = Decoder(model, mode)
     lengths: list[int] = []
 
     def record(_module, _args, kwargs) -> None:
@@ -101,37 +112,52 @@ def test_prefix_reuse_changes_nothing_but_the_work(model, tokenizer) -> None:
                 tokenizer,
                 embeds,
                 Sampling(max_new_tokens=8),
-                prefix=prefix,
+                decoder=decoder,
                 prefix_key=("frame", 1),
                 prefix_length=20,
             )
             assert cached.ids == plain.ids
             assert cached.reused_tokens == (20 if seed else 0)
-            assert (20 in lengths) == (seed == 0)
-            assert 10 + seed in lengths
+            # Fixed passes pad a question of up to 16 tokens.
+            question = 16 if mode == "direct" else 10 + seed
+            first = [] if seed else [20]
+            assert lengths[: len(first) + 1] == [*first, question]
+            assert set(lengths[len(first) + 1 :]) == {1}
     finally:
         handle.remove()
-    assert (prefix.prefills, prefix.hits) == (1, 3)
+    assert (decoder.prefills, decoder.hits) == (1, 3)
+    assert decoder.computed_tokens == 20 + 10 + 11 + 12 + 13
 
 
-def test_another_key_or_length_computes_the_prefix_again(model, tokenizer) -> None:
-    prefix = PrefixCache()
+def test_another_key_or_length_computes_the_prefix_again(model, tokenizer, mode: str) -> None:
+    decoder = Decoder(model, mode)
     for key, length in (("a", 20), ("b", 20), ("b", 19), ("b", 19)):
         generate(
             model, tokenizer, prompt(1, 25, shared=20), Sampling(max_new_tokens=2),
-            prefix=prefix, prefix_key=key, prefix_length=length,
+            decoder=decoder, prefix_key=key, prefix_length=length,
         )  # fmt: skip
-    assert (prefix.prefills, prefix.hits) == (3, 1)
-    prefix.clear()
-    generate(
-        model, tokenizer, prompt(1, 25, shared=20), prefix=prefix, prefix_key="b", prefix_length=19
-    )
-    assert prefix.prefills == 4
+    assert (decoder.prefills, decoder.hits) == (3, 1)
+    for forget in (decoder.forget, decoder.clear):
+        forget()
+        generate(
+            model, tokenizer, prompt(1, 25, shared=20), Sampling(max_new_tokens=2),
+            decoder=decoder, prefix_key="b", prefix_length=19,
+        )  # fmt: skip
+    assert (decoder.prefills, decoder.hits) == (5, 1)
 
 
-def test_a_failed_answer_does_not_spoil_the_prefix(model, tokenizer) -> None:
-    prefix, embeds = PrefixCache(), prompt(1, 26, shared=20)
-    options = {"prefix": prefix, "prefix_key": 1, "prefix_length": 20}
+def test_a_question_without_a_prefix_takes_the_kept_one_away(model, tokenizer, mode: str) -> None:
+    decoder, embeds = Decoder(model, mode), prompt(1, 26, shared=20)
+    options = {"decoder": decoder, "prefix_key": 1, "prefix_length": 20}
+    expected = generate(model, tokenizer, embeds, Sampling(max_new_tokens=6), **options)
+    generate(model, tokenizer, prompt(2, 30), Sampling(max_new_tokens=6), decoder=decoder)
+    again = generate(model, tokenizer, embeds, Sampling(max_new_tokens=6), **options)
+    assert (again.ids, again.reused_tokens) == (expected.ids, 0)
+
+
+def test_a_failed_answer_does_not_spoil_the_prefix(model, tokenizer, mode: str) -> None:
+    embeds = prompt(1, 26, shared=20)
+    options = {"decoder": Decoder(model, mode), "prefix_key": 1, "prefix_length": 20}
     expected = generate(model, tokenizer, embeds, Sampling(max_new_tokens=6), **options)
 
     def fail(_piece: str) -> None:
@@ -154,12 +180,12 @@ def test_pieces_join_to_the_text(model, tokenizer) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
-def test_cancelling_stops_within_one_token(model, tokenizer, after: int) -> None:
+def test_cancelling_stops_within_one_token(model, tokenizer, mode: str, after: int) -> None:
     pieces: list[str] = []
     full = generate(model, tokenizer, prompt(2, 9), Sampling(max_new_tokens=12))
     assert len(full.ids) > after + 1
     result = generate(
-        model, tokenizer, prompt(2, 9), Sampling(max_new_tokens=12),
+        model, tokenizer, prompt(2, 9), Sampling(max_new_tokens=12), decoder=Decoder(model, mode),
         on_token=pieces.append, cancelled=lambda: len(pieces) >= after,
     )  # fmt: skip
     assert result.stopped == "cancelled"
@@ -167,9 +193,9 @@ def test_cancelling_stops_within_one_token(model, tokenizer, after: int) -> None
     assert result.ids == full.ids[: len(result.ids)]
 
 
-def test_a_cancelled_answer_leaves_the_prefix_usable(model, tokenizer) -> None:
-    prefix, embeds = PrefixCache(), prompt(2, 26, shared=20)
-    options = {"prefix": prefix, "prefix_key": 1, "prefix_length": 20}
+def test_a_cancelled_answer_leaves_the_prefix_usable(model, tokenizer, mode: str) -> None:
+    embeds = prompt(2, 26, shared=20)
+    options = {"decoder": Decoder(model, mode), "prefix_key": 1, "prefix_length": 20}
     pieces: list[str] = []
     generate(
         model, tokenizer, embeds, on_token=pieces.append, cancelled=lambda: bool(pieces), **options
@@ -191,12 +217,32 @@ def test_sampling_repeats_with_its_seed_and_top_p_keeps_the_likeliest(model, tok
 
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
     generator = torch.Generator().manual_seed(0)
-    drawn = {choose_token(logits, Sampling(temperature=1.0, top_p=0.7), generator)
-             for _ in range(200)}  # fmt: skip
-    assert drawn == {0, 1}
+    sampling = Sampling(temperature=1.0, top_p=0.7)
+    assert {int(draw(logits, sampling, generator)) for _ in range(200)} == {0, 1}
 
 
-def test_the_number_token_carries_its_distribution(model, tokenizer) -> None:
+def test_a_draw_is_that_of_multinomial() -> None:
+    logits = torch.randn(300, generator=torch.Generator().manual_seed(1))
+    one, other = (torch.Generator().manual_seed(2) for _ in range(2))
+    for temperature in (0.2, 1.0, 3.0):
+        expected = torch.multinomial((logits / temperature).softmax(-1), 1, generator=one)
+        assert int(draw(logits, Sampling(temperature=temperature), other)) == int(expected)
+
+
+def test_without_a_seed_the_global_generator_decides(model, tokenizer, mode: str) -> None:
+    answers = []
+    for seed in (7, 7, 8):
+        torch.manual_seed(seed)
+        answers.append(
+            generate(
+                model, tokenizer, prompt(4, 9), Sampling(max_new_tokens=10, temperature=1.5),
+                decoder=Decoder(model, mode),
+            ).ids
+        )  # fmt: skip
+    assert answers[0] == answers[1] != answers[2]
+
+
+def test_the_number_token_carries_its_distribution(model, tokenizer, mode: str) -> None:
     ids, values = tokenizer.number_tokens()
     with torch.no_grad():
         saved = model.lm_head.weight.clone()
@@ -205,11 +251,14 @@ def test_the_number_token_carries_its_distribution(model, tokenizer) -> None:
         model.lm_head.weight[target] = hidden * 3
         model.lm_head.weight[ids[values.index(1.40)]] = hidden * 3 * 0.999
     try:
-        result = generate(model, tokenizer, prompt(5, 9), Sampling(max_new_tokens=1))
+        result = generate(
+            model, tokenizer, prompt(5, 9), Sampling(max_new_tokens=3),
+            decoder=Decoder(model, mode), prefix_length=4,
+        )  # fmt: skip
     finally:
         with torch.no_grad():
             model.lm_head.weight.copy_(saved)
-    assert result.text == "1.35"
+    assert result.text.startswith("1.35")
     assert result.number is not None
     assert result.number.value == 1.35
     assert 1.35 < result.number.mean < 1.40
@@ -219,7 +268,7 @@ def test_the_number_token_carries_its_distribution(model, tokenizer) -> None:
 
 def test_a_prefix_must_leave_something_to_compute(model, tokenizer) -> None:
     with pytest.raises(ValueError, match="prefix_length"):
-        generate(model, tokenizer, prompt(1, 5), prefix=PrefixCache(), prefix_length=5)
+        generate(model, tokenizer, prompt(1, 5), prefix_length=5)
     with pytest.raises(ValueError):
         Sampling(max_new_tokens=0)
     with pytest.raises(ValueError):
@@ -234,7 +283,7 @@ def test_positions_that_count_from_zero_change_nothing(model, tokenizer) -> None
     assert counted.ids == plain.ids
 
 
-def test_the_answer_continues_the_positions_given(model, tokenizer) -> None:
+def test_the_answer_continues_the_positions_given(model, tokenizer, mode: str) -> None:
     embeds = prompt(6, 9)
     positions = torch.tensor([[0, 1, 2, 2, 2, 3, 9, 9, 5]])  # the largest is not the last
     seen: list[list[int]] = []
@@ -246,15 +295,17 @@ def test_the_answer_continues_the_positions_given(model, tokenizer) -> None:
         answers = [
             generate(
                 model, tokenizer, embeds, Sampling(max_new_tokens=4),
-                position_ids=positions, prefix=prefix, prefix_length=length,
+                position_ids=positions, prefix_length=length, decoder=Decoder(model, mode),
             ).ids
-            for prefix, length in ((None, 0), (PrefixCache(), 5))
+            for length in (0, 5)
         ]  # fmt: skip
     finally:
         handle.remove()
     assert answers[0] == answers[1]
     assert seen[:4] == [positions[0].tolist(), [10], [11], [12]]
-    assert seen[4:] == [positions[0, :5].tolist(), positions[0, 5:].tolist(), [10], [11], [12]]
+    # Fixed passes pad a question at its end.
+    question = [*positions[0, 5:].tolist(), *[0] * (12 if mode == "direct" else 0)]
+    assert seen[4:] == [positions[0, :5].tolist(), question, [10], [11], [12]]
 
 
 def test_positions_must_fit_the_prompt(model, tokenizer) -> None:
@@ -262,10 +313,11 @@ def test_positions_must_fit_the_prompt(model, tokenizer) -> None:
         generate(model, tokenizer, prompt(1, 9), position_ids=torch.arange(8)[None])
 
 
-def test_repetition_penalty_equals_transformers(model, tokenizer) -> None:
+def test_repetition_penalty_equals_transformers(model, tokenizer, mode: str) -> None:
     ids = torch.tensor([[5, 9, 12, 30, 31, 7, 9]])
     embeds = model.get_input_embeddings()(ids)
     answers = set()
+    decoder = Decoder(model, mode)
     for penalty in (1.0, 1.2, 2.0, 0.7):
         expected = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12,
@@ -273,7 +325,7 @@ def test_repetition_penalty_equals_transformers(model, tokenizer) -> None:
         )  # fmt: skip
         found = generate(
             model, tokenizer, embeds, Sampling(max_new_tokens=12, repetition_penalty=penalty),
-            prompt_ids=[*ids[0].tolist(), -200],
+            prompt_ids=[*ids[0].tolist(), -200], decoder=decoder, prefix_length=2,
         )  # fmt: skip
         assert list(found.ids) == expected[0, 7:].tolist()
         answers.add(found.ids)
@@ -281,7 +333,9 @@ def test_repetition_penalty_equals_transformers(model, tokenizer) -> None:
     logits = torch.randn(1, 50, generator=torch.Generator().manual_seed(0))
     expected = RepetitionPenaltyLogitsProcessor(1.3)(ids, logits)[0]
     assert (logits[0, ids[0]] < 0).any()
-    assert torch.equal(penalise(logits[0], set(ids[0].tolist()), 1.3), expected)
+    seen = torch.zeros(50, dtype=torch.bool).index_fill(0, ids[0], True)
+    assert torch.equal(penalise(logits[0], seen, torch.tensor(1.3)), expected)
+    assert torch.equal(penalise(logits[0], seen, torch.tensor(1.0)), logits[0])
     with pytest.raises(ValueError, match="repetition_penalty"):
         Sampling(repetition_penalty=0.0)
 

@@ -1,0 +1,244 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""SpatialGeo 7B: tokens per second, time to the first token, and memory by step."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.gpu_parts.context import Context, outcome
+from bench.gpu_parts.networks import Assembled, spatialgeo, view, weights_of_a_token
+from spatialgeo_ros.memory.observation import View
+from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.sampling import Sampling
+from spatialgeo_ros.speech.stream import generate
+
+QUESTIONS = (
+    "How far is the mug from the edge of the table in front of the window ?",
+    "Which of the two chairs stands nearer to the door of this room ?",
+)
+#: Tokens of text beside the visual ones: LLaVA's system text, a question.
+TEXT_TOKENS = 60
+ANSWER = 32
+
+
+def nf4_decoding(context: Context) -> dict[str, Any]:
+    """Tokens per second in NF4."""
+    return _decoding(context, "nf4")
+
+
+def fp16_decoding(context: Context) -> dict[str, Any]:
+    """Tokens per second in float16."""
+    return _decoding(context, "fp16")
+
+
+def nf4_questions(context: Context) -> dict[str, Any]:
+    """First and second questions, and memory, in NF4."""
+    return _questions(context, "nf4")
+
+
+def fp16_questions(context: Context) -> dict[str, Any]:
+    """First and second questions, and memory, in float16."""
+    return _questions(context, "fp16")
+
+
+def assembled(context: Context, kind: str) -> Assembled:
+    """SpatialGeo, built once in a process."""
+    built: Assembled = context.keep(
+        f"spatialgeo {kind}",
+        lambda: spatialgeo(context, kind, context.sizes(ANSWER, 4)),
+    )
+    return built
+
+
+def transformers_generate(language: Any, prompt: Tensor, tokens: int) -> Tensor:
+    """What transformers' own loop says after an embedded prompt, greedily."""
+    mask = torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)
+    said: Tensor = language.generate(
+        inputs_embeds=prompt, attention_mask=mask, max_new_tokens=tokens, min_new_tokens=tokens,
+        do_sample=False, eos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    return said[0]
+
+
+def step_rate(speak: Callable[[int], Any], few: int, many: int, context: Context) -> float:
+    """Tokens per second beyond the first ``few``, which pay for the prompt."""
+
+    def seconds(tokens: int) -> float:
+        context.synchronise()
+        start = time.perf_counter()
+        speak(tokens)
+        context.synchronise()
+        return time.perf_counter() - start
+
+    seconds(few)
+    return (many - few) / max(1e-6, seconds(many) - seconds(few))
+
+
+@torch.inference_mode()
+def _decoding(context: Context, kind: str) -> dict[str, Any]:
+    built = assembled(context, kind)
+    language, tokenizer = built.language, built.tokenizer
+    visual = context.sizes(1152, 12)
+    few, many = context.sizes(4, 2), context.sizes(28, 6)
+    torch.manual_seed(1)
+    width = language.config.hidden_size
+    prompt = torch.randn(1, visual + TEXT_TOKENS, width, device=context.device).to(built.dtype)
+    prompt *= 0.02
+
+    said: dict[str, tuple[int, ...]] = {}
+    rates: dict[str, float] = {}
+    decoder = Decoder(language, "dynamic")
+
+    def ours(tokens: int) -> None:
+        result = generate(decoder, tokenizer, prompt, Sampling(max_new_tokens=tokens))
+        said[decoder.mode] = max(result.ids, said.get(decoder.mode, ()), key=len)
+
+    def theirs(tokens: int) -> None:
+        words = tuple(transformers_generate(language, prompt, tokens).tolist())
+        said["transformers"] = max(words, said.get("transformers", ()), key=len)
+
+    rates["transformers"] = step_rate(theirs, few, many, context)
+    rates["dynamic"] = step_rate(ours, few, many, context)
+    decoder.use("eager")
+    rates["eager"] = step_rate(ours, few, many, context)
+    fixed = "graph" if context.device.type == "cuda" else "direct"
+    decoder.use(fixed)
+    rates[fixed] = step_rate(ours, few, context.sizes(132, 6), context)
+    read, limit = weights_of_a_token(language), 0.0
+    if context.copied:
+        limit = context.copied / read
+    words = {
+        "transformers": "transformers' generate",
+        "dynamic": "loop of one launch a kernel, growing cache",
+        "eager": "the same on fixed slots",
+        fixed: str(decoder.describe()["decoding"]),
+    }
+    rows = [
+        [words[name], rate, rate / rates["eager"], _equal_from_the_start(said[name], said["eager"])]
+        for name, rate in rates.items()
+    ]
+    rows.append(["limit: weights of a token over what a copy moves", limit, "", ""])
+    about = decoder.describe()
+    decoder.clear()
+    header = ("how", "tokens per second", "of the loop", f"equal tokens, of {many}")
+    return outcome(
+        f"SpatialGeo 7B in {kind}, {visual:,} visual tokens: tokens per second",
+        {**rates, "limit": limit, "read": read, "times": rates[fixed] / rates["eager"]},
+        (header, rows),
+        notes=[
+            f"Weights read for a token: {read / 1e9:.2f} GB. {about['captured_graphs']} graphs, "
+            f"captured in {about['capture_seconds']:.2f} s."
+        ],
+    )
+
+
+def _equal_from_the_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """How many tokens two answers share from their beginning; the longer may go on."""
+    for count, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return count
+    return min(len(a), len(b))
+
+
+def ask(built: Assembled, seen: View, text: str) -> tuple[float, float]:
+    """Seconds to the first token and to the end of an answer, as a node asks."""
+    times: list[float] = []
+    start = time.perf_counter()
+    question = Question(text, on_token=lambda _: times.append(time.perf_counter()))
+    built.networks.answer(seen, question)
+    return times[0] - start, time.perf_counter() - start
+
+
+def _questions(context: Context, kind: str) -> dict[str, Any]:
+    built = assembled(context, kind)
+    context.free_caches()
+    context.reset_peak()
+    steps: list[list[Any]] = []
+
+    def step(name: str) -> None:
+        now, peak, reserved = context.memory()
+        steps.append([name, now, peak, reserved, context.used()])
+        context.reset_peak()
+
+    step("weights")
+    with torch.inference_mode():
+        built.networks.encode(view(0))
+    step("image towers")
+    ask(built, view(0), QUESTIONS[0])
+    step("a question")
+    hits = int(built.networks.describe()["prefix_hits"])
+    firsts, seconds, wholes, later = [], [], [], []
+    count = context.sizes(8, 2)
+    for number in range(1, count + 1):
+        seen = view(number)
+        first, whole = ask(built, seen, QUESTIONS[0])
+        second, whole_second = ask(built, seen, QUESTIONS[1])
+        firsts.append(first)
+        seconds.append(second)
+        wholes.append(whole)
+        later.append(whole_second)
+        built.networks.release_intermediates(seen)
+    step("questions about other images")
+    counted = int(built.networks.describe()["prefix_hits"]) - hits
+    first, second = statistics.median(firsts), statistics.median(seconds)
+    numbers = {
+        "first": first, "second": second, "hits": counted, "asked": count,
+        "peak": max(row[2] for row in steps), "weights": steps[0][1],
+    }  # fmt: skip
+    rows = [
+        ["first token", first * 1e3, second * 1e3, second / first],
+        [
+            f"whole answer of {context.sizes(ANSWER, 4)} tokens",
+            statistics.median(wholes) * 1e3,
+            statistics.median(later) * 1e3,
+            statistics.median(later) / statistics.median(wholes),
+        ],
+    ]
+    return outcome(
+        f"SpatialGeo 7B in {kind}: questions about an image, and memory",
+        numbers,
+        (("", "first question, ms", "second question, ms", "ratio"), rows),
+        (("after", "allocated, GiB", "at its peak", "reserved", "of the card in use"), steps),
+        notes=[f"The prefix was found {counted} times in {count} second questions."],
+    )
+
+
+def fp16_reference(context: Context) -> dict[str, Any]:
+    """The same question through transformers' generate in float16, with nothing reused."""
+    built = assembled(context, "fp16")
+    tokens = context.sizes(ANSWER, 4)
+    model = built.model
+
+    @torch.inference_mode()
+    def answer(count: int) -> None:
+        seen = view(1)
+        pixels = built.towers.pixels(seen)
+        encoded = model.encode_images(pixels, normalised=True, predict=False)
+        visual, _ = model.visual_embeds(encoded.clip_features, encoded.moge_features)
+        vocabulary = model.language_model.config.vocab_size
+        words = torch.arange(TEXT_TOKENS, device=context.device) % vocabulary
+        text = model.language_model.get_input_embeddings()(words)[None]
+        transformers_generate(model.language_model, torch.cat([visual, text], dim=1), count)
+
+    answer(2)
+    context.free_caches()
+    context.reset_peak()
+    answer(tokens)
+    _, peak, _ = context.memory()
+    first = context.seconds(lambda: answer(1), least=3)
+    whole = context.seconds(lambda: answer(tokens), least=2, most=0.1)
+    rows = [["first token, ms", first * 1e3], [f"{tokens} tokens, ms", whole * 1e3]]
+    rows.append(["peak, GiB", peak])
+    return outcome(
+        "SpatialGeo 7B in fp16 by transformers' generate, nothing reused: the reference",
+        {"peak": peak, "first": first, "whole": whole},
+        (("what", "measured"), rows),
+    )

@@ -1,0 +1,160 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of looking for phrases: what is asked, what counts as found, what counts as invented."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
+from spatialgeo_ros.evaluation.phrase_search import (
+    FOREIGN,
+    Answered,
+    DetectorSearch,
+    ProfileSearch,
+    SearchReport,
+    absent_names,
+    box_overlap,
+    search_frame,
+    true_box,
+)
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.detector import Instance, PhraseResult
+from spatialgeo_ros.query.vocabulary import Vocabulary
+from spatialgeo_ros.sim.furniture import COLOURS, KINDS
+from spatialgeo_ros.sim.room import make_room
+from spatialgeo_ros.training.contrastive import object_names
+
+ROOM = make_room(3)
+SHAPE = (48, 64)
+
+
+@pytest.fixture
+def frame():
+    index = np.full(SHAPE, -1, np.int16)
+    index[10:30, 5:25] = 0
+    index[20:40, 40:60] = 1
+    return SimpleNamespace(room=ROOM, segmentation=index)
+
+
+def sighting(mask, doubt=""):
+    x0, y0, x1, y1 = true_box(mask)
+    region = Region.from_box(x0, y0, x1 - 1, y1 - 1)
+    return SimpleNamespace(points=SimpleNamespace(mask=mask), region=region, doubt=doubt)
+
+
+def test_absent_names_are_of_nothing_in_view(frame):
+    shown = {ROOM.objects[k] for k in (0, 1)}
+    for seed in range(30):
+        same, other, foreign = absent_names(frame, np.random.default_rng(seed))
+        assert len(same) == 2 and len(other) == 2 and len(foreign) == 1
+        assert not {*same, *other} & {thing.name for thing in shown}
+        assert {name.split()[-1] for name in same} <= {thing.kind for thing in shown}
+        assert not {name.split()[-1] for name in other} & {thing.kind for thing in shown}
+        assert foreign[0] in FOREIGN
+
+
+def test_foreign_nouns_are_none_of_the_rooms():
+    assert not {noun.split()[-1] for noun in FOREIGN} & {*KINDS, *COLOURS}
+    assert not set(FOREIGN) & set(object_names())
+
+
+def test_overlap_is_of_whole_pixels():
+    mask = np.zeros(SHAPE, bool)
+    mask[10:30, 5:25] = True
+    assert true_box(mask) == (5, 10, 25, 30)
+    assert box_overlap(Region.from_box(5, 10, 24, 29), true_box(mask), *SHAPE) == 1.0
+    half = box_overlap(Region.from_box(5, 10, 14, 29), true_box(mask), *SHAPE)
+    assert half == pytest.approx(0.5)
+    assert box_overlap(Region.from_box(40, 40, 50, 45), true_box(mask), *SHAPE) == 0.0
+
+
+def test_each_answer_is_counted_as_what_it_is(frame):
+    masks = [frame.segmentation == k for k in (0, 1)]
+    names = [ROOM.objects[k].name for k in (0, 1)]
+    wrong = np.zeros(SHAPE, bool)
+    wrong[0:9, 0:20] = True
+    asked = []
+
+    def search(seen, phrases):
+        asked.extend(phrases)
+        return [
+            Answered(True, sighting(masks[0])),  # right
+            Answered(True, sighting(wrong)),  # another thing
+            Answered(True, sighting(wrong)),  # invented
+            Answered(True, sighting(wrong, "may be a lamp")),  # invented and doubted
+            Answered(False),
+            Answered(True),  # there, and nothing of it can be measured
+            Answered(False),
+        ]
+
+    report = SearchReport()
+    things = list(zip(names, masks, strict=True))
+    search_frame(search, report, None, frame, things, np.random.default_rng(1))
+    assert asked[:2] == [f"the {name}" for name in names]
+    assert report.found == [True, False]
+    assert report.missed == 0
+    assert report.iou == [1.0]
+    summary = report.summary("x_")
+    assert summary["x_phrases_right"] == 0.5
+    assert summary["x_other_colour_answered"] == 1.0
+    assert summary["x_absent_answered"] == 0.75
+    assert summary["x_foreign_answered"] == 0.0
+    assert summary["x_absent_surely_answered"] == pytest.approx(2 / 5)
+
+
+class FakePerception:
+    def __init__(self, strange="", error=None):
+        self.locator = SimpleNamespace(
+            unfamiliar=lambda seen: strange, vocabulary=Vocabulary(KINDS, COLOURS)
+        )
+        self.error, self.asked = error, []
+
+    def locate(self, seen, what, recall):
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+        return "sighting"
+
+
+class FakeDetector:
+    kind = "owl"
+
+    def ground(self, image, phrases, *, cache=None, cancelled=None):
+        self.phrases = list(phrases)
+        box = Instance((1.0, 2.0, 10.0, 20.0), 0.8)
+        return [PhraseResult(p, (box,) if "chair" in p else ()) for p in phrases]
+
+
+SEEN = SimpleNamespace(frame=SimpleNamespace(image=np.zeros((48, 64, 3), np.uint8)), visual={})
+
+
+def test_a_detector_is_asked_for_nouns_and_its_box_is_measured():
+    perception, detector = FakePerception(), FakeDetector()
+    search = DetectorSearch(perception, detector)
+    found = search(SEEN, ["the red chair", "the door"])
+    assert len(search.seconds) == 1
+    assert detector.phrases == ["red chair", "door"]
+    assert [answer.something for answer in found] == [True, False]
+    assert found[0].sighting == "sighting"
+    (region,) = perception.asked
+    assert region.box == (1.0, 2.0, 10.0, 20.0)
+    assert region.score == 0.8
+
+
+def test_a_detector_is_not_asked_about_foreign_images():
+    detector = FakeDetector()
+    found = DetectorSearch(FakePerception("not such a room"), detector)(SEEN, ["the chair"])
+    assert [answer.something for answer in found] == [False]
+    assert not hasattr(detector, "phrases")
+
+
+def test_what_cannot_be_measured_was_answered_all_the_same():
+    lost = ProfileSearch(FakePerception(error=PhraseNotFoundError("no")))
+    assert not lost(SEEN, ["the chair"])[0].something
+    thin = ProfileSearch(FakePerception(error=TooLittleSupportError("thin")))
+    answer = thin(SEEN, ["the chair"])[0]
+    assert answer.something and answer.sighting is None
