@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD, read_grounding_profile
@@ -70,18 +71,18 @@ def choose_grounding(asked: str, profile: str, device: str = "auto") -> Groundin
     if asked in NOTHING_TO_LOAD:
         return GroundingChoice()
     if asked != "profile":
-        read_grounding_profile(asked)  # a misspelt name fails before PyTorch is imported
-        return GroundingChoice(asked)
+        # A misspelt name fails before PyTorch is imported.
+        return GroundingChoice(asked, familiar_only=_of_a_world(asked, profile))
     if profile != "none":
         # Here, as in load_grounding: it imports PyTorch, which takes seconds.
         from spatialgeo_ros.models.profiles import load_profile
 
         model = load_profile(profile)
         if model.grounding:
-            own = "" if model.grounding in NOTHING_TO_LOAD else model.grounding
-            return GroundingChoice(
-                own, model.grounding != "none", familiar_only=model.domain is not None
-            )
+            if model.grounding in NOTHING_TO_LOAD:
+                return GroundingChoice(use_clip=model.grounding != "none")
+            bound = _of_a_world(model.grounding, profile)
+            return GroundingChoice(model.grounding, familiar_only=bound)
         if model.semantic is not None and model.semantic.grounding is not None:
             return GroundingChoice()
     for name in (wanted := ON_GPU if has_gpu(device) else ON_CPU):
@@ -127,6 +128,22 @@ def load_grounding(
         familiar_only=choice.familiar_only,
     )
     return Grounding(choice, grounder)
+
+
+def _of_a_world(name: str, profile: str) -> bool:
+    """Tell whether a detector knows the world of the model profile alone.
+
+    Raises:
+        ModelLoadError: it knows that of another one; nobody could tell images of it from others.
+    """
+    _, content = read_grounding_profile(name)
+    world = content.get("world", "") if isinstance(content, dict) else ""
+    if world and world != profile:
+        raise ModelLoadError(
+            f"grounding '{name}' knows the world of the profile '{world}' alone, and would name "
+            f"things on any image: use it with the profile {world}, or choose another grounding"
+        )
+    return bool(world)
 
 
 def _present(name: str) -> bool:

@@ -63,7 +63,7 @@ class Locator:
     @property
     def knows_any_words(self) -> bool:
         """Whether a detector of any words looks."""
-        return self._detector is not None
+        return self._detector is not None and not self._detector.familiar_only
 
     @property
     def _has_clip(self) -> bool:
@@ -145,8 +145,10 @@ class Locator:
             return True
         if not self.can_ground or self.unfamiliar(observation):
             return False
-        if self._detector is not None:
-            return not self._detector.failure(observation, phrase)
+        if self._detector is not None and self._detector.failure(observation, phrase):
+            return False
+        if self.knows_any_words:
+            return True
         return not self.vocabulary.kinds or bool(self.vocabulary.matching(phrase))
 
     def scan(
@@ -250,7 +252,7 @@ class Locator:
             )
         if problem:
             message += f"; {problem}"
-        if self._detector is None and self._has_clip:
+        if self.can_ground and not self.knows_any_words:
             message += self._vocabulary_note(phrase)
         names = self._names(observation)
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"

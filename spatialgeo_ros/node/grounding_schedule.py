@@ -78,8 +78,10 @@ class GroundingSchedule:
             labels: Words of what is watched in the camera's images.
         """
         locator, grounder = perception.locator, perception.grounder
+        if grounder is None:
+            return
         wanted = [text for text in labels if not locator.is_published(observation, text)]
-        if grounder is None or not wanted or locator.unfamiliar(observation):
+        if not wanted or locator.unfamiliar(observation):
             return
         phrases = of_question(map(locator.vocabulary.parse, wanted))
         camera = observation.frame.camera

@@ -15,8 +15,10 @@ import pytest
 from scripted_detector import BoxSegmenter, ScriptedDetector
 
 from spatialgeo_ros import cli
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding import choice, factory
 from spatialgeo_ros.grounding.choice import choose_grounding
+from spatialgeo_ros.networks.tower_engines import BackendReport
 
 LEFT, RIGHT = (40.0, 80.0, 119.0, 159.0), (200.0, 80.0, 279.0, 159.0)
 
@@ -48,7 +50,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append((name, device))
         asked.append(ScriptedDetector(script))
         segmenter = BoxSegmenter() if name == "llmdet_base" else None
-        backends = SimpleNamespace(degraded=())
+        backends = BackendReport({}, {}, ())
         return SimpleNamespace(detector=asked[-1], segmenter=segmenter, backends=backends)
 
     monkeypatch.setattr(factory, "load_grounding", load)
@@ -149,3 +151,11 @@ def test_the_demos_profile_never_takes_a_detector_of_any_words_by_itself(monkeyp
     monkeypatch.setattr(choice, "_present", lambda name: True)
     made = choose_grounding("profile", "nano", "cpu")
     assert made.name not in (*choice.ON_CPU, *choice.ON_GPU) and not made.missing
+
+
+def test_a_detector_of_a_small_world_runs_with_that_worlds_profile_alone(tmp_path):
+    profile = tmp_path / "rooms.yaml"
+    profile.write_text("name: rooms\nworld: nano\ndetector: {kind: owl}\n")
+    assert choose_grounding(str(profile), "nano").familiar_only
+    with pytest.raises(ModelLoadError, match="world of the profile 'nano' alone"):
+        choose_grounding(str(profile), "none")

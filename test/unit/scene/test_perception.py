@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from scripted_detector import ScriptedDetector
 
 from spatialgeo_ros.errors import (
     BadRegionError,
@@ -28,6 +29,7 @@ from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
@@ -616,6 +618,28 @@ def test_a_phrase_is_recalled_from_a_familiar_frame_only() -> None:
     later = perception.observe(frame(camera_pose(), stamp=2))
     found = perception.locate(later, "red chair")
     assert found.frame is known and "not in view now" in found.notes[0]
+
+
+def test_a_detector_of_a_small_world_is_not_asked_about_other_images_or_other_kinds() -> None:
+    bounds = box("red chair").box
+    assert bounds is not None
+    detector = ScriptedDetector({"chair": [(bounds, 0.8)], "red chair": [(bounds, 0.8)]})
+    networks = FakeNetworks()
+    grounder = Grounder(detector, familiar_only=True)
+    perception = Perception(networks, grounder=grounder, map_nouns=("zebra",))
+    seen = perception.observe(frame(camera_pose()))
+    assert perception.locate(seen, "the red chair").found_by == "detector"
+    with pytest.raises(PhraseNotFoundError, match="the profile knows chair, table, sofa"):
+        perception.locate(seen, "the fridge")
+    perception.scan(seen)
+    asked = {phrase for phrases in detector.asked for phrase in phrases}
+    assert asked == {"red chair", "chair", "table", "sofa"}
+    networks.foreign = FOREIGN
+    with pytest.raises(PhraseNotFoundError, match=FOREIGN):
+        perception.locate(seen, "the chair")
+    other = perception.observe(frame(camera_pose(), stamp=2))
+    assert perception.scan(other) == []
+    assert len(detector.asked) == 2
 
 
 def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
