@@ -47,6 +47,7 @@ from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
 from spatialgeo_ros.scene.executor import execute
+from spatialgeo_ros.scene.mapping import why_not
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
@@ -127,7 +128,7 @@ class Perception:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         choice = choose_grounding(grounding, profile, device)
         writer = make_planner(planner, planner_timeout, planner_key_variable, device)
-        looks = load_grounding(choice, device, engines)
+        looks = load_grounding(choice, device, engines, threads)
         options = {
             "grounder": looks.grounder,
             "map_nouns": (*read_vocabulary(vocabulary_file), *map_phrases),
@@ -332,6 +333,10 @@ class Perception:
         if update.cleared:
             self._dialogues.clear()
         return update
+
+    def cannot_map(self, observation: Observation) -> str:
+        """Say why an observation cannot go into the object map, "" where it can."""
+        return why_not(observation)
 
     def objects(self, camera: str = "") -> MapSnapshot:
         """Return the object map as it is now.

@@ -98,6 +98,7 @@ def load_grounding(
     choice: GroundingChoice,
     device: str = "auto",
     engines: Mapping[str, Any] | None = None,
+    threads: int = 0,
     **how: Any,
 ) -> Grounding:
     """Load what was chosen; imports PyTorch where that is a detector.
@@ -107,6 +108,7 @@ def load_grounding(
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         engines: how its networks run: fields of ``tower_engines.EngineOptions``; PyTorch by
             default.
+        threads: of PyTorch on the CPU; 0 leaves its choice.
         how: more of ``grounding.factory.load_grounding``.
 
     Raises:
@@ -114,9 +116,13 @@ def load_grounding(
     """
     if not choice.name:
         return Grounding(choice)
+    import torch
+
     from spatialgeo_ros.grounding import factory
     from spatialgeo_ros.networks.tower_engines import EngineOptions
 
+    if threads:
+        torch.set_num_threads(threads)
     options = EngineOptions(**(engines or {}))
     loaded = factory.load_grounding(choice.name, device, engines=options, **how)
     if loaded is None:
