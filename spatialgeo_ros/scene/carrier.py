@@ -36,8 +36,9 @@ _MOST_POINTS, _LEAST_POINTS = 4000, 12
 _LEAST_AGREEING, _LEAST_AGREEING_STILL = 0.5, 0.85
 #: Share of the points that has to be in the newer image at all.
 _LEAST_INSIDE = 0.6
-#: A reading is on the surface within this many metres, or standard deviations.
-_ON, _ON_SIGMAS = 0.08, 4.0
+#: A reading is on the surface within this many metres, or standard deviations; at most a share of
+#: its depth: what a network gets wrong it gets wrong alike in both images.
+_ON, _ON_SIGMAS, _ON_SHARE = 0.08, 4.0, 0.08
 _CARRIED = "carried points"
 
 
@@ -119,8 +120,10 @@ class Carrier:
         columns, rows = np.rint(pixels[inside]).astype(np.int64).T
         seen, noise = pointmap.depth_at(rows, columns), pointmap.sigma_at(rows, columns)
         read = np.isfinite(seen)
-        margin = np.maximum(_ON, _ON_SIGMAS * np.hypot(noise, self._drift * age))
-        on = read & (np.abs(seen - now[inside, 2]) <= margin)
+        expected = now[inside, 2]
+        spread = _ON_SIGMAS * np.hypot(noise, self._drift * age)
+        margin = np.maximum(_ON, np.minimum(spread, _ON_SHARE * expected))
+        on = read & (np.abs(seen - expected) <= margin)
         least = _LEAST_AGREEING_STILL if still else _LEAST_AGREEING
         if on.sum() < max(_LEAST_POINTS, least * read.sum()):
             return None

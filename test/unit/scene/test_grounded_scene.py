@@ -395,3 +395,11 @@ def test_the_usual_rate_is_that_of_the_machine(device, rate):
     grounder = Grounder(ScriptedDetector({}, device=device))
     assert Perception(None, grounder=grounder).usual_grounding_rate == rate
     assert Perception(None).usual_grounding_rate == 1.0
+
+
+@pytest.mark.parametrize("words", ["the thing", "the nearest object"])
+def test_words_for_anything_are_refused_whatever_the_detector_boxes(words):
+    script = {"thing": [(NEAR, 0.9)], "object": [(NEAR, 0.9), (ON, 0.8)]}
+    perception, observation, _ = seen(script)
+    with pytest.raises(BadRequestError, match="says no kind of thing"):
+        perception.locate(observation, words)
