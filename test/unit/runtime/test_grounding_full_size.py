@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One of each family of detectors and segmenters at its published size, with random weights.
 
-Exported in float16, it computes in ONNX Runtime what PyTorch computes in float32 with the same
-rounded weights, and TensorRT for RTX builds it. Minutes and gigabytes for each, so that it runs
-only where ``SPATIALGEO_FULL_SIZE=1`` is set.
+Exported, it computes in ONNX Runtime what PyTorch computes in float32 with the same weights, and
+TensorRT for RTX builds it. In float16 but for what joins Grounding DINO's towers: with random
+weights its 900 best of 6,380 proposals are as good as any others, and rounding chooses. Minutes and
+gigabytes for each, so that it runs only where ``SPATIALGEO_FULL_SIZE=1`` is set.
 """
 
 from __future__ import annotations
@@ -26,12 +27,21 @@ import gc, json, resource, sys, time
 from pathlib import Path
 import torch
 from bench.grounding_parts import NETWORKS
+from spatialgeo_ros.grounding.gate_rules import detections
 from spatialgeo_ros.runtime.comparison import compare
+from spatialgeo_ros.runtime.detection_parity import DetectionMetric
 from spatialgeo_ros.runtime.export import export_onnx
 from spatialgeo_ros.runtime.onnx_backend import OnnxRuntimeBackend
 from spatialgeo_ros.runtime.tensorrt_build import build_engine
 from spatialgeo_ros.runtime.tensorrt_module import Device, find_tensorrt
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
+
+def judge(name, outputs, wanted, precision):
+    if (network, name) != ("llmdet_tiny", "phrases"):
+        return compare(outputs, wanted, precision)
+    metric = DetectionMetric(lambda o: detections(o["logits"][0].sigmoid().T, o["boxes"][0]))
+    return metric.compare(metric.summary(outputs), metric.summary(wanted), precision)
+
 
 network, target, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 make, kind = NETWORKS[network]
@@ -46,7 +56,8 @@ sizes = {}
 graphs = [("image", parts.image_graph), *(("phrases", g) for g in parts.question_graphs()[:1])]
 for name, graph in graphs:
     started = time.monotonic()
-    exported = export_onnx(graph, folder / f"{name}.onnx", precision="fp16")
+    precision = "fp32" if (network, name) == ("llmdet_tiny", "phrases") else "fp16"
+    exported = export_onnx(graph, folder / f"{name}.onnx", precision=precision)
     found = {"export_s": time.monotonic() - started,
              "weights": sum(p.stat().st_size for p in exported.weights)}
     torch.manual_seed(1)
@@ -59,11 +70,9 @@ for name, graph in graphs:
     del backend
     gc.collect()
     wanted = TorchBackend(graph.float()).run(feeds)  # a CPU takes minutes in float16
-    # Logits of padding are -inf in both.
-    finite = {k: v.nan_to_num(0.0, 0.0, 0.0) for k, v in wanted.items()}
-    outputs = {k: v.nan_to_num(0.0, 0.0, 0.0) for k, v in outputs.items()}
-    found["reports"] = [[r.name, r.passed, str(r)] for r in compare(outputs, finite, "fp16")]
-    del wanted, outputs, finite
+    reports = judge(name, outputs, wanted, precision)
+    found["reports"] = [[r.name, r.passed, str(r)] for r in reports]
+    del wanted, outputs
     graph.half()
     gc.collect()
     if target != "none":
