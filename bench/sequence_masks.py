@@ -92,7 +92,9 @@ def summary(rows: Sequence[tuple[float, ...]]) -> tuple[str, ...]:
 
     with np.errstate(invalid="ignore"):
         within = [share((errors[:, k] < 0.05) | (errors[:, k] < 2 * sigma[:, k])) for k in (0, 1)]
-        bad = [int(((errors[:, k] > 0.15) & (errors[:, k] > 3 * sigma[:, k])).sum()) for k in (0, 1)]
+        bad = [
+            int(((errors[:, k] > 0.15) & (errors[:, k] > 3 * sigma[:, k])).sum()) for k in (0, 1)
+        ]
         return (
             str(len(values)),
             f"{100 * np.nanmedian(errors[:, 0]):.1f} / {100 * np.nanmedian(errors[:, 1]):.1f}",

@@ -16,7 +16,10 @@ from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD, read_grounding
 
 #: Detectors of any words that a robot starts with where their weights are there, best first. On a
 #: CPU all but the first take more than four seconds for an image.
-ON_GPU = ("llmdet_base", "llmdet_tiny", "llmdet_large", "mm_grounding_dino_tiny", "owlvit_base")
+ON_GPU = (
+    "llmdet_base_sam2", "llmdet_base", "llmdet_tiny_sam2", "llmdet_tiny", "llmdet_large",
+    "mm_grounding_dino_tiny", "owlvit_base",
+)  # fmt: skip
 ON_CPU = ("owlvit_base", "llmdet_tiny", "mm_grounding_dino_tiny", "llmdet_base", "owlv2_base")
 #: What the kernel shows where there is a GPU of NVIDIA (desktop, Jetson).
 _GPU_FILES = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu/igpu0/ctrl")

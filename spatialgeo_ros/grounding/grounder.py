@@ -220,14 +220,16 @@ class Grounder:
     def warm_up(self) -> None:
         """Run the networks once, so that the first look is not slower than the rest.
 
-        Raises:
-            SpatialGeoError: they do not run.
+        One that does not run (no memory, no server) is said as on any image, and tried again then.
         """
         image = np.full((480, 640, 3), 127, np.uint8)
         cache: dict[str, Any] = {}
-        self._detector.ground(image, ["chair"], cache=cache)
-        if self._segmenter is not None:
-            self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
+        try:
+            self._detector.ground(image, ["chair"], cache=cache)
+            if self._segmenter is not None:
+                self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
+        except Exception as error:
+            self._failed(error)
 
     def release(self, observation: Observation) -> None:
         """Free what is large of an image and can be made again; what was found stays."""

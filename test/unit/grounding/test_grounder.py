@@ -192,3 +192,14 @@ def test_what_the_networks_keep_of_an_image_is_freed_when_they_look_at_the_next(
     grounder.look(second, ["chair"])
     assert (kept(first), kept(second), kept(other)) == ([], [3], [2])
     assert set(grounder.known(first)) == {"chair", "table"}, "what was found stays"
+
+
+def test_a_detector_that_does_not_run_yet_is_said_and_keeps_nobody_from_starting():
+    detector = ScriptedDetector({"chair": [(LEFT, 0.7)]})
+    grounder = Grounder(detector)
+    detector.error = ConnectionError("no server at http://localhost:8000")
+    grounder.warm_up()
+    assert "no server at" in grounder.failure
+    detector.error = None
+    (looked,) = grounder.ask(image(), ["chair"])
+    assert looked.result.instances and grounder.failure == ""

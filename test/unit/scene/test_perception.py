@@ -642,6 +642,20 @@ def test_a_detector_of_a_small_world_is_not_asked_about_other_images_or_other_ki
     assert len(detector.asked) == 2
 
 
+def test_where_the_detector_fails_clip_looks_and_says_so() -> None:
+    detector = ScriptedDetector({})
+    detector.error = RuntimeError("CUDA out of memory")
+    perception = Perception(FakeNetworks(), grounder=Grounder(detector))
+    seen = perception.observe(frame(camera_pose()))
+    thing = perception.locate(seen, "the red chair")
+    assert thing.found_by == "clip"
+    assert "grounding 'scripted' failed: CUDA out of memory" in thing.notes[0]
+    detector.error = None
+    absent = perception.observe(frame(camera_pose(x=0.1), stamp=2))
+    with pytest.raises(PhraseNotFoundError):  # what the detector does not find is not there
+        perception.locate(absent, "the red chair", recall=False)
+
+
 def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
     perception = Perception(FakeNetworks())
     observation = perception.observe(frame(camera_pose()))
