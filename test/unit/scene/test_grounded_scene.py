@@ -342,6 +342,17 @@ def test_nothing_is_carried_for_ever():
         perception.locate(late, "the table", carried=True)
 
 
+def test_two_things_of_one_score_are_carried_each_by_its_own_points():
+    script = {"chair": [(NEAR, 0.6), (FAR, 0.6)]}
+    perception, first, grounder = deferred(script=script, segmenter=BoxSegmenter())
+    grounder.look(first, ["chair"])
+    newer = perception.observe(frame(*ROOM, stamp=2.0))
+    for words, metres in (("the nearest chair", 2.0), ("the farthest chair", 3.4)):
+        thing = perception.locate(newer, words, carried=True)
+        (estimate,) = perception.measure(newer, [], thing)
+        assert estimate.valid and estimate.distance == pytest.approx(metres, abs=0.15)
+
+
 def test_carried_masks_keep_to_the_thing():
     perception, first, grounder = deferred(segmenter=BoxSegmenter())
     grounder.look(first, ["table"])
