@@ -127,7 +127,7 @@ class ClipVisionTower(nn.Module):
         """
         layers = self.vision_model.encoder.layers
         layers[-1] = nn.Identity()
-        self.vision_model.post_layernorm = nn.Identity()
+        self.vision_model.set_submodule("post_layernorm", nn.Identity())
         last = len(layers) - 1
         return (f"vision_model.encoder.layers.{last}.", "vision_model.post_layernorm.")
 
