@@ -165,11 +165,15 @@ class Perception:
 
     @property
     def usual_grounding_rate(self) -> float:
-        """How often own networks look at a camera's images where nobody says it, Hz."""
-        grounder = self.grounder
-        if grounder is None:
+        """How often own networks look at a camera's images unasked where nobody says it, Hz.
+
+        A detector that is served elsewhere gets images when somebody asks, and for what is watched:
+        each may cost money, and leaves the machine.
+        """
+        if self.grounder is None:
             return 1.0
-        return 2.0 if str(grounder.describe().get("device", "")).startswith("cuda") else 0.5
+        device = str(self.grounder.describe().get("device", ""))
+        return {"cuda": 2.0, "cpu": 0.5}.get(device.partition(":")[0], 0.0)
 
     @property
     def locator(self) -> Locator:

@@ -401,7 +401,7 @@ def test_what_left_the_view_is_remembered_where_it_was_looked_for():
     assert thing.how is HowSeen.REMEMBERED and thing.age == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(("device", "rate"), [("cpu", 0.5), ("cuda:0", 2.0)])
+@pytest.mark.parametrize(("device", "rate"), [("cpu", 0.5), ("cuda:0", 2.0), ("", 0.0)])
 def test_the_usual_rate_is_that_of_the_machine(device, rate):
     grounder = Grounder(ScriptedDetector({}, device=device))
     assert Perception(None, grounder=grounder).usual_grounding_rate == rate
