@@ -238,6 +238,10 @@ def test_a_failure_is_the_cause_of_the_error():
     with pytest.raises(PhraseNotFoundError, match="cannot be looked for: grounding 'scripted'"):
         perception.locate(observation, "the table")
     assert any("out of memory" in one for one in perception.describe()["degraded"])
+    for place in (PLACE, None):  # by the map, and by the image alone
+        other = perception.observe(frame(*ROOM, pose=place, stamp=2.0))
+        with pytest.raises(PhraseNotFoundError, match="cannot be told: grounding 'scripted'"):
+            perception.ask("Is there a table?", other)
 
 
 def test_without_weights_the_error_has_the_command_that_fetches_them():
@@ -247,6 +251,10 @@ def test_without_weights_the_error_has_the_command_that_fetches_them():
     with pytest.raises(PhraseNotFoundError, match="`spatialgeo models download owlvit_base`"):
         perception.locate(observation, "the table")
     assert missing in perception.describe()["degraded"]
+    for place in (PLACE, None):
+        other = perception.observe(frame(*ROOM, pose=place, stamp=2.0))
+        with pytest.raises(PhraseNotFoundError, match="`spatialgeo models download owlvit_base`"):
+            perception.ask("Is there a table?", other)
 
 
 # The object map
