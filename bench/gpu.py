@@ -63,7 +63,7 @@ PARTS = (
     Part("depth", "images", "images"),
     Part("encoders", "images", "images"),
     Part("vggt", "images", "images"),
-    Part("qwen_tower", "video", "video"),
+    Part("qwen_tower", "images", "images"),
     Part("mllm_nf4", "video", "video"),
     Part("mllm_bf16", "video", "video"),
     Part("loading", "loading", "loading", limit=180.0),

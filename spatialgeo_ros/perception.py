@@ -22,7 +22,7 @@ from spatialgeo_ros.answer.planner.choice import TIMEOUT, make_planner
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
-from spatialgeo_ros.errors import NoMapError, SpatialGeoError
+from spatialgeo_ros.errors import NoLanguageModelError, NoMapError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.choice import choose_grounding, load_grounding
@@ -322,7 +322,13 @@ class Perception:
         if asked.language is None or self.networks is None:
             return asked.answer()
         started = time.perf_counter()
-        text = speak(self.networks, asked.language, on_token, cancelled)
+        try:
+            text = speak(self.networks, asked.language, on_token, cancelled)
+        except NoLanguageModelError as error:  # of a server; what was measured stays
+            if not asked.measured.text:
+                raise
+            asked.language.notes.append(f"language model not heard: {error}")
+            text = ""
         return asked.answer(text, time.perf_counter() - started)
 
     def update_map(self, observation: Observation) -> MapUpdate:

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Spatial-MLLM 3B: Qwen's image tower, and the language model with everything before it."""
+"""Spatial-MLLM 3B: its language model with everything before it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,6 @@ from spatialgeo_ros.speech.sampling import Sampling
 FRAMES = 16
 
 
-def qwen_tower(context: Context) -> dict[str, Any]:
-    """Qwen's image tower on a clip."""
-    rows_, columns = full_size.FRAME_GRID
-    pairs = context.sizes(FRAMES, 2) // 2
-    qwen = _qwen(context, torch.bfloat16, "none", vision_only=True)
-    grid = torch.tensor([[pairs, rows_, columns]], device=context.device)
-    patches = torch.rand(int(grid.prod()), 3 * 2 * 14 * 14, device=context.device)
-    numbers: dict[str, float] = {}
-    rows = []
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        tower = qwen.model.visual.to(dtype)
-        given = patches.to(dtype)
-        with torch.inference_mode():
-            numbers[name] = context.seconds(
-                lambda t=tower, g=given: t(g, grid_thw=grid), least=2, most=0.5
-            )
-        rows.append([name, numbers[name] * 1e3])
-    return outcome(
-        f"Qwen2.5-VL's image tower, {2 * pairs} frames of {14 * columns}x{14 * rows_}",
-        numbers,
-        (("precision", "ms"), rows),
-    )
-
-
 def mllm_nf4(context: Context) -> dict[str, Any]:
     """Spatial-MLLM with its language model in NF4."""
     return _mllm(context, "nf4")
@@ -61,16 +37,16 @@ def mllm_bf16(context: Context) -> dict[str, Any]:
 
 
 def _qwen(
-    context: Context, dtype: torch.dtype, quantisation: str, *, vision_only: bool = False
+    context: Context, dtype: torch.dtype, quantisation: str
 ) -> Qwen2_5_VLForConditionalGeneration:
-    """Qwen2.5-VL 3B with random weights; without a language model where it is not asked for."""
-    text = dict(full_size.QWEN_3B_TEXT)
-    if vision_only:
-        text |= {"num_hidden_layers": 1, "vocab_size": 64}
+    """Qwen2.5-VL 3B with random weights."""
     ids = {"vision_start_token_id": 5, "vision_end_token_id": 6, "video_token_id": 7,
            "image_token_id": 8}  # fmt: skip
     config = Qwen2_5_VLConfig(
-        text_config=text, vision_config=full_size.QWEN_3B_VISION, tie_word_embeddings=True, **ids
+        text_config=full_size.QWEN_3B_TEXT,
+        vision_config=full_size.QWEN_3B_VISION,
+        tie_word_embeddings=True,
+        **ids,
     )
     torch.manual_seed(0)
     before = torch.get_default_dtype()

@@ -195,7 +195,8 @@ def segment_object(
         own = np.zeros_like(inside)
         part = slice(window[1], window[3]), slice(window[0], window[2])
         own[part] = settled(pointmap, inside[part], window, region.cell)
-        reading = separate_given(cells, within & (share_inside(own, cells) > _LEAST_SETTLED))
+        within &= share_inside(own, cells) > _LEAST_SETTLED
+        reading = separate_given(cells, within)
     elif region.type is RegionType.POINT:
         reading = separate_grown(cells, *cells.at(x0, y0), floor)
     else:

@@ -8,13 +8,11 @@ llama.cpp, Ollama, a provider). Images go to the address in the profile and nowh
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -33,12 +31,12 @@ from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.chat import ChatModel
 from spatialgeo_ros.runtime.deadline import Deadline
 from spatialgeo_ros.runtime.endpoint import Endpoint
+from spatialgeo_ros.runtime.image_message import image_part, text_part
 
 #: Tokens of a reply: some 30 for each box.
 MOST_TOKENS = 2000
 #: Phrases in one question; more make models forget some.
 MOST_PHRASES = 16
-_QUALITY = 90  # of the JPEG that is sent
 
 
 @dataclass(frozen=True)
@@ -148,8 +146,8 @@ class VlmBoxDetector:
         size = self._sent.size(width, height)
         question = instructions(phrases, self._format, size)
         content = [
-            {"type": "image_url", "image_url": {"url": _data_url(image, size)}},
-            {"type": "text", "text": question},
+            image_part(image, size),
+            text_part(question),
         ]
         try:
             reply = self._chat.say([{"role": "user", "content": content}], deadline)
@@ -203,15 +201,3 @@ def _key(variable: str, name: str) -> str:
             f"{name} is not set"
         )
     return key
-
-
-def _data_url(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> str:
-    """Return an image as JPEG in a data URL, in the size wanted."""
-    if (image.shape[1], image.shape[0]) != size:
-        smaller = size[0] * size[1] < image.shape[0] * image.shape[1]
-        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-    bgr = np.ascontiguousarray(image[..., ::-1])
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    assert done, "OpenCV always has a JPEG encoder"
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -30,6 +30,7 @@ from spatialgeo_ros.models.profile_parts import (
     LanguagePart,
     LlavaPart,
     SemanticPart,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     SpeakerPart,
@@ -59,6 +60,7 @@ __all__ = [
     "LlavaPart",
     "Profile",
     "SemanticPart",
+    "ServedPart",
     "SpatialMllmPart",
     "SpatialRgptPart",
     "WeightFile",
@@ -332,7 +334,9 @@ def _domain(section: Section | None) -> DomainPart | None:
 def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
-    kind = section.choice("kind", ("nano", "llava", "spatial_mllm", "spatialrgpt"), "nano")
+    kind = section.choice(
+        "kind", ("nano", "llava", "spatial_mllm", "spatialrgpt", "served"), "nano"
+    )
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
     part: SpeakerPart
@@ -356,6 +360,17 @@ def _language(section: Section | None) -> SpeakerPart | None:
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             top_p=section.between("top_p", 0.0, 1.0, 1.0),
             quantisation=quantisation,
+        )
+    elif kind == "served":
+        part = ServedPart(
+            address=section.get("address", str),
+            model=section.get("model", str),
+            key_variable=section.get("key_variable", str, ""),
+            timeout=section.positive("timeout", float),
+            frames=section.positive("frames", int, 1),
+            most_pixels=section.positive("most_pixels", int),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
         )
     elif kind == "spatialrgpt":
         part = SpatialRgptPart(

@@ -32,6 +32,7 @@ from spatialgeo_ros.models.profiles import (
     LanguagePart,
     LlavaPart,
     Profile,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     load_profile,
@@ -40,6 +41,7 @@ from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
+from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
 from spatialgeo_ros.networks.towers import FrameTowers
@@ -93,6 +95,8 @@ def load_networks(
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
         image_towers, speaker = _llava(profile, language, target, quantisation, packed)
+    elif isinstance(language, ServedPart):
+        image_towers, speaker = _own_towers(profile, target), ServedSpeaker(language, profile.name)
     elif isinstance(language, SpatialRgptPart):
         image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialMllmPart):

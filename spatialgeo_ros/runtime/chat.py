@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spatialgeo_ros.errors import SpatialGeoError, escaped, quoted
@@ -29,6 +29,8 @@ class ChatModel:
         schema: of a reply, with its name; None leaves the form to the prompt.
         failure: what is raised where there is no reply.
         role: that it plays here, for the log ("planner").
+        temperature: of sampling.
+        may_be_cut: whether a reply of ``most_tokens`` that goes on is one.
     """
 
     def __init__(
@@ -39,10 +41,14 @@ class ChatModel:
         schema: tuple[str, Mapping[str, Any]] | None,
         failure: type[SpatialGeoError],
         role: str,
+        *,
+        temperature: float = 0.0,
+        may_be_cut: bool = False,
     ) -> None:
         self._endpoint, self._model, self._schema = endpoint, model, schema
         self._most, self._failure, self._role = most_tokens, failure, role
-        self._settings: dict[str, Any] = {"temperature": 0, "max_tokens": most_tokens}
+        self._may_be_cut = may_be_cut
+        self._settings: dict[str, Any] = {"temperature": temperature, "max_tokens": most_tokens}
         # Of _FORMATS, that the server is known to take.
         self._format = 0 if schema is not None else len(_FORMATS) - 1
 
@@ -51,8 +57,18 @@ class ChatModel:
         """The model, and where it is."""
         return f"{escaped(self._model, 100)} at {self._endpoint.address}"
 
-    def say(self, asked: Sequence[Mapping[str, Any]], deadline: Deadline) -> str:
+    def say(
+        self,
+        asked: Sequence[Mapping[str, Any]],
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None = None,
+    ) -> str:
         """Return a reply; what the server does not take is left out, and that is remembered.
+
+        Args:
+            asked: the messages.
+            deadline: of the reply.
+            on_text: gets each piece of it as it comes.
 
         Raises:
             SpatialGeoError: there is none in time, or none that can be read; of the type that was
@@ -65,7 +81,10 @@ class ChatModel:
             if _FORMATS[form]:
                 body["response_format"] = self._response_format(_FORMATS[form])
             try:
-                answer = self._endpoint.post("/chat/completions", body, deadline)
+                if on_text is not None:
+                    answer = self._streamed(body, deadline, on_text)
+                else:
+                    answer = self._endpoint.post("/chat/completions", body, deadline)
             except HttpStatusError as error:
                 # Each branch can be taken so often only: this ends.
                 if error.status not in _REFUSED:
@@ -89,6 +108,35 @@ class ChatModel:
                 self._settings, self._format = settings, form
             return self._text_of(answer)
 
+    def _streamed(
+        self, body: dict[str, Any], deadline: Deadline, on_text: Callable[[str], None]
+    ) -> Any:
+        """Let a reply come in pieces; returns it in the form of one that comes at once."""
+        pieces: list[str] = []
+        ended: list[Any] = [None]
+
+        def take(event: Any) -> None:
+            try:
+                choices = event.get("choices") or [{}]
+                piece = (choices[0].get("delta") or {}).get("content")
+                ended[0] = choices[0].get("finish_reason") or ended[0]
+            except (AttributeError, IndexError, TypeError):
+                raise self._failure(
+                    f"{self._endpoint.address} sent an event without choices[0].delta: is it an "
+                    "OpenAI-compatible server?"
+                ) from None
+            if isinstance(piece, str) and piece:
+                pieces.append(piece)
+                on_text(piece)
+
+        path = "/chat/completions"
+        whole = self._endpoint.stream(path, {**body, "stream": True}, deadline, take)
+        if whole is not None:  # the server does not stream
+            on_text(self._text_of(whole))
+            return whole
+        said = {"content": "".join(pieces)}
+        return {"choices": [{"message": said, "finish_reason": ended[0]}]}
+
     def _refusal(self, error: HttpStatusError) -> SpatialGeoError:
         return self._failure(f"{self._endpoint.address} answered with {error}")
 
@@ -103,7 +151,7 @@ class ChatModel:
                 f"{self._endpoint.address} sent no choices[0].message: is it an OpenAI-compatible "
                 "server?"
             ) from None
-        if ended == "length":
+        if ended == "length" and not self._may_be_cut:
             raise self._failure(f"the reply was cut off after {self._most} tokens")
         if not isinstance(text, str) or not text.strip():
             why = f": {quoted(refusal, 200)}" if isinstance(refusal, str) else ""

@@ -46,11 +46,17 @@ class Deadline:
         """Tell whether what still works on the question should stop; for any thread."""
         return self._abandoned.is_set() or self.left == 0
 
-    def run(self, work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
+    def run(
+        self,
+        work: Callable[[], T],
+        abandon: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> T:
         """Run ``work`` on a thread of its own and wait for it as long as there is time.
 
         Work that goes on too long is left behind: its thread ends by itself when it looks at
-        :meth:`over`, or fails once ``abandon`` was called; what it returns is lost.
+        :meth:`over`, or fails once ``abandon`` was called; what it returns is lost. ``meanwhile``
+        is called on this thread every few hundredths of a second, and once at the end.
 
         Raises:
             CancelledError: the question was given up.
@@ -63,6 +69,8 @@ class Deadline:
         thread.start()
         while not outcome.done.wait(min(_POLL, self.left)):
             self._check(abandon)
+            meanwhile()
+        meanwhile()
         if outcome.error is not None:
             raise outcome.error
         return outcome.value[0]

@@ -118,7 +118,8 @@ class TorchBackend:
 
         with stream.running():
             buffers = [feeds[name].clone(memory_format=torch.contiguous_format) for name in names]
-            captured = capture(call, buffers, stream)
+            # Outputs are copied after every replay: the networks of a lane share scratch memory.
+            captured = capture(call, buffers, stream, pool=stream.pool)
             if captured.is_graph:
                 expected, found = call(*buffers), captured.replay()
                 for name, a, b in zip(self._output_names, expected, found, strict=True):

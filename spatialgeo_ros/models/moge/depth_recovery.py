@@ -67,12 +67,12 @@ class DepthRecovery:
         self._graphs: list[Captured] = []
         if free_shift:
             asked = torch.zeros(1, device=device, dtype=torch.float64)
-            sums = capture(self._sums, [*self._maps, self._focal], stream)
-            # It reads what the first graph has left of the points.
-            more = capture(self._more_sums, [asked], stream, pool=sums.pool())
+            sums = capture(self._sums, [*self._maps, self._focal], stream, pool=stream.pool)
+            # It reads what the first graph has left of the points, which is still there.
+            more = capture(self._more_sums, [asked], stream, pool=stream.pool)
             self._graphs = [sums, more]
-        pool = self._graphs[0].pool() if self._graphs else None
-        self._last = capture(self._depth, [*self._maps, self._shift], stream, pool=pool)
+        maps = [*self._maps, self._shift]
+        self._last = capture(self._depth, maps, stream, pool=stream.pool)
 
     @property
     def memory_bytes(self) -> int:

@@ -177,8 +177,14 @@ class DetectorTraining:
         """Rates of the averaged model on views that are never trained on."""
         return phrase_scores(self.average, watched, self.book, self._half).summary()
 
-    def run(self, store: ViewStore, watched: ViewStore) -> None:
+    def run(self, store: ViewStore, watched: ViewStore, output: Path | None = None) -> None:
         """Train to the end of the plan.
+
+        Args:
+            store: views to train on.
+            watched: views for the learning curve.
+            output: gets the averaged weights with every line of the curve, so that a run that is
+                cut off leaves something.
 
         Raises:
             FloatingPointError: the loss is not finite.
@@ -211,6 +217,8 @@ class DetectorTraining:
             with (self.folder / "log.jsonl").open("a") as stream:
                 stream.write(json.dumps(line) + "\n")
             print(json.dumps(line), flush=True)
+            if output is not None:
+                save_checkpoint(self.average.detector, self.tokenizer, output)
             self.spent = time.monotonic() - begun
             if plan.steps:
                 self.save()  # by the clock, only the end is kept: what a device lends is short
@@ -275,9 +283,10 @@ def _train(options: argparse.Namespace) -> None:
         evaluate_every=options.evaluate_every,
     )  # fmt: skip
     training = DetectorTraining(options.folder, plan, device)
+    output = options.output or options.folder / "weights"
     with _intake(store, options.views):
-        training.run(store, watched)
-    _finish(training, watched, options.output or options.folder / "weights")
+        training.run(store, watched, output)
+    _finish(training, watched, output)
 
 
 def _finish(training: DetectorTraining, watched: ViewStore, output: Path) -> None:

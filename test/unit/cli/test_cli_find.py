@@ -17,6 +17,7 @@ from scripted_detector import BoxSegmenter, ScriptedDetector
 from spatialgeo_ros import cli
 from spatialgeo_ros.grounding import choice, factory
 from spatialgeo_ros.grounding.choice import choose_grounding
+from spatialgeo_ros.networks.tower_engines import BackendReport
 
 LEFT, RIGHT = (40.0, 80.0, 119.0, 159.0), (200.0, 80.0, 279.0, 159.0)
 
@@ -48,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append((name, device))
         asked.append(ScriptedDetector(script))
         segmenter = BoxSegmenter() if name == "llmdet_base" else None
-        backends = SimpleNamespace(degraded=())
+        backends = BackendReport({}, {}, ())
         return SimpleNamespace(detector=asked[-1], segmenter=segmenter, backends=backends)
 
     monkeypatch.setattr(factory, "load_grounding", load)

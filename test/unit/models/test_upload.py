@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,68 @@ def test_a_read_that_fails_fails_where_its_tensor_is_asked_for() -> None:
     arriving = upload.upload([lambda: torch.ones(1), fails], "cpu")
     with pytest.raises(OSError, match="the disk is gone"):
         list(arriving)
+
+
+class FakeEvent:
+    def record(self, stream: object = None) -> None: ...
+    def synchronize(self) -> None: ...
+
+
+class FakeStream(FakeEvent):
+    def __init__(self, device: object = None) -> None: ...
+    def wait_event(self, event: object) -> None: ...
+
+
+@pytest.fixture
+def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The thread that copies to a GPU, copying to the CPU; test/gpu has the real one."""
+    real_empty = torch.empty
+
+    def empty(*size: Any, pin_memory: bool = False, **options: Any) -> Tensor:
+        return real_empty(*size, **options)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(torch.cuda, "Stream", FakeStream)
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+    monkeypatch.setattr(torch.cuda, "current_stream", FakeStream)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(Tensor, "record_stream", lambda *_: None)
+    monkeypatch.setattr(upload, "CHUNK_BYTES", 1000)
+    return lambda reads: upload._from_thread(reads, torch.device("cpu"))
+
+
+def uploaders() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "upload"]
+
+
+def test_the_copying_thread_hands_over_every_tensor_whole_and_in_order(
+    on_cpu: Callable[..., Any],
+) -> None:
+    torch.manual_seed(0)
+    tensors = [
+        torch.randn(40, 70), torch.tensor(2.5), torch.zeros(0, 4), torch.arange(3),
+        torch.randn(7, 9).bfloat16(), torch.randn(30, 20).t(), torch.ones(3, dtype=torch.bool),
+        *(torch.full((100,), float(n)) for n in range(40)),
+    ]  # fmt: skip
+    found = list(on_cpu([lambda t=t: t for t in tensors]))
+    assert len(found) == len(tensors) and not uploaders()
+    for tensor, copy in zip(tensors, found, strict=True):
+        assert copy.dtype == tensor.dtype and torch.equal(copy, tensor)
+        assert copy.data_ptr() != tensor.data_ptr() or not tensor.numel()
+
+
+def test_the_copying_thread_ends_early_and_passes_errors_on(on_cpu: Callable[..., Any]) -> None:
+    def fails() -> Tensor:
+        raise OSError("the disk is gone")
+
+    with closing(on_cpu([lambda: torch.ones(10)] * 100)) as arriving:
+        next(arriving)
+    assert not uploaders()
+    arriving = on_cpu([lambda: torch.ones(1), fails, lambda: torch.ones(1)])
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(arriving)
+    assert not uploaders()
 
 
 def test_a_language_model_never_exists_unpacked(

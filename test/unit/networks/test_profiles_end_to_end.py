@@ -69,7 +69,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Percepti
 
 def test_every_shipped_profile_is_tried_here() -> None:
     assert set(WRITERS) == set(SPEAKING) | set(SILENT)
-    assert set(list_profiles()) == {*WRITERS, "nano"}
+    # "openai" needs a server: test_served_speaker.py
+    assert set(list_profiles()) == {*WRITERS, "nano", "openai"}
 
 
 @pytest.mark.parametrize("name", SPEAKING + SILENT)
@@ -223,6 +224,27 @@ def test_an_image_that_was_asked_about_keeps_what_the_networks_made_of_it(
     assert after["prefix_prefills"] == before["prefix_prefills"]
     assert after["prefix_hits"] == before["prefix_hits"] + 1
     assert 5 < after["computed_tokens"] - before["computed_tokens"] < 60
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_after_the_warm_up_a_question_takes_no_more_memory(
+    loaded: Callable[[str], Perception], name: str
+) -> None:
+    """Else a GPU would capture everything anew at the first question."""
+    perception = loaded(name)
+    assert perception.networks is not None
+    speaker = perception.networks._speaker  # type: ignore[attr-defined]
+    speaker.decoder.clear()
+    perception.warm_up()
+    before = perception.networks.describe()
+    assert before["cache_tokens"] > 0 and before["cache_bytes"] > 0
+    for number in range(1, 4):
+        observation = perception.observe(frame(number))
+        for question in ABOUT_THE_CRATE:
+            assert perception.ask(question, observation, [CRATE]).language_text
+    after = perception.networks.describe()
+    assert after["cache_tokens"] == before["cache_tokens"]
+    assert after["prefix_hits"] > before["prefix_hits"]
 
 
 @pytest.mark.parametrize("name", SPEAKING)

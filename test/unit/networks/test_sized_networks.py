@@ -229,3 +229,18 @@ def test_warm_up_makes_what_the_first_frame_needs() -> None:
     _, towers = both(small_moge2())
     towers.warm_up((60, 80))
     assert set(towers.describe()) == {"geometry at 80x60", "depth"}
+
+
+@torch.inference_mode()
+def test_a_call_that_fails_leaves_the_towers_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, towers = both(small_moge2())
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameTowers, "_predict", fails)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            towers.depth(view(60, 80))
+    assert not towers.in_use
+    assert towers.depth(view(60, 80)).valid.any()

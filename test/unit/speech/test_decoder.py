@@ -17,7 +17,7 @@ from transformers import DynamicCache
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.cuda_graph import CaptureError
-from spatialgeo_ros.speech import fixed_passes
+from spatialgeo_ros.speech import fixed_passes, slots
 from spatialgeo_ros.speech.decoder import RESERVE, STEP, Decoder, Prompt
 from spatialgeo_ros.speech.fixed_passes import QUESTION_LENGTHS, FixedPasses
 from spatialgeo_ros.speech.sampling import Sampling
@@ -109,6 +109,28 @@ def test_growing_keeps_the_prefix(model: Any, mode: str) -> None:
     assert answer(decoder, short, key="image", prefix=40) == answer(
         Decoder(model, "dynamic"), short
     )
+
+
+@pytest.mark.parametrize("mode", SLOT_MODES)
+def test_without_memory_to_grow_a_shorter_question_is_still_answered(
+    model: Any, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder, asked = Decoder(model, mode), prompt(model, 5, 50)
+    expected = answer(decoder, asked, key=1, prefix=40)
+    calls = []
+
+    def scarce(like: Tensor, capacity: int) -> Tensor:
+        calls.append(capacity)
+        if len(calls) == 3:  # one layer has grown, the other has not
+            raise torch.OutOfMemoryError("no memory")
+        return torch.zeros((*like.shape[:2], capacity, like.shape[3]), dtype=like.dtype)
+
+    monkeypatch.setattr(slots, "_empty_slots", scarce)
+    with pytest.raises(torch.OutOfMemoryError):
+        answer(decoder, prompt(model, 6, 500), key=2, prefix=400)
+    decoder.forget()  # as generate() does
+    assert decoder.describe()["cache_bytes"] == 0
+    assert answer(decoder, asked, key=1, prefix=40) == expected
 
 
 @pytest.mark.parametrize("mode", SLOT_MODES)

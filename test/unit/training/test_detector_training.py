@@ -16,6 +16,7 @@ from transformers import OwlViTForObjectDetection, OwlViTProcessor
 from spatialgeo_ros.query.colours import colour_mask
 from spatialgeo_ros.sim.room import make_room
 from spatialgeo_ros.training.detector import command, network
+from spatialgeo_ros.training.detector import views as views_module
 from spatialgeo_ros.training.detector.command import DetectorPlan, DetectorTraining
 from spatialgeo_ros.training.detector.loss import (
     concept_table,
@@ -475,7 +476,10 @@ def test_the_one_command_renders_trains_and_writes(tiny, tmp_path, capsys):
 @pytest.mark.slow
 def test_rendered_shards_show_what_their_labels_say():
     pytest.importorskip("mujoco", reason="MuJoCo is not installed")
-    columns = render_shard(Shard(2, False, 2))
+    renderers = {}
+    rendered = render_shard(Shard(2, False, 2), renderers)
+    columns = rendered.columns
+    assert not rendered.failed
     room_names = {thing.name for seed in Shard(2, False, 2).seeds() for thing in _things(seed)}
     matched = []
     for image, box, name, share in zip(
@@ -491,11 +495,35 @@ def test_rendered_shards_show_what_their_labels_say():
             x0, y0, x1, y1 = (one * SIDE).round().astype(int)
             matched.append(colour_mask(image[y0:y1, x0:x1], colour).mean() > 0.02)
     assert np.mean(matched) > 0.9
-    foreign = render_shard(Shard(3, True, 1))
+    for renderer in renderers.values():
+        renderer.close()
+    foreign = render_shard(Shard(3, True, 1), {}).columns
     assert (foreign["share"] == 0).all()
     assert (foreign["cells"] == NOTHING).all()
     assert foreign["image"].std() > 10
     assert set(np.unique(foreign["name"])) == {-1}
+
+
+@pytest.mark.slow
+def test_a_room_that_fails_is_left_out_and_the_others_are_not(monkeypatch):
+    pytest.importorskip("mujoco", reason="MuJoCo is not installed")
+    first, second = Shard(2, False, 2).seeds()
+    make = views_module.make_room
+
+    def failing(seed, *sizes):
+        if seed == first:
+            raise IndexError("index 1086 is out of bounds")
+        return make(seed, *sizes)
+
+    monkeypatch.setattr(views_module, "make_room", failing)
+    renderers = {}
+    rendered = render_shard(Shard(2, False, 2), renderers)
+    for renderer in renderers.values():
+        renderer.close()
+    assert rendered.failed == [f"room {first}: IndexError: index 1086 is out of bounds"]
+    assert 0 < len(rendered.columns["image"]) <= 12
+    names = {NAMES[k] for k in rendered.columns["name"][rendered.columns["share"] > 0]}
+    assert names <= {thing.name for thing in _things(second)}
 
 
 def _things(seed):
