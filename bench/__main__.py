@@ -17,6 +17,7 @@ NAMES = (
     "measuring",
     "pair_speed",
     "lanes",
+    "grounded_watch",
     "focal_shift",
     "second_question",
     "decode_step",
@@ -28,15 +29,18 @@ NAMES = (
     "grounding",
     "objects",
 )
+#: By name only: it needs a GPU.
+ON_REQUEST = ("gpu",)
 
 
 def main() -> int:
     """Run each benchmark in a process of its own, so that none inherits another's memory."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}")
+    known = (*NAMES, *ON_REQUEST)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see it run")
     arguments, own = parser.parse_known_args()  # the rest is for the benchmark itself
-    unknown = set(arguments.names) - set(NAMES)
+    unknown = set(arguments.names) - set(known)
     if unknown:
         parser.error(f"no benchmark called {', '.join(sorted(unknown))}")
     if own and len(arguments.names) != 1:

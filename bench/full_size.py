@@ -188,6 +188,7 @@ def _llama(config: LlamaConfig) -> tuple[LlamaForCausalLM, int]:
 
 def _llava(with_tower: bool) -> FullSize:
     vision = ClipVisionTower(CLIP_L_336)
+    vision.drop_unread()
     tower = build_moge(moge_configs.V1_VITL) if with_tower else None
     layers = 4 if with_tower else 0
     width = int(LLAVA_7B["hidden_size"])

@@ -75,25 +75,27 @@ CASES = (
 def steps(options: argparse.Namespace) -> list[tuple[Case, str]]:
     """Cases with what is measured of each, in order.
 
-    A case's float32 comes right after its float16, as building a network takes longer than
-    measuring it; CUDA graphs and ONNX Runtime come after all of that.
+    On a GPU every case in float16, and as CUDA graphs while it is built; then in float32. On a CPU
+    every case in PyTorch, then in ONNX Runtime.
     """
     cases = list(CASES)
     if options.device == "cpu" and not options.tiny:
         cases = sorted((case for case in CASES if case.cpu), key=lambda case: case.cpu)
     if options.only:
-        cases = [case for case in cases if case.network in options.only.split(",")]
-    half = options.device == "cuda" or options.tiny
-    early = [(case, kind) for case in cases for kind in (("fp16", "fp32") if half else ("fp32",))]
-    if options.device == "cuda":
-        return early + [(case, "graph") for case in cases]
-    return early + [(case, "onnxruntime") for case in cases if options.onnxruntime]
+        wanted = options.only.split(",")
+        cases = [case for case in cases if {case.network, step_key(case)} & set(wanted)]
+    rounds = {"cuda": (("fp16", "graph"), ("fp32",)), "cpu": (("fp32",),)}[options.device]
+    if options.tiny and options.device == "cpu":
+        rounds = (("fp16", "fp32"),)
+    if options.device == "cpu" and options.onnxruntime:
+        rounds = (*rounds, ("onnxruntime",))
+    return [(case, kind) for kinds in rounds for case in cases for kind in kinds]
 
 
-def step_key(case: Case, kind: str) -> str:
-    """Name of a step in the JSON file."""
-    size = f" {case.image_size[0]}x{case.image_size[1]}" if case.image_size[0] else ""
-    return f"{case.network}{size} {kind}"
+def step_key(case: Case, kind: str = "") -> str:
+    """Name of a step in the JSON file, of a case without a kind: "llmdet_base@800x1066 fp16"."""
+    size = f"@{case.image_size[0]}x{case.image_size[1]}" if case.image_size[0] else ""
+    return f"{case.network}{size} {kind}".strip()
 
 
 class Record:
@@ -170,14 +172,15 @@ def measure_step(
     """Timings of one step, seconds, and memory, bytes."""
     import torch
 
-    def timed(call: Callable[[], object], share: float = 1.0) -> dict[str, float]:
+    def timed(call: Callable[[], object]) -> dict[str, float]:
         def run() -> None:
             call()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
 
-        least = 5 if device.type == "cuda" else 3
-        return asdict(measure(run, options.slice * share, least))
+        if device.type == "cuda":
+            return asdict(measure(run, options.slice, 5))
+        return asdict(measure(run, options.slice, 3, time.process_time))
 
     if kind == "onnxruntime":
         return measure_onnxruntime(parts, timed)
@@ -207,9 +210,8 @@ def measure_captured(
     calls: dict[str, Callable[[], object]],
 ) -> dict[str, Any]:
     """The parts as CUDA graphs, or why they cannot be recorded; float16."""
-    result: dict[str, Any] = {"timings": {}, "eager": {}, "not_recorded": {}}
+    result: dict[str, Any] = {"timings": {}, "not_recorded": {}}
     for name, call in calls.items():
-        result["eager"][name] = timed(call)
         try:
             replay = capture(call, parts.recording())
         except Exception as error:  # of what cannot be recorded, and of the driver
@@ -223,7 +225,9 @@ def capture(call: Callable[[], object], during: Any) -> Callable[[], object]:
     """Record what a call enqueues; what it reads and writes stays where it is."""
     import torch
 
-    with during:
+    from bench.grounding_parts import HostConstants
+
+    with during, HostConstants():
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -297,6 +301,8 @@ def print_report(record: Record, wanted: list[tuple[Case, str]]) -> None:
     steps_done, facts = record.content["steps"], record.content["machine"]
     print("## Detectors and segmenters, random weights\n")
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in facts.items())}.\n")
+    if "gpu" not in facts:
+        print("Seconds are those of the CPU, of all threads together.\n")
     header = (
         "network", "input", "type", "image", "text", "phrases or boxes", "first question",
         "same image, other phrases", "same phrases, other image", "phrases/s in one pass",
@@ -319,12 +325,13 @@ def print_report(record: Record, wanted: list[tuple[Case, str]]) -> None:
     if rows:
         print(table(header, rows) + "\n")
     captured = [
-        [case.name, _size(case), part, Timing(**found["eager"][part]),
+        [case.name, _size(case), part, Timing(**half["timings"][part]),
          Timing(**found["timings"][part]) if part in found["timings"]
          else f"not recorded: {found['not_recorded'].get(part, '')}"]
         for case in CASES
         if (found := steps_done.get(step_key(case, "graph")))
-        for part in found["eager"]
+        and (half := steps_done.get(step_key(case, "fp16")))
+        for part in ("image", "phrases")
     ]  # fmt: skip
     if captured:
         print(table(("network", "input", "part", "PyTorch, fp16", "as a CUDA graph"), captured))
@@ -390,7 +397,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="tiny networks on the CPU")
     parser.add_argument("--quick", action="store_true", help="the same: to see it run")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; default: all")
-    parser.add_argument("--only", default="", help="networks, by comma, such as owlvit_b32,sam3")
+    parser.add_argument("--only", default="", help="by comma: owlvit_b32,llmdet_base@800x1066")
     parser.add_argument("--no-onnxruntime", dest="onnxruntime", action="store_false")
     parser.add_argument("--until", type=float, default=0.0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -401,8 +408,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
         there = torch.cuda.is_available() and not options.tiny
         options.device = "cuda" if there else "cpu"
-    # Seconds for one timing.
-    options.slice = 0.01 if options.tiny else 0.6 if options.device == "cuda" else 6.0
+    # Seconds for one timing: about a hundred of them are made on a GPU, which also has to start.
+    options.slice = 0.01 if options.tiny else 6.0
+    if options.device == "cuda":
+        options.slice = min(max(options.seconds / 400, 0.1), 0.6)
     return options
 
 

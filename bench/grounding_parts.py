@@ -14,10 +14,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from bench import grounding_networks as networks
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph, read_prompt
-from spatialgeo_ros.grounding.export_patches import grounding_dino_patches
 from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.grounding.owl import OwlImageGraph, OwlTextGraph
 from spatialgeo_ros.grounding.sam2 import ImageEncoder, MaskDecoder
@@ -29,6 +29,29 @@ FEW, MANY = 4, 16
 #: Tokens of one phrase with the full stop behind it ("red chair .").
 PHRASE_TOKENS = 3
 START, STOP, END = 101, 1012, 102
+
+
+class HostConstants(TorchFunctionMode):
+    """Makes a tensor of the same numbers once.
+
+    Networks make small tensors of Python's numbers (the sizes of feature maps) in every pass. The
+    copy to the GPU waits for it, which must not be while a CUDA graph is recorded: what the passes
+    before have made is used again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Tensor] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called for every function of torch."""
+        given = kwargs or {}
+        if func not in (torch.tensor, torch.as_tensor) or isinstance(args[0], Tensor):
+            return func(*args, **given)
+        key = repr((func.__name__, args, sorted(given.items(), key=str)))
+        if key not in self._made:
+            self._made[key] = func(*args, **given)
+        return self._made[key]
 
 
 class Parts:
@@ -107,8 +130,9 @@ class Parts:
         return self.phrases()
 
     def recording(self) -> AbstractContextManager[None]:
-        """What has to hold while a CUDA graph is recorded."""
-        return nullcontext()
+        """What has to hold while a CUDA graph is recorded: values may not be read by the CPU."""
+        graphs = self.question_graphs()
+        return graphs[0].exporting() if graphs else nullcontext()
 
     def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
         """The exported graphs with inputs."""
@@ -220,10 +244,6 @@ class GroundingDinoParts(Parts):
     def many(self) -> dict[str, Tensor]:
         """Sixteen phrases in one prompt."""
         return self.long_graph.run(self._feeds(read_prompt(self.model, self.long), self.long))
-
-    def recording(self) -> AbstractContextManager[None]:
-        """Its checks read values on the CPU."""
-        return grounding_dino_patches()
 
     def graphs(self) -> dict[str, tuple[DetectorGraph, dict[str, Tensor]]]:
         """Both graphs."""

@@ -39,7 +39,7 @@ class RandomSpeaker:
     model_id, backend = "random", "torch-cpu"
     background_names: tuple[str, ...] = ()
     nominal_mount = None
-    has_geometry = has_grounding = canonical_only = False
+    has_geometry = has_grounding = canonical_only = takes_regions = False
     has_language = True
     grounding_threshold, context_views = 1.0, 0
 

@@ -47,6 +47,45 @@ def most_anonymous(seconds: float = 0.005) -> Iterator[list[int]]:
         most[0] = max(most[0], anonymous_bytes())
 
 
+def measure(profile: Path, quantisation: str = "nf4", pack: bool = False) -> dict[str, float]:
+    """Load a profile: seconds, and GiB beside weights that are in the process's own memory.
+
+    Args:
+        profile: Its YAML file.
+        quantisation: Of the language model.
+        pack: Write the packed weights too.
+    """
+    import torch
+
+    from spatialgeo_ros.models.quantise import require_quantisation
+    from spatialgeo_ros.networks.loader import load_networks
+
+    # What every process pays once is no part of loading: libraries, the CUDA context, kernels.
+    require_quantisation(quantisation)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    ones = torch.ones(64, 64, device=device)
+    (ones @ ones).sum().item()
+    before = anonymous_bytes()
+    with most_anonymous() as most:
+        start = time.perf_counter()
+        networks = load_networks(str(profile), str(device), quantisation, pack=pack)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        after = anonymous_bytes()
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    weights = networks.describe()["model_bytes"]
+    # On a CPU the weights themselves are such memory.
+    kept = before + (0 if device.type == "cuda" else weights)
+    return {
+        "seconds": seconds,
+        "anonymous": (most[0] - kept) / GIB,
+        "anonymous after": (after - kept) / GIB,
+        "peak": peak / GIB,
+        "weights": weights / GIB,
+    }
+
+
 def main() -> None:
     """Load and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,35 +93,7 @@ def main() -> None:
     parser.add_argument("--quantisation", default="nf4")
     parser.add_argument("--pack", action="store_true", help="write the packed weights")
     options = parser.parse_args()
-
-    import torch
-
-    from spatialgeo_ros.models.quantise import require_quantisation
-    from spatialgeo_ros.networks.loader import load_networks
-
-    # What every process pays once is no part of loading: libraries, the CUDA context, kernels.
-    require_quantisation(options.quantisation)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    ones = torch.ones(64, 64, device=device)
-    (ones @ ones).sum().item()
-    before = anonymous_bytes()
-    with most_anonymous() as most:
-        start = time.perf_counter()
-        networks = load_networks(
-            str(options.profile), str(device), options.quantisation, pack=options.pack
-        )
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
-        after = anonymous_bytes()
-    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
-    found = {
-        "seconds": seconds,
-        "anonymous": (most[0] - before) / GIB,
-        "anonymous after": (after - before) / GIB,
-        "peak": peak / GIB,
-        "weights": networks.describe()["model_bytes"] / GIB,
-    }
+    found = measure(options.profile, options.quantisation, options.pack)
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import gc
 import statistics
 import time
@@ -81,9 +82,11 @@ class Rate:
 class SceneMoGe(MoGe2):
     """MoGe-2 whose random weights are noise on a smooth scene, so that focal and shift exist."""
 
-    def decode(self, fused: Tensor, features: Features, aspect: float) -> dict[str, Tensor]:
+    def decode(
+        self, fused: Tensor, features: Features, aspect: float, *, normals: bool = True
+    ) -> dict[str, Tensor]:
         """As of MoGe-2."""
-        raw = super().decode(fused, features, aspect)
+        raw = super().decode(fused, features, aspect, normals=normals)
         points = raw["raw_points"]
         rows, columns = points.shape[-2:]
         uv = view_plane_uv(rows, columns, aspect, dtype=points.dtype, device=points.device)
@@ -184,7 +187,7 @@ def depth_rates(
         size = (96, 128) if tiny else SIZE
         network = moge(device, None if tiny else "moge2_s")
         tokens = 48 if tiny else tokens
-        graph = GeometryGraph(network, tokens, size)
+        graph = GeometryGraph(network, tokens, size, normals=False)
         backend = TorchBackend(graph, WorkStream(device, urgent=True), "the network alone")
         feeds = graph.example_inputs()
         part = GeometryPart("moge2", None, tokens, 0.2, True, None, False)
@@ -221,16 +224,14 @@ def vggt_rates(device: torch.device, *, tiny: bool = False, seconds: float = 2.0
     half = torch.bfloat16
     with _freed():
         torch.manual_seed(0)
-        exact = Vggt(TINY_VGGT if tiny else VGGT_1B, heads=()).requires_grad_(False).eval()
-        exact = exact.to(device)
+        with torch.device(device):  # a CPU takes half a minute for so many random numbers
+            exact = Vggt(TINY_VGGT if tiny else VGGT_1B, heads=()).requires_grad_(False).eval()
         images = torch.rand(1, frames, 3, 14 * rows, 14 * columns, device=device)
         with torch.inference_mode():
             expected = exact.aggregate(images, [-1])[0][0].float()
         calls: dict[str, Call] = {}
         if device.type == "cuda":
-            rough = Vggt(exact.config, heads=()).requires_grad_(False).eval()
-            rough.load_state_dict(exact.state_dict())
-            rough = rough.to(device, half)
+            rough = copy.deepcopy(exact).to(half)
         else:
             rough = exact
             half = torch.float32
@@ -305,7 +306,8 @@ ALL: dict[str, Callable[..., list[Rate]]] = {
 def moge(device: torch.device, name: str | None) -> SceneMoGe:
     """MoGe-2 of a profile's size, or nano's, with random weights and a scene to see."""
     torch.manual_seed(0)
-    network = build_moge(NANO_CONFIG if name is None else MOGE[name])
+    with torch.device(device):
+        network = build_moge(NANO_CONFIG if name is None else MOGE[name])
     network.__class__ = SceneMoGe
     assert isinstance(network, SceneMoGe)
     return network.requires_grad_(False).eval().to(device, precision(device))
@@ -320,7 +322,8 @@ def _clip(device: torch.device, tiny: bool) -> SemanticGraph:
     if tiny:
         config |= {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
         config |= {"num_attention_heads": 4, "image_size": 56}
-    tower = ClipVisionTower(config).requires_grad_(False).eval().to(device, precision(device))
+    with torch.device(device):
+        tower = ClipVisionTower(config).requires_grad_(False).eval().to(precision(device))
     side = tower.image_size
     return SemanticGraph(tower, (side, side))
 

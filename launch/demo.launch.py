@@ -73,6 +73,9 @@ def generate_launch_description() -> LaunchDescription:
         ),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
         DeclareLaunchArgument("profile", default_value="nano", description="model profile"),
+        DeclareLaunchArgument(
+            "grounding", default_value="profile", description="what looks for words"
+        ),
         *log_level_and_rviz(),
     ]
     spatialgeo = IncludeLaunchDescription(
@@ -81,7 +84,7 @@ def generate_launch_description() -> LaunchDescription:
             "params_file": str(SHARE / "config" / "simulated_robot.yaml"),
             **{
                 name: LaunchConfiguration(name)
-                for name in ("namespace", "profile", "rviz", "log_level")
+                for name in ("namespace", "profile", "grounding", "rviz", "log_level")
             },
         }.items(),
     )

@@ -27,10 +27,14 @@ SHARE = Path(__file__).parent.parent
 # Launch argument -> (node parameter, type, description). An empty argument sets nothing: then the
 # parameter file's value counts, or the node's default.
 PARAMETERS = {
-    "profile": ("profile", str, "model profile: a name in config/models/ or a YAML file"),
+    "profile": ("profile", str, "model profile: none, a name in config/models/ or a YAML file"),
+    "grounding": ("grounding", str, "what looks for words: profile, none, a name or kind in "
+                  "config/grounding/ or a YAML file"),
     "device": ("device", str, "where the networks run: auto, cpu, cuda"),
     "quantisation": ("quantisation", str, "linear layers of the language model: profile, none, "
                      "nf4, int8"),
+    "precision": ("precision", str, "type of the networks: profile, float32, float16, bfloat16, "
+                  "half"),
     "backend": ("backend", str, "what runs the image networks: auto, torch, onnxruntime, tensorrt, "
                 "tensorrt_rtx"),
     "backend_policy": ("backend_policy", str, "a backend that fails: next_backend, fail"),

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from spatialgeo_ros.answer.dialogues import Dialogues
 from spatialgeo_ros.answer.language_part import speak
@@ -24,26 +22,32 @@ from spatialgeo_ros.answer.planner.choice import TIMEOUT, make_planner
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.question import AskedQuestion, ask_question
 from spatialgeo_ros.answer.result import Answer
-from spatialgeo_ros.errors import CancelledError, NoMapError, SpatialGeoError
-from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.errors import NoLanguageModelError, NoMapError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import Locator, SeenObject
+from spatialgeo_ros.grounding.choice import choose_grounding, load_grounding
+from spatialgeo_ros.grounding.found import SeenObject
+from spatialgeo_ros.grounding.grounder import Grounder
+from spatialgeo_ros.grounding.locator import Locator
+from spatialgeo_ros.grounding.map_vocabulary import read_vocabulary
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.objects import ObjectMap
-from spatialgeo_ros.memory.observation import Mount, Observation, View
+from spatialgeo_ros.memory.observation import Mount, Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.models.precision_choice import choose_precision
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.models.quantisation_choice import choose_quantisation
-from spatialgeo_ros.networks.interface import Networks, Question
+from spatialgeo_ros.networks.interface import Networks
+from spatialgeo_ros.networks.warm_up import warm_up
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.parser import parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
 from spatialgeo_ros.scene.executor import execute
+from spatialgeo_ros.scene.mapping import why_not
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
@@ -83,6 +87,10 @@ class Perception:
         planner: str = "",
         planner_timeout: float = TIMEOUT,
         planner_key_variable: str = "",
+        precision: str = "profile",
+        grounding: str = "profile",
+        vocabulary_file: str = "",
+        map_phrases: Sequence[str] = (),
         **options: Any,
     ) -> Perception:
         """Load a model profile and return the facade on it.
@@ -93,58 +101,79 @@ class Perception:
             quantisation: of the language model: "none", "nf4", "int8", or "profile" for what the
                 profile says.
             threads: of PyTorch on the CPU; 0 leaves its choice.
-            engines: how the image towers run: fields of ``tower_engines.EngineOptions``; PyTorch by
-                default.
+            engines: how image towers and detector run: fields of
+                ``tower_engines.EngineOptions``; PyTorch by default.
             planner: writes programs of questions that are not understood: "" for none,
                 "openai:http://host:port/v1#model" or "local:/path/of/a/checkpoint".
             planner_timeout: seconds that it has for one question.
             planner_key_variable: name of the environment variable with the key of its API.
+            precision: of the networks: "float32", "float16", "bfloat16", "half" for what suits
+                network and card, or "profile" for what the profile says.
+            grounding: what looks for phrases: "profile", "none", or a detector; see
+                :func:`spatialgeo_ros.grounding.choice.choose_grounding`.
+            vocabulary_file: nouns that a detector of any words looks for unasked; "" for the
+                file of the package.
+            map_phrases: more of them.
             options: keyword arguments of the constructor.
 
         Raises:
-            ModelLoadError: the profile or its weights cannot be loaded, or not so quantised.
+            ModelLoadError: the profile or its weights cannot be loaded, or not so quantised, or not
+                in that precision.
             BadRequestError: the planner cannot be used; of a local one ModelLoadError.
         """
         if profile == "none":
             choose_quantisation(quantisation, profile, None)
+            choose_precision(precision, profile, None)
         else:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
+        choice = choose_grounding(grounding, profile, device)
         writer = make_planner(planner, planner_timeout, planner_key_variable, device)
+        looks = load_grounding(choice, device, engines, threads)
+        options = {
+            "grounder": looks.grounder,
+            "map_nouns": (*read_vocabulary(vocabulary_file), *map_phrases),
+            "without_grounding": choice.missing,
+            "use_clip": choice.use_clip,
+            **options,
+        }
         if profile == "none":
             return cls(None, writer, **options)
         from spatialgeo_ros.networks.loader import load_networks
         from spatialgeo_ros.networks.tower_engines import EngineOptions
 
         how = EngineOptions(**(engines or {}))
-        return cls(load_networks(profile, device, quantisation, threads, how), writer, **options)
+        networks = load_networks(profile, device, quantisation, threads, how, precision)
+        return cls(networks, writer, **options)
 
     def warm_up(self) -> None:
         """Run everything once, so that the first real request is not slower than the rest."""
         parse("how far is the chair?")  # makes the tables of the grammar
-        networks = self.networks
-        if networks is None:
-            return
-        camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
-        image = np.full((480, 640, 3), 127, np.uint8)
-        view = View(image, camera, networks.nominal_mount)
-        mask = np.zeros((480, 640), bool)
-        mask[200:300, 200:300] = True
-        networks.unfamiliar(view)
-        if networks.has_geometry:
-            networks.depth(view)
-        if networks.has_grounding:
-            names = networks.vocabulary.names() or ("chair",)
-            networks.similarity(view, (*names, *networks.background_names))
-        if networks.has_language and networks.canonical_only:
-            question = "how far is the object <region> from the camera ?"
-            networks.answer(view, Question(question, [mask], "camera_distance"))
-        elif networks.has_language:
-            said: list[str] = []
-            with suppress(CancelledError):  # one token warms up what a whole answer needs
-                free = Question(
-                    "How far is the wall?", on_token=said.append, cancelled=lambda: bool(said)
-                )
-                networks.answer(view, free)
+        if self.networks is not None:
+            warm_up(self.networks)
+        if self.grounder is not None:
+            self.grounder.warm_up()
+
+    @property
+    def grounder(self) -> Grounder | None:
+        """The detector of any words, None for none."""
+        return self.scene.locator.grounder
+
+    @property
+    def missing_grounding(self) -> str:
+        """Why nothing looks for words, with the cure, where something was to; "" else."""
+        return self.scene.without_grounding
+
+    @property
+    def usual_grounding_rate(self) -> float:
+        """How often own networks look at a camera's images unasked where nobody says it, Hz.
+
+        A detector that is served elsewhere gets images when somebody asks, and for what is watched:
+        each may cost money, and leaves the machine.
+        """
+        if self.grounder is None:
+            return 1.0
+        device = str(self.grounder.describe().get("device", ""))
+        return {"cuda": 2.0, "cpu": 0.5}.get(device.partition(":")[0], 0.0)
 
     @property
     def locator(self) -> Locator:
@@ -169,10 +198,15 @@ class Perception:
         return self.scene.observation_at(camera, stamp_ns)
 
     def locate(
-        self, observation: Observation, what: Region | str, *, recall: bool = True
+        self,
+        observation: Observation,
+        what: Region | str,
+        *,
+        recall: bool = True,
+        carried: bool = False,
     ) -> Sighting:
         """Find an object and its points; see :meth:`Scene.locate`."""
-        return self.scene.locate(observation, what, recall=recall)
+        return self.scene.locate(observation, what, recall=recall, carried=carried)
 
     def scan(self, observation: Observation) -> list[SeenObject]:
         """List the objects in view; see :meth:`Scene.scan`."""
@@ -247,18 +281,20 @@ class Perception:
                 what the session remembers.
         """
         before = self.dialogue(session) if dialogue is None else dialogue
+        looks = self.grounder
         try:
-            asked = ask_question(
-                self.scene,
-                question,
-                observation,
-                regions,
-                cancelled,
-                earlier,
-                in_view_of=in_view_of,
-                dialogue=before,
-                planner=self._planner,
-            )
+            with nullcontext() if looks is None else looks.cancelled_by(cancelled):
+                asked = ask_question(
+                    self.scene,
+                    question,
+                    observation,
+                    regions,
+                    cancelled,
+                    earlier,
+                    in_view_of=in_view_of,
+                    dialogue=before,
+                    planner=self._planner,
+                )
         except SpatialGeoError as error:
             self._remember(session, error.program, error.result)
             raise
@@ -291,7 +327,13 @@ class Perception:
         if asked.language is None or self.networks is None:
             return asked.answer()
         started = time.perf_counter()
-        text = speak(self.networks, asked.language, on_token, cancelled)
+        try:
+            text = speak(self.networks, asked.language, on_token, cancelled)
+        except NoLanguageModelError as error:  # of a server; what was measured stays
+            if not asked.measured.text:
+                raise
+            asked.language.notes.append(f"language model not heard: {error}")
+            text = ""
         return asked.answer(text, time.perf_counter() - started)
 
     def update_map(self, observation: Observation) -> MapUpdate:
@@ -301,6 +343,10 @@ class Perception:
         if update.cleared:
             self._dialogues.clear()
         return update
+
+    def cannot_map(self, observation: Observation) -> str:
+        """Say why an observation cannot go into the object map, "" where it can."""
+        return why_not(observation)
 
     def objects(self, camera: str = "") -> MapSnapshot:
         """Return the object map as it is now.

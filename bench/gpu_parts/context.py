@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ class Context:
         layers: Of the language model whose files are loaded, of 32.
         folder: For these files.
         copied: Bytes a second that a copy on the device reads and writes, 0 where unknown.
+        end: When the process has to be done, of ``time.monotonic``.
         kept: Networks that the next part of the process can use.
     """
 
@@ -40,6 +42,7 @@ class Context:
     layers: int = 8
     folder: Path = Path("/tmp")
     copied: float = 0.0
+    end: float = math.inf
     kept: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -48,10 +51,11 @@ class Context:
         if options.tiny:
             shrink(full_size)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if device.type == "cpu" and not options.tiny:
+        if device.type == "cpu" and not (options.tiny or options.cpu):
             raise SystemExit("PyTorch sees no GPU: run with --tiny, or on a machine with one")
         copied = parts.get("copy", {}).get("outcome", {}).get("numbers", {}).get("copied", 0.0)
-        return cls(device, options.tiny, options.layers, options.folder, copied)
+        end = time.monotonic() + options.seconds
+        return cls(device, options.tiny, options.layers, options.folder, copied, end)
 
     @property
     def device_name(self) -> str:

@@ -30,6 +30,11 @@ def vggt(context: Context) -> dict[str, Any]:
     return _rates(context, "VGGT", tower_rates.vggt_rates)
 
 
+def qwen_tower(context: Context) -> dict[str, Any]:
+    """Qwen's image tower on a clip."""
+    return _rates(context, "Qwen2.5-VL's image tower", tower_rates.qwen_tower_rates)
+
+
 def _rates(
     context: Context,
     title: str,

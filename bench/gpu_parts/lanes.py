@@ -45,7 +45,7 @@ def lanes(context: Context) -> dict[str, Any]:
                 geometry.depth(view(next(seeds) % 4))
                 count.append(time.perf_counter())
 
-    seconds = context.sizes(4, 1)
+    seconds = context.sizes(3, 1)
     alone = [_rates([speak], seconds)[0], _rates([measure], seconds)[0]]
     both = _rates([speak, measure], seconds)
     names = ("tokens a second", "depth calls a second")

@@ -140,7 +140,7 @@ def spatialgeo(context: Context, kind: str, tokens: int = 32) -> Assembled:
     facts = {one.name: getattr(profile, one.name) for one in dataclasses.fields(profile)}
     profile = RandomProfile(**{**facts, "precision": word, "language": part})
     built = full_size.full_size(profile)
-    with torch.inference_mode():
+    with torch.no_grad():
         full_size.fill(built, context.device, dtype, quantisation)
         for module in built.modules.values():
             settle(module)

@@ -337,12 +337,13 @@ def _answer_from_map(
 
 
 def _sees_by_itself(scene: Scene, observation: Observation) -> bool:
-    """Tell whether the profile's own grounding is all that looks at an image.
+    """Tell whether own networks look at an image beside the map, or alone.
 
-    The map tells of what it finds once several images agree.
+    The map tells of what they find once several images agree.
     """
-    frame = observation.frame
-    return scene.locator.can_ground and not frame.detections and not frame.detections_stamp_ns
+    frame, locator = observation.frame, scene.locator
+    boxed = bool(frame.detections or frame.detections_stamp_ns)
+    return locator.knows_any_words or (locator.can_ground and not boxed)
 
 
 def _typed(part: MeasuredPart) -> Result | None:
@@ -427,7 +428,7 @@ def _measure(scene: Scene, part: MeasuredPart, cancelled: Callable[[], bool] | N
     try:
         for one in part.mentioned:
             check_cancelled(cancelled)
-            one.sighting = scene.sight(one.seen_in, one.found, part.observation)
+            one.sighting = scene.finder.sight(one.seen_in, one.found, part.observation)
             part.note(*one.sighting.remarks)
         sightings = part.sightings
         require_distinct(sightings)

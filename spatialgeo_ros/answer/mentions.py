@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from spatialgeo_ros.errors import AmbiguousError, BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.intent import Intent, Mention
 from spatialgeo_ros.scene.scene import Scene
@@ -64,7 +64,7 @@ def find_mentions(
             )
         rivals = [other.phrase for other in mentions if other is not mention and other.phrase]
         what = name if chosen is None else chosen
-        found, seen_in = scene.find(observation, what, rivals, recall=recall)
+        found, seen_in = scene.finder.find(observation, what, rivals, recall=recall)
         if found.doubt:
             raise PhraseNotFoundError(f"{found.doubt}; give a box, point or mask for '{name}'")
         if not found.region.label:
@@ -78,7 +78,7 @@ def _both(scene: Scene, observation: Observation, mention: Mention) -> list[Ment
     phrase = scene.locator.vocabulary.parse(mention.phrase)
     if phrase.count != 2:
         return [mention]
-    seen = scene.selection(observation).every(mention.phrase)
+    seen = scene.finder.selection(observation).every(mention.phrase)
     if len(seen) != 2:
         raise AmbiguousError(
             f"'{mention.phrase}' means two things, and {len(seen)} such are in view: name each, "
@@ -124,7 +124,7 @@ def _match_regions(
         chosen = fitting[0]
         if len(fitting) != alike or not phrase.plain:  # else "the chair and the chair": by order
             candidates = [Found(region, "request", 1.0) for region in fitting]
-            found = scene.selection(observation).one(mention.phrase, given=candidates)
+            found = scene.finder.selection(observation).one(mention.phrase, given=candidates)
             chosen = chosen if found is None else found.region
         pairs[index] = chosen
         free = [region for region in free if region is not chosen]

@@ -35,10 +35,12 @@ def presence_answer(
     """
     locator, text = scene.locator, intent.objects[0].phrase
     phrase = locator.vocabulary.parse(text)
-    found = scene.selection(observation).every(text)
+    found = scene.finder.selection(observation).every(text)
     if not found and not locator.can_look_for(observation, phrase):
         knows = ", ".join(locator.vocabulary.names() if phrase.known else locator.vocabulary.kinds)
-        who = f"the profile knows {knows}" if knows else "the profile has no grounding"
+        nobody = locator.without or "the profile has no grounding"
+        who = f"the profile knows {knows}" if knows else nobody
+        who = locator.failure(observation, phrase) or who
         raise PhraseNotFoundError(
             f"whether there is a {text} in view cannot be told: {who}, and no detections arrive; "
             "publish detections of such things"
@@ -48,7 +50,7 @@ def presence_answer(
     for one in sure:
         mention = Mentioned(text, one, observation)
         try:
-            mention.sighting = scene.sight(observation, one, observation)
+            mention.sighting = scene.finder.sight(observation, one, observation)
             estimates += scene.measure(observation, [Kind.CAMERA_TO_OBJECT], mention.sighting)
         except SpatialGeoError:
             pass  # that it is there does not depend on how far away it is

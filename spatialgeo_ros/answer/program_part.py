@@ -16,7 +16,7 @@ from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.grounding.found import DETECTION, Found
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
@@ -188,8 +188,10 @@ def absence_means_nothing(
         kind = canonical(node.kind) or node.kind
         if any(is_a(label, kind) for label in known):
             continue
-        if not locator.can_look_for(observation, locator.vocabulary.parse(node.kind)):
-            why = locator.unfamiliar(observation) or "nothing here knows such things"
+        phrase = locator.vocabulary.parse(node.kind)
+        if not locator.can_look_for(observation, phrase):
+            why = locator.unfamiliar(observation) or locator.failure(observation, phrase)
+            why = why or locator.without or "nothing here knows such things"
             return f"whether there is a {node.kind} cannot be told: {why}; {cure}"
     return ""
 
@@ -269,10 +271,14 @@ def _kinds(program: Program) -> set[str] | None:
 
 def _in_view(scene: Scene, observation: Observation, kinds: set[str] | None) -> list[Sighting]:
     """Lift what the detector or the profile's own grounding surely sees, of some kinds."""
-    frame = observation.frame
-    boxes = [region for region in frame.detections if region.label]
-    found = [Found(region, "detection", region.score) for region in boxes]
-    if not found:
+    boxes = [region for region in observation.frame.detections if region.label]
+    found = [Found(region, DETECTION, region.score) for region in boxes]
+    locator = scene.locator
+    if locator.knows_any_words and not (boxes and kinds is None):
+        named = {canonical(kind) or kind for kind in (parse_label(one.label).kind for one in boxes)}
+        asked = None if kinds is None else [kind for kind in kinds if kind not in named]
+        found += locator.everything(observation, asked) if asked is None or asked else []
+    elif not found:
         found = [
             Found(Region.from_box(*one.box, one.label, min(1.0, one.score)), one.how, one.score)
             for one in scene.scan(observation)
@@ -283,7 +289,7 @@ def _in_view(scene: Scene, observation: Observation, kinds: set[str] | None) -> 
         if kinds is not None and not any(is_a(canonical(label) or label, kind) for kind in kinds):
             continue
         try:
-            sighting = scene.sight(observation, one, observation)
+            sighting = scene.finder.sight(observation, one, observation)
         except TooLittleSupportError:
             continue
         if not sighting.doubt:
@@ -292,13 +298,13 @@ def _in_view(scene: Scene, observation: Observation, kinds: set[str] | None) -> 
 
 
 def _object(scene: Scene, observation: Observation, index: int, region: Region) -> MapObject:
-    found, seen_in = scene.find(observation, region, recall=False)
+    found, seen_in = scene.finder.find(observation, region, recall=False)
     if seen_in is not observation:
         raise PhraseNotFoundError(
             f"region {index} was drawn on an earlier image: without poses it cannot be used "
             "together with the newest one"
         )
-    sighting = scene.sight(seen_in, found, observation)
+    sighting = scene.finder.sight(seen_in, found, observation)
     return object_of(sighting, observation, level_pose(observation), region_name(index, region))
 
 
@@ -308,10 +314,10 @@ def _regions_in_map(
     """Return the things of the request's regions as objects in the world."""
     objects = []
     for index, region in enumerate(regions):
-        found, seen_in = scene.find(observation, region, recall=False)
+        found, seen_in = scene.finder.find(observation, region, recall=False)
         pose = seen_in.frame.pose
         if pose is None:
             raise PhraseNotFoundError(f"region {index} is of an image without a pose")
-        sighting = scene.sight(seen_in, found, observation)
+        sighting = scene.finder.sight(seen_in, found, observation)
         objects.append(object_of(sighting, seen_in, pose, region_name(index, region)))
     return objects

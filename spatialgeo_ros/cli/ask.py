@@ -17,6 +17,7 @@ from tqdm import tqdm
 from spatialgeo_ros.cli.inputs import (
     CAMERA,
     add_camera,
+    add_grounding,
     add_image_or_clip,
     add_model,
     add_output,
@@ -52,6 +53,7 @@ def add_parser(commands: Any) -> None:
     add_camera(parser)
     add_model(parser, default_profile="nano")
     add_planner(parser)
+    add_grounding(parser)
     add_output(parser)
     parser.add_argument(
         "--region", action="append", default=[], metavar="[LABEL=]REGION",

@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.profile_source import read_profile
+from spatialgeo_ros.models.profile_source import (
+    is_grounding,
+    read_grounding_profile,
+    read_profile,
+)
 
 if TYPE_CHECKING:
+    import torch
+
+    from spatialgeo_ros.models.grounding_profile import GroundingProfile
     from spatialgeo_ros.models.profiles import Profile
     from spatialgeo_ros.runtime.engine_cache import EngineCache
     from spatialgeo_ros.runtime.engine_manifest import Manifest
@@ -92,7 +99,9 @@ class Export:
 
 
 def _add_profile(parser: argparse.ArgumentParser, required: bool) -> None:
-    parser.add_argument("--profile", required=required, metavar="NAME|FILE", help="model profile")
+    parser.add_argument(
+        "--profile", required=required, metavar="NAME|FILE", help="model or grounding profile"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
     parser.add_argument("--folder", type=Path, help=_FOLDER_HELP)
     parser.add_argument(
@@ -104,7 +113,9 @@ def _add_profile(parser: argparse.ArgumentParser, required: bool) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
     if getattr(options, "profile", None) is not None:
-        read_profile(options.profile)  # before PyTorch is imported, which takes seconds
+        # Before PyTorch is imported, which takes seconds.
+        read = read_grounding_profile if is_grounding(options.profile) else read_profile
+        read(options.profile)
     from spatialgeo_ros.runtime.engine_cache import EngineCache
 
     cache = EngineCache(options.folder)
@@ -117,32 +128,71 @@ def run(options: argparse.Namespace) -> int:
     return actions[options.action](options, cache)
 
 
+def _load_profile(name: str) -> Profile | GroundingProfile:
+    from spatialgeo_ros.models.grounding_profile import load_grounding_profile
+    from spatialgeo_ros.models.profiles import load_profile
+
+    return load_grounding_profile(name) if is_grounding(name) else load_profile(name)
+
+
 def _encoders(
     options: argparse.Namespace, cache: EngineCache
-) -> tuple[Profile, EngineContext, list[Encoder]]:
-    """The encoders of a profile, its image towers loaded."""
+) -> tuple[EngineContext, list[Encoder]]:
+    """The encoders of a profile, its image towers or its detector loaded."""
     from spatialgeo_ros.models.construction import choose_device
-    from spatialgeo_ros.models.profiles import load_profile
-    from spatialgeo_ros.networks.loader import load_towers
-    from spatialgeo_ros.networks.tower_engines import tower_encoder
     from spatialgeo_ros.runtime.gate import EngineContext
 
-    profile = load_profile(options.profile)
+    profile = _load_profile(options.profile)
     device = choose_device(options.device)
     width, height = _size(options.image_size)
     settings = profile.engines
     for name in ("precision", "weights"):
         if getattr(options, name, None):
             settings = replace(settings, **{name: getattr(options, name)})
-    profile = replace(profile, engines=settings)
-    encoders = [
-        tower_encoder(profile, name, graph, cache.folder)
-        for tower in load_towers(profile, device)
-        for name, graph in tower.graphs((height, width)).items()
-    ]
+    make = _grounding_encoders if is_grounding(options.profile) else _tower_encoders
+    changed: Any = replace(profile, engines=settings)
+    encoders = make(changed, options, device, (height, width), cache)
     if not encoders:
         raise ModelLoadError(f"profile '{profile.name}' has no network that can be compiled")
-    return profile, EngineContext(cache, device, profile=options.profile), encoders
+    return EngineContext(cache, device, profile=options.profile), encoders
+
+
+def _tower_encoders(
+    profile: Profile,
+    options: argparse.Namespace,
+    device: torch.device,
+    image_size: tuple[int, int],
+    cache: EngineCache,
+) -> list[Encoder]:
+    from spatialgeo_ros.networks.loader import load_towers
+    from spatialgeo_ros.networks.tower_engines import tower_encoder
+
+    del options
+    return [
+        tower_encoder(profile, name, graph, cache.folder)
+        for tower in load_towers(profile, device)
+        for name, graph in tower.graphs(image_size).items()
+    ]
+
+
+def _grounding_encoders(
+    profile: GroundingProfile,
+    options: argparse.Namespace,
+    device: torch.device,
+    image_size: tuple[int, int],
+    cache: EngineCache,
+) -> list[Encoder]:
+    from spatialgeo_ros.grounding.engines import compilable, network_encoder
+    from spatialgeo_ros.grounding.factory import load_grounding
+
+    loaded = load_grounding(options.profile, str(device))
+    if loaded is None:
+        return []
+    made = []
+    for networks in compilable(loaded.parts):
+        graphs = networks.graphs(image_size)
+        made += [network_encoder(profile, networks, name, graphs, cache.folder) for name in graphs]
+    return made
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -165,7 +215,7 @@ def _build(options: argparse.Namespace, cache: EngineCache) -> int:
         trt = find_tensorrt("tensorrt" if options.backend == "tensorrt" else "tensorrt_rtx")
         for target in options.target:
             trt.check_target(target)
-    _, context, encoders = _encoders(options, cache)
+    context, encoders = _encoders(options, cache)
     policy = "next_backend" if options.backend == "auto" else "fail"
     for encoder in encoders:
         if trt is None:
@@ -285,7 +335,7 @@ def _compare(options: argparse.Namespace, cache: EngineCache) -> int:
     from spatialgeo_ros.runtime.engine_manifest import StaleEngineError
     from spatialgeo_ros.runtime.select import MAKERS
 
-    _, context, encoders = _encoders(options, cache)
+    context, encoders = _encoders(options, cache)
     context = replace(context, build=False, recheck=True)
     failed = 0
     for encoder in encoders:
@@ -328,13 +378,12 @@ def _none(manifest: Manifest) -> bool:
 
 def _current(profile_name: str, cache: EngineCache) -> Callable[[Manifest], bool]:
     """Keep what belongs to other profiles, or to this one's exports and the modules installed."""
-    from spatialgeo_ros.models.profiles import load_profile
     from spatialgeo_ros.runtime.backend import BackendUnavailableError
     from spatialgeo_ros.runtime.onnx_backend import require_onnxruntime
     from spatialgeo_ros.runtime.onnx_file import read_onnx_model
     from spatialgeo_ros.runtime.tensorrt_module import IMPORT_NAMES, find_tensorrt
 
-    name = load_profile(profile_name).name
+    name = _load_profile(profile_name).name
     exports = {
         read_onnx_model(path.with_suffix(""), verify=False).sha256
         for path in (cache.folder / "onnx").glob(f"{name}-*.onnx.json")

@@ -107,7 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     )
     # Whoever sets up a robot knows how well its wheels count.
     known = {"way_drift": options.drift}
-    measuring, whole = Perception(None, **known), Perception.load(options.profile, **known)
+    measuring, whole = (
+        Perception(None, **known),
+        Perception.load(
+            options.profile, grounding="none" if options.profile == "none" else "profile", **known
+        ),
+    )
     builders: dict[Detections, MapBuilder] = {}
     for name in options.detections:
         detections = Detections(name)

@@ -15,6 +15,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, Observation
+from spatialgeo_ros.models.precision_choice import FROM_PROFILE, PRECISIONS
 from spatialgeo_ros.recordings.bags import BAG_OPTIONS
 from spatialgeo_ros.recordings.depth_file import read_depth_file
 from spatialgeo_ros.recordings.image_codec import read_colour_file
@@ -106,12 +107,26 @@ def add_model(parser: argparse.ArgumentParser, default_profile: str) -> None:
     """Add the choice of profile and device."""
     parser.add_argument("--profile", default=default_profile, help="model profile, or none")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
+    parser.add_argument(
+        "--precision", default=FROM_PROFILE, choices=(FROM_PROFILE, *PRECISIONS),
+        help="of the networks; half: what suits network and card",
+    )  # fmt: skip
     bits = parser.add_mutually_exclusive_group()
     for flag, kind, text in (("4bit", "nf4", "4 bits (NF4)"), ("8bit", "int8", "8 bits")):
         bits.add_argument(
             f"--load-{flag}", dest="quantisation", action="store_const", const=kind,
             default="profile", help=f"language model in {text}, whatever the profile says",
         )  # fmt: skip
+
+
+def add_grounding(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what looks for words."""
+    parser.add_argument(
+        "--grounding", default="profile", metavar="NAME",
+        help="what looks for words: a name or kind of config/grounding, a YAML file, clip_patches, "
+        "none, or profile for what the profile names, else the best detector whose weights are "
+        "here (profile)",
+    )  # fmt: skip
 
 
 def add_planner(parser: argparse.ArgumentParser) -> None:
@@ -152,17 +167,18 @@ def load_perception(options: argparse.Namespace) -> Any:
     if options.mount_height is not None:
         pitch = math.radians(options.mount_pitch)
         mounts[CAMERA] = Mount.from_pitch(options.mount_height, pitch)
-    planned = {
+    chosen = {
         name: getattr(options, name)
-        for name in ("planner", "planner_timeout", "planner_key_variable")
-        if hasattr(options, name)  # of the commands that take questions
+        for name in ("grounding", "planner", "planner_timeout", "planner_key_variable")
+        if hasattr(options, name)  # of the commands that take words or questions
     }
     return Perception.load(
         options.profile,
         device=options.device,
         quantisation=options.quantisation,
+        precision=options.precision,
         mounts=mounts,
-        **planned,
+        **chosen,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from spatialgeo_ros.cli.inputs import (
     add_camera,
+    add_grounding,
     add_image,
     add_model,
     add_output,
@@ -30,6 +31,7 @@ def add_parser(commands: Any) -> None:
     add_image(parser)
     add_camera(parser)
     add_model(parser, default_profile="none")
+    add_grounding(parser)
     add_output(parser)
     parser.add_argument(
         "--from", dest="first", required=True, metavar="OBJECT",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError, ModelLoadError
@@ -43,6 +44,21 @@ def add_parser(commands: Any) -> None:
                 help="you have read the licence and accept it, for profiles that ask for it",
             )  # fmt: skip
         action.set_defaults(run=run)
+    pack = actions.add_parser(
+        "pack",
+        help="keep a language model's weights in NF4, so that it loads in seconds",
+        description="Writes what loading in NF4 makes of the checkpoint beside the engines. Loads "
+        "use it while the files are the same, and make it again when they are not.",
+    )
+    pack.add_argument("profile", help="name or YAML file of a model")
+    pack.add_argument("--device", default="auto", help="that it will run on (default: auto)")
+    pack.add_argument("--precision", default="profile", help="default: what the profile says")
+    pack.add_argument(
+        "--folder", type=Path,
+        help="of engines (default: SPATIALGEO_ENGINES, engines/ of a checkout, user cache)",
+    )  # fmt: skip
+    pack.add_argument("--delete", action="store_true", help="delete what was packed, no more")
+    pack.set_defaults(run=_pack)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -90,7 +106,7 @@ def _load(name: str) -> Any:
 def _precision(profile: Any) -> str:
     """The precision that a profile runs in, on a GPU where that matters."""
     detector = getattr(profile, "detector", None)
-    chosen: str = profile.precision if detector is None else detector.precision
+    chosen: str = profile.memory_precision if detector is None else detector.precision
     return chosen
 
 
@@ -148,6 +164,38 @@ def _verify(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if bad else 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    read_profile(options.profile)  # before what follows imports PyTorch, which takes seconds
+    from spatialgeo_ros.models.packed_weights import PackedWeights
+    from spatialgeo_ros.models.profiles import load_profile
+
+    profile = load_profile(options.profile)
+    packed = PackedWeights(profile.name, profile.language_files, options.folder)
+    if options.delete:
+        for path in packed.files():
+            path.unlink()
+            print(f"deleted {path}")
+        return 0
+    if not profile.language_files():
+        raise BadRequestError(
+            f"profile '{profile.name}' has no language model of a published checkpoint on this "
+            f"machine: there is nothing to pack (spatialgeo models download {options.profile})"
+        )
+    from spatialgeo_ros.networks.loader import load_networks
+    from spatialgeo_ros.networks.tower_engines import EngineOptions
+
+    before = {path: path.stat().st_mtime_ns for path in packed.files()}
+    engines = EngineOptions(folder=options.folder)
+    load_networks(
+        options.profile, options.device, "nf4", engines=engines, precision=options.precision,
+        pack=True,
+    ).close()  # fmt: skip
+    for path in packed.files():
+        if before.get(path) != path.stat().st_mtime_ns:
+            print(f"{path}  {path.stat().st_size / 1e9:.2f} GB")
+    return 0
 
 
 def _info(options: argparse.Namespace) -> int:

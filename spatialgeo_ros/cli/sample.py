@@ -136,7 +136,7 @@ def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -
     if options.poses is not None:
         trajectory = StampedTrajectory.read_tum(options.poses, options.world_axes or "rep103")
     camera = partial(read_camera, options.camera_info) if options.camera_info else None
-    perception = Perception.load(options.profile, device=options.device)
+    perception = Perception.load(options.profile, device=options.device, grounding="none")
     frames = tqdm(clip.read(candidates), "geometry", len(candidates), unit="frame")
     return metric_geometry(frames, perception.scene, camera, trajectory)
 

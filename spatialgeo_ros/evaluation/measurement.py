@@ -18,6 +18,7 @@ from enum import Enum
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,9 @@ log = logging.getLogger(__name__)
 MOST_THINGS, MOST_PAIRS = 8, 8
 _BOX_ERROR = 0.03  # of the box's side: standard deviation of a shifted side
 _LEAST_BOX_ERROR = 1.0  # pixels
+_GRID = 256  # cells along each side of the image, of a segmenter's masks
+_CELLS_OFF = 0.6  # standard deviation of its outlines, cells: most are within one
+_SMOOTH = 8  # a side of the image has so many independent errors
 
 
 class RegionSource(Enum):
@@ -58,6 +62,8 @@ class RegionSource(Enum):
     SHIFTED_BOX = "boxes 3 % off"
     #: Its visible pixels.
     MASK = "masks"
+    #: Those as a segmenter gives them: from a coarse grid, with errors of its outline.
+    COARSE_MASK = "masks of a 256-cell grid"
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ CONDITIONS = (
     Condition(RegionSource.BOX),
     Condition(RegionSource.SHIFTED_BOX),
     Condition(RegionSource.MASK),
+    Condition(RegionSource.COARSE_MASK),
     Condition(RegionSource.BOX, floor_height=False),
     Condition(RegionSource.SHIFTED_BOX, floor_height=False),
     Condition(RegionSource.BOX, gravity=False),
@@ -224,14 +231,19 @@ def region_of(frame: TruthFrame, index: int, source: RegionSource) -> Region:
     Args:
         frame: the view.
         index: of the object; it has at least one pixel.
-        source: where the region comes from; the errors of a shifted box are those of the room's
-            seed, the view and the object.
+        source: where the region comes from; the errors of a shifted box or a coarse mask are those
+            of the room's seed, the view and the object.
     """
     thing = frame.room.objects[index]
     label = thing.kind if thing.support else thing.name
     seen = frame.segmentation == index
     if source is RegionSource.MASK:
         return Region.from_mask(seen, label)
+    if source is RegionSource.COARSE_MASK:
+        mask = coarse_mask(seen, np.random.default_rng([frame.room.seed, frame.view, 6, index]))
+        if mask.any():  # else the thing is less than half a cell wide: no segmenter sees it
+            return Region.from_mask(mask, label, cell=max(seen.shape) / _GRID)
+        source = RegionSource.BOX
     rows, columns = np.nonzero(seen)
     low = np.array([columns.min(), rows.min()], np.float64)
     high = np.array([columns.max(), rows.max()], np.float64)
@@ -243,6 +255,25 @@ def region_of(frame: TruthFrame, index: int, source: RegionSource) -> Region:
         low = np.clip(low, 0.0, border)
         high = np.clip(np.maximum(high, low), 0.0, border)
     return Region.from_box(low[0], low[1], high[0], high[1], label=label)
+
+
+def coarse_mask(seen: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Pixels [H, W] of an object as a segmenter would give them.
+
+    The true share of each cell of a square grid, moved by a smooth random field; its logits,
+    enlarged to the image and cut at zero.
+    """
+    height, width = seen.shape
+    side = (_GRID, _GRID)
+    share = cv2.resize(seen.astype(np.float32), side, interpolation=cv2.INTER_AREA)
+    place = np.meshgrid(np.arange(_GRID, dtype=np.float32), np.arange(_GRID, dtype=np.float32))
+    for axis in place:
+        field_ = rng.normal(size=(_SMOOTH, _SMOOTH)).astype(np.float32)
+        off = cv2.resize(field_, side, interpolation=cv2.INTER_CUBIC)
+        axis += np.float32(_CELLS_OFF / off.std()) * off
+    share = np.clip(cv2.remap(share, *place, cv2.INTER_LINEAR), 0.0, 1.0)
+    logits = np.log((share + 0.02) / (1.02 - share))
+    return np.asarray(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR) > 0)
 
 
 def compare(

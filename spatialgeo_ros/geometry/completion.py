@@ -208,7 +208,7 @@ def _visible_box(
     footprint = fit_footprint(ground)
     low, high = footprint.low.copy(), footprint.high.copy()
     up, down = (float(v) for v in np.percentile(points[:, 1], (0.5, 99.5)))
-    pixels = _SIDE_PIXELS * float(np.median(obj.surface[:, 2])) / obj.camera.fx
+    pixels = max(_SIDE_PIXELS, obj.outline) * float(np.median(obj.surface[:, 2])) / obj.camera.fx
     least = 2 * noise + _SIDE + pixels
     spread = least + _SIDE_SHARE * (high - low)
     spread_y = least + _HEIGHT_SHARE * (down - up)

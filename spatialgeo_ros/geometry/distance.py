@@ -122,7 +122,8 @@ def measure(
     side, depth the shorter.
 
     Where it cannot be decided which of two surfaces a region is of, both are measured: sigma spans
-    them, or the estimate is invalid, and ``reason`` says between what.
+    them, or the estimate is invalid, and ``reason`` says between what. What other outlines of a
+    coarse mask would change widens sigma too.
 
     Args:
         kind: what to measure.
@@ -138,9 +139,11 @@ def measure(
     """
     (kind,) = requested_kinds((kind,), b is not None)
     sizes = TYPICAL_SIZES if sizes is None else sizes
-    estimate = _measured(kind, a, b, gravity, sizes)
     if b is not None and kind not in PAIR_KINDS:
         b = None
+    estimate = _measured(kind, a, b, gravity, sizes)
+    if estimate.valid and (a.outlines or (b is not None and b.outlines)):
+        estimate = widened(estimate, _spread(estimate, a, b, gravity, sizes))
     firsts = [a] if a.other is None else [a, a.other]
     seconds = [b] if b is None or b.other is None else [b, b.other]
     readings = [(one, two) for one in firsts for two in seconds][1:]
@@ -157,10 +160,24 @@ def measure(
     names = " and ".join(f"'{o.label}'" for o in (a, b) if o is not None and o.other is not None)
     note = (
         f"two surfaces fill the region of {names} alike: {estimate.distance:.2f} or {other:.2f} m; "
-        "give a mask to tell which"
+        "give a mask of one to tell which"
     )
     noted = replace(estimate, reason="; ".join(part for part in (estimate.reason, note) if part))
     return widened(noted, _EITHER * apart)
+
+
+def _spread(
+    estimate: DistanceEstimate,
+    a: ObjectPoints,
+    b: ObjectPoints | None,
+    gravity: ArrayLike | None,
+    sizes: Mapping[str, Size],
+) -> float:
+    """Standard deviation of what is measured when one object at a time has another outline."""
+    pairs = [(one, b) for one in a.outlines]
+    pairs += [] if b is None else [(a, one) for one in b.outlines]
+    found = [_measured(estimate.kind, one, two, gravity, sizes) for one, two in pairs]
+    return float(np.std([estimate.distance, *(one.distance for one in found if one.valid)]))
 
 
 def _measured(

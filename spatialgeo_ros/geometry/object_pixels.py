@@ -8,6 +8,7 @@ image. All masks here are of a window of the image: half-open (x0, y0, x1, y1).
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import cv2
@@ -21,7 +22,15 @@ from spatialgeo_ros.geometry.surfels import without_strips
 _T = TypeVar("_T", bound=np.generic)
 
 _OUTLINE = 3  # pixels along the outline of a mask whose depth may be another surface's
-_LEG = 0.25  # metres behind a mask's inside at which its thin parts may lie
+_LEG = 0.5  # metres behind a mask's inside at which its thin parts may lie
+_BEYOND = 3  # pixels beyond two cells of a mask that are looked at around one of its pixels
+_SLANT = np.float32(0.005)  # change of inverse depth from pixel to pixel, as a share, of a surface
+_ALIKE = np.float32(0.01)  # and what is at the same depth at all
+_STEPS = 5  # that are looked at to each side of a pixel
+_MINE, _CORE, _OTHER = np.uint8(1), np.uint8(2), np.uint8(4)  # in the mask, surely so, surely not
+_MOST_LEAKED = 0.5  # of a mask: where more would go, what is left must stand before it,
+_AHEAD = 0.03  # by so much of the depth,
+_LEAST_REST = 0.1  # and be so much of the mask
 _LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
 
 
@@ -50,7 +59,9 @@ def _spread(values: NDArray[_T], cells: Cells, window: Window) -> NDArray[_T]:
     return wide[: y1 - y0, : x1 - x0]
 
 
-def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
+def settled(
+    pointmap: PointMap, inside: NDArray[np.bool_], window: Window, cell: float = 1.0
+) -> NDArray[np.bool_]:
     """Pixels of a given mask that show the object's own surface.
 
     A pixel on a surface has at least two of its eight neighbours at its own depth. Along the
@@ -63,6 +74,8 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
         pointmap: of the whole image.
         inside: [h, w] bool, the mask within the window.
         window: of the image.
+        cell: side of a cell of the grid that the mask was made on, pixels: its outline is known no
+            better, and what it may have leaked onto is told by depth (:func:`_leaked`).
     """
     depth = pointmap.depth_in(window)
     sigma = pointmap.sigma_in(window)
@@ -78,10 +91,10 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
                 if (dy, dx) != (1, 1):
                     alike += np.abs(padded[dy : dy + h, dx : dx + w] - own) < tolerance
     part &= alike >= 2
-    kernel = np.ones((2 * _OUTLINE + 1, 2 * _OUTLINE + 1), np.uint8)
-    core = part & cv2.erode(inside.astype(np.uint8), kernel, borderValue=0).astype(bool)
+    reach = max(_OUTLINE, math.ceil(cell))
+    core = part & eroded(inside, reach)
     if core.sum() > _LEAST_CORE * part.sum():  # else all of it is outline
-        near = np.ones((4 * _OUTLINE + 3, 4 * _OUTLINE + 3), np.uint8)
+        near = np.ones((4 * reach + 3, 4 * reach + 3), np.uint8)
         low = cv2.erode(np.where(core, depth, np.float32(1e6)), near, borderValue=1e6)
         high = cv2.dilate(np.where(core, depth, np.float32(-1e6)), near, borderValue=-1e6)
         with np.errstate(invalid="ignore"):
@@ -91,7 +104,74 @@ def settled(pointmap: PointMap, inside: NDArray[np.bool_], window: Window) -> ND
             nearest, farthest = np.percentile(depth[core], (1, 99))
             thin = (high < 0) & (depth > nearest - margin) & (depth < farthest + _LEG)
             part &= core | own | thin
+    part &= ~_leaked(part, inside, depth, sigma, cell)
     return without_strips(part, depth, sigma, inside)
+
+
+def eroded(inside: NDArray[np.bool_], cell: float) -> NDArray[np.bool_]:
+    """A mask [h, w] without a cell of its grid along its outline: what is surely the object."""
+    side = 2 * math.ceil(cell) + 1
+    kernel = np.ones((side, side), np.uint8)
+    return cv2.erode(inside.astype(np.uint8), kernel, borderValue=0).astype(bool)
+
+
+def _leaked(
+    part: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    cell: float,
+) -> NDArray[np.bool_]:
+    """Pixels of a mask, within a cell of its outline, that show what goes on beyond it.
+
+    Such a pixel has more at its depth among what is surely outside, more than a cell from the mask,
+    than among the mask's own, and is not at the depth of what is surely inside near it. A thin part
+    has nothing at its depth beyond itself and stays, although nothing of it is surely inside. Where
+    most of the mask would go, and what is left does not stand before it, depth does not tell the
+    object from what it lies on: nothing goes.
+
+    Args:
+        part: [h, w] bool, pixels that are asked about.
+        inside: [h, w] bool, the mask within its window.
+        depth: [h, w] metres, NaN where there is no reading.
+        sigma: [h, w] standard deviation of depth, metres.
+        cell: side of a cell of the mask's grid, pixels.
+    """
+    out = np.zeros_like(part)
+    sure = eroded(inside, cell)
+    rows, columns = np.nonzero(part & ~sure)
+    if not len(rows):
+        return out
+    known = np.isfinite(depth)
+    ring = np.ones((2 * math.ceil(cell) + 1, 2 * math.ceil(cell) + 1), np.uint8)
+    beyond = cv2.dilate(inside.astype(np.uint8), ring) == 0
+    reach = 2 * math.ceil(cell) + _BEYOND
+    q = np.pad(np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32), reach)
+    kind = np.pad(
+        _MINE * (inside & known) + _CORE * (sure & known) + _OTHER * (beyond & known), reach
+    )
+    steps = np.arange(-reach, reach + 1, math.ceil(reach / _STEPS))  # every n-th tells as much
+    dv, du = (d.ravel() for d in np.meshgrid(steps, steps, indexing="ij"))
+    offsets = dv * q.shape[1] + du
+    centre = (rows + reach) * q.shape[1] + columns + reach
+    at = centre[:, None] + offsets
+    own = q.ravel()[centre][:, None]
+    noise = 4 * (sigma[rows, columns] / depth[rows, columns])[:, None]
+    limit = (np.hypot(dv, du).astype(np.float32) * _SLANT + _ALIKE + noise) * own
+    around = kind.ravel()[at]
+    near = np.count_nonzero(around & _CORE, axis=1)
+    around[np.abs(q.ravel()[at] - own) >= limit] = 0  # from here on those at its depth
+    others, mine, core = (np.count_nonzero(around & k, axis=1) for k in (_OTHER, _MINE, _CORE))
+    lost = (others > mine) & (2 * core <= near)
+    out[rows[lost], columns[lost]] = True
+    rest = part & ~out
+    if lost.sum() > _MOST_LEAKED * part.sum():
+        # Of a thin thing more may have leaked than is its own: what is left stands before it.
+        ahead = depth[out] - np.median(depth[rest]) if rest.any() else np.zeros(1)
+        apart = _AHEAD * np.median(depth[out]) + 4 * np.median(sigma[out])
+        if rest.sum() < _LEAST_REST * part.sum() or np.median(ahead) < apart:
+            out[:] = False
+    return out
 
 
 def pixels_of(

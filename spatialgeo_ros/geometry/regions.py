@@ -51,6 +51,8 @@ class Region:
         polygon: [N, 2] pixels, closed, even-odd rule.
         point: u, v in pixels.
         mask: [H, W] bool at the image's resolution.
+        cell: of a mask: side in image pixels of a cell of the grid that it was made on. Its outline
+            is not known better than that; 1 where it was drawn at the image's resolution.
         stamp_ns: stamp in nanoseconds of the image it was drawn on; 0 when that is the image at
             hand, or unknown.
     """
@@ -63,6 +65,7 @@ class Region:
     point: tuple[float, float] | None = None
     mask: NDArray[np.bool_] | None = None
     stamp_ns: int = 0
+    cell: float = 1.0
 
     @classmethod
     def from_box(
@@ -118,12 +121,23 @@ class Region:
         return cls(RegionType.POINT, label, float(score), point=(float(u), float(v)))
 
     @classmethod
-    def from_mask(cls, mask: ArrayLike, label: str = "", score: float = 1.0) -> Region:
+    def from_mask(
+        cls, mask: ArrayLike, label: str = "", score: float = 1.0, cell: float = 1.0
+    ) -> Region:
         """Mask [H, W] of the object's pixels (non-zero is object), at the image's resolution.
 
+        Args:
+            mask: of the whole image.
+            label: name of the object.
+            score: confidence of who made it.
+            cell: image pixels per cell of the coarser grid that a network made it on.
+
         Raises:
-            BadRegionError: not two-dimensional, empty, or of more than :data:`MOST_MASK_PIXELS`.
+            BadRegionError: not two-dimensional, empty, or of more than :data:`MOST_MASK_PIXELS`;
+                or the cell is no length.
         """
+        if not (math.isfinite(cell) and 0 < cell <= MOST_COORDINATE):
+            raise BadRegionError(f"mask {_name(label)}has cells of {cell} pixels: no length")
         given = np.asarray(mask)
         if given.size > MOST_MASK_PIXELS:
             raise BadRegionError(
@@ -133,7 +147,7 @@ class Region:
         pixels = given != 0
         if pixels.ndim != 2 or not pixels.any():
             raise BadRegionError(f"mask {_name(label)}is empty or not [H, W] ({pixels.shape})")
-        return cls(RegionType.MASK, label, float(score), mask=pixels)
+        return cls(RegionType.MASK, label, float(score), mask=pixels, cell=max(1.0, float(cell)))
 
     @classmethod
     def from_phrase(cls, phrase: str) -> Region:

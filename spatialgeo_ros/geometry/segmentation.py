@@ -10,6 +10,7 @@ surfaces that fills the box from side to side.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import cv2
@@ -20,7 +21,13 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
-from spatialgeo_ros.geometry.object_pixels import pixels_of, settled, share_inside, spread_mask
+from spatialgeo_ros.geometry.object_pixels import (
+    eroded,
+    pixels_of,
+    settled,
+    share_inside,
+    spread_mask,
+)
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.separation import (
@@ -39,6 +46,9 @@ _SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
 _LEAST_READ = 0.4  # share of a region with depth, below which it must show enough of a thing
 _LEAST_READ_FLAT = 0.5  # the same for what does not stand out: screens and windows show none
 _LEAST_SHARE = 0.05  # of the region's cells on the object
+_LEAST_SETTLED = 0.25  # of a cell's pixels, for a cell of a mask
+_COARSE_OUTLINE = 0.5  # of a cell of a mask's grid: standard deviation of its outline
+_THIN_OUTLINE = 1.5  # the same, of a mask that has no inside a cell from its outline
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at
 
 
@@ -77,6 +87,11 @@ class ObjectPoints:
         flat: the object lies flat on its background: its outline is by colour or the region alone.
         floor_sigma: standard deviation of ``floor_height``, metres.
         other: what the region may also be, where it cannot be decided; None where it can.
+        outline: standard deviation of the outline, pixels of the image; 0 where it is what the
+            depth image says.
+        outlines: the same object with other outlines, where its mask was made on a coarse grid:
+            without a cell along its outline, and separated from its box by depth. What is measured
+            of them too tells how much depends on the outline.
     """
 
     label: str
@@ -102,6 +117,8 @@ class ObjectPoints:
     flat: bool
     floor_sigma: float = 0.0
     other: ObjectPoints | None = None
+    outline: float = 0.0
+    outlines: tuple[ObjectPoints, ...] = ()
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""
@@ -120,11 +137,13 @@ def segment_object(
     floor_height: float | None = None,
     sizes: Mapping[str, Size] | None = None,
     image: NDArray[np.uint8] | None = None,
+    outlines: bool = True,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
     Boxes and polygons are searched for the object they bound. A point grows to the connected
-    surface around it. A mask is trusted, but for pixels that float at its depth edges.
+    surface around it. A mask is trusted, but for pixels that float at its depth edges; the outline
+    of one that was made on a coarse grid, only to a cell of it.
 
     Args:
         pointmap: of the whole image.
@@ -137,6 +156,7 @@ def segment_object(
             region's label; default :data:`TYPICAL_SIZES`, an empty mapping for none.
         image: [H, W, 3] uint8 RGB of the same pixels, when known: tells flat things from what they
             lie on.
+        outlines: fill ``ObjectPoints.outlines``, for measuring; that doubles the time.
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
@@ -172,7 +192,12 @@ def segment_object(
     floor = None
     if down is not None and floor_height is not None:
         floor = Floor(down, floor_height)
+    own = None
     if region.type is RegionType.MASK:
+        own = np.zeros_like(inside)
+        part = slice(window[1], window[3]), slice(window[0], window[2])
+        own[part] = settled(pointmap, inside[part], window, region.cell)
+        within &= share_inside(own, cells) > _LEAST_SETTLED
         reading = separate_given(cells, within)
     elif region.type is RegionType.POINT:
         reading = separate_grown(cells, *cells.at(x0, y0), floor)
@@ -180,23 +205,40 @@ def segment_object(
         reading = separate_bounded(cells, within, down, floor, usual, image)
     if floor is not None:
         floor = _seen_floor(reading.planes, floor)
-    view = _View(pointmap, region, inside, window, cells, within, down, floor_height, floor)
+    view = _View(pointmap, region, inside, own, window, cells, within, down, floor_height, floor)
     found = view.object(reading)
-    if reading.other is None:
+    if reading.other is not None:
+        with suppress(TooLittleSupportError):
+            found = replace(found, other=view.object(reading.other))
+    if region.type is not RegionType.MASK or region.cell <= 1.0:
         return found
-    try:
-        return replace(found, other=view.object(reading.other))
-    except TooLittleSupportError:
-        return found
+    others = _other_outlines(region, height, width)
+    measured = []
+    for one in others if outlines else ():
+        with suppress(TooLittleSupportError):
+            measured.append(segment_object(pointmap, one, down, floor_height, sizes, image))
+    thin = len(others) < 2  # nothing of it is surely inside
+    outline = (_THIN_OUTLINE if thin else _COARSE_OUTLINE) * region.cell
+    return replace(found, outline=outline, outlines=tuple(measured))
+
+
+def _other_outlines(region: Region, height: int, width: int) -> list[Region]:
+    """A coarse mask's box, and the mask without a cell along its outline where that leaves any."""
+    regions = [Region.from_box(*region.bounds(height, width), region.label)]
+    core = eroded(region.rasterise(height, width), region.cell)
+    if core.sum() >= MIN_SUPPORT:
+        regions.append(Region.from_mask(core, region.label))
+    return regions
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """A region and what is around it, in pixels and in cells."""
+    """A region and what is around it, in pixels and in cells; ``own`` what of a mask is kept."""
 
     pointmap: PointMap
     region: Region
     inside: NDArray[np.bool_]
+    own: NDArray[np.bool_] | None
     window: Window
     cells: Cells
     within: NDArray[np.bool_]
@@ -215,11 +257,11 @@ class _View:
         height, width = pointmap.shape
         inside = self.inside[y0:y1, x0:x1]
         bounded = region.type in (RegionType.BOX, RegionType.POLYGON)
-        if region.type is RegionType.MASK:
-            part = settled(pointmap, inside, self.window)
+        if self.own is not None:
+            part = self.own[y0:y1, x0:x1]
             scraps = cells.ok & self.within & ~reading.thing
             if scraps.any():
-                part &= ~spread_mask(scraps, cells, self.window)
+                part = part & ~spread_mask(scraps, cells, self.window)
         else:
             part = pixels_of(pointmap, cells, reading.thing, self.window)
             if bounded:  # a box may be a few pixels too small

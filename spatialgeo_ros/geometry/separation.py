@@ -31,7 +31,9 @@ _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
-_SCRAP, _FAR = 0.05, 0.4  # share of a mask's cells; gap as a share of the object's size
+_SCRAP, _FAR = 0.05, 1.0  # share of a mask's cells; gap as a share of the object's size
+_MODE = 0.7  # such a gap of what is too much for a scrap
+_LEAST_GAP = 0.05  # metres: what is nearer is beside it
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat thing's holes
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
@@ -132,22 +134,32 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
 
     A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
     show what is far behind or well before the object. Such scraps are small, and far from all else
-    in the mask.
+    in the mask. What is far and too much for a scrap may be what the mask leaks onto, or a part
+    that something hides the rest of: the largest surface alone is one reading, all of it another.
     """
     use = cells.ok & within
     label = connected(cells, use)
     sizes = np.bincount(label[use])
     keep = use.copy()
+    alone = use.copy()
     if len(sizes) > 1:
         main = cells.points[label == int(np.argmax(sizes))]
         main = main[:: max(1, len(main) // 400)]
         size = float(np.linalg.norm(np.ptp(np.percentile(main, (5, 95), axis=0), axis=0)))
-        for name in np.flatnonzero(sizes < _SCRAP * use.sum()):
+        for name in np.flatnonzero(sizes < sizes.max()):
             own = label == name
             part = cells.points[own]
-            if gap_between(part[:: max(1, len(part) // 100)], main) > max(0.05, _FAR * size):
-                keep &= ~own
-    return Separation(keep, np.zeros(cells.shape, bool), ())
+            gap = gap_between(part[:: max(1, len(part) // 100)], main)
+            if sizes[name] < _SCRAP * use.sum():
+                if gap > max(_LEAST_GAP, _FAR * size):
+                    keep &= ~own
+                    alone &= ~own
+            elif gap > max(_LEAST_GAP, _MODE * size):
+                alone &= ~own
+    nothing = np.zeros(cells.shape, bool)
+    if (keep & ~alone).any():
+        return Separation(alone, nothing, (), other=Separation(keep, nothing, ()))
+    return Separation(keep, nothing, ())
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:

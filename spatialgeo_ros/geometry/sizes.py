@@ -1,10 +1,13 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Usual sizes of furniture: what is known about an object's unseen half before looking."""
+"""Usual sizes of furniture: what is known of a thing before looking, and what cannot be one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spatialgeo_ros.query.nouns import wider_kinds
 from spatialgeo_ros.query.phrases import parse_label, parse_phrase
@@ -30,6 +33,40 @@ TYPICAL_SIZES: dict[str, Size] = {
     "lamp": (0.40, 0.40, 1.50),
     "door": (0.90, 0.06, 2.03),
 }
+
+#: Times the usual width, and the usual floor space, of a kind: what covers more was not separated
+#: from what is behind it (a lamp's pole before a table).
+_MOST_WIDTH, _MOST_AREA = 1.5, 3.0
+#: Times the usual longer side or height, beyond which nothing is of the kind however thin it is.
+_MOST_LENGTH = 4.0
+#: Share of its kind's usual height that a thing has to be high; of a chair behind a table the
+#: back rest alone shows, a fifth of it.
+_LEAST_HEIGHT = 0.1
+
+
+def misfit(label: str, size: Sequence[float] | NDArray[np.float64], *, surely: bool = False) -> str:
+    """Say why a thing cannot be of its kind, by the kind's usual size; "" where it can.
+
+    Larger, something behind it was taken for it, or it is another thing; far lower, it is the top
+    of something else.
+
+    Args:
+        label: words for it ("red chair"); kinds without a usual size fit always.
+        size: width, depth and height that were measured, metres.
+        surely: only what no thing of the kind has ever been. A map can wait for a better view of
+            what is merely unusual, where who asks about a conference table wants its length.
+    """
+    usual = usual_size(label, TYPICAL_SIZES)
+    if usual is None:
+        return ""
+    width, depth, height = (float(v) for v in size)
+    long, across = max(width, depth), max(usual[:2])
+    large = long > _MOST_WIDTH * across and width * depth > _MOST_AREA * usual[0] * usual[1]
+    if (large and not surely) or long > _MOST_LENGTH * across:
+        return f"it is {long:.1f} m wide, and such things are some {across:.1f} m"
+    if height > _MOST_LENGTH * usual[2] or height < _LEAST_HEIGHT * usual[2]:
+        return f"it is {height:.2f} m high, and such things are some {usual[2]:.1f} m"
+    return ""
 
 
 def usual_size(label: str, sizes: Mapping[str, Size]) -> Size | None:

@@ -8,7 +8,9 @@ The parts, added as independent:
   (``PointMap.correlated``) stays, the rest shrinks with the number of pixels averaged.
 * What a sensor's whole image has in common: an error of scale, and one that grows to the corners.
   Both ends have it, so a scale error changes a gap by a share of the gap, not of the depth.
-* The outline: across the ray, pixels times depth over focal length.
+* The outline: across the ray, pixels times depth over focal length. Of a mask that was made on a
+  coarse grid, half a cell of it, and the spread of what is measured with other outlines
+  (``ObjectPoints.outlines``).
 * Doubt whether the surface found is the object's: a share of the object's size, more where little
   of its region was found to be it or its outline is by colour alone.
 * What the object may be where there are no readings (``ObjectPoints.beyond``).
@@ -78,7 +80,7 @@ def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap) -> float:
     for one, thing in ((start, a), (end, b)):
         length = float(np.linalg.norm(one.point))
         cosine = float(one.point @ along) / length
-        across = _OUTLINE * one.point[2] / thing.camera.fx
+        across = max(_OUTLINE, thing.outline) * one.point[2] / thing.camera.fx
         variance += (one.sigma * cosine * length / one.point[2]) ** 2
         variance += across**2 * (1 - cosine**2) + _doubt(thing) ** 2
     return float(np.sqrt(variance))

@@ -140,12 +140,7 @@ def refine(
     camera_height: float | None = None,
     colour: str = "",
 ) -> Mask | None:
-    """Turn one blob of a heat-map into the pixels of the object.
-
-    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) on chroma and inverse depth instead of
-    RGB: shading does not split an object, and a step in depth separates it from what is behind it.
-    The blob and one ring of cells around it are undecided, everything else and the floor is
-    background.
+    """Turn one blob of a heat-map into the pixels of the object; see :func:`refine_all`.
 
     Args:
         heat: [h, w] in [0, 1], covering the whole image.
@@ -159,34 +154,62 @@ def refine(
     Returns:
         [H, W] bool, or None when nothing stands out.
     """
-    values = np.asarray(heat, np.float32) * _ring(cells, 1)
-    peak = float(values.max(initial=0.0))
-    if peak <= 0.0:
-        return None
+    part = np.asarray(heat, np.float32), cells, colour
+    return refine_all([part], image, points, gravity, camera_height)[0]
+
+
+def refine_all(
+    parts: Sequence[tuple[Heat, Mask, str]],
+    image: np.ndarray,
+    points: np.ndarray | None = None,
+    gravity: npt.ArrayLike | None = None,
+    camera_height: float | None = None,
+) -> list[Mask | None]:
+    """Turn blobs of heat-maps into the pixels of their objects, all in one cut.
+
+    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) on chroma and inverse depth instead of
+    RGB: shading does not split an object, and a step in depth separates it from what is behind it.
+    The blobs and one ring of cells around them are undecided, everything else and the floor is
+    background. What two blobs claim is the warmer one's.
+
+    Args:
+        parts: heat-map [h, w] in [0, 1], blob [h, w] and colour ("" for none) of each.
+        image: [H, W, 3] uint8 RGB.
+        points: [H, W, 3] metric points in the camera frame (NaN invalid), or None.
+        gravity: [3] direction of falling in the camera frame, or None.
+        camera_height: of the camera above the floor in metres, or None.
+
+    Returns:
+        [H, W] bool of each, or None where nothing stands out.
+    """
     height, width = image.shape[:2]
     scale = min(1.0, _WORK_SIZE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    warm = cv2.resize(values / peak, size, interpolation=cv2.INTER_LINEAR)
-    zone = cv2.resize(_ring(cells, 1), size, interpolation=cv2.INTER_NEAREST) > 0
-
-    near = None
-    if points is not None:
-        near = cv2.resize(points, size, interpolation=cv2.INTER_NEAREST)
-    labels = np.full(zone.shape, cv2.GC_PR_BGD, np.uint8)
-    likely = warm > 0.45
-    if colour:
-        coloured = colour_mask(small.reshape(-1, 3), colour).reshape(zone.shape)
-        if (coloured & likely).sum() >= MIN_COLOUR * likely.sum():
-            likely = coloured & (warm > 0.27)
-    labels[likely] = cv2.GC_PR_FGD
-    labels[~zone] = cv2.GC_BGD
+    near = None if points is None else cv2.resize(points, size, interpolation=cv2.INTER_NEAREST)
+    labels = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+    warmths, zones = [], []
+    for heat, cells, colour in parts:
+        values = heat * _ring(cells, 1)
+        warm = cv2.resize(
+            values / max(float(values.max(initial=0.0)), 1e-9), size, interpolation=cv2.INTER_LINEAR
+        )
+        zone = cv2.resize(_ring(cells, 1), size, interpolation=cv2.INTER_NEAREST) > 0
+        likely = warm > 0.45
+        if colour:
+            coloured = colour_mask(small.reshape(-1, 3), colour).reshape(zone.shape)
+            if (coloured & likely).sum() >= MIN_COLOUR * likely.sum():
+                likely = coloured & (warm > 0.27)
+        labels[zone & (labels == cv2.GC_BGD)] = cv2.GC_PR_BGD
+        labels[likely & zone] = cv2.GC_PR_FGD
+        warmths.append(warm)
+        zones.append(zone)
     if near is not None and gravity is not None and camera_height is not None:
         with np.errstate(invalid="ignore"):
             above = camera_height - near @ np.asarray(gravity, np.float32)
             labels[above < _FLOOR_BAND] = cv2.GC_BGD
     if not _separable(labels):
-        return None
+        return [None] * len(parts)
     cv2.setRNGSeed(0)  # GrabCut's clustering draws random numbers: the same frame, the same region
     cv2.grabCut(
         _composite(small, near),
@@ -194,14 +217,23 @@ def refine(
         (0, 0, 0, 0),  # the rectangle is not used with GC_INIT_WITH_MASK
         np.zeros((1, 65)),
         np.zeros((1, 65)),
-        2,
+        # Of several things at once a second round tells no more: on 40 views of rooms never trained
+        # on their boxes overlap the true ones by 0.54 after one and by 0.53 after two (median).
+        2 if len(parts) == 1 else 1,
         cv2.GC_INIT_WITH_MASK,
     )
-    chosen = _warmest_parts((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), warm)
-    if chosen is None:
-        return None
-    full = cv2.resize(chosen.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    return full > 0
+    front = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    warmest = np.max(warmths, axis=0)
+    masks: list[Mask | None] = []
+    for warm, zone in zip(warmths, zones, strict=True):
+        chosen = _warmest_parts(front & zone & (warm >= warmest), warm)
+        if chosen is not None:
+            full = cv2.resize(
+                chosen.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+            )
+            chosen = full > 0
+        masks.append(chosen)
+    return masks
 
 
 def _ring(cells: Mask, cells_wide: int) -> npt.NDArray[np.uint8]:

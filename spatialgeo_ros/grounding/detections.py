@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import InternalError
-from spatialgeo_ros.grounding.detector import Instance, PhraseResult
+from spatialgeo_ros.grounding.detector import Instance, InstanceMask, PhraseResult
 
 Floats = npt.NDArray[np.float32]
 
@@ -56,6 +56,7 @@ def choose_instances(
     threshold: float,
     nms: float,
     rivals: npt.NDArray[np.bool_] | None = None,
+    masks: Callable[[int], InstanceMask | None] | None = None,
 ) -> list[PhraseResult]:
     """Give each box to the phrase that it fits best, and keep one box per thing.
 
@@ -70,6 +71,7 @@ def choose_instances(
         nms: of two boxes of one phrase that overlap by more (IoU), the surer one is kept.
         rivals: [phrases, phrases], true where both cannot mean the same thing; all others by
             default.
+        masks: of a box by its row, where the network segments; asked for what is kept only.
 
     Returns:
         One result per phrase, instances surest first.
@@ -101,14 +103,31 @@ def choose_instances(
         kept = _without_overlaps(boxes, own, np.flatnonzero(mine), nms)
         remark = degraded
         if len(kept) > MOST_INSTANCES:
-            more = f"{len(kept)} instances of '{phrase}', the surest {MOST_INSTANCES} were kept"
+            more = (
+                f"there are more instances of '{phrase}' than the {MOST_INSTANCES} that were kept"
+            )
             remark = f"{degraded}; {more}" if degraded else more
         instances = tuple(
-            Instance(_box(boxes[k]), float(np.clip(own[k], 0.0, 1.0)))
+            Instance(
+                _box(boxes[k]),
+                float(np.clip(own[k], 0.0, 1.0)),
+                None if masks is None else masks(k),
+            )
             for k in kept[:MOST_INSTANCES]
         )
         results.append(PhraseResult(phrase, instances, degraded=remark))
     return results
+
+
+def merged(phrase: str, results: Sequence[PhraseResult], nms: float) -> PhraseResult:
+    """What was found for several words for one thing, as one result; one box per thing."""
+    found = sorted((one for result in results for one in result.instances), key=lambda i: -i.score)
+    boxes = np.array([one.box for one in found], np.float32).reshape(-1, 4)
+    scores = np.array([one.score for one in found], np.float32)
+    kept = _without_overlaps(boxes, scores, np.arange(len(found)), nms)[:MOST_INSTANCES]
+    remarks = dict.fromkeys(result.degraded for result in results if result.degraded)
+    presence = max(result.presence for result in results)
+    return PhraseResult(phrase, tuple(found[k] for k in kept), presence, "; ".join(remarks))
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
@@ -136,10 +155,13 @@ def _clipped(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, npt.NDArray[
 def _without_overlaps(
     boxes: Floats, scores: Floats, chosen: npt.NDArray[np.intp], nms: float
 ) -> list[int]:
-    """Indices of the boxes that no surer one overlaps too much, surest first."""
+    """Indices of the boxes that no surer one overlaps too much, surest first.
+
+    It stops at one more than are wanted: a network that is sure of everything costs no more.
+    """
     order = chosen[np.argsort(-scores[chosen], kind="stable")]
     kept: list[int] = []
-    while len(order):
+    while len(order) and len(kept) <= MOST_INSTANCES:
         first, rest = order[0], order[1:]
         kept.append(int(first))
         order = rest[overlaps(boxes[first], boxes[rest]) <= nms]

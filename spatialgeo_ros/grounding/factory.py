@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from spatialgeo_ros.grounding.detector import Detector, Segmenter
 from spatialgeo_ros.grounding.engines import compile_grounding
 from spatialgeo_ros.grounding.grounding_dino import load_grounding_dino
 from spatialgeo_ros.grounding.owl import load_owl
+from spatialgeo_ros.grounding.sam2 import load_sam2
+from spatialgeo_ros.grounding.sam3 import load_sam3
+from spatialgeo_ros.grounding.vlm_boxes import load_vlm_boxes
 from spatialgeo_ros.models.construction import choose_device
 from spatialgeo_ros.models.grounding_profile import (
     DetectorPart,
@@ -35,8 +38,10 @@ DETECTORS: dict[str, DetectorLoader] = {
     "mm_grounding_dino": load_grounding_dino,
     "grounding_dino": load_grounding_dino,
     "owl": load_owl,
+    "sam3": load_sam3,
+    "vlm_boxes": load_vlm_boxes,
 }
-SEGMENTERS: dict[str, SegmenterLoader] = {}
+SEGMENTERS: dict[str, SegmenterLoader] = {"sam2": load_sam2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +60,14 @@ class LoadedGrounding:
     segmenter: Segmenter | None
     backends: BackendReport = BackendReport({}, {}, ())
 
+    @property
+    def parts(self) -> tuple[Detector | Segmenter, ...]:
+        """The detector, and the segmenter where there is one."""
+        return (self.detector,) if self.segmenter is None else (self.detector, self.segmenter)
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
-        facts = {"profile": self.profile.name, "detector": self.detector.describe()}
+        facts: dict[str, Any] = {"profile": self.profile.name, "detector": self.detector.describe()}
         if self.segmenter is not None:
             facts["segmenter"] = self.segmenter.describe()
         if self.backends.reasons:
@@ -77,7 +87,7 @@ def load_grounding(
     name: str | Path,
     device: str = "auto",
     precision: str = "profile",
-    engines: EngineOptions = EngineOptions(),
+    engines: EngineOptions | None = None,
 ) -> LoadedGrounding | None:
     """Load the detector of a grounding profile, and its segmenter.
 
@@ -112,9 +122,10 @@ def load_grounding(
     if (mask := profile.segmenter) is not None:
         dtype = _dtype(mask.precision, precision, target)
         segmenter = SEGMENTERS[mask.kind](mask, profile.name, target, dtype)
-    parts = [detector] if segmenter is None else [detector, segmenter]
-    report = compile_grounding(profile, parts, target, engines, str(name))
-    return LoadedGrounding(profile, detector, segmenter, report)
+    loaded = LoadedGrounding(profile, detector, segmenter)
+    options = engines or EngineOptions()
+    report = compile_grounding(profile, loaded.parts, target, options, str(name))
+    return replace(loaded, backends=report)
 
 
 def _dtype(stated: str, asked: str, device: torch.device) -> torch.dtype:

@@ -160,7 +160,8 @@ class GroundingDinoDetector(NetworkDetector):
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits [queries, tokens] of the prompt, and boxes as corners in the image."""
         prepared = self._prepared(image, cache, check)
-        size = prepared.pixel_values.shape[2:]
+        rows, columns = prepared.pixel_values.shape[2:]
+        size = (rows, columns)
         key = f"{self._key}.image"
         if key not in cache:
             image_network = self._network("image", lambda: DinoImageGraph(self._model, size))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.errors import CancelledError, InternalError
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase, rival_phrases
@@ -65,7 +65,7 @@ class NetworkDetector(ABC):
         Raises:
             BadRequestError: names a phrase that has no word, or too many for this detector.
             CancelledError: ``cancelled`` became true.
-            InternalError: the network computes no finite number.
+            InternalError: the network computes no finite number, or the GPU's memory is full.
         """
 
         def check() -> None:
@@ -78,7 +78,13 @@ class NetworkDetector(ABC):
         asked = [alternatives(text, self.synonyms) for text in plain]
         texts = list(dict.fromkeys(itertools.chain.from_iterable(asked)))
         check()
-        found = self._find(image, texts, {} if cache is None else cache, check)
+        try:
+            found = self._find(image, texts, {} if cache is None else cache, check)
+        except torch.OutOfMemoryError as error:
+            raise InternalError(
+                f"{self._device} has not enough free memory to look for phrases with {self._name}: "
+                "choose a smaller grounding profile, or a smaller image in it"
+            ) from error
         check()
         columns = [[texts.index(text) for text in group] for group in asked]
         scores = np.stack([found.scores[:, group].max(axis=1) for group in columns], axis=1)

@@ -72,7 +72,13 @@ def load_pretrained(folder: Path, class_name: str, device: torch.device, dtype: 
             "another network's, or damaged; download it again"
         )
     log.info("loaded %s from %s", class_name, folder)
-    return model.requires_grad_(False).eval().to(device)
+    try:
+        return model.requires_grad_(False).eval().to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelLoadError(
+            f"{device} has not enough free memory for {class_name} in {dtype}: choose a smaller "
+            "grounding profile, precision: float16, or device: cpu"
+        ) from error
 
 
 @contextmanager

@@ -28,15 +28,16 @@ from spatialgeo_ros.grounding.graphs import (
     with_parts,
 )
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
-from spatialgeo_ros.grounding.sam_checkpoint import load_sam
+from spatialgeo_ros.grounding.pretrained import load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
+from spatialgeo_ros.models.grounding_profile import SegmenterPart
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: What the published checkpoints say; the mean and deviation of ImageNet.
 USUAL_INPUT = SquareInput(1024, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-#: Kinds of checkpoints that hold the image network; those for video hold more.
-MODEL_TYPES = ("sam2", "sam2_video")
+#: ``model_type`` -> class of transformers; checkpoints for video hold the image network, and more.
+CLASSES = {"sam2": "Sam2Model", "sam2_video": "Sam2Model"}
 #: Of an image, finest first.
 FEATURES = ("fine", "middle", "coarse")
 #: Boxes in one pass of a compiled decoder.
@@ -131,9 +132,9 @@ class Sam2Segmenter:
     kind = "sam2"
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        from transformers import Sam2Model
-
-        model = load_sam(folder, {name: Sam2Model for name in MODEL_TYPES}, device, dtype)
+        model = load_pretrained(
+            folder, CLASSES[model_type(folder, CLASSES, self.kind)], device, dtype
+        )
         self.input = SquareInput.of_checkpoint(folder, USUAL_INPUT)
         side = model.config.prompt_encoder_config.image_size
         if self.input.side != side:
@@ -164,14 +165,29 @@ class Sam2Segmenter:
         Raises:
             BadRegionError: a box is not finite or inside out.
             CancelledError: ``cancelled`` became true.
-            InternalError: the network's numbers overflow.
+            InternalError: the network's numbers overflow, or the GPU's memory is full.
         """
-        height, width = image.shape[:2]
         given = np.asarray(boxes, np.float32).reshape(-1, 4)
         if not np.isfinite(given).all() or (given[:, 2:] < given[:, :2]).any():
             raise BadRegionError("a box to segment must be finite with x0 <= x1 and y0 <= y1")
         if not len(given):
             return []
+        try:
+            return self._masks(image, given, cache, cancelled)
+        except torch.OutOfMemoryError as error:
+            raise InternalError(
+                f"{self._device} has not enough free memory to segment with {self._folder}: choose "
+                "a smaller segmenter, or none"
+            ) from error
+
+    def _masks(
+        self,
+        image: npt.NDArray[np.uint8],
+        given: npt.NDArray[np.float32],
+        cache: MutableMapping[str, Any] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> list[InstanceMask]:
+        height, width = image.shape[:2]
         features = self._features(image, cache, cancelled)
         _stop(cancelled)
         scale = np.array([self.input.side / width, self.input.side / height] * 2, np.float32)
@@ -252,3 +268,15 @@ class Sam2Segmenter:
 def _stop(cancelled: Callable[[], bool] | None) -> None:
     if cancelled is not None and cancelled():
         raise CancelledError("segmenting was cancelled")
+
+
+def load_sam2(
+    part: SegmenterPart, name: str, device: torch.device, dtype: torch.dtype
+) -> Sam2Segmenter:
+    """Load a segmenter of this kind.
+
+    Raises:
+        ModelLoadError: names the file, tensor or setting that is wrong.
+    """
+    del name
+    return Sam2Segmenter(part.checkpoint.folder(), device, dtype)

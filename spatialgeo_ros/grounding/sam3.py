@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,11 +27,11 @@ from spatialgeo_ros.errors import (
     CancelledError,
     InternalError,
     ModelLoadError,
-    escaped,
     quoted,
 )
-from spatialgeo_ros.grounding.boxes import pixel_box
-from spatialgeo_ros.grounding.detector import Instance, InstanceMask, PhraseResult
+from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances, merged
+from spatialgeo_ros.grounding.detector import InstanceMask, PhraseResult
+from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase
 from spatialgeo_ros.grounding.export_patches import sam3_patches
 from spatialgeo_ros.grounding.gate_rules import (
     KNOWN_PHRASES,
@@ -40,19 +41,21 @@ from spatialgeo_ros.grounding.gate_rules import (
 )
 from spatialgeo_ros.grounding.graphs import DetectorGraph, called_by_place, only_parts
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
-from spatialgeo_ros.grounding.sam_checkpoint import load_sam
+from spatialgeo_ros.grounding.network_detector import as_numpy
+from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
+from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
+#: ``model_type`` -> class of transformers; a checkpoint for video holds the detector, and more.
+CLASSES = {"sam3": "Sam3Model", "sam3_video": "Sam3Model", "sam3_lite_text": "Sam3LiteTextModel"}
 #: What the published checkpoint says.
 USUAL_INPUT = SquareInput(1008, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 #: Least score of an instance; of the library's post-processing.
 THRESHOLD = 0.3
 #: Tokens of a phrase, its two marks included; what the published text encoders read.
 TOKENS = 32
-#: Most instances of one phrase, the surest: each has a mask of the image's size.
-MOST_INSTANCES = 50
 #: Of an image: three maps, finest first, and the positions of the last.
 FEATURES = ("fine", "middle", "coarse", "position")
 _ROWS = 4  # phrases at once: each has 150 MB of features of its own in the mask decoder
@@ -169,6 +172,8 @@ class Sam3Detector:
         device: where it runs.
         dtype: of its weights.
         threshold: least score of an instance.
+        nms: of two boxes of one phrase that overlap by more (IoU), the surer one is kept.
+        synonyms: head noun -> others that are asked with it and count as the same thing.
 
     Raises:
         ModelLoadError: the checkpoint is of another kind, or lacks something; names it.
@@ -187,15 +192,12 @@ class Sam3Detector:
         device: torch.device,
         dtype: torch.dtype,
         threshold: float = THRESHOLD,
+        nms: float = 1.0,
+        synonyms: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        from transformers import AutoTokenizer, Sam3LiteTextModel, Sam3Model
-
-        classes = {
-            "sam3": Sam3Model,
-            "sam3_video": Sam3Model,
-            "sam3_lite_text": Sam3LiteTextModel,
-        }
-        model = load_sam(folder, classes, device, dtype)
+        model = load_pretrained(
+            folder, CLASSES[model_type(folder, CLASSES, self.kind)], device, dtype
+        )
         self.input = SquareInput.of_checkpoint(folder, USUAL_INPUT)
         side = _side(model)
         if side != self.input.side:
@@ -203,18 +205,15 @@ class Sam3Detector:
                 f"{folder}: the network takes images of {side} pixels, its processor makes "
                 f"{self.input.side}: the files do not belong together"
             )
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        except Exception as error:  # whatever can be wrong in the files of a tokenizer
-            words = escaped(f"{type(error).__name__}: {error}", 300)
-            raise ModelLoadError(f"{folder} has no tokenizer that can be read: {words}") from error
+        self._tokenizer = load_hub_tokenizer(folder, model.config.text_config.vocab_size)
         encoder, decoder = VisionEncoder(model), PhraseDecoder(model)
         self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
         self.read: Callable[[Tensor, Tensor], Tensor] = TextEncoder(model)
         self.decode: Callable[..., tuple[Tensor, ...]] = decoder
         self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
         self._backends: dict[str, Backend] = {}
-        self.threshold = threshold
+        self.threshold, self.nms = threshold, nms
+        self.synonyms = dict(synonyms or {})
         self._rows = _ROWS
         self._device, self._dtype, self._folder = device, dtype, folder
         self._name = type(model).__name__
@@ -232,18 +231,39 @@ class Sam3Detector:
         """Look for phrases in one image; see :class:`.detector.Detector`.
 
         Raises:
-            BadRequestError: a phrase is empty or longer than the network reads.
+            BadRequestError: a phrase has no word, or more than the network reads.
             CancelledError: ``cancelled`` became true.
-            InternalError: the network's numbers overflow.
+            InternalError: the network's numbers overflow, or the GPU's memory is full.
         """
         if not phrases:
             return []
-        texts = [self._text(phrase) for phrase in phrases]
+        asked = [alternatives(plain_phrase(phrase), self.synonyms) for phrase in phrases]
+        texts = list(dict.fromkeys(text for group in asked for text in group))
+        try:
+            found = self._find(image, texts, cache, cancelled)
+        except torch.OutOfMemoryError as error:
+            raise InternalError(
+                f"{self._device} has not enough free memory to look for phrases with "
+                f"{self._folder}: choose a smaller grounding profile"
+            ) from error
+        return [
+            merged(phrase, [found[text] for text in group], self.nms)
+            for phrase, group in zip(phrases, asked, strict=True)
+        ]
+
+    def _find(
+        self,
+        image: npt.NDArray[np.uint8],
+        texts: Sequence[str],
+        cache: MutableMapping[str, Any] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> dict[str, PhraseResult]:
+        read = [self._text(text) for text in texts]
         features = self._features(image, cache, cancelled)
-        results: list[PhraseResult] = []
-        for start in range(0, len(phrases), self._rows):
+        results: dict[str, PhraseResult] = {}
+        for start in range(0, len(texts), self._rows):
             _stop(cancelled)
-            part = texts[start : start + self._rows]
+            part = read[start : start + self._rows]
             rows = torch.cat([text for text, _ in part])
             words = torch.cat([words for _, words in part])
             made = self.decode(*features, rows, words)
@@ -252,8 +272,8 @@ class Sam3Detector:
                     f"{self.kind} made numbers that are not finite in {self._dtype}: "
                     "run it in float32 or bfloat16"
                 )
-            for phrase, *row in zip(phrases[start:], *made, strict=False):
-                results.append(self._result(phrase, image.shape[:2], *row))
+            for text, *row in zip(texts[start:], *made, strict=False):
+                results[text] = self._result(text, image.shape[:2], *row)
         _stop(cancelled)
         return results
 
@@ -305,6 +325,7 @@ class Sam3Detector:
             "precision": str(self._dtype).removeprefix("torch."),
             "input": f"{self.input.side}x{self.input.side}",
             "threshold": self.threshold,
+            "nms": self.nms,
         }
 
     def close(self) -> None:
@@ -320,8 +341,6 @@ class Sam3Detector:
         if phrase in self._phrases:
             self._phrases.move_to_end(phrase)
             return self._phrases[phrase]
-        if not phrase.strip():
-            raise BadRequestError("a phrase to look for is empty; name the object")
         made = self._tokenizer(phrase, padding="max_length", max_length=TOKENS, return_tensors="pt")
         tokens, words = (made[key].to(self._device) for key in ("input_ids", "attention_mask"))
         if tokens.shape[1] > TOKENS:
@@ -352,7 +371,7 @@ class Sam3Detector:
 
     def _result(
         self,
-        phrase: str,
+        text: str,
         size: tuple[int, int],
         logits: Tensor,
         boxes: Tensor,
@@ -361,16 +380,19 @@ class Sam3Detector:
     ) -> PhraseResult:
         height, width = size
         present = float(presence.float().sigmoid())
-        scores = logits.float().sigmoid() * present
-        order = scores.argsort(descending=True, stable=True)[:MOST_INSTANCES]
-        order = order[scores[order] > self.threshold]
-        pixels = masks_of_logits(masks[order], height, width)
-        shares = boxes[order].float().cpu().numpy().astype(np.float64)
-        found = (
-            _instance(box, score, mask, width, height)
-            for box, score, mask in zip(shares, scores[order].tolist(), pixels, strict=True)
+
+        def mask(row: int) -> InstanceMask | None:
+            (made,) = masks_of_logits(masks[row : row + 1], height, width)
+            return made if made.pixels.any() else None
+
+        found = ScoredBoxes(
+            as_numpy(logits.float().sigmoid() * present)[:, None],
+            as_numpy(boxes) * np.array((width, height, width, height), np.float32),
         )
-        return PhraseResult(phrase, tuple(one for one in found if one is not None), present)
+        (result,) = choose_instances(
+            found, [text], size, threshold=self.threshold, nms=self.nms, masks=mask
+        )
+        return replace(result, presence=present)
 
 
 def _side(model: Any) -> int:
@@ -379,16 +401,20 @@ def _side(model: Any) -> int:
     return int(side if isinstance(side, int) else side[0])
 
 
-def _instance(
-    shares: npt.NDArray[np.float64], score: float, mask: InstanceMask, width: int, height: int
-) -> Instance | None:
-    """Return an instance in pixels, None for one without a pixel in the image."""
-    box = pixel_box(shares * (width, height, width, height), width, height)
-    if box is None:
-        return None
-    return Instance(box, score, mask if mask.pixels.any() else None)
-
-
 def _stop(cancelled: Callable[[], bool] | None) -> None:
     if cancelled is not None and cancelled():
         raise CancelledError("looking for phrases was cancelled")
+
+
+def load_sam3(
+    part: DetectorPart, name: str, device: torch.device, dtype: torch.dtype
+) -> Sam3Detector:
+    """Load a detector of this kind.
+
+    Raises:
+        ModelLoadError: names the file, tensor or setting that is wrong.
+    """
+    del name
+    assert part.checkpoint is not None
+    folder = part.checkpoint.folder()
+    return Sam3Detector(folder, device, dtype, part.threshold, part.nms, part.synonyms)

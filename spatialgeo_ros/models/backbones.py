@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Dinov2Config, Dinov2Model
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.dinov2_names import convert_dinov2_state_dict, official_dinov2_key
+from spatialgeo_ros.models.transformer_layers import Dinov2Config, Dinov2Model
 
 DINOV2_VARIANTS: dict[str, dict[str, Any]] = {
     "dinov2_vits14": {"embed_dim": 384, "depth": 12, "num_heads": 6},

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.runtime.transfer import upload
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, REGION_ID
 
 IGNORE_LABEL = -100
@@ -247,7 +248,9 @@ def prepare_inputs(
         row_labels = (
             labels[row][keep[row]] if labels is not None else ids.new_full(ids.shape, IGNORE_LABEL)
         )
-        embedded = embed_tokens(ids.clamp(min=0).to(device))
+        words = ids.clamp(min=0)
+        # Not by torch's copy, which would wait for whatever the GPU still does for the image.
+        embedded = embed_tokens(words if words.device == device else upload(words.numpy(), device))
         parts: list[Tensor] = []
         label_parts: list[Tensor] = []
         start = 0

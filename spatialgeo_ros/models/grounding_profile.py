@@ -20,6 +20,8 @@ from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_source import read_grounding_profile
 from spatialgeo_ros.models.profiles import PRECISIONS
 
+#: What the numbers of a model's boxes count; see ``grounding.vlm_reply``.
+FORMATS = ("pixels_resized", "relative_1000", "relative_1000_yx")
 #: Longest side of a detector's input, pixels.
 _LARGEST_SIDE = 4096
 #: Most tokens of a prompt; BERT has no more positions.
@@ -100,6 +102,8 @@ class GroundingProfile:
         memory: GiB of weights by precision.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled networks.
+        world: The model profile whose world is all that the detector knows: it runs with that
+            profile alone, which tells images of it from others. "" for a detector of any image.
     """
 
     name: str
@@ -112,6 +116,7 @@ class GroundingProfile:
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    world: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -155,6 +160,7 @@ def load_grounding_profile(name: str | Path) -> GroundingProfile:
         memory={} if memory is None else _memory(memory),
         download=root.positive("download", float) if root.has("download") else 0.0,
         engines=read_engine_settings(root.section("engines")),
+        world=root.get("world", str, ""),
     )
     root.finish()
     return profile
@@ -261,6 +267,41 @@ def _owl(section: Section) -> dict[str, Any]:
     return {"template": template}
 
 
+def _sam3(section: Section) -> dict[str, Any]:
+    _require_checkpoint(section)
+    _refuse(section, "image", "its input has one size, that of the checkpoint")
+    return {}
+
+
+def _vlm_boxes(section: Section) -> dict[str, Any]:
+    _refuse(section, "checkpoint", "the server has the weights")
+    _refuse(section, "image", "give multiple and most_pixels")
+    _refuse(section, "threshold", "the model states no scores")
+    _refuse(section, "synonyms", "the model knows them")
+    return {
+        "address": section.get("address", str),
+        "model": section.get("model", str),
+        "key_variable": section.get("key_variable", str, ""),
+        "format": section.choice("format", FORMATS),
+        "score": section.between("score", 0.0, 1.0, 0.5),
+        "timeout": section.positive("timeout", float, 30.0),
+        "multiple": section.positive("multiple", int, 28, most=_LARGEST_SIDE),
+        "most_pixels": section.positive("most_pixels", int, 1_003_520, most=_LARGEST_SIDE**2),
+    }
+
+
+def _sam2(section: Section) -> dict[str, Any]:
+    del section  # it has nothing of its own
+    return {}
+
+
+def _refuse(section: Section, key: str, why: str) -> None:
+    if section.has(key):
+        raise ModelLoadError(
+            f"{section.path}: '{section.name}.{key}' means nothing for this kind: {why}"
+        )
+
+
 def _require_checkpoint(section: Section) -> None:
     if not section.has("checkpoint"):
         raise ModelLoadError(f"{section.path}: '{section.name}.checkpoint' is missing")
@@ -271,6 +312,8 @@ DETECTOR_KINDS: dict[str, Callable[[Section], dict[str, Any]]] = {
     "mm_grounding_dino": _grounding_dino,
     "grounding_dino": _grounding_dino,
     "owl": _owl,
+    "sam3": _sam3,
+    "vlm_boxes": _vlm_boxes,
 }
 #: Kind of segmenter -> reads the settings that only it has.
-SEGMENTER_KINDS: dict[str, Callable[[Section], dict[str, Any]]] = {}
+SEGMENTER_KINDS: dict[str, Callable[[Section], dict[str, Any]]] = {"sam2": _sam2}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,8 +72,18 @@ class PackedWeights:
     def path(self, dtype: torch.dtype, device: torch.device) -> Path:
         """Where the weights of one dtype and kind of device are."""
         word = str(dtype).removeprefix("torch.")
-        stem = re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.name}-nf4-{word}-{device.type}")
-        return self.root / "packed" / f"{stem}.safetensors"
+        return self.root / "packed" / f"{self._stem}-{word}-{device.type}.safetensors"
+
+    @property
+    def _stem(self) -> str:
+        return re.sub(r"[^A-Za-z0-9_-]", "_", self.name) + "-nf4"
+
+    def files(self) -> list[Path]:
+        """The packed weights of the profile that are there, of any dtype and device."""
+        kinds = [
+            f"{self._stem}-{word}-*.safetensors" for word in ("float16", "bfloat16", "float32")
+        ]
+        return sorted(path for kind in kinds for path in (self.root / "packed").glob(kind))
 
     def key(self, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
         """Everything that the packed weights depend on."""
@@ -105,7 +116,8 @@ class PackedWeights:
                 path = self.path(dtype, device)
                 if not path.exists():
                     return None, False
-                check_owner(path.parent.stat(), path.parent)
+                for folder in (self.root, path.parent):
+                    check_owner(folder.stat(), folder)
                 with PackedFile(path, self.key(dtype, device)) as file:
                     model = _filled(build(), file, dtype, device)
                     file.verify()
@@ -130,7 +142,8 @@ class PackedWeights:
         try:
             with cache_errors(self.root):
                 path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-                check_owner(path.parent.stat(), path.parent)
+                for folder in (self.root, path.parent):
+                    check_owner(folder.stat(), folder)
                 size = write(path, self.key(dtype, device), list(_entries(model)))
         except ModelLoadError as error:
             if self.make:
@@ -215,22 +228,25 @@ def _filled(model: ModelT, file: PackedFile, dtype: torch.dtype, device: torch.d
     names = [*_SHARED, *(f"{p}.{k}" if p else k for p, keys in plan for k in keys)]
     if missing := [name for name in names if name not in file.names]:
         raise StalePackError(f"{file.path} is damaged: it lacks '{missing[0]}'")
-    arriving = upload(((lambda name=name: file.read(name)) for name in names), device)
-    tables = {name: next(arriving).clone() for name in _SHARED}
-    for prefix, keys in plan:
-        layer = model.get_submodule(prefix)
-        # A copy on a CPU, where the tensor is a view of the file.
-        found = {key: _owned(next(arriving), device) for key in keys}
-        if isinstance(layer, nn.Linear) and is_quantisable(prefix, layer):
-            shape = (layer.out_features, layer.in_features)
-            bias = found.pop("bias", None)
-            model.set_submodule(prefix, restore_nf4({**found, **tables}, shape, bias, dtype))
-            continue
-        for key, tensor in found.items():
-            like: Tensor = getattr(layer, key)
-            if tensor.shape != like.shape:
-                raise StalePackError(f"{file.path} is damaged: '{prefix}.{key}' has another shape")
-            assign(layer, key, tensor)
+    reads = ((lambda name=name: file.read(name)) for name in names)
+    with closing(upload(reads, device)) as arriving:
+        tables = {name: next(arriving).clone() for name in _SHARED}
+        for prefix, keys in plan:
+            layer = model.get_submodule(prefix)
+            # A copy on a CPU, where the tensor is a view of the file.
+            found = {key: _owned(next(arriving), device) for key in keys}
+            if isinstance(layer, nn.Linear) and is_quantisable(prefix, layer):
+                shape = (layer.out_features, layer.in_features)
+                bias = found.pop("bias", None)
+                model.set_submodule(prefix, restore_nf4({**found, **tables}, shape, bias, dtype))
+                continue
+            for key, tensor in found.items():
+                like: Tensor = getattr(layer, key)
+                if tensor.shape != like.shape:
+                    raise StalePackError(
+                        f"{file.path} is damaged: '{prefix}.{key}' has another shape"
+                    )
+                assign(layer, key, tensor)
     return model
 
 

@@ -23,8 +23,6 @@ import torch
 
 log = logging.getLogger(__name__)
 
-#: What a profile or a user may ask for.
-PRECISIONS = ("float32", "float16", "bfloat16", "half")
 #: Compute capability from which a card multiplies bfloat16.
 _BFLOAT16_FROM = (8, 0)
 
@@ -59,9 +57,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def _stated(asked: str) -> torch.dtype | None:
-    """The type that is asked for by name; None for "half"."""
-    if asked not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {asked!r:.50}")
+    """The type of one of ``precision_choice.PRECISIONS``; None for "half"."""
     if asked == "half":
         return None
     dtype: torch.dtype = getattr(torch, asked)

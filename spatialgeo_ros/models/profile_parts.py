@@ -224,5 +224,32 @@ class SpatialMllmPart:
     quantisation: str
 
 
+@dataclass(frozen=True)
+class ServedPart:
+    """A language model behind an OpenAI-compatible server; images go there and nowhere else.
+
+    Attributes:
+        address: Of the server, up to and with "/v1".
+        model: Its name there.
+        key_variable: Environment variable with the key of the API, "" for none.
+        timeout: Seconds for one answer.
+        frames: Images that are sent at most, the newest and those before it.
+        most_pixels: Of an image that is sent.
+        max_new_tokens: Longest answer.
+        temperature: Of sampling.
+        quantisation: Always "none": the weights are elsewhere.
+    """
+
+    address: str
+    model: str
+    key_variable: str
+    timeout: float
+    frames: int
+    most_pixels: int
+    max_new_tokens: int
+    temperature: float
+    quantisation: str = "none"
+
+
 #: A language model of any kind.
-SpeakerPart = LanguagePart | LlavaPart | SpatialMllmPart | SpatialRgptPart
+SpeakerPart = LanguagePart | LlavaPart | SpatialMllmPart | SpatialRgptPart | ServedPart

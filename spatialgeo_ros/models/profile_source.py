@@ -7,6 +7,7 @@ A misspelt name or a damaged file is so found in milliseconds, before PyTorch is
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ DEFAULT_OF_KIND = {
     "mm_grounding_dino": "llmdet_base",
     "grounding_dino": "grounding_dino_tiny",
     "owl": "owlvit_base",
+    "sam3": "sam3",
+    "vlm_boxes": "qwen3_vl_served",
 }
+_SERVED = re.compile(r"(?P<profile>openai):(?P<model>.+)@(?P<address>https?://.+)")
 #: Words for grounding without networks of its own: none at all, and the patches of the CLIP that a
 #: model profile has (its ``semantic.grounding``).
 NOTHING_TO_LOAD = ("none", "clip_patches")
@@ -37,12 +41,18 @@ def read_profile(name: str | Path) -> tuple[Path, Any]:
     """Path and content of a profile.
 
     Args:
-        name: Of a shipped profile, or the path of a YAML file.
+        name: Of a shipped profile, or the path of a YAML file; or "openai:MODEL@ADDRESS" for the
+            profile "openai" with another model and server.
 
     Raises:
         ModelLoadError: There is no such profile (names those that there are), or its file is no
             YAML.
     """
+    served = _SERVED.fullmatch(str(name))
+    if served is not None:
+        path, content = read_profile(served["profile"])
+        content["language"].update(model=served["model"], address=served["address"])
+        return path, content
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = find_resource(PROFILE_FOLDER) / f"{name}.yaml"

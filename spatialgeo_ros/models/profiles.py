@@ -16,8 +16,9 @@ from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG
 from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.engine_settings import EngineSettings, read_engine_settings
 from spatialgeo_ros.models.files.sources import Checkpoint, HubFile, WeightFile
-from spatialgeo_ros.models.files.store import hash_of
+from spatialgeo_ros.models.files.store import hash_ahead, hash_of
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG
+from spatialgeo_ros.models.precision_choice import PRECISIONS
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_parts import (
     IMAGE_MODES,
@@ -29,6 +30,7 @@ from spatialgeo_ros.models.profile_parts import (
     LanguagePart,
     LlavaPart,
     SemanticPart,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     SpeakerPart,
@@ -58,6 +60,7 @@ __all__ = [
     "LlavaPart",
     "Profile",
     "SemanticPart",
+    "ServedPart",
     "SpatialMllmPart",
     "SpatialRgptPart",
     "WeightFile",
@@ -75,9 +78,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "language": {"nano": NANO_LANGUAGE_CONFIG},
     "adapter": {"nano": NANO_ADAPTER_CONFIG},
 }
-PRECISIONS = ("float32", "float16", "bfloat16")
 # Keys of "memory": what is loaded, in a precision or with a quantised language model.
-_MEMORY = (*PRECISIONS, *QUANTISATIONS[1:])
+_MEMORY = (*PRECISIONS[:-1], *QUANTISATIONS[1:])
 #: Of a network's input, pixels.
 _LARGEST_SIDE = 4096
 
@@ -91,7 +93,8 @@ class Profile:
         description: One line for people.
         licence: Of the weights (SPDX where there is one).
         origin: Where the weights come from.
-        precision: dtype of the towers ("float32", "float16", "bfloat16").
+        precision: of the networks ("float32", "float16", "bfloat16"), or "half" for what suits the
+            network and the card (``models/precision.py``).
         image: Input of the networks.
         camera: Nominal mount, or None for networks that do not take one.
         geometry: Geometry network.
@@ -147,6 +150,12 @@ class Profile:
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
+    def hash_ahead(self) -> None:
+        """Begin to hash what no hash is kept of, so that loading need not wait for it."""
+        paths = [file.path for file in self.files]
+        paths += [path for checkpoint in self.checkpoints for path, _ in checkpoint.files()]
+        hash_ahead(paths)
+
     def language_files(self) -> tuple[Path, ...]:
         """The files that the language model of a checkpoint is made from, in a fixed order.
 
@@ -160,6 +169,13 @@ class Profile:
         return tuple(
             path for one in found if one is not None for path, _ in sorted(one.files())
         )  # fmt: skip
+
+    @property
+    def memory_precision(self) -> str:
+        """The precision whose entry in ``memory`` tells what is needed, on any device."""
+        if self.precision != "half":
+            return self.precision
+        return "float32" if self.language is None else "bfloat16"
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any of the files; they must be there.
@@ -318,7 +334,9 @@ def _domain(section: Section | None) -> DomainPart | None:
 def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
-    kind = section.choice("kind", ("nano", "llava", "spatial_mllm", "spatialrgpt"), "nano")
+    kind = section.choice(
+        "kind", ("nano", "llava", "spatial_mllm", "spatialrgpt", "served"), "nano"
+    )
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
     part: SpeakerPart
@@ -342,6 +360,17 @@ def _language(section: Section | None) -> SpeakerPart | None:
             temperature=section.between("temperature", 0.0, 2.0, 0.0),
             top_p=section.between("top_p", 0.0, 1.0, 1.0),
             quantisation=quantisation,
+        )
+    elif kind == "served":
+        part = ServedPart(
+            address=section.get("address", str),
+            model=section.get("model", str),
+            key_variable=section.get("key_variable", str, ""),
+            timeout=section.positive("timeout", float),
+            frames=section.positive("frames", int, 1),
+            most_pixels=section.positive("most_pixels", int),
+            max_new_tokens=longest,
+            temperature=section.between("temperature", 0.0, 2.0, 0.0),
         )
     elif kind == "spatialrgpt":
         part = SpatialRgptPart(

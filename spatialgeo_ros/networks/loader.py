@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -24,12 +24,15 @@ from spatialgeo_ros.models.llava.vision import load_clip_vision, load_moge_tower
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.packed_weights import PackedWeights
+from spatialgeo_ros.models.precision import language_dtype, tower_dtype
+from spatialgeo_ros.models.precision_choice import choose_precision
 from spatialgeo_ros.models.profiles import (
     GeometryPart,
     ImageInput,
     LanguagePart,
     LlavaPart,
     Profile,
+    ServedPart,
     SpatialMllmPart,
     SpatialRgptPart,
     load_profile,
@@ -38,9 +41,11 @@ from spatialgeo_ros.models.quantisation_choice import choose_quantisation
 from spatialgeo_ros.networks.llava_speaker import LlavaSpeaker
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
 from spatialgeo_ros.networks.profile_networks import ProfileNetworks
+from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
 from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.runtime.cuda_graph import CAPTURING
 from spatialgeo_ros.speech.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -52,6 +57,8 @@ def load_networks(
     quantisation: str = "profile",
     threads: int = 0,
     engines: EngineOptions | None = None,
+    precision: str = "profile",
+    *,
     pack: bool = False,
 ) -> ProfileNetworks:
     """Load a profile's networks.
@@ -63,24 +70,34 @@ def load_networks(
             profile says.
         threads: of PyTorch on the CPU; 0 leaves its choice.
         engines: how the image towers run; in PyTorch by default.
+        precision: "float32", "float16", "bfloat16", "half" for what suits network and card, or
+            "profile" for what the profile says.
         pack: write the language model's weights in NF4 to where later loads find them.
 
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong, or the engine that is missing;
-            or the quantisation is none of these, or there is no language model for it.
+            or the quantisation is none of these, or there is no language model for it; or the
+            networks do not run in that precision.
     """
     if threads > 0:
         torch.set_num_threads(threads)
     profile = load_profile(name)
     target = choose_device(device)
     language = profile.language
+    precision = choose_precision(
+        precision, profile.name, profile.precision, only_float32=isinstance(language, LanguagePart)
+    )
+    profile = replace(profile, precision=precision)
     stated = None if language is None else language.quantisation
     quantisation = choose_quantisation(quantisation, profile.name, stated)
+    profile.hash_ahead()
     options = engines or EngineOptions()
     packed = PackedWeights(profile.name, profile.language_files, options.folder, make=pack)
     speaker: Speaker | None
     if isinstance(language, LlavaPart):
         image_towers, speaker = _llava(profile, language, target, quantisation, packed)
+    elif isinstance(language, ServedPart):
+        image_towers, speaker = _own_towers(profile, target), ServedSpeaker(language, profile.name)
     elif isinstance(language, SpatialRgptPart):
         image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
     elif isinstance(language, SpatialMllmPart):
@@ -88,7 +105,11 @@ def load_networks(
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, image_towers.every, target, options, name)
+    for towers in image_towers.exact:
+        towers.convert(tower_dtype(profile.precision, target))
     if target.type == "cuda":
+        with CAPTURING:  # what loading worked with; a robot may share this memory with its GPU
+            torch.cuda.empty_cache()
         for towers in image_towers.every:
             towers.warm_up(options.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]
@@ -111,7 +132,7 @@ def load_towers(profile: Profile, device: torch.device) -> tuple[FrameTowers, ..
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong.
     """
-    language, dtype = profile.language, tower_dtype(profile, device)
+    language, dtype = profile.language, tower_dtype(profile.precision, device)
     if isinstance(language, LlavaPart):
         vision = load_clip_vision(language.clip.folder(), device, dtype)
         tower = None
@@ -130,44 +151,29 @@ class ImageTowers:
         every: these, and those that only the language model looks through.
         clip: both CLIP towers where phrases can be looked for.
         geometry: MoGe where the nano language model shares it.
+        exact: those of ``every`` that are in float32 still: engines are built from these weights,
+            the same on every machine. What PyTorch runs is converted afterwards.
     """
 
     measuring: FrameTowers
     every: tuple[FrameTowers, ...]
     clip: Clip | None = None
     geometry: MoGe1 | MoGe2 | None = None
-
-
-def tower_dtype(profile: Profile, device: torch.device) -> torch.dtype:
-    """Return the profile's precision; float32 on a CPU, which gains nothing from halves."""
-    if device.type == "cpu":
-        return torch.float32
-    chosen: torch.dtype = getattr(torch, profile.precision)
-    return chosen
-
-
-def _language_dtype(profile: Profile, device: torch.device) -> torch.dtype:
-    """Return the profile's precision; bfloat16 for float16 on a CPU, which cannot multiply it."""
-    chosen: torch.dtype = getattr(torch, profile.precision)
-    if device.type == "cpu" and chosen == torch.float16:
-        log.info("float16 is for GPUs: the language model runs in bfloat16 on the CPU")
-        return torch.bfloat16
-    return chosen
+    exact: tuple[FrameTowers, ...] = ()
 
 
 def _own_towers(profile: Profile, device: torch.device) -> ImageTowers:
     """CLIP and MoGe of this repository's own profiles, and those with MoGe alone."""
-    dtype = tower_dtype(profile, device)
     geometry = clip = None
     if profile.geometry is not None:
-        geometry = load_geometry(profile.geometry).to(device, dtype)
+        geometry = load_geometry(profile.geometry).to(device)
     if profile.semantic is not None:
-        clip = load_clip(profile.semantic).to(device, dtype)
+        clip = load_clip(profile.semantic).to(device)
     towers = FrameTowers(
-        profile.image, device, dtype, part=profile.geometry, geometry=geometry, clip=clip,
+        profile.image, device, part=profile.geometry, geometry=geometry, clip=clip,
         camera_prior=profile.camera is not None,
     )  # fmt: skip
-    return ImageTowers(towers, (towers,), clip, geometry)
+    return ImageTowers(towers, (towers,), clip, geometry, exact=(towers,))
 
 
 def _own(
@@ -196,7 +202,7 @@ def _published_towers(
     device: torch.device,
 ) -> ImageTowers:
     """CLIP and the geometry tower of a published language model, on the same padded square."""
-    dtype = tower_dtype(profile, device)
+    dtype = tower_dtype(profile.precision, device)
     part = profile.geometry
     shared = part is not None and part.shared
     backbone = tower.backbone if isinstance(tower, MoGe1) else tower
@@ -208,8 +214,8 @@ def _published_towers(
     )  # fmt: skip
     if part is None or shared:
         return ImageTowers(seeing, (seeing,))
-    measuring = _beside(part, device, dtype)
-    return ImageTowers(measuring, (seeing, measuring))
+    measuring = _beside(part, device)
+    return ImageTowers(measuring, (seeing, measuring), exact=(measuring,))
 
 
 def _llava(
@@ -226,8 +232,8 @@ def _llava(
         language.clip.folder(),
         None if language.tower is None else language.tower.checked(),
         device=device,
-        dtype=_language_dtype(profile, device),
-        tower_dtype=tower_dtype(profile, device),
+        dtype=language_dtype(profile.precision, device),
+        tower_dtype=tower_dtype(profile.precision, device),
         quantisation=quantisation,
         packed=packed,
     )
@@ -252,7 +258,7 @@ def _spatial_mllm(
     model = load_spatial_mllm(
         language.checkpoint.folder(),
         device=device,
-        dtype=_language_dtype(profile, device),
+        dtype=language_dtype(profile.precision, device),
         quantisation=quantisation,
         packed=packed,
     )
@@ -276,7 +282,7 @@ def _spatialrgpt(
     from spatialgeo_ros.networks.region_speaker import RegionSpeaker
 
     folder = language.checkpoint.folder()
-    dtype = _language_dtype(profile, device)
+    dtype = language_dtype(profile.precision, device)
     model = load_spatialrgpt(
         folder, device=device, dtype=dtype, quantisation=quantisation, packed=packed
     )
@@ -284,15 +290,15 @@ def _spatialrgpt(
     depth_network = None
     if language.depth_network is not None and language.depth_network.found() is not None:
         files = language.depth_network.folder()
-        towers = tower_dtype(profile, device)
+        towers = tower_dtype(profile.precision, device)
         depth_network = load_depth_anything(files, device=device, dtype=towers)
     speaker = RegionSpeaker(language, model, tokenizer, end_ids(folder), depth_network)
     log.info("%s: its picture of depth is made of %s", profile.name, speaker.depth_source)
     return _own_towers(profile, device), speaker
 
 
-def _beside(part: GeometryPart, device: torch.device, dtype: torch.dtype) -> FrameTowers:
+def _beside(part: GeometryPart, device: torch.device) -> FrameTowers:
     """MoGe beside a language model that has another backbone: it sees the whole image itself."""
-    geometry = load_geometry(part).to(device, dtype)
+    geometry = load_geometry(part).to(device)
     image = ImageInput(0, 0, geometry.patch_size, (0, 0, 0), "native")
-    return FrameTowers(image, device, dtype, part=part, geometry=geometry, cache_key="geometry_")
+    return FrameTowers(image, device, part=part, geometry=geometry, cache_key="geometry_")

@@ -20,7 +20,6 @@ from spatialgeo_ros.models.moge.depth_recovery import DepthRecovery
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.cuda_graph import CaptureError, WorkStream
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
-from spatialgeo_ros.runtime.transfer import download
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +90,7 @@ class SizedNetworks:
             log.warning("%s", self._remark)
             return None
         with self._stream.running():
-            z, valid, final = download(*recovery.launch(out, focal))
-            for _ in range(recovery.rounds):
-                if final.all():
-                    break
-                z, valid, final = download(*recovery.go_on())
-        return np.array(z[0], np.float32), np.array(valid[0], bool)
+            return recovery.depth(out, focal)
 
     def _recovery(
         self, geometry: MoGe, out: Mapping[str, Any], free_shift: bool, known_focal: bool
@@ -115,13 +109,14 @@ class SizedNetworks:
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics: how each network is launched, and what the graphs hold."""
         facts: dict[str, Any] = {}
-        for (name, (rows, columns)), one in self._networks.items():
+        # Copies: another thread may be adding a size.
+        for (name, (rows, columns)), one in list(self._networks.items()):
             facts[f"{name} at {columns}x{rows}"] = one.backend.describe()["launch"]
         if self._remark:
             facts["depth"] = self._remark
         elif self._recoveries:
-            held = sum(one.memory_bytes for one in self._recoveries.values())
-            facts["depth"] = f"solved on the device, {held / 1e6:.0f} MB"
+            held = sum(one.memory_bytes for one in list(self._recoveries.values()))
+            facts["depth"] = f"solved beside the maps, {held / 1e6:.0f} MB"
         return facts
 
     def close(self) -> None:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +22,26 @@ from spatialgeo_ros.speech.stream import Generation, generate
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, LanguageTokenizer
 
 
+class Decoding(Protocol):
+    """How a speaker's tokens come to be: here (``speech.decoder``) or on a server."""
+
+    def working(self) -> AbstractContextManager[None]:
+        """Prepare for the work of one question."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for diagnostics."""
+
+    def clear(self) -> None:
+        """Free memory."""
+
+
 class Speaker(Protocol):
     """A language model with the towers it was trained with."""
 
-    decoder: Decoder
+    @property
+    def decoder(self) -> Decoding:
+        """How its tokens come to be."""
+
     #: Whether it only understands questions in the wording it was trained with.
     canonical_only: bool
     #: Whether it is shown the regions of the things that a question is about.

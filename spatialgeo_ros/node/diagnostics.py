@@ -46,6 +46,9 @@ class Host(Protocol):
     def is_active(self) -> bool:
         """Whether the lifecycle state is active."""
 
+    def grounding_rate(self) -> float:
+        """Return how often own networks look at a camera's images, Hz."""
+
     def last_pose(self, camera: str) -> PoseResult | None:
         """Return the newest pose lookup of a camera."""
 
@@ -121,6 +124,7 @@ class Diagnostics:
             "questions waiting for the language model": lanes.language.queue_length,
             "refused as busy": lanes.statistics.counters.get("busy"),
             "standing measurements": len(host.watches),
+            "grounding rate": f"{host.grounding_rate():g} Hz",
             "internal errors": errors,
         }
         poses = host.poses

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,19 @@ from typing import Any
 from spatialgeo_ros.errors import (
     BadImageError,
     CancelledError,
+    InternalError,
     NoFrameError,
+    NotActiveError,
     SpatialGeoError,
     StaleFrameError,
     UnknownCameraError,
 )
+from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.node.grounding_lane import GroundingLane
 from spatialgeo_ros.node.lane import Lane, LaneStatistics
 from spatialgeo_ros.node.language_lane import LanguageLane
+from spatialgeo_ros.node.look import Look, Purpose
 from spatialgeo_ros.node.request import Request, Spoken
 from spatialgeo_ros.node.schedule import FrameSchedule, FrameSource
 
@@ -53,6 +59,7 @@ class GeometryLane(Lane):
         language: LanguageLane,
         statistics: LaneStatistics,
         logger: logging.Logger | Any,
+        on_look: Callable[[Any, Look], None] = lambda perception, look: None,
     ) -> None:
         """Prepare the thread; :meth:`start` runs it, :meth:`resume` lets it process.
 
@@ -68,6 +75,8 @@ class GeometryLane(Lane):
             language: Goes on with requests that have a spoken part.
             statistics: Takes counts and latencies.
             logger: Takes errors.
+            on_look: Called on this thread with (perception, look) when the detector has looked at
+                an image for something else than a request.
         """
         super().__init__("geometry", queue_size, statistics, logger)
         self._perception = perception
@@ -77,6 +86,10 @@ class GeometryLane(Lane):
         self._schedule = FrameSchedule(cameras, process_rate)
         self._language = language
         self._reset = False
+        self._on_look = on_look
+        self._looked: deque[Look] = deque()
+        #: Runs the detector; None without one. Set before the lane starts.
+        self.grounding: GroundingLane | None = None
         # Only this thread touches these.
         self._latest: dict[str, Observed] = {}
         self._boxed: dict[str, Observed] = {}
@@ -87,6 +100,13 @@ class GeometryLane(Lane):
         """Return what is wrong with the inputs of a camera's newest frame, in words."""
         latest = self._latest.get(camera)
         return () if latest is None else latest.observation.findings
+
+    def on_looked(self, look: Look) -> None:
+        """Take a look that the detector is done with; a request goes on with what it found."""
+        with self._wake:
+            if look.purpose is not Purpose.REQUEST:
+                self._looked.append(look)
+            self._wake.notify_all()
 
     def reset(self) -> None:
         """Forget everything from before a time jump, before the next frame or request."""
@@ -110,22 +130,22 @@ class GeometryLane(Lane):
 
     def _next(self) -> Request | None:
         for request in self._queue:
-            if self._boxes_due(request) <= 0:
+            if not request.waits and self._boxes_due(request) <= 0:
                 self._queue.remove(request)
                 return request
         return None
 
     def _delay(self) -> float | None:
-        if self._reset:
+        if self._reset or self._looked:
             return 0.0
-        delays = [self._boxes_due(request) for request in self._queue]
+        delays = [self._boxes_due(request) for request in self._queue if not request.waits]
         if (frame := self._schedule.delay()) is not None:
             delays.append(frame)
         return min(delays, default=None)
 
     def _boxes_due(self, request: Request) -> float:
         """Return the seconds that a request still waits for boxes of a detector; <= 0: none."""
-        if not request.by_name or request.is_cancelled():
+        if not request.by_name or request.seen is not None or request.is_cancelled():
             return 0.0
         patience = max(self._cameras[name].boxes_patience() for name in self._asked(request))
         return request.created + patience - time.monotonic()
@@ -137,6 +157,10 @@ class GeometryLane(Lane):
             self._forget()
         if request is not None:
             self._serve(request)
+        elif self._looked:
+            look = self._looked.popleft()
+            if self._active:
+                self._on_look(self._perception, look)
         elif self._active and (camera := self._schedule.due_camera()) is not None:
             self._observe_newest(camera)
 
@@ -197,20 +221,44 @@ class GeometryLane(Lane):
         started = time.monotonic()
 
         def work() -> Any:
-            request.on_start()
-            for name in self._asked(request):
-                self._observe_newest(name)
             if request.is_cancelled():
                 raise CancelledError("cancelled before it was served")
-            name = request.camera
-            seen = self._observation_for(request, name) if name else self._all_for(request)
-            return request.work(self._perception, seen)
+            seen = request.seen
+            if seen is None:
+                request.on_start()
+                for name in self._asked(request):
+                    self._observe_newest(name)
+                if request.is_cancelled():
+                    raise CancelledError("cancelled before it was served")
+                name = request.camera
+                seen = self._observation_for(request, name) if name else self._all_for(request)
+            try:
+                return request.work(self._perception, seen)
+            except PendingError as pending:
+                before = request.look
+                if before is not None and before.observation is pending.observation:
+                    if set(before.phrases) & set(pending.phrases):
+                        raise InternalError(f"the detector looked in vain: {pending}") from None
+                # It is served again, on the same images, when the detector has looked.
+                request.seen = seen
+                return Look(
+                    pending.observation, pending.phrases, Purpose.REQUEST, request.is_cancelled
+                )
 
         self._finish(request, work)
         self._statistics.time("request", started)
 
     def _deliver(self, request: Request, result: Any) -> None:
-        if isinstance(result, Spoken):
+        if isinstance(result, Look):
+            request.look = result
+            with self._wake:
+                if not self._active:
+                    request.fail(NotActiveError("the node was deactivated"))
+                    return
+                self._queue.appendleft(request)
+            if self.grounding is not None:
+                self.grounding.submit(result)
+        elif isinstance(result, Spoken):
             request.spoken = result
             self._language.hand_over(request)
         else:
@@ -279,6 +327,9 @@ class GeometryLane(Lane):
         return self._perception.observe_aside(frame)
 
     def _forget(self) -> None:
+        self._looked.clear()
+        if self.grounding is not None:
+            self.grounding.clear()
         self._perception.reset()
         self._latest.clear()
         self._boxed.clear()

@@ -18,8 +18,8 @@ class MapFeed:
     """Gives one map the images of all cameras; each image once, per camera in order of time.
 
     A detector answers late: its boxes go in with the image that they were drawn on, and no newer
-    image without boxes overtakes them. Without a detector the profile's own grounding looks for
-    objects, which takes time, at a low rate of its own.
+    image without boxes overtakes them. Where nobody publishes boxes own networks look for objects,
+    which takes time, at a low rate of its own.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class MapFeed:
         rate: Callable[[], float],
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        show: Callable[[Any, Any], bool] = lambda perception, newest: False,
     ) -> None:
         """Feed at ``rate`` (Hz per camera, 0: never) where there are no boxes.
 
@@ -34,8 +35,10 @@ class MapFeed:
             rate: Read before each look.
             log: Takes a line when the map was cleared or does not take an image.
             clock: Monotonic seconds.
+            show: Given perception and newest observation, shows an image to a detector on a thread
+                of its own, which comes to :meth:`give` later; False where there is none.
         """
-        self._rate, self._log, self._clock = rate, log, clock
+        self._rate, self._log, self._clock, self._show = rate, log, clock, show
         self._fed: dict[str, int] = {}
         self._looked: dict[str, float] = {}
         self._said: dict[str, float] = {}
@@ -67,7 +70,14 @@ class MapFeed:
         if seen is None:
             if detected() or not self._is_due(camera):
                 return None
+            if self._show(perception, newest):
+                return None
             seen = newest
+        return self.give(perception, seen)
+
+    def give(self, perception: Any, seen: Any) -> Any | None:
+        """Give the map an observation whose things are known; None where it had it already."""
+        camera = seen.frame.camera
         stamp = seen.frame.stamp_ns
         if stamp and self._fed.get(camera) == stamp:
             return None

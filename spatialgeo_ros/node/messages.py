@@ -55,12 +55,14 @@ class Measuring:
         kinds: what to measure.
         first, second: the objects; ``second`` is None for kinds of one object.
         recall: whether objects that are not in view may be remembered ones.
+        carried: whether a detector's find of a moment ago may be followed into a newer image.
     """
 
     kinds: tuple[Kind, ...]
     first: Region
     second: Region | None
     recall: bool
+    carried: bool = False
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -112,10 +114,11 @@ def measure(
     Raises:
         SpatialGeoError: An object is not found, or there is nothing to measure it with.
     """
-    a = perception.locate(observation, wanted.first, recall=wanted.recall)
+    how = {"recall": wanted.recall, "carried": wanted.carried}
+    a = perception.locate(observation, wanted.first, **how)
     b = None
     if wanted.second is not None:
-        b = perception.locate(observation, wanted.second, recall=wanted.recall)
+        b = perception.locate(observation, wanted.second, **how)
     estimates = perception.measure(observation, wanted.kinds, a, b)
     messages = estimate_messages(estimates, observation.frame, watch_id)
     # An object may be remembered from another frame, where its pixels mean nothing in this one.

@@ -22,6 +22,7 @@ from spatialgeo_ros.node.configured_node import ConfiguredNode
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.diagnostics import Diagnostics
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
+from spatialgeo_ros.node.grounding_schedule import GroundingSchedule
 from spatialgeo_ros.node.lane_client import LaneClient
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.lifecycle_service import (
@@ -29,6 +30,7 @@ from spatialgeo_ros.node.lifecycle_service import (
     release_state_machine,
 )
 from spatialgeo_ros.node.log_bridge import LogBridge
+from spatialgeo_ros.node.look import Look, Purpose
 from spatialgeo_ros.node.map_feed import MapFeed
 from spatialgeo_ros.node.object_services import ObjectServices
 from spatialgeo_ros.node.outputs import Outputs
@@ -40,6 +42,7 @@ from spatialgeo_ros.node.target_frames import TargetFrames
 from spatialgeo_ros.node.watches import WatchBoard
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
+_WATCHED_RATE = 0.5  # Hz, of looks for what is watched by name where the map gets none
 _RESPONSE_GRACE = 1.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
@@ -109,7 +112,10 @@ class SpatialGeoNode(ConfiguredNode):
         self._lane_client = LaneClient(self, self.get_logger())
         self._requests = Services(self, self, self._lane_client)
         self._object_requests = ObjectServices(self, self, self._lane_client)
-        self._map_feed = MapFeed(lambda: self.config.grounding_rate, self.get_logger().warning)
+        self._looks = GroundingSchedule(self._watch_grounding_rate, self._submit_look)
+        self._map_feed = MapFeed(
+            self.grounding_rate, self.get_logger().warning, show=self._looks.show_for_map
+        )
         self._diagnostics = Diagnostics(self, self)
 
     # What the parts ask their host
@@ -126,6 +132,17 @@ class SpatialGeoNode(ConfiguredNode):
     def last_pose(self, camera: str) -> PoseResult | None:
         """Return the newest pose lookup of a camera."""
         return self._assembler.last_pose.get(camera) if self._assembler else None
+
+    def grounding_rate(self) -> float:
+        """Return how often own networks look at a camera's images for the object map, Hz."""
+        rate, perception = self.config.grounding_rate, self._perception
+        if rate >= 0 or perception is None:
+            return max(rate, 0.0)
+        return float(perception.usual_grounding_rate)
+
+    def _watch_grounding_rate(self) -> float:
+        """Return how often what is watched by name is looked for again, Hz; never 0."""
+        return self.grounding_rate() or _WATCHED_RATE
 
     # Lifecycle
 
@@ -217,7 +234,8 @@ class SpatialGeoNode(ConfiguredNode):
 
     def _build(self, config: Config) -> None:
         logger = self.get_logger()
-        logger.info(f"loading profile '{config.profile}' on {config.device}")
+        what = f"profile '{config.profile}' and grounding '{config.grounding}'"
+        logger.info(f"loading {what} on {config.device}")
         self._perception = self._perception_factory(config, self._on_progress)
         self._stop_if_interrupted()
         self._perception.warm_up()
@@ -250,9 +268,15 @@ class SpatialGeoNode(ConfiguredNode):
             config.queue_size,
             logger,
             self.outputs.publish_latencies,
+            self._perception.grounder,
+            self._on_look,
         )
         self.lanes.start()
-        logger.info(f"ready: {self.lanes.description.get('model_id', config.profile)}")
+        grounder = self._perception.grounder
+        looks = "" if grounder is None else f", grounding by {grounder.kind}"
+        logger.info(f"ready: {self.lanes.description.get('model_id', config.profile)}{looks}")
+        if self._perception.missing_grounding:
+            logger.warning(self._perception.missing_grounding)
 
     def _stop_if_interrupted(self) -> None:
         if self._interrupted():
@@ -285,6 +309,7 @@ class SpatialGeoNode(ConfiguredNode):
         self.cameras = {}
         self._assembler = self.target_frames = None
         self._map_feed.clear()
+        self._looks.clear()
         transforms, self._transforms = self._transforms, None
         if transforms is not None:
             transforms.close()
@@ -314,15 +339,30 @@ class SpatialGeoNode(ConfiguredNode):
         started = time.monotonic()
         camera = self.cameras.get(observation.frame.camera)
         detected = camera.has_detector if camera is not None else lambda: False
+        if perception.grounder is not None and self.grounding_rate() > 0:
+            self._looks.consider(observation)
         if self._map_feed.feed(perception, observation, boxed, detected) is not None:
             if lanes is not None:
                 lanes.statistics.time("map", started)
             self.outputs.objects.publish(perception)
         measured = self.watches.measure(perception, observation, boxed)
+        words = self.watches.words(observation.frame.camera)
+        self._looks.show_for_watches(perception, observation, words)
         if measured:
             self.outputs.publish_measurements(measured)
         else:
             self.outputs.publish_picture(observation)
+
+    def _on_look(self, perception: Any, look: Look) -> None:
+        """Give the map what the detector saw in an image; on the geometry lane."""
+        if look.found and look.purpose is Purpose.MAP:
+            if self._map_feed.give(perception, look.observation) is not None:
+                self.outputs.objects.publish(perception)
+
+    def _submit_look(self, look: Look) -> None:
+        lanes = self.lanes
+        if lanes is not None and lanes.grounding is not None:
+            lanes.grounding.submit(look)
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         self.on_time_jump(f"the clock jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
@@ -338,6 +378,7 @@ class SpatialGeoNode(ConfiguredNode):
         poses.clear()
         lanes.reset()
         self._map_feed.clear()
+        self._looks.clear()
 
     # Parameters
 

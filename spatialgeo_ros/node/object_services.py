@@ -103,6 +103,8 @@ class ObjectServices:
         camera = self._client.camera(request.camera)
 
         def work(perception: Any) -> None:
+            if request.phrase.strip():
+                perception.locator.note_asked(request.phrase)
             snapshot = perception.objects(camera)
             run = program
             if run is None:

@@ -101,11 +101,18 @@ NODE_TABLE: tuple[Spec, ...] = (
     Spec("autostart", True, "Configure and activate without a lifecycle manager",
          change=_STARTUP),
     # Models.
-    Spec("profile", "nano", "Model profile: a name in config/models/ or the path of a YAML file"),
+    Spec("profile", "none", "Model profile: a name in config/models/, the path of a YAML file, or "
+         "none for no networks but the detector"),
+    Spec("grounding", "profile", "What looks for words: profile (what the model profile names, "
+         "else the best detector for this machine whose weights are here), none, clip_patches, a "
+         "name or kind in config/grounding/, or the path of a YAML file"),
     Spec("device", "auto", "Where the networks run: auto, cpu, cuda or cuda:<n>"),
     Spec("threads", 0, "CPU threads of the networks; 0 lets PyTorch choose", "", 0, 256),
     Spec("quantisation", "profile", "Linear layers of the language model: profile takes what the "
          "profile says", choices=("profile", "none", "nf4", "int8")),
+    Spec("precision", "profile", "Floating-point type of the networks: profile takes what the "
+         "profile says, half what suits network and card",
+         choices=("profile", "float32", "float16", "bfloat16", "half")),
     Spec("backend", "auto", "What runs the image networks; auto takes the best that is installed "
          "and computes what PyTorch computes",
          choices=("auto", "torch", "onnxruntime", "tensorrt", "tensorrt_rtx")),
@@ -164,8 +171,13 @@ NODE_TABLE: tuple[Spec, ...] = (
     # Object map.
     Spec("objects_rate", 2.0, "How often the object map is published at most", "Hz", 0.01, 60.0,
          change=_LIVE),
-    Spec("grounding_rate", 1.0, "How often per camera the profile's own grounding looks for "
-         "objects of the map while no detections come; 0: never", "Hz", 0.0, 60.0, change=_LIVE),
+    Spec("grounding_rate", -1.0, "How often per camera own networks look for objects of the map "
+         "while no detections come, and again for what is watched by name; 0: never for the map; "
+         "-1: a detector 0.5 on a CPU, 2 on a GPU, 0 elsewhere; patches of CLIP 1", "Hz", -1.0,
+         60.0, change=_LIVE),
+    Spec("vocabulary_file", "", "Nouns, one a line, that a detector looks for unasked, for the "
+         "object map; empty: config/vocabulary.txt of the package"),
+    Spec("map_phrases", [""], "More of them"),
     Spec("objects_directory", "", "Folder of saved object maps whose path is relative; empty for "
          "spatialgeo_objects/ in $ROS_HOME, else in ~/.ros"),
     # Pose.

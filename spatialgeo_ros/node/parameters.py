@@ -97,9 +97,11 @@ class Config:
     cameras: tuple[CameraConfig, ...]
     autostart: bool
     profile: str
+    grounding: str
     device: str
     threads: int
     quantisation: str
+    precision: str
     backend: str
     backend_policy: str
     build_engines: bool
@@ -128,6 +130,8 @@ class Config:
     drift: float
     objects_rate: float
     grounding_rate: float
+    vocabulary_file: str
+    map_phrases: tuple[str, ...]
     objects_directory: str
     pose_source: str
     world_frame: str
@@ -173,6 +177,7 @@ def read(node: Node) -> Config:
         cameras.append(CameraConfig(name=name, **row))
         cameras[-1].input_settings()  # a wrong name or range fails here, not when frames come
     values["engine_image_size"] = tuple(values["engine_image_size"])
+    values["map_phrases"] = tuple(phrase for phrase in values["map_phrases"] if phrase.strip())
     return Config(cameras=tuple(cameras), **values)
 
 

@@ -32,6 +32,7 @@ def load_perception(config: Config, progress: Progress) -> Any:
         config.profile,
         device=config.device,
         quantisation=config.quantisation,
+        precision=config.precision,
         threads=config.threads,
         engines={
             "backend": config.backend,
@@ -41,6 +42,9 @@ def load_perception(config: Config, progress: Progress) -> Any:
             "image_size": config.engine_image_size[::-1],
             "progress": progress,
         },
+        grounding=config.grounding,
+        vocabulary_file=config.vocabulary_file,
+        map_phrases=config.map_phrases,
         planner=config.planner,
         planner_timeout=config.planner_timeout,
         planner_key_variable=config.planner_key_variable,

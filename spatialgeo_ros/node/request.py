@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatialgeo_ros.errors import SpatialGeoError
+from spatialgeo_ros.node.look import Look
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,8 @@ class Request:
         needs_image: whether a request to all cameras fails while none of them has an image.
         created: monotonic seconds.
         spoken: the language model's part, once the measured one is known.
+        look: the detector's that it waits for; None for none.
+        seen: the observations that it is about, once it has waited: the same as before.
     """
 
     camera: str
@@ -61,6 +64,13 @@ class Request:
     future: Future = field(default_factory=Future)
     on_start: Callable[[], None] = lambda: None
     spoken: Spoken | None = None
+    look: Look | None = None
+    seen: Any = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a detector is still looking for what it names."""
+        return self.look is not None and not self.look.done and not self.is_cancelled()
 
     def is_cancelled(self) -> bool:
         """Whether the client gave up, or nobody waits any longer."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError, BusyError, SpatialGeoError
 from spatialgeo_ros.geometry.distance import Kind
-from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.node.messages import (
     MOST_WATCH_ID,
     Measurement,
@@ -45,7 +46,7 @@ class Watch:
     @property
     def wanted(self) -> Measuring:
         """What is measured."""
-        return Measuring(self.kinds, self.first, self.second, self.recall)
+        return Measuring(self.kinds, self.first, self.second, self.recall, carried=True)
 
     def __post_init__(self) -> None:
         """Reject a rate that is not a rate, and a name without a bound."""
@@ -112,6 +113,14 @@ class WatchBoard:
         with self._lock:
             return len(self._watches)
 
+    def words(self, camera: str) -> tuple[str, ...]:
+        """Return how what is watched in a camera's images is called, where it is named in words."""
+        with self._lock:
+            watches = [watch for watch in self._watches.values() if watch.camera == camera]
+        named = (region for watch in watches for region in watch.wanted.regions)
+        words = (region.label for region in named if region.type is RegionType.PHRASE)
+        return tuple(dict.fromkeys(words))
+
     def measure(
         self, perception: Any, observation: Any, boxed: Callable[[], Any] = lambda: None
     ) -> list[Measurement]:
@@ -147,8 +156,11 @@ class WatchBoard:
         try:
             return measure(perception, observation, watch.wanted, name, name)
         except SpatialGeoError as error:
-            lost = lost_estimates(watch.wanted, observation, name, str(error))
-            return Measurement(name, observation.frame, lost)
+            why = str(error)
+        except PendingError:
+            why = "the detector has not answered yet"
+        lost = lost_estimates(watch.wanted, observation, name, why)
+        return Measurement(name, observation.frame, lost)
 
     def _due(self, camera: str) -> list[Watch]:
         now = self._clock()

@@ -57,8 +57,11 @@ class WorkStream:
     def __init__(self, device: torch.device, *, urgent: bool = False) -> None:
         self.device = device
         self.stream: torch.cuda.Stream | None = None
+        #: Scratch memory that graphs of this lane may share (``capture(pool=...)``).
+        self.pool: Any = None
         if device.type == "cuda":
             self.stream = torch.cuda.Stream(device, priority=-1 if urgent else 0)
+            self.pool = torch.cuda.graph_pool_handle()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -177,8 +180,9 @@ def capture(
             whatever the values, and must not read a value back (``.item()``, boolean masks).
         inputs: Become the buffers themselves: they are not copied.
         stream: Where it is captured; replay in it.
-        pool: Of a capture of the same lane (:meth:`Captured.pool`), never replayed at the same
-            time: both share scratch memory.
+        pool: Scratch memory that it shares with other graphs of the same lane (the stream's, or
+            :meth:`Captured.pool`). Such graphs are never replayed at the same time, and what one
+            has left in its outputs is read before another is replayed.
         warm_ups: Eager calls first.
 
     Raises:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spatialgeo_ros.runtime.comparison import OutputReport, ParityError
+from spatialgeo_ros.runtime.comparison import OutputReport, ParityError, severity
 
 #: Boxes and masks are the same above this intersection over union.
 SAME_IOU = 0.9
@@ -96,15 +96,17 @@ class DetectionMetric:
                 return [OutputReport(name, False, 0.0, math.inf, math.inf, (number,), bad)]
         tolerance = SCORE_TOLERANCE[precision]
         tops: list[float] = []
-        misses: list[float] = []
+        boxes: list[OutputReport] = []
         for phrase in range(len(wanted["scores"])):
             mine = found["scores"][phrase].double(), found["boxes"][phrase].double()
             theirs = wanted["scores"][phrase].double(), wanted["boxes"][phrase].double()
             tops.append(_top_miss(mine, theirs, tolerance))
-            misses += _misses(mine, theirs, tolerance) + _misses(theirs, mine, tolerance)
+            misses = _misses(mine, theirs, tolerance) + _misses(theirs, mine, tolerance)
+            # For each phrase apart: many boxes of one must not outvote the few of another.
+            boxes.append(_report("boxes and scores", misses, LEAST_SHARE[precision], number))
         reports = [
             _report("top box of each phrase", tops, 1.0, number),
-            _report("boxes and scores", misses, LEAST_SHARE[precision], number),
+            max(boxes, key=severity),
         ]
         if "masks" in wanted:
             masks = _mask_misses(found, wanted)

@@ -27,6 +27,7 @@ from spatialgeo_ros.runtime.backend import (
     check_feeds,
     usual_feeds,
 )
+from spatialgeo_ros.runtime.cuda_graph import CAPTURING
 from spatialgeo_ros.runtime.files import UntrustedFileError, read_trusted, write_atomically
 from spatialgeo_ros.runtime.tensorrt_module import (
     TensorRT,
@@ -254,7 +255,10 @@ class TensorRTBackend:
         graph = self._cuda.CUDAGraph()
         try:
             # thread_local: other threads of the node may allocate memory meanwhile.
-            with self._cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            with (
+                CAPTURING,
+                self._cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+            ):
                 self._enqueue(stream)
         except (RuntimeError, ModelLoadError) as error:
             # An engine with work that cannot be recorded runs launch by launch; describe() says so.

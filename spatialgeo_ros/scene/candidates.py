@@ -19,7 +19,7 @@ from spatialgeo_ros.errors import NoGeometryError
 from spatialgeo_ros.geometry.completion import Completed, estimate_centre
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind, measure
 from spatialgeo_ros.geometry.pose import level_frame
-from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.query.nouns import is_a
 from spatialgeo_ros.scene.sighting import Sighting
 

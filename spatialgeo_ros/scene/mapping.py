@@ -18,7 +18,8 @@ from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
-from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
+from spatialgeo_ros.geometry.sizes import misfit
+from spatialgeo_ros.grounding.found import DETECTOR
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.detected import Detected, MapFrame, MapUpdate, Unplaced
 from spatialgeo_ros.memory.frame import Frame
@@ -36,17 +37,14 @@ _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
 _BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
 _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
-#: Times the usual width, and the usual floor space, of a kind: what covers more was not separated
-#: from what is behind it (a lamp's pole before a table).
-_MOST_WIDTH, _MOST_AREA = 1.5, 3.0
-#: Share of its kind's usual height that a thing has to be high; of a chair behind a table the
-#: back rest alone shows, a fifth of it.
-_LEAST_HEIGHT = 0.1
 _LABELS_KEPT = 500
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
 #: three images that agree until the map tells of such a thing. In rooms never trained on, four in
 #: five that were named in a single image alone were something else.
 _OWN_SCORE = 0.55
+#: What the score of a detector of any words counts: such scores are of another scale (0.3 is a
+#: find), and a find is right more often than not; two images have to agree.
+_DETECTOR_SCORE = (0.5, 0.4)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -59,8 +57,16 @@ def _kind(label: str) -> str:
     return parse_label(label).kind or label_words(label)
 
 
-def segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
+def segment(
+    observation: Observation, pointmap: PointMap, region: Region, outlines: bool = True
+) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
+
+    Args:
+        observation: of the image.
+        pointmap: of it.
+        region: in its pixels.
+        outlines: of a coarse mask, for measuring lengths; see :func:`segment_object`.
 
     Raises:
         BadRegionError: the region covers no pixel.
@@ -73,6 +79,7 @@ def segment(observation: Observation, pointmap: PointMap, region: Region) -> Obj
         observation.gravity,
         observation.camera_height,
         image=image if image.shape[:2] == pointmap.shape else None,
+        outlines=outlines,
     )
     return replace(points, floor_sigma=observation.camera_height_sigma)
 
@@ -153,7 +160,7 @@ class Mapper:
             if not region.label:
                 continue
             try:
-                points = segment(observation, pointmap, region)
+                points = segment(observation, pointmap, region, outlines=False)
             except BadRegionError:
                 continue
             except TooLittleSupportError:
@@ -162,22 +169,22 @@ class Mapper:
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 thing = detected_of(region, points, pose, observation.frame.image, off)
-                if _fits_kind(thing):
+                if not misfit(thing.label, thing.size):
                     yield number, thing
                     continue
             yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
 
     def _regions(self, observation: Observation) -> Iterator[Region]:
-        """Boxes of the detector; without one, what the profile's own grounding finds."""
+        """Boxes that are published; without them, what own networks find, all in one pass."""
         frame = observation.frame
         if frame.detections_stamp_ns or frame.detections:
             yield from frame.detections
             return
-        for kind in self._locator.vocabulary.kinds:
-            # All things of the kind, with boxes as tight as they are where they are asked for.
-            phrase = self._locator.vocabulary.parse(kind)
-            for found in self._locator.candidates(observation, phrase, sure=True):
-                yield replace(found.region, label=kind, score=_OWN_SCORE * found.score)
+        for found in self._locator.everything(observation, known=True):
+            score = _OWN_SCORE * found.score
+            if found.how == DETECTOR:
+                score = _DETECTOR_SCORE[0] + _DETECTOR_SCORE[1] * found.score
+            yield replace(found.region, score=score)
 
 
 def why_not(observation: Observation) -> str:
@@ -261,21 +268,6 @@ def detected_of(
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
     )
-
-
-def _fits_kind(thing: Detected) -> bool:
-    """Tell whether a thing can be of its kind, by the kind's usual size; True where none is known.
-
-    Larger, something behind it was taken for it; far lower, it is the top of something else.
-    """
-    usual = usual_size(thing.label, TYPICAL_SIZES)
-    if usual is None:
-        return True
-    width, depth, height = (float(v) for v in thing.size)
-    wide = width > _MOST_WIDTH * max(usual[:2])
-    large = wide and width * depth > _MOST_AREA * usual[0] * usual[1]
-    low = height < _LEAST_HEIGHT * usual[2]
-    return not (large or low)
 
 
 def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:

@@ -42,12 +42,20 @@ class Look(Enum):
     GONE = "the place is seen empty"
 
 
-def remembered(keyframes: Sequence[Keyframe], asked: Frame) -> Iterator[Observation]:
-    """Yield the observations that share a world with ``asked``, newest first, without itself."""
+def remembered(
+    keyframes: Sequence[Keyframe], asked: Frame, others: Iterable[Observation] = ()
+) -> Iterator[Observation]:
+    """Yield the observations that share a world with ``asked``, newest first, without itself.
+
+    Args:
+        keyframes: the kept frames.
+        asked: the frame that is asked about.
+        others: observations besides, which may be among the keyframes.
+    """
     if asked.pose is None:
         return
-    for keyframe in sorted(keyframes, key=lambda kept: -kept.stamp_ns):
-        observation: Observation = keyframe.payload
+    every = {id(one.frame): one for one in (*others, *(kept.payload for kept in keyframes))}
+    for observation in sorted(every.values(), key=lambda one: -one.frame.stamp_ns):
         frame = observation.frame
         if frame is asked or frame.pose is None or frame.world_frame != asked.world_frame:
             continue

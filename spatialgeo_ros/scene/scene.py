@@ -8,21 +8,19 @@ Not thread-safe: one thread owns a scene.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spatialgeo_ros.errors import (
-    BadRequestError,
-    StaleFrameError,
-    TooLittleSupportError,
-)
+from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
 from spatialgeo_ros.geometry.distance import Kind, requested_kinds
 from spatialgeo_ros.geometry.pointmap import DepthNoise
-from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.grounding.locator import Found, Locator, SeenObject
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.found import SeenObject
+from spatialgeo_ros.grounding.grounder import Grounder
+from spatialgeo_ros.grounding.locator import Locator
+from spatialgeo_ros.grounding.map_vocabulary import MapVocabulary
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.free_space import FreeSpace
@@ -34,21 +32,14 @@ from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.networks.interface import Networks
 from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
-from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, related_labels, segment
-from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
-from spatialgeo_ros.scene.recall import (
-    Look,
-    look_again,
-    measure_sightings,
-    remembered,
-    require_distinct,
-)
-from spatialgeo_ros.scene.selection import Selection, memorable
-from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting, sighting_of
+from spatialgeo_ros.scene.finder import Finder
+from spatialgeo_ros.scene.kept import KeptObservations
+from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, related_labels, why_not
+from spatialgeo_ros.scene.observer import FrameObserver
+from spatialgeo_ros.scene.recall import measure_sightings, require_distinct
+from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
 _ENCODE = ("on_demand", "always")
-#: Observations of images that were asked for by their stamp and are kept for the next request.
-_MOST_ASIDE = 4
 
 
 class Scene:
@@ -71,6 +62,10 @@ class Scene:
         most_objects: that the object map keeps.
         lead_camera: whose place and heading are "here" and "ahead" where nobody names a camera; ""
             for the one that saw the newest image.
+        grounder: the node's own detector of any words, or None.
+        map_nouns: that it looks for unasked, for the object map.
+        without_grounding: why there is no detector, with the cure, where one was wanted.
+        use_clip: whether patches of the networks' CLIP look for words, where they can.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -92,11 +87,20 @@ class Scene:
         way_drift: float = 0.01,
         most_objects: int = 2000,
         lead_camera: str = "",
+        grounder: Grounder | None = None,
+        map_nouns: Sequence[str] = (),
+        without_grounding: str = "",
+        use_clip: bool = True,
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
         self.networks = networks
-        self.locator = Locator(networks)
+        self.without_grounding = without_grounding
+        if grounder is not None and grounder.familiar_only and networks is not None:
+            map_nouns = networks.vocabulary.kinds
+        self.locator = Locator(
+            networks, grounder, MapVocabulary(map_nouns), without_grounding, use_clip
+        )
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"
         self._observer = FrameObserver(
@@ -106,7 +110,6 @@ class Scene:
             InputSettings(DepthSensor(depth_noise or DepthNoise())),
         )
         self._world_frame = ""
-        self._memory_max_age, self._drift = memory_max_age, drift
         self._lead_camera, self._pose_sigma = lead_camera, pose_sigma
         #: The things seen so far, in the world; :meth:`update_map` feeds it.
         self.object_map = ObjectMap(
@@ -118,8 +121,11 @@ class Scene:
         self._mapped: dict[str, int] = {}  # stamp of the last image of each camera in the map
         #: Floor, walls and ceiling, from every image with a pose and points in metres.
         self.room_map = RoomMap(way_drift)
-        self._newest: dict[str, Observation] = {}
-        self._aside: deque[Observation] = deque(maxlen=_MOST_ASIDE)
+        self._kept = KeptObservations(self._observer, self._memory)
+        #: Resolves words and regions.
+        self.finder = Finder(
+            self.locator, self._observer, self._kept, self._memory, memory_max_age, drift
+        )
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.
@@ -127,12 +133,14 @@ class Scene:
         Missing inputs never raise here; ``degraded`` of the result names them.
         """
         timings: dict[str, float] = {}
-        previous = self._newest.pop(frame.camera, None)
-        if previous is not None and self.networks is not None:
-            self.networks.release_intermediates(previous.view)
+        previous = self._kept.newest.pop(frame.camera, None)
+        if previous is not None:
+            self.locator.release(previous)
+            if self.networks is not None:
+                self.networks.release_intermediates(previous.view)
         started = time.perf_counter()
         observation = self._observer.lift(frame)
-        self._newest[frame.camera] = observation
+        self._kept.newest[frame.camera] = observation
         timings["geometry"] = time.perf_counter() - started
         if self._encode_always:
             started = time.perf_counter()
@@ -162,7 +170,7 @@ class Scene:
             camera: who looks; "" for the lead camera. One that was not placed yet does not look.
         """
         snapshot = self.room_map.as_now(self.object_map.snapshot(self.room_map.layout()))
-        frames = [one.frame for one in self._newest.values()]
+        frames = [one.frame for one in self._kept.newest.values()]
         who = camera or self._lead_camera
         return looked_at_by(who, snapshot, frames, self._pose_sigma)
 
@@ -186,7 +194,11 @@ class Scene:
         if frame.pose is None:
             return None
         newer = frame.stamp_ns > self._mapped.get(frame.camera, -1)
-        if (newer or not frame.stamp_ns) and not self.update_map(observation).used:
+        # A detector that takes seconds feeds the map at its own pace; no question waits for it.
+        later = self.locator.must_wait_for(observation)
+        if later and why_not(observation):
+            return None
+        if (newer or not frame.stamp_ns) and not later and not self.update_map(observation).used:
             return None
         snapshot = self.map_snapshot(frame.camera)
         if snapshot.frame != frame.world_frame:
@@ -194,63 +206,53 @@ class Scene:
         return replace(snapshot, viewer=viewer_at(frame.pose, self._pose_sigma))
 
     def observe_aside(self, frame: Frame) -> Observation:
-        """Work out a frame that is not the newest: one that boxes or a region were drawn on.
-
-        It is kept for a while for regions that carry its stamp, and offered to no memory.
-        """
-        kept = self.observation_at(frame.camera, frame.stamp_ns)
-        if kept is not None and kept.frame.detections_stamp_ns == frame.detections_stamp_ns:
-            return kept
-        # Boxes that came after the image change nothing of its geometry.
-        observation = self._observer.lift(frame) if kept is None else replace(kept, frame=frame)
-        self._aside.append(observation)
-        return observation
+        """Work out a frame that is not the newest; see :meth:`KeptObservations.aside`."""
+        return self._kept.aside(frame)
 
     def keep_asked(self, observation: Observation) -> None:
-        """Keep an observation for a while that the language model was asked about.
-
-        Who goes on asking about the same image names it by its stamp, when newer ones have come;
-        what the networks have made of it is there then.
-        """
-        if all(one is not observation for one in self._aside):
-            self._aside.append(observation)
+        """Keep an observation that was asked about; see :meth:`KeptObservations.keep`."""
+        self._kept.keep(observation)
 
     def observation_at(self, camera: str, stamp_ns: int) -> Observation | None:
         """Return the observation of a camera's image of this stamp if it is still kept."""
-        kept = [*self._aside, *self._newest.values()]
-        kept += [keyframe.payload for keyframe in self._memory.frames]
-        for observation in kept:
-            if (observation.frame.camera, observation.frame.stamp_ns) == (camera, stamp_ns):
-                return self._with_pointmap(observation)
-        return None
+        return self._kept.at(camera, stamp_ns)
 
     def locate(
-        self, observation: Observation, what: Region | str, *, recall: bool = True
+        self,
+        observation: Observation,
+        what: Region | str,
+        *,
+        recall: bool = True,
+        carried: bool = False,
     ) -> Sighting:
         """Find an object and its points.
 
         Explicit regions are taken as they are, in the image whose stamp they carry. Phrases are
-        looked for among the detections, then with the CLIP tower, then in the keyframes, newest
-        first.
+        looked for among the detections, then with the detector or the CLIP tower, then in the
+        keyframes, newest first.
 
         Args:
             observation: the frame that is asked about.
             what: a region, or the words for an object.
             recall: whether an object that is not in view may be one that an earlier keyframe saw.
+            carried: whether a detector's find of a moment ago may be carried to this image.
 
         Raises:
-            PhraseNotFoundError, AmbiguousError, BadRequestError: as :meth:`find`.
+            PhraseNotFoundError, AmbiguousError, BadRequestError: as :meth:`Finder.find`.
+            PendingError: a detector on a thread of its own has to look first.
             BadRegionError: the region covers no pixel.
             StaleFrameError: the image that the region was drawn on is not kept any more.
             NoCameraInfoError, NoGeometryError: there is nothing to measure with.
             TooLittleSupportError: too few measured points on the object.
         """
-        found, seen_in = self.find(observation, what, recall=recall)
-        return self.sight(seen_in, found, observation)
+        found, seen_in = self.finder.find(observation, what, recall=recall, carried=carried)
+        return self.finder.sight(seen_in, found, observation)
 
-    def scan(self, observation: Observation) -> list[SeenObject]:
-        """List the objects that detections and the CLIP tower see, surest first."""
-        return self.locator.scan(observation)
+    def scan(
+        self, observation: Observation, kinds: Iterable[str] | None = None
+    ) -> list[SeenObject]:
+        """List what detections, the detector or the CLIP tower see; see :meth:`Locator.scan`."""
+        return self.locator.scan(observation, kinds)
 
     def measure(
         self,
@@ -294,12 +296,13 @@ class Scene:
 
     def reset(self, reason: str = "reset") -> None:
         """Forget every kept frame and the object map (time jump, another world frame)."""
+        if self.locator.grounder is not None:
+            self.locator.grounder.forget()
         self.object_map.reset(reason)
         self._mapped.clear()
         self.free_space.reset()
         self.room_map.reset()
-        self._newest.clear()
-        self._aside.clear()
+        self._kept.clear()
         self._memory.reset()
         self._world_frame = ""
 
@@ -317,148 +320,36 @@ class Scene:
         }
         if self.networks is not None:
             facts.update(self.networks.describe())
+        grounder = self.locator.grounder
+        if grounder is not None:
+            facts["grounding"] = grounder.describe()
+        missing = (
+            self.without_grounding,
+            *(grounder.remarks if grounder else ()),
+            grounder.failure if grounder else "",
+        )
         facts["degraded"] = (
             *facts.get("degraded", ()),
+            *(reason for reason in missing if reason),
             *(f"camera '{name}' has no pose" for name in memory["cameras_without_pose"]),
         )
         return facts
 
     def close(self) -> None:
         """Free the networks and the kept frames; the object cannot be used afterwards."""
-        self._newest.clear()
-        self._aside.clear()
+        self._kept.clear()
         self._memory.reset()
         self.object_map.reset("closed")
         if self.networks is not None:
             self.networks.close()
+        if self.locator.grounder is not None:
+            self.locator.grounder.close()
         self.networks = None
         self.locator = Locator(None)
         self._mapper = Mapper(self.locator, self.object_map, 0.0)
         self._observer = FrameObserver(None, {}, {}, InputSettings())
-
-    def find(
-        self,
-        observation: Observation,
-        what: Region | str,
-        rivals: Sequence[str] = (),
-        *,
-        recall: bool = True,
-    ) -> tuple[Found, Observation]:
-        """Resolve words or a region to pixels; also the observation that they are pixels of.
-
-        Args:
-            observation: the frame that is asked about.
-            what: a region, or the words for an object.
-            rivals: words for other objects of the same question, which must be other objects.
-            recall: as in :meth:`locate`.
-
-        Raises:
-            PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
-            AmbiguousError: it fits several things; the message lists them with their distances.
-            BadRequestError: it says something that cannot be checked; the message names the word.
-            BadRegionError: a region without pixels in the image.
-            StaleFrameError: the image that the region was drawn on is not kept any more.
-        """
-        if isinstance(what, Region) and what.type is not RegionType.PHRASE:
-            return self._given(observation, what)
-        text = what.label if isinstance(what, Region) else what
-        if not text.strip():
-            raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
-        found = self.selection(observation).one(text, rivals)
-        if found is not None:
-            return found, observation
-        return self._recalled(observation, text, rivals, recall)
-
-    def selection(self, observation: Observation, sure: bool = False) -> Selection:
-        """Return what resolves phrases among the things in one observation."""
-
-        def lift(found: Found) -> Sighting:
-            return self.sight(observation, found, observation)
-
-        return Selection(self.locator, observation, lift, sure)
-
-    def sight(self, seen_in: Observation, found: Found, asked: Observation) -> Sighting:
-        """Lift a found region to points; where the sensor is blind, with the geometry network.
-
-        Raises:
-            NoCameraInfoError, NoGeometryError, TooLittleSupportError: as :meth:`locate`.
-        """
-        notes = [found.note, seen_in.floor_dispute]
-        try:
-            points = segment(seen_in, require_pointmap(seen_in), found.region)
-        except TooLittleSupportError:
-            aligned = self._observer.aligned(seen_in)
-            if aligned is None:
-                raise
-            points = segment(seen_in, aligned, found.region)
-            notes.append(
-                f"sensor depth has holes on '{found.region.label}': filled by the geometry network"
-            )
-        found = replace(found, note="; ".join(note for note in notes if note))
-        kind = self.locator.vocabulary.parse(found.region.label).kind
-        return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
-
-    def _given(self, observation: Observation, region: Region) -> tuple[Found, Observation]:
-        """Take a region of the request in the image that it was drawn on."""
-        seen_in, frame = observation, observation.frame
-        if region.stamp_ns and region.stamp_ns != frame.stamp_ns:
-            kept = self.observation_at(frame.camera, region.stamp_ns)
-            if kept is None:
-                age = (frame.stamp_ns - region.stamp_ns) * 1e-9
-                raise StaleFrameError(
-                    f"the image that region '{region.label}' was drawn on, {age:.2f} s before the "
-                    "newest, is not kept any more: draw it on a newer one, or raise frame_history"
-                )
-            seen_in = kept
-        region.bounds(seen_in.frame.height, seen_in.frame.width)
-        return Found(region, "request", 1.0), seen_in
-
-    def _recalled(
-        self, observation: Observation, text: str, rivals: Sequence[str], recall: bool
-    ) -> tuple[Found, Observation]:
-        """Find an object that is out of view in the keyframes, newest first.
-
-        Raises:
-            PhraseNotFoundError: no keyframe shows it, or none that is new enough, or it is gone.
-        """
-        missing = self.locator.not_found
-        phrase, *others = (self.locator.vocabulary.parse(words) for words in (text, *rivals))
-        if not memorable(phrase):
-            raise missing(observation, text)
-        for earlier in remembered(self._memory.frames, observation.frame):
-            if not self.locator.sees(earlier, phrase, others):
-                continue  # before the cost of its point map
-            age = (observation.frame.stamp_ns - earlier.frame.stamp_ns) * 1e-9
-            if not recall:
-                raise missing(observation, text, f"seen {age:.1f} s earlier, and not recalled")
-            if age > self._memory_max_age:
-                raise missing(
-                    observation,
-                    text,
-                    f"last seen {age:.0f} s earlier, and things are forgotten after "
-                    f"{self._memory_max_age:g} s (memory_max_age)",
-                )
-            seen = self._with_pointmap(earlier)
-            found = self.selection(seen, sure=True).one(text, rivals)
-            if found is None:
-                continue
-            try:
-                points = segment(seen, require_pointmap(seen), found.region)
-            except TooLittleSupportError:
-                continue
-            look = look_again(points, seen.frame, self._now(observation), self._drift * abs(age))
-            if look is Look.GONE:
-                # An even older place of it would be no better known.
-                raise missing(
-                    observation, text, f"gone: its place, seen {age:.1f} s earlier, is empty now"
-                )
-            return found, seen
-        raise missing(observation, text)
-
-    def _now(self, asked: Observation) -> list[Observation]:
-        """Return what the cameras see now, the asked frame first."""
-        others = (one for one in self._newest.values() if one.frame is not asked.frame)
-        return [asked, *others]
+        self._kept = KeptObservations(self._observer, self._memory)
+        self.finder = Finder(self.locator, self._observer, self._kept, self._memory, 0.0, 0.0)
 
     # Internals
 
@@ -498,9 +389,3 @@ class Scene:
                 observation.camera_height_sigma,
                 frame.camera,
             )
-
-    def _with_pointmap(self, observation: Observation) -> Observation:
-        if observation.pointmap is not None:
-            return observation
-        rebuilt = self._observer.lift(observation.frame, observation.visual)
-        return replace(rebuilt, keyframe=observation.keyframe)

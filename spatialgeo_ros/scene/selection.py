@@ -18,7 +18,8 @@ from spatialgeo_ros.errors import (
     PhraseNotFoundError,
     SpatialGeoError,
 )
-from spatialgeo_ros.grounding.locator import Found, Locator
+from spatialgeo_ros.grounding.found import DETECTOR, OWN, Found
+from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.phrases import Choice, NounPhrase, Relation
 from spatialgeo_ros.scene.candidates import LEAST_BEARING, Candidate, on_floor, quantity, stands
@@ -54,8 +55,9 @@ class Selection:
     Args:
         locator: finds candidates.
         observation: where to look.
-        lift: measures a candidate; raises what :meth:`Scene.measured_points` raises.
-        sure: take nothing doubtful.
+        lift: measures a candidate; raises what :meth:`Finder.sight` raises.
+        candidates: everything that kind and colour of a phrase fit, given the phrases of other
+            objects of the same question.
     """
 
     def __init__(
@@ -63,10 +65,10 @@ class Selection:
         locator: Locator,
         observation: Observation,
         lift: Callable[[Found], Sighting],
-        sure: bool = False,
+        candidates: Callable[[NounPhrase, Sequence[NounPhrase]], list[Found]],
     ) -> None:
         self._locator, self._observation = locator, observation
-        self._lift, self._sure = lift, sure
+        self._lift, self._find = lift, candidates
 
     def one(
         self,
@@ -138,21 +140,25 @@ class Selection:
     # Internals
 
     def _candidates(self, phrase: NounPhrase, rivals: Sequence[NounPhrase]) -> list[Found]:
-        found = self._locator.candidates(self._observation, phrase, rivals, self._sure)
+        found = self._find(phrase, rivals)
         if len(found) > MOST_CANDIDATES:
             raise AmbiguousError(f"'{phrase.text}' fits {len(found)} things in view: say more")
         return found
 
     def _check(self, phrase: NounPhrase, found: Sequence[Found]) -> None:
-        """Refuse words that nobody can check, unless a label says them too."""
-        if found and all(one.how != "clip" for one in found):
+        """Refuse words that nobody can check, unless a label says them too.
+
+        A detector of any words boxes "things" and finds every chair "wobbly": the first is refused,
+        the second said with what was found.
+        """
+        if found and all(one.how not in OWN for one in found):
             return
         if not phrase.kind or phrase.kind in _NO_KIND:
             raise BadRequestError(
                 f"'{phrase.text}' says no kind of thing: name it ('the nearest chair'), or give a "
                 "box, point or mask"
             )
-        if phrase.unknown:
+        if phrase.unknown and not (found and all(one.how == DETECTOR for one in found)):
             said = "', '".join(phrase.unknown)
             raise BadRequestError(
                 f"'{phrase.text}': '{said}' cannot be checked by measuring: leave it out, or say "
@@ -166,6 +172,8 @@ class Selection:
         for one in found:
             thing = self._lift(one)
             if not any(same_surface(thing, other.thing) for other in measured):
+                if one.how in OWN:  # depth may have shown that it is none
+                    one = replace(one, doubt=thing.doubt)
                 measured.append(Candidate(one, thing))
         return measured
 
@@ -305,6 +313,12 @@ class Selection:
                 f"{': ' + _listed(fitting) if fitting else ''}"
             )
         value, sigma, picked = values[index]
+        unsure = [one for *_, one in values if one.found.doubt and one.found.how in OWN]
+        if unsure and 0 < index < len(values) - 1 and picked not in unsure:
+            raise AmbiguousError(
+                f"'{text}': what is counted is in doubt: {unsure[0].found.doubt}; give a box, "
+                "point or mask"
+            )
         for other, other_sigma, rival in values[max(0, index - 1) : index + 2]:
             least = max(2 * math.hypot(sigma, other_sigma), _least(choice, value, other))
             if rival is not picked and abs(value - other) < least:
@@ -339,6 +353,10 @@ class Selection:
     def _single(self, text: str, phrase: NounPhrase, fitting: list[Candidate]) -> Found:
         if len(fitting) == 1:
             return fitting[0].found
+        clear = [one for one in fitting if not one.found.doubt]
+        if len(clear) == 1 and all(one.found.how in OWN for one in fitting):
+            others = (one.found.doubt for one in fitting if one.found.doubt)
+            return _noted(clear[0].found, f"left out: {'; '.join(others)}")
         raise AmbiguousError(
             f"'{text}' fits {len(fitting)} things in view: {_listed(fitting)}; say which: 'the "
             f"nearest {phrase.noun}', 'the {phrase.noun} on the left', or give a box, point or mask"

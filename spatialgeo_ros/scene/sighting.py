@@ -17,7 +17,7 @@ from enum import IntEnum
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, widened
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
-from spatialgeo_ros.grounding.locator import Found
+from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.memory.frame import Frame
 
 #: How fast a view may turn between two images, rad/s: what boxes of another image are off by.
@@ -42,7 +42,7 @@ class Sighting:
     Attributes:
         region: where it is in the image of ``frame`` (box and mask for phrases).
         points: its visible surface, in the camera frame of ``frame``.
-        found_by: "request", "detection" or "clip".
+        found_by: as :attr:`spatialgeo_ros.grounding.found.Found.how`.
         score: in [0, 1]; 1 for regions of a request.
         frame: the frame it was seen in; another one than asked about when it is remembered.
         how: in view, by boxes of another image, or remembered.
@@ -86,12 +86,14 @@ class SightedEstimate(DistanceEstimate):
         seen_stamp_ns: stamp of the image they were seen in, the older one of two; 0 when none.
         age: seconds from that image to the one asked about; NaN when nothing was seen.
         degraded: what was missing or assumed while measuring.
+        doubt: why an object may be another one; "" when nothing says so. Never valid with a doubt.
     """
 
     how: HowSeen = HowSeen.UNKNOWN
     seen_stamp_ns: int = 0
     age: float = math.nan
     degraded: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def sighting_of(
@@ -117,7 +119,15 @@ def sighting_of(
         when = f"{age:.1f} s earlier" if age >= 0 else f"{-age:.1f} s later"
         notes.append(f"'{found.region.label}' is not in view now: seen {when}{by}")
     drawn = found.region.stamp_ns
-    if drawn and seen.stamp_ns and drawn != seen.stamp_ns:
+    if math.isfinite(found.carried_sigma):
+        how = max(how, HowSeen.OTHER_STAMP)
+        sigma = math.hypot(sigma, found.carried_sigma)
+        apart = (seen.stamp_ns - drawn) * 1e-9
+        notes.append(
+            f"'{found.region.label}' was found in the image {apart:.1f} s before, and followed "
+            "from there by pose and depth"
+        )
+    elif drawn and seen.stamp_ns and drawn != seen.stamp_ns:
         apart = abs(seen.stamp_ns - drawn) * 1e-9
         how = max(how, HowSeen.OTHER_STAMP)
         angle = _TURN_RATE * apart
@@ -168,6 +178,7 @@ def sighted(
         seen_stamp_ns=0 if oldest is None else oldest.frame.stamp_ns,
         age=math.nan if oldest is None else oldest.age,
         degraded=tuple(degraded),
+        doubt="; ".join(doubts),
     )
 
 

@@ -24,6 +24,14 @@ _OPTICAL_TO_GL = np.diag([1.0, -1.0, -1.0])
 _UPRIGHT = (1.0, 0.0, 0.0, 0.0)  # a turn that leaves everything as it is
 
 
+#: Of identity colours that no geom has.
+_NO_SUCH_CODE = -2
+
+
+class RendererError(RuntimeError):
+    """What was rendered cannot be used; the message says why."""
+
+
 class RendererUnavailableError(RuntimeError):
     """No OpenGL could be started; the message names the packages to install."""
 
@@ -163,6 +171,7 @@ class SceneRenderer:
         self.width, self.height = width, height
         self._samples, self._shadows = samples, shadows
         self._context: Any = None
+        self._label_context: Any = None
         try:
             self._gl = gl_context(width, height)
             self._gl.make_current()
@@ -175,8 +184,7 @@ class SceneRenderer:
         """Change to another ``MjModel`` (about 0.1 s)."""
         mujoco = self._mujoco
         self._gl.make_current()  # another renderer of this process may be current
-        if self._context is not None:
-            self._context.free()
+        self._free()
         self._model = model
         self._data = mujoco.MjData(self._model)
         mujoco.mj_forward(self._model, self._data)
@@ -186,10 +194,34 @@ class SceneRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = 0
         self._rect = mujoco.MjrRect(0, 0, self.width, self.height)
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._context = self._made_context()
+        # Identities in a buffer without samples: where samples are averaged when they are read, as
+        # NVIDIA's driver does, the mean of two things' colours is a third thing's.
+        samples = int(self._model.vis.quality.offsamples)
+        self._label_context = self._context
+        if samples:
+            self._model.vis.quality.offsamples = 0
+            self._label_context = self._made_context()
+            self._model.vis.quality.offsamples = samples
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows
+
+    def _made_context(self) -> Any:
+        mujoco = self._mujoco
+        context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        return context
+
+    def _draw_with(self, context: Any) -> None:
+        mujoco = self._mujoco
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+        mujoco.mjr_render(self._rect, self._scene, context)
+
+    def _free(self) -> None:
+        if self._context is not None:
+            self._context.free()
+            if self._label_context is not self._context:
+                self._label_context.free()
+        self._context = self._label_context = None
 
     def picture(self, world_from_camera: Pose, camera: PinholeCamera) -> np.ndarray:
         """Render the colour image [H, W, 3] uint8 of one view.
@@ -219,7 +251,7 @@ class SceneRenderer:
             mujoco.mjtCatBit.mjCAT_ALL, self._scene,
         )  # fmt: skip
         rgb = np.empty((self.height, self.width, 3), np.uint8)
-        mujoco.mjr_render(self._rect, self._scene, self._context)
+        self._draw_with(self._context)
         mujoco.mjr_readPixels(rgb, None, self._rect, self._context)
         return np.ascontiguousarray(rgb[::-1])
 
@@ -227,8 +259,7 @@ class SceneRenderer:
         """Free the OpenGL context."""
         if self._context is not None:
             self._gl.make_current()
-            self._context.free()
-            self._context = None
+            self._free()
             self._gl.free()
 
 
@@ -275,12 +306,15 @@ class RoomRenderer(SceneRenderer):
         """
         rgb = self.picture(world_from_camera, camera)
         raw = np.empty((self.height, self.width), np.float32)
-        geom = self._render_geoms(raw)
+        colours, table = self._render_identities(raw)
+        geom = decode_identities(colours, table)[::-1]
         # Reversed z-buffer: raw = near (far - z) / (z (far - near)).
         z = _NEAR * _FAR / (_NEAR + raw[::-1].astype(np.float64) * (_FAR - _NEAR))
         depth = np.where(geom >= 0, z, np.nan).astype(np.float32)
+        # The last entry is that of geom -1: nothing was hit.
+        index = np.append(self._owner, np.int16(-1))[geom]
         material = np.append(self._material, np.uint8(0))[geom]
-        return Rendered(rgb, depth, self._owners(geom), material)
+        return Rendered(rgb, depth, index, material)
 
     def render_objects(
         self, world_from_camera: Pose, camera: PinholeCamera
@@ -291,28 +325,53 @@ class RoomRenderer(SceneRenderer):
             ValueError: as :meth:`picture`.
         """
         rgb = self.picture(world_from_camera, camera)
-        return rgb, self._owners(self._render_geoms(None))
+        colours, table = self._render_identities(None)
+        owners = np.where(table >= 0, np.append(self._owner, np.int16(-1))[table], table)
+        index = decode_identities(colours, owners.astype(np.int16))
+        return rgb, np.ascontiguousarray(index[::-1])
 
-    def _owners(self, geom: np.ndarray) -> np.ndarray:
-        """Object of each geom; the last entry of the table is that of geom -1: nothing was hit."""
-        return np.append(self._owner, np.int16(-1))[geom]
+    def _render_identities(self, raw: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Identity colours, bottom up, and the geom of each code, for :func:`decode_identities`.
 
-    def _render_geoms(self, raw: np.ndarray | None) -> np.ndarray:
-        """Geom index [H, W], -1 none; ``raw`` gets the z-buffer of the same pass, bottom up."""
+        Args:
+            raw: gets the z-buffer of the same pass, bottom up.
+        """
         mujoco = self._mujoco
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = True
         flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = True
         ids = np.empty((self.height, self.width, 3), np.uint8)
         try:
-            mujoco.mjr_render(self._rect, self._scene, self._context)
-            mujoco.mjr_readPixels(ids, raw, self._rect, self._context)
+            self._draw_with(self._label_context)
+            mujoco.mjr_readPixels(ids, raw, self._rect, self._label_context)
         finally:
             flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = False
             flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = False
-        code = ids[..., 0].astype(np.int32) + (ids[..., 1].astype(np.int32) << 8)
-        table = np.full(self._scene.ngeom + 1, -1, np.int32)
+        table = np.full(65536, _NO_SUCH_CODE, np.int32)
+        table[0] = -1
         for geom in self._scene.geoms[: self._scene.ngeom]:
-            if geom.segid >= 0 and geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
-                table[geom.segid + 1] = geom.objid
-        return np.ascontiguousarray(table[code][::-1])
+            if geom.segid >= 0:
+                is_geom = geom.objtype == mujoco.mjtObj.mjOBJ_GEOM
+                table[geom.segid + 1] = geom.objid if is_geom else -1
+        return ids, table
+
+
+def decode_identities(colours: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Turn identity colours into what a table says of their codes.
+
+    Args:
+        colours: [H, W, 3] uint8; a code is red plus 256 times green.
+        table: [65536] what each code stands for, ``_NO_SUCH_CODE`` for codes of nothing.
+
+    Raises:
+        RendererError: a colour is none that was drawn.
+    """
+    code = colours[..., 0] | (colours[..., 1].astype(np.uint16) << 8)
+    found = table[code]
+    wrong = int((found == _NO_SUCH_CODE).sum())
+    if wrong or colours[..., 2].any():
+        raise RendererError(
+            f"{wrong} of {code.size} pixels have identity colours that were not drawn: the OpenGL "
+            "driver blends or dithers them; use another driver (MUJOCO_GL=osmesa, or Mesa's EGL)"
+        )
+    return found

@@ -92,6 +92,11 @@ class SlotLayer(StaticLayer):
             new[:, :, :kept] = old[:, :, :kept]
             setattr(self, name, new)
 
+    def drop(self) -> None:
+        """Free the memory."""
+        self.keys = self.values = None
+        self.max_cache_len, self.is_initialized = 0, False
+
 
 class SlotCache(Cache):
     """The layers' slots and their common place.
@@ -109,11 +114,19 @@ class SlotCache(Cache):
     def grow(self, capacity: int, kept: int) -> None:
         """Take ``capacity`` slots, of which the first ``kept`` keep their keys and values.
 
-        Layer by layer: only one layer has its old and its new memory at once.
+        Layer by layer: only one layer has its old and its new memory at once. Where there is no
+        memory for all, none is left: the next pass needs ``grow`` again.
         """
-        self.capacity = capacity
-        for layer in self._slots:
-            layer.grow(capacity, kept)
+        try:
+            for layer in self._slots:
+                layer.grow(capacity, kept)
+        except BaseException:
+            capacity = 0
+            for layer in self._slots:
+                layer.drop()
+            raise
+        finally:
+            self.capacity = capacity
 
     def put(self, start: int, count: int) -> None:
         """Let the next pass write ``count`` slots from ``start`` and read all up to them."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 #: Words that the tiny tokenizers know; others are spelt in letters by CLIP's and unknown to BERT's.
@@ -35,6 +36,8 @@ def write_grounding_dino(folder: Path, kind: str = "mm_grounding_dino", seed: in
     import transformers as t
 
     prefix = {"mm_grounding_dino": "MMGroundingDino", "grounding_dino": "GroundingDino"}[kind]
+    # The published ones of this kind have heads of their own for every layer of the decoder.
+    own_heads = {"decoder_bbox_embed_share": False, "decoder_cls_embed_share": False}
     config = getattr(t, f"{prefix}Config")(
         backbone_config=t.SwinConfig(
             embed_dim=12, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4,
@@ -47,6 +50,7 @@ def write_grounding_dino(folder: Path, kind: str = "mm_grounding_dino", seed: in
         d_model=32, num_queries=10, max_text_len=24,
         encoder_layers=1, decoder_layers=2, encoder_ffn_dim=64, decoder_ffn_dim=64,
         encoder_attention_heads=2, decoder_attention_heads=2,
+        **(own_heads if kind == "mm_grounding_dino" else {}),
     )  # fmt: skip
     torch.manual_seed(seed)
     model = getattr(t, f"{prefix}ForObjectDetection")(config).eval()
@@ -91,8 +95,9 @@ def write_owl(folder: Path, kind: str = "owlvit", seed: int = 0, side: int = 64)
 def in_older_layout(folder: Path) -> None:
     """Rewrite a folder as versions 4 of transformers wrote it, and as most are published.
 
-    The vocabulary is in files of its own, and the image processor in
-    ``preprocessor_config.json``.
+    The vocabulary is in files of its own, the image processor in ``preprocessor_config.json``; the
+    configuration has keys that nothing reads any more, and the weights lack what is never used and
+    hold tables of numbers that are no weights.
     """
     tokenizer = json.loads((folder / "tokenizer.json").read_text())["model"]
     vocabulary = tokenizer["vocab"]
@@ -104,15 +109,41 @@ def in_older_layout(folder: Path) -> None:
         words = sorted(vocabulary, key=vocabulary.__getitem__)
         (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     (folder / "tokenizer.json").unlink()
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    del config["backend"]
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    special = {key: config[key] for key in config if key.endswith("_token")}
+    named = _rewritten(folder / "tokenizer_config.json", lambda c: c.pop("backend"))
+    special = {key: named[key] for key in named if key.endswith("_token")}
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
     processor = folder / "processor_config.json"
     pixels = json.loads(processor.read_text())["image_processor"]
     (folder / "preprocessor_config.json").write_text(json.dumps(pixels))
     processor.unlink()
+    _rewritten(folder / "config.json", _with_older_settings)
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: t for name, t in tensors.items() if "swin.layernorm" not in name}
+    kind = next(iter(kept)).split(".")[0]
+    kept[f"{kind}.text_model.embeddings.position_ids"] = torch.arange(16)[None]
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+
+def _rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return content
+
+
+def _with_older_settings(config: dict[str, Any]) -> None:
+    """Add what published configurations say beside what counts."""
+    config.pop("dtype", None)
+    config |= {"torch_dtype": "float32", "transformers_version": "4.40.0.dev0"}
+    if "backbone_config" in config:
+        config |= {"backbone": None, "backbone_kwargs": None, "use_timm_backbone": False,
+                   "use_pretrained_backbone": False}  # fmt: skip
+    else:
+        config |= {"text_config_dict": None, "vision_config_dict": None}
+        for part in ("text_config", "vision_config"):
+            config[part] |= {"add_cross_attention": False, "bad_words_ids": None, "num_beams": 1,
+                             "max_length": 16, "top_k": 50, "pruned_heads": {},
+                             "tie_encoder_decoder": False, "typical_p": 1.0}  # fmt: skip
 
 
 def bert_tokenizer() -> Any:

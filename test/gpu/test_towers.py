@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,11 +52,15 @@ def view(seed: int = 0, size: tuple[int, int] = SIZE, known: bool = True) -> Vie
 
 
 @contextmanager
-def no_waits() -> Iterator[None]:
-    """Raise at every operation that makes the thread wait for the GPU behind its back."""
-    torch.cuda.set_sync_debug_mode("error")
+def waits() -> Iterator[list[str]]:
+    """Collect every operation that makes the thread wait for the GPU."""
+    torch.cuda.set_sync_debug_mode("warn")
+    found: list[str] = []
     try:
-        yield
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield found
+        found += [str(one.message) for one in caught if "synchronizing" in str(one.message)]
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -81,24 +86,23 @@ def test_depth_is_that_of_the_eager_call(network: SceneMoGe, known: bool) -> Non
     for seed, size in ((1, SIZE), (2, SIZE), (3, (360, 640)), (4, SIZE)):
         found = captured.depth(view(seed, size, known))
         expected = eager.depth(view(seed, size, known))
-        # The eager call resizes the image in float16, the graph's surroundings in float32.
         both = found.valid & expected.valid
         assert both.mean() > 0.9
-        error = np.abs(found.depth / expected.depth - 1)[both]
-        assert np.quantile(error, 0.99) < 0.02
-        assert np.median(error) < 0.005
+        assert np.abs(found.depth / expected.depth - 1)[both].max() < 1e-3
     assert "eager" not in str(captured.describe())
 
 
 @torch.inference_mode()
-def test_a_depth_call_waits_once_for_its_result(network: SceneMoGe) -> None:
-    captured = towers(network, True)
+def test_a_depth_call_waits_for_its_sums_and_for_its_result(network: SceneMoGe) -> None:
+    captured, eager = towers(network, True), towers(network, False)
     captured.warm_up(SIZE)
-    with no_waits():
-        found = captured.depth(view(5))
-    assert found.valid.any()
-    with pytest.raises(RuntimeError, match="synchronizing"), no_waits():
-        torch.ones(1, device=DEVICE).item()  # the mode does find them
+    with waits() as found:
+        depth = captured.depth(view(5))
+    assert depth.valid.any()
+    assert len(found) <= 2, found
+    with waits() as found:
+        eager.depth(view(5))
+    assert len(found) > 2  # the mode does find them
 
 
 @torch.inference_mode()

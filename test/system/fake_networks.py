@@ -3,9 +3,10 @@
 """Networks by the clock behind the real facade: measuring is real, only the words are made up.
 
 What they do is chosen by the profile ("broken" cannot be loaded, "endless" loads for minutes,
-"sluggish" for seconds) and by the question ("slow ..." speaks for a minute, "sluggish ..." a token
-per second, "stuck ..." cannot be cancelled for minutes, "crash ..." raises). They ground one thing
-by two names: the red pixels of the camera driver's image.
+"sluggish" for seconds, "detector" has a detector of any words that takes a second) and by the
+question ("slow ..." speaks for a minute, "sluggish ..." a token per second, "stuck ..." cannot be
+cancelled for minutes, "crash ..." raises). They ground one thing by two names: the red pixels of
+the camera driver's image.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scripted_detector import ScriptedDetector, by_colour
 
 from spatialgeo_ros.errors import CancelledError, ModelLoadError
 from spatialgeo_ros.geometry.pointmap import DepthNoise
+from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.perception import Perception
@@ -41,6 +44,7 @@ class FakeNetworks:
     has_language = True
     grounding_threshold = 0.3
     canonical_only = False
+    takes_regions = False
     context_views = 0
 
     def __init__(self, profile: str) -> None:
@@ -142,6 +146,12 @@ def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perc
         raise ModelLoadError("profile 'broken' has no weights")
     if config.profile in ("endless", "sluggish"):  # native code that reads a checkpoint
         time.sleep(300.0 if config.profile == "endless" else 3.0)
+    if config.profile == "detector":
+        detector = ScriptedDetector(by_colour, seconds=1.0)
+        return CountingPerception(
+            None, grounder=Grounder(detector), map_nouns=("red box", "blue box"),
+            depth_noise=DepthNoise(0.001, 0.002), lead_camera=config.cameras[0].name,
+        )  # fmt: skip
     networks = ColourNetworks if config.profile == "colours" else FakeNetworks
     return CountingPerception(
         networks(config.profile),

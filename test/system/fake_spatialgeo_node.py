@@ -5,6 +5,10 @@
 
 import faulthandler
 import signal
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from fake_networks import fake_perception
 

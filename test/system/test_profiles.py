@@ -140,12 +140,12 @@ def test_a_second_question_about_an_image_computes_its_own_tokens_alone(robot, d
 
     wait_for(lambda: "prefix_hits" in newest(), what="the counts in /diagnostics")
     questions = sum(int(newest()[name]) for name in names[:2])
-    first = ask(robot, "How far away is the crate?", [crate()])
+    first = ask(robot, "How wide is the crate?", [crate()])
     # Counts of earlier tests may have arrived late: whatever was asked before is in by now.
     before = settled(questions + 1)
     region = crate()
     region.stamp = first.header.stamp
-    second = ask(robot, "How wide is the crate?", [region])
+    second = ask(robot, "How tall is the crate?", [region])
     assert second.header.stamp == first.header.stamp
     assert second.language_answer
     after = settled(before["prefix_hits"] + before["prefix_prefills"] + 1)

@@ -13,17 +13,19 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from spatialgeo_ros.answer.planner.deadline import Deadline
 from spatialgeo_ros.answer.planner.prompt import Message, messages
 from spatialgeo_ros.answer.planner.reply import plan_in_rounds
 from spatialgeo_ros.errors import ModelLoadError, PlannerFailedError, SpatialGeoError, escaped
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.program import Program
+from spatialgeo_ros.runtime.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
 #: Tokens of a reply; the longest program of a corpus of questions has some 400.
 MOST_TOKENS = 700
+#: Tokens of a question with what was asked before it and the nouns that are known.
+_QUESTION = 512
 #: What every reply begins with: put into the model's mouth, so that it neither talks nor thinks.
 _OPENING = '{"program":'
 
@@ -53,11 +55,13 @@ class LocalPlanner:
         self._lock = threading.Lock()  # one question at a time, one that was left behind included
         self._closed = threading.Event()
         try:
-            self._decoder: Decoder | None = Decoder(self._model)
             one, other = (
                 self._ids(messages("how?", nouns, Dialogue(), 0)) for nouns in ((), ("chair",))
             )
             same = [a == b for a, b in zip(one, other, strict=False)]
+            # Memory for a question and the longest reply from the beginning.
+            least = len(one) + _QUESTION + MOST_TOKENS
+            self._decoder: Decoder | None = Decoder(self._model, least=least)
             # What every prompt begins with; at least one token is left to compute.
             self._start = tuple(one[: same.index(False) if False in same else len(same) - 1])
             self._generate(one, Deadline(float("inf")), most=1)

@@ -10,6 +10,7 @@ nor the GPU ever holds a second copy of the checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,28 +85,28 @@ def fill(
         if (keys := [key for key in _own(layer) if _join(prefix, key) in tensors])
     ]
     names = [_join(prefix, key) for prefix, keys in plan for key in keys]
-    arriving = upload((tensors[name].read for name in names), device)
-    for prefix, keys in plan:
-        layer = module.get_submodule(prefix)
-        found: dict[str, Tensor] = {}
-        for key in keys:
-            name = _join(prefix, key)
-            tensor = next(arriving)
-            found[key] = tensor if merge is None else merge(name, tensor)
-            if tensor.is_floating_point():
-                one = tensors[name]
-                require_finite(found[key].to(dtype), one.name, one.source)
-        packed = quantisation != "none" and is_quantisable(prefix, layer)
-        if packed and isinstance(layer, nn.Linear):
-            replaced = pack_linear(
-                found["weight"], found.get("bias"), quantisation, dtype, device
-            )  # fmt: skip
-            module.set_submodule(prefix, replaced)
-            continue
-        for key, tensor in found.items():
-            kind = dtype if tensor.is_floating_point() else None
-            # A copy in any case: the file may be mapped into memory and must be free to go.
-            assign(layer, key, tensor.to(device, kind, copy=True))
+    with closing(upload((tensors[name].read for name in names), device)) as arriving:
+        for prefix, keys in plan:
+            layer = module.get_submodule(prefix)
+            found: dict[str, Tensor] = {}
+            for key in keys:
+                name = _join(prefix, key)
+                tensor = next(arriving)
+                found[key] = tensor if merge is None else merge(name, tensor)
+                if tensor.is_floating_point():
+                    one = tensors[name]
+                    require_finite(found[key].to(dtype), one.name, one.source)
+            packed = quantisation != "none" and is_quantisable(prefix, layer)
+            if packed and isinstance(layer, nn.Linear):
+                replaced = pack_linear(
+                    found["weight"], found.get("bias"), quantisation, dtype, device
+                )  # fmt: skip
+                module.set_submodule(prefix, replaced)
+                continue
+            for key, tensor in found.items():
+                kind = dtype if tensor.is_floating_point() else None
+                # A copy in any case: the file may be mapped into memory and must be free to go.
+                assign(layer, key, tensor.to(device, kind, copy=True))
 
 
 def _own(layer: nn.Module) -> Iterable[str]:

@@ -66,7 +66,7 @@ class Entry:
 def tensor_sha256(tensor: Tensor) -> str:
     """SHA-256 of a tensor on the CPU: of its type, shape and bytes."""
     digest = hashlib.sha256(f"{_DTYPES[tensor.dtype]}{list(tensor.shape)}".encode())
-    digest.update(memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy()))
+    digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -91,7 +91,7 @@ def write(path: Path, key: Mapping[str, Any], entries: Sequence[Entry]) -> int:
         for entry in entries:
             tensor = entry.read().detach().to("cpu").contiguous()
             digests[entry.name] = tensor_sha256(tensor)
-            stream.write(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+            stream.write(tensor.reshape(-1).view(torch.uint8).numpy().data)
         size = stream.tell()
         # The hashes are known only now; the header keeps its length.
         stream.seek(0)

@@ -27,7 +27,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.weights import sha256_of
+from spatialgeo_ros.models.files.digest import sha256_of
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ no hash, the first download is trusted and every later load is compared with it.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from typing import Any
 from huggingface_hub import constants
 
 from spatialgeo_ros.errors import ModelLoadError
-from spatialgeo_ros.models.files.weights import sha256_of
+from spatialgeo_ros.models.files.digest import sha256_of
 from spatialgeo_ros.runtime.files import write_json_atomically
 from spatialgeo_ros.runtime.input_files import read_json
 
@@ -145,15 +148,61 @@ def hash_of(path: Path, *, fresh: bool = False) -> str:
             by this alone.
     """
     if not fresh:
-        try:
-            known = read_json(_record(path), ModelLoadError)
-            if {**known, **_state(path)} == known:
-                return str(known["sha256"])
-        except (ModelLoadError, OSError, KeyError, TypeError):
-            log.debug("no record of the hash of %s", path)
+        known = _recorded(path)
+        if known is not None:
+            return known
+        begun = _begun.get(_begun_key(path))
+        if begun is not None:
+            return begun.result()
     digest = sha256_of(path)
     keep_hash(path, digest)
     return digest
+
+
+def hash_ahead(paths: Iterable[Path]) -> None:
+    """Begin to hash the large files of which no hash is kept; :func:`hash_of` waits for them.
+
+    Each in a thread of its own, which ends with the process: gigabytes are hashed while they are
+    loaded, not before or after.
+    """
+    for path in paths:
+        if not path.is_file() or path.stat().st_size < _RECORDED_BYTES:
+            continue
+        key = _begun_key(path)
+        if key not in _begun and _recorded(path) is None:
+            _begun[key] = Future()
+            threading.Thread(
+                target=_hash_into, args=(_begun[key], path), name="hash", daemon=True
+            ).start()
+
+
+#: Hashes of this process, by path, size and time stamp.
+_begun: dict[str, Future[str]] = {}
+
+
+def _begun_key(path: Path) -> str:
+    return json.dumps(_state(path))
+
+
+def _hash_into(future: Future[str], path: Path) -> None:
+    try:
+        digest = sha256_of(path)
+        keep_hash(path, digest)
+    except BaseException as error:  # whoever waits must not wait for ever
+        future.set_exception(error)
+    else:
+        future.set_result(digest)
+
+
+def _recorded(path: Path) -> str | None:
+    """The hash that is kept of a file as it is now."""
+    try:
+        known = read_json(_record(path), ModelLoadError)
+        if {**known, **_state(path)} == known:
+            return str(known["sha256"])
+    except (ModelLoadError, OSError, KeyError, TypeError):
+        log.debug("no record of the hash of %s", path)
+    return None
 
 
 def keep_hash(path: Path, sha256: str) -> None:

@@ -14,7 +14,7 @@ import mmap
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -23,19 +23,22 @@ Read = Callable[[], Tensor]
 
 #: The page-locked buffers, and how many tensors may wait on the device. A layer of a 7B model has
 #: matrices of 34 and 90 MB.
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 16 << 20
 CHUNKS = 4
 AHEAD = 4
-#: Tensors that the system is told of before they are read.
+#: Tensors that the system is told of before they are read, and the least bytes that are worth it.
 _ANNOUNCED = 8
+_LEAST_ANNOUNCED = 1 << 20
 _WILL_NEED = 3  # MADV_WILLNEED of madvise(2) on Linux
 
 
-def upload(reads: Iterable[Read], device: torch.device | str) -> Iterator[Tensor]:
+def upload(reads: Iterable[Read], device: torch.device | str) -> Generator[Tensor, None, None]:
     """Read tensors one after the other and give each on the device.
 
     On a CPU a tensor is the view of its file: copy what is kept. On a GPU it is a tensor of its
     own, safe to use in the stream that was current when it was asked for.
+
+    Close the generator where it is not read to its end.
 
     Args:
         reads: Each gives one tensor, mapped or not, on the CPU; called in order, ahead of use.
@@ -68,10 +71,9 @@ def _announced(reads: Iterable[Read]) -> Iterator[Tensor]:
 
 def _announce(tensor: Tensor) -> None:
     """Ask for the pages below a tensor; it is advice, so nothing fails where it is not taken."""
-    storage = tensor.untyped_storage()
-    begin = storage.data_ptr() + tensor.storage_offset() * tensor.element_size()
+    begin = tensor.data_ptr()
     size = tensor.numel() * tensor.element_size()
-    if begin == 0 or size < CHUNK_BYTES // 32 or not tensor.is_contiguous():
+    if begin == 0 or size < _LEAST_ANNOUNCED or not tensor.is_contiguous():
         return
     begin, skipped = begin - begin % mmap.PAGESIZE, begin % mmap.PAGESIZE
     advise = getattr(_libc(), "madvise", None)
@@ -140,7 +142,7 @@ def _bytes(tensor: Tensor) -> Tensor:
     return tensor.reshape(-1).view(torch.uint8)
 
 
-def _from_thread(reads: Iterable[Read], device: torch.device) -> Iterator[Tensor]:
+def _from_thread(reads: Iterable[Read], device: torch.device) -> Generator[Tensor, None, None]:
     uploader = _Uploader(reads, device)
     uploader.start()
     try:

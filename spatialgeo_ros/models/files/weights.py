@@ -7,7 +7,6 @@ No pickle is ever executed: ``.safetensors``, or PyTorch files through ``weights
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,19 +21,11 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.archive import MOST_MORE_BYTES, check_zip
+from spatialgeo_ros.models.files.digest import sha256_of
 from spatialgeo_ros.runtime.input_files import parse_json
 
 _PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
 _NAMED_IN_ERROR = 3
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def require_file(path: Path) -> None:

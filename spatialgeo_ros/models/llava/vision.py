@@ -80,12 +80,14 @@ def load_clip_vision(folder: Path, device: torch.device, dtype: torch.dtype) -> 
             raise ModelLoadError(f"{path}: '{key}' of the vision tower is missing")
     with torch.device("meta"):
         tower = ClipVisionTower(settings)
+    unread = tower.drop_unread()
     with Shards.from_folder(folder, MODEL_STEMS) as shards:
-        state = {
-            "vision_model." + name.removeprefix("vision_model."): shards[name]
+        names = {
+            "vision_model." + name.removeprefix("vision_model."): name
             for name in shards
             if not name.startswith(_NOT_VISION) and not name.endswith("position_ids")
         }
+        state = {ours: shards[name] for ours, name in names.items() if not ours.startswith(unread)}
         fill_from_state(tower, state, folder, device, dtype)
     tower.reset_constants()
     log.info("loaded CLIP image tower from %s", folder)

@@ -1,26 +1,29 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of MoGe's maps with no look at a value on the way, so that CUDA graphs can hold it."""
+"""Depth of MoGe's maps as CUDA graphs: sums over points, sums at one more shift, and the maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from spatialgeo_ros.models.moge.affine_points import solver_grid, solver_samples
 from spatialgeo_ros.models.moge.base import MoGe
 from spatialgeo_ros.models.moge.focal import (
-    MOST_TRIALS,
-    TRIALS_AT_ONCE,
-    Problem,
-    Search,
-    Sums,
+    Array,
+    Foreseen,
+    foresee,
+    four,
+    search_shift,
     torch_problem,
 )
 from spatialgeo_ros.runtime.cuda_graph import Captured, WorkStream, capture
+from spatialgeo_ros.runtime.transfer import download
 
 _MAPS = ("points", "mask", "metric_scale")
 
@@ -28,8 +31,9 @@ _MAPS = ("points", "mask", "metric_scale")
 class DepthRecovery:
     """Depth and its validity from the maps of one size, as ``MoGe.to_metric`` computes them.
 
-    The search for the shift is launched ``TRIALS_AT_ONCE`` trials at a time; whether it has ended
-    comes to the host with the depth. Usually it has, so that there is one wait per image.
+    The maps stay on the device. The search for the shift sees sums over the sampled points, most of
+    which are computed ahead, so that the host usually waits twice per image: for these sums, and
+    for the depth.
 
     Args:
         moge: Gives the rules; its weights are not used.
@@ -52,86 +56,71 @@ class DepthRecovery:
         known_focal: bool,
         stream: WorkStream,
     ) -> None:
-        self._moge, self._free_shift, self._known = moge, free_shift, known_focal
+        self._moge, self._known = moge, known_focal
         self._names = tuple(name for name in _MAPS if name in out)
         _, height, width = out["points"].shape[:3]
         device = out["points"].device
         self._grid = solver_grid(height, width, device)
-        maps = [out[name].clone() for name in self._names]
+        self._maps = [out[name].clone() for name in self._names]
         self._focal = torch.full((1,), 1.0 if known_focal else torch.nan, device=device)
-        self._first = capture(self._start, [*maps, self._focal], stream)
-        self._more: Captured | None = None
+        self._shift = torch.zeros(1, device=device)
+        self._graphs: list[Captured] = []
         if free_shift:
-            # It goes on in the buffers that the first part has filled.
-            self._more = capture(self._go_on, maps, stream, pool=self._first.pool())
+            asked = torch.zeros(1, device=device, dtype=torch.float64)
+            sums = capture(self._sums, [*self._maps, self._focal], stream, pool=stream.pool)
+            # It reads what the first graph has left of the points, which is still there.
+            more = capture(self._more_sums, [asked], stream, pool=stream.pool)
+            self._graphs = [sums, more]
+        maps = [*self._maps, self._shift]
+        self._last = capture(self._depth, maps, stream, pool=stream.pool)
 
     @property
     def memory_bytes(self) -> int:
         """What the graphs hold on the GPU."""
-        return self._first.memory_bytes + (0 if self._more is None else self._more.memory_bytes)
+        return sum(one.memory_bytes for one in (*self._graphs, self._last))
 
     @torch.inference_mode()
-    def launch(self, out: Mapping[str, Any], focal: float | None = None) -> tuple[Tensor, ...]:
-        """Depth ``[1, h, w]`` in metres (or the network's own unit), validity, whether it is final.
-
-        The tensors are buffers: the next call overwrites them. Where the last one, ``[1]`` bool,
-        is False, :meth:`go_on` searches on.
+    def depth(
+        self, out: Mapping[str, Any], focal: float | None = None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Depth ``[h, w]`` in metres (or the network's own unit), and validity.
 
         Args:
             out: As the example.
             focal: Relative to the half diagonal; None where ``known_focal`` is False.
         """
-        if focal is not None:
-            self._focal.fill_(focal)
-        return self._first(*(out[name] for name in self._names), self._focal)[:3]
+        for buffer, name in zip(self._maps, self._names, strict=True):
+            buffer.copy_(out[name], non_blocking=True)
+        if self._graphs:
+            if focal is not None:
+                self._focal.fill_(focal)
+            table, enough = download(*self._graphs[0].replay())
+            (shift,) = search_shift(Foreseen(table, self._ask), enough)
+            self._shift.fill_(float(np.float32(shift)))
+        depth, valid = download(*self._last.replay())
+        return depth[0], valid[0]
 
-    def go_on(self) -> tuple[Tensor, ...]:
-        """More trials for the image that was launched last; as :meth:`launch`."""
-        assert self._more is not None
-        return self._more.replay()
+    def _ask(self, shift: Array) -> Array:
+        """Sums at a shift that was not foreseen."""
+        more = self._graphs[1]
+        more.inputs[0].fill_(float(shift[0]))
+        (found,) = download(*more.replay())
+        return found
 
-    @property
-    def rounds(self) -> int:
-        """How often :meth:`go_on` may be called before the search is given up as it stands."""
-        return -(-MOST_TRIALS // TRIALS_AT_ONCE) - 1 if self._free_shift else 0
-
-    def _start(self, *values: Tensor) -> list[Tensor]:
+    def _sums(self, *values: Tensor) -> list[Tensor]:
         *maps, focal = values
         out = dict(zip(self._names, maps, strict=True))
-        if not self._free_shift:
-            shift = torch.zeros_like(focal)
-            return [*self._depth(out, shift), torch.ones_like(focal, dtype=torch.bool)]
         samples = solver_samples(out["points"], self._moge.usable(out), self._grid)
         self._problem = torch_problem(*samples, focal, all_known=self._known)
-        search = self._problem.start()
-        for trial in range(TRIALS_AT_ONCE):
-            search = self._problem.trial(search, first=trial == 0)
-        self._search = search
-        return self._result(self._problem, search, out)
+        return [foresee(self._problem), self._problem.enough]
 
-    def _go_on(self, *maps: Tensor) -> list[Tensor]:
-        problem, before = self._problem, self._search
-        search = before
-        for _ in range(TRIALS_AT_ONCE):
-            search = problem.trial(search)
-        for old, new in zip(_parts(before), _parts(search), strict=True):
-            old.copy_(new)
-        return self._result(problem, before, dict(zip(self._names, maps, strict=True)))
+    def _more_sums(self, shift: Tensor) -> list[Tensor]:
+        return [torch.stack(four(self._problem.at(shift)))]
 
-    def _result(self, problem: Problem, search: Search, out: Mapping[str, Tensor]) -> list[Tensor]:
-        _, shift = problem.answer(search)
-        return [*self._depth(out, shift.float()), search.done]
-
-    def _depth(self, out: Mapping[str, Tensor], shift: Tensor) -> tuple[Tensor, Tensor]:
+    def _depth(self, *values: Tensor) -> tuple[Tensor, Tensor]:
+        *maps, shift = values
+        out = dict(zip(self._names, maps, strict=True))
         depth, valid = self._moge.shifted_depth(out["points"], self._moge.usable(out), shift)
         if "metric_scale" in out:
             depth = depth * out["metric_scale"][:, None, None]
         return depth, valid
-
-
-def _parts(search: Search) -> list[Tensor]:
-    sums: Sums = search.now
-    return [
-        *(getattr(search, name) for name in ("shift", "radius", "damping", "scale", "done")),
-        *(getattr(sums, name) for name in ("focal", "cost", "jr", "jj")),
-    ]

@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Focal length and z-shift of affine point maps, a whole batch at once.
 
-On a CPU with NumPy until all maps are done; on other devices with PyTorch, a fixed number of trials
-at a time, so that nothing is read back between two of them and a CUDA graph can hold them.
-
 Minimises ``sum |f P - uv|^2`` with ``P = xy / (z + s)`` over the shift s, where f is the best
 focal for that s in closed form (``f = sum(P uv) / sum |P|^2``), or a known one (MoGe, Wang et al.,
 CVPR 2025). Focal lengths are relative to the half diagonal of the image.
+
+Sums over points are taken where the points are (:class:`Problem`); the search is a few numbers per
+map and runs on the host (:func:`search_shift`). A GPU computes ahead what the search will most
+likely ask for (:func:`foresee`), so that the host waits for it once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -26,10 +29,11 @@ _FTOL = 1e-3
 # MINPACK's other constants, as the published code calls it.
 _XTOL = _GTOL = 1e-8
 _FIRST_RADIUS = 100.0
-MOST_TRIALS = 7 * 6
-#: Trials that are launched at once where a look at the outcome costs a wait for the device. Smooth
-#: maps are done after 3 to 6; noisy ones with a known focal may take 20.
-TRIALS_AT_ONCE = 6
+_MOST_TRIALS = 40
+#: Shifts that are computed ahead: smooth maps are done after 3 to 6 trials.
+_AHEAD = 6
+
+Array = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -62,12 +66,12 @@ class Search:
         done: Whether the search has ended; a further trial changes nothing.
     """
 
-    shift: Any
-    radius: Any
-    damping: Any
-    scale: Any
+    shift: Array
+    radius: Array
+    damping: Array
+    scale: Array
     now: Sums
-    done: Any
+    done: npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -80,8 +84,11 @@ class Problem:
         weights: ``[2, B, N]``: ``xy uv`` and ``xy xy`` of every point, 0 where it does not count.
         uv_uv: ``[B]`` sum of ``uv uv``.
         known: ``[B]`` known focal, NaN where it is not.
+        is_known: ``[B]`` where it is.
         enough: ``[B]`` whether two points or more count.
-        all_known: Whether no focal is NaN; saves half the work.
+        linear: ``[3, 8, B]`` and ``[3, B]``: cost, jr and jj from the eight moments, where every
+            focal is known: a third of the kernels. None elsewhere, and on NumPy.
+        exponents: ``[4, 1, 1]`` from -1 to -4; of PyTorch.
     """
 
     xp: ModuleType
@@ -89,12 +96,20 @@ class Problem:
     weights: Any
     uv_uv: Any
     known: Any
+    is_known: Any
     enough: Any
-    all_known: bool = False
+    linear: tuple[Any, Any] | None
+    exponents: Any
 
     @classmethod
     def of(
-        cls, xp: ModuleType, points: Any, uv: Any, valid: Any, known: Any, all_known: bool
+        cls,
+        xp: ModuleType,
+        points: Any,
+        uv: Any,
+        valid: Any,
+        known: Any,
+        all_known: bool = False,
     ) -> Problem:
         """``points`` are ``[3, B, N]`` and ``uv`` ``[2, N]``: whole planes are fast to read."""
         x, y, z = points
@@ -102,28 +117,32 @@ class Problem:
         where = xp.where
         # Points that do not count have xy = 0 at an infinite distance: every term of theirs is 0.
         weights = xp.stack([where(valid, x * u + y * v, 0.0), where(valid, x * x + y * y, 0.0)])
+        uv_uv = where(valid, u * u + v * v, 0.0).sum(-1)
+        exponents = None
+        if xp is torch:
+            exponents = -torch.arange(1, 5, device=z.device, dtype=z.dtype)[:, None, None]
         return cls(
             xp=xp,
             z=where(valid, z, xp.inf),
             weights=weights,
-            uv_uv=where(valid, u * u + v * v, 0.0).sum(-1),
+            uv_uv=uv_uv,
             known=known,
+            is_known=xp.isfinite(known),
             enough=valid.sum(-1) >= 2,
-            all_known=all_known,
+            linear=_linear(known, uv_uv) if all_known and xp is torch else None,
+            exponents=exponents,
         )
 
     def at(self, shift: Any) -> Sums:
         """Cost and derivatives at shifts ``[B]``, from P = xy q, P' = -xy q^2, q = 1 / (z + s)."""
-        p_uv, d_uv, p_p, p_d, d_d = self._sums(self.z + shift[:, None])
-        if self.all_known:
-            f = self.known
-            return Sums(
-                focal=f,
-                cost=f * (f * p_p - 2 * p_uv) + self.uv_uv,
-                jr=f * (f * p_d - d_uv),
-                jj=f * f * d_d,
-            )
-        where, is_known = self.xp.where, self.xp.isfinite(self.known)
+        moments = self._moments(self.z + shift[:, None])
+        if self.linear is not None:
+            coefficients, constants = self.linear
+            cost, jr, jj = (coefficients * moments).sum(1) + constants
+            return Sums(self.known, cost, jr, jj)
+        p_uv, d_uv = moments[0], -moments[1]
+        p_p, p_d, d_d = moments[5], -moments[6], moments[7]
+        where, is_known = self.xp.where, self.is_known
         f = where(is_known, self.known, p_uv / p_p)
         slope = where(is_known, 0.0, (d_uv * p_p - 2 * p_uv * p_d) / (p_p * p_p))
         return Sums(
@@ -133,99 +152,160 @@ class Problem:
             jj=f * f * d_d + slope * (2 * f * p_d + slope * p_p),
         )
 
-    def _sums(self, distance: Any) -> tuple[Any, Any, Any, Any, Any]:
-        """``P uv``, ``P' uv``, ``P P``, ``P P'`` and ``P' P'`` summed over points, each ``[B]``."""
+    def focal(self, shift: Any) -> Any:
+        """Focal ``[B]`` that belongs to shifts ``[B]`` as they are reported, in float32."""
+        unsolved = self.xp.where(self.is_known, self.known, 1.0)
+        return self.xp.where(self.enough, self.at(shift).focal, unsolved)
+
+    def _moments(self, distance: Any) -> Any:
+        """Sums ``[8, B]`` over points: ``xy uv`` times q to q^4, then ``xy xy`` times q to q^4.
+
+        On NumPy one by one, and only those that are read.
+        """
         if self.xp is np:
             xy_uv, xy_xy = self.weights
             q = 1.0 / distance
             qq = q * q
             aq, aqq = xy_xy * q, xy_xy * qq
-            return _dot(xy_uv, q), -_dot(xy_uv, qq), _dot(aq, q), -_dot(aq, qq), _dot(aqq, qq)
+            first = (_dot(xy_uv, q), _dot(xy_uv, qq), None, None)
+            return (*first, None, _dot(aq, q), _dot(aq, qq), _dot(aqq, qq))
         # Elsewhere few kernels count, not few operations: all powers at once, all sums at once.
-        exponents = -torch.arange(1, 5, device=distance.device, dtype=distance.dtype)
-        powers = distance ** exponents[:, None, None]
-        uv, xy = (self.weights[:, None] * powers).sum(-1)
-        return uv[0], -uv[1], xy[1], -xy[2], xy[3]
+        powers = distance**self.exponents
+        return (self.weights[:, None] * powers).sum(-1).flatten(0, 1)
 
-    def start(self) -> Search:
-        """Every map at shift 0, or where the known focal leaves it."""
-        where = self.xp.where
-        shift = self.known * 0.0
-        shift = where(self.xp.isfinite(shift), shift, 0.0)
-        now = self.at(shift)
-        return Search(
+
+def _linear(f: Tensor, uv_uv: Tensor) -> tuple[Tensor, Tensor]:
+    """``Problem.linear``: cost = ff PP - 2 f Puv + uvuv, jr = ff PP' - f P'uv, jj = ff P'P'."""
+    none, ff = f * 0.0, f * f
+    cost = torch.stack([-2 * f, none, none, none, none, ff, none, none])
+    jr = torch.stack([none, f, none, none, none, none, -ff, none])
+    jj = torch.stack([none, none, none, none, none, none, none, ff])
+    return torch.stack([cost, jr, jj]), torch.stack([uv_uv, none, none])
+
+
+def search_shift(at: Callable[[Array], Sums], enough: npt.NDArray[np.bool_]) -> Array:
+    """Shift ``[B]`` of every map, float64.
+
+    Follows MINPACK's Levenberg-Marquardt (Moré 1978) for one unknown, step by step and with the
+    same early stop as the published code, but with the exact derivative and with a few sums per
+    trial in place of the residual vector. So it ends where that code ends, on noisy maps too.
+
+    Args:
+        at: Sums at shifts ``[B]``.
+        enough: ``[B]`` whether a map has two points or more; else its shift is 0.
+    """
+    with np.errstate(all="ignore"):
+        shift = np.zeros(len(enough))
+        now = at(shift)
+        search = Search(
             shift=shift,
             radius=shift + _FIRST_RADIUS,
             damping=shift,
-            scale=where(now.jj > 0, now.jj, 1.0),
+            scale=np.where(now.jj > 0, now.jj, 1.0),
             now=now,
-            done=~self.enough | self._flat(now),
+            done=~enough | _flat(now),
         )
+        for trial in range(_MOST_TRIALS):
+            search = _trial(at, search, first=trial == 0)
+            if search.done.all():
+                break
+        return np.where(enough, search.shift, 0.0)
 
-    @staticmethod
-    def _flat(now: Sums) -> Any:
-        """Whether the gradient has vanished."""
-        return ~(now.jr * now.jr > _GTOL**2 * now.jj * now.cost)
 
-    def trial(self, search: Search, *, first: bool = False) -> Search:
-        """One step of MINPACK's Levenberg-Marquardt; ``first`` shortens the trust radius to it."""
-        xp, now, radius, scale = self.xp, search.now, search.radius, search.scale
-        where = xp.where
-        # Damping that keeps the scaled step in the trust radius (in one dimension it is exact).
-        root = scale**0.5
-        newton = xp.abs(now.jr) / now.jj * root
-        exact = (newton / radius - 1) * now.jj / scale
-        upper = xp.abs(now.jr) / (root * radius)
-        kept = xp.minimum(xp.maximum(search.damping, exact), upper)
-        within = xp.abs(now.jr) * root >= 0.9 * radius * (now.jj + kept * scale)
-        damping = where(newton <= 1.1 * radius, 0.0, where(within, kept, exact))
-        step = now.jr / (now.jj + damping * scale)
-        length = xp.abs(step) * root
-        if first:
-            radius = xp.minimum(radius, length)
-        new_shift = search.shift - step
-        new = self.at(new_shift)
-        # Gain and predicted gain, relative to the cost.
-        gain = where(new.cost * 0.01 < now.cost, 1 - new.cost / now.cost, -1.0)
-        linear = now.jj * step * step / now.cost
-        damped = damping * length * length / now.cost
-        predicted = linear + 2 * damped
-        ratio = where(predicted > 0, gain / predicted, 0.0)
-        slope = -(linear + damped)
-        shrink = where(gain >= 0, 0.5, 0.5 * slope / (slope + 0.5 * gain))
-        shrink = where((new.cost * 0.01 >= now.cost) | (shrink < 0.1), 0.1, shrink)
-        poor = ratio <= 0.25
-        good = ~poor & ((damping == 0) | (ratio >= 0.75))
-        radius = where(
-            poor, shrink * xp.minimum(radius, 10 * length), where(good, 2 * length, radius)
-        )
-        damping = where(poor, damping / shrink, where(good, 0.5 * damping, damping))
-        accepted = ~search.done & (ratio >= 1e-4)
-        shift = where(accepted, new_shift, search.shift)
-        now = Sums(**{k: where(accepted, getattr(new, k), v) for k, v in vars(now).items()})
-        done = search.done | ((xp.abs(gain) <= _FTOL) & (predicted <= _FTOL) & (ratio <= 2))
-        done = done | (radius <= _XTOL * root * xp.abs(shift))
-        done = done | (accepted & self._flat(now))
-        scale = where(accepted & ~done, xp.maximum(scale, now.jj), scale)
-        return Search(shift, radius, damping, scale, now, done)
+def _flat(now: Sums) -> npt.NDArray[np.bool_]:
+    """Whether the gradient has vanished."""
+    flat: npt.NDArray[np.bool_] = ~(now.jr * now.jr > _GTOL**2 * now.jj * now.cost)
+    return flat
 
-    def answer(self, search: Search) -> tuple[Any, Any]:
-        """Focal and shift ``[B]``, float64."""
-        where, shift = self.xp.where, search.shift
-        # The shift that is reported has float32; the focal belongs to that shift.
-        final = self.at(shift.astype(np.float32) if self.xp is np else shift.float())
-        unsolved = where(self.xp.isfinite(self.known), self.known, 1.0)
-        return where(self.enough, final.focal, unsolved), where(self.enough, shift, 0.0)
+
+def _trial(at: Callable[[Array], Sums], search: Search, *, first: bool) -> Search:
+    """One step; the ``first`` one shortens the trust radius to itself."""
+    now, radius, scale = search.now, search.radius, search.scale
+    # Damping that keeps the scaled step in the trust radius (in one dimension it is exact).
+    root = scale**0.5
+    newton = np.abs(now.jr) / now.jj * root
+    exact = (newton / radius - 1) * now.jj / scale
+    upper = np.abs(now.jr) / (root * radius)
+    kept = np.minimum(np.maximum(search.damping, exact), upper)
+    within = np.abs(now.jr) * root >= 0.9 * radius * (now.jj + kept * scale)
+    damping = np.where(newton <= 1.1 * radius, 0.0, np.where(within, kept, exact))
+    step = now.jr / (now.jj + damping * scale)
+    length = np.abs(step) * root
+    if first:
+        radius = np.minimum(radius, length)
+    new_shift = search.shift - step
+    new = at(new_shift)
+    # Gain and predicted gain, relative to the cost.
+    gain = np.where(new.cost * 0.01 < now.cost, 1 - new.cost / now.cost, -1.0)
+    linear = now.jj * step * step / now.cost
+    damped = damping * length * length / now.cost
+    predicted = linear + 2 * damped
+    ratio = np.where(predicted > 0, gain / predicted, 0.0)
+    slope = -(linear + damped)
+    shrink = np.where(gain >= 0, 0.5, 0.5 * slope / (slope + 0.5 * gain))
+    shrink = np.where((new.cost * 0.01 >= now.cost) | (shrink < 0.1), 0.1, shrink)
+    poor = ratio <= 0.25
+    good = ~poor & ((damping == 0) | (ratio >= 0.75))
+    radius = np.where(
+        poor, shrink * np.minimum(radius, 10 * length), np.where(good, 2 * length, radius)
+    )
+    damping = np.where(poor, damping / shrink, np.where(good, 0.5 * damping, damping))
+    accepted = ~search.done & (ratio >= 1e-4)
+    shift = np.where(accepted, new_shift, search.shift)
+    now = Sums(**{k: np.where(accepted, getattr(new, k), v) for k, v in vars(now).items()})
+    done = search.done | ((np.abs(gain) <= _FTOL) & (predicted <= _FTOL) & (ratio <= 2))
+    done = done | (radius <= _XTOL * root * np.abs(shift))
+    done = done | (accepted & _flat(now))
+    scale = np.where(accepted & ~done, np.maximum(scale, now.jj), scale)
+    return Search(shift, radius, damping, scale, now, done)
+
+
+def foresee(problem: Problem) -> Tensor:
+    """Sums at the shifts that the search visits as long as it needs no damping, as it rarely does.
+
+    Nothing is read back, so that a CUDA graph can hold it.
+
+    Returns:
+        ``[shifts, 5, B]`` float64 for :class:`Foreseen`: the shift, and the four of :class:`Sums`.
+    """
+    shift = torch.zeros_like(problem.uv_uv)
+    rows = []
+    for _ in range(_AHEAD):
+        sums = problem.at(shift)
+        rows += [shift, *four(sums)]
+        shift = shift - sums.jr / sums.jj  # exactly the search's step where there is no damping
+    return torch.stack(rows).unflatten(0, (_AHEAD, 5))
+
+
+def four(sums: Sums) -> tuple[Any, ...]:
+    """Focal, cost, jr and jj, not copied."""
+    return sums.focal, sums.cost, sums.jr, sums.jj
+
+
+class Foreseen:
+    """Looks sums up, and asks for those that were not foreseen.
+
+    Args:
+        table: What :func:`foresee` gave, on the host.
+        ask: Gives the four of :class:`Sums` as ``[4, B]`` at shifts ``[B]``.
+    """
+
+    def __init__(self, table: Array, ask: Callable[[Array], Array]) -> None:
+        self._table, self._ask = table, ask
+
+    def __call__(self, shift: Array) -> Sums:
+        """Sums at shifts ``[B]``."""
+        matches = self._table[:, 0] == shift  # to the bit: both sides compute the same
+        if not matches.any(axis=0).all():
+            return Sums(*self._ask(shift))
+        rows = matches.argmax(axis=0)
+        return Sums(*self._table[rows, 1:, np.arange(len(shift))].T)
 
 
 def solve_focal_shift(
     points: Tensor, uv: Tensor, valid: Tensor, focal: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """All maps of a batch at once, on the points' device.
-
-    Follows MINPACK's Levenberg-Marquardt (Moré 1978) for one unknown, step by step and with the
-    same early stop as the published code, but with the exact derivative and with five sums per
-    trial in place of the residual vector. So it ends where that code ends, on noisy maps too.
+    """Focal lengths and shifts of all maps of a batch at once.
 
     Args:
         points: ``[B, N, 3]`` affine points.
@@ -234,18 +314,29 @@ def solve_focal_shift(
         focal: ``[B]`` known focal lengths; NaN where an image's is unknown.
 
     Returns:
-        Focal ``[B]`` and shift ``[B]``, float32. A map with fewer than two valid points has focal
-        1 (or the known one) and shift 0.
+        Focal ``[B]`` and shift ``[B]``, float32, on the points' device. A map with fewer than two
+        valid points has focal 1 (or the known one) and shift 0.
     """
-    if points.device.type != "cpu":
-        solved, shift = _search(torch_problem(points, uv, valid, focal), TRIALS_AT_ONCE)
-        return solved.float(), shift.float()
-    # NumPy's calls cost a third of PyTorch's on arrays this small.
-    planes, plane, used, known = (one.numpy() for one in _float64(points, uv, valid, focal))
-    all_known = focal is not None and bool(np.isfinite(known).all())
-    with np.errstate(all="ignore"):
-        solved, shift = _search(Problem.of(np, planes, plane, used, known, all_known), 1)
-    return torch.from_numpy(solved).float(), torch.from_numpy(shift).float()
+    if points.device.type == "cpu":
+        # NumPy's calls cost a third of PyTorch's on arrays this small.
+        planes, plane, used, known = (one.numpy() for one in _float64(points, uv, valid, focal))
+        with np.errstate(all="ignore"):
+            host = Problem.of(np, planes, plane, used, known)
+            shift = search_shift(host.at, host.enough)
+            solved = host.focal(shift.astype(np.float32))
+        return torch.from_numpy(solved).float(), torch.from_numpy(shift).float()
+    problem = torch_problem(points, uv, valid, focal)
+
+    def ask(shift: Array) -> Array:
+        sums = problem.at(torch.from_numpy(shift).to(points.device))
+        found: Array = torch.stack(four(sums)).cpu().numpy()
+        return found
+
+    found = search_shift(
+        Foreseen(foresee(problem).cpu().numpy(), ask), problem.enough.cpu().numpy()
+    )
+    shifts = torch.from_numpy(found).float().to(points.device)
+    return problem.focal(shifts).float(), shifts
 
 
 def torch_problem(
@@ -270,16 +361,6 @@ def _float64(
         focal = torch.full(points.shape[:1], torch.nan, device=points.device)
     planes = points.detach().permute(2, 0, 1).double().contiguous()
     return planes, uv.to(planes).T.contiguous(), valid, focal.to(planes)
-
-
-def _search(problem: Problem, at_once: int) -> tuple[Any, Any]:
-    """Try until every map is done, looking every ``at_once`` trials."""
-    search = problem.start()
-    for trial in range(MOST_TRIALS):
-        search = problem.trial(search, first=trial == 0)
-        if (trial + 1) % at_once == 0 and bool(search.done.all()):
-            break
-    return problem.answer(search)
 
 
 def _dot(a: Any, b: Any) -> Any:

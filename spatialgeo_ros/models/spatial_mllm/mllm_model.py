@@ -25,6 +25,7 @@ from spatialgeo_ros.models.spatial_mllm.connector import (
 from spatialgeo_ros.models.spatial_mllm.video_input import PixelBudget, prepare_video
 from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.models.vggt import Vggt
+from spatialgeo_ros.runtime.transfer import upload
 from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.stream import Generation, generate
@@ -165,7 +166,7 @@ class SpatialMllm(nn.Module):
         count = 0 if visual is None else len(visual.embeds)
         device = self.qwen.lm_head.weight.device
         before, after = (
-            self.embed_tokens(torch.tensor(ids, device=device)) for ids in (chat.before, chat.after)
+            self.embed_tokens(upload(np.array(ids), device)) for ids in (chat.before, chat.after)
         )
         parts = [before, after]
         if visual is not None:
@@ -180,7 +181,7 @@ class SpatialMllm(nn.Module):
         ids = (*chat.before, *[self.chat.video_id] * count, *chat.after)
         return PromptInputs(
             torch.cat(parts)[None],
-            positions.to(device),
+            upload(positions.numpy(), device),
             int(positions.max()) + 1 - len(ids),
             # The end mark of the clip is the same for every question too.
             len(chat.before) + count + (visual is not None),

@@ -14,8 +14,10 @@ import json
 import logging
 import os
 import shutil
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,10 @@ _FOREIGN_PHRASES = 40
 _EMA = 0.999
 #: Ticks of a training by the clock: the schedule knows steps.
 _TICKS = 10_000
-#: Shards read between two steps while others are still rendered.
-_SHARDS_AT_ONCE = 4
-_EVERY = 25  # steps between looks for new shards
+#: Steps between two waits for the device, so that the clock is the device's.
+_EVERY = 25
+#: Seconds between two looks for views that another process renders.
+_LOOK = 0.3
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,14 @@ class DetectorTraining:
         """Rates of the averaged model on views that are never trained on."""
         return phrase_scores(self.average, watched, self.book, self._half).summary()
 
-    def run(self, store: ViewStore, watched: ViewStore, views: Path) -> None:
-        """Train to the end of the plan, taking in views that are still being rendered.
+    def run(self, store: ViewStore, watched: ViewStore, output: Path | None = None) -> None:
+        """Train to the end of the plan.
+
+        Args:
+            store: views to train on.
+            watched: views for the learning curve.
+            output: gets the averaged weights with every line of the curve, so that a run that is
+                cut off leaves something.
 
         Raises:
             FloatingPointError: the loss is not finite.
@@ -185,14 +194,12 @@ class DetectorTraining:
         passed = 0
         next_line = (self.step if plan.steps else self.spent) + plan.evaluate_every
         while (progress := plan.progress(self.step, self.spent)) < 1:
-            if self.step % _EVERY == 0 and not store.is_full:
-                store.read(views, "training", _SHARDS_AT_ONCE)
             rate = plan.rate_at(progress)
             for key, value in self.update(store, rate).items():
                 sums[key] = sums.get(key, torch.zeros((), device=self.device)) + value
             passed += 1
             if self._half and self.step % _EVERY == 0:
-                torch.cuda.synchronize()  # the clock is the device's
+                torch.cuda.synchronize()
             self.spent = time.monotonic() - begun
             over = plan.progress(self.step, self.spent) >= 1
             if (self.step if plan.steps else self.spent) < next_line and not over:
@@ -210,6 +217,8 @@ class DetectorTraining:
             with (self.folder / "log.jsonl").open("a") as stream:
                 stream.write(json.dumps(line) + "\n")
             print(json.dumps(line), flush=True)
+            if output is not None:
+                save_checkpoint(self.average.detector, self.tokenizer, output)
             self.spent = time.monotonic() - begun
             if plan.steps:
                 self.save()  # by the clock, only the end is kept: what a device lends is short
@@ -240,6 +249,25 @@ def _wait_for_views(folder: Path, least: int, patience: float) -> None:
         log.warning("only %d of %d views are there after %.0f s", there, least, patience)
 
 
+@contextmanager
+def _intake(store: ViewStore, views: Path) -> Iterator[None]:
+    """Let a thread add views to a store as they are rendered, until it is full."""
+    done = threading.Event()
+
+    def read() -> None:
+        while not store.is_full and not done.is_set():
+            if not store.read(views, "training", 1):
+                done.wait(_LOOK)
+
+    reader = threading.Thread(target=read, name="intake")
+    reader.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reader.join()
+
+
 def _train(options: argparse.Namespace) -> None:
     device = torch.device(options.device)
     torch.set_float32_matmul_precision("high")  # of the heads, on a GPU
@@ -255,8 +283,10 @@ def _train(options: argparse.Namespace) -> None:
         evaluate_every=options.evaluate_every,
     )  # fmt: skip
     training = DetectorTraining(options.folder, plan, device)
-    training.run(store, watched, options.views)
-    _finish(training, watched, options.output or options.folder / "weights")
+    output = options.output or options.folder / "weights"
+    with _intake(store, options.views):
+        training.run(store, watched, output)
+    _finish(training, watched, output)
 
 
 def _finish(training: DetectorTraining, watched: ViewStore, output: Path) -> None:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from spatialgeo_ros.sim.cluttered_room import make_cluttered_room
 from spatialgeo_ros.sim.furniture import KINDS
-from spatialgeo_ros.sim.renderer import RoomRenderer
+from spatialgeo_ros.sim.renderer import RendererUnavailableError, RoomRenderer
 from spatialgeo_ros.sim.rig import default_camera
 from spatialgeo_ros.sim.room import Room, make_room
 from spatialgeo_ros.training.clutter import ClutterRenderer
@@ -51,8 +51,8 @@ TRAINING_SEEDS, WATCHED_SEEDS = 100_000, 810_000
 NAMELESS, NOTHING = -1, 255
 
 _KINDS_OF_VIEW = {"usual": 0.55, "driving": 0.12, "mounted": 0.27, "wall": 0.03, "floor": 0.03}
-_SIZES = ((640, 480),) * 6 + ((384, 288), (320, 240), (848, 480), (1280, 720))
-_SHADOWS, _MULTISAMPLED = 0.3, 0.3
+_SIZES = ((512, 384),) * 4 + ((640, 480),) * 3 + ((320, 240), (848, 480))
+_SHADOWS = 0.3
 #: One shard of so many holds images of no room; one, rooms with many small things.
 _FOREIGN_EVERY, _CLUTTERED_EVERY = 14, 18
 _VIEWS = 12  # of each room
@@ -107,6 +107,8 @@ class ViewPlan:
 
 
 Columns = dict[str, NDArray]
+#: By width, height and whether shadows are cast.
+Renderers = dict[tuple[int, int, bool], RoomRenderer]
 
 
 def _room(seed: int, cluttered: bool) -> Room:
@@ -162,26 +164,53 @@ def squeezed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _room_views(shard: Shard, renderers: dict) -> Iterator[tuple[NDArray[np.uint8], Columns]]:
-    kinds, odds = list(_KINDS_OF_VIEW), list(_KINDS_OF_VIEW.values())
+@dataclass
+class RenderedShard:
+    """What became of a shard.
+
+    Attributes:
+        columns: image [N, SIDE, SIDE, 3] uint8, and those of :func:`labels` with N before them.
+        failed: what went wrong in rooms that are left out.
+    """
+
+    columns: Columns
+    failed: list[str]
+
+
+def _room_views(
+    shard: Shard, renderers: Renderers, failed: list[str]
+) -> Iterator[tuple[NDArray[np.uint8], Columns]]:
+    rng = np.random.default_rng([shard.number, int(shard.watched), 9])
+    width, height = _SIZES[rng.integers(len(_SIZES))]
+    key = (width, height, bool(rng.random() < _SHADOWS))
     cluttered = shard.number % _CLUTTERED_EVERY == 4
     for seed in shard.seeds():
-        room, rng = _room(seed, cluttered), np.random.default_rng([seed, 7])
-        width, height = _SIZES[rng.integers(len(_SIZES))]
-        samples = 4 if rng.random() < _MULTISAMPLED else 0
-        key = (width, height, samples, bool(rng.random() < _SHADOWS))
-        if key in renderers:
-            renderers[key].load(room)
-        else:
-            renderers[key] = RoomRenderer(room, *key)
-        for kind in rng.choice(kinds, _VIEWS, p=odds):
-            try:
-                view = draw_view(str(kind), room, rng, default_camera(width, height))
-            except ValueError:  # the furniture left no place for a robot
-                continue
-            if view is not None:
-                rgb, index = renderers[key].render_objects(*view)
-                yield squeezed(rgb), labels(room, index)
+        try:
+            room = _room(seed, cluttered)
+            if key in renderers:
+                renderers[key].load(room)
+            else:
+                # Without samples: pixels are averaged down anyway.
+                renderers[key] = RoomRenderer(room, width, height, 0, key[2])
+            yield from _views_of(room, renderers[key])
+        except RendererUnavailableError:
+            raise
+        except Exception as error:  # whatever it is, the others are worth having
+            failed.append(f"room {seed}: {type(error).__name__}: {error}")
+
+
+def _views_of(room: Room, renderer: RoomRenderer) -> Iterator[tuple[NDArray[np.uint8], Columns]]:
+    rng = np.random.default_rng([room.seed, 7])
+    kinds, odds = list(_KINDS_OF_VIEW), list(_KINDS_OF_VIEW.values())
+    camera = default_camera(renderer.width, renderer.height)
+    for kind in rng.choice(kinds, _VIEWS, p=odds):
+        try:
+            view = draw_view(str(kind), room, rng, camera)
+        except ValueError:  # the furniture left no place for a robot
+            continue
+        if view is not None:
+            rgb, index = renderer.render_objects(*view)
+            yield squeezed(rgb), labels(room, index)
 
 
 def _foreign_views(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], Columns]]:
@@ -201,33 +230,42 @@ def _foreign_views(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], Columns]]:
     clutter.close()
 
 
-def render_shard(shard: Shard) -> Columns:
-    """Render the views of a shard.
+def render_shard(shard: Shard, renderers: Renderers) -> RenderedShard:
+    """Render the views of a shard; a room that fails is left out.
 
-    Returns:
-        image [N, SIDE, SIDE, 3] uint8, and the columns of :func:`labels` with N before them.
+    Args:
+        shard: which.
+        renderers: that are there; others are made and added. Who gave them closes them.
+
+    Raises:
+        RendererUnavailableError: no off-screen OpenGL.
     """
     cv2.setNumThreads(1)
-    renderers: dict = {}
+    failed: list[str] = []
     foreign = shard.number % _FOREIGN_EVERY == 3
-    views = _foreign_views(shard) if foreign else _room_views(shard, renderers)
+    views = _foreign_views(shard) if foreign else _room_views(shard, renderers, failed)
     columns: dict[str, list[NDArray]] = {}
     for image, seen in views:
         for key, value in {"image": image, **seen}.items():
             columns.setdefault(key, []).append(value)
-    for renderer in renderers.values():
-        renderer.close()
-    return {key: np.stack(values) for key, values in columns.items()}
+    return RenderedShard({key: np.stack(values) for key, values in columns.items()}, failed)
 
 
-def _write(shard: Shard, folder: Path, until: float) -> bool:
-    """Render and write a shard unless it is there; False when the time was up before."""
+#: Of this process: making one takes longer than many pictures.
+_renderers: Renderers = {}
+
+
+def _write(shard: Shard, folder: Path, until: float) -> tuple[bool, list[str]]:
+    """Render and write a shard unless it is there; whether it is, and what failed."""
     done = folder / f"{shard.name}.npz"
     if done.exists():
-        return True
+        return True, []
     if time.time() > until:
-        return False
-    columns = render_shard(shard)
+        return False, []
+    rendered = render_shard(shard, _renderers)
+    columns = rendered.columns
+    if not columns:
+        return False, rendered.failed
     # Images by themselves: .npz files are checked byte by byte when they are read.
     images = folder / f"{shard.name}.part.npy"
     np.save(images, columns.pop("image"))
@@ -235,7 +273,7 @@ def _write(shard: Shard, folder: Path, until: float) -> bool:
     partial_ = folder / f"{shard.name}.part.npz"
     np.savez(partial_, **columns)  # type: ignore[arg-type]
     os.replace(partial_, done)
-    return True
+    return True, rendered.failed
 
 
 def render_views(folder: Path, plan: ViewPlan, workers: int, seconds: float = math.inf) -> int:
@@ -253,9 +291,19 @@ def render_views(folder: Path, plan: ViewPlan, workers: int, seconds: float = ma
     folder.mkdir(parents=True, exist_ok=True)
     shards = plan.shards()
     write = partial(_write, folder=folder, until=time.time() + seconds)
-    # Processes are renewed: some software GL drivers keep a little memory per scene.
-    with get_context("spawn").Pool(workers, maxtasksperchild=50) as pool:
-        made = tqdm(pool.imap_unordered(write, shards), "render", len(shards), mininterval=5)
-        count = sum(made)
+    # One process imports everything, and those that work are copies of it. They are renewed: some
+    # software GL drivers keep a little memory per scene.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    count, failed = 0, 0
+    with context.Pool(workers, maxtasksperchild=50) as pool:
+        made = pool.imap_unordered(write, shards)
+        for there, problems in tqdm(made, "render", len(shards), mininterval=5):
+            count += there
+            failed += len(problems)
+            for problem in problems:
+                log.warning("left out: %s", problem)
+    if failed:
+        log.warning("%d rooms were left out", failed)
     log.info("%d of %d shards in %s", count, len(shards), folder)
     return count

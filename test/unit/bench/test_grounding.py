@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bench import grounding
-from bench.grounding_parts import NETWORKS, GroundingDinoParts, make_parts
+from bench.grounding_parts import NETWORKS, GroundingDinoParts, HostConstants, make_parts
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph
 
 CPU = torch.device("cpu")
@@ -64,8 +64,9 @@ def test_what_the_time_does_not_allow_is_listed(
     path = tmp_path / "grounding.json"
     assert grounding.main(["--seconds", "0", "--device", "cuda", "--json", str(path)]) == 0
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith("- not measured (no time left): llmdet_base 800x1066 fp16, ")
-    assert "sam3 fp32" in said and said.endswith("grounding_dino_tiny 800x1066 graph")
+    first, *_, last = said.split(", ")
+    assert first == "- not measured (no time left): llmdet_base@800x1066 fp16"
+    assert last == "grounding_dino_tiny@800x1066 fp32" and "sam3 graph" in said
 
 
 # A measuring process that dies of its first two steps (a driver's fault cannot be caught).
@@ -174,7 +175,37 @@ def test_what_cannot_be_recorded_says_so(gpu: list[str], monkeypatch: pytest.Mon
     parts.to("fp32")
     found = grounding.measure_captured(parts, lambda call: {"s": 1.0}, {"image": parts.image})
     assert found["not_recorded"] == {"image": "operation not permitted when stream is capturing"}
-    assert found["eager"] == {"image": {"s": 1.0}} and found["timings"] == {}
+    assert found["timings"] == {}
+
+
+def test_sizes_of_maps_are_copied_to_a_gpu_once() -> None:
+    with HostConstants():
+        first = torch.as_tensor([[3, 4]], dtype=torch.long)
+        assert torch.as_tensor([[3, 4]], dtype=torch.long) is first
+        assert torch.as_tensor([[3, 5]], dtype=torch.long) is not first
+        assert torch.as_tensor([[3, 4]], dtype=torch.float32) is not first
+        assert torch.tensor([[3, 4]], dtype=torch.long) is not first
+        assert torch.as_tensor(first) is first
+    assert torch.as_tensor([[3, 4]], dtype=torch.long) is not first
+
+
+def test_a_detector_makes_no_tensor_of_numbers_while_it_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After one pass nothing is copied to the GPU and no value is read from it."""
+    parts = make_parts("llmdet_tiny", (0, 0), CPU, tiny=True)
+    parts.to("fp32")
+    before = parts.phrases()
+    with parts.recording(), HostConstants() as constants:
+        parts.phrases()
+        made = dict(constants._made)
+        assert made
+        monkeypatch.setattr(torch.Tensor, "__bool__", lambda _: pytest.fail("a value is read"))
+        after = parts.phrases()
+        monkeypatch.undo()
+        assert constants._made == made
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor)
 
 
 @pytest.mark.slow

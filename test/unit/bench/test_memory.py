@@ -36,7 +36,7 @@ def test_rule_for_packed_bytes_is_that_of_a_packed_layer(
 
 def counts(name: str, quantisation: str = "none") -> dict[str, tuple[int, int]]:
     profile = load_profile(name)
-    dtype = getattr(torch, profile.precision)
+    dtype = getattr(torch, profile.memory_precision)
     return memory.count(full_size.full_size(profile), dtype, quantisation)
 
 
@@ -61,7 +61,7 @@ def test_full_sizes_are_the_published_ones() -> None:
 
 def test_spatialgeo_in_nf4_leaves_room_below_the_goal() -> None:
     total = sum(size for _, size in counts("spatialgeo_7b", "nf4").values())
-    assert 5.0 * GIB < total < memory.GOAL_GIB * GIB - 0.8 * GIB
+    assert 5.0 * GIB < total < memory.GOAL_GIB * GIB - 0.2 * GIB
     keys = counts("spatialgeo_7b")["keys and values of 1,152 + 128 tokens"][1]
     assert keys == 2 * 32 * 4096 * 2 * (1152 + 128)
 
@@ -73,7 +73,7 @@ def test_profiles_state_what_is_counted(name: str) -> None:
     profile = load_profile(name)
     for key, stated in profile.memory.items():
         quantised = key in ("nf4", "int8")
-        dtype = getattr(torch, profile.precision if quantised else key)
+        dtype = getattr(torch, profile.memory_precision if quantised else key)
         found = memory.count(
             full_size.full_size(profile), dtype, key if quantised else "none"
         )  # fmt: skip
@@ -187,7 +187,7 @@ def test_prefill_holds_keys_values_and_one_unpacked_layer(small: None) -> None:
 def test_table_compares_with_the_unquantised_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert memory.main(["--profile", "spatialgeo_7b"]) == 0
     text = capsys.readouterr().out
-    assert "| total | 7,461.00 | 14.522 | 5.571 |" in text
-    assert "| of the first column |  | 1 | 0.384 |" in text
+    assert "| total | 7,448.40 | 14.499 | 5.548 |" in text
+    assert "| of the first column |  | 1 | 0.383 |" in text
     peak = re.search(r"([\d.]+) GiB at the peak, counted", text)
     assert peak is not None and 5.6 < float(peak[1]) < memory.GOAL_GIB

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints.grounding import write_grounding_profile
 
 from spatialgeo_ros.cli import main
 from spatialgeo_ros.models.encoders import make_encoder
@@ -136,6 +137,57 @@ def test_prune_all_deletes_what_is_whole_too(tmp_path: Path, capsys) -> None:
     assert "0 files deleted, 1 engines left" in capsys.readouterr().out
     assert engines(tmp_path / "e", "prune", "--all") == 0
     assert "2 files deleted, 0 engines left" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_grounding_profiles_are_built_listed_verified_and_pruned(tmp_path: Path, capsys) -> None:
+    profile = str(write_grounding_profile("owlvit", tmp_path))
+    folder = tmp_path / "engines"
+    here = ("--profile", profile, "--device", "cpu")
+    assert engines(folder, "build", *here, "--backend", "onnxruntime") == 0
+    said = capsys.readouterr().out
+    assert "tiny_owlvit-owl-image: onnxruntime-cpu" in said
+    assert "agrees with torch-cpu (fp32): " in said
+    assert engines(folder, "list") == 0
+    (line,) = capsys.readouterr().out.splitlines()[1:]
+    assert line.split()[:2] == ["tiny_owlvit-owl-image", "onnxruntime"]
+    assert engines(folder, "verify", *here) == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 engines" in said
+    assert "tiny_owlvit-owl-image: onnxruntime-cpu agrees with torch-cpu" in said
+    assert engines(folder, "prune", "--profile", profile) == 0
+    assert "0 files deleted, 1 engines left" in capsys.readouterr().out
+    # Of a profile of another name nothing is touched, of other weights everything goes.
+    assert engines(folder, "prune", "--profile", "nano") == 0
+    assert "0 files deleted, 1 engines left" in capsys.readouterr().out
+    for path in (folder / "onnx").glob("*.onnx.json"):
+        path.unlink()
+    assert engines(folder, "prune", "--profile", profile) == 0
+    assert "0 engines left" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_detector_is_built_ahead_of_time(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed")
+    profile = str(write_grounding_profile("owlvit", tmp_path))
+    command = ("--profile", profile, "--device", "cpu", "--target", "sm_86", "--target", "sm_120")
+    assert engines(tmp_path / "engines", "build", *command) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [("sm_86" in line, "sm_120" in line) for line in said] == [(True, False), (False, True)]
+    assert all("fp16" in line and "built in" in line for line in said)
+
+
+def test_an_unknown_profile_is_named_at_once(tmp_path: Path, capsys) -> None:
+    assert engines(tmp_path, "build", "--profile", "llmdet_huge", "--device", "cpu") == 1
+    assert "there is no model profile 'llmdet_huge'" in capsys.readouterr().err
+
+
+def test_a_grounding_profile_without_weights_names_the_download(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPATIALGEO_MODELS", str(tmp_path))
+    assert engines(tmp_path / "engines", "build", "--profile", "owl", "--device", "cpu") == 1
+    assert "spatialgeo models download owlvit_base" in capsys.readouterr().err
 
 
 def export(folder: Path, content: bytes) -> OnnxModel:

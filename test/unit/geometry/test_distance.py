@@ -141,13 +141,17 @@ def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
     made, index, _, (a, b) = both()
     rows, columns = np.nonzero(index == 1)
     patch = (index == 1) & (np.indices(index.shape)[0] < np.median(rows))
-    claimed = segment_object(made, Region.from_mask((index == 0) | patch), None)
+    # A mask over surfaces far apart is two readings: the larger surface alone, and all of it.
+    alone = segment_object(made, Region.from_mask((index == 0) | patch), None)
+    claimed = alone.other
+    assert claimed is not None
     right = measure(Kind.NEAREST_POINTS, a, b).distance
     assert claimed.mask[patch].mean() > 0.7  # half of the other block, but for its outline
     # The first thing is made the larger one: it is the one that loses the patch.
     assert claimed.support > b.support
     assert measure(Kind.NEAREST_POINTS, claimed, b).distance == pytest.approx(right, abs=0.08)
     assert measure(Kind.NEAREST_POINTS, b, claimed).distance == pytest.approx(right, abs=0.08)
+    assert measure(Kind.NEAREST_POINTS, alone, b).distance == pytest.approx(right, abs=0.08)
 
 
 def test_missing_readings_between_two_things_make_the_gap_uncertain():

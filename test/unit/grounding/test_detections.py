@@ -118,7 +118,16 @@ def test_instances_are_bounded_and_said() -> None:
     (thing,) = choose(scores, boxes, ["thing"], nms=1.0)
     assert len(thing.instances) == MOST_INSTANCES
     assert thing.instances[0].score == pytest.approx(0.9)
-    assert f"{count} instances of 'thing'" in thing.degraded
+    assert "more instances of 'thing' than the 64" in thing.degraded
+    exactly = MOST_INSTANCES
+    (thing,) = choose(scores[-exactly:], boxes[-exactly:], ["thing"], nms=1.0)
+    assert len(thing.instances) == MOST_INSTANCES and thing.degraded == ""
+
+
+def test_the_same_phrase_twice_finds_the_same_twice() -> None:
+    phrases = ["red chair", "red chair", "door"]
+    results = choose([[0.9, 0.9, 0.1]], [LEFT], phrases, rivals=rival_phrases(phrases))
+    assert [len(r.instances) for r in results] == [1, 1, 0]
 
 
 def test_corners_and_overlaps() -> None:

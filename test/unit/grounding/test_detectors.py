@@ -481,6 +481,17 @@ def test_nan_scores_are_an_error_or_are_said(load: Callable[..., LoadedGrounding
     assert len(door.instances) == 1 and door.degraded.startswith("1 of 2 boxes were dropped")
 
 
+def test_a_full_gpu_is_an_error_with_its_cure(load: Callable[..., LoadedGrounding]) -> None:
+    detector, backend = with_known_scores(load("mm_grounding_dino"), {}, [(0.5, 0.5, 0.5, 0.5)])
+
+    def full(_: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    backend.answer = full
+    with pytest.raises(InternalError, match="a smaller grounding profile"):
+        detector.ground(picture(67, 101), ["door"])
+
+
 @pytest.mark.parametrize("checkpoint", WRITERS)
 def test_graphs_run_as_other_backends_run_them(
     checkpoint: str, load: Callable[..., LoadedGrounding]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from checkpoints.sam import SAM2_SIDE, SAM3_SIDE, write_sam2, write_sam3
 from PIL import Image
 from torch.nn import functional
@@ -24,10 +25,11 @@ from spatialgeo_ros.errors import (
     InternalError,
     ModelLoadError,
 )
-from spatialgeo_ros.grounding.boxes import pixel_box
+from spatialgeo_ros.grounding.detections import MOST_INSTANCES
+from spatialgeo_ros.grounding.factory import load_grounding
 from spatialgeo_ros.grounding.mask_logits import masks_of_logits
 from spatialgeo_ros.grounding.sam2 import USUAL_INPUT, Sam2Segmenter
-from spatialgeo_ros.grounding.sam3 import MOST_INSTANCES, Sam3Detector
+from spatialgeo_ros.grounding.sam3 import Sam3Detector
 from spatialgeo_ros.grounding.square_input import SquareInput
 
 CPU = torch.device("cpu")
@@ -141,7 +143,7 @@ def test_sam3_equals_the_librarys_whole_pass(sam3, size) -> None:
     model, detector, folder = sam3
     height, width = size
     image = picture(height, width)
-    phrases = ["red chair", "door", "lamp", "a", "tree"]  # more than go into one batch
+    phrases = ["red chair", "door", "lamp", "mug", "tree"]  # more than go into one batch
     found = detector.ground(image, phrases)
     assert [one.phrase for one in found] == phrases
     for phrase, result in zip(phrases, found, strict=True):
@@ -161,7 +163,7 @@ def test_sam3_equals_the_librarys_whole_pass(sam3, size) -> None:
         for instance, k in zip(result.instances, order, strict=True):
             assert instance.score == pytest.approx(float(scores[k]), abs=1e-5)
             edges = made.pred_boxes[0, k].numpy() * (width, height, width, height)
-            np.testing.assert_allclose(instance.box, pixel_box(edges, width, height), atol=2e-3)
+            np.testing.assert_allclose(instance.box, edges, atol=2e-3)
             assert instance.mask is not None
             np.testing.assert_allclose(
                 instance.mask.pixels.mean(), (logits[k] > 0).float().mean(), atol=1e-3
@@ -203,14 +205,15 @@ def test_sam3_gives_no_instance_where_it_sees_no_such_thing(sam3, monkeypatch) -
     (seen,) = detector.ground(picture(60, 80), ["cow"])
     (only,) = seen.instances  # the second lies outside the image
     assert only.mask is None  # it has no pixel
-    assert only.box == pytest.approx((7.5, 5.5, 39.5, 29.5))
+    assert only.box == pytest.approx((8.0, 6.0, 40.0, 30.0))
 
 
 def test_sam3_keeps_the_surest_of_many(sam3, monkeypatch) -> None:
     _, detector, _ = sam3
     many = 3 * MOST_INSTANCES
     logits = torch.linspace(1, 5, many)[None]
-    boxes = torch.tensor([0.1, 0.1, 0.5, 0.5]).expand(1, many, 4)
+    places = torch.linspace(0, 0.5, many)[:, None] + torch.tensor([0.0, 0.0, 0.1, 0.1])
+    boxes = places[None]
     made = logits, boxes, torch.ones(1, many, 4, 4), torch.tensor([20.0])
     monkeypatch.setattr(detector, "decode", lambda *_: made)
     (result,) = detector.ground(picture(60, 80), ["cup"])
@@ -218,6 +221,35 @@ def test_sam3_keeps_the_surest_of_many(sam3, monkeypatch) -> None:
     assert len(scores) == MOST_INSTANCES
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == pytest.approx(float(logits.max().sigmoid()))
+    assert "more instances of 'cup'" in result.degraded
+
+
+def test_sam3_asks_for_synonyms_too_and_counts_a_thing_once(sam3, monkeypatch) -> None:
+    _, detector, _ = sam3
+    monkeypatch.setattr(detector, "synonyms", {"sofa": ("couch",)})
+    monkeypatch.setattr(detector, "nms", 0.7)
+    box, other = [0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]
+    made = {
+        "red sofa": (torch.tensor([1.0, -9.0]), torch.tensor([box, other]), 0.0),
+        "red couch": (torch.tensor([3.0, 2.0]), torch.tensor([box, other]), 4.0),
+    }
+    monkeypatch.setattr(detector, "_text", lambda text: (text, text))
+    monkeypatch.setattr(torch, "cat", list)
+
+    def decode(*inputs: Any) -> tuple[torch.Tensor, ...]:
+        rows = [made[text] for text in inputs[-1]]
+        presence = torch.tensor([presence for *_, presence in rows])
+        logits, boxes = (torch.stack([row[k] for row in rows]) for k in (0, 1))
+        return logits, boxes, torch.ones(len(rows), 2, 4, 4), presence
+
+    monkeypatch.setattr(detector, "decode", decode)
+    monkeypatch.setattr(detector, "_features", lambda *_: ())
+    (result,) = detector.ground(picture(60, 80), ["The red sofa."])
+    assert result.phrase == "The red sofa."
+    assert [one.box[0] for one in result.instances] == pytest.approx([8.0, 48.0])
+    sure = float(torch.tensor(3.0).sigmoid() * torch.tensor(4.0).sigmoid())
+    assert result.instances[0].score == pytest.approx(sure)
+    assert result.presence == pytest.approx(float(torch.tensor(4.0).sigmoid()))
 
 
 def test_sam3_says_that_its_numbers_overflow(sam3, monkeypatch) -> None:
@@ -228,7 +260,7 @@ def test_sam3_says_that_its_numbers_overflow(sam3, monkeypatch) -> None:
         detector.ground(picture(60, 80), ["cup"])
 
 
-@pytest.mark.parametrize(("phrase", "word"), [(" ", "empty"), ("chair " * 40, "tokens")])
+@pytest.mark.parametrize(("phrase", "word"), [(" ", "no word"), ("chair " * 40, "tokens")])
 def test_sam3_refuses_phrases_that_it_would_read_in_part(sam3, phrase, word) -> None:
     with pytest.raises(BadRequestError, match=word):
         sam3[1].ground(picture(60, 80), ["door", phrase])
@@ -242,7 +274,7 @@ def test_sam3_can_be_cancelled_between_its_batches(sam3) -> None:
         return len(asked) == 3
 
     with pytest.raises(CancelledError):
-        sam3[1].ground(picture(60, 80), list("abcdefgh"), cancelled=cancelled)
+        sam3[1].ground(picture(60, 80), [f"mug {c}" for c in "stuvwxyz"], cancelled=cancelled)
 
 
 def test_a_description_names_weights_and_precision(sam2, sam3) -> None:
@@ -250,6 +282,45 @@ def test_a_description_names_weights_and_precision(sam2, sam3) -> None:
         assert told["precision"] == "float32"
         assert Path(told["weights"]).is_dir()
     assert sam3[1].describe()["input"] == f"{SAM3_SIDE}x{SAM3_SIDE}"
+
+
+def test_a_grounding_profile_loads_both(sam2, sam3, tmp_path) -> None:
+    files = {"files": ["config.json", "model.safetensors"]}
+    content = {
+        "name": "mine", "description": "for tests", "licence": "none", "origin": "here",
+        "detector": {
+            "kind": "sam3", "checkpoint": {"path": str(sam3[2]), **files}, "threshold": 0.2,
+            "nms": 1.0,
+        },
+        "segmenter": {"kind": "sam2", "checkpoint": {"path": str(sam2[2]), **files}},
+    }  # fmt: skip
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    loaded = load_grounding(path, device="cpu")
+    assert loaded is not None and loaded.segmenter is not None
+    image, cache = picture(97, 143), {}
+    (found,) = loaded.detector.ground(image, ["red chair"], cache=cache)
+    (wanted,) = sam3[1].ground(image, ["red chair"])
+    assert [one.score for one in found.instances] == [one.score for one in wanted.instances]
+    boxes = [one.box for one in found.instances]
+    masks = loaded.segmenter.segment(image, boxes, cache=cache)
+    for mask, other in zip(masks, sam2[1].segment(image, boxes), strict=True):
+        np.testing.assert_array_equal(mask.pixels, other.pixels)
+    assert len(cache) == 2  # features of both networks, each by its own name
+    assert loaded.describe()["segmenter"]["kind"] == "sam2"
+    loaded.close()
+
+
+def test_sam3_has_one_size_of_input(sam3, tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    detector = {
+        "kind": "sam3", "checkpoint": {"path": str(sam3[2]), "files": ["config.json"]},
+        "image": {"rows": 64, "columns": 64},
+    }  # fmt: skip
+    said = {"name": "mine", "description": "x", "licence": "none", "origin": "here"}
+    path.write_text(yaml.safe_dump({**said, "detector": detector}))
+    with pytest.raises(ModelLoadError, match=r"'detector\.image' means nothing for this kind"):
+        load_grounding(path, device="cpu")
 
 
 def test_a_checkpoint_of_the_video_networks_is_read(sam2, tmp_path) -> None:
@@ -309,9 +380,9 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(sam2, tmp_path) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_named(sam2, tmp_path) -> None:
-    with pytest.raises(ModelLoadError, match=r"type 'sam2', not one of sam3"):
+    with pytest.raises(ModelLoadError, match=r"holds a 'sam2'.*one of sam3"):
         Sam3Detector(sam2[2], CPU, torch.float32)
-    with pytest.raises(ModelLoadError, match=r"config\.json cannot be read"):
+    with pytest.raises(ModelLoadError, match=r"config\.json"):
         Sam2Segmenter(tmp_path, CPU, torch.float32)
 
 
@@ -355,19 +426,3 @@ def test_many_masks_are_enlarged_in_parts() -> None:
     logits = torch.linspace(-1, 1, 19)[:, None, None].expand(19, 2, 2)
     masks = masks_of_logits(logits, 5, 7, [0.5] * 19)
     assert [bool(mask.pixels.all()) for mask in masks] == [False] * 10 + [True] * 9
-
-
-@pytest.mark.parametrize(
-    ("edges", "box"),
-    [
-        ((0, 0, 80, 60), (0, 0, 79, 59)),
-        ((-5, -5, 500, 500), (0, 0, 79, 59)),
-        ((10, 10, 20.5, 21), (9.5, 9.5, 20, 20.5)),
-        ((80, 0, 90, 10), None),
-        ((10.6, 10, 11.4, 20), None),  # between two pixels' centres
-        ((20, 10, 10, 20), None),
-        ((math.nan, 0, 5, 5), None),
-    ],
-)
-def test_a_networks_box_becomes_pixels(edges, box) -> None:
-    assert pixel_box(edges, 80, 60) == box

@@ -17,8 +17,8 @@ from spatialgeo_ros.models.moge.affine_points import (
     focal_from_fx,
     intrinsics_from_focal,
     recover_focal_shift,
+    solver_samples,
 )
-from spatialgeo_ros.models.moge.focal import solve_focal_shift
 
 SIZES = [(48, 64), (90, 50), (64, 64), (70, 200)]
 
@@ -114,22 +114,35 @@ def test_all_points_in_one_place_give_finite_numbers() -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("at_once", [1, moge_focal.TRIALS_AT_ONCE])
-def test_the_same_rule_on_pytorch(known: bool, at_once: int) -> None:
-    """GPUs run the solver on PyTorch, CPUs on NumPy; one rule serves both.
+@pytest.mark.parametrize("all_known", [False, True])
+def test_sums_on_pytorch_are_those_on_numpy(known: bool, all_known: bool) -> None:
+    """GPUs sum on PyTorch, CPUs on NumPy, and the search is the same; also one per map of a batch.
 
-    Trials after the last one change nothing, so that it does not matter how many are launched.
+    What a GPU computes ahead is used: the search finds its shifts to the bit.
     """
-    for noise in (0.0, 0.05, 0.3):
-        points = scene(8, (64, 64), 1.3, 0.3, noise, batch=2).reshape(2, -1, 3)
-        uv = torch.rand(64 * 64, 2, generator=torch.Generator().manual_seed(1)) - 0.5
-        valid = torch.rand(2, 64 * 64, generator=torch.Generator().manual_seed(2)) < 0.8
-        focal = torch.tensor([1.3, torch.nan]) if known else None
-        expected = solve_focal_shift(points, uv, valid, focal)
-        problem = moge_focal.torch_problem(points, uv, valid, focal)
-        found = moge_focal._search(problem, at_once)
-        for a, b in zip(found, expected, strict=True):
-            torch.testing.assert_close(a.float(), b)
+    if all_known and not known:
+        pytest.skip("an unknown focal is not known")
+    asked: list[np.ndarray] = []
+    for noise in (0.3, 0.05, 0.0):
+        points = scene(8, (64, 64), 1.3, 0.3, noise, batch=2)
+        mask = torch.rand(points.shape[:3], generator=torch.Generator().manual_seed(2)) < 0.8
+        focal = torch.tensor([1.3, 1.1 if all_known else torch.nan]) if known else None
+        expected = recover_focal_shift(points, mask, focal)
+        problem = moge_focal.torch_problem(
+            *solver_samples(points, mask), focal, all_known=all_known
+        )
+
+        def ask(shift: np.ndarray, problem: moge_focal.Problem = problem) -> np.ndarray:
+            asked.append(shift)
+            return torch.stack(moge_focal.four(problem.at(torch.from_numpy(shift)))).numpy()
+
+        asked.clear()
+        foreseen = moge_focal.Foreseen(moge_focal.foresee(problem).numpy(), ask)
+        shift = moge_focal.search_shift(foreseen, problem.enough.numpy())
+        solved = problem.focal(torch.from_numpy(shift).float())
+        torch.testing.assert_close(torch.from_numpy(shift).float(), expected[1])
+        torch.testing.assert_close(solved.float(), expected[0])
+    assert len(asked) < 3  # of the smooth maps
 
 
 def test_focal_of_a_calibration() -> None:

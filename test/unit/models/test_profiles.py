@@ -54,7 +54,7 @@ def test_every_profile_is_listed_under_its_own_name(profiles: dict[str, Profile]
 def test_profile_says_what_a_user_needs_to_know(name: str, profiles: dict[str, Profile]) -> None:
     profile = profiles[name]
     assert profile.licence and profile.origin and "\n" not in profile.description
-    assert profile.precision in profile.memory
+    assert profile.memory_precision in profile.memory
     assert bool(sources(profile)) == (profile.download > 0)
     language = profile.language
     if isinstance(language, LlavaPart):
@@ -94,7 +94,7 @@ def test_profile_has_a_page_and_the_index_has_its_numbers(
     (row,) = [line for line in rows if line.startswith(f"| [`{name}`](")]
     page = re.search(r"\((\w+\.md)\)", row)
     assert page is not None and f"`{name}`" in (DOCS / page[1]).read_text()
-    memory = profiles[name].memory[profiles[name].precision]
+    memory = profiles[name].memory[profiles[name].memory_precision]
     stated = re.search(r"([\d.]+)(?: / [\d.]+)? GiB", row)
     assert stated is not None and float(stated[1]) == pytest.approx(memory, rel=0.04)
 

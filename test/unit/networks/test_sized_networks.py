@@ -19,6 +19,8 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip, ClipVisionTower
+from spatialgeo_ros.models.moge import depth_recovery, focal
+from spatialgeo_ros.models.moge.depth_recovery import DepthRecovery
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
@@ -164,8 +166,6 @@ def refuse(*_: Any, **__: Any) -> Captured:
 def test_where_capture_is_impossible_it_runs_eagerly_and_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from spatialgeo_ros.models.moge import depth_recovery
-
     plain, sized = both(small_moge2())
     monkeypatch.setattr(torch_backend, "capture", refuse)
     monkeypatch.setattr(depth_recovery, "capture", refuse)
@@ -201,27 +201,56 @@ def test_a_graph_that_computes_something_else_is_not_used(
 
 
 @torch.inference_mode()
-def test_a_search_that_is_not_over_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spatialgeo_ros.models.moge import depth_recovery
-
+def test_what_the_search_asks_for_beyond_what_was_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, sized = both(small_moge2())
-    monkeypatch.setattr(depth_recovery, "TRIALS_AT_ONCE", 1)
-    calls = []
-    original = depth_recovery.DepthRecovery.go_on
+    monkeypatch.setattr(focal, "_AHEAD", 1)
+    asked = []
+    original = DepthRecovery._ask
 
-    def counted(self: depth_recovery.DepthRecovery) -> tuple[Tensor, ...]:
-        calls.append(1)
-        return original(self)
+    def counted(self: DepthRecovery, shift: np.ndarray) -> np.ndarray:
+        asked.append(float(shift[0]))
+        return original(self, shift)
 
-    monkeypatch.setattr(depth_recovery.DepthRecovery, "go_on", counted)
+    monkeypatch.setattr(DepthRecovery, "_ask", counted)
     for seed in (1, 2):
         expected = plain.depth(view(60, 80, seed))
         found = sized.depth(view(60, 80, seed))
         np.testing.assert_allclose(found.depth, expected.depth, rtol=2e-5)
-    assert len(calls) >= 2
+    assert len(asked) >= 2
+    monkeypatch.setattr(focal, "_AHEAD", 40)
+    towers = both(small_moge2())[1]
+    asked.clear()
+    for seed in (1, 2):
+        towers.depth(view(60, 80, seed))
+    assert not asked  # smooth maps need no damping
 
 
 def test_warm_up_makes_what_the_first_frame_needs() -> None:
     _, towers = both(small_moge2())
     towers.warm_up((60, 80))
     assert set(towers.describe()) == {"geometry at 80x60", "depth"}
+
+
+@torch.inference_mode()
+def test_a_call_that_fails_leaves_the_towers_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, towers = both(small_moge2())
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameTowers, "_predict", fails)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            towers.depth(view(60, 80))
+    assert not towers.in_use
+    assert towers.depth(view(60, 80)).valid.any()
+
+
+@torch.inference_mode()
+def test_normals_are_left_to_engines_and_to_who_asks() -> None:
+    network = small_moge2()
+    for towers in both(network):
+        assert "normal" not in towers.predictions(view(60, 80))
+        graph = towers.graphs((60, 80))["geometry"]
+        assert "raw_normal" in graph.output_names  # exports stay what they were
+    assert "normal" in network(torch.rand(1, 3, 60, 80), 24)

@@ -99,3 +99,27 @@ def test_a_missing_pose_is_left_to_diagnostics(bench):
     bench.perception.answer = {"used": False, "reason": "no object map: camera has no pose"}
     bench.give(1, 1)
     assert bench.lines == []
+
+
+def test_where_a_detector_has_a_thread_of_its_own_the_map_waits_for_its_look(bench):
+    shown: list[int] = []
+    slow = True
+
+    def show(perception: Any, newest: Any) -> bool:
+        shown.append(newest.frame.stamp_ns)
+        return slow
+
+    feed = MapFeed(lambda: 2.0, bench.lines.append, lambda: bench.now, show)
+    for stamp in (1, 2, 3, 4, 5, 6):
+        bench.now = 0.1 * stamp
+        assert feed.feed(bench.perception, image(stamp), lambda: None) is None
+    assert shown == [1, 6] and bench.perception.fed == []
+    assert feed.give(bench.perception, image(1)) is not None
+    assert feed.give(bench.perception, image(1)) is None, "each image once"
+    slow = False
+    bench.now = 2.0
+    feed.feed(bench.perception, image(9), lambda: None)
+    assert bench.perception.fed == [("front", 1), ("front", 9)]
+    bench.now = 4.0
+    feed.feed(bench.perception, image(12), lambda: image(11))
+    assert shown == [1, 6, 9] and bench.perception.fed[-1] == ("front", 11)

@@ -23,7 +23,7 @@ from spatialgeo_ros.scene.sighting import SightedEstimate
 
 
 class Perception:
-    def locate(self, observation: Any, region: Region, *, recall: bool) -> Any:
+    def locate(self, observation: Any, region: Region, *, recall: bool, carried: bool) -> Any:
         if region.label == "left" and not recall:
             raise PhraseNotFoundError("'left' is not in view")
         if region.label == "ghost":

@@ -113,6 +113,42 @@ def renderer():
     made.close()
 
 
+def test_identities_are_drawn_without_samples(renderer):
+    """Where samples are averaged when they are read, two things' codes would make a third's."""
+    from spatialgeo_ros.sim.renderer import RoomRenderer
+
+    pose, camera = camera_pose(0.0, 0.0, 0.3, MOUNT_HEIGHT, 0.2), default_camera(320, 240)
+    smooth = RoomRenderer(renderer.room, 320, 240, samples=4)
+    try:
+        assert smooth._label_context is not smooth._context
+        assert smooth._label_context.offSamples == 0
+        seen, plain = smooth.render(pose, camera), renderer.render(pose, camera)
+        assert np.array_equal(seen.segmentation, plain.segmentation)
+        assert np.array_equal(seen.depth, plain.depth, equal_nan=True)
+        assert not np.array_equal(seen.rgb, plain.rgb)  # colours are smoothed all the same
+        smooth.load(renderer.room)
+        assert np.array_equal(smooth.render(pose, camera).rgb, seen.rgb)
+    finally:
+        smooth.close()
+
+
+def test_identity_colours_that_were_not_drawn_are_an_error():
+    from spatialgeo_ros.sim.renderer import RendererError, decode_identities
+
+    table = np.full(65536, -2)
+    table[[0, 5, 300]] = -1, 3, 7
+    colours = np.zeros((2, 2, 3), np.uint8)
+    colours[0, 0, 0] = 5
+    colours[1, 1, :2] = 300 % 256, 300 // 256
+    assert decode_identities(colours, table).tolist() == [[3, -1], [-1, 7]]
+    colours[0, 1, 0] = 2  # the mean of nothing and 5, as a driver that averages samples gives it
+    with pytest.raises(RendererError, match="1 of 4 pixels.*MUJOCO_GL"):
+        decode_identities(colours, table)
+    colours[0, 1] = 0, 0, 9
+    with pytest.raises(RendererError):
+        decode_identities(colours, table)
+
+
 def test_rendered_depth_is_that_of_the_walls_and_the_floor(renderer):
     room = renderer.room
     camera = default_camera(320, 240)

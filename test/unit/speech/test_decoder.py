@@ -17,8 +17,9 @@ from transformers import DynamicCache
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.cuda_graph import CaptureError
-from spatialgeo_ros.speech import fixed_passes
-from spatialgeo_ros.speech.decoder import GROWTH, Decoder, Prompt
+from spatialgeo_ros.speech import fixed_passes, slots
+from spatialgeo_ros.speech.decoder import RESERVE, STEP, Decoder
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 from spatialgeo_ros.speech.fixed_passes import QUESTION_LENGTHS, FixedPasses
 from spatialgeo_ros.speech.sampling import Sampling
 
@@ -83,8 +84,10 @@ def test_a_longer_prompt_makes_the_memory_grow(model: Any, mode: str) -> None:
         for _ in range(2):
             assert answer(decoder, asked, key=seed, prefix=prefix) == answer(fresh, asked)
         sizes.append(decoder.describe()["cache_tokens"])
-    assert sizes == sorted(sizes) and sizes[0] == sizes[1] == GROWTH < sizes[2] < sizes[4]
-    assert all(size % GROWTH == 0 for size in sizes)
+    # 20 tokens with room for a question of 64 and an answer of 8; then in generous steps.
+    needed = [11 + 64 + 8, 31 + 64 + 8 + RESERVE, 0, 0, 321 + 64 + 8 + RESERVE]
+    steps = [-(-slots // STEP) * STEP for slots in needed]
+    assert sizes == [steps[0], steps[1], steps[1], steps[1], steps[4]]
     assert (decoder.prefills, decoder.hits) == (5, 5)
     text = model.config.get_text_config()
     heads = text.num_key_value_heads * (text.hidden_size // text.num_attention_heads)
@@ -98,15 +101,37 @@ def test_growing_keeps_the_prefix(model: Any, mode: str) -> None:
     short = prompt(model, 5, 50, shared=40)
     answer(decoder, short, key="image", prefix=40)
     before, computed = decoder.describe()["cache_tokens"], decoder.computed_tokens
-    long = prompt(model, 6, 40 + 2 * GROWTH, shared=40)
+    long = prompt(model, 6, 40 + 256, shared=40)
     found = answer(decoder, long, key="image", prefix=40)
     assert decoder.describe()["cache_tokens"] > before
     assert (decoder.prefills, decoder.hits) == (1, 1)
-    assert decoder.computed_tokens - computed == 2 * GROWTH
+    assert decoder.computed_tokens - computed == 256
     assert found == answer(Decoder(model, "dynamic"), long)
     assert answer(decoder, short, key="image", prefix=40) == answer(
         Decoder(model, "dynamic"), short
     )
+
+
+@pytest.mark.parametrize("mode", SLOT_MODES)
+def test_without_memory_to_grow_a_shorter_question_is_still_answered(
+    model: Any, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder, asked = Decoder(model, mode), prompt(model, 5, 50)
+    expected = answer(decoder, asked, key=1, prefix=40)
+    calls = []
+
+    def scarce(like: Tensor, capacity: int) -> Tensor:
+        calls.append(capacity)
+        if len(calls) == 3:  # one layer has grown, the other has not
+            raise torch.OutOfMemoryError("no memory")
+        return torch.zeros((*like.shape[:2], capacity, like.shape[3]), dtype=like.dtype)
+
+    monkeypatch.setattr(slots, "_empty_slots", scarce)
+    with pytest.raises(torch.OutOfMemoryError):
+        answer(decoder, prompt(model, 6, 500), key=2, prefix=400)
+    decoder.forget()  # as generate() does
+    assert decoder.describe()["cache_bytes"] == 0
+    assert answer(decoder, asked, key=1, prefix=40) == expected
 
 
 @pytest.mark.parametrize("mode", SLOT_MODES)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from transformers import OwlViTForObjectDetection, OwlViTProcessor
 from spatialgeo_ros.query.colours import colour_mask
 from spatialgeo_ros.sim.room import make_room
 from spatialgeo_ros.training.detector import command, network
+from spatialgeo_ros.training.detector import views as views_module
 from spatialgeo_ros.training.detector.command import DetectorPlan, DetectorTraining
 from spatialgeo_ros.training.detector.loss import (
     concept_table,
@@ -332,7 +334,7 @@ def test_training_lowers_the_loss_and_finds_rectangles(tiny, tmp_path, views):
     store, watched = stores(views)
     plan = DetectorPlan(steps=60, batch=4, rate=3e-3, evaluate_every=20)
     training = DetectorTraining(tmp_path / "run", plan, CPU)
-    training.run(store, watched, views)
+    training.run(store, watched)
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [20, 40, 60]
     assert lines[-1]["score"] < 0.6 * lines[0]["score"]
@@ -343,7 +345,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tiny, tmp_path, views):
     store, watched = stores(views)
     plan = DetectorPlan(steps=6, batch=2, rate=1e-3, evaluate_every=3)
     whole = DetectorTraining(tmp_path / "whole", plan, CPU)
-    whole.run(store, watched, views)
+    whole.run(store, watched)
     broken = DetectorTraining(tmp_path / "broken", plan, CPU)
     while broken.step < 3:
         broken.update(store, plan.rate_at(broken.step / plan.steps))
@@ -351,7 +353,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tiny, tmp_path, views):
     broken.update(store, 1.0)  # lost: the state on disk counts
     resumed = DetectorTraining(tmp_path / "broken", plan, CPU)
     assert resumed.step == 3
-    resumed.run(store, watched, views)
+    resumed.run(store, watched)
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
     for name, value in whole.average.state_dict().items():
@@ -359,23 +361,30 @@ def test_a_resumed_run_equals_an_unbroken_one(tiny, tmp_path, views):
 
 
 def test_a_run_takes_in_views_that_come_while_it_trains(tiny, tmp_path, views, monkeypatch):
-    monkeypatch.setattr(command, "_EVERY", 1)
-    store = ViewStore(14, CPU)
-    store.read(views, "training")
-    _, watched = stores(views)
-    write_shard(views, "training_00001", 8, 3)
-    (views / "training_00002.part.npz").write_bytes(b"half a file")
-    plan = DetectorPlan(steps=2, batch=2, evaluate_every=2)
-    DetectorTraining(tmp_path / "run", plan, CPU).run(store, watched, views)
-    assert len(store) == 14
-    assert store.is_full
+    """Another process renders a second shard after the training has begun."""
+    sizes = []
+    update = DetectorTraining.update
+
+    def watching(self, store, rate):
+        if self.step == 0:
+            write_shard(views, "training_00001", 8, 3)
+            (views / "training_00002.part.npz").write_bytes(b"half a file")
+        sizes.append(len(store))
+        time.sleep(0.1)
+        return update(self, store, rate)
+
+    monkeypatch.setattr(DetectorTraining, "update", watching)
+    monkeypatch.setattr(command, "_LOOK", 0.05)
+    arguments = ["--only", "train", "--views", str(views), "--folder", str(tmp_path / "run")]
+    assert command.main([*arguments, "--steps", "20", "--batch", "2", "--most-views", "14"]) == 0
+    assert (sizes[0], sizes[-1]) == (8, 14)
 
 
 def test_a_run_by_the_clock_ends_with_it(tiny, tmp_path, views):
     store, watched = stores(views)
     plan = DetectorPlan(seconds=0.5, batch=2, evaluate_every=0.2)
     training = DetectorTraining(tmp_path / "run", plan, CPU)
-    training.run(store, watched, views)
+    training.run(store, watched)
     assert 0.5 <= training.spent < 20
     assert DetectorTraining(tmp_path / "run", plan, CPU).spent == training.spent
     assert plan.rate_at(1.0) < 0.02 * plan.rate
@@ -467,7 +476,10 @@ def test_the_one_command_renders_trains_and_writes(tiny, tmp_path, capsys):
 @pytest.mark.slow
 def test_rendered_shards_show_what_their_labels_say():
     pytest.importorskip("mujoco", reason="MuJoCo is not installed")
-    columns = render_shard(Shard(2, False, 2))
+    renderers = {}
+    rendered = render_shard(Shard(2, False, 2), renderers)
+    columns = rendered.columns
+    assert not rendered.failed
     room_names = {thing.name for seed in Shard(2, False, 2).seeds() for thing in _things(seed)}
     matched = []
     for image, box, name, share in zip(
@@ -483,11 +495,35 @@ def test_rendered_shards_show_what_their_labels_say():
             x0, y0, x1, y1 = (one * SIDE).round().astype(int)
             matched.append(colour_mask(image[y0:y1, x0:x1], colour).mean() > 0.02)
     assert np.mean(matched) > 0.9
-    foreign = render_shard(Shard(3, True, 1))
+    for renderer in renderers.values():
+        renderer.close()
+    foreign = render_shard(Shard(3, True, 1), {}).columns
     assert (foreign["share"] == 0).all()
     assert (foreign["cells"] == NOTHING).all()
     assert foreign["image"].std() > 10
     assert set(np.unique(foreign["name"])) == {-1}
+
+
+@pytest.mark.slow
+def test_a_room_that_fails_is_left_out_and_the_others_are_not(monkeypatch):
+    pytest.importorskip("mujoco", reason="MuJoCo is not installed")
+    first, second = Shard(2, False, 2).seeds()
+    make = views_module.make_room
+
+    def failing(seed, *sizes):
+        if seed == first:
+            raise IndexError("index 1086 is out of bounds")
+        return make(seed, *sizes)
+
+    monkeypatch.setattr(views_module, "make_room", failing)
+    renderers = {}
+    rendered = render_shard(Shard(2, False, 2), renderers)
+    for renderer in renderers.values():
+        renderer.close()
+    assert rendered.failed == [f"room {first}: IndexError: index 1086 is out of bounds"]
+    assert 0 < len(rendered.columns["image"]) <= 12
+    names = {NAMES[k] for k in rendered.columns["name"][rendered.columns["share"] > 0]}
+    assert names <= {thing.name for thing in _things(second)}
 
 
 def _things(seed):

@@ -197,7 +197,7 @@ def test_closing_frees_the_model(folder: Path) -> None:
     assert planner.name == folder.name
     inner = planner._planner  # type: ignore[attr-defined]
     planner.close()
-    assert inner._model is None and inner._prefix._cache is None
+    assert inner._model is None and inner._decoder is None
     with pytest.raises(PlannerFailedError, match="closed"):
         plan(planner)
     planner.close()

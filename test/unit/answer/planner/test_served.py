@@ -16,7 +16,6 @@ import pytest
 from planner_server import DISTANCE, PlannerServer, says, sends, serving
 
 from spatialgeo_ros.answer.planner.choice import make_planner
-from spatialgeo_ros.answer.planner.endpoint import MOST_BYTES
 from spatialgeo_ros.answer.planner.prompt import reply_schema
 from spatialgeo_ros.answer.planner.served import OpenAIPlanner
 from spatialgeo_ros.errors import (
@@ -28,6 +27,7 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.program_json import from_json
+from spatialgeo_ros.runtime.endpoint import MOST_BYTES
 
 QUESTION = "Mind telling me the chair's remoteness?"
 PROGRAM = from_json(DISTANCE)

@@ -10,15 +10,23 @@ import logging
 import socket
 import ssl
 import urllib.parse
+from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
-from spatialgeo_ros.answer.planner.deadline import Deadline
-from spatialgeo_ros.errors import BadRequestError, PlannerFailedError, escaped, quoted
+from spatialgeo_ros.errors import (
+    BadRequestError,
+    PlannerFailedError,
+    SpatialGeoError,
+    escaped,
+    quoted,
+)
+from spatialgeo_ros.runtime.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a reply; a program has at most 100,000 characters.
+#: Bytes of a reply; a planner's program has at most 100,000 characters.
 MOST_BYTES = 1_000_000
 _CHUNK = 65536
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -43,12 +51,21 @@ class Endpoint:
     Args:
         address: "http://host:port/v1" or https.
         key: sent as a bearer token; "" for none.
+        failure: what is raised where there is no answer.
+        setting: that says how long an answer may take, for the message.
 
     Raises:
         BadRequestError: address or key cannot be used.
     """
 
-    def __init__(self, address: str, key: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        key: str = "",
+        failure: type[SpatialGeoError] = PlannerFailedError,
+        setting: str = "planner_timeout",
+    ) -> None:
+        self._failure, self._setting = failure, setting
         try:
             url = urllib.parse.urlsplit(address)
             port = url.port
@@ -74,9 +91,61 @@ class Endpoint:
 
         Raises:
             HttpStatusError: the server refuses.
-            PlannerFailedError: there is no answer, or none that can be read; or it is too late.
+            SpatialGeoError: there is no answer, or none that can be read; or it is too late. Of the
+                type that was asked for.
             CancelledError: the question was given up.
         """
+        status, raw = self._exchange(path, body, deadline, lambda part: None, lambda: None)
+        return self._decoded(status, raw)
+
+    def stream(
+        self,
+        path: str,
+        body: dict[str, Any],
+        deadline: Deadline,
+        on_event: Callable[[Any], None],
+    ) -> Any:
+        """Send JSON and hand on the JSON of each server-sent event, on the calling thread.
+
+        Returns:
+            None; or the JSON of the answer, from a server that answers at once instead.
+
+        Raises:
+            Exception: as :meth:`post`, and what ``on_event`` raises.
+        """
+        events: SimpleQueue[bytes] = SimpleQueue()
+        lines = _Lines(events.put)
+
+        def meanwhile() -> None:
+            while not events.empty():
+                self._event(events.get(), on_event)
+
+        status, raw = self._exchange(path, body, deadline, lines.add, meanwhile)
+        if lines.found and 200 <= status < 300:
+            return None
+        return self._decoded(status, raw)
+
+    def _event(self, data: bytes, on_event: Callable[[Any], None]) -> None:
+        if data == b"[DONE]":
+            return
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            shown = self._without_key(data[:200].decode(errors="replace"))
+            raise self._failure(
+                f"{self.address} sent an event without JSON: {quoted(shown)}"
+            ) from None
+        on_event(event)
+
+    def _exchange(
+        self,
+        path: str,
+        body: dict[str, Any],
+        deadline: Deadline,
+        on_part: Callable[[bytes], None],
+        meanwhile: Callable[[], None],
+    ) -> tuple[int, bytes]:
+        """Post and read; ``on_part`` gets what comes, on the thread that reads."""
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=max(0.001, deadline.left))
         data = json.dumps(body).encode()
@@ -84,7 +153,7 @@ class Endpoint:
         def work() -> tuple[int, bytes]:
             try:
                 connection.request("POST", self._path + path, data, self._headers())
-                return _read(connection.getresponse(), deadline)
+                return _read(connection.getresponse(), deadline, on_part)
             finally:
                 connection.close()
 
@@ -95,18 +164,21 @@ class Endpoint:
                     open_socket.shutdown(socket.SHUT_RDWR)
 
         try:
-            status, raw = deadline.run(work, abandon)
+            status, raw = deadline.run(work, abandon, meanwhile)
         except (OSError, http.client.HTTPException) as error:
-            raise PlannerFailedError(f"{self.address}: {self._reason(error)}") from None
+            raise self._failure(f"{self.address}: {self._reason(error)}") from None
         if len(raw) > MOST_BYTES:
-            raise PlannerFailedError(f"{self.address} sent more than {MOST_BYTES} bytes")
+            raise self._failure(f"{self.address} sent more than {MOST_BYTES} bytes")
+        return status, raw
+
+    def _decoded(self, status: int, raw: bytes) -> Any:
         if not 200 <= status < 300:
             raise HttpStatusError(status, self._without_key(raw.decode(errors="replace")))
         try:
             return json.loads(raw)
         except (ValueError, RecursionError):
             shown = self._without_key(raw[:200].decode(errors="replace"))
-            raise PlannerFailedError(
+            raise self._failure(
                 f"{self.address} sent no JSON: {quoted(shown)}: is it an OpenAI-compatible server?"
             ) from None
 
@@ -121,7 +193,7 @@ class Endpoint:
         if isinstance(error, ConnectionRefusedError):
             return "refused the connection: is the server running?"
         if isinstance(error, TimeoutError):
-            return "no answer in time: is it reachable? See planner_timeout"
+            return f"no answer in time: is it reachable? See {self._setting}"
         if isinstance(error, socket.gaierror):
             return "no such host"
         if isinstance(error, ssl.SSLError):
@@ -130,7 +202,24 @@ class Endpoint:
         return f"no HTTP answer: {escaped(words, 200)}"
 
 
-def _read(response: http.client.HTTPResponse, deadline: Deadline) -> tuple[int, bytes]:
+class _Lines:
+    """Finds the data of server-sent events in parts of an answer as they come."""
+
+    def __init__(self, on_data: Callable[[bytes], None]) -> None:
+        self.found = False
+        self._on_data, self._rest = on_data, b""
+
+    def add(self, part: bytes) -> None:
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                self.found = True
+                self._on_data(line[5:].strip())
+
+
+def _read(
+    response: http.client.HTTPResponse, deadline: Deadline, on_part: Callable[[bytes], None]
+) -> tuple[int, bytes]:
     """Return status and body, which may be one byte longer than is allowed."""
     parts, size = [], 0
     while size <= MOST_BYTES:
@@ -141,4 +230,5 @@ def _read(response: http.client.HTTPResponse, deadline: Deadline) -> tuple[int, 
             break
         parts.append(part)
         size += len(part)
+        on_part(part)
     return response.status, b"".join(parts)

@@ -9,22 +9,30 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from spatialgeo_ros.errors import CancelledError, PlannerFailedError
+from spatialgeo_ros.errors import CancelledError, PlannerFailedError, SpatialGeoError
 
 T = TypeVar("T")
 _POLL = 0.02  # s between two looks at a cancel
 
 
 class Deadline:
-    """How long a planner may still take for one question, all its rounds together.
+    """How long something may still take for one question, all its rounds together.
 
     Args:
         seconds: from now.
         cancelled: whether the question was given up.
+        failure: what is raised when the time is over.
+        setting: that says how many seconds, for the message.
     """
 
-    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> None:
-        self._seconds = seconds
+    def __init__(
+        self,
+        seconds: float,
+        cancelled: Callable[[], bool] | None = None,
+        failure: type[SpatialGeoError] = PlannerFailedError,
+        setting: str = "planner_timeout",
+    ) -> None:
+        self._seconds, self._failure, self._setting = seconds, failure, setting
         self._end = time.monotonic() + seconds
         self._cancelled = cancelled or (lambda: False)
         self._abandoned = threading.Event()
@@ -38,23 +46,31 @@ class Deadline:
         """Tell whether what still works on the question should stop; for any thread."""
         return self._abandoned.is_set() or self.left == 0
 
-    def run(self, work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
+    def run(
+        self,
+        work: Callable[[], T],
+        abandon: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> T:
         """Run ``work`` on a thread of its own and wait for it as long as there is time.
 
         Work that goes on too long is left behind: its thread ends by itself when it looks at
-        :meth:`over`, or fails once ``abandon`` was called; what it returns is lost.
+        :meth:`over`, or fails once ``abandon`` was called; what it returns is lost. ``meanwhile``
+        is called on this thread every few hundredths of a second, and once at the end.
 
         Raises:
             CancelledError: the question was given up.
-            PlannerFailedError: the time is over.
+            SpatialGeoError: the time is over; of the type that was asked for.
             Exception: what ``work`` raises.
         """
         outcome: _Outcome[T] = _Outcome()
         self._check(abandon)
-        thread = threading.Thread(target=outcome.take, args=(work,), name="planner", daemon=True)
+        thread = threading.Thread(target=outcome.take, args=(work,), name="deadline", daemon=True)
         thread.start()
         while not outcome.done.wait(min(_POLL, self.left)):
             self._check(abandon)
+            meanwhile()
+        meanwhile()
         if outcome.error is not None:
             raise outcome.error
         return outcome.value[0]
@@ -67,8 +83,8 @@ class Deadline:
         abandon()
         if given_up:
             raise CancelledError("the question was cancelled")
-        raise PlannerFailedError(
-            f"no answer within {self._seconds:g} s: ask a faster model, or raise planner_timeout"
+        raise self._failure(
+            f"no answer within {self._seconds:g} s: ask a faster model, or raise {self._setting}"
         )
 
 

@@ -1,0 +1,239 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the objects that words and regions mean, in the image asked about or an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spatialgeo_ros.errors import BadRequestError, StaleFrameError, TooLittleSupportError
+from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.sizes import misfit
+from spatialgeo_ros.grounding.found import OWN, REQUEST, Found
+from spatialgeo_ros.grounding.grounder import PendingError
+from spatialgeo_ros.grounding.head_phrases import of_question
+from spatialgeo_ros.grounding.locator import Locator
+from spatialgeo_ros.grounding.verification import colour_doubt
+from spatialgeo_ros.memory.keyframes import KeyframeMemory
+from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.query.phrases import NounPhrase
+from spatialgeo_ros.scene.carrier import Carrier
+from spatialgeo_ros.scene.kept import KeptObservations
+from spatialgeo_ros.scene.mapping import segment
+from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
+from spatialgeo_ros.scene.recall import Look, look_again, remembered
+from spatialgeo_ros.scene.selection import Selection, memorable
+from spatialgeo_ros.scene.sighting import Sighting, sighting_of
+
+
+class Finder:
+    """Resolves words and regions to pixels, and lifts pixels to points.
+
+    Args:
+        locator: looks for phrases in single images.
+        observer: fills the holes of depth.
+        kept: the observations at hand.
+        memory: keyframes, for what is out of view.
+        memory_max_age: seconds after which an object that left the view is not recalled any more.
+        drift: of poses, metres of one standard deviation per second.
+    """
+
+    def __init__(
+        self,
+        locator: Locator,
+        observer: FrameObserver,
+        kept: KeptObservations,
+        memory: KeyframeMemory,
+        memory_max_age: float,
+        drift: float,
+    ) -> None:
+        self._locator, self._observer = locator, observer
+        self._kept, self._memory = kept, memory
+        self._memory_max_age, self._drift = memory_max_age, drift
+        self._carrier = Carrier(drift)
+
+    def find(
+        self,
+        observation: Observation,
+        what: Region | str,
+        rivals: Sequence[str] = (),
+        *,
+        recall: bool = True,
+        carried: bool = False,
+    ) -> tuple[Found, Observation]:
+        """Resolve words or a region to pixels; also the observation that they are pixels of.
+
+        Args:
+            observation: the frame that is asked about.
+            what: a region, or the words for an object.
+            rivals: words for other objects of the same question, which must be other objects.
+            recall: whether an object that is not in view may be one that a keyframe saw.
+            carried: whether what a detector found in an image shortly before may be carried here,
+                instead of waiting for it to look at this one.
+
+        Raises:
+            PhraseNotFoundError: the phrase fits nothing in view or in the keyframes.
+            AmbiguousError: it fits several things; the message lists them with their distances.
+            BadRequestError: it says something that cannot be checked; the message names the word.
+            BadRegionError: a region without pixels in the image.
+            StaleFrameError: the image that the region was drawn on is not kept any more.
+            PendingError: a detector on a thread of its own has to look first.
+        """
+        if isinstance(what, Region) and what.type is not RegionType.PHRASE:
+            return self._given(observation, what)
+        text = what.label if isinstance(what, Region) else what
+        if not text.strip():
+            raise BadRequestError("an object needs a name, or a box, polygon, point or mask")
+        selection = self.selection(observation, carried=carried)
+        found = selection.one(text, rivals)
+        if found is not None:
+            return found, observation
+        return self._recalled(observation, text, rivals, recall)
+
+    def selection(
+        self,
+        observation: Observation,
+        sure: bool = False,
+        *,
+        carried: bool = False,
+    ) -> Selection:
+        """Return what resolves phrases among the things in one observation; see :meth:`find`."""
+
+        def lift(found: Found) -> Sighting:
+            return self.sight(observation, found, observation)
+
+        def candidates(phrase: NounPhrase, rivals: Sequence[NounPhrase]) -> list[Found]:
+            try:
+                return self._locator.candidates(observation, phrase, rivals, sure)
+            except PendingError:
+                found = self._carried(observation, phrase, rivals) if carried else None
+                if found is None:
+                    raise
+                return found
+
+        return Selection(self._locator, observation, lift, candidates)
+
+    def _carried(
+        self, observation: Observation, phrase: NounPhrase, rivals: Sequence[NounPhrase]
+    ) -> list[Found] | None:
+        """Return what a detector found a moment ago, carried here; None where it did not look.
+
+        Raises:
+            NoCameraInfoError, NoGeometryError: the image has no points.
+        """
+        grounder = self._locator.grounder
+        if grounder is None:
+            return None
+        wanted = of_question((phrase, *rivals))
+        require_pointmap(observation)  # without which nothing is followed, and this says why
+        earlier = grounder.last_look(observation.frame.camera, wanted)
+        if earlier is None or earlier is observation:
+            return None
+        found = self._locator.candidates(earlier, phrase, rivals)
+        return self._carrier.carry(earlier, found, observation, self.points_of)
+
+    def points_of(self, seen_in: Observation, region: Region) -> tuple[ObjectPoints, str]:
+        """Lift a region to points, with a note; where the sensor is blind, with the network.
+
+        Raises:
+            NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
+        """
+        try:
+            return segment(seen_in, require_pointmap(seen_in), region), ""
+        except TooLittleSupportError:
+            aligned = self._observer.aligned(seen_in)
+            if aligned is None:
+                raise
+            return segment(seen_in, aligned, region), (
+                f"sensor depth has holes on '{region.label}': filled by the geometry network"
+            )
+
+    def sight(self, seen_in: Observation, found: Found, asked: Observation) -> Sighting:
+        """Lift a found region to points; what own networks found is verified on them.
+
+        Raises:
+            NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
+        """
+        points, note = self.points_of(seen_in, found.region)
+        notes = [found.note, seen_in.floor_dispute, note]
+        found = replace(found, note="; ".join(note for note in notes if note))
+        kind = self._locator.vocabulary.parse(found.region.label).kind
+        if found.how in OWN and not found.doubt:
+            found = replace(found, doubt=_doubt_of_points(seen_in, found, points, kind))
+        return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
+
+    def _given(self, observation: Observation, region: Region) -> tuple[Found, Observation]:
+        """Take a region of the request in the image that it was drawn on."""
+        seen_in, frame = observation, observation.frame
+        if region.stamp_ns and region.stamp_ns != frame.stamp_ns:
+            kept = self._kept.at(frame.camera, region.stamp_ns)
+            if kept is None:
+                age = (frame.stamp_ns - region.stamp_ns) * 1e-9
+                raise StaleFrameError(
+                    f"the image that region '{region.label}' was drawn on, {age:.2f} s before the "
+                    "newest, is not kept any more: draw it on a newer one, or raise frame_history"
+                )
+            seen_in = kept
+        region.bounds(seen_in.frame.height, seen_in.frame.width)
+        return Found(region, REQUEST, 1.0), seen_in
+
+    def _recalled(
+        self, observation: Observation, text: str, rivals: Sequence[str], recall: bool
+    ) -> tuple[Found, Observation]:
+        """Find an object that is out of view in the keyframes, newest first.
+
+        Raises:
+            PhraseNotFoundError: no keyframe shows it, or none that is new enough, or it is gone.
+        """
+        missing = self._locator.not_found
+        phrase, *others = (self._locator.vocabulary.parse(words) for words in (text, *rivals))
+        if not memorable(phrase):
+            raise missing(observation, text)
+        grounder = self._locator.grounder
+        looked = () if grounder is None else grounder.looked_through()
+        for earlier in remembered(self._memory.frames, observation.frame, looked):
+            if not self._locator.sees(earlier, phrase, others):
+                continue  # before the cost of its point map
+            age = (observation.frame.stamp_ns - earlier.frame.stamp_ns) * 1e-9
+            if not recall:
+                raise missing(observation, text, f"seen {age:.1f} s earlier, and not recalled")
+            if age > self._memory_max_age:
+                raise missing(
+                    observation,
+                    text,
+                    f"last seen {age:.0f} s earlier, and things are forgotten after "
+                    f"{self._memory_max_age:g} s (memory_max_age)",
+                )
+            seen = self._kept.with_pointmap(earlier)
+            found = self.selection(seen, sure=True).one(text, rivals)
+            if found is None:
+                continue
+            try:
+                points = segment(seen, require_pointmap(seen), found.region)
+            except TooLittleSupportError:
+                continue
+            look = look_again(
+                points, seen.frame, self._kept.now(observation), self._drift * abs(age)
+            )
+            if look is Look.GONE:
+                # An even older place of it would be no better known.
+                raise missing(
+                    observation, text, f"gone: its place, seen {age:.1f} s earlier, is empty now"
+                )
+            return found, seen
+        raise missing(observation, text)
+
+
+def _doubt_of_points(seen_in: Observation, found: Found, points: ObjectPoints, kind: str) -> str:
+    """Doubt what own networks found by what depth made of it: colour of its pixels, its size."""
+    image, label = seen_in.frame.image, found.region.label
+    if image.shape[:2] == points.mask.shape and points.mask.any():
+        doubt = colour_doubt(image, points.mask, label, found.colour, whole_box=False)
+        if doubt:
+            return doubt
+    width, height, depth = estimate_centre(points, kind_prior=kind or None).extents
+    reason = misfit(label, (width, depth, height), surely=True)
+    return f"what was taken for '{label}' is none: {reason}" if reason else ""
