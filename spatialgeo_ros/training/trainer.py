@@ -115,13 +115,23 @@ def make_accelerator(optimisation: Optimisation, device: str = "auto") -> Any:
         mixed_precision=precision, gradient_accumulation_plugin=passes, cpu=device == "cpu"
     )
     if plugin := accelerator.state.deepspeed_plugin:
-        # No prepared data loader tells DeepSpeed the batch.
-        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = optimisation.batch
+        tell_deepspeed(plugin.deepspeed_config, optimisation)
     # The same on all processes, as published.
     random.seed(optimisation.seed)
     np.random.seed(optimisation.seed)
     torch.manual_seed(optimisation.seed)
     return accelerator
+
+
+def tell_deepspeed(config: dict[str, Any], optimisation: Optimisation) -> None:
+    """Put a recipe's numbers into DeepSpeed's configuration.
+
+    It divides the loss by its own number of passes and clips gradients itself, before accelerate is
+    asked to; and no prepared data loader tells it the batch.
+    """
+    config["train_micro_batch_size_per_gpu"] = optimisation.batch
+    config["gradient_accumulation_steps"] = optimisation.accumulation
+    config["gradient_clipping"] = optimisation.clip
 
 
 class Training:

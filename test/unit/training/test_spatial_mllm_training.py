@@ -212,6 +212,28 @@ def test_shares_of_files_and_what_is_broken(start: Path, trained: Path) -> None:
     assert sum(line["loss"] == 0 for line in log) == 3
 
 
+def test_the_simulator_s_rooms_are_learnt(start: Path, trained: Path, tmp_path: Path) -> None:
+    from spatialgeo_ros.sim.renderer import RendererUnavailableError
+    from spatialgeo_ros.training import conversation_export
+
+    words = ["--format", "qwen", "--out", tmp_path, "--rooms", 2, "--frames", 6, "--questions", 4,
+             "--size", 160, 120]  # fmt: skip
+    try:
+        assert conversation_export.main([str(one) for one in words]) == 0
+    except RendererUnavailableError as error:
+        pytest.skip(str(error))
+    where = {"base": trained, "data": tmp_path / "qwen.jsonl", "files": tmp_path / "clips"}
+    settings = ("epochs=6", "rate=3e-3", "workers=2")
+    assert main(command(start, "sft", tmp_path / "out", *settings, **where)) == 0
+    found = losses(tmp_path / "out")
+    assert np.mean(found[-4:]) < 0.8 * np.mean(found[:4])
+    assert sum(line["dropped"] for line in journal(tmp_path / "out")) == 0
+    # The same lines are problems for policy optimisation.
+    settings = ("steps=1", "group=2", "completion_length=4", "batch=2")
+    assert main(command(start, "grpo", tmp_path / "policy", *settings, **where)) == 0
+    assert journal(tmp_path / "policy")[0]["dropped"] == 0
+
+
 @pytest.fixture(scope="module")
 def thinker(start: Path) -> Path:
     """A model that thinks and then says A or B, whatever it sees."""

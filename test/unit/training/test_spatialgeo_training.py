@@ -234,6 +234,26 @@ def test_two_processes_equal_one_that_accumulates(start: Path) -> None:
         torch.testing.assert_close(two[key], tensor, rtol=1e-4, atol=1e-6)
 
 
+def test_the_simulator_s_rooms_are_learnt(start: Path, first: list[dict], tmp_path: Path) -> None:
+    from spatialgeo_ros.sim.renderer import RendererUnavailableError
+    from spatialgeo_ros.training import conversation_export
+
+    words = ["--format", "llava", "--out", tmp_path, "--rooms", 2, "--views", 3, "--questions", 2,
+             "--size", 160, 120]  # fmt: skip
+    try:
+        assert conversation_export.main([str(one) for one in words]) == 0
+    except RendererUnavailableError as error:
+        pytest.skip(str(error))
+    settings = ("epochs=8", "rate=1e-2", "lora.rank=8", "workers=2", "drop_probability=0")
+    arguments = command(start, "stage2", tmp_path / "out", settings)
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "llava.json")
+    arguments[arguments.index("--files") + 1] = str(tmp_path / "images")
+    assert main(arguments) == 0
+    log = journal(tmp_path / "out")
+    assert np.mean(losses(log)[-4:]) < 0.8 * np.mean(losses(log)[:4])
+    assert sum(line["dropped"] for line in log) == 0
+
+
 def test_broken_conversations_are_dropped_and_counted(start: Path) -> None:
     good = json.loads((start / "questions.json").read_text())[:6]
     broken = [

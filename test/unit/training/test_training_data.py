@@ -261,3 +261,14 @@ def test_full_sizes_are_counted() -> None:
     with torch.no_grad():
         counted = spatialgeo("spatialgeo_stage1")
     assert counted.trained == 4 * (1024 * 4096 + 4096 + 4096 * 4096 + 4096)
+
+
+def test_deepspeed_gets_the_recipe_s_numbers() -> None:
+    """accelerate leaves accumulation and clipping to it, and its own defaults are 1 and none."""
+    from spatialgeo_ros.training.trainer import tell_deepspeed
+
+    how = read_recipe(SpatialMllmRecipe, recipe_path("spatial_mllm_sft")).optimisation
+    fields = {"zero_optimization": {"stage": 3}, "gradient_accumulation_steps": 1}
+    tell_deepspeed(fields, how)
+    assert fields["gradient_accumulation_steps"] == how.accumulation == 8
+    assert (fields["gradient_clipping"], fields["train_micro_batch_size_per_gpu"]) == (1.0, 1)
