@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.models.packing import packed_attention_mask, packed_position_ids
@@ -40,7 +41,8 @@ from spatialgeo_ros.training.rewards import group_rewards
 from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee, load_mllm_start
 from spatialgeo_ros.training.trainer import Training, Work, make_accelerator
 
-_BLOCK_PADDING = -1
+#: Tokens whose logits, 152,000 each, are in memory together.
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,11 +227,18 @@ def completion_logps(
     index = torch.arange(prompt, prompt + len(flat), device=device) - 1
     starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=device)
     index[starts] = prompt - 1
-    logits = F.linear(hidden[index], head).float()
-    chosen = logits.log_softmax(-1).gather(1, flat[:, None])[:, 0]
+    pieces = zip(hidden[index].split(_AT_ONCE), flat.split(_AT_ONCE), strict=True)
+    # Computed a second time for the gradients: kept, logits would take more than the model.
+    chosen = torch.cat([checkpoint(_chosen, a, head, b, use_reentrant=False) for a, b in pieces])
     mask = torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
     logps = torch.zeros(mask.shape, device=device).masked_scatter(mask, chosen)
     return logps, mask
+
+
+def _chosen(hidden: Tensor, head: Tensor, ids: Tensor) -> Tensor:
+    """Log-probabilities ``[N]`` of tokens that follow hidden states ``[N, D]``."""
+    logits = F.linear(hidden, head).float()
+    return logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(-1)
 
 
 def train_policy(

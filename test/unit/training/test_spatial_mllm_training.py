@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import pytest
 import torch
 from checkpoints.spatial_mllm import random_state, tiny_config, write_shards, write_tokenizer
 from checkpoints.vggt import random_vggt
+from launched import on_two_processes, run_python
 from safetensors.torch import save_file
 
 from spatialgeo_ros.models.files.shards import Shards
@@ -173,15 +171,9 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(
 
 def test_a_pass_in_pieces_equals_one_in_one_piece(start: Path) -> None:
     """FSDP2 as accelerate applies it: each layer, then the rest."""
-    paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         str(Path(__file__).with_name("sharded_pass.py")), "spatial_mllm", str(start)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    whole, pieces, apart = json.loads(done.stdout.splitlines()[-1])
+    script = str(Path(__file__).with_name("sharded_pass.py"))
+    said = on_two_processes(script, "spatial_mllm", str(start))
+    whole, pieces, apart = json.loads(said.splitlines()[-1])
     assert pieces == pytest.approx(whole, rel=1e-5)
     assert apart < 1e-3
 
@@ -349,3 +341,14 @@ def test_packed_completions_have_the_probabilities_of_single_ones(
             expected = scores.gather(1, torch.tensor(completion)[:, None])[:, 0]
             found = logps[row, : len(completion)]
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_shipped_precision_answers_and_learns_too(start: Path, thinker: Path) -> None:
+    """bfloat16 with activations computed twice, in a process of its own: accelerate allows one."""
+    where = {"base": thinker, "data": start / "problems.jsonl"}
+    settings = (*POLICY, "steps=2", "group=4", "precision=bf16", "checkpointing=true")
+    words = command(start, "grpo", start / "rounded", *settings, **where)
+    run_python("-m", "spatialgeo_ros.training.command", *words)
+    log = journal(start / "rounded")
+    assert max(line["format"] for line in log) > 0.4
+    assert all(0 < line["norm"] < 1000 for line in log)

@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints.llava import write_clip, write_llava_base, write_tower
+from launched import on_two_processes, run_python
 
 from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.training.command import main
@@ -27,7 +26,6 @@ pytest.importorskip("accelerate", reason="needs the extra 'train'")
 pytest.importorskip("peft", reason="needs the extra 'train'")
 pytest.importorskip("sentencepiece", reason="needs the extra 'llava'")
 
-REPOSITORY = Path(__file__).parents[3]
 SMALL = ("batch=2", "workers=0", "precision=fp32", "checkpointing=false", "save_every=100")
 
 SECOND = ("epochs=4", "rate=5e-3", "projector_rate=5e-3", "lora.rank=8", "lora.alpha=16",
@@ -198,19 +196,6 @@ def interrupted(start: Path, output: Path, steps: int) -> list[dict]:
     return journal(output)
 
 
-def on_two_processes(*words: str) -> str:
-    """Run a module or file by torchrun; returns what it printed."""
-    paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [sys.executable, *launch, *words],
-        env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
 def test_a_pass_in_pieces_equals_one_in_one_piece(start: Path, first: list[dict]) -> None:
     """FSDP2 as accelerate applies it: each layer, then the rest."""
     said = on_two_processes(
@@ -223,14 +208,14 @@ def test_a_pass_in_pieces_equals_one_in_one_piece(start: Path, first: list[dict]
 
 def test_two_processes_equal_one_that_accumulates(start: Path) -> None:
     settings = ("steps=4", "rate=1e-2")
-    alone = train(start, "stage1", start / "alone", *settings, "accumulation=2")
+    one = train(start, "stage1", start / "one", *settings, "accumulation=2")
     words = command(start, "stage1", start / "two", settings)
     on_two_processes("-m", "spatialgeo_ros.training.command", *words)
     both = journal(start / "two")
-    np.testing.assert_allclose(losses(both), losses(alone), rtol=1e-5)
+    np.testing.assert_allclose(losses(both), losses(one), rtol=1e-5)
     name = "moge_mm_projector_list.bin"
-    one, two = (torch.load(start / k / name, weights_only=True) for k in ("alone", "two"))
-    for key, tensor in one.items():
+    alike, two = (torch.load(start / k / name, weights_only=True) for k in ("one", "two"))
+    for key, tensor in alike.items():
         torch.testing.assert_close(two[key], tensor, rtol=1e-4, atol=1e-6)
 
 
@@ -296,6 +281,27 @@ def test_low_rank_updates_learn_on_packed_weights(start: Path, first: list[dict]
     log = train(start, "stage2", start / "packed", "steps=12", "rate=1e-2", "lora.rank=8",
                 "lora.quantisation=nf4", "grouped=false", "drop_probability=0")  # fmt: skip
     assert np.mean(losses(log)[-3:]) < np.mean(losses(log)[:3])
+
+
+def test_the_shipped_precision_learns_too(start: Path, first: list[dict]) -> None:
+    """bfloat16 with activations computed twice, in a process of its own: accelerate allows one."""
+    settings = ("steps=16", "rate=5e-3", "projector_rate=5e-3", "lora.rank=8", "grouped=false",
+                "precision=bf16", "checkpointing=true", "drop_probability=0")  # fmt: skip
+    words = command(start, "stage2", start / "rounded", settings)
+    run_python("-m", "spatialgeo_ros.training.command", *words)
+    found = losses(journal(start / "rounded"))
+    assert np.mean(found[-3:]) < 0.8 * np.mean(found[:3])
+    extra = torch.load(start / "rounded" / "non_lora_trainables.bin", weights_only=True)
+    assert {tensor.dtype for tensor in extra.values()} == {torch.bfloat16}
+    load_llava(start / "llava", start / "rounded", start / "clip", start / "vit_model.pt")
+
+
+def test_what_is_not_installed_is_named(
+    start: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    assert main(command(start, "stage1", start / "no", ())) == 1
+    assert "pip install 'spatialgeo_ros[train]'" in capsys.readouterr().err
 
 
 def test_misuse_says_what_to_do(start: Path, capsys: pytest.CaptureFixture[str]) -> None:
