@@ -17,6 +17,7 @@ NAMES = (
     "measuring",
     "pair_speed",
     "lanes",
+    "grounded_watch",
     "focal_shift",
     "second_question",
     "decode_step",

@@ -47,6 +47,7 @@ from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
 from spatialgeo_ros.scene.executor import execute
+from spatialgeo_ros.scene.mapping import why_not
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
@@ -127,7 +128,7 @@ class Perception:
             read_profile(profile)  # before what follows imports PyTorch, which takes seconds
         choice = choose_grounding(grounding, profile, device)
         writer = make_planner(planner, planner_timeout, planner_key_variable, device)
-        looks = load_grounding(choice, device, engines)
+        looks = load_grounding(choice, device, engines, threads)
         options = {
             "grounder": looks.grounder,
             "map_nouns": (*read_vocabulary(vocabulary_file), *map_phrases),
@@ -164,11 +165,15 @@ class Perception:
 
     @property
     def usual_grounding_rate(self) -> float:
-        """How often own networks look at a camera's images where nobody says it, Hz."""
-        grounder = self.grounder
-        if grounder is None:
+        """How often own networks look at a camera's images unasked where nobody says it, Hz.
+
+        A detector that is served elsewhere gets images when somebody asks, and for what is watched:
+        each may cost money, and leaves the machine.
+        """
+        if self.grounder is None:
             return 1.0
-        return 2.0 if str(grounder.describe().get("device", "")).startswith("cuda") else 0.5
+        device = str(self.grounder.describe().get("device", ""))
+        return {"cuda": 2.0, "cpu": 0.5}.get(device.partition(":")[0], 0.0)
 
     @property
     def locator(self) -> Locator:
@@ -338,6 +343,10 @@ class Perception:
         if update.cleared:
             self._dialogues.clear()
         return update
+
+    def cannot_map(self, observation: Observation) -> str:
+        """Say why an observation cannot go into the object map, "" where it can."""
+        return why_not(observation)
 
     def objects(self, camera: str = "") -> MapSnapshot:
         """Return the object map as it is now.

@@ -38,7 +38,9 @@ def presence_answer(
     found = scene.finder.selection(observation).every(text)
     if not found and not locator.can_look_for(observation, phrase):
         knows = ", ".join(locator.vocabulary.names() if phrase.known else locator.vocabulary.kinds)
-        who = f"the profile knows {knows}" if knows else "the profile has no grounding"
+        nobody = locator.without or "the profile has no grounding"
+        who = f"the profile knows {knows}" if knows else nobody
+        who = locator.failure(observation, phrase) or who
         raise PhraseNotFoundError(
             f"whether there is a {text} in view cannot be told: {who}, and no detections arrive; "
             "publish detections of such things"

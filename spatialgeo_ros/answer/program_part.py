@@ -188,8 +188,10 @@ def absence_means_nothing(
         kind = canonical(node.kind) or node.kind
         if any(is_a(label, kind) for label in known):
             continue
-        if not locator.can_look_for(observation, locator.vocabulary.parse(node.kind)):
-            why = locator.unfamiliar(observation) or "nothing here knows such things"
+        phrase = locator.vocabulary.parse(node.kind)
+        if not locator.can_look_for(observation, phrase):
+            why = locator.unfamiliar(observation) or locator.failure(observation, phrase)
+            why = why or locator.without or "nothing here knows such things"
             return f"whether there is a {node.kind} cannot be told: {why}; {cure}"
     return ""
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.distance import DistanceEstimate
+from spatialgeo_ros.scene.sighting import SightedEstimate
 
 
 def print_degraded(reasons: Sequence[str]) -> None:
@@ -66,7 +67,7 @@ def distance_line(estimate: DistanceEstimate) -> str:
     return f"{kind} ({names}): {estimate.distance:.3f} m +- {estimate.sigma:.3f} m{note}"
 
 
-def distance_dict(estimate: DistanceEstimate) -> dict[str, Any]:
+def distance_dict(estimate: SightedEstimate) -> dict[str, Any]:
     """One distance for JSON; what is not finite is null."""
     source = estimate.source if isinstance(estimate.source, str) else estimate.source.value
     return {
@@ -77,6 +78,6 @@ def distance_dict(estimate: DistanceEstimate) -> dict[str, Any]:
         "std_dev_m": estimate.sigma if math.isfinite(estimate.sigma) else None,
         "valid": estimate.valid,
         "reason": estimate.reason,
-        "doubt": getattr(estimate, "doubt", ""),
+        "doubt": estimate.doubt,
         "source": source,
     }

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD, read_grounding_profile
 
 #: Detectors of any words that a robot starts with where their weights are there, best first. On a
 #: CPU all but the first take more than four seconds for an image.
-ON_GPU = ("llmdet_base", "llmdet_tiny", "llmdet_large", "mm_grounding_dino_tiny", "owlvit_base")
+ON_GPU = (
+    "llmdet_base_sam2", "llmdet_base", "llmdet_tiny_sam2", "llmdet_tiny", "llmdet_large",
+    "mm_grounding_dino_tiny", "owlvit_base",
+)  # fmt: skip
 ON_CPU = ("owlvit_base", "llmdet_tiny", "mm_grounding_dino_tiny", "llmdet_base", "owlv2_base")
 #: What the kernel shows where there is a GPU of NVIDIA (desktop, Jetson).
 _GPU_FILES = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu/igpu0/ctrl")
@@ -70,18 +74,18 @@ def choose_grounding(asked: str, profile: str, device: str = "auto") -> Groundin
     if asked in NOTHING_TO_LOAD:
         return GroundingChoice()
     if asked != "profile":
-        read_grounding_profile(asked)  # a misspelt name fails before PyTorch is imported
-        return GroundingChoice(asked)
+        # A misspelt name fails before PyTorch is imported.
+        return GroundingChoice(asked, familiar_only=_of_a_world(asked, profile))
     if profile != "none":
         # Here, as in load_grounding: it imports PyTorch, which takes seconds.
         from spatialgeo_ros.models.profiles import load_profile
 
         model = load_profile(profile)
         if model.grounding:
-            own = "" if model.grounding in NOTHING_TO_LOAD else model.grounding
-            return GroundingChoice(
-                own, model.grounding != "none", familiar_only=model.domain is not None
-            )
+            if model.grounding in NOTHING_TO_LOAD:
+                return GroundingChoice(use_clip=model.grounding != "none")
+            bound = _of_a_world(model.grounding, profile)
+            return GroundingChoice(model.grounding, familiar_only=bound)
         if model.semantic is not None and model.semantic.grounding is not None:
             return GroundingChoice()
     for name in (wanted := ON_GPU if has_gpu(device) else ON_CPU):
@@ -97,6 +101,7 @@ def load_grounding(
     choice: GroundingChoice,
     device: str = "auto",
     engines: Mapping[str, Any] | None = None,
+    threads: int = 0,
     **how: Any,
 ) -> Grounding:
     """Load what was chosen; imports PyTorch where that is a detector.
@@ -106,6 +111,7 @@ def load_grounding(
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         engines: how its networks run: fields of ``tower_engines.EngineOptions``; PyTorch by
             default.
+        threads: of PyTorch on the CPU; 0 leaves its choice.
         how: more of ``grounding.factory.load_grounding``.
 
     Raises:
@@ -113,9 +119,13 @@ def load_grounding(
     """
     if not choice.name:
         return Grounding(choice)
+    import torch
+
     from spatialgeo_ros.grounding import factory
     from spatialgeo_ros.networks.tower_engines import EngineOptions
 
+    if threads:
+        torch.set_num_threads(threads)
     options = EngineOptions(**(engines or {}))
     loaded = factory.load_grounding(choice.name, device, engines=options, **how)
     if loaded is None:
@@ -127,6 +137,22 @@ def load_grounding(
         familiar_only=choice.familiar_only,
     )
     return Grounding(choice, grounder)
+
+
+def _of_a_world(name: str, profile: str) -> bool:
+    """Tell whether a detector knows the world of the model profile alone.
+
+    Raises:
+        ModelLoadError: it knows that of another one; nobody could tell images of it from others.
+    """
+    _, content = read_grounding_profile(name)
+    world = content.get("world", "") if isinstance(content, dict) else ""
+    if world and world != profile:
+        raise ModelLoadError(
+            f"grounding '{name}' knows the world of the profile '{world}' alone, and would name "
+            f"things on any image: use it with the profile {world}, or choose another grounding"
+        )
+    return bool(world)
 
 
 def _present(name: str) -> bool:

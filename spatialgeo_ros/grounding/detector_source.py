@@ -87,11 +87,13 @@ class DetectorSource:
             CancelledError: ``cancelled`` became true.
         """
         head = head_phrase(phrase)
-        if not head.forms:
+        if not head.forms or not self._knows(phrase):
             return []
         if not sure:
-            self._map_vocabulary.note_asked(head.bare or head.forms)
-            self.grounder.ask(observation, of_question((phrase, *rivals)))
+            if not self.familiar_only:
+                self._map_vocabulary.note_asked(head.bare or head.forms)
+            known_ones = [one for one in (phrase, *rivals) if self._knows(one)]
+            self.grounder.ask(observation, of_question(known_ones))
         known = self.grounder.known(observation)
         if self.failure(observation, phrase):
             return None
@@ -110,6 +112,10 @@ class DetectorSource:
         made = [self._found(observation, phrase, one, result, known) for one, result in found]
         clear = [one for one in made if not one.doubt]
         return clear if clear or sure else made
+
+    def _knows(self, phrase: NounPhrase) -> bool:
+        """Tell whether a detector of a small world was trained with a kind; one of any words is."""
+        return not self.familiar_only or bool(self._vocabulary.matching(phrase))
 
     def saw(self, observation: Observation, phrase: NounPhrase) -> bool:
         """Tell whether an image that was looked through for a phrase shows it."""
@@ -140,7 +146,7 @@ class DetectorSource:
             PendingError: a thread of its own has to look first.
         """
         nouns = self._map_vocabulary.phrases if kinds is None else tuple(sorted(kinds))
-        if kinds is not None:
+        if kinds is not None and not self.familiar_only:
             self._map_vocabulary.note_asked(nouns)
         if not (known and self.grounder.deferred):
             self.grounder.ask(observation, nouns)

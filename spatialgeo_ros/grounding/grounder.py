@@ -108,6 +108,7 @@ class Grounder:
         self._failure = ""
         self._logged = ""
         self._recent: dict[str, tuple[Observation, ...]] = {}
+        self._looking: dict[str, Observation] = {}
 
     @property
     def kind(self) -> str:
@@ -219,14 +220,16 @@ class Grounder:
     def warm_up(self) -> None:
         """Run the networks once, so that the first look is not slower than the rest.
 
-        Raises:
-            SpatialGeoError: they do not run.
+        One that does not run (no memory, no server) is said as on any image, and tried again then.
         """
         image = np.full((480, 640, 3), 127, np.uint8)
         cache: dict[str, Any] = {}
-        self._detector.ground(image, ["chair"], cache=cache)
-        if self._segmenter is not None:
-            self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
+        try:
+            self._detector.ground(image, ["chair"], cache=cache)
+            if self._segmenter is not None:
+                self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
+        except Exception as error:
+            self._failed(error)
 
     def release(self, observation: Observation) -> None:
         """Free what is large of an image and can be made again; what was found stays."""
@@ -269,13 +272,22 @@ class Grounder:
         phrases: Sequence[str],
         cancelled: Callable[[], bool] | None,
     ) -> list[PhraseResult]:
-        image = observation.frame.image
-        features = observation.visual.setdefault(_FEATURES, {})
+        image, features = observation.frame.image, self._features(observation)
         results = self._detector.ground(image, phrases, cache=features, cancelled=cancelled)
         if [result.phrase for result in results] != list(phrases):
             raise ValueError(f"{len(results)} results came for {len(phrases)} phrases")
         height, width = image.shape[:2]
         return [_checked(result, width, height) for result in results]
+
+    def _features(self, observation: Observation) -> dict[str, Any]:
+        """What the networks keep of an image: large, so of one image of each camera only."""
+        camera = observation.frame.camera
+        before = self._looking.get(camera)
+        if before is not None and before.frame is not observation.frame:
+            self.release(before)
+        self._looking[camera] = observation
+        features: dict[str, Any] = observation.visual.setdefault(_FEATURES, {})
+        return features
 
     def _segmented(
         self,
@@ -288,7 +300,7 @@ class Grounder:
         distinct = list(dict.fromkeys(boxes))
         if self._segmenter is None or not distinct:
             return [Looked(result, note=result.degraded) for result in results]
-        image, features = observation.frame.image, observation.visual.setdefault(_FEATURES, {})
+        image, features = observation.frame.image, self._features(observation)
         try:
             masks = self._segmenter.segment(image, distinct, cache=features, cancelled=cancelled)
             made = dict(zip(distinct, masks, strict=True))

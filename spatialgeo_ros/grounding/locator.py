@@ -45,7 +45,9 @@ class Locator:
         without: str = "",
         use_clip: bool = True,
     ) -> None:
-        self._networks, self.grounder, self._without = networks, grounder, without
+        self._networks, self.grounder = networks, grounder
+        #: Why there is no detector, with the cure, where one was wanted; "" else.
+        self.without = without
         self.vocabulary = networks.vocabulary if networks is not None else Vocabulary()
         self.map_vocabulary = map_vocabulary or MapVocabulary()
         self._clip = ClipSource(networks) if networks is not None and use_clip else None
@@ -63,7 +65,7 @@ class Locator:
     @property
     def knows_any_words(self) -> bool:
         """Whether a detector of any words looks."""
-        return self._detector is not None
+        return self._detector is not None and not self._detector.familiar_only
 
     @property
     def _has_clip(self) -> bool:
@@ -115,7 +117,7 @@ class Locator:
         if self._clip is None or self._clip_unfamiliar(observation):
             return []
         found = self._clip.candidates(observation, phrase, rivals, sure)
-        failure = "" if self._detector is None else self._detector.failure(observation, phrase)
+        failure = self.failure(observation, phrase)
         return [replace(one, note=failure) for one in found] if failure else found
 
     def is_published(self, observation: Observation, text: str) -> bool:
@@ -145,9 +147,15 @@ class Locator:
             return True
         if not self.can_ground or self.unfamiliar(observation):
             return False
-        if self._detector is not None:
-            return not self._detector.failure(observation, phrase)
+        if self.failure(observation, phrase):
+            return False
+        if self.knows_any_words:
+            return True
         return not self.vocabulary.kinds or bool(self.vocabulary.matching(phrase))
+
+    def failure(self, observation: Observation, phrase: NounPhrase) -> str:
+        """Say why the detector could not look for a phrase in an image, "" where it could."""
+        return "" if self._detector is None else self._detector.failure(observation, phrase)
 
     def scan(
         self, observation: Observation, kinds: Iterable[str] | None = None
@@ -235,7 +243,7 @@ class Locator:
                 f"'{text}' {detected}cannot be looked for: {cause}; give a box, point or mask, "
                 "publish detections, or choose another profile"
             )
-        failure = "" if self._detector is None else self._detector.failure(observation, phrase)
+        failure = self.failure(observation, phrase)
         message = f"'{text}' is not in view"
         if why:
             message += f" ({why})"
@@ -243,14 +251,14 @@ class Locator:
             message = f"'{text}' cannot be looked for: {failure}"
         elif not self.can_ground and not frame.detections:
             cause = problem or "no detections arrive"
-            wanting = self._without or "the profile has no grounding"
+            wanting = self.without or "the profile has no grounding"
             return PhraseNotFoundError(
                 f"'{text}' cannot be looked for: {wanting}, and {cause}; give a "
                 "box, point or mask, or publish detections"
             )
         if problem:
             message += f"; {problem}"
-        if self._detector is None and self._has_clip:
+        if self.can_ground and not self.knows_any_words:
             message += self._vocabulary_note(phrase)
         names = self._names(observation)
         seen = f"in view: {', '.join(names)}" if names else "nothing known is in view"

@@ -102,6 +102,8 @@ class GroundingProfile:
         memory: GiB of weights by precision.
         download: GB that a download brings, 0 where there is none.
         engines: Precision and tolerances of compiled networks.
+        world: The model profile whose world is all that the detector knows: it runs with that
+            profile alone, which tells images of it from others. "" for a detector of any image.
     """
 
     name: str
@@ -114,6 +116,7 @@ class GroundingProfile:
     memory: Mapping[str, float] = field(default_factory=dict)
     download: float = 0.0
     engines: EngineSettings = EngineSettings()
+    world: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -157,6 +160,7 @@ def load_grounding_profile(name: str | Path) -> GroundingProfile:
         memory={} if memory is None else _memory(memory),
         download=root.positive("download", float) if root.has("download") else 0.0,
         engines=read_engine_settings(root.section("engines")),
+        world=root.get("world", str, ""),
     )
     root.finish()
     return profile

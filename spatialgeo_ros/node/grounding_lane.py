@@ -18,7 +18,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.grounding.grounder import Grounder
-from spatialgeo_ros.node.lane import LaneStatistics
+from spatialgeo_ros.node.lane import LaneStatistics, give_way
 from spatialgeo_ros.node.look import Look, Purpose
 
 _IDLE_TIMEOUT = 30.0  # s that pausing waits for the running pass
@@ -123,6 +123,7 @@ class GroundingLane:
     # The thread
 
     def _run(self) -> None:
+        give_way()  # on a machine without a GPU the detector wants every core
         while True:
             with self._wake:
                 self._running = None

@@ -55,14 +55,17 @@ class GroundingSchedule:
         """Show an image to the detector for the object map.
 
         Returns:
-            False where the map can have ``newest`` itself: nothing has to be waited for.
+            False where the map can have ``newest`` itself: nothing has to be waited for, or no
+            look would help.
         """
-        if not perception.locator.must_wait_for(newest):
+        if perception.cannot_map(newest) or not perception.locator.must_wait_for(newest):
             return False
         camera = newest.frame.camera
         if self._is_waiting(camera, Purpose.MAP):
             return True
         observation = self._best.pop(camera, newest)
+        if perception.cannot_map(observation):
+            observation = newest
         missing = perception.locator.must_wait_for(observation)
         self._show(observation, missing or perception.locator.map_vocabulary.phrases, Purpose.MAP)
         return True
@@ -78,8 +81,10 @@ class GroundingSchedule:
             labels: Words of what is watched in the camera's images.
         """
         locator, grounder = perception.locator, perception.grounder
+        if grounder is None:
+            return
         wanted = [text for text in labels if not locator.is_published(observation, text)]
-        if grounder is None or not wanted or locator.unfamiliar(observation):
+        if not wanted or locator.unfamiliar(observation):
             return
         phrases = of_question(map(locator.vocabulary.parse, wanted))
         camera = observation.frame.camera

@@ -7,7 +7,9 @@ No ROS is imported here, so the whole behaviour is tested without a graph.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 import time
 import traceback
@@ -28,6 +30,14 @@ from spatialgeo_ros.node.stream_statistics import Counters, LatencyStatistics
 
 _IDLE_TIMEOUT = 30.0  # s that pausing waits for the running inference; none takes longer
 _MOST_LOGGED = 64  # different defects whose traceback is logged once
+#: Of a thread that gives way (on Linux each has its own), and of those that PyTorch starts from it.
+_NICENESS = 10
+
+
+def give_way() -> None:
+    """Let the other threads of the process go first where both want a CPU; for the calling one."""
+    with contextlib.suppress(OSError, AttributeError):  # not on every system
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Lane:

@@ -8,18 +8,12 @@ while a large model speaks.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import threading
 import time
 from typing import Any
 
 from spatialgeo_ros.errors import BusyError, CancelledError
-from spatialgeo_ros.node.lane import Lane
+from spatialgeo_ros.node.lane import Lane, give_way
 from spatialgeo_ros.node.request import Request
-
-#: Of the lane's thread (on Linux each has its own), and so of those that PyTorch starts from it.
-_NICENESS = 10
 
 
 class LanguageLane(Lane):
@@ -42,9 +36,7 @@ class LanguageLane(Lane):
             self._finish(request, lambda: without(reason))
 
     def _begin(self) -> None:
-        """Let the geometry lane go first where both want a CPU: words are never that urgent."""
-        with contextlib.suppress(OSError, AttributeError):  # not on every system
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        give_way()  # words are never that urgent
 
     def _step(self, request: Request | None) -> None:
         if request is None:

@@ -42,6 +42,7 @@ from spatialgeo_ros.node.target_frames import TargetFrames
 from spatialgeo_ros.node.watches import WatchBoard
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
+_WATCHED_RATE = 0.5  # Hz, of looks for what is watched by name where the map gets none
 _RESPONSE_GRACE = 1.0  # s that a shutdown waits for the responses of aborted requests
 Transition = Callable[["SpatialGeoNode", State], TransitionCallbackReturn]
 
@@ -141,7 +142,7 @@ class SpatialGeoNode(ConfiguredNode):
 
     def _watch_grounding_rate(self) -> float:
         """Return how often what is watched by name is looked for again, Hz; never 0."""
-        return self.grounding_rate() or float(self._perception.usual_grounding_rate)
+        return self.grounding_rate() or _WATCHED_RATE
 
     # Lifecycle
 

@@ -173,8 +173,8 @@ NODE_TABLE: tuple[Spec, ...] = (
          change=_LIVE),
     Spec("grounding_rate", -1.0, "How often per camera own networks look for objects of the map "
          "while no detections come, and again for what is watched by name; 0: never for the map; "
-         "-1: a detector 0.5 on a CPU and 2 on a GPU, patches of CLIP 1", "Hz", -1.0, 60.0,
-         change=_LIVE),
+         "-1: a detector 0.5 on a CPU, 2 on a GPU, 0 elsewhere; patches of CLIP 1", "Hz", -1.0,
+         60.0, change=_LIVE),
     Spec("vocabulary_file", "", "Nouns, one a line, that a detector looks for unasked, for the "
          "object map; empty: config/vocabulary.txt of the package"),
     Spec("map_phrases", [""], "More of them"),

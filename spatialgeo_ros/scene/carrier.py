@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.grounding.found import Found
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.scene.recall import relative_pose
 
@@ -36,9 +38,9 @@ _MOST_POINTS, _LEAST_POINTS = 4000, 12
 _LEAST_AGREEING, _LEAST_AGREEING_STILL = 0.5, 0.85
 #: Share of the points that has to be in the newer image at all.
 _LEAST_INSIDE = 0.6
-#: A reading is on the surface within this many metres, or standard deviations.
-_ON, _ON_SIGMAS = 0.08, 4.0
-_CARRIED = "carried points"
+#: A reading is on the surface within this many metres, or standard deviations; at most a share of
+#: its depth: what a network gets wrong it gets wrong alike in both images.
+_ON, _ON_SIGMAS, _ON_SHARE = 0.08, 4.0, 0.08
 
 
 class Carrier:
@@ -50,6 +52,8 @@ class Carrier:
 
     def __init__(self, drift: float) -> None:
         self._drift = max(drift, _LEAST_DRIFT)
+        # By camera, the frame that is followed from, and the points of what was found in it.
+        self._lifted: dict[str, tuple[Frame, dict[Any, ObjectPoints | None]]] = {}
 
     def carry(
         self,
@@ -78,22 +82,30 @@ class Carrier:
             motion = Pose.identity() if still else relative_pose(newer.frame, earlier.frame)
         except SpatialGeoError:
             return None  # of two worlds
-        lifted = earlier.visual.setdefault(_CARRIED, {})
+        lifted = self._points_in(earlier)
         carried = []
         for one in found:
-            key = one.region.label, one.region.box or one.score
+            key = one.region.label, one.region.bounds(earlier.frame.height, earlier.frame.width)
             if key not in lifted:
                 try:
                     lifted[key] = points_of(earlier, one.region)[0]
                 except SpatialGeoError:
                     lifted[key] = None
-            if lifted[key] is None:
+            points = lifted[key]
+            if points is None:
                 continue  # without points it cannot be followed
-            region = self._moved(one.region, lifted[key], motion, newer.pointmap, age, still)
+            region = self._moved(one.region, points, motion, newer.pointmap, age, still)
             if region is not None:
                 region = replace(region, stamp_ns=earlier.frame.stamp_ns)
                 carried.append(replace(one, region=region, carried_sigma=self._drift * age))
         return carried
+
+    def _points_in(self, earlier: Observation) -> dict[Any, ObjectPoints | None]:
+        """The points of what was found in an image, kept for the last one of each camera."""
+        camera = earlier.frame.camera
+        if camera not in self._lifted or self._lifted[camera][0] is not earlier.frame:
+            self._lifted[camera] = earlier.frame, {}
+        return self._lifted[camera][1]
 
     def _moved(
         self,
@@ -119,8 +131,10 @@ class Carrier:
         columns, rows = np.rint(pixels[inside]).astype(np.int64).T
         seen, noise = pointmap.depth_at(rows, columns), pointmap.sigma_at(rows, columns)
         read = np.isfinite(seen)
-        margin = np.maximum(_ON, _ON_SIGMAS * np.hypot(noise, self._drift * age))
-        on = read & (np.abs(seen - now[inside, 2]) <= margin)
+        expected = now[inside, 2]
+        spread = _ON_SIGMAS * np.hypot(noise, self._drift * age)
+        margin = np.maximum(_ON, np.minimum(spread, _ON_SHARE * expected))
+        on = read & (np.abs(seen - expected) <= margin)
         least = _LEAST_AGREEING_STILL if still else _LEAST_AGREEING
         if on.sum() < max(_LEAST_POINTS, least * read.sum()):
             return None

@@ -96,6 +96,8 @@ class Scene:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
         self.networks = networks
         self.without_grounding = without_grounding
+        if grounder is not None and grounder.familiar_only and networks is not None:
+            map_nouns = networks.vocabulary.kinds
         self.locator = Locator(
             networks, grounder, MapVocabulary(map_nouns), without_grounding, use_clip
         )

@@ -18,7 +18,7 @@ from spatialgeo_ros.errors import (
     PhraseNotFoundError,
     SpatialGeoError,
 )
-from spatialgeo_ros.grounding.found import CLIP, OWN, Found
+from spatialgeo_ros.grounding.found import DETECTOR, OWN, Found
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.phrases import Choice, NounPhrase, Relation
@@ -146,15 +146,19 @@ class Selection:
         return found
 
     def _check(self, phrase: NounPhrase, found: Sequence[Found]) -> None:
-        """Refuse words that nobody can check, unless a label says them too."""
-        if found and all(one.how != CLIP for one in found):
+        """Refuse words that nobody can check, unless a label says them too.
+
+        A detector of any words boxes "things" and finds every chair "wobbly": the first is refused,
+        the second said with what was found.
+        """
+        if found and all(one.how not in OWN for one in found):
             return
         if not phrase.kind or phrase.kind in _NO_KIND:
             raise BadRequestError(
                 f"'{phrase.text}' says no kind of thing: name it ('the nearest chair'), or give a "
                 "box, point or mask"
             )
-        if phrase.unknown:
+        if phrase.unknown and not (found and all(one.how == DETECTOR for one in found)):
             said = "', '".join(phrase.unknown)
             raise BadRequestError(
                 f"'{phrase.text}': '{said}' cannot be checked by measuring: leave it out, or say "

@@ -15,8 +15,10 @@ import pytest
 from scripted_detector import BoxSegmenter, ScriptedDetector
 
 from spatialgeo_ros import cli
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding import choice, factory
 from spatialgeo_ros.grounding.choice import choose_grounding
+from spatialgeo_ros.models.grounding_profile import load_grounding_profile
 from spatialgeo_ros.networks.tower_engines import BackendReport
 
 LEFT, RIGHT = (40.0, 80.0, 119.0, 159.0), (200.0, 80.0, 279.0, 159.0)
@@ -127,6 +129,7 @@ def test_without_weights_the_command_that_fetches_them_is_said(image, capsys, mo
     [
         ("profile", "none", "cpu", ("owlvit_base", "llmdet_base"), "owlvit_base"),
         ("profile", "none", "cuda", ("owlvit_base", "llmdet_base"), "llmdet_base"),
+        ("profile", "none", "cuda", ("llmdet_base_sam2", "llmdet_base"), "llmdet_base_sam2"),
         ("profile", "none", "cuda:1", ("owlvit_base",), "owlvit_base"),
         ("profile", "moge2_s", "cpu", ("owlvit_base",), "owlvit_base"),
         ("profile", "none", "cpu", (), ""),
@@ -146,7 +149,22 @@ def test_what_looks_for_words_is_chosen_by_name_profile_and_machine(
     assert made.use_clip == (asked != "none")
 
 
+@pytest.mark.parametrize("names", [choice.ON_CPU, choice.ON_GPU])
+def test_what_is_chosen_by_itself_is_there_and_free(names):
+    for name in names:
+        profile = load_grounding_profile(name)
+        assert not profile.licence_must_be_accepted and not profile.world
+
+
 def test_the_demos_profile_never_takes_a_detector_of_any_words_by_itself(monkeypatch):
     monkeypatch.setattr(choice, "_present", lambda name: True)
     made = choose_grounding("profile", "nano", "cpu")
     assert made.name not in (*choice.ON_CPU, *choice.ON_GPU) and not made.missing
+
+
+def test_a_detector_of_a_small_world_runs_with_that_worlds_profile_alone(tmp_path):
+    profile = tmp_path / "rooms.yaml"
+    profile.write_text("name: rooms\nworld: nano\ndetector: {kind: owl}\n")
+    assert choose_grounding(str(profile), "nano").familiar_only
+    with pytest.raises(ModelLoadError, match="world of the profile 'nano' alone"):
+        choose_grounding(str(profile), "none")

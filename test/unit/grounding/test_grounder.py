@@ -173,3 +173,33 @@ def test_the_last_image_that_was_looked_through_is_found_again_by_its_phrases():
     assert grounder.last_look("camera", ["door"]) is None
     grounder.forget()
     assert grounder.last_look("camera", ["chair"]) is None
+
+
+def test_what_the_networks_keep_of_an_image_is_freed_when_they_look_at_the_next():
+    class Keeping(ScriptedDetector):
+        def ground(self, image, phrases, *, cache=None, cancelled=None):
+            cache.setdefault("features", len(self.asked))
+            return super().ground(image, phrases, cache=cache, cancelled=cancelled)
+
+    def kept(observation: Observation) -> list[object]:
+        return [one["features"] for one in observation.visual.values() if "features" in one]
+
+    grounder, first, second, other = Grounder(Keeping({})), image(1), image(2), image(3, "rear")
+    grounder.look(first, ["chair"])
+    grounder.look(first, ["table"])
+    assert kept(first) == [0], "the second look finds what the first kept"
+    grounder.look(other, ["chair"])
+    grounder.look(second, ["chair"])
+    assert (kept(first), kept(second), kept(other)) == ([], [3], [2])
+    assert set(grounder.known(first)) == {"chair", "table"}, "what was found stays"
+
+
+def test_a_detector_that_does_not_run_yet_is_said_and_keeps_nobody_from_starting():
+    detector = ScriptedDetector({"chair": [(LEFT, 0.7)]})
+    grounder = Grounder(detector)
+    detector.error = ConnectionError("no server at http://localhost:8000")
+    grounder.warm_up()
+    assert "no server at" in grounder.failure
+    detector.error = None
+    (looked,) = grounder.ask(image(), ["chair"])
+    assert looked.result.instances and grounder.failure == ""

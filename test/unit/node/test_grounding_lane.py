@@ -175,6 +175,7 @@ def test_a_request_waits_for_its_image_while_frames_go_on(lanes):
     job = looks_for("the chair")
     lanes.lanes.submit(job)
     started, stamp = time.monotonic(), 2
+    wait_for(lambda: lanes.detector.asked)
     while not job.future.done():
         lanes.put(stamp)
         stamp += 1
@@ -245,6 +246,7 @@ def schedule() -> SimpleNamespace:
         None, grounder=Grounder(made.detector), map_nouns=("chair", "table")
     )
     made.perception.grounder.deferred = True
+    made.perception.cannot_map = lambda observation: ""
     made.schedule = GroundingSchedule(lambda: 0.5, made.looks.append, lambda: made.now)
     return made
 
@@ -279,3 +281,10 @@ def test_what_is_watched_is_looked_for_at_once_and_then_at_its_rate(schedule):
                 one.done = True
     assert [one.observation.frame.stamp_ns for one in schedule.looks] == [1, 21, 41]
     assert schedule.looks[0].phrases == ("red chair", "chair")
+
+
+def test_nothing_is_looked_for_in_images_that_the_map_cannot_have(schedule):
+    schedule.perception.cannot_map = lambda observation: "no pose"
+    newest = Seen(1).observation
+    assert not schedule.schedule.show_for_map(schedule.perception, newest)
+    assert schedule.looks == []

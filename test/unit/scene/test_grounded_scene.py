@@ -238,6 +238,10 @@ def test_a_failure_is_the_cause_of_the_error():
     with pytest.raises(PhraseNotFoundError, match="cannot be looked for: grounding 'scripted'"):
         perception.locate(observation, "the table")
     assert any("out of memory" in one for one in perception.describe()["degraded"])
+    for place in (PLACE, None):  # by the map, and by the image alone
+        other = perception.observe(frame(*ROOM, pose=place, stamp=2.0))
+        with pytest.raises(PhraseNotFoundError, match="cannot be told: grounding 'scripted'"):
+            perception.ask("Is there a table?", other)
 
 
 def test_without_weights_the_error_has_the_command_that_fetches_them():
@@ -247,6 +251,10 @@ def test_without_weights_the_error_has_the_command_that_fetches_them():
     with pytest.raises(PhraseNotFoundError, match="`spatialgeo models download owlvit_base`"):
         perception.locate(observation, "the table")
     assert missing in perception.describe()["degraded"]
+    for place in (PLACE, None):
+        other = perception.observe(frame(*ROOM, pose=place, stamp=2.0))
+        with pytest.raises(PhraseNotFoundError, match="`spatialgeo models download owlvit_base`"):
+            perception.ask("Is there a table?", other)
 
 
 # The object map
@@ -342,6 +350,17 @@ def test_nothing_is_carried_for_ever():
         perception.locate(late, "the table", carried=True)
 
 
+def test_two_things_of_one_score_are_carried_each_by_its_own_points():
+    script = {"chair": [(NEAR, 0.6), (FAR, 0.6)]}
+    perception, first, grounder = deferred(script=script, segmenter=BoxSegmenter())
+    grounder.look(first, ["chair"])
+    newer = perception.observe(frame(*ROOM, stamp=2.0))
+    for words, metres in (("the nearest chair", 2.0), ("the farthest chair", 3.4)):
+        thing = perception.locate(newer, words, carried=True)
+        (estimate,) = perception.measure(newer, [], thing)
+        assert estimate.valid and estimate.distance == pytest.approx(metres, abs=0.15)
+
+
 def test_carried_masks_keep_to_the_thing():
     perception, first, grounder = deferred(segmenter=BoxSegmenter())
     grounder.look(first, ["table"])
@@ -390,8 +409,16 @@ def test_what_left_the_view_is_remembered_where_it_was_looked_for():
     assert thing.how is HowSeen.REMEMBERED and thing.age == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(("device", "rate"), [("cpu", 0.5), ("cuda:0", 2.0)])
+@pytest.mark.parametrize(("device", "rate"), [("cpu", 0.5), ("cuda:0", 2.0), ("", 0.0)])
 def test_the_usual_rate_is_that_of_the_machine(device, rate):
     grounder = Grounder(ScriptedDetector({}, device=device))
     assert Perception(None, grounder=grounder).usual_grounding_rate == rate
     assert Perception(None).usual_grounding_rate == 1.0
+
+
+@pytest.mark.parametrize("words", ["the thing", "the nearest object"])
+def test_words_for_anything_are_refused_whatever_the_detector_boxes(words):
+    script = {"thing": [(NEAR, 0.9)], "object": [(NEAR, 0.9), (ON, 0.8)]}
+    perception, observation, _ = seen(script)
+    with pytest.raises(BadRequestError, match="says no kind of thing"):
+        perception.locate(observation, words)

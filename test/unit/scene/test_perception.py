@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from scripted_detector import ScriptedDetector
 
 from spatialgeo_ros.errors import (
     BadRegionError,
@@ -28,6 +29,7 @@ from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
@@ -616,6 +618,42 @@ def test_a_phrase_is_recalled_from_a_familiar_frame_only() -> None:
     later = perception.observe(frame(camera_pose(), stamp=2))
     found = perception.locate(later, "red chair")
     assert found.frame is known and "not in view now" in found.notes[0]
+
+
+def test_a_detector_of_a_small_world_is_not_asked_about_other_images_or_other_kinds() -> None:
+    bounds = box("red chair").box
+    assert bounds is not None
+    detector = ScriptedDetector({"chair": [(bounds, 0.8)], "red chair": [(bounds, 0.8)]})
+    networks = FakeNetworks()
+    grounder = Grounder(detector, familiar_only=True)
+    perception = Perception(networks, grounder=grounder, map_nouns=("zebra",))
+    seen = perception.observe(frame(camera_pose()))
+    assert perception.locate(seen, "the red chair").found_by == "detector"
+    with pytest.raises(PhraseNotFoundError, match="the profile knows chair, table, sofa"):
+        perception.locate(seen, "the fridge")
+    perception.scan(seen)
+    asked = {phrase for phrases in detector.asked for phrase in phrases}
+    assert asked == {"red chair", "chair", "table", "sofa"}
+    networks.foreign = FOREIGN
+    with pytest.raises(PhraseNotFoundError, match=FOREIGN):
+        perception.locate(seen, "the chair")
+    other = perception.observe(frame(camera_pose(), stamp=2))
+    assert perception.scan(other) == []
+    assert len(detector.asked) == 2
+
+
+def test_where_the_detector_fails_clip_looks_and_says_so() -> None:
+    detector = ScriptedDetector({})
+    detector.error = RuntimeError("CUDA out of memory")
+    perception = Perception(FakeNetworks(), grounder=Grounder(detector))
+    seen = perception.observe(frame(camera_pose()))
+    thing = perception.locate(seen, "the red chair")
+    assert thing.found_by == "clip"
+    assert "grounding 'scripted' failed: CUDA out of memory" in thing.notes[0]
+    detector.error = None
+    absent = perception.observe(frame(camera_pose(x=0.1), stamp=2))
+    with pytest.raises(PhraseNotFoundError):  # what the detector does not find is not there
+        perception.locate(absent, "the red chair", recall=False)
 
 
 def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
