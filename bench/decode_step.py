@@ -26,7 +26,8 @@ from bench.common import digits, report, table
 from bench.full_size import LLAVA_7B
 from spatialgeo_ros.models.files.weights import weight_bytes
 from spatialgeo_ros.models.quantise import quantise
-from spatialgeo_ros.speech.decoder import Decoder, Prompt
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 from spatialgeo_ros.speech.sampling import Sampling
 
 KEPT, ASKED, ANSWER = 1188, 24, 64

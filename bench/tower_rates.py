@@ -82,9 +82,11 @@ class Rate:
 class SceneMoGe(MoGe2):
     """MoGe-2 whose random weights are noise on a smooth scene, so that focal and shift exist."""
 
-    def decode(self, fused: Tensor, features: Features, aspect: float) -> dict[str, Tensor]:
+    def decode(
+        self, fused: Tensor, features: Features, aspect: float, *, normals: bool = True
+    ) -> dict[str, Tensor]:
         """As of MoGe-2."""
-        raw = super().decode(fused, features, aspect)
+        raw = super().decode(fused, features, aspect, normals=normals)
         points = raw["raw_points"]
         rows, columns = points.shape[-2:]
         uv = view_plane_uv(rows, columns, aspect, dtype=points.dtype, device=points.device)
@@ -185,7 +187,7 @@ def depth_rates(
         size = (96, 128) if tiny else SIZE
         network = moge(device, None if tiny else "moge2_s")
         tokens = 48 if tiny else tokens
-        graph = GeometryGraph(network, tokens, size)
+        graph = GeometryGraph(network, tokens, size, normals=False)
         backend = TorchBackend(graph, WorkStream(device, urgent=True), "the network alone")
         feeds = graph.example_inputs()
         part = GeometryPart("moge2", None, tokens, 0.2, True, None, False)

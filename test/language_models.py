@@ -12,7 +12,7 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-from spatialgeo_ros.speech.decoder import Prompt
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 
 DIM = 64
 #: Tokens that they read.

@@ -57,8 +57,11 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--questions", type=int, default=6, help="questions per view")
     parser.add_argument(
-        "--grounding", default="none", metavar="NAME",
-        help="grounding profile whose detector is asked for the same phrases",
+        "--grounding", default="profile", metavar="NAME", help="what looks for phrases"
+    )
+    parser.add_argument(
+        "--beside", nargs="+", default=[], metavar="NAME",
+        help="others that are asked for the same phrases, such as clip_patches",
     )  # fmt: skip
     parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
     parser.add_argument("--json", type=Path, help="also write the summary here")
@@ -138,19 +141,23 @@ def _length(text: str) -> float:
 def _run_nano(options: argparse.Namespace) -> int:
     """Render, ask, score and print."""
     from spatialgeo_ros.evaluation.nano import evaluate, format_report
-    from spatialgeo_ros.grounding.factory import load_grounding
+    from spatialgeo_ros.grounding.choice import choose_grounding, load_grounding
     from spatialgeo_ros.perception import Perception
     from spatialgeo_ros.sim.renderer import RendererUnavailableError
     from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 
     perception = Perception.load(
-        options.profile, quantisation="nf4" if options.load_4bit else "profile"
-    )
-    detecting = load_grounding(options.grounding)
-    detector = None if detecting is None else detecting.detector
+        options.profile, quantisation="nf4" if options.load_4bit else "profile",
+        grounding=options.grounding,
+    )  # fmt: skip
+    beside = {}
+    for name in options.beside:
+        choice = choose_grounding(name, options.profile)
+        grounder = load_grounding(choice).grounder
+        beside[name] = Perception(perception.networks, grounder=grounder, use_clip=choice.use_clip)
     try:
         first = HELD_OUT_SEEDS if options.seed is None else options.seed
-        report = evaluate(perception, options.frames, options.questions, first, detector)
+        report = evaluate(perception, options.frames, options.questions, first, beside)
     except RendererUnavailableError as error:
         print(f"spatialgeo evaluate: {error}", file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ the measured distances.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -21,8 +21,7 @@ from tqdm import tqdm
 
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.evaluation.phrase_search import (
-    DetectorSearch,
-    ProfileSearch,
+    PhraseSearch,
     SearchReport,
     search_frame,
 )
@@ -30,7 +29,6 @@ from spatialgeo_ros.evaluation.truth_frames import TruthFrame, render_frames
 from spatialgeo_ros.geometry.pose import gravity_in_camera, level_frame
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.grounding.detector import Detector
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.networks.interface import Question
@@ -41,8 +39,8 @@ from spatialgeo_ros.training.render import HELD_OUT_SEEDS
 
 log = logging.getLogger(__name__)
 
-#: How the report calls the search that the profile itself does.
-PROFILE = "profile"
+#: How the report calls the search of the facade itself.
+OWN = "own"
 #: Objects that show fewer of the image's pixels are not asked about.
 LEAST_SHARE = 0.01
 
@@ -53,8 +51,7 @@ class NanoReport:
 
     Attributes:
         depth: per frame (abs-rel, share of pixels within a factor of 1.25), from the image alone.
-        searches: what ways of looking for phrases made of them: the profile's own, and that of a
-            detector where one was given.
+        searches: what ways of looking for phrases made of them: the facade's own, then others.
         answers: questions with the language model's answer.
     """
 
@@ -69,11 +66,11 @@ class NanoReport:
             "frames": float(len(depth)),
             "abs_rel": float(depth[:, 0].mean()),
             "delta_1.25": float(depth[:, 1].mean()),
-            **self.searches[PROFILE].summary(),
+            **self.searches[OWN].summary(),
             **{
                 key: value
                 for name, search in self.searches.items()
-                if name != PROFILE
+                if name != OWN
                 for key, value in search.summary(f"{name}_").items()
             },
             "questions": float(len(self.answers)),
@@ -158,7 +155,7 @@ def evaluate(
     frames: int = 200,
     questions: int = 6,
     seed: int = HELD_OUT_SEEDS,
-    detector: Detector | None = None,
+    beside: Mapping[str, Perception] | None = None,
 ) -> NanoReport:
     """Run all measurements.
 
@@ -167,33 +164,31 @@ def evaluate(
         frames: held-out views.
         questions: asked about each view.
         seed: of the first room.
-        detector: is asked for the same phrases as the profile.
+        beside: other facades, which are asked for the same phrases, by name.
     """
-    report = NanoReport(searches={PROFILE: SearchReport()})
-    searches: dict[str, ProfileSearch | DetectorSearch] = {PROFILE: ProfileSearch(perception)}
-    if detector is not None:
-        searches[detector.kind] = DetectorSearch(perception, detector)
-        report.searches[detector.kind] = SearchReport()
+    facades = {OWN: perception, **(beside or {})}
+    searches = {name: PhraseSearch(facade) for name, facade in facades.items()}
+    report = NanoReport(searches={name: SearchReport() for name in facades})
     for number, frame in enumerate(tqdm(render_frames(seed, frames), "evaluate", frames)):
         rng = np.random.default_rng([seed, number, 2])
-        seen = perception.observe(
-            Frame(
-                camera="camera", stamp_ns=number + 1, frame_id="camera_optical",
-                image=frame.rgb, model=frame.camera, depth=frame.measured, pose=frame.pose,
-                world_frame="world", sequence=number,
-            )
+        taken = Frame(
+            camera="camera", stamp_ns=number + 1, frame_id="camera_optical",
+            image=frame.rgb, model=frame.camera, depth=frame.measured, pose=frame.pose,
+            world_frame="world", sequence=number,
         )  # fmt: skip
+        seen = perception.observe(taken)
         report.depth.append(depth_scores(perception, frame, seen))
         things = list(truth_objects(frame))
         named = [(thing.name, mask) for thing, mask in things]
         for name, search in searches.items():
+            view = seen if name == OWN else facades[name].observe(taken)
             draws = np.random.default_rng([seed, number, 3])
-            search_frame(search, report.searches[name], seen, frame, named, draws)
+            search_frame(search, report.searches[name], view, frame, named, draws)
         report.answers.extend(ask_about(perception, frame, seen, things, questions, rng))
-        perception.reset()  # every frame is a room of its own
+        for facade in facades.values():
+            facade.reset()  # every frame is a room of its own
     for name, search in searches.items():
-        if isinstance(search, DetectorSearch):
-            report.searches[name].network_seconds = search.seconds
+        report.searches[name].network_seconds = search.network_seconds
     return report
 
 

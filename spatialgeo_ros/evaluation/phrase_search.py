@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How often phrases find their thing in held-out rooms, and how often absent ones find something.
 
-Grounding of the profile and a detector are asked the same about the same frames. Both hand their
-finding to the same segmentation by depth, as in the node: what counts is the thing that would be
-measured.
+Every way of looking for phrases is asked the same about the same frames, and goes the whole way to
+the pixels of what would be measured, as in the node.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.detector import Detector
+from spatialgeo_ros.grounding.head_phrases import of_question
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.scene.sighting import Sighting
@@ -53,7 +52,7 @@ class SearchReport:
         sure: of all three kinds of absent phrases, whether the answer was without a doubt: what is
             doubted is never valid.
         seconds: per frame, for all of its phrases together, measured things and all.
-        network_seconds: per frame, in a detector alone; none for the profile's own.
+        network_seconds: per frame, in a detector's networks, for all phrases together.
     """
 
     found: list[bool] = field(default_factory=list)
@@ -108,58 +107,33 @@ class Answered:
     sighting: Sighting | None = None
 
 
-class ProfileSearch:
-    """Looks for phrases with what the loaded profile has."""
+class PhraseSearch:
+    """Looks for phrases as the node does, with what a facade looks for phrases with."""
 
     def __init__(self, perception: Perception) -> None:
         self._perception = perception
+        #: Of each call, in the networks of a detector; nothing where there is none.
+        self.network_seconds: list[float] = []
 
     def __call__(self, seen: Observation, phrases: Sequence[str]) -> list[Answered]:
         """Answer each phrase."""
-        return [_located(self._perception, seen, phrase) for phrase in phrases]
+        grounder = self._perception.grounder
+        locator = self._perception.locator
+        if grounder is not None and not locator.unfamiliar(seen):
+            begun = time.perf_counter()
+            # All at once, as a question about several things does.
+            grounder.ask(seen, of_question(map(locator.vocabulary.parse, phrases)))
+            self.network_seconds.append(time.perf_counter() - begun)
+        return [self._located(seen, phrase) for phrase in phrases]
 
-
-class DetectorSearch:
-    """Looks for phrases with a detector, and hands its surest box to the scene.
-
-    Args:
-        perception: segments the boxes; an image that is foreign to it is not shown to the detector.
-        detector: knows what the profile's networks know, and no more.
-    """
-
-    def __init__(self, perception: Perception, detector: Detector) -> None:
-        self._perception, self._detector = perception, detector
-        #: Of each call, in the detector.
-        self.seconds: list[float] = []
-
-    def __call__(self, seen: Observation, phrases: Sequence[str]) -> list[Answered]:
-        """Answer each phrase."""
-        if self._perception.locator.unfamiliar(seen):
-            return [Answered(False) for _ in phrases]
-        parsed = [self._perception.locator.vocabulary.parse(phrase) for phrase in phrases]
-        names = [f"{one.colour} {one.noun}".strip() for one in parsed]
-        begun = time.perf_counter()
-        results = self._detector.ground(seen.frame.image, names, cache=seen.visual)
-        self.seconds.append(time.perf_counter() - begun)
-        found: list[Answered] = []
-        for name, result in zip(names, results, strict=True):
-            if result.absent:
-                found.append(Answered(False))
-                continue
-            surest = result.instances[0]
-            region = Region.from_box(*surest.box, name, surest.score)
-            found.append(_located(self._perception, seen, region))
-        return found
-
-
-def _located(perception: Perception, seen: Observation, what: Region | str) -> Answered:
-    try:
-        return Answered(True, perception.locate(seen, what, recall=False))
-    except PhraseNotFoundError:
-        return Answered(False)
-    except SpatialGeoError as error:  # it is there, and nothing of it can be measured
-        log.info("%s: %s", what if isinstance(what, str) else what.label, error)
-        return Answered(True)
+    def _located(self, seen: Observation, phrase: str) -> Answered:
+        try:
+            return Answered(True, self._perception.locate(seen, phrase, recall=False))
+        except PhraseNotFoundError:
+            return Answered(False)
+        except SpatialGeoError as error:  # it is there, and nothing of it can be measured
+            log.info("%s: %s", phrase, error)
+            return Answered(True)
 
 
 def absent_names(
@@ -196,7 +170,7 @@ def box_overlap(region: Region, truth: tuple[int, int, int, int], height: int, w
 
 
 def search_frame(
-    search: ProfileSearch | DetectorSearch,
+    search: PhraseSearch,
     report: SearchReport,
     seen: Observation,
     frame: TruthFrame,

@@ -26,6 +26,8 @@ _LEG = 0.5  # metres behind a mask's inside at which its thin parts may lie
 _BEYOND = 3  # pixels beyond two cells of a mask that are looked at around one of its pixels
 _SLANT = np.float32(0.005)  # change of inverse depth from pixel to pixel, as a share, of a surface
 _ALIKE = np.float32(0.01)  # and what is at the same depth at all
+_STEPS = 5  # that are looked at to each side of a pixel
+_MINE, _CORE, _OTHER = np.uint8(1), np.uint8(2), np.uint8(4)  # in the mask, surely so, surely not
 _MOST_LEAKED = 0.5  # of a mask: where more would go, what is left must stand before it,
 _AHEAD = 0.03  # by so much of the depth,
 _LEAST_REST = 0.1  # and be so much of the mask
@@ -144,25 +146,23 @@ def _leaked(
     ring = np.ones((2 * math.ceil(cell) + 1, 2 * math.ceil(cell) + 1), np.uint8)
     beyond = cv2.dilate(inside.astype(np.uint8), ring) == 0
     reach = 2 * math.ceil(cell) + _BEYOND
-    q, mine, core, other = (
-        np.pad(values, reach)
-        for values in (
-            np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32),
-            inside & known,
-            sure & known,
-            beyond & known,
-        )
+    q = np.pad(np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32), reach)
+    kind = np.pad(
+        _MINE * (inside & known) + _CORE * (sure & known) + _OTHER * (beyond & known), reach
     )
-    steps = np.arange(-reach, reach + 1, max(1, reach // 5))  # every n-th tells as much
+    steps = np.arange(-reach, reach + 1, math.ceil(reach / _STEPS))  # every n-th tells as much
     dv, du = (d.ravel() for d in np.meshgrid(steps, steps, indexing="ij"))
-    at = (rows + reach)[:, None] + dv, (columns + reach)[:, None] + du
-    own = q[rows + reach, columns + reach][:, None]
+    offsets = dv * q.shape[1] + du
+    centre = (rows + reach) * q.shape[1] + columns + reach
+    at = centre[:, None] + offsets
+    own = q.ravel()[centre][:, None]
     noise = 4 * (sigma[rows, columns] / depth[rows, columns])[:, None]
     limit = (np.hypot(dv, du).astype(np.float32) * _SLANT + _ALIKE + noise) * own
-    alike = np.abs(q[at] - own) < limit
-    near = core[at]
-    lost = (alike & other[at]).sum(axis=1) > (alike & mine[at]).sum(axis=1)
-    lost &= 2 * (alike & near).sum(axis=1) <= near.sum(axis=1)
+    around = kind.ravel()[at]
+    near = np.count_nonzero(around & _CORE, axis=1)
+    around[np.abs(q.ravel()[at] - own) >= limit] = 0  # from here on those at its depth
+    others, mine, core = (np.count_nonzero(around & k, axis=1) for k in (_OTHER, _MINE, _CORE))
+    lost = (others > mine) & (2 * core <= near)
     out[rows[lost], columns[lost]] = True
     rest = part & ~out
     if lost.sum() > _MOST_LEAKED * part.sum():

@@ -143,13 +143,21 @@ class GeometryGraph(_Graph):
 
     position: Tensor | None
 
-    def __init__(self, moge: MoGe2, num_tokens: int, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        moge: MoGe2,
+        num_tokens: int,
+        image_size: tuple[int, int],
+        *,
+        normals: bool = True,
+    ) -> None:
         """Bake a network's constants for one shape.
 
         Args:
             moge: The weights are shared, not copied.
             num_tokens: Patches wanted, as for ``MoGe2.forward``.
             image_size: Rows and columns of the camera image; they give the aspect.
+            normals: False leaves their head out.
         """
         backbone = moge.encoder.backbone
         prior_channels = backbone.in_channels - 3 if isinstance(backbone, ConvBackbone) else 0
@@ -176,6 +184,9 @@ class GeometryGraph(_Graph):
             "mask_head": "mask_logits",
             "scale_head": "log_scale",
         }
+        if not normals:
+            heads.pop("normal_head")
+        self.normals = normals
         raw = (name for head, name in heads.items() if hasattr(moge, head))
         self.output_names = (*_LAYER_NAMES, "cls", *raw)
 
@@ -187,7 +198,8 @@ class GeometryGraph(_Graph):
             features = encoder.backbone(normalised, prior)
         else:
             features = encoder.backbone(normalised, position=self.position)
-        raw = self.moge.decode(encoder.fuse(features), features, self.plan.aspect)
+        fused = encoder.fuse(features)
+        raw = self.moge.decode(fused, features, self.plan.aspect, normals=self.normals)
         return _outputs(self.output_names, features, raw)
 
 

@@ -116,7 +116,8 @@ class PackedWeights:
                 path = self.path(dtype, device)
                 if not path.exists():
                     return None, False
-                check_owner(path.parent.stat(), path.parent)
+                for folder in (self.root, path.parent):
+                    check_owner(folder.stat(), folder)
                 with PackedFile(path, self.key(dtype, device)) as file:
                     model = _filled(build(), file, dtype, device)
                     file.verify()
@@ -141,7 +142,8 @@ class PackedWeights:
         try:
             with cache_errors(self.root):
                 path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-                check_owner(path.parent.stat(), path.parent)
+                for folder in (self.root, path.parent):
+                    check_owner(folder.stat(), folder)
                 size = write(path, self.key(dtype, device), list(_entries(model)))
         except ModelLoadError as error:
             if self.make:

@@ -156,7 +156,10 @@ class Section:
         known = {} if hashes is None else {str(k): hashes.sha256(k) for k in hashes.content}
         if "path" in section.content:
             folder = section.file("path")
-            found = Checkpoint(folder, patterns=patterns, sha256=known, profile=self.profile)
+            found = Checkpoint(
+                folder, patterns=patterns, sha256=known, optional=section.words("optional"),
+                profile=self.profile,
+            )  # fmt: skip
         else:
             repo, revision = section._repository()
             found = Checkpoint(

@@ -45,6 +45,7 @@ from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import EngineOptions, compile_towers
 from spatialgeo_ros.networks.towers import FrameTowers
+from spatialgeo_ros.runtime.cuda_graph import CAPTURING
 from spatialgeo_ros.speech.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ def load_networks(
     for towers in image_towers.exact:
         towers.convert(tower_dtype(profile.precision, target))
     if target.type == "cuda":
+        with CAPTURING:  # what loading worked with; a robot may share this memory with its GPU
+            torch.cuda.empty_cache()
         for towers in image_towers.every:
             towers.warm_up(options.image_size)
     others = [towers for towers in image_towers.every if towers is not image_towers.measuring]

@@ -109,12 +109,13 @@ class SizedNetworks:
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics: how each network is launched, and what the graphs hold."""
         facts: dict[str, Any] = {}
-        for (name, (rows, columns)), one in self._networks.items():
+        # Copies: another thread may be adding a size.
+        for (name, (rows, columns)), one in list(self._networks.items()):
             facts[f"{name} at {columns}x{rows}"] = one.backend.describe()["launch"]
         if self._remark:
             facts["depth"] = self._remark
         elif self._recoveries:
-            held = sum(one.memory_bytes for one in self._recoveries.values())
+            held = sum(one.memory_bytes for one in list(self._recoveries.values()))
             facts["depth"] = f"solved beside the maps, {held / 1e6:.0f} MB"
         return facts
 

@@ -136,12 +136,13 @@ class FrameTowers:
             if module is not None and next(module.parameters()).device.type != "meta"
         )
 
-    def graphs(self, image_size: tuple[int, int]) -> dict[str, Graph]:
+    def graphs(self, image_size: tuple[int, int], *, normals: bool = True) -> dict[str, Graph]:
         """The networks as graphs that another backend than PyTorch can run, by name.
 
         Args:
             image_size: rows and columns of camera images; matters in mode "native" only, where the
                 networks' input has the camera's aspect.
+            normals: whether MoGe's normals are computed, which nothing here reads.
         """
         size = (self.image.height, self.image.width)
         if self.image.mode == "native":
@@ -158,14 +159,14 @@ class FrameTowers:
             if isinstance(geometry, MoGe1):
                 found["geometry"] = TowerGraph.for_image(geometry, tokens, size)
             elif isinstance(geometry, MoGe2):
-                found["geometry"] = GeometryGraph(geometry, tokens, size)
+                found["geometry"] = GeometryGraph(geometry, tokens, size, normals=normals)
         return found
 
     def _sized_graph(self, name: str, image_size: tuple[int, int]) -> Graph:
         """One of :meth:`graphs`, without heads that are only run where depth is asked for."""
         if name == "tower" and self._backbone is not None:
             return TowerGraph(self._backbone, (self.image.height, self.image.width), heads=False)
-        return self.graphs(image_size)[name]
+        return self.graphs(image_size, normals=False)[name]
 
     @in_turn
     @torch.inference_mode()
@@ -351,7 +352,8 @@ class FrameTowers:
         if compiled is not None and compiled.plan is not None:
             return compiled.run(compiled.plan.prepare(pixels, prior))
         tokens = part.num_tokens or geometry.tokens_at(9)
-        return geometry(pixels, tokens, prior, upsample=False)  # resized and normalised in float32
+        # Resized and normalised in float32.
+        return geometry(pixels, tokens, prior, upsample=False, normals=False)
 
     def _network(self, name: str, view: View) -> Compiled | None:
         """What runs a network for a view's size; None where PyTorch runs it as it is."""

@@ -149,7 +149,7 @@ class TorchBackend:
     @property
     def graph_bytes(self) -> int:
         """What the captured graphs hold on the GPU beside the weights."""
-        return sum(one.memory_bytes for one in self._captured.values())
+        return sum(one.memory_bytes for one in list(self._captured.values()))
 
     def describe(self) -> dict[str, Any]:
         """Facts for logs and diagnostics."""
@@ -162,7 +162,7 @@ class TorchBackend:
             "precision": precision.get(self._dtype, str(self._dtype)),
         }
         if self._stream is not None:
-            graphs = sum(one.is_graph for one in self._captured.values())
+            graphs = sum(one.is_graph for one in list(self._captured.values()))
             held = f"{graphs} CUDA graphs, {self.graph_bytes / 1e6:.0f} MB"
             facts["launch"] = self.remark or refusal(self.device) or held
         return facts

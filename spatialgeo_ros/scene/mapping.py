@@ -57,8 +57,16 @@ def _kind(label: str) -> str:
     return parse_label(label).kind or label_words(label)
 
 
-def segment(observation: Observation, pointmap: PointMap, region: Region) -> ObjectPoints:
+def segment(
+    observation: Observation, pointmap: PointMap, region: Region, outlines: bool = True
+) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
+
+    Args:
+        observation: of the image.
+        pointmap: of it.
+        region: in its pixels.
+        outlines: of a coarse mask, for measuring lengths; see :func:`segment_object`.
 
     Raises:
         BadRegionError: the region covers no pixel.
@@ -71,6 +79,7 @@ def segment(observation: Observation, pointmap: PointMap, region: Region) -> Obj
         observation.gravity,
         observation.camera_height,
         image=image if image.shape[:2] == pointmap.shape else None,
+        outlines=outlines,
     )
     return replace(points, floor_sigma=observation.camera_height_sigma)
 
@@ -151,7 +160,7 @@ class Mapper:
             if not region.label:
                 continue
             try:
-                points = segment(observation, pointmap, region)
+                points = segment(observation, pointmap, region, outlines=False)
             except BadRegionError:
                 continue
             except TooLittleSupportError:

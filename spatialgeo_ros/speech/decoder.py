@@ -9,13 +9,11 @@ counting back. On a GPU every token, and the question before it, is one CUDA gra
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 import time
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,14 +21,16 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.cuda_graph import CaptureError, WorkStream, refusal
+from spatialgeo_ros.speech.embedded_prompt import Prompt, causal_mask
 from spatialgeo_ros.speech.fixed_passes import (
     QUESTION_LENGTHS,
     Choice,
     FixedPasses,
     cache_argument,
 )
-from spatialgeo_ros.speech.sampling import Sampling, draw
+from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.slots import SlotCache
+from spatialgeo_ros.speech.token_reading import TokenReading
 
 log = logging.getLogger(__name__)
 
@@ -42,49 +42,6 @@ STEP = 32
 RESERVE = 256
 #: Captures that may fail before they are not tried any more.
 _MOST_FAILURES = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Prompt:
-    """An embedded prompt.
-
-    Attributes:
-        embeds: [1, T, D] on the model's device.
-        position_ids: [1, T], or [3, 1, T] for M-RoPE, or None for 0 to T - 1. The answer continues
-            in every row after the largest of them.
-    """
-
-    embeds: Tensor
-    position_ids: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        """Check the lengths.
-
-        Raises:
-            ValueError: the prompt is empty, or the positions are not of its length.
-        """
-        if len(self) == 0:
-            raise ValueError("the prompt is empty")
-        if self.position_ids is not None and self.position_ids.shape[-1] != len(self):
-            raise ValueError(
-                f"{self.position_ids.shape[-1]} position_ids for a prompt of {len(self)} tokens"
-            )
-
-    def __len__(self) -> int:
-        """Return the number of tokens."""
-        return self.embeds.shape[1]
-
-    @functools.cached_property
-    def positions(self) -> Tensor:
-        """``position_ids``, written out."""
-        if self.position_ids is not None:
-            return self.position_ids
-        return torch.arange(len(self), device=self.embeds.device)[None]
-
-    @property
-    def answer_position(self) -> Tensor | int:
-        """Position of the answer's first token."""
-        return len(self) if self.position_ids is None else self.position_ids.amax() + 1
 
 
 class Decoder:
@@ -118,7 +75,7 @@ class Decoder:
         self._cache: Any = None
         self._fixed: FixedPasses | None = None
         self._kept: tuple[Hashable, int] | None = None
-        self._read: _Reading | None = None
+        self._read: TokenReading | None = None
         self._position: Tensor | None = None
         self._failures, self._capture_seconds = 0, 0.0
         self.use(mode)
@@ -251,7 +208,7 @@ class Decoder:
             if sampling.repetition_penalty != 1 and seen:
                 self._choice.seen[torch.tensor(sorted(seen), device=self._device)] = True
             self._choice.penalty.fill_(sampling.repetition_penalty)
-            self._read = _Reading(sampling, self._device, total, prefix_length)
+            self._read = TokenReading(sampling, self._device, total, prefix_length)
             if prefix_length and not reused:
                 self._kept = None
                 self._compute(prompt, 0, prefix_length)
@@ -261,7 +218,7 @@ class Decoder:
             if self._fixed is not None:
                 self._fixed.begin(total, prompt.answer_position)
             else:
-                self._position = _first_position(prompt)
+                self._position = prompt.answer_position
             self._question(prompt, prefix_length)
             self._read.publish(self._choice)
         return reused
@@ -387,12 +344,12 @@ class Decoder:
             arguments["position_ids"] = prompt.position_ids[..., start:end]
         if self.mode != "dynamic":
             if start:
-                arguments["attention_mask"] = _causal(start, end, prompt.embeds)
+                arguments["attention_mask"] = causal_mask(start, end, prompt.embeds)
             self._cache.put(start, end - start)
         self.computed_tokens += end - start
         return self._run(arguments)
 
-    def _token(self, read: _Reading) -> None:
+    def _token(self, read: TokenReading) -> None:
         """Compute the newest token and choose the next one."""
         assert self._choice is not None
         if self._fixed is not None:
@@ -414,60 +371,6 @@ class Decoder:
         output = self._model(**arguments, **kept, use_cache=True, logits_to_keep=1)
         logits: Tensor = output.logits[0, -1]
         return logits
-
-
-class _Reading:
-    """How far an answer is: tokens that were started, and that the host has taken.
-
-    On a GPU a token travels to pinned memory behind the pass that chose it; two places, because at
-    most one token is started before the one before it is taken.
-    """
-
-    def __init__(
-        self, sampling: Sampling, device: torch.device, length: int, prefix_length: int
-    ) -> None:
-        self.sampling, self.length, self.prefix_length = sampling, length, prefix_length
-        self.started = self.taken = 0
-        self._generator = None
-        if sampling.temperature > 0:
-            self._generator = sampling.generator(device)
-        on_gpu = device.type == "cuda"
-        self._host = torch.zeros(2, dtype=torch.long, pin_memory=on_gpu)
-        # They let the thread sleep: the other lane needs the CPU.
-        self._arrived = [torch.cuda.Event(blocking=True) for _ in range(2)] if on_gpu else []
-
-    def publish(self, choice: Choice) -> None:
-        """Draw the token where a temperature asks for it, and send it to the host."""
-        if self._generator is not None:
-            choice.token.copy_(draw(choice.penalised, self.sampling, self._generator))
-        place = self.started % 2
-        self._host[place : place + 1].copy_(choice.token.view(1), non_blocking=True)
-        if self._arrived:
-            self._arrived[place].record()
-        self.started += 1
-
-    def take(self) -> int:
-        """Wait for the oldest token that was not taken, and return it."""
-        place = self.taken % 2
-        if self._arrived:
-            self._arrived[place].synchronize()
-        self.taken += 1
-        return int(self._host[place])
-
-
-def _first_position(prompt: Prompt) -> Tensor | None:
-    """Positions [..., 1] of the answer's first token; None where the prompt states none."""
-    if prompt.position_ids is None:
-        return None
-    rows = prompt.position_ids.shape[:-1]
-    return (prompt.position_ids.amax() + 1).expand(*rows, 1)
-
-
-def _causal(start: int, end: int, like: Tensor) -> Tensor:
-    """Mask [1, 1, end - start, end]: tokens from ``start`` on see what is before them."""
-    places = torch.arange(end, device=like.device)
-    mask = torch.zeros((end - start, end), dtype=like.dtype, device=like.device)
-    return mask.masked_fill_(places > places[start:, None], float("-inf"))[None, None]
 
 
 def _text_config(model: Any) -> Any:

@@ -162,11 +162,16 @@ class FixedPasses:
         """Memory that the graphs hold beside their buffers."""
         return sum(graph.memory_bytes for graph in self.graphs)
 
-    def begin(self, slot: int, position: Tensor | int) -> None:
-        """Say where the answer's first token goes: its slot and its position."""
+    def begin(self, slot: int, position: Tensor | None) -> None:
+        """Say where the answer's first token goes: its slot, and its position where it is another.
+
+        Args:
+            slot: behind the prompt.
+            position: [..., 1], or None for ``slot``.
+        """
         self.slot.fill_(slot)
-        if isinstance(position, int):
-            self.position.fill_(position)
+        if position is None:
+            self.position.fill_(slot)
         else:
             self.position.copy_(position)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spatialgeo_ros.speech.decoder import Decoder, Prompt
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 from spatialgeo_ros.speech.incremental import IncrementalText
 from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer

@@ -25,9 +25,10 @@ from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.models.vggt import vggt_from_state
 
 HALVES = (torch.float16, torch.bfloat16)
-#: Largest error that is let pass: float16, bfloat16. Seen was half to two thirds of it.
+#: Largest error that is let pass: float16, bfloat16. Seen was half to two thirds of it; how halves
+#: are summed differs between CPUs (with AVX512, with AVX2) by as much as twice.
 POINTS = {"moge_v1_tiny": (2e-3, 1.6e-2), "moge_v2_tiny": (2e-3, 1.6e-2)}
-DEPTH = {"moge_v1_tiny": (2e-3, 1.6e-2), "moge_v2_tiny": (1e-2, 4e-2)}
+DEPTH = {"moge_v1_tiny": (4e-3, 3.2e-2), "moge_v2_tiny": (1e-2, 4e-2)}
 
 
 def relative(found: Tensor, expected: Tensor) -> float:

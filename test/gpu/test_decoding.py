@@ -16,7 +16,8 @@ from language_models import prompt, tiny_llama, tiny_qwen
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from spatialgeo_ros.models.quantise import quantise
-from spatialgeo_ros.speech.decoder import Decoder, Prompt
+from spatialgeo_ros.speech.decoder import Decoder
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 from spatialgeo_ros.speech.sampling import Sampling
 
 if not torch.cuda.is_available():

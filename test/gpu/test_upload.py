@@ -28,7 +28,7 @@ def shards_and_tensors(
     folder = tmp_path_factory.mktemp("shards")
     generator = torch.Generator().manual_seed(0)
     tensors = {
-        "large": torch.randn(40, 1 << 20, generator=generator).half(),  # three buffers
+        "large": torch.randn(40, 1 << 20, generator=generator).half(),  # more than all buffers
         "scalar": torch.tensor(2.5),
         "empty": torch.zeros(0, 4),
         "odd": torch.randn(3, 7, generator=generator),

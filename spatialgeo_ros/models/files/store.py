@@ -187,11 +187,11 @@ def _begun_key(path: Path) -> str:
 def _hash_into(future: Future[str], path: Path) -> None:
     try:
         digest = sha256_of(path)
-    except OSError as error:
+        keep_hash(path, digest)
+    except BaseException as error:  # whoever waits must not wait for ever
         future.set_exception(error)
-        return
-    keep_hash(path, digest)
-    future.set_result(digest)
+    else:
+        future.set_result(digest)
 
 
 def _recorded(path: Path) -> str | None:

@@ -23,11 +23,12 @@ Read = Callable[[], Tensor]
 
 #: The page-locked buffers, and how many tensors may wait on the device. A layer of a 7B model has
 #: matrices of 34 and 90 MB.
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 16 << 20
 CHUNKS = 4
 AHEAD = 4
-#: Tensors that the system is told of before they are read.
+#: Tensors that the system is told of before they are read, and the least bytes that are worth it.
 _ANNOUNCED = 8
+_LEAST_ANNOUNCED = 1 << 20
 _WILL_NEED = 3  # MADV_WILLNEED of madvise(2) on Linux
 
 
@@ -72,7 +73,7 @@ def _announce(tensor: Tensor) -> None:
     """Ask for the pages below a tensor; it is advice, so nothing fails where it is not taken."""
     begin = tensor.data_ptr()
     size = tensor.numel() * tensor.element_size()
-    if begin == 0 or size < CHUNK_BYTES // 32 or not tensor.is_contiguous():
+    if begin == 0 or size < _LEAST_ANNOUNCED or not tensor.is_contiguous():
         return
     begin, skipped = begin - begin % mmap.PAGESIZE, begin % mmap.PAGESIZE
     advise = getattr(_libc(), "madvise", None)

@@ -55,6 +55,7 @@ class MoGe(nn.Module):
         *,
         upsample: bool = True,
         antialias: bool = True,
+        normals: bool = True,
     ) -> dict[str, Any]:
         """Raw predictions.
 
@@ -64,6 +65,7 @@ class MoGe(nn.Module):
             prior: ``[B, 4, H, W]`` camera prior (``floor_prior``) for a backbone that takes one.
             upsample: Bilinear to ``[H, W]``; otherwise at the decoder's own size.
             antialias: False reproduces the official ONNX exports.
+            normals: False leaves their head out.
 
         Returns:
             ``points [B, h, w, 3]`` affine (z-shift and, without ``metric_scale``, scale unknown),

@@ -31,7 +31,7 @@ _XTOL = _GTOL = 1e-8
 _FIRST_RADIUS = 100.0
 _MOST_TRIALS = 40
 #: Shifts that are computed ahead: smooth maps are done after 3 to 6 trials.
-_AHEAD = 8
+_AHEAD = 6
 
 Array = npt.NDArray[np.float64]
 
@@ -84,8 +84,11 @@ class Problem:
         weights: ``[2, B, N]``: ``xy uv`` and ``xy xy`` of every point, 0 where it does not count.
         uv_uv: ``[B]`` sum of ``uv uv``.
         known: ``[B]`` known focal, NaN where it is not.
+        is_known: ``[B]`` where it is.
         enough: ``[B]`` whether two points or more count.
-        all_known: Whether no focal is NaN; saves half the work.
+        linear: ``[3, 8, B]`` and ``[3, B]``: cost, jr and jj from the eight moments, where every
+            focal is known: a third of the kernels. None elsewhere, and on NumPy.
+        exponents: ``[4, 1, 1]`` from -1 to -4; of PyTorch.
     """
 
     xp: ModuleType
@@ -93,12 +96,20 @@ class Problem:
     weights: Any
     uv_uv: Any
     known: Any
+    is_known: Any
     enough: Any
-    all_known: bool = False
+    linear: tuple[Any, Any] | None
+    exponents: Any
 
     @classmethod
     def of(
-        cls, xp: ModuleType, points: Any, uv: Any, valid: Any, known: Any, all_known: bool
+        cls,
+        xp: ModuleType,
+        points: Any,
+        uv: Any,
+        valid: Any,
+        known: Any,
+        all_known: bool = False,
     ) -> Problem:
         """``points`` are ``[3, B, N]`` and ``uv`` ``[2, N]``: whole planes are fast to read."""
         x, y, z = points
@@ -106,28 +117,32 @@ class Problem:
         where = xp.where
         # Points that do not count have xy = 0 at an infinite distance: every term of theirs is 0.
         weights = xp.stack([where(valid, x * u + y * v, 0.0), where(valid, x * x + y * y, 0.0)])
+        uv_uv = where(valid, u * u + v * v, 0.0).sum(-1)
+        exponents = None
+        if xp is torch:
+            exponents = -torch.arange(1, 5, device=z.device, dtype=z.dtype)[:, None, None]
         return cls(
             xp=xp,
             z=where(valid, z, xp.inf),
             weights=weights,
-            uv_uv=where(valid, u * u + v * v, 0.0).sum(-1),
+            uv_uv=uv_uv,
             known=known,
+            is_known=xp.isfinite(known),
             enough=valid.sum(-1) >= 2,
-            all_known=all_known,
+            linear=_linear(known, uv_uv) if all_known and xp is torch else None,
+            exponents=exponents,
         )
 
     def at(self, shift: Any) -> Sums:
         """Cost and derivatives at shifts ``[B]``, from P = xy q, P' = -xy q^2, q = 1 / (z + s)."""
-        p_uv, d_uv, p_p, p_d, d_d = self._sums(self.z + shift[:, None])
-        if self.all_known:
-            f = self.known
-            return Sums(
-                focal=f,
-                cost=f * (f * p_p - 2 * p_uv) + self.uv_uv,
-                jr=f * (f * p_d - d_uv),
-                jj=f * f * d_d,
-            )
-        where, is_known = self.xp.where, self.xp.isfinite(self.known)
+        moments = self._moments(self.z + shift[:, None])
+        if self.linear is not None:
+            coefficients, constants = self.linear
+            cost, jr, jj = (coefficients * moments).sum(1) + constants
+            return Sums(self.known, cost, jr, jj)
+        p_uv, d_uv = moments[0], -moments[1]
+        p_p, p_d, d_d = moments[5], -moments[6], moments[7]
+        where, is_known = self.xp.where, self.is_known
         f = where(is_known, self.known, p_uv / p_p)
         slope = where(is_known, 0.0, (d_uv * p_p - 2 * p_uv * p_d) / (p_p * p_p))
         return Sums(
@@ -139,22 +154,33 @@ class Problem:
 
     def focal(self, shift: Any) -> Any:
         """Focal ``[B]`` that belongs to shifts ``[B]`` as they are reported, in float32."""
-        unsolved = self.xp.where(self.xp.isfinite(self.known), self.known, 1.0)
+        unsolved = self.xp.where(self.is_known, self.known, 1.0)
         return self.xp.where(self.enough, self.at(shift).focal, unsolved)
 
-    def _sums(self, distance: Any) -> tuple[Any, Any, Any, Any, Any]:
-        """``P uv``, ``P' uv``, ``P P``, ``P P'`` and ``P' P'`` summed over points, each ``[B]``."""
+    def _moments(self, distance: Any) -> Any:
+        """Sums ``[8, B]`` over points: ``xy uv`` times q to q^4, then ``xy xy`` times q to q^4.
+
+        On NumPy one by one, and only those that are read.
+        """
         if self.xp is np:
             xy_uv, xy_xy = self.weights
             q = 1.0 / distance
             qq = q * q
             aq, aqq = xy_xy * q, xy_xy * qq
-            return _dot(xy_uv, q), -_dot(xy_uv, qq), _dot(aq, q), -_dot(aq, qq), _dot(aqq, qq)
+            first = (_dot(xy_uv, q), _dot(xy_uv, qq), None, None)
+            return (*first, None, _dot(aq, q), _dot(aq, qq), _dot(aqq, qq))
         # Elsewhere few kernels count, not few operations: all powers at once, all sums at once.
-        exponents = -torch.arange(1, 5, device=distance.device, dtype=distance.dtype)
-        powers = distance ** exponents[:, None, None]
-        uv, xy = (self.weights[:, None] * powers).sum(-1)
-        return uv[0], -uv[1], xy[1], -xy[2], xy[3]
+        powers = distance**self.exponents
+        return (self.weights[:, None] * powers).sum(-1).flatten(0, 1)
+
+
+def _linear(f: Tensor, uv_uv: Tensor) -> tuple[Tensor, Tensor]:
+    """``Problem.linear``: cost = ff PP - 2 f Puv + uvuv, jr = ff PP' - f P'uv, jj = ff P'P'."""
+    none, ff = f * 0.0, f * f
+    cost = torch.stack([-2 * f, none, none, none, none, ff, none, none])
+    jr = torch.stack([none, f, none, none, none, none, -ff, none])
+    jj = torch.stack([none, none, none, none, none, none, none, ff])
+    return torch.stack([cost, jr, jj]), torch.stack([uv_uv, none, none])
 
 
 def search_shift(at: Callable[[Array], Sums], enough: npt.NDArray[np.bool_]) -> Array:
@@ -294,9 +320,8 @@ def solve_focal_shift(
     if points.device.type == "cpu":
         # NumPy's calls cost a third of PyTorch's on arrays this small.
         planes, plane, used, known = (one.numpy() for one in _float64(points, uv, valid, focal))
-        all_known = focal is not None and bool(np.isfinite(known).all())
         with np.errstate(all="ignore"):
-            host = Problem.of(np, planes, plane, used, known, all_known)
+            host = Problem.of(np, planes, plane, used, known)
             shift = search_shift(host.at, host.enough)
             solved = host.focal(shift.astype(np.float32))
         return torch.from_numpy(solved).float(), torch.from_numpy(shift).float()

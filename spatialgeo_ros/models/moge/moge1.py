@@ -196,6 +196,7 @@ class MoGe1(MoGe):
         *,
         upsample: bool = True,
         antialias: bool = True,
+        normals: bool = True,
     ) -> dict[str, Any]:
         """Raw predictions; arguments and result as for ``MoGe.forward``.
 

@@ -189,6 +189,7 @@ class MoGe2(MoGe):
         *,
         upsample: bool = True,
         antialias: bool = True,
+        normals: bool = True,
     ) -> dict[str, Any]:
         """Raw predictions; arguments and result as for ``MoGe.forward``.
 
@@ -198,17 +199,20 @@ class MoGe2(MoGe):
         height, width = image.shape[-2:]
         aspect = width / height
         fused, features = self.encoder(image, self.base_grid(num_tokens, aspect), prior, antialias)
-        raw = self.decode(fused, features, aspect)
+        raw = self.decode(fused, features, aspect, normals=normals)
         size = (height, width) if upsample else None
         return {"features": features, **finish_maps(raw, self.remap_output, size)}
 
-    def decode(self, fused: Tensor, features: Features, aspect: float) -> dict[str, Tensor]:
+    def decode(
+        self, fused: Tensor, features: Features, aspect: float, *, normals: bool = True
+    ) -> dict[str, Tensor]:
         """Neck and heads at the decoder's own size, before any activation.
 
         Args:
             fused: ``[B, dim_out, rows, columns]`` from the encoder.
             features: What the backbone saw, beside it.
             aspect: Width over height of the image (not of the grid, which is rounded).
+            normals: False leaves their head out.
 
         Returns:
             What ``finish_maps`` takes: ``raw_points [B, 3, h, w]``, ``raw_normal [B, 3, h, w]``,
@@ -233,7 +237,7 @@ class MoGe2(MoGe):
             ("normal_head", "raw_normal"),
             ("mask_head", "mask_logits"),
         ):
-            if hasattr(self, name):
+            if hasattr(self, name) and (normals or key != "raw_normal"):
                 raw[key] = getattr(self, name)(maps)[-1]
         if "mask_logits" in raw:
             raw["mask_logits"] = raw["mask_logits"][:, 0]

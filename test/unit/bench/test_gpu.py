@@ -67,6 +67,7 @@ NUMBERS: dict[str, Callable[[Mapping[str, float]], bool]] = {
 }
 
 
+@pytest.mark.slow
 def test_every_part_runs_tiny_on_the_cpu(
     small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,8 +13,7 @@ from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.evaluation.phrase_search import (
     FOREIGN,
     Answered,
-    DetectorSearch,
-    ProfileSearch,
+    PhraseSearch,
     SearchReport,
     absent_names,
     box_overlap,
@@ -22,7 +21,6 @@ from spatialgeo_ros.evaluation.phrase_search import (
     true_box,
 )
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.detector import Instance, PhraseResult
 from spatialgeo_ros.query.vocabulary import Vocabulary
 from spatialgeo_ros.sim.furniture import COLOURS, KINDS
 from spatialgeo_ros.sim.room import make_room
@@ -106,12 +104,20 @@ def test_each_answer_is_counted_as_what_it_is(frame):
     assert summary["x_absent_surely_answered"] == pytest.approx(2 / 5)
 
 
+class FakeGrounder:
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, seen, phrases):
+        self.asked.append(tuple(phrases))
+
+
 class FakePerception:
-    def __init__(self, strange="", error=None):
+    def __init__(self, strange="", error=None, grounder=None):
         self.locator = SimpleNamespace(
             unfamiliar=lambda seen: strange, vocabulary=Vocabulary(KINDS, COLOURS)
         )
-        self.error, self.asked = error, []
+        self.error, self.grounder, self.asked = error, grounder, []
 
     def locate(self, seen, what, recall):
         self.asked.append(what)
@@ -120,41 +126,27 @@ class FakePerception:
         return "sighting"
 
 
-class FakeDetector:
-    kind = "owl"
-
-    def ground(self, image, phrases, *, cache=None, cancelled=None):
-        self.phrases = list(phrases)
-        box = Instance((1.0, 2.0, 10.0, 20.0), 0.8)
-        return [PhraseResult(p, (box,) if "chair" in p else ()) for p in phrases]
-
-
-SEEN = SimpleNamespace(frame=SimpleNamespace(image=np.zeros((48, 64, 3), np.uint8)), visual={})
-
-
-def test_a_detector_is_asked_for_nouns_and_its_box_is_measured():
-    perception, detector = FakePerception(), FakeDetector()
-    search = DetectorSearch(perception, detector)
-    found = search(SEEN, ["the red chair", "the door"])
-    assert len(search.seconds) == 1
-    assert detector.phrases == ["red chair", "door"]
-    assert [answer.something for answer in found] == [True, False]
-    assert found[0].sighting == "sighting"
-    (region,) = perception.asked
-    assert region.box == (1.0, 2.0, 10.0, 20.0)
-    assert region.score == 0.8
+def test_a_detector_is_asked_once_for_all_phrases_of_a_frame():
+    grounder = FakeGrounder()
+    search = PhraseSearch(FakePerception(grounder=grounder))
+    found = search(None, ["the red chair", "the door"])
+    (asked,) = grounder.asked
+    assert {"red chair", "chair", "door"} <= set(asked)
+    assert len(search.network_seconds) == 1
+    assert [answer.sighting for answer in found] == ["sighting", "sighting"]
 
 
 def test_a_detector_is_not_asked_about_foreign_images():
-    detector = FakeDetector()
-    found = DetectorSearch(FakePerception("not such a room"), detector)(SEEN, ["the chair"])
-    assert [answer.something for answer in found] == [False]
-    assert not hasattr(detector, "phrases")
+    grounder = FakeGrounder()
+    search = PhraseSearch(FakePerception("no such room", PhraseNotFoundError("no"), grounder))
+    assert [answer.something for answer in search(None, ["the chair"])] == [False]
+    assert not grounder.asked
+    assert not search.network_seconds
 
 
 def test_what_cannot_be_measured_was_answered_all_the_same():
-    lost = ProfileSearch(FakePerception(error=PhraseNotFoundError("no")))
-    assert not lost(SEEN, ["the chair"])[0].something
-    thin = ProfileSearch(FakePerception(error=TooLittleSupportError("thin")))
-    answer = thin(SEEN, ["the chair"])[0]
+    lost = PhraseSearch(FakePerception(error=PhraseNotFoundError("no")))
+    assert not lost(None, ["the chair"])[0].something
+    thin = PhraseSearch(FakePerception(error=TooLittleSupportError("thin")))
+    answer = thin(None, ["the chair"])[0]
     assert answer.something and answer.sighting is None

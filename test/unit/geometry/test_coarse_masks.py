@@ -154,3 +154,10 @@ def test_empty_masks_and_masks_of_another_size_are_refused() -> None:
     small = cv2.resize(mask_of(BOX).astype(np.uint8), (160, 120))
     with pytest.raises(BadRegionError, match="160x120 but the image is 320x240"):
         seen(small, 2.0)
+
+
+def test_outlines_can_be_left_out_where_nothing_is_measured() -> None:
+    region = Region.from_mask(mask_of(BOX), "thing", cell=3.0)
+    found = segment_object(scene(), region, outlines=False)
+    assert found.outlines == () and found.outline == 1.5
+    np.testing.assert_array_equal(found.mask, seen(mask_of(BOX), 3.0).mask)

@@ -8,6 +8,7 @@ Tiny random checkpoints. An export takes seconds of CPU time, so that it is made
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -142,6 +143,32 @@ def test_onnx_runtime_finds_what_pytorch_finds(
         assert left < 0.01 * sum(p.numel() for p in graph.parameters())
     assert_same(found(networks), found(kinds[kind].load()))
     networks.close()
+
+
+@pytest.mark.slow
+def test_a_later_start_compares_with_what_was_found_then(
+    kinds: dict[str, Kind], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = EngineContext(EngineCache(tmp_path), CPU)
+    references = []
+    for _ in range(2):
+        (encoder,) = kinds["owlvit"].encoders(tmp_path, kinds["owlvit"].load()).values()
+        selection = select_backend(encoder, context, "onnxruntime", "fail")
+        assert selection.check is not None
+        references.append(selection.check.reference)
+        selection.backend.close()
+    assert references == ["torch-cpu", "its own earlier result"]
+    # What is remembered of another result sends it through the whole gate again.
+    (manifest,) = tmp_path.glob("tiny_owlvit*.json")
+    content = json.loads(manifest.read_text())
+    (check,) = content["checks"].values()
+    assert set(check["fingerprint"]) == {"scores", "boxes"}
+    check["fingerprint"]["boxes"][0] += 0.5
+    manifest.write_text(json.dumps(content))
+    selection = select_backend(encoder, context, "onnxruntime", "fail")
+    assert selection.check is not None and selection.check.reference == "torch-cpu"
+    assert "running the whole gate" in caplog.text
+    selection.backend.close()
 
 
 @pytest.mark.slow

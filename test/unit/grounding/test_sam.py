@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from checkpoints.sam import SAM2_SIDE, SAM3_SIDE, write_sam2, write_sam3
 from PIL import Image
 from torch.nn import functional
@@ -25,6 +26,7 @@ from spatialgeo_ros.errors import (
     ModelLoadError,
 )
 from spatialgeo_ros.grounding.detections import MOST_INSTANCES
+from spatialgeo_ros.grounding.factory import load_grounding
 from spatialgeo_ros.grounding.mask_logits import masks_of_logits
 from spatialgeo_ros.grounding.sam2 import USUAL_INPUT, Sam2Segmenter
 from spatialgeo_ros.grounding.sam3 import Sam3Detector
@@ -280,6 +282,45 @@ def test_a_description_names_weights_and_precision(sam2, sam3) -> None:
         assert told["precision"] == "float32"
         assert Path(told["weights"]).is_dir()
     assert sam3[1].describe()["input"] == f"{SAM3_SIDE}x{SAM3_SIDE}"
+
+
+def test_a_grounding_profile_loads_both(sam2, sam3, tmp_path) -> None:
+    files = {"files": ["config.json", "model.safetensors"]}
+    content = {
+        "name": "mine", "description": "for tests", "licence": "none", "origin": "here",
+        "detector": {
+            "kind": "sam3", "checkpoint": {"path": str(sam3[2]), **files}, "threshold": 0.2,
+            "nms": 1.0,
+        },
+        "segmenter": {"kind": "sam2", "checkpoint": {"path": str(sam2[2]), **files}},
+    }  # fmt: skip
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    loaded = load_grounding(path, device="cpu")
+    assert loaded is not None and loaded.segmenter is not None
+    image, cache = picture(97, 143), {}
+    (found,) = loaded.detector.ground(image, ["red chair"], cache=cache)
+    (wanted,) = sam3[1].ground(image, ["red chair"])
+    assert [one.score for one in found.instances] == [one.score for one in wanted.instances]
+    boxes = [one.box for one in found.instances]
+    masks = loaded.segmenter.segment(image, boxes, cache=cache)
+    for mask, other in zip(masks, sam2[1].segment(image, boxes), strict=True):
+        np.testing.assert_array_equal(mask.pixels, other.pixels)
+    assert len(cache) == 2  # features of both networks, each by its own name
+    assert loaded.describe()["segmenter"]["kind"] == "sam2"
+    loaded.close()
+
+
+def test_sam3_has_one_size_of_input(sam3, tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    detector = {
+        "kind": "sam3", "checkpoint": {"path": str(sam3[2]), "files": ["config.json"]},
+        "image": {"rows": 64, "columns": 64},
+    }  # fmt: skip
+    said = {"name": "mine", "description": "x", "licence": "none", "origin": "here"}
+    path.write_text(yaml.safe_dump({**said, "detector": detector}))
+    with pytest.raises(ModelLoadError, match=r"'detector\.image' means nothing for this kind"):
+        load_grounding(path, device="cpu")
 
 
 def test_a_checkpoint_of_the_video_networks_is_read(sam2, tmp_path) -> None:

@@ -256,6 +256,18 @@ def test_a_folder_that_cannot_be_written_fails_where_it_was_asked_for_and_else_w
     path.parent.chmod(0o755)
 
 
+@pytest.mark.parametrize("where", ["engines", "packed"])
+def test_a_folder_that_others_may_write_is_not_trusted(
+    files: Path, made: Path, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = made if where == "engines" else made / "packed"
+    folder.chmod(0o777)
+    with caplog.at_level(logging.WARNING):
+        load(files, at(made, files))
+    folder.chmod(0o755)
+    assert "can be written by other users" in caplog.text and "not written" in caplog.text
+
+
 def test_only_the_owner_is_trusted(made: Path) -> None:
     path = the_file(made)
     path.chmod(0o646)

@@ -186,3 +186,21 @@ def test_a_large_file_is_hashed_once_in_the_background(
     assert store.hash_of(large) == real(large) and len(hashed) == 1
     large.write_bytes(b"c" * 2000)
     assert store.hash_of(large) == real(large) and len(hashed) == 2
+
+
+def test_a_file_that_cannot_be_hashed_is_an_error_and_no_endless_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "_RECORDED_BYTES", 1000)
+    monkeypatch.setattr(store, "_begun", {})
+    large = tmp_path / "large"
+    large.write_bytes(b"a" * 2000)
+
+    def fails(path: Path) -> str:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(store, "sha256_of", fails)
+    store.hash_ahead([large])
+    with pytest.raises(OSError, match="the disk is gone"):
+        store.hash_of(large)

@@ -244,3 +244,13 @@ def test_a_call_that_fails_leaves_the_towers_usable(monkeypatch: pytest.MonkeyPa
             towers.depth(view(60, 80))
     assert not towers.in_use
     assert towers.depth(view(60, 80)).valid.any()
+
+
+@torch.inference_mode()
+def test_normals_are_left_to_engines_and_to_who_asks() -> None:
+    network = small_moge2()
+    for towers in both(network):
+        assert "normal" not in towers.predictions(view(60, 80))
+        graph = towers.graphs((60, 80))["geometry"]
+        assert "raw_normal" in graph.output_names  # exports stay what they were
+    assert "normal" in network(torch.rand(1, 3, 60, 80), 24)

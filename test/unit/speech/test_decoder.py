@@ -18,7 +18,8 @@ from transformers import DynamicCache
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.cuda_graph import CaptureError
 from spatialgeo_ros.speech import fixed_passes, slots
-from spatialgeo_ros.speech.decoder import RESERVE, STEP, Decoder, Prompt
+from spatialgeo_ros.speech.decoder import RESERVE, STEP, Decoder
+from spatialgeo_ros.speech.embedded_prompt import Prompt
 from spatialgeo_ros.speech.fixed_passes import QUESTION_LENGTHS, FixedPasses
 from spatialgeo_ros.speech.sampling import Sampling
 
