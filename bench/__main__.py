@@ -22,6 +22,7 @@ NAMES = (
     "second_question",
     "decode_step",
     "memory",
+    "training_memory",
     "room",
     "encoders",
     "tower_rates",

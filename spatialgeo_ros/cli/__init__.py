@@ -25,9 +25,14 @@ _DELEGATES = {
         "it needs ROS 2: source your installation and the workspace first",
     ),
     "train": (
-        "spatialgeo_ros.training.nano",
-        "train the nano profile from nothing",
+        "spatialgeo_ros.training.command",
+        "train the nano profile, SpatialGeo or Spatial-MLLM",
         "it needs the training extras: pip install mujoco torch transformers tqdm",
+    ),
+    "export": (
+        "spatialgeo_ros.training.conversation_export",
+        "write the simulator's questions as training data of LLaVA or Qwen",
+        "it needs the simulator: pip install 'spatialgeo_ros[sim]'",
     ),
 }
 

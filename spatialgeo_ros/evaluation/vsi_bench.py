@@ -16,6 +16,7 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.speech.cleaned_answer import mean_relative_accuracy, parse_number
+from spatialgeo_ros.speech.prompts import CHOICE_REQUEST, NUMBER_REQUEST
 
 DIRECTION_TYPES = (
     "object_rel_direction_easy",
@@ -31,9 +32,6 @@ NUMBER_TYPES = (
     "object_size_estimation",
     "room_size_estimation",
 )
-
-_CHOICE_REQUEST = "Answer with the option's letter from the given choices directly."
-_NUMBER_REQUEST = "Please answer the question using a single word or phrase."
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,10 @@ def build_prompt(question: str, question_type: str, options: Sequence[str] = ())
         BadRequestError: The type is unknown, or a choice has no options.
     """
     if _is_number(question_type):
-        return f"{question}\n{_NUMBER_REQUEST}"
+        return f"{question}\n{NUMBER_REQUEST}"
     if not options:
         raise BadRequestError(f"a question of type {question_type} needs options")
-    return "\n".join((question, "Options:", *options, _CHOICE_REQUEST))
+    return "\n".join((question, "Options:", *options, CHOICE_REQUEST))
 
 
 def _is_number(question_type: str) -> bool:

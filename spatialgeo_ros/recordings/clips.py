@@ -67,6 +67,9 @@ class Clip(Protocol):
 class VideoClip:
     """A video file, read through OpenCV.
 
+    Attributes:
+        rate: frames per second by the container; 0 where it says none.
+
     Raises:
         BadImageError: the file is missing, or a picture, or OpenCV cannot decode it.
     """
@@ -78,7 +81,7 @@ class VideoClip:
             if found := image_format(stream.read(12)):
                 raise BadImageError(f"{self.path} is a picture ({found}), no video: use --image")
         capture = self._open()
-        self._rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = float(capture.get(cv2.CAP_PROP_FPS))
         # What containers say about their length is an estimate; counting costs a decoding pass.
         self._length = 0
         while capture.grab():
@@ -123,7 +126,7 @@ class VideoClip:
         milliseconds = capture.get(cv2.CAP_PROP_POS_MSEC)
         if milliseconds > 0 or index == 0:
             return round(milliseconds * 1e6)
-        return round(index * 1e9 / self._rate) if self._rate > 0 else 0
+        return round(index * 1e9 / self.rate) if self.rate > 0 else 0
 
     def _cure(self) -> str:
         return f"convert it: ffmpeg -i {self.path.name} -c:v libx264 -pix_fmt yuv420p out.mp4"
@@ -131,6 +134,9 @@ class VideoClip:
 
 class FolderClip:
     """A folder of images in the natural order of their names (``frame_9`` before ``frame_10``).
+
+    Attributes:
+        rate: frames per second that are assumed.
 
     Raises:
         BadRequestError: there are no images.
@@ -148,7 +154,7 @@ class FolderClip:
                 f"no images in {self.folder}: expected files {', '.join(_IMAGE_SUFFIXES)}, or a "
                 "recording with a folder 'color'"
             )
-        self._rate = rate
+        self.rate = rate
 
     def __len__(self) -> int:
         return len(self._files)
@@ -157,7 +163,7 @@ class FolderClip:
         """Yield these frames; see :class:`Clip`."""
         for index in indices:
             image = read_colour_file(self._files[index])
-            yield ClipFrame(index, round(index * 1e9 / self._rate), image)
+            yield ClipFrame(index, round(index * 1e9 / self.rate), image)
 
 
 class RecordingClip:

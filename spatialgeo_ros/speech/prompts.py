@@ -33,6 +33,10 @@ def _header(role: str) -> str:
     return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
 
 
+#: What VSI-Bench's questions end with, asked of a choice and of anything else.
+CHOICE_REQUEST = "Answer with the option's letter from the given choices directly."
+NUMBER_REQUEST = "Please answer the question using a single word or phrase."
+
 DIRECTION_SUFFIX = (
     "The answer should be presented in this format {# o'clock}, "
     "for example, {3 o'clock} or {12 o'clock}."

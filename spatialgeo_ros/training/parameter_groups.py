@@ -35,7 +35,7 @@ def parameter_groups(
     rate: float,
     weight_decay: float,
     projector_rate: float | None = None,
-    projector: str = PROJECTOR,
+    projector: str | tuple[str, ...] = PROJECTOR,
 ) -> list[dict[str, Any]]:
     """Sort the trainable parameters into groups for an optimiser.
 
@@ -44,7 +44,7 @@ def parameter_groups(
         rate: learning rate.
         weight_decay: of those that decay.
         projector_rate: of parameters with ``projector`` in their names; None for ``rate``.
-        projector: see above.
+        projector: see above; of several, one is enough.
 
     Returns:
         Groups with "params", "names", "lr" and "weight_decay": with and without decay, then the
@@ -52,7 +52,8 @@ def parameter_groups(
     """
     decays = decaying_names(model)
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    own = {n for n, _ in trained if projector_rate is not None and projector in n}
+    parts = (projector,) if isinstance(projector, str) else projector
+    own = {n for n, _ in trained if projector_rate is not None and any(p in n for p in parts)}
     groups = []
     for inside in (False, True) if projector_rate is not None else (False,):
         for decay in (True, False):

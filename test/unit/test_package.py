@@ -83,6 +83,7 @@ ROSDEP_KEYS = {
 # No rosdep key in every supported distribution, or (torch, transformers) one that asks for no
 # version: constraints.txt and pyproject.toml declare them.
 WITHOUT_ROSDEP_KEY = {
+    "accelerate",
     "bitsandbytes",
     "anyio",
     "huggingface_hub",
@@ -91,6 +92,7 @@ WITHOUT_ROSDEP_KEY = {
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "peft",
     "pycocoevalcap",
     "rosbags",
     "safetensors",

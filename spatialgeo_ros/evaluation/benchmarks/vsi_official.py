@@ -16,10 +16,9 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.evaluation.vsi_bench import CHOICE_TYPES, DIRECTION_TYPES, NUMBER_TYPES
+from spatialgeo_ros.speech.prompts import CHOICE_REQUEST, NUMBER_REQUEST
 
 _PREAMBLE = "These are frames of a video."
-_CHOICE_REQUEST = "Answer with the option's letter from the given choices directly."
-_NUMBER_REQUEST = "Please answer the question using a single word or phrase."
 #: Of GPT and Gemini, which say more otherwise.
 _SERVED_REQUEST = "Do not response anything other than a single number!"
 _THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -41,10 +40,10 @@ def build_prompt(
         BadRequestError: unknown type.
     """
     if question_type in CHOICE_TYPES:
-        return "\n".join([_PREAMBLE, question, "Options:", *options, _CHOICE_REQUEST])
+        return "\n".join([_PREAMBLE, question, "Options:", *options, CHOICE_REQUEST])
     if question_type not in NUMBER_TYPES:
         raise BadRequestError(f"unknown type of question '{question_type}'")
-    return "\n".join([_PREAMBLE, question, _SERVED_REQUEST if served else _NUMBER_REQUEST])
+    return "\n".join([_PREAMBLE, question, _SERVED_REQUEST if served else NUMBER_REQUEST])
 
 
 def first_word(text: str) -> str:

@@ -91,10 +91,10 @@ def load_spatial_mllm(
         raise ModelLoadError(f"Spatial-MLLM runs in bfloat16, float16 or float32, not in {dtype}")
     require_quantisation(quantisation)
     content = read_json(folder / "config.json")
-    config = _qwen_config(content, folder)
+    config = qwen_config(content, folder)
     layer = _connector_layer(content, folder)
-    chat = _load_chat(config, folder)
-    ends, penalty = _generation_settings(folder)
+    chat = load_chat(config, folder)
+    ends, penalty = generation_settings(folder)
     with Shards.from_folder(folder) as shards:
         family = detect_family(shards, folder)
         vggt = _load_vggt(shards, family, folder, dtype, device, geometry_heads)
@@ -102,11 +102,11 @@ def load_spatial_mllm(
             qwen = Qwen2_5_VLForConditionalGeneration(config)
             group_windows(qwen.model.visual)
             connector = family.build(2 * vggt.config.embed_dim, qwen.lm_head.in_features)
-        qwen_names = _qwen_names(qwen, shards)
+        of_qwen = qwen_names(qwen, shards)
         connector_names = {name: family.connector + name for name in connector.state_dict()}
-        _check(shards, ((qwen, qwen_names), (connector, connector_names)), family, folder)
+        _check(shards, ((qwen, of_qwen), (connector, connector_names)), family, folder)
         fill(connector, stored(shards, connector_names), dtype=dtype, device=device)
-        tensors = stored(shards, qwen_names)
+        tensors = stored(shards, of_qwen)
         language = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_LANGUAGE)}
         fill(qwen, tensors, dtype=dtype, device=device)
 
@@ -123,7 +123,7 @@ def load_spatial_mllm(
         qwen.model.language_model = load_or_pack(
             packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
         )
-    _finish_qwen(qwen, device)
+    finish_qwen(qwen, device)
     _log.info("loaded Spatial-MLLM %s from %s (%s)", family.version, folder, quantisation)
     return SpatialMllm(
         qwen, vggt, connector, chat,
@@ -158,7 +158,12 @@ def official_qwen_name(name: str) -> str:
     return name.replace("model.language_model.", "model.", 1)
 
 
-def _qwen_config(content: Mapping[str, Any], folder: Path) -> Qwen2_5_VLConfig:
+def qwen_config(content: Mapping[str, Any], folder: Path) -> Qwen2_5_VLConfig:
+    """Sizes of the Qwen2.5-VL in a folder's ``config.json``.
+
+    Raises:
+        ModelLoadError: they are of another model, or incomplete.
+    """
     path = folder / "config.json"
     kind = content.get("model_type")
     if kind not in _MODEL_TYPES:
@@ -187,7 +192,12 @@ def _connector_layer(content: Mapping[str, Any], folder: Path) -> int:
     return layer
 
 
-def _load_chat(config: Qwen2_5_VLConfig, folder: Path) -> QwenChat:
+def load_chat(config: Qwen2_5_VLConfig, folder: Path) -> QwenChat:
+    """The chat format with a folder's tokenizer.
+
+    Raises:
+        ModelLoadError: tokenizer and configuration are of different checkpoints.
+    """
     chat = QwenChat(load_qwen_tokenizer(folder), folder)
     text: Any = config.text_config
     if len(chat.tokenizer) > text.vocab_size or chat.video_id != config.video_token_id:
@@ -199,7 +209,7 @@ def _load_chat(config: Qwen2_5_VLConfig, folder: Path) -> QwenChat:
     return chat
 
 
-def _qwen_names(qwen: Qwen2_5_VLForConditionalGeneration, shards: Shards) -> dict[str, str]:
+def qwen_names(qwen: Qwen2_5_VLForConditionalGeneration, shards: Shards) -> dict[str, str]:
     """Name in the checkpoint of each tensor that Qwen2.5-VL takes from it."""
     # transformers 5 saves its own names; the published folders have those of 4.51.
     todays = any(name.startswith("model.language_model.") for name in shards)
@@ -232,7 +242,7 @@ def _check(
     require_shapes(needed, found, folder)
 
 
-def _finish_qwen(qwen: Qwen2_5_VLForConditionalGeneration, device: torch.device | str) -> None:
+def finish_qwen(qwen: Qwen2_5_VLForConditionalGeneration, device: torch.device | str) -> None:
     """What is in no checkpoint: the tied output layer, and the frequencies of the rotations."""
     if qwen.config.tie_word_embeddings:
         qwen.lm_head.weight = qwen.get_input_embeddings().weight
@@ -258,7 +268,7 @@ def _load_vggt(
     return vggt_from_state(state, f"{folder} ({family.vggt}*)", dtype, heads=heads, device=device)
 
 
-def _generation_settings(folder: Path) -> tuple[tuple[int, ...], float]:
+def generation_settings(folder: Path) -> tuple[tuple[int, ...], float]:
     """End tokens and repetition penalty of ``generation_config.json``, where there is one."""
     path = folder / "generation_config.json"
     if not path.is_file():

@@ -144,18 +144,19 @@ class SpatialMllm(nn.Module):
         semantic = see(visual, pixels, video.grid_thw)
         images = video.images
         once = self.version == "1.0" and len(frames) == 1
-        tokens = self._geometry(images[:1] if once else images)
+        tokens = self.geometry_tokens(images[:1] if once else images)
         if once:
             tokens = tokens.expand(TEMPORAL_MERGE, -1, -1)
         return VisualTokens(
             self.connector(semantic, tokens, video.grid_thw), video.grid_thw, second_per_grid
         )
 
-    def _geometry(self, images: Tensor) -> Tensor:
-        """VGGT's patch tokens ``[T, h w, C]`` of images ``[T, 3, H, W]``."""
+    def geometry_tokens(self, images: Tensor) -> Tensor:
+        """VGGT's patch tokens ``[T, h w, C]`` of images ``[T, 3, H, W]`` in [0, 1]."""
         like = next(self.connector.parameters())
-        # VGGT sees the frames in the model's precision: its rotary angles depend on it.
-        layers, start = self.vggt.aggregate(images[None].to(like), layers=[self.layer])
+        # VGGT sees the frames in its own precision, the model's: its rotary angles depend on it.
+        seen = images[None].to(like.device, next(self.vggt.parameters()).dtype)
+        layers, start = self.vggt.aggregate(seen, layers=[self.layer])
         return layers[0][0, :, start:].to(like)
 
     @torch.inference_mode()
