@@ -206,9 +206,18 @@ def format_report(report: NanoReport) -> str:
         "",
         "| looked for by | n | found | of them below 3 % of the image | box IoU, median | absent "
         "answered | n | kind there in another colour | foreign nouns | all three, undoubted | "
-        "ms per frame | in the network |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "ms per frame |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_search_row(name, search.summary()) for name, search in report.searches.items()),
+        "",
+        "| detector's surest box | n | on the thing (IoU 0.5) | of them below 3 % of the image | "
+        "IoU, median | absent names with a box | ms per frame |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            _detector_row(name, search.summary())
+            for name, search in report.searches.items()
+            if search.network_seconds
+        ),
         "",
         "| family | n | right | best constant |",
         "|---|---|---|---|",
@@ -225,6 +234,15 @@ def _search_row(name: str, s: dict[str, float]) -> str:
         f"{s['absent_answered']:.1%}", f"{s['absent_phrases']:.0f}",
         f"{s['other_colour_answered']:.1%}", f"{s['foreign_answered']:.1%}",
         f"{s['absent_surely_answered']:.1%}",
-        f"{s['milliseconds']:.0f}", f"{s['network_milliseconds']:.0f}",
+        f"{s['milliseconds']:.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _detector_row(name: str, s: dict[str, float]) -> str:
+    cells = (
+        name, f"{s['phrases']:.0f}", f"{s['detector_right']:.1%}",
+        f"{s['detector_right_below_3_percent']:.1%}", f"{s['detector_iou_median']:.2f}",
+        f"{s['detector_absent_answered']:.1%}", f"{s['network_milliseconds']:.0f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.grounding.head_phrases import of_question
+from spatialgeo_ros.grounding.detector import Box
+from spatialgeo_ros.grounding.head_phrases import head_phrase, of_question
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.scene.sighting import Sighting
@@ -28,6 +29,8 @@ from spatialgeo_ros.training.contrastive import object_names
 
 log = logging.getLogger(__name__)
 
+#: A box is right from this overlap with the thing's visible pixels on, as in PASCAL VOC.
+RIGHT_IOU = 0.5
 #: Absent names asked for in each frame: of kinds in view in another colour, and of all others.
 _OTHER_COLOUR, _OTHER = 2, 2
 #: Nouns that no simulated room has; one is asked for in each frame.
@@ -53,6 +56,9 @@ class SearchReport:
             doubted is never valid.
         seconds: per frame, for all of its phrases together, measured things and all.
         network_seconds: per frame, in a detector's networks, for all phrases together.
+        box_iou: per phrase of a visible thing, of a detector's surest box with the box of the
+            thing's visible pixels; 0 where it has none.
+        absent_boxes: per absent phrase of the rooms' names, whether a detector has a box for it.
     """
 
     found: list[bool] = field(default_factory=list)
@@ -65,6 +71,8 @@ class SearchReport:
     sure: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     network_seconds: list[float] = field(default_factory=list)
+    box_iou: list[float] = field(default_factory=list)
+    absent_boxes: list[bool] = field(default_factory=list)
 
     def summary(self, prefix: str = "") -> dict[str, float]:
         """Return the numbers that docs/benchmarks.md cites; NaN for what was never asked."""
@@ -81,8 +89,17 @@ class SearchReport:
             "foreign_answered": _mean(self.foreign),
             "absent_surely_answered": _mean(self.sure),
             "milliseconds": _milliseconds(self.seconds),
-            "network_milliseconds": _milliseconds(self.network_seconds),
         }
+        if self.network_seconds:
+            overlap = np.array(self.box_iou)
+            right = overlap >= RIGHT_IOU
+            values |= {
+                "network_milliseconds": _milliseconds(self.network_seconds),
+                "detector_right": _mean(right),
+                "detector_right_below_3_percent": _mean(right[share < 0.03]),
+                "detector_iou_median": float(np.median(overlap[right])) if right.any() else np.nan,
+                "detector_absent_answered": _mean(self.absent_boxes),
+            }
         return {prefix + key: value for key, value in values.items()}
 
 
@@ -101,10 +118,12 @@ class Answered:
     Attributes:
         something: whether it says that there is such a thing.
         sighting: what would be measured of it; None where nothing can be.
+        box: the surest one that a detector gave the phrase, corners in pixels; None for none.
     """
 
     something: bool
     sighting: Sighting | None = None
+    box: Box | None = None
 
 
 class PhraseSearch:
@@ -127,13 +146,21 @@ class PhraseSearch:
         return [self._located(seen, phrase) for phrase in phrases]
 
     def _located(self, seen: Observation, phrase: str) -> Answered:
+        box = self._surest_box(seen, phrase)
         try:
-            return Answered(True, self._perception.locate(seen, phrase, recall=False))
+            return Answered(True, self._perception.locate(seen, phrase, recall=False), box)
         except PhraseNotFoundError:
-            return Answered(False)
+            return Answered(False, box=box)
         except SpatialGeoError as error:  # it is there, and nothing of it can be measured
             log.info("%s: %s", phrase, error)
-            return Answered(True)
+            return Answered(True, box=box)
+
+    def _surest_box(self, seen: Observation, phrase: str) -> Box | None:
+        grounder = self._perception.grounder
+        known = {} if grounder is None else grounder.known(seen)
+        forms = head_phrase(self._perception.locator.vocabulary.parse(phrase)).forms
+        found = [one for form in forms if form in known for one in known[form].result.instances]
+        return max(found, key=lambda one: one.score).box if found else None
 
 
 def absent_names(
@@ -162,10 +189,14 @@ def true_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def box_overlap(region: Region, truth: tuple[int, int, int, int], height: int, width: int) -> float:
     """Intersection over union of a region's box with a true one."""
     x0, y0, x1, y1 = region.bounds(height, width)
-    across = min(x1 + 1, truth[2]) - max(x0, truth[0])
-    along = min(y1 + 1, truth[3]) - max(y0, truth[1])
+    return _iou((x0, y0, x1 + 1, y1 + 1), truth)
+
+
+def _iou(box: Box, truth: Box) -> float:
+    across = min(box[2], truth[2]) - max(box[0], truth[0])
+    along = min(box[3], truth[3]) - max(box[1], truth[1])
     shared = max(0.0, across) * max(0.0, along)
-    areas = (x1 + 1 - x0) * (y1 + 1 - y0) + (truth[2] - truth[0]) * (truth[3] - truth[1])
+    areas = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, truth))
     return float(shared / (areas - shared))
 
 
@@ -196,6 +227,7 @@ def search_frame(
     for _, mask in things:
         answer = next(answers)
         report.share.append(float(mask.mean()))
+        report.box_iou.append(0.0 if answer.box is None else _iou(answer.box, true_box(mask)))
         report.missed += not answer.something
         if answer.sighting is None:
             report.found.append(False)
@@ -209,6 +241,7 @@ def search_frame(
     for number, answer in enumerate(answers):
         if number < len(same) + len(other):
             report.absent.append(answer.something)
+            report.absent_boxes.append(answer.box is not None)
         else:
             report.foreign.append(answer.something)
         if number < len(same):

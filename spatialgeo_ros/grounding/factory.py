@@ -95,8 +95,8 @@ def load_grounding(
         name: of a profile (``config/grounding``), of a kind ("owl"), or the path of a YAML file;
             "none" and "clip_patches" need nothing of their own.
         device: "auto", "cpu", "cuda" or "cuda:<n>".
-        precision: of the weights; "profile" for float32 on a CPU and what the profile says on a
-            GPU.
+        precision: of the weights; "profile" or "half" for float32 on a CPU and what the profile
+            says on a GPU.
         engines: which backend runs the networks; PyTorch by default.
 
     Returns:
@@ -129,8 +129,11 @@ def load_grounding(
 
 
 def _dtype(stated: str, asked: str, device: torch.device) -> torch.dtype:
-    """Return float32 on a CPU, which gains nothing from halves, unless it is asked for."""
-    if asked == "profile":
+    """Return float32 on a CPU, which gains nothing from halves, unless it is asked for.
+
+    "half" is what suits network and card, and that is what the profile says.
+    """
+    if asked in ("profile", "half"):
         asked = "float32" if device.type == "cpu" else stated
     chosen: torch.dtype = getattr(torch, asked)
     return chosen

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from spatialgeo_ros.errors import BadRegionError, CancelledError, InternalError, ModelLoadError
+from spatialgeo_ros.errors import BadRegionError, InternalError
 from spatialgeo_ros.grounding.detector import Box, InstanceMask
 from spatialgeo_ros.grounding.gate_rules import KNOWN_BOXES, GateRule, features_of_pictures
 from spatialgeo_ros.grounding.graphs import (
@@ -30,6 +30,7 @@ from spatialgeo_ros.grounding.graphs import (
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.pretrained import load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
+from spatialgeo_ros.grounding.square_network import SquareNetwork, stop_where
 from spatialgeo_ros.models.grounding_profile import SegmenterPart
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
@@ -113,7 +114,7 @@ class MaskDecoder(DetectorGraph):
         return {**features, "boxes": torch.cat([corners, corners + side / 3], dim=-1)}
 
 
-class Sam2Segmenter:
+class Sam2Segmenter(SquareNetwork):
     """Turns boxes into masks.
 
     Args:
@@ -123,10 +124,6 @@ class Sam2Segmenter:
 
     Raises:
         ModelLoadError: the checkpoint is of another kind, or lacks something; names it.
-
-    Attributes:
-        encode: pixels [1, 3, S, S] to features.
-        decode: features and boxes to masks; both can be exchanged for a faster backend.
     """
 
     kind = "sam2"
@@ -135,19 +132,9 @@ class Sam2Segmenter:
         model = load_pretrained(
             folder, CLASSES[model_type(folder, CLASSES, self.kind)], device, dtype
         )
-        self.input = SquareInput.of_checkpoint(folder, USUAL_INPUT)
         side = model.config.prompt_encoder_config.image_size
-        if self.input.side != side:
-            raise ModelLoadError(
-                f"{folder}: the network takes images of {side} pixels, its processor makes "
-                f"{self.input.side}: the files do not belong together"
-            )
         encoder, decoder = ImageEncoder(model), MaskDecoder(model)
-        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
-        self.decode: Callable[..., tuple[Tensor, ...]] = decoder
-        self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
-        self._backends: dict[str, Backend] = {}
-        self._device, self._dtype, self._folder = device, dtype, folder
+        super().__init__(folder, USUAL_INPUT, side, encoder, decoder, device, dtype)
 
     @torch.inference_mode()
     def segment(
@@ -189,7 +176,7 @@ class Sam2Segmenter:
     ) -> list[InstanceMask]:
         height, width = image.shape[:2]
         features = self._features(image, cache, cancelled)
-        _stop(cancelled)
+        stop_where(cancelled)
         scale = np.array([self.input.side / width, self.input.side / height] * 2, np.float32)
         prompt = torch.from_numpy(given * scale)[None].to(self._device, self._dtype)
         logits, quality = self.decode(*features, prompt)
@@ -197,13 +184,8 @@ class Sam2Segmenter:
             raise InternalError(
                 f"{self.kind} made numbers that are not finite in {self._dtype}: run it in float32"
             )
-        _stop(cancelled)
+        stop_where(cancelled)
         return masks_of_logits(logits, height, width, quality.float().tolist())
-
-    def graphs(self, image_size: tuple[int, int]) -> dict[str, DetectorGraph]:
-        """Both networks as graphs; their input does not depend on the camera."""
-        del image_size
-        return dict(self._graphs)
 
     def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
         """Features are compared value by value, masks by their overlap."""
@@ -229,45 +211,6 @@ class Sam2Segmenter:
         else:
             self.decode = in_groups(called_by_place(graph, backend), BOXES_AT_ONCE)
         graph.to("meta")  # PyTorch's copy of the weights is not run again
-
-    def describe(self) -> dict[str, Any]:
-        """Facts for diagnostics."""
-        return {
-            "kind": self.kind,
-            "weights": str(self._folder),
-            "backends": {name: backend.name for name, backend in self._backends.items()},
-            "device": str(self._device),
-            "precision": str(self._dtype).removeprefix("torch."),
-            "input": f"{self.input.side}x{self.input.side}",
-        }
-
-    def close(self) -> None:
-        """Free memory; nothing can be segmented afterwards."""
-        for backend in self._backends.values():
-            backend.close()
-        self._backends.clear()
-        del self.encode, self.decode, self._graphs
-
-    def _features(
-        self,
-        image: npt.NDArray[np.uint8],
-        cache: MutableMapping[str, Any] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> tuple[Tensor, ...]:
-        key = f"{self.kind} features, {self._folder}"
-        if cache is not None and key in cache:
-            kept: tuple[Tensor, ...] = cache[key]
-            return kept
-        _stop(cancelled)
-        features = self.encode(self.input.pixels(image).to(self._device, self._dtype))
-        if cache is not None:
-            cache[key] = features
-        return features
-
-
-def _stop(cancelled: Callable[[], bool] | None) -> None:
-    if cancelled is not None and cancelled():
-        raise CancelledError("segmenting was cancelled")
 
 
 def load_sam2(

@@ -24,9 +24,7 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.errors import (
     BadRequestError,
-    CancelledError,
     InternalError,
-    ModelLoadError,
     quoted,
 )
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances, merged
@@ -44,6 +42,7 @@ from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.network_detector import as_numpy
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
+from spatialgeo_ros.grounding.square_network import SquareNetwork, stop_where
 from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
@@ -164,7 +163,7 @@ class PhraseDecoder(DetectorGraph):
         return {**features, "text": text, "words": words}
 
 
-class Sam3Detector:
+class Sam3Detector(SquareNetwork):
     """Finds phrases, with masks and the probability that there is such a thing.
 
     Args:
@@ -179,9 +178,7 @@ class Sam3Detector:
         ModelLoadError: the checkpoint is of another kind, or lacks something; names it.
 
     Attributes:
-        encode: pixels to image features.
         read: tokens to text features.
-        decode: both to instances; each can be exchanged for a faster backend.
     """
 
     kind = "sam3"
@@ -198,24 +195,13 @@ class Sam3Detector:
         model = load_pretrained(
             folder, CLASSES[model_type(folder, CLASSES, self.kind)], device, dtype
         )
-        self.input = SquareInput.of_checkpoint(folder, USUAL_INPUT)
-        side = _side(model)
-        if side != self.input.side:
-            raise ModelLoadError(
-                f"{folder}: the network takes images of {side} pixels, its processor makes "
-                f"{self.input.side}: the files do not belong together"
-            )
         self._tokenizer = load_hub_tokenizer(folder, model.config.text_config.vocab_size)
         encoder, decoder = VisionEncoder(model), PhraseDecoder(model)
-        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
+        super().__init__(folder, USUAL_INPUT, _side(model), encoder, decoder, device, dtype)
         self.read: Callable[[Tensor, Tensor], Tensor] = TextEncoder(model)
-        self.decode: Callable[..., tuple[Tensor, ...]] = decoder
-        self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
-        self._backends: dict[str, Backend] = {}
         self.threshold, self.nms = threshold, nms
         self.synonyms = dict(synonyms or {})
         self._rows = _ROWS
-        self._device, self._dtype, self._folder = device, dtype, folder
         self._name = type(model).__name__
         self._phrases: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
@@ -262,7 +248,7 @@ class Sam3Detector:
         features = self._features(image, cache, cancelled)
         results: dict[str, PhraseResult] = {}
         for start in range(0, len(texts), self._rows):
-            _stop(cancelled)
+            stop_where(cancelled)
             part = read[start : start + self._rows]
             rows = torch.cat([text for text, _ in part])
             words = torch.cat([words for _, words in part])
@@ -274,16 +260,8 @@ class Sam3Detector:
                 )
             for text, *row in zip(texts[start:], *made, strict=False):
                 results[text] = self._result(text, image.shape[:2], *row)
-        _stop(cancelled)
+        stop_where(cancelled)
         return results
-
-    def graphs(self, image_size: tuple[int, int]) -> dict[str, DetectorGraph]:
-        """The networks as graphs but the text encoder, for one phrase.
-
-        Their input does not depend on the camera.
-        """
-        del image_size
-        return dict(self._graphs)
 
     def gate_rule(self, name: str, graphs: Mapping[str, DetectorGraph]) -> GateRule:
         """Features are compared value by value, what they lead to by boxes, scores and masks."""
@@ -316,24 +294,13 @@ class Sam3Detector:
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
-        return {
-            "kind": self.kind,
-            "weights": str(self._folder),
-            "backends": {name: backend.name for name, backend in self._backends.items()},
-            "network": self._name,
-            "device": str(self._device),
-            "precision": str(self._dtype).removeprefix("torch."),
-            "input": f"{self.input.side}x{self.input.side}",
-            "threshold": self.threshold,
-            "nms": self.nms,
-        }
+        own = {"network": self._name, "threshold": self.threshold, "nms": self.nms}
+        return super().describe() | own
 
     def close(self) -> None:
-        """Free memory; nothing can be looked for afterwards."""
-        for backend in self._backends.values():
-            backend.close()
-        self._backends.clear()
-        del self.encode, self.read, self.decode, self._graphs
+        """Free memory; nothing can be asked afterwards."""
+        super().close()
+        del self.read
         self._phrases.clear()
 
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
@@ -352,22 +319,6 @@ class Sam3Detector:
         if len(self._phrases) > _PHRASES_KEPT:
             self._phrases.popitem(last=False)
         return self._phrases[phrase]
-
-    def _features(
-        self,
-        image: npt.NDArray[np.uint8],
-        cache: MutableMapping[str, Any] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> tuple[Tensor, ...]:
-        key = f"{self.kind} features, {self._folder}"
-        if cache is not None and key in cache:
-            kept: tuple[Tensor, ...] = cache[key]
-            return kept
-        _stop(cancelled)
-        features = self.encode(self.input.pixels(image).to(self._device, self._dtype))
-        if cache is not None:
-            cache[key] = features
-        return features
 
     def _result(
         self,
@@ -399,11 +350,6 @@ def _side(model: Any) -> int:
     """Rows and columns of the network's input."""
     side = model.config.vision_config.backbone_config.image_size
     return int(side if isinstance(side, int) else side[0])
-
-
-def _stop(cancelled: Callable[[], bool] | None) -> None:
-    if cancelled is not None and cancelled():
-        raise CancelledError("looking for phrases was cancelled")
 
 
 def load_sam3(

@@ -105,7 +105,7 @@ def test_a_goal_can_be_cancelled_while_the_detector_looks(robot, driver):
     handle = robot.ros.send_goal(client, goal)
     result = robot.ros.goal_result(handle)
     time.sleep(0.3)
-    robot.ros.result(handle.cancel_goal_async())
+    robot.ros.cancel_goal(handle)
     assert robot.ros.result(result).status == GoalStatus.STATUS_CANCELED
 
 

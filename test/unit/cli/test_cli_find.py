@@ -160,6 +160,9 @@ def test_the_demos_profile_never_takes_a_detector_of_any_words_by_itself(monkeyp
     monkeypatch.setattr(choice, "_present", lambda name: True)
     made = choose_grounding("profile", "nano", "cpu")
     assert made.name not in (*choice.ON_CPU, *choice.ON_GPU) and not made.missing
+    assert made.familiar_only, "it would name things on any image"
+    with pytest.raises(ModelLoadError, match="use it with the profile nano"):
+        choose_grounding(made.name, "none", "cpu")
 
 
 def test_a_detector_of_a_small_world_runs_with_that_worlds_profile_alone(tmp_path):

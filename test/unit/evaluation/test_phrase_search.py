@@ -21,6 +21,8 @@ from spatialgeo_ros.evaluation.phrase_search import (
     true_box,
 )
 from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.grounding.detector import Instance, PhraseResult
+from spatialgeo_ros.grounding.grounder import Looked
 from spatialgeo_ros.query.vocabulary import Vocabulary
 from spatialgeo_ros.sim.furniture import COLOURS, KINDS
 from spatialgeo_ros.sim.room import make_room
@@ -80,9 +82,9 @@ def test_each_answer_is_counted_as_what_it_is(frame):
     def search(seen, phrases):
         asked.extend(phrases)
         return [
-            Answered(True, sighting(masks[0])),  # right
+            Answered(True, sighting(masks[0]), (5.0, 10.0, 25.0, 20.0)),  # right, half a box
             Answered(True, sighting(wrong)),  # another thing
-            Answered(True, sighting(wrong)),  # invented
+            Answered(True, sighting(wrong), (0.0, 0.0, 20.0, 9.0)),  # invented
             Answered(True, sighting(wrong, "may be a lamp")),  # invented and doubted
             Answered(False),
             Answered(True),  # there, and nothing of it can be measured
@@ -96,7 +98,14 @@ def test_each_answer_is_counted_as_what_it_is(frame):
     assert report.found == [True, False]
     assert report.missed == 0
     assert report.iou == [1.0]
+    assert report.box_iou == [pytest.approx(0.5), 0.0]
+    assert report.absent_boxes == [True, False, False, False]
+    assert "x_detector_right" not in report.summary("x_")  # no detector was asked
+    report.network_seconds.append(0.05)
     summary = report.summary("x_")
+    assert summary["x_detector_right"] == 0.5
+    assert summary["x_detector_absent_answered"] == 0.25
+    assert summary["x_network_milliseconds"] == pytest.approx(50)
     assert summary["x_phrases_right"] == 0.5
     assert summary["x_other_colour_answered"] == 1.0
     assert summary["x_absent_answered"] == 0.75
@@ -107,6 +116,12 @@ def test_each_answer_is_counted_as_what_it_is(frame):
 class FakeGrounder:
     def __init__(self):
         self.asked = []
+
+    def known(self, seen):
+        boxes = tuple(
+            Instance((0.0, 0.0, size, size), score) for size, score in ((3, 0.4), (5, 0.9))
+        )
+        return {"red chair": Looked(PhraseResult("red chair", boxes))}
 
     def ask(self, seen, phrases):
         self.asked.append(tuple(phrases))
@@ -134,6 +149,7 @@ def test_a_detector_is_asked_once_for_all_phrases_of_a_frame():
     assert {"red chair", "chair", "door"} <= set(asked)
     assert len(search.network_seconds) == 1
     assert [answer.sighting for answer in found] == ["sighting", "sighting"]
+    assert [answer.box for answer in found] == [(0.0, 0.0, 5, 5), None]
 
 
 def test_a_detector_is_not_asked_about_foreign_images():

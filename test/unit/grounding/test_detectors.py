@@ -608,5 +608,9 @@ def test_some_names_load_nothing(name: str) -> None:
 
 
 def test_an_unknown_precision_is_named() -> None:
-    with pytest.raises(ModelLoadError, match="no precision 'half'"):
-        load_grounding("owl", precision="half")
+    with pytest.raises(ModelLoadError, match="no precision 'int4'"):
+        load_grounding("owl", precision="int4")
+
+
+def test_a_cpu_gains_nothing_from_halves(load: Callable[..., LoadedGrounding]) -> None:
+    assert load("owlvit", "half").detector.describe()["precision"] == "float32"

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The committed nano detector finds things in rooms it was never trained on, and invents hardly any.
+"""The committed nano detector finds things in rooms never trained on, and invents hardly any.
 
 A few views keep this quick, so the bounds are looser than the figures of docs/benchmarks.md, which
 ``spatialgeo evaluate nano`` measures on more.

@@ -175,6 +175,7 @@ def test_a_request_waits_for_its_image_while_frames_go_on(lanes):
     job = looks_for("the chair")
     lanes.lanes.submit(job)
     started, stamp = time.monotonic(), 2
+    wait_for(lambda: lanes.detector.asked)
     while not job.future.done():
         lanes.put(stamp)
         stamp += 1
