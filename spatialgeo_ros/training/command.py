@@ -16,11 +16,11 @@ from spatialgeo_ros.errors import SpatialGeoError
 #: Models and what can be trained of them.
 TRAININGS = {
     "spatialgeo": ("stage1", "stage2", "task_lora", "merge"),
-    "spatial_mllm": ("sft", "cold_start", "grpo"),
+    "spatial_mllm": ("sft", "choose", "cold_start", "grpo"),
 }
 _USAGE = """usage: spatialgeo train nano [--help]
        spatialgeo train spatialgeo stage1|stage2|task_lora|merge [--help]
-       spatialgeo train spatial_mllm sft|cold_start|grpo [--help]
+       spatialgeo train spatial_mllm sft|choose|cold_start|grpo [--help]
 """
 
 
@@ -52,10 +52,11 @@ def _published(model: str, training: str, arguments: Sequence[str]) -> int:
     run: Callable[[str, argparse.Namespace], None] = {
         "stage1": _spatialgeo, "stage2": _spatialgeo, "task_lora": _spatialgeo, "merge": _merge,
         "sft": _spatial_mllm, "cold_start": _spatial_mllm, "grpo": _policy,
+        "choose": _choose,
     }[training]  # fmt: skip
     try:
         run(f"{model}_{training}", options)
-    except (SpatialGeoError, FloatingPointError) as error:
+    except (SpatialGeoError, FloatingPointError, OSError) as error:
         print(f"spatialgeo train {model} {training}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -69,13 +70,18 @@ def _parser(model: str, training: str) -> argparse.ArgumentParser:
         "merge": "put low-rank updates and projectors into the base's weights, as one checkpoint",
         "sft": "Spatial-MLLM's supervised training",
         "cold_start": "Spatial-MLLM's cold start on chosen thoughts",
+        "choose": "choose thoughts for the cold start from a larger model's completions",
         "grpo": "group relative policy optimisation of Spatial-MLLM",
     }
     parser = argparse.ArgumentParser(
         prog=f"spatialgeo train {model} {training}", description=texts[training]
     )
     paths = functools.partial(parser.add_argument, type=Path)
-    paths("--output", required=True, help="folder of the result, its log and its checkpoints")
+    where = "folder of the result, its log and its checkpoints"
+    paths("--output", required=True, help=where)
+    if training == "choose":
+        paths("--data", required=True, help="problems with 'completions', JSON or JSONL")
+        return parser
     if model == "spatialgeo":
         paths("--base", required=True, help="folder of LLaVA-1.5, or of a merged SpatialGeo")
         what = "stage 2's folder" if training == "merge" else "stage 1's folder"
@@ -172,6 +178,16 @@ def _policy(name: str, options: argparse.Namespace) -> None:
         name, recipe, options.base, options.vggt, options.data, options.files, options.output,
         options.device,
     )  # fmt: skip
+
+
+def _choose(name: str, options: argparse.Namespace) -> None:
+    from spatialgeo_ros.training.recipe import PolicyRecipe, read_recipe
+    from spatialgeo_ros.training.thought_choice import write_thoughts
+
+    # In the words that policy optimisation will ask in.
+    recipe = read_recipe(PolicyRecipe, recipe_path("spatial_mllm_grpo"))
+    count, kept = write_thoughts(options.data, options.output, recipe.instruction)
+    print(f"{options.output}: {kept} of {count} problems")
 
 
 def _merge(name: str, options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from spatialgeo_ros.runtime.resources import find_resource
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID, load_tokenizer
 from spatialgeo_ros.training.annotation_file import AnnotationFile
 from spatialgeo_ros.training.command import TRAININGS, recipe_path
+from spatialgeo_ros.training.command import main as train_command
 from spatialgeo_ros.training.epoch_batches import EpochOrder, ProcessBatches
 from spatialgeo_ros.training.llava_data import ConversationData, collate_images, image_pixels
 from spatialgeo_ros.training.recipe import (
@@ -239,6 +240,43 @@ def test_the_simulator_exports_for_qwen(tmp_path: Path) -> None:
         if line["options"]:
             assert all(option in line["conversations"][0]["value"] for option in line["options"])
     assert {"room_size_estimation", "object_size_estimation", "object_abs_distance"} <= types
+
+
+def test_thoughts_are_chosen_by_their_worth(tmp_path: Path) -> None:
+    def item(kind: str, truth: str, *said: str, **more: str) -> dict[str, object]:
+        thoughts = [f"<think>so</think><answer>{one}</answer>" for one in said]
+        told = {"problem": "How many?", "path": "a.mp4", "solution": f"<answer>{truth}</answer>"}
+        return {**told, "problem_type": kind, "completions": thoughts, **more}
+
+    items = [
+        item("multiple choice", "A", "B", "A", "C"),
+        item("multiple choice", "A", "B", "C"),  # below the median of its type
+        item("multiple choice", "B", "B"),
+        item("numerical", "10", "9", "20"),
+        item("numerical", "10", "40", original_question_type="other"),  # alone in its type
+    ]
+    worthless = {**item("verbal", "xyz"), "completions": ["nothing"]}
+    (tmp_path / "data.json").write_text(json.dumps([*items, worthless]))
+    output = tmp_path / "chosen.jsonl"
+    words = ["spatial_mllm", "choose", "--data", tmp_path / "data.json", "--output", output]
+    assert train_command([str(one) for one in words]) == 0
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    said = [line["conversations"][1]["value"] for line in lines]
+    assert [one[25:-9] for one in said] == ["A", "B", "9", "40"]
+    asked = lines[0]["conversations"][0]["value"]
+    assert asked.startswith("<video>\nHow many?\nPlease think") and asked.endswith("tags.")
+
+
+def test_problems_without_completions_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data.json").write_text(json.dumps([{"problem": "?", "problem_type": "verbal"}]))
+    words = ["--data", str(tmp_path / "data.json"), "--output", str(tmp_path / "out.jsonl")]
+    assert train_command(["spatial_mllm", "choose", *words]) == 1
+    assert "no 'completions'" in capsys.readouterr().err
+    (tmp_path / "data.json").write_text(json.dumps([{"completions": ["a"], "problem": "?"}]))
+    assert train_command(["spatial_mllm", "choose", *words]) == 1
+    assert "problem 0 lacks problem_type, solution" in capsys.readouterr().err
 
 
 def test_launch_files_are_shipped_for_every_engine() -> None:
