@@ -27,7 +27,7 @@ from spatialgeo_ros.recordings.image_codec import read_colour_file
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 from spatialgeo_ros.training.annotation_file import AnnotationFile
 from spatialgeo_ros.training.dataset_registry import ordered_items, parse_uses
-from spatialgeo_ros.training.llava_samples import BrokenConversationError
+from spatialgeo_ros.training.llava_samples import BrokenConversationError, turns_of
 from spatialgeo_ros.training.qwen_samples import (
     QwenBatch,
     QwenSample,
@@ -116,7 +116,7 @@ class ClipData(Dataset[ClipExample]):
             entry = self.entry(index)
             kind, seen, seconds = self.look(entry)
             sample = encode_qwen_conversation(
-                entry.get("conversations") or (), self.chat.tokenizer,
+                turns_of(entry), self.chat.tokenizer,
                 [visual_count(one) for one in seen], kind,
             )  # fmt: skip
             if all(label == IGNORE_LABEL for label in sample.labels):
@@ -137,7 +137,7 @@ class ClipData(Dataset[ClipExample]):
             SpatialGeoError: a file cannot be read.
         """
         kind = IMAGE if IMAGE in entry else VIDEO
-        named = entry.get(kind, ())
+        named = entry.get(kind) or ()
         names = [named] if isinstance(named, str) else list(named)
         how, seconds, seen = self._frames, 1.0, []
         budget = PixelBudget(how.min_pixels, how.max_pixels)

@@ -33,6 +33,7 @@ from spatialgeo_ros.training.llava_samples import (
     encode_caption,
     encode_conversation,
     image_first,
+    turns_of,
 )
 from spatialgeo_ros.training.modality_sampler import modality_length
 
@@ -121,8 +122,8 @@ class ConversationData(Dataset[Example]):
             return Example(None)
 
     def _example(self, entry: Mapping[str, Any]) -> Example:
-        turns = entry.get("conversations")
-        if not turns or not all({"from", "value"} <= set(turn) for turn in turns):
+        turns = turns_of(entry)
+        if not all({"from", "value"} <= set(turn) for turn in turns):
             raise BrokenConversationError("it has no turns with 'from' and 'value'")
         has_image = "image" in entry
         if self._version == "plain":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,6 +64,21 @@ class Batch:
     input_ids: Tensor
     labels: Tensor
     attention_mask: Tensor
+
+
+def turns_of(entry: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Turns of an annotation.
+
+    Raises:
+        BrokenConversationError: it has none, or one of them is no mapping of texts.
+    """
+    turns = entry.get("conversations")
+    if not isinstance(turns, list) or not turns:
+        raise BrokenConversationError("it has no 'conversations'")
+    for number, turn in enumerate(turns):
+        if not isinstance(turn, dict) or not all(isinstance(one, str) for one in turn.values()):
+            raise BrokenConversationError(f"turn {number} is no mapping of texts")
+    return turns
 
 
 def image_first(conversation: Sequence[Turn]) -> list[dict[str, str]]:

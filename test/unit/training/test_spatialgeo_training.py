@@ -246,10 +246,11 @@ def test_broken_conversations_are_dropped_and_counted(start: Path) -> None:
         {"image": "missing.png"} | talk("<image>\nHow far?", "3.5 meters"),
         {"image": "0.png"} | talk("How far?", "3.5 meters"),
         {"id": "nothing"},
+        {"conversations": [{"from": "human", "value": 3}]},
     ]
     (start / "broken.json").write_text(json.dumps([*good, *broken]))
     (start / "good.json").write_text(json.dumps(good))
-    log = train(start, "stage2", start / "dropping", "epochs=2", "lora.rank=2", "batch=5",
+    log = train(start, "stage2", start / "dropping", "epochs=2", "lora.rank=2", "batch=11",
                 "grouped=false", data="broken.json")  # fmt: skip
     assert sum(line["dropped"] for line in log) == 2 * len(broken)
     only = [broken[0], broken[1]]
