@@ -12,7 +12,11 @@ from typing import Any
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.models.profile_file import Section
-from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD, read_grounding_profile
+from spatialgeo_ros.models.profile_source import (
+    NOTHING_TO_LOAD,
+    read_grounding_profile,
+    read_profile,
+)
 
 #: Detectors of any words that a robot starts with where their weights are there, best first. On a
 #: CPU all but the first take more than four seconds for an image.
@@ -147,12 +151,24 @@ def _of_a_world(name: str, profile: str) -> bool:
     """
     _, content = read_grounding_profile(name)
     world = content.get("world", "") if isinstance(content, dict) else ""
-    if world and world != profile:
+    if world and world != _known_world(profile):
         raise ModelLoadError(
             f"grounding '{name}' knows the world of the profile '{world}' alone, and would name "
             f"things on any image: use it with the profile {world}, or choose another grounding"
         )
     return bool(world)
+
+
+def _known_world(profile: str) -> str:
+    """Name of the world whose images a model profile tells from all others, "" for none.
+
+    A file of a user's own may be of that world too: what counts is what it is called inside.
+    """
+    if profile == "none":
+        return ""
+    _, content = read_profile(profile)
+    known = isinstance(content, dict) and "domain" in content
+    return str(content.get("name", "")) if known else ""
 
 
 def _present(name: str) -> bool:

@@ -171,3 +171,19 @@ def test_a_detector_of_a_small_world_runs_with_that_worlds_profile_alone(tmp_pat
     assert choose_grounding(str(profile), "nano").familiar_only
     with pytest.raises(ModelLoadError, match="world of the profile 'nano' alone"):
         choose_grounding(str(profile), "none")
+
+
+def test_a_detector_of_a_small_world_runs_with_a_users_own_copy_of_its_profile(tmp_path) -> None:
+    """The copy is of that world too, unless it cannot tell its images from others."""
+    from spatialgeo_ros.models.profile_source import read_profile
+
+    shipped, _ = read_profile("nano")
+    text = shipped.read_text()
+    own = tmp_path / "mine.yaml"
+    own.write_text(text)
+    made = choose_grounding("nano_owl", str(own), "cpu")
+    assert made.familiar_only
+    start, end = text.index("domain:"), text.index("engines:")
+    own.write_text(text[:start] + text[end:])
+    with pytest.raises(ModelLoadError, match="use it with the profile nano"):
+        choose_grounding("nano_owl", str(own), "cpu")
