@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRequestError, FileAccessError, quoted
 from spatialgeo_ros.memory.map_object import VIEWS, TrackedObject
@@ -170,6 +171,8 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
         "yaw": one.place.yaw,
         "bottoms": one.place.votes,
         "scatter": one.place.scatter,
+        "side_shared": [float(v) for v in one.place.side_shared],
+        "side_scatter": [float(v) for v in one.place.side_scatter],
         "first_ns": one.first_ns,
         "last_ns": one.last_ns,
         "labels": one.labels,
@@ -188,6 +191,13 @@ def _entry_of(one: TrackedObject) -> dict[str, Any]:
     }
 
 
+def _two(values: Any) -> npt.NDArray[np.float64]:
+    array = np.array(values, np.float64)
+    if array.shape != (2,) or not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError(f"{values} are no variances of two sides")
+    return array
+
+
 def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) -> TrackedObject:
     camera, stamp, box, quality = entry["best"]
     x0, y0, x1, y1 = (float(v) for v in box)
@@ -199,6 +209,9 @@ def _object_from(entry: Mapping[str, Any], row: int, arrays: Mapping[str, Any]) 
     votes = [(int(k), float(bottom), float(sigma)) for k, bottom, sigma in entry["bottoms"]]
     place = Place(**places, yaw=float(entry["yaw"]), votes=votes)
     place.scatter = float(entry["scatter"])
+    if "side_shared" in entry:  # which older files lack
+        place.side_shared = _two(entry["side_shared"])
+        place.side_scatter = _two(entry["side_scatter"])
     place.count_votes()
     one = TrackedObject(
         id=str(entry["id"]),

@@ -23,6 +23,8 @@ Array = npt.NDArray[np.float64]
 #: Squared Mahalanobis distance (three degrees of freedom, one in a hundred) from which a view
 #: counts as displaced, and weighs less the farther off it is.
 DISPLACED = 11.3
+#: The same of a single side (one degree of freedom).
+_OTHER_SIDE = 6.6
 #: Views from one direction beyond which one more is worth no less.
 _MOST_ALIKE = 12
 _LEAST_SIGMA = 0.005  # metres: no place is known better
@@ -53,6 +55,9 @@ class Place:
         bottom: height of the lowest point.
         bottom_sigma: one standard deviation of it.
         scatter: how much wider than their variances the views scatter, 1 for as much.
+        side_shared: [2] variance of what single views get wrong about ``sides``, on average; that
+            of the first view where nothing else is given.
+        side_scatter: [2] as ``scatter``, of the sides.
     """
 
     top: Array
@@ -65,6 +70,12 @@ class Place:
     bottom: float = 0.0
     bottom_sigma: float = 0.0
     scatter: float = 1.0
+    side_shared: Array = field(default_factory=lambda: np.zeros(0))
+    side_scatter: Array = field(default_factory=lambda: np.ones(2))
+
+    def __post_init__(self) -> None:
+        if not self.side_shared.size:
+            self.side_shared = np.array(self.side_variance, np.float64)
 
     @classmethod
     def of(cls, thing: Detected, frame: MapFrame, direction: int) -> Place:
@@ -86,12 +97,15 @@ class Place:
         return np.array([self.top[0], self.top[1], (self.top[2] + self.bottom) / 2])
 
     @property
+    def _directions(self) -> int:
+        return len({vote[0] for vote in self.votes})
+
+    @property
     def centre_covariance(self) -> Array:
         """Covariance of the centre [3, 3]."""
         halved = np.diag([1.0, 1.0, 0.5])
-        directions = len({vote[0] for vote in self.votes})
         # What views from one direction get wrong alike, no number of them takes away.
-        spread = max(1.0, self.scatter) * self.covariance + self.shared / directions
+        spread = max(1.0, self.scatter) * self.covariance + self.shared / self._directions
         covariance = halved @ spread @ halved
         covariance[2, 2] += self.bottom_sigma**2 / 4
         return covariance
@@ -104,8 +118,12 @@ class Place:
     @property
     def size_sigma(self) -> Array:
         """Standard deviations of the size [3]."""
+        spread = self.side_variance * np.maximum(self.side_scatter, 1.0)
+        return self._size_sigma(spread + self.side_shared / self._directions)
+
+    def _size_sigma(self, sides: Array) -> Array:
         height = self.bottom_sigma**2 + self.covariance[2, 2]
-        return np.sqrt(np.maximum([*self.side_variance, height], _SIDE_FLOOR**2))
+        return np.sqrt(np.maximum([*sides, height], _SIDE_FLOOR**2))
 
     def offset(self, thing: Detected, frame: MapFrame, drift: float) -> tuple[Array, float]:
         """Where a thing's top lies from here [3], and the squared Mahalanobis distance."""
@@ -146,13 +164,34 @@ class Place:
         self.covariance = _at_least(prior - gain @ prior, frame.pose_sigma)
         sides, turn = turned(thing.size[:2], thing.yaw, self.yaw)
         sigma, _ = turned(thing.size_sigma[:2], thing.yaw, self.yaw)
-        share = self.side_variance / (self.side_variance + alike * np.square(sigma))
-        self.sides = self.sides + share * (sides - self.sides)
-        self.side_variance = np.maximum((1 - share) * self.side_variance, _SIDE_FLOOR**2)
+        share = self._weigh_sides(sides, np.square(sigma), alike)
         # A view that sees both sides well also sees the heading well.
         self.yaw = math.remainder(self.yaw + float(share.min()) * turn, 2 * math.pi)
         self._vote(thing, direction)
         return np.asarray(drift**2 * pull, np.float64)
+
+    def _weigh_sides(self, sides: Array, variance: Array, alike: int) -> Array:
+        """Weigh in the sides [2] of a view; return what each of them counted [2].
+
+        A view of a part, or one that takes width for depth, is surer of itself than it should be.
+        One such view counts little against many others; where they are the many, the first good
+        views widen what is known of the sides until it follows them.
+        """
+        squared = np.square(sides - self.sides) / (self.side_variance + variance)
+        scatter = np.minimum(squared, _MOST_SCATTER) - self.side_scatter
+        self.side_scatter = self.side_scatter + _NEWEST * scatter
+        usual = variance < _COMPARABLE * self.side_shared
+        self.side_shared = self.side_shared + _NEWEST * usual * (variance - self.side_shared)
+        noise = alike * variance
+        prior = self.side_variance * np.maximum(self.side_scatter, 1.0)
+        share = np.asarray(
+            prior / (prior + noise * np.maximum(squared / _OTHER_SIDE, 1.0)), np.float64
+        )
+        self.sides = self.sides + share * (sides - self.sides)
+        # How sure it is grows with the views as if they agreed: ``size_sigma`` has what they do.
+        left = noise / (self.side_variance + noise)
+        self.side_variance = np.maximum(left * self.side_variance, _SIDE_FLOOR**2)
+        return share
 
     def merge(self, other: Place) -> None:
         """Weigh in the place of a duplicate."""
@@ -170,7 +209,7 @@ class Place:
         """Centre and size [3] of the box after it was made to hold a surface.
 
         Where points stick out on one side, the box moves; where they do on both, it grows; no
-        farther than its size may be wrong: what sticks out more is not of it.
+        farther than views that agree leave open: what sticks out more is not of it.
 
         Args:
             points: [N, 3] of the surface; one in fifty may be no part of it.
@@ -185,7 +224,7 @@ class Place:
         first, last = along[skip] + blur, along[-1 - skip] - blur
         middle = axes @ self.centre
         low, high = middle - self.size / 2, middle + self.size / 2
-        most = _MOST_GROWTH * self.size_sigma
+        most = _MOST_GROWTH * self._size_sigma(self.side_variance)
         first, last = np.maximum(first, low - most), np.minimum(last, high + most)
         shift = np.maximum(last - high, 0) - np.maximum(low - first, 0)
         shift[2] = 0.0  # the bottom has been voted for

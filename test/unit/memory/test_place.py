@@ -51,6 +51,32 @@ def test_views_that_scatter_more_than_they_say_widen_the_covariance(frame) -> No
     assert restless.centre_covariance[1, 1] > 2 * calm.centre_covariance[1, 1]
 
 
+def test_good_views_overcome_many_that_took_width_for_depth(frame) -> None:
+    """A sofa seen cut off from one end first: its sides follow, and their sigma says meanwhile."""
+    true = np.array([1.56, 0.95])
+    cut = seen(frame, size=np.array([0.9, 1.8, 0.8]), size_sigma=np.array([0.19, 0.27, 0.02]))
+    place = Place.of(cut, frame, 0)
+    for k in range(1, 12):
+        place.fuse(cut, frame, 0.0, 0, k)
+    good = seen(frame, size=np.array([*true, 0.8]), size_sigma=np.array([0.11, 0.16, 0.02]))
+    for k in range(20):
+        place.fuse(good, frame, 0.0, 1 + k // 8, k % 8)
+        assert (np.abs(place.sides - true) < 4 * place.size_sigma[:2]).all(), (k, place.sides)
+    np.testing.assert_allclose(place.sides, true, atol=0.12)
+
+
+def test_one_bad_view_of_many_good_ones_hardly_moves_the_sides(frame) -> None:
+    good = seen(frame, size=np.array([1.56, 0.95, 0.8]), size_sigma=np.array([0.1, 0.1, 0.02]))
+    place = Place.of(good, frame, 0)
+    for k in range(1, 16):
+        place.fuse(good, frame, 0.0, k % 8, k // 8)
+    before = place.size_sigma[0]
+    part = seen(frame, size=np.array([0.9, 0.95, 0.8]), size_sigma=np.array([0.1, 0.1, 0.02]))
+    place.fuse(part, frame, 0.0, 0, 2)
+    assert place.sides[0] == pytest.approx(1.56, abs=0.06)
+    assert place.size_sigma[0] > 1.2 * before
+
+
 def test_the_bottom_is_voted_for_not_averaged(frame) -> None:
     """Some views see the back rest only, more see that it reaches the floor."""
     top = 0.9
