@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-#: Packages and modules, with all that is in them.
+#: Packages and modules, with all that is in them. Not accelerate, which transformers imports
+#: wherever it is installed; only training asks for it.
 FORBIDDEN = (
-    "accelerate", "bitsandbytes", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pandas",
-    "scipy", "sklearn", "tensorrt", "torchvision", "torch.utils.tensorboard",
+    "bitsandbytes", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pandas", "scipy",
+    "sklearn", "tensorrt", "torchvision", "torch.utils.tensorboard",
     "transformers.models.qwen2", "transformers.models.qwen2_5_vl", "transformers.models.siglip",
     "transformers.trainer", "spatialgeo_ros.models.spatial_mllm",
     "spatialgeo_ros.models.spatialrgpt", "spatialgeo_ros.models.vggt", "spatialgeo_ros.training",
