@@ -9,7 +9,6 @@ then the object map; looks at one image share a pass. No ROS is imported here.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.grounding.grounder import Grounder
-from spatialgeo_ros.node.lane import LaneStatistics, give_way
+from spatialgeo_ros.node.lane import LaneStatistics, LaneThread, give_way
 from spatialgeo_ros.node.look import Look, Purpose
 
 _IDLE_TIMEOUT = 30.0  # s that pausing waits for the running pass
@@ -38,7 +37,7 @@ class _Pass:
         return all(look.cancelled() for look in self.looks)
 
 
-class GroundingLane:
+class GroundingLane(LaneThread):
     """Runs a detector on its own thread. Public methods may be called from any thread."""
 
     def __init__(
@@ -56,24 +55,12 @@ class GroundingLane:
             statistics: Takes latencies.
             logger: Takes errors.
         """
+        super().__init__("grounding")
         self._grounder, self._on_done = grounder, on_done
         self._statistics, self._logger = statistics, logger
-        self._wake = threading.Condition()
         self._waiting: list[Look] = []
         self._running: _Pass | None = None
-        self._active = self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="grounding", daemon=True)
         grounder.deferred = True
-
-    def start(self) -> None:
-        """Start the thread, paused."""
-        self._thread.start()
-
-    def resume(self) -> None:
-        """Begin to look."""
-        with self._wake:
-            self._active = True
-            self._wake.notify_all()
 
     def pause(self) -> None:
         """Give up everything, and return when nothing runs."""
@@ -84,15 +71,6 @@ class GroundingLane:
             self._waiting.clear()
             if not self._wake.wait_for(lambda: self._running is None, _IDLE_TIMEOUT):
                 self._logger.error("the detector did not stop in time")
-
-    def stop(self) -> None:
-        """Pause, end the thread and join it."""
-        self.pause()
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def submit(self, look: Look) -> None:
         """Queue a look; one for a watch or the map takes the place of an older such of its camera.

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A thread that serves a bounded queue of requests: what the two lanes of the node share.
+"""Threads that can be paused, and one that serves a bounded queue: what the node's lanes share.
 
 No ROS is imported here, so the whole behaviour is tested without a graph.
 """
@@ -13,6 +13,7 @@ import os
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,7 +41,48 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
-class Lane:
+class LaneThread(ABC):
+    """A thread that can be paused.
+
+    A subclass makes :meth:`_run` wait on ``_wake`` while ``_active`` is False, and end when
+    ``_stopping`` is True; both change with the lock held.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Prepare a thread of this name."""
+        self._wake = threading.Condition()
+        self._active = self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, paused."""
+        self._thread.start()
+
+    def resume(self) -> None:
+        """Begin to take work."""
+        with self._wake:
+            self._active = True
+            self._wake.notify_all()
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Give up what waits, and return when nothing runs."""
+
+    def stop(self) -> None:
+        """Pause, end the thread and join it."""
+        self.pause()
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Work until stopped; on the thread."""
+
+
+class Lane(LaneThread):
     """Serves requests in order on its own thread. Public methods may be called from any thread."""
 
     def __init__(
@@ -54,25 +96,14 @@ class Lane:
             statistics: Takes counts and latencies.
             logger: Takes errors.
         """
+        super().__init__(name)
         self._queue_size = queue_size
         self._statistics = statistics
         self._logger = logger
-        self._wake = threading.Condition()
         self._queue: deque[Request] = deque()
         self._running: Request | None = None
-        self._active = self._stopping = self._busy = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._busy = False
         self._logged: OrderedDict[str, None] = OrderedDict()
-
-    def start(self) -> None:
-        """Start the thread, paused."""
-        self._thread.start()
-
-    def resume(self) -> None:
-        """Begin to take work."""
-        with self._wake:
-            self._active = True
-            self._wake.notify_all()
 
     def pause(self) -> None:
         """Refuse everything with NOT_ACTIVE, cancel what runs, and return when nothing does."""
@@ -84,15 +115,6 @@ class Lane:
                 self._running.cancel.set()
             if not self._wake.wait_for(lambda: not self._busy, _IDLE_TIMEOUT):
                 self._logger.error("the running inference did not stop in time")
-
-    def stop(self) -> None:
-        """Pause, end the thread and join it."""
-        self.pause()
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def notify(self) -> None:
         """Say that there may be something to do."""
