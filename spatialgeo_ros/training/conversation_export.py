@@ -57,10 +57,7 @@ def image_conversations(
     """
     (folder / "images").mkdir(parents=True, exist_ok=True)
     base = default_camera(*size)
-    renderer: RoomRenderer | None = None
-    for seed in seeds:
-        room, rng = make_room(seed), np.random.default_rng([seed, 5])
-        renderer = _loaded(renderer, room, size)
+    for seed, room, rng, renderer in _rooms(seeds, 5, size):
         for number in range(views):
             view = random_view(room, rng, base)
             if view is None:
@@ -79,8 +76,6 @@ def image_conversations(
                 turns += [{"from": "human", "value": f"{mark}{said}"},
                           {"from": "gpt", "value": answer}]  # fmt: skip
             yield {"id": name, "image": f"{name}.jpg", "conversations": turns}
-    if renderer is not None:
-        renderer.close()
 
 
 def visible_objects(
@@ -129,10 +124,7 @@ def clip_conversations(
     """
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     camera = default_camera(*size)
-    renderer: RoomRenderer | None = None
-    for seed in seeds:
-        room, rng = make_room(seed), np.random.default_rng([seed, 6])
-        renderer = _loaded(renderer, room, size)
+    for seed, room, rng, renderer in _rooms(seeds, 6, size):
         path = RobotPath(room)
         seen: set[int] = set()
         pictures = []
@@ -149,8 +141,6 @@ def clip_conversations(
         order = rng.permutation(len(problems))[:questions]
         for number, k in enumerate(order):
             yield {"id": f"{seed:06d}_{number}", "video": name, "path": name, **problems[k]}
-    if renderer is not None:
-        renderer.close()
 
 
 def clip_problems(
@@ -217,11 +207,22 @@ def _apart(a: SceneObject, b: SceneObject) -> float:
     return float(np.linalg.norm(np.subtract(a.centre, b.centre)))
 
 
-def _loaded(renderer: RoomRenderer | None, room: Room, size: tuple[int, int]) -> RoomRenderer:
-    if renderer is None:
-        return RoomRenderer(room, *size)
-    renderer.load(room)
-    return renderer
+def _rooms(
+    seeds: Sequence[int], stream: int, size: tuple[int, int]
+) -> Iterator[tuple[int, Room, np.random.Generator, RoomRenderer]]:
+    """Yield each seed with its room, random numbers of a stream, and one renderer for all."""
+    renderer: RoomRenderer | None = None
+    try:
+        for seed in seeds:
+            room = make_room(seed)
+            if renderer is None:
+                renderer = RoomRenderer(room, *size)
+            else:
+                renderer.load(room)
+            yield seed, room, np.random.default_rng([seed, stream]), renderer
+    finally:
+        if renderer is not None:
+            renderer.close()
 
 
 def _write_image(path: Path, picture: npt.NDArray[np.uint8]) -> None:
