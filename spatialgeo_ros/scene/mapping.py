@@ -263,9 +263,7 @@ def detected_of(
         kind=kind,
         cut=cut,
         box=(x0, y0, x1, y1),
-        colours={said: 1.0}
-        if (said := parse_label(region.label).colour)
-        else _colours(image, points),
+        colours={said: 1.0} if said else _colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
     )
