@@ -57,7 +57,9 @@ def parse(main: Callable[[Sequence[str]], object], words: Sequence[str]) -> argp
     raise ValueError(f"'{' '.join(words)}' was not read by argparse")
 
 
-def parser_of(main: Callable[[Sequence[str]], object], words: Sequence[str]) -> argparse.ArgumentParser:
+def parser_of(
+    main: Callable[[Sequence[str]], object], words: Sequence[str]
+) -> argparse.ArgumentParser:
     """Return the parser that ``main`` would read further ``words`` with, without reading them."""
 
     def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
@@ -102,9 +104,10 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Made of the commands' own parsers. `spatialgeo COMMAND --help` prints the same. Every command ends"
-        " with status 0 where it did what it was asked, 1 where that was not possible, with one line that"
-        " says why and what to do, and 2 where the command line is not understood.",
+        "Made of the commands' own parsers. `spatialgeo COMMAND --help` prints the same. Every "
+        "command ends with status 0 where it did what it was asked, 1 where that was not possible, "
+        "with one line that says why and what to do, and 2 where the command line is not "
+        "understood.",
         "",
         "| command | |",
         "|---|---|",

@@ -17,11 +17,13 @@ KINDS = {
     "srv": ("interfaces/services.md", "Services", ("Request", "Response")),
     "action": ("interfaces/actions.md", "Actions", ("Goal", "Result", "Feedback")),
 }
-#: A part of a comment that is a unit by itself; `unit` stands for the message's own field.
-UNITS = ("m", "m^2", "s", "Hz", "px", "rad", "deg", "in unit", "0..1")
+#: A part of a comment that is a unit by itself; "in unit": the message's own field says which.
+UNITS = ("m", "m^2", "s", "Hz", "px", "rad", "deg", "in unit")
 _STAMP = "builtin_interfaces/Time"
 _LICENCE = ("# Copyright", "# SPDX-")
-_FIELD = re.compile(r"^(?P<type>[\w/]+(?:<=\d+)?(?:\[(?:<=)?\d*\])?)\s+(?P<name>[a-z]\w*)\s*(?P<default>[^#]*)$")
+_FIELD = re.compile(
+    r"^(?P<type>[\w/]+(?:<=\d+)?(?:\[(?:<=)?\d*\])?)\s+(?P<name>[a-z]\w*)\s*(?P<default>[^#]*)$"
+)
 _CONSTANT = re.compile(r"^(?P<type>\w+)\s+(?P<name>[A-Z]\w*)\s*=\s*(?P<value>.*)$")
 
 
@@ -44,8 +46,11 @@ class Entry:
         """The unit that the comment states, "" where it states none."""
         if self.type.startswith(_STAMP):
             return "stamp"
+        if re.search(r"\b0\.\.1\b", self.comment):
+            return "0..1"
         parts = re.split(r"[,;:.] |[,;:.]$", self.comment)
-        return next((part.strip() for part in parts if part.strip() in UNITS), "")
+        stated = next((part.strip() for part in parts if part.strip() in UNITS), "")
+        return stated or ("m" if self.type.startswith("geometry_msgs/Pose") else "")
 
 
 @dataclass

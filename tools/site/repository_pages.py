@@ -14,7 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 #: File of the repository -> page that is made of it.
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.rst": "changelog.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.rst": "changelog.md",
+}
 #: Where a link into the repository leads to on the site; else it goes to the repository itself.
 GENERATED = {
     "msg": "interfaces/messages.md",
