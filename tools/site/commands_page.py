@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from unittest import mock
 
+from interface_pages import plain_markdown
+
 from spatialgeo_ros import cli
 from spatialgeo_ros.training.command import TRAININGS
 
@@ -142,18 +144,18 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
         shown = formatter._format_action_invocation(action)
         text = formatter._expand_help(action) if action.help else ""
         default = action.default
-        if default in (None, argparse.SUPPRESS, False, [], "") or "default" in text:
+        if (
+            action.nargs == 0
+            or default in (None, argparse.SUPPRESS, False, [], "")
+            or "default" in text
+        ):
             said = ""
         else:
             said = f"`{default}`"
         need = "required" if action.required and action.option_strings else said
-        rows.append(f"| `{_code(shown)}` | {need} | {_prose(text)} |")
+        rows.append(f"| <code>{_prose(shown)}</code> | {need} | {_prose(text)} |")
     return ["| option | default | meaning |", "|---|---|---|", *rows, ""] if rows else []
 
 
-def _code(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def _prose(text: str) -> str:
-    return re.sub(r"([|*_<\[\]])", r"\\\1", " ".join(text.split()))
+    return plain_markdown(" ".join(text.split()))

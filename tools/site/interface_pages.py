@@ -42,6 +42,12 @@ class Entry:
         return self.name.isupper()
 
     @property
+    def meaning(self) -> str:
+        """The comment, without the unit that it begins with."""
+        first, mark, rest = re.match(r"([^,;:]*)([,;:]?) ?(.*)", self.comment, re.DOTALL).groups()
+        return rest if mark and first == self.unit else self.comment
+
+    @property
     def unit(self) -> str:
         """The unit that the comment states, "" where it states none."""
         if self.type.startswith(_STAMP):
@@ -134,11 +140,20 @@ def interface_page(root: Path, kind: str) -> str:
         "",
         "| | |",
         "|---|---|",
-        *(f"| [{one.name}](#{one.name.lower()}) | {_prose(one.text)} |" for one in interfaces),
+        *(
+            f"| [{one.name}](#{one.name.lower()}) | {plain_markdown(one.text)} |"
+            for one in interfaces
+        ),
         "",
     ]
     for one in interfaces:
-        lines += [f"## {one.name}", "", f"`spatialgeo_ros/{kind}/{one.name}`", "", _prose(one.text)]
+        lines += [
+            f"## {one.name}",
+            "",
+            f"`spatialgeo_ros/{kind}/{one.name}`",
+            "",
+            plain_markdown(one.text),
+        ]
         lines += [""]
         for name, groups in zip(part_names, one.parts, strict=True):
             lines += [f"**{name}**", ""] if name else []
@@ -150,19 +165,20 @@ def interface_page(root: Path, kind: str) -> str:
 
 
 def _group(group: Group, types: set[str]) -> list[str]:
-    lines = [f"{_prose(group.heading)}", ""] if group.heading else []
+    lines = [f"{plain_markdown(group.heading)}", ""] if group.heading else []
     constants = [one for one in group.entries if one.is_constant]
     fields = [one for one in group.entries if not one.is_constant]
     if constants:
         lines += ["| constant | value | meaning |", "|---|---|---|"]
-        lines += [f"| `{one.name}` | {one.value} | {_prose(one.comment)} |" for one in constants]
+        lines += [
+            f"| `{one.name}` | {one.value} | {plain_markdown(one.comment)} |" for one in constants
+        ]
         lines += [""]
     if fields:
         lines += ["| field | type | unit | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| `{one.name}` | {_type(one.type, types)} | {one.unit} | {_prose(one.comment)}"
-            + (f" Default: {one.value}." if one.value else "")
-            + " |"
+            f"| `{one.name}` | {_type(one.type, types)} | {one.unit} | "
+            f"{plain_markdown(one.meaning)}{f' Default: {one.value}.' if one.value else ''} |"
             for one in fields
         ]
         lines += [""]
@@ -175,6 +191,7 @@ def _type(name: str, own: set[str]) -> str:
     return f"[{shown}](messages.md#{base.lower()})" if base in own else f"`{name}`"
 
 
-def _prose(text: str) -> str:
-    """Escape what Markdown would take for something else."""
-    return re.sub(r"([|*_<\[\]])", r"\\\1", text)
+def plain_markdown(text: str) -> str:
+    """Return Markdown that shows ``text`` as it is, also within a table."""
+    shown = re.sub(r"([*_\[\]`\\])", r"\\\1", text)
+    return shown.replace("<", "&lt;").replace("|", "&#124;")

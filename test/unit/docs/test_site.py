@@ -95,6 +95,12 @@ def test_no_markdown_is_left_in_the_tables_of_generated_pages(site: Path) -> Non
         assert "|---|" not in text and "<p>|" not in text, name
 
 
+def test_angle_brackets_and_bars_of_texts_are_shown(site: Path) -> None:
+    assert "cuda:&lt;n&gt;" in (site / "parameters.html").read_text()
+    commands = (site / "commands.html").read_text()
+    assert "cuda:&lt;n&gt;" in commands and "FILE|FX,FY,CX,CY</code>" in commands
+
+
 @pytest.mark.parametrize("kind", ["msg", "srv", "action"])
 def test_every_interface_and_field_is_on_its_page(kind: str, site: Path) -> None:
     page, *_ = interface_pages.KINDS[kind]
