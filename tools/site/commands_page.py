@@ -158,4 +158,5 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _prose(text: str) -> str:
-    return plain_markdown(" ".join(text.split()))
+    # docstrings mark code as reStructuredText does
+    return plain_markdown(" ".join(text.split()).replace("``", ""))

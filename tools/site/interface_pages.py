@@ -187,7 +187,7 @@ def _group(group: Group, types: set[str]) -> list[str]:
 
 def _type(name: str, own: set[str]) -> str:
     base = name.partition("[")[0]
-    shown = name.replace("[", "\\[")
+    shown = plain_markdown(name)
     return f"[{shown}](messages.md#{base.lower()})" if base in own else f"`{name}`"
 
 

@@ -77,6 +77,15 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
         assert not [one for one in loaded if re.match(r"https?:|//", one)], page.name
 
 
+def test_no_page_shows_the_marks_of_markdown(site: Path) -> None:
+    """A list or table without an empty line before it is text here, and none on GitHub."""
+    for page in site.rglob("*.html"):
+        text = re.sub(r"(?s)<(script|pre|style|svg|code).*?</\1>", "", page.read_text())
+        for paragraph in re.findall(r"(?s)<(?:p|li|td)>(.*?)</(?:p|li|td)>", text):
+            assert not re.search(r"\n\s*(?:[-*+] |1\. |\||#)", paragraph), (page.name, paragraph)
+        assert "```" not in text and "](" not in text, page.name
+
+
 def test_no_markdown_is_left_in_the_tables_of_generated_pages(site: Path) -> None:
     """A table that is not understood shows its bars."""
     for name in (
@@ -98,7 +107,8 @@ def test_no_markdown_is_left_in_the_tables_of_generated_pages(site: Path) -> Non
 def test_angle_brackets_and_bars_of_texts_are_shown(site: Path) -> None:
     assert "cuda:&lt;n&gt;" in (site / "parameters.html").read_text()
     commands = (site / "commands.html").read_text()
-    assert "cuda:&lt;n&gt;" in commands and "FILE|FX,FY,CX,CY</code>" in commands
+    assert "cuda:&lt;n&gt;" in commands
+    assert "FILE|FX,FY,CX,CY</code>" in html.unescape(commands)
 
 
 @pytest.mark.parametrize("kind", ["msg", "srv", "action"])
