@@ -116,9 +116,10 @@ def test_launch_arguments_in_a_sentence_are_there(page: Path) -> None:
     """``name:=value`` of ours; those of camera drivers stand in sentences about drivers."""
     ours = launch_arguments("spatialgeo.launch.py") | launch_arguments("demo.launch.py")
     parameters = {spec.name for spec in parameter_table().NODE_TABLE}
-    drivers = {
+    drivers = {  # launch arguments of camera drivers
         "align_depth.enable", "align_depth", "enable_sync", "camera_name", "serial_no", "rs_compat",
         "publish_tf", "ros_params_override_path", "camera_model", "camera_namespace",
+        "enable_depth", "depth_module.emitter_enabled",
     }  # fmt: skip
     named = re.findall(r"`(?:ros2 launch [^`]*?)?([a-z_.]+):=[^`]*`", docs_text.prose(page))
     assert not {*named} - ours - parameters - drivers - {"__ns"}

@@ -14,6 +14,8 @@ import pytest
 from docs_text import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "troubleshooting.md"
+#: Has a section for each finding by its name; its texts need no second entry.
+FINDINGS = REPOSITORY / "docs" / "doctor_findings.md"
 PACKAGE = REPOSITORY / "spatialgeo_ros"
 #: Where the texts of /diagnostics come from: what judges graph, streams and inputs.
 SOURCES = [
@@ -40,7 +42,7 @@ def texts(path: Path) -> Iterator[str]:
             passed.add(id(node.value))
         elif isinstance(node, ast.Dict):
             passed |= {id(key) for key in node.keys}
-        elif isinstance(node, ast.FunctionDef) and node.name in NOT_SAID:
+        elif isinstance(node, ast.FunctionDef) and (node.name in NOT_SAID or finding_ids(node)):
             passed |= {id(inner) for inner in ast.walk(node)}
         elif isinstance(node, ast.JoinedStr):
             passed |= {id(piece) for piece in node.values}
@@ -57,6 +59,17 @@ def texts(path: Path) -> Iterator[str]:
             yield longest
 
 
+def finding_ids(tree: ast.AST) -> set[str]:
+    """Return the names under which a function reports what it finds."""
+    return {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in ("Finding", "named")
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
 def plain(text: str) -> str:
     """Return text as it is compared: words and signs, without quotes and Markdown."""
     return re.sub(r"\s+", " ", re.sub(r"[`'\"…|]", " ", text)).strip(" :;,.")
@@ -69,9 +82,16 @@ def test_every_text_of_the_node_has_an_entry(path: Path) -> None:
     assert not missing, "say in docs/troubleshooting.md what each of these means, and what to do"
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_every_finding_has_a_section(path: Path) -> None:
+    ids = finding_ids(ast.parse(path.read_text(encoding="utf-8")))
+    sections = docs_text.anchors(FINDINGS) if ids else set()
+    assert not ids - sections
+
+
 def test_texts_are_found() -> None:
     said = [text for path in SOURCES for text in texts(path)]
-    assert len(said) > 60
+    assert len(said) > 40
     assert any("images are lost before they arrive" in text for text in said)
 
 
