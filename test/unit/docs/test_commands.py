@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -224,3 +225,54 @@ def test_parameters_that_troubleshooting_names_are_there() -> None:
     said = re.findall(r"`((?:camera\.)?[a-z_]+): [\w.\[\]\", -]+`", page.read_text())
     others = {"message", "name", "answer", "error_message", "spatialgeo", "build_engines"}
     assert said and not {name for name in said if name not in names | plain | others}
+
+
+def profiles() -> tuple[set[str], set[str]]:
+    """Return the names of model profiles and of grounding profiles, kinds and words included."""
+    config = REPOSITORY / "config"
+    models = {path.stem for path in (config / "models").glob("*.yaml")} | {"none"}
+    grounding = {path.stem for path in (config / "grounding").glob("*.yaml")}
+    kinds = {
+        str(yaml.safe_load(path.read_text()).get("detector", {}).get("kind"))
+        for path in (config / "grounding").glob("*.yaml")
+    }
+    return models, grounding | kinds | {"none", "profile", "clip_patches"}
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_profiles_of_commands_are_there(page: Path) -> None:
+    models, grounding = profiles()
+    wrong = []
+    for words in docs_text.command_lines(page):
+        named = [(models, w.partition(":=")[2]) for w in words if w.startswith("profile:=")]
+        named += [(grounding, w.partition(":=")[2]) for w in words if w.startswith("grounding:=")]
+        if words[0] == "spatialgeo":
+            after = dict(itertools.pairwise(words))
+            own = models | grounding if words[1] == "engines" else models
+            named += [(own, after[w]) for w in ("--profile", "--model") if w in after]
+            named += [(grounding, after["--grounding"])] if "--grounding" in after else []
+            if words[1] == "models" and words[3:4] and not words[3].startswith("-"):
+                named.append((models | grounding, words[3]))
+        # files, served models, and words in capitals that stand for a name
+        wrong += [
+            n for known, n in named if n not in known and not re.search(r"[/:.~]|^[A-Z]+$", n)
+        ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_what_pip_shall_install_is_declared(page: Path) -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    extras = set(
+        re.findall(r"^([a-z0-9-]+) = \[", project.split("optional-dependencies]")[1], re.M)
+    )
+    wrong = []
+    for words in docs_text.command_lines(page):
+        if words[:2] != ["pip", "install"]:
+            continue
+        for package in words[2:]:
+            name, _, extra = re.match(r"([\w.-]+)(\[([\w,-]+)\])?", package).groups()  # type: ignore[union-attr]
+            wrong += [one for one in (extra or "").split(",") if one and one not in extras]
+            if name not in (".", "spatialgeo_ros") and f'"{name}' not in project:
+                wrong.append(name)
+    assert not wrong
