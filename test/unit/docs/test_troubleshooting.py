@@ -103,6 +103,15 @@ def test_every_error_code_has_an_entry_and_no_other() -> None:
     assert entries == [code for code in codes if code != "OK"]
 
 
+@pytest.mark.parametrize("page", docs_text.PAGES, ids=docs_text.name_of)
+def test_tables_of_errors_name_codes(page: Path) -> None:
+    """What a client gets is a constant of ErrorCode, whatever the error is called inside."""
+    codes = (REPOSITORY / "msg" / "ErrorCode.msg").read_text()
+    for table in re.findall(r"(?m)^\| error \|.*\n\|[-| ]+\n((?:\|.*\n?)+)", page.read_text()):
+        for code in re.findall(r"(?m)^\| `([A-Z_]+)` \|", table):
+            assert re.search(rf"\b{code}=", codes), code
+
+
 def test_every_entry_of_an_error_says_something() -> None:
     text = docs_text.prose(PAGE)
     for entry in re.findall(r"^### [A-Z_]+\n\n(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL):
