@@ -15,14 +15,14 @@ from spatialgeo_ros import cli
 from spatialgeo_ros.training.command import TRAININGS
 
 PAGE = "commands.md"
-#: The words before the options, of commands that are programs of their own.
-PROGRAMS = (
-    ("replay",),
-    ("export",),
-    ("train", "nano"),
-    ("train", "nano_detector"),
-    *(("train", model, name) for model, names in TRAININGS.items() for name in names),
-)
+#: The words before the options, of a command that chooses a parser by words of its own.
+PROGRAMS = {
+    "train": (
+        ("train", "nano"),
+        ("train", "nano_detector"),
+        *(("train", model, name) for model, names in TRAININGS.items() for name in names),
+    ),
+}
 
 
 class Parsed(Exception):
@@ -80,12 +80,12 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
     top = parser_of(cli.main, ["models", "list"])
     texts = {a.dest: a.help or "" for a in _subcommands(top)._choices_actions}
     for name, parser in _subcommands(top).choices.items():
-        programs = [words for words in PROGRAMS if words[0] == name]
-        for words in programs:
+        if name not in cli._DELEGATES:
+            yield from _below(name, parser, texts[name])
+            continue
+        for words in PROGRAMS.get(name, ((name,),)):
             own = parser_of(cli.main, words)
             yield " ".join(words), own, own.description or texts[name]
-        if not programs:
-            yield from _below(name, parser, texts[name])
 
 
 def _below(name: str, parser: argparse.ArgumentParser, text: str) -> Iterator[tuple]:
