@@ -279,3 +279,23 @@ def test_what_pip_shall_install_is_declared(page: Path) -> None:
             if name not in (".", "spatialgeo_ros") and f'"{name}' not in project:
                 wrong.append(name)
     assert not wrong
+
+
+def test_topics_and_services_of_the_node_that_pages_name_are_there() -> None:
+    """``~/name`` and ``/spatialgeo/name`` are names that the node's sources have."""
+    literals = {
+        node.value.removeprefix("~/")
+        for path in (REPOSITORY / "spatialgeo_ros" / "node").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(
+            r"(?:`~/|(?:call|echo|send_goal)(?: --\w+)* /spatialgeo/)([a-z_0-9/]+)",
+            page.read_text(),
+        )
+    }
+    assert {"ask", "objects", "depth/image", "get_approach_pose"} <= named
+    assert not {name for name in named if name not in literals and name != "latency/"}
