@@ -64,7 +64,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
 #: Bounds of ``msg/Region.msg``, as its comments state them.
-MOST_LABEL, MOST_CORNERS = 200, 1000
+MOST_LABEL, MOST_CORNERS, LEAST_CELLS = 200, 1000, 16
 _LONGEST_REASON = 1000  # characters; it may quote labels and detections
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
@@ -233,8 +233,23 @@ def _unstamped_region(msg: Any) -> Region:
     if msg.type == RegionType.POINT:
         return Region.from_point(msg.point_x, msg.point_y, msg.label, score)
     if msg.type == RegionType.MASK:
-        return Region.from_mask(image_to_mask(msg.mask), msg.label, score)
+        mask = image_to_mask(msg.mask)
+        _check_cell(msg, max(mask.shape))
+        return Region.from_mask(mask, msg.label, score, max(1, msg.cell))
     raise BadRegionError(f"region type {msg.type} is unknown; use a TYPE_ constant of Region")
+
+
+def _check_cell(msg: Any, side: int) -> None:
+    """Check the grid of a mask: the work along an outline grows with the square of its cells.
+
+    Raises:
+        BadRegionError: It is coarser than any network's.
+    """
+    if msg.cell > max(1, side // LEAST_CELLS):
+        raise BadRegionError(
+            f"mask '{msg.label}' of {side} px has cells of {msg.cell} px, allowed are "
+            f"{max(1, side // LEAST_CELLS)}: send a box where it is known no better"
+        )
 
 
 def msg_to_optional_region(msg: Any) -> Region | None:
@@ -283,23 +298,34 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
         msg.point_x, msg.point_y = region.point
     if region.mask is not None:
         msg.mask = mask_to_image(region.mask)
+        msg.cell = math.ceil(region.cell) if region.cell > 1 else 0
     return msg
 
 
-def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_id: str = "") -> Any:
+def estimate_to_msg(
+    estimate: Any,
+    header: Any = None,
+    camera: str = "",
+    watch_id: str = "",
+    pose: Pose | None = None,
+) -> Any:
     """Make a ``spatialgeo_ros/DistanceEstimate`` of a :class:`scene.sighting.SightedEstimate`.
 
     Args:
         estimate: What was measured; an invalid one keeps its reason and gets NaN numbers.
-        header: Stamp and optical frame of the source image.
+        header: Stamp of the source image, and frame of the points.
         camera: Name of the camera.
         watch_id: The standing measurement it belongs to.
+        pose: Takes points of the optical frame into that of ``header``; None where it is that.
     """
     from geometry_msgs.msg import Point
 
     from spatialgeo_ros.msg import DistanceEstimate as EstimateMsg
 
     valid = bool(estimate.valid)
+    ends = (estimate.point_from, estimate.point_to) if valid else (None, None)
+    if pose is not None and valid:
+        ends = pose.apply(ends[0]), pose.apply(ends[1])
     msg = EstimateMsg(
         camera=camera,
         kind=int(estimate.kind),
@@ -307,8 +333,8 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         to_object=estimate.to_label,
         distance=float(estimate.distance) if valid else math.nan,
         std_dev=float(estimate.sigma) if valid else math.nan,
-        from_point=_point(Point, estimate.point_from if valid else None),
-        to_point=_point(Point, estimate.point_to if valid else None),
+        from_point=_point(Point, ends[0]),
+        to_point=_point(Point, ends[1]),
         source=_SOURCES[estimate.source],
         valid=valid,
         reason=escaped(estimate.reason, _LONGEST_REASON),
@@ -317,6 +343,7 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         seen_stamp=ns_to_stamp(estimate.seen_stamp_ns),
         age=float(estimate.age),
         degraded=list(estimate.degraded),
+        doubt=escaped(estimate.doubt, _LONGEST_REASON),
     )
     if header is not None:
         msg.header = header
