@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +46,7 @@ __all__ = [
     "depth_to_image",
     "detections_to_regions",
     "estimate_to_msg",
+    "hypothesis_of",
     "image_to_mask",
     "image_to_rgb",
     "mask_to_image",
@@ -350,20 +352,28 @@ def estimate_to_msg(
     return msg
 
 
-def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...]:
+def detections_to_regions(
+    msg: Any, min_score: float = 0.0, word: Callable[[str], str] = lambda name: name
+) -> tuple[Region, ...]:
     """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
 
     Reads both layouts: ``bbox.center.position.x`` (Iron and later) and ``bbox.center.x`` (Humble).
     Boxes that are not finite or have no area are left out and logged: one bad box of a detector
-    must not cost the others.
+    must not cost the others. So are those whose class has no word.
+
+    Args:
+        msg: The detector's message.
+        min_score: Of a hypothesis.
+        word: Makes a word of a class; "" where a class is known to have none.
     """
     regions = []
     drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
         centre = getattr(detection.bbox.center, "position", detection.bbox.center)
         half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
-        label, score = _best_hypothesis(detection)
-        if score < min_score:
+        name, score = hypothesis_of(detection)
+        label = word(name)
+        if score < min_score or (name and not label):
             continue
         corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
@@ -374,7 +384,8 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
     return tuple(regions)
 
 
-def _best_hypothesis(detection: Any) -> tuple[str, float]:
+def hypothesis_of(detection: Any) -> tuple[str, float]:
+    """Return class and score of the best hypothesis of a detection; Humble's layout too."""
     best = ("", 0.0)
     for result in detection.results:
         hypothesis = getattr(result, "hypothesis", result)
