@@ -14,6 +14,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
+from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, PoseSource, mount_pose
 from spatialgeo_ros.node.conversions import msg_to_pose
 from spatialgeo_ros.node.odometry_pose import OdometryPose
@@ -126,7 +127,12 @@ class TfPose:
         except (tf2_ros.TransformException, ValueError) as error:
             late = self._delay(target, frame_id, stamp_ns)
             if late <= 0:
-                return PoseResult(None, reason=f"TF: {error}")
+                why = str(error).rstrip(" .")
+                return PoseResult(
+                    None,
+                    reason=f"TF: {why} (`ros2 run tf2_ros tf2_echo {quoted(target)} "
+                    f"{quoted(frame_id)}` tells what is published)",
+                )
             wait = self._wait.nanoseconds * 1e-9
             return PoseResult(
                 None,

@@ -16,10 +16,7 @@ from spatialgeo_ros.node.parameters import CameraConfig
 #: Longest name of a frame in a request, as the comments of srv/ and action/ state it.
 MOST_FRAME_NAME = 200
 _NO_SOURCE = "let poses come from TF or odometry (pose_source), or leave target_frame empty"
-_UNKNOWN = (
-    "name a frame that is known there, or leave target_frame empty (`ros2 run tf2_ros tf2_echo` "
-    "tells what TF knows)"
-)
+_UNKNOWN = "or leave target_frame empty"
 
 
 @dataclass(frozen=True, eq=False)
