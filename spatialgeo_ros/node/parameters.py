@@ -240,10 +240,17 @@ def update(config: Config, changes: Iterable[Parameter]) -> Config:
 
 
 def equal(one: Parameter, other: Parameter) -> bool:
-    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN."""
-    if one.type_ != other.type_:
-        return False
+    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN.
+
+    So does the word "nan" in a list: ``ros2 param load`` makes words of what ``ros2 param dump``
+    wrote of NaN.
+    """
     a, b = one.value, other.value
+    if one.type_ != other.type_:
+        lists = (Parameter.Type.DOUBLE_ARRAY, Parameter.Type.STRING_ARRAY)
+        return (one.type_, other.type_) == lists and list(map(str, a)) == list(b) == ["nan"] * len(
+            a
+        )
     if not isinstance(a, Sequence) or isinstance(a, str):
         a, b = [a], [b]
     return len(a) == len(b) and all(
