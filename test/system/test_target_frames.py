@@ -309,3 +309,20 @@ def test_keyframes_and_objects_come_as_markers_that_rviz_can_place(stand):
         assert {one.header.frame_id for one in array.markers} == {"odom"}
     lines = [one for one in frusta[-1].markers if one.type == Marker.LINE_LIST]
     assert {one.ns for one in lines} == {"front", "rear"}
+
+
+def test_a_measurement_reaches_what_the_other_camera_sees(stand):
+    """The plant is behind the front camera: measured in the rear image, and brought here."""
+    request = {"camera": "front", "to_region": Region(label="plant"), "target_frame": "odom"}
+    kinds = [DistanceEstimate.KIND_CENTRE_TO_CENTRE, DistanceEstimate.KIND_NEAREST_POINTS]
+    response = stand.measure(kinds=kinds, **request)
+    assert response.error_code == ErrorCode.OK, response.error_message
+    centres, nearest = response.distances
+    assert centres.valid, centres.reason
+    assert centres.distance == pytest.approx(gap(), abs=0.2)
+    assert nearest.valid, nearest.reason
+    low = np.array(CHAIR.low[:2]) - np.array(PLANT.high[:2])
+    assert nearest.distance == pytest.approx(float(np.hypot(low[0], max(low[1], 0))), abs=0.15)
+    for length in (centres, nearest):
+        assert xyz(length.to_point)[0] < -1.7
+        assert xyz(length.from_point)[0] > 1.7
