@@ -176,24 +176,27 @@ def test_a_watch_is_published_in_the_frame_and_drawn_in_the_cameras(stand):
     assert response.error_code == ErrorCode.OK, response.error_message
 
     def newest() -> Any:
-        return next(
-            (one for one in reversed(lengths) if one.watch_id == "base" and one.valid), None
-        )
+        mine = (one for one in list(lengths) if one.watch_id == "base")
+        return next((one for one in mine if one.valid), None)
 
-    wait_for(newest, what="a result of the watch")
-    length = newest()
+    length = wait_for(newest, what="a result of the watch")
     assert length.header.frame_id == "base_link"
     point = world_from("base_link").apply(xyz(length.to_point))
     assert point[0] == pytest.approx(1.8, abs=0.1)
-    drawn = [one for array in markers for one in array.markers if one.ns == "base"]
-    assert {one.header.frame_id for one in drawn} == {OPTICAL}
+
+    def drawn() -> set[str]:
+        every = (one for array in list(markers) for one in array.markers)
+        return {one.header.frame_id for one in every if one.ns == "base"}
+
+    assert wait_for(drawn, what="its markers") == {OPTICAL}
     start.target_frame = "gripper"
     stand.robot.call(WatchDistance, "watch_distance", start)
-    wait_for(
-        lambda: lengths[-1].watch_id == "base" and "'gripper'" in lengths[-1].reason,
-        what="a result that names the frame",
-    )
-    assert not lengths[-1].valid
+
+    def refused() -> Any:
+        mine = (one for one in list(lengths) if one.watch_id == "base")
+        return next((one for one in mine if "'gripper'" in one.reason), None)
+
+    assert not wait_for(refused, what="a result that names the frame").valid
     stop = WatchDistance.Request(command=WatchDistance.Request.STOP, watch_id="base")
     stand.robot.call(WatchDistance, "watch_distance", stop)
 
