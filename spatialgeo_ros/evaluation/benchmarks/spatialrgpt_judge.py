@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from spatialgeo_ros.evaluation.benchmarks.item import Item, Record
+from spatialgeo_ros.evaluation.benchmarks.spatialrgpt_bench import DIRECTION, LENGTHS, Judged
 from spatialgeo_ros.query.families import QUALITATIVE
 from spatialgeo_ros.speech.reply import (
     parse_hour,
@@ -26,6 +28,15 @@ PREDICATES = {
 }  # fmt: skip
 _REGION = re.compile(r"\[?region \[?(\d+)\]{0,2}", re.IGNORECASE)
 _NAMES = ("thing0", "thing1")
+
+
+def judge(item: Item, record: Record) -> Judged:
+    """Judge a row of the benchmark."""
+    category, truth = item.kind, str(item.truth)
+    if category in LENGTHS or category == DIRECTION:
+        read = hour if category == DIRECTION else metres
+        return Judged(category, read(truth), read(record.output))
+    return Judged(category, mark=mark(category, truth, record.output, item.question))
 
 
 def metres(text: str) -> float | None:
