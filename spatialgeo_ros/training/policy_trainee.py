@@ -36,10 +36,12 @@ from spatialgeo_ros.training.problem_data import (
     ProblemData,
     collate_problems,
 )
+from spatialgeo_ros.training.processes import make_accelerator
 from spatialgeo_ros.training.recipe import LANGUAGE, PolicyRecipe
 from spatialgeo_ros.training.rewards import group_rewards
 from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee, load_mllm_start
-from spatialgeo_ros.training.trainer import Training, Work, make_accelerator
+from spatialgeo_ros.training.trainee import Work
+from spatialgeo_ros.training.trainer import Training
 
 #: Tokens whose logits, 152,000 each, are in memory together.
 _AT_ONCE = 1024

@@ -27,7 +27,7 @@ from spatialgeo_ros.training.clip_data import IMAGE, VIDEO, ClipBatch, visual_id
 from spatialgeo_ros.training.published_files import write_checkpoint
 from spatialgeo_ros.training.recipe import CONNECTOR, LANGUAGE, MERGER, Optimisation
 from spatialgeo_ros.training.spatialgeo_trainee import token_loss
-from spatialgeo_ros.training.trainer import Trainee
+from spatialgeo_ros.training.trainee import Trainee
 
 _VGGT_STEMS = (("model", ".safetensors"), ("model", ".pt"))
 _OUTPUT = "lm_head.weight"

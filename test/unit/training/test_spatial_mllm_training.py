@@ -26,11 +26,11 @@ from spatialgeo_ros.models.spatial_mllm.window_attention import see
 from spatialgeo_ros.training import video_r1_rewards
 from spatialgeo_ros.training.clip_data import ClipData
 from spatialgeo_ros.training.command import main
+from spatialgeo_ros.training.journal import JOURNAL
 from spatialgeo_ros.training.problem_data import ProblemData
 from spatialgeo_ros.training.recipe import Frames
 from spatialgeo_ros.training.rewards import SPATIAL_MLLM, VIDEO_R1
 from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee
-from spatialgeo_ros.training.trainer import JOURNAL
 
 pytest.importorskip("accelerate", reason="needs the extra 'train'")
 
