@@ -29,7 +29,9 @@ NAMES = (
 #: The one whose published judge is a language model.
 _JUDGED = "spatialrgpt_bench"
 _OF_VIDEOS = NAMES[2:]
-_SERVED, _BLIND, _FILE = "openai:", "blind:", "file:"
+#: Those with something to measure.
+_MEASURABLE = NAMES[:4]
+_SERVED, _BLIND, _FILE, _MEASURED = "openai:", "blind:", "file:", "measured:"
 
 
 def add_benchmarks(kinds: Any) -> None:
@@ -49,7 +51,8 @@ def add_benchmarks(kinds: Any) -> None:
         parser.add_argument(
             "--model", default="spatialgeo_7b",
             help="a profile, openai:MODEL@ADDRESS (a server), blind: before either (grey images), "
-            "constant, or file:PATH (answers made elsewhere)",
+            "constant, file:PATH (answers made elsewhere), or measured:PROFILE (our geometry, "
+            "where depth or the profile's geometry network gives it)",
         )  # fmt: skip
         parser.add_argument(
             "--regions", choices=("words", "drawn"), default="words",
@@ -73,8 +76,26 @@ def add_benchmarks(kinds: Any) -> None:
             parser.add_argument(
                 "--frames", type=int, metavar="K", help="of a video (the protocol: 16)"
             )
+        if name in _MEASURABLE:
+            _add_measuring(parser)
         _add_servers(parser, name == _JUDGED)
         parser.set_defaults(run=_run, benchmark=name, judge="", judge_price=None)
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Add how recordings and images are measured."""
+    group = parser.add_argument_group("measuring (measured:PROFILE)")
+    group.add_argument(
+        "--grounding", default="profile", metavar="NAME", help="what looks for words"
+    )
+    group.add_argument(
+        "--world-axes", choices=("rep103", "optical"), default="rep103",
+        help="of the recordings' poses: z up (rep103), or x right, y down, z forward",
+    )  # fmt: skip
+    group.add_argument(
+        "--most-frames", type=int, default=64, metavar="N",
+        help="of a recording that a map is made of, evenly spread (64)",
+    )  # fmt: skip
 
 
 def _add_servers(parser: argparse.ArgumentParser, judged: bool) -> None:
@@ -232,6 +253,8 @@ def _answerer(benchmark: Benchmark, items: Sequence[Item], options: argparse.Nam
         return ConstantAnswerer(items)
     if options.model.startswith(_FILE):
         return FileAnswerer(Path(options.model.removeprefix(_FILE)))
+    if options.model.startswith(_MEASURED):
+        return _measured(options)
     blind, name = options.model.startswith(_BLIND), options.model.removeprefix(_BLIND)
     if name.startswith(_SERVED):
         service = _service(name, options, options.price)
@@ -241,3 +264,26 @@ def _answerer(benchmark: Benchmark, items: Sequence[Item], options: argparse.Nam
 
     networks = load_networks(name, options.device, options.quantisation)
     return ProfileAnswerer(networks, options.regions, blind=blind)
+
+
+def _measured(options: argparse.Namespace) -> Answerer:
+    """Our geometry.
+
+    Raises:
+        BadRequestError: the benchmark asks for nothing that is measured.
+    """
+    if options.benchmark not in _MEASURABLE:
+        raise BadRequestError(
+            f"answers to {options.benchmark} are words: measured: goes with "
+            f"{', '.join(_MEASURABLE)}"
+        )
+    from spatialgeo_ros.evaluation.benchmarks.measured import MeasuredAnswerer
+    from spatialgeo_ros.perception import Perception
+
+    profile = options.model.removeprefix(_MEASURED)
+    perception = Perception.load(
+        profile, options.device, grounding=options.grounding, way_drift=0.0
+    )
+    return MeasuredAnswerer(
+        perception, options.data, profile, options.world_axes, options.most_frames
+    )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError, NoLanguageModelError
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.domain import DomainClassifier
@@ -108,6 +109,11 @@ class ProfileNetworks:
     def depth(self, view: View) -> MonocularDepth:
         """Predict depth of one view; see ``interface.Networks``."""
         return self._towers.depth(view)
+
+    @torch.inference_mode()
+    def recovered_camera(self, view: View) -> PinholeCamera:
+        """Camera that fits the geometry network's points; see :meth:`Towers.recovered_camera`."""
+        return self._towers.recovered_camera(view)
 
     @torch.inference_mode()
     def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:

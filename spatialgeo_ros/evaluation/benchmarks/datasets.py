@@ -191,8 +191,11 @@ def vsi_items(folder: Path, *, official: bool = False, served: bool = False) -> 
         video = _need(folder / str(_field(row, "dataset", path)) / name, VSI_FILES)
         truth = str(_field(row, "ground_truth", path))
         items.append(
-            Item(str(row.get("id", len(items))), text, truth, kind, video=video, question=asked)
-        )
+            Item(
+                str(row.get("id", len(items))), text, truth, kind, video=video, question=asked,
+                options=tuple(options),
+            )
+        )  # fmt: skip
     return items
 
 

@@ -47,6 +47,7 @@ class Item:
         regions: things that the question points at.
         instruction: said before the user's turn, "" for nothing.
         question: as the data set has it, for judges.
+        options: with their letters ("A. chair"), none where there is nothing to choose from.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Item:
     regions: tuple[RegionOfImage, ...] = ()
     instruction: str = ""
     question: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
