@@ -199,7 +199,7 @@ def test_a_geometry_network_measures_images_without_depth(rgpt: Path, tmp_path: 
 
 # VSI-Bench: a recording of a room with two boxes, from several places.
 
-CABINET = Box((2.6, 0.4, 0.0), (3.1, 1.0, 0.9), RED)
+BOX = Box((2.6, 0.4, 0.0), (3.1, 1.0, 0.9), RED)
 CRATE = Box((2.6, -1.4, 0.0), (3.0, -0.8, 0.5), BLUE)
 MIDDLE = (2.8, -0.2)
 
@@ -216,7 +216,7 @@ POSES = [towards(x, y) for x, y in
 
 def write_recording(folder: Path, depth: bool = True, poses: bool = True) -> None:
     for number, pose in enumerate(POSES):
-        image, metres = render(CAMERA, pose, (CABINET, CRATE))
+        image, metres = render(CAMERA, pose, (BOX, CRATE))
         write_png(folder / "color" / f"{number:04d}.png", image)
         if depth:
             millimetres = np.nan_to_num(metres * 1000).astype(np.uint16)
@@ -235,7 +235,7 @@ def write_video(path: Path) -> None:
 
 
 def by_colour(image: np.ndarray, phrase: str) -> list[tuple[tuple[float, ...], float]]:
-    colour = {"cabinet": RED, "crate": BLUE}.get(phrase)
+    colour = {"box": RED, "crate": BLUE}.get(phrase)
     mask = np.zeros(image.shape[:2], bool) if colour is None else (image == colour).all(axis=-1)
     return [(tuple(box_of(mask)), 0.9)] if mask.sum() > 50 else []
 
@@ -244,13 +244,13 @@ def by_colour(image: np.ndarray, phrase: str) -> list[tuple[tuple[float, ...], f
 def vsi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vsi")
     rows = [
-        ("object_counting", "How many cabinet(s) are in this room?", "1", None),
+        ("object_counting", "How many box(s) are in this room?", "1", None),
         ("object_abs_distance", "Measuring from the closest point of each object, what is the "
-         "distance between the cabinet and the crate (in meters)?", "1.2", None),
+         "distance between the box and the crate (in meters)?", "1.2", None),
         ("object_size_estimation", "What is the length of the longest dimension (length, width, or "
-         "height) of the cabinet, measured in centimeters?", "90", None),
-        ("object_rel_direction_hard", "If I am standing by the crate and facing the cabinet, is "
-         "the crate to the left or the right of the cabinet?", "A", ["A. left", "B. right"]),
+         "height) of the box, measured in centimeters?", "90", None),
+        ("object_rel_direction_hard", "If I am standing by the crate and facing the box, is "
+            "the lamp to the left or the right of the box?", "A", ["A. left", "B. right"]),
     ]  # fmt: skip
     lines = [
         {"id": k, "dataset": "scannet", "scene_name": scene, "question_type": kind,
@@ -271,7 +271,7 @@ def vsi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_recordings_become_maps_that_answer(vsi: Path) -> None:
     perception = Perception(
-        None, grounder=Grounder(ScriptedDetector(by_colour)), map_nouns=("cabinet", "crate"),
+        None, grounder=Grounder(ScriptedDetector(by_colour)), map_nouns=("box", "crate"),
         way_drift=0.0,
     )  # fmt: skip
     answerer = MeasuredAnswerer(perception, vsi, "scripted")
@@ -307,7 +307,7 @@ def test_questions_in_words_are_measured_or_refused(rgpt: Path) -> None:
     def item(question: str, kind: str = "open-ended", images: int = 1) -> Item:
         return Item("a", question, "", f"{kind}|Depth", images=(image,) * images)
 
-    said = answerer.answer(item("How far away is the cabinet?")).output
+    said = answerer.answer(item("How far away is the box?")).output
     # The nearest of the board from the camera, 1 m high: its upper right corner.
     assert float(said.split()[0]) == pytest.approx(np.linalg.norm([2.0, 0.5, 0.4]), abs=0.05)
     assert said.endswith(" m")
