@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialgeo_ros.cli.inputs import read_shard
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.input_files import read_json
 
@@ -76,6 +77,11 @@ def add_benchmarks(kinds: Any) -> None:
             parser.add_argument(
                 "--frames", type=int, metavar="K", help="of a video (the protocol: 16)"
             )
+            parser.add_argument(
+                "--sampled", type=Path, metavar="DIR",
+                help="space-aware frames in place of even ones: --out of 'spatialgeo sample' on "
+                "the folder of videos below --data",
+            )  # fmt: skip
         if name in _MEASURABLE:
             _add_measuring(parser)
         _add_servers(parser, name == _JUDGED)
@@ -128,13 +134,6 @@ def _prices(text: str) -> tuple[float, float]:
     return read, said
 
 
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise BadRequestError(f"--shard must be I/N with I from 1 to N, not '{text}'")
-    return int(index) - 1, int(count)
-
-
 def _run(options: argparse.Namespace) -> int:
     """Ask, score and print."""
     from spatialgeo_ros.evaluation.benchmarks.report import BENCHMARKS, scored
@@ -152,11 +151,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _items(benchmark: Benchmark, options: argparse.Namespace) -> list[Item]:
     """The benchmark's questions, in the wording for served models where one is asked."""
+    from spatialgeo_ros.evaluation.benchmarks.datasets import with_selection
+
     served = options.model.removeprefix(_BLIND).startswith(_SERVED)
     load = benchmark.load_served if served and benchmark.load_served else benchmark.load
     items = list(load(options.data))[: options.limit]
-    frames = getattr(options, "frames", None)
-    return items if frames is None else [replace(item, frames=frames) for item in items]
+    frames, sampled = (getattr(options, name, None) for name in ("frames", "sampled"))
+    if frames is not None:
+        items = [replace(item, frames=frames) for item in items]
+    if sampled is not None:
+        items = [with_selection(item, options.data, sampled) for item in items]
+    return items
 
 
 def _ask(benchmark: Benchmark, items: Sequence[Item], options: argparse.Namespace) -> None:
@@ -165,11 +170,14 @@ def _ask(benchmark: Benchmark, items: Sequence[Item], options: argparse.Namespac
 
     from spatialgeo_ros.evaluation.benchmarks.runner import answers_file, run, shard_of
 
-    index, count = _shard(options.shard)
+    index, count = read_shard(options.shard)
     answerer = _answerer(benchmark, items, options)
     path = answers_file(options.out, index, count)
     try:
         facts = {"benchmark": benchmark.name, "items": len(items), **answerer.describe()}
+        for name in ("frames", "sampled"):
+            if (value := getattr(options, name, None)) is not None:
+                facts[name] = str(value)
         _write_facts(options.out, facts)
         written, failed = run(tqdm(shard_of(items, index, count), benchmark.name), answerer, path)
     finally:
@@ -180,8 +188,8 @@ def _ask(benchmark: Benchmark, items: Sequence[Item], options: argparse.Namespac
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write down who is asked; answers of two models in one folder would be scored as one's."""
     known = _facts(folder)
-    for name in ("benchmark", "model", "regions"):
-        if name in known and known[name] != facts.get(name):
+    for name in ("benchmark", "model", "regions", "frames", "sampled"):
+        if known and known.get(name) != facts.get(name):
             raise BadRequestError(
                 f"{folder} has answers of {name} {known[name]}, this run has {facts.get(name)}: "
                 "take another --out"

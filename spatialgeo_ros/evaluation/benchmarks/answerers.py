@@ -27,7 +27,9 @@ GREY = 128
 
 
 def images_of(item: Item) -> list[npt.NDArray[np.uint8]]:
-    """The images of an item, or evenly spread frames of its video, first and last included.
+    """The images of an item, or frames of its video: chosen ones, else evenly spread.
+
+    Of evenly spread ones the first and the last are two.
 
     Raises:
         BadImageError: a file cannot be read.
@@ -36,7 +38,9 @@ def images_of(item: Item) -> list[npt.NDArray[np.uint8]]:
         return [read_colour_file(path) for path in item.images]
     clip = VideoClip(item.video)
     count = len(clip)
-    wanted = np.unique(np.linspace(0, count - 1, min(item.frames, count), dtype=int))
+    wanted = item.selection or np.unique(
+        np.linspace(0, count - 1, min(item.frames, count), dtype=int)
+    )
     return [np.asarray(frame.image, np.uint8) for frame in clip.read([int(k) for k in wanted])]
 
 

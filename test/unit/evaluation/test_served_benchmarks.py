@@ -315,3 +315,22 @@ def test_files_of_answers_that_are_none_are_refused(
             path.write_text('{"question_id": "row_0"}\n')
         assert main([*arguments, "--model", f"file:{path}"]) == 1
         assert words in capsys.readouterr().err
+
+
+def test_space_aware_frames_of_a_folder_are_shown(
+    vsi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tmp_path / "chosen"
+    arguments = ["evaluate", "vsi_bench", "--data", str(vsi), "--sampled", str(chosen)]
+    arguments += ["--out", str(tmp_path / "out"), "--key-variable", ""]
+    with serving(replies("2")) as server:
+        arguments += ["--model", f"openai:seer@{server.address}", "--limit", "1"]
+        assert main(arguments) == 1
+        assert f"run 'spatialgeo sample {vsi} --out {chosen}' first" in capsys.readouterr().err
+        place = chosen / "scannet" / "scene1"
+        place.mkdir(parents=True)
+        (place / "selection.json").write_text('{"space_aware": {"indices": [3, 17]}}')
+        assert main(arguments) == 0
+        *images, _ = server.bodies[0]["messages"][0]["content"]
+    assert [grey_of(part) for part in images] == pytest.approx([30, 170], abs=6)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["sampled"] == str(chosen)
