@@ -26,6 +26,7 @@ from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
+from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
@@ -86,6 +87,7 @@ class ProfileNetworks:
         self.has_language = speaker is not None
         self.canonical_only = speaker is not None and speaker.canonical_only
         self.takes_regions = speaker is not None and speaker.takes_regions
+        self.speaks_elsewhere = isinstance(speaker, ServedSpeaker)
         self.context_views = 0 if speaker is None else speaker.context_views
         mount = profile.camera
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)
