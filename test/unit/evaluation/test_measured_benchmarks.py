@@ -31,6 +31,7 @@ from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.query.relations import clock_hour
 
 WIDTH, HEIGHT = 320, 240
+DOCS = Path(__file__).parents[3] / "docs" / "benchmark_tables.md"
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 240.0, 240.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
 RED, BLUE = (200, 40, 30), (40, 60, 200)
 # Thin boards that face a level camera at the origin, which looks along x: what is seen of them is
@@ -107,10 +108,16 @@ def rgpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_regions_are_measured_where_depth_lies_beside_the_images(
     rgpt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out"
-    arguments = ["evaluate", "spatialrgpt_bench", "--data", str(rgpt), "--out", str(out)]
+    out, constant = tmp_path / "out", tmp_path / "constant"
+    arguments = ["evaluate", "spatialrgpt_bench", "--data", str(rgpt), "--out"]
+    assert main([*arguments, str(constant), "--model", "constant"]) == 0
+    capsys.readouterr()
+    arguments += [str(out), "--beside", str(constant)]
     assert main([*arguments, "--model", "measured:none"]) == 0
-    assert "| **measured (none)** |" in capsys.readouterr().out
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert table[2].startswith("| **measured (none)** |")
+    assert table[3].startswith("| **constant** |")
+    assert "\n".join(table) in DOCS.read_text(), f"{DOCS}: put in what the command prints now"
     summary = json.loads((out / "summary.json").read_text())
     said = {record.id: record.output for record in read_answers(out / "answers-1of1.jsonl")}
     scores = summary["scores"]
