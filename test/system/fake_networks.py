@@ -46,6 +46,7 @@ class FakeNetworks:
     canonical_only = False
     takes_regions = False
     context_views = 0
+    speaks_elsewhere = False
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
