@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spatialgeo_ros.findings.finding import Finding
+
 _MOST_BYTES = 128 << 20  # of images and depth that one camera's history holds
 _EARLY = 16  # detections that may wait for their image
 _ALIVE = 2.0  # s without detections after which a detector counts as silent
@@ -103,7 +105,10 @@ class FrameHistory:
             self._intervals.append(now - self._last)
         self._last = now
         if stamp_ns == 0:
-            return self._reject("their stamps are zero: the detector must copy its image's header")
+            return self._reject(
+                "detections-stamps",
+                "their stamps are zero: the detector must copy its image's header",
+            )
         frame = self._closest(self._frames, stamp_ns, lambda entry: entry.stamp_ns)
         if frame is not None:
             self._frames[self._frames.index(frame)] = self._matched(frame, message, now)
@@ -118,12 +123,14 @@ class FrameHistory:
                 return False
             kept = (newest.stamp_ns - oldest.stamp_ns) * 1e-9
             return self._reject(
+                "detections-late",
                 f"they come {behind:.2f} s behind the images, of which the last {kept:.2f} s are "
-                "kept: raise frame_history, or make the detector faster"
+                "kept: raise frame_history, or make the detector faster",
             )
         return self._reject(
+            "detections-stamps",
             "their stamps are those of no image that arrived: the detector must copy its image's "
-            "header"
+            "header",
         )
 
     def frame_at(self, stamp_ns: int) -> RawFrame | None:
@@ -160,9 +167,9 @@ class FrameHistory:
         self.problem = ""
         return frame
 
-    def _reject(self, problem: str) -> bool:
+    def _reject(self, id: str, problem: str) -> bool:
         self.unmatched += 1
-        self.problem = f"detections arrive, but {problem}"
+        self.problem = Finding(id, f"detections arrive, but {problem}")
         return False
 
     def _closest(self, entries: Any, stamp_ns: int, stamp_of: Callable[[Any], int]) -> Any:
