@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -149,18 +149,20 @@ class CameraCheck:
         ):
             self._pairs.append((frame.image, metres))
 
-    def findings(self, subscriber: str, known: Callable[[str], bool]) -> Iterator[Finding]:
+    def findings(
+        self, subscribers: Collection[str], known: Callable[[str], bool]
+    ) -> Iterator[Finding]:
         """Yield what is wrong, after some seconds of listening.
 
         Args:
-            subscriber: Full name of the node whose subscriptions count.
+            subscribers: Full names of the nodes whose subscriptions count.
             known: Tells whether the running node has said that it received what is named:
                 "calibration".
         """
         own = self.input
         refused = False
         for topic in self.topics():
-            found = graph_checks.incompatible_qos(self._node, topic, subscriber)
+            found = graph_checks.incompatible_qos(self._node, topic, subscribers)
             refused |= found is not None
             if found is not None:
                 yield found
@@ -236,8 +238,9 @@ class CameraCheck:
             if cause is not None and not refused:
                 yield cause.within(f"no depth on {own.depth_topic}: ")
             return
-        if own.counters.reason("without_depth") and not self._with_depth:
-            yield named("depth-silent", own.counters.reason("without_depth"))
+        problem = own.counters.reason("without_depth")
+        if problem and not self._with_depth:
+            yield named("depth-silent", problem)
         alignment = edge_alignment(self._pairs)
         if alignment is not None and alignment.is_elsewhere:
             right, down = alignment.shift

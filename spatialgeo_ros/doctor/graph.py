@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -28,7 +30,7 @@ from spatialgeo_ros.doctor.running_nodes import (
     full_names,
 )
 from spatialgeo_ros.doctor.topics import discovered
-from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.errors import BadRequestError, escaped
 from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.node import graph_checks, parameters
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
@@ -37,11 +39,17 @@ from spatialgeo_ros.node.overrides import parameters_for, undeclared
 from spatialgeo_ros.node.parameters import CameraConfig, Config, ParameterError
 from spatialgeo_ros.node.perception_factory import mounts_of
 
-_DISCOVERY, _STEADY = 3.0, 0.8  # s: at most, and without a new node or topic
-_LEAST_DISCOVERY = 1.2  # s: by default participants announce themselves once a second
+# Seconds of discovery: without a new node or topic; at least; at most where none of our nodes is
+# seen (a participant that was missed announces itself again after 3 s); and at most.
+_STEADY, _LEAST_DISCOVERY, _PATIENT, _DISCOVERY = 0.8, 1.2, 3.7, 5.0
 _ANSWER = 2.0  # s that nodes have for their parameters
 _DIAGNOSTICS = 1.5  # s, of a node that publishes them once a second
 _LOOK = 0.1  # s between two looks at the newest frames
+# s by which the doctor sleeps too long on a machine that is so busy that its own delays look like
+# those of what it listens to.
+_OVERSLEPT = 0.08
+_PAIRING_WAIT = 1.0  # s
+_OF_TIMES = {"images-lost", "images-slow", "odometry-late", "tf-late"}
 _NAME = "spatialgeo_doctor"
 
 
@@ -79,6 +87,8 @@ class _Target:
     """One node that runs, or would: a guest with its parameters, and what the guest receives."""
 
     def __init__(self, guest: Node, config: Config, running: RunningNode | None) -> None:
+        # A guest may be slower than the node: what comes late to it alone is not to be missing.
+        config = replace(config, depth_wait=max(config.depth_wait, _PAIRING_WAIT))
         self.guest, self.config, self.running = guest, config, running
         self.poses = PoseCheck(guest, config)
         self._transforms = DepthTransforms(guest, config)
@@ -93,9 +103,10 @@ class _Target:
         )
 
     @property
-    def subscriber(self) -> str:
-        """Full name of the node whose subscriptions count."""
-        return self.guest.get_fully_qualified_name() if self.running is None else self.running.name
+    def subscribers(self) -> list[str]:
+        """Full names of the node and its guest, whose subscriptions ask for the same."""
+        own = [self.guest.get_fully_qualified_name()]
+        return own if self.running is None else [self.running.name, *own]
 
     def ask_for_latched_info(self) -> None:
         for check in self.cameras:
@@ -121,6 +132,7 @@ class _Examination:
         self._node = self._make_node("", [])
         self._diagnostics = DiagnosticsReader(self._node)
         self._targets: list[_Target] = []
+        self._busy = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -136,6 +148,8 @@ class _Examination:
             start_parameter_services=False,
             enable_rosout=False,
         )
+        # What the node's code logs is among the findings.
+        node.get_logger().set_level(LoggingSeverity.ERROR)
         self._executor.add_node(node)
         return node
 
@@ -171,13 +185,23 @@ class _Examination:
             self._report.add(node.name, self._namesakes(node))
         self._make_targets(running)
         end = min(time.monotonic() + self._options.seconds, self._deadline - 2.0)
+        overslept: list[float] = []
         middle = time.monotonic() + self._options.seconds / 2
         while time.monotonic() < end:
             for target in self._targets:
                 target.look()
                 if time.monotonic() > middle:
                     target.ask_for_latched_info()
+            asleep = time.monotonic()
             self._sleep(_LOOK)
+            overslept.append(time.monotonic() - asleep - _LOOK)
+        self._busy = bool(overslept) and statistics.median(overslept) > _OVERSLEPT
+        if self._busy:
+            text = (
+                f"this machine has no time left ({os.getloadavg()[0]:.0f} processes want its "
+                f"{os.cpu_count()} cores): delays and lost images were not judged"
+            )
+            self._report.add("machine", Finding("machine-busy", text))
         several = len(self._targets) > 1
         for target in self._targets:
             self._judge(target, several)
@@ -195,8 +219,8 @@ class _Examination:
             )
             if now != seen:
                 seen, steady = now, time.monotonic()
-            quiet = time.monotonic() - steady
-            if quiet > _STEADY and time.monotonic() - start > _LEAST_DISCOVERY:
+            least = _LEAST_DISCOVERY if full_names(self._node) else _PATIENT
+            if time.monotonic() - steady > _STEADY and time.monotonic() - start > least:
                 return
 
     def _others(self) -> list[str]:
@@ -308,7 +332,11 @@ class _Examination:
             self._report.add(subject, Finding("parameters-ignored", lost))
         if running is not None:
             config = _as_resolved(config, running)
-        self._targets.append(_Target(guest, config, running))
+        try:
+            self._targets.append(_Target(guest, config, running))
+        except RuntimeError as error:  # of rcl: a name that is no topic's, two types on one topic
+            text = f"the topics of {subject} cannot be listened to: {escaped(error, 200)}"
+            self._report.add(subject, Finding("check-failed", text))
 
     def _namespace(self, running: RunningNode | None) -> str:
         name = self._options.node if running is None else running.name
@@ -333,20 +361,25 @@ class _Examination:
             def known(what: str, part: str = f"camera {check.config.name}") -> bool:
                 return running is not None and running.value(part, what) == "received"
 
-            found = check.findings(target.subscriber, known)
-            own = list(found)
-            if running is not None and running.statuses:
+            found = check.findings(target.subscribers, known)
+            own = [one for one in found if self._counts(one)]
+            if running is not None and f"camera {check.config.name}" in running.statuses:
                 # The node counts every message; a guest on the same two cores loses its own.
                 own = [one for one in own if one.id != "images-lost"]
             self._report.add(subject, *own)
-            self._report.add(subject, *target.poses.about_camera(check.config.name))
+            poses = target.poses.about_camera(check.config.name)
+            self._report.add(subject, *(one for one in poses if self._counts(one)))
             self._report.add(subject, *said.pop(f"camera {check.config.name}", ()))
         subject = f"{prefix}robot"
         self._report.add(subject, *target.poses.about_robot())
         self._report.add(subject, graph_checks.no_clock(target.guest))
         for findings in said.values():
-            self._report.add(target.subscriber if running else "node", *findings)
+            self._report.add(target.subscribers[0] if running else "node", *findings)
         self._report.facts[f"{prefix}cameras"] = list(_facts(target))
+
+    def _counts(self, finding: Finding) -> bool:
+        """Whether a finding is no delay of this process itself."""
+        return not (self._busy and finding.id in _OF_TIMES)
 
 
 def _facts(target: _Target) -> Iterator[str]:

@@ -20,7 +20,7 @@ from spatialgeo_ros.node.diagnostics import FINDING
 
 _SERVICE, _NAME = "spatialgeo_ros/srv/MeasureDistance", "/measure_distance"
 _POLL = 0.02
-_MOST_NODES = 8
+_MOST_NODES = 16
 
 
 @dataclass

@@ -173,6 +173,15 @@ MACHINE: tuple[Entry, ...] = (
         "`spatialgeo models download PROFILE`",
     ),
     Entry(
+        "grounding-missing",
+        _WARN,
+        "Things named in words are found in published detections alone.",
+        "No detector of any phrase has its weights on this machine.",
+        "The node says so itself.",
+        "`spatialgeo models download owlvit_base` (on a GPU llmdet_base), or set `grounding` to "
+        "none",
+    ),
+    Entry(
         "engines-folder",
         _WARN,
         "Engines are built at every start, or PyTorch runs instead.",
@@ -195,6 +204,14 @@ MACHINE: tuple[Entry, ...] = (
         "A busy machine, or a very large graph.",
         "The doctor ends after 15 s, whatever is left.",
         "name one `--node`, or ask for less with `--only`",
+    ),
+    Entry(
+        "machine-busy",
+        _OK,
+        "Everything is slow; delays and losses are not in the report.",
+        "More processes want to run than there are cores.",
+        "The doctor sleeps longer than it wants to.",
+        "`top` names what runs; look again when it has ended",
     ),
     Entry(
         "check-failed",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 from rclpy.qos import DurabilityPolicy, QoSCompatibility, ReliabilityPolicy, qos_check_compatible
@@ -132,16 +132,16 @@ def several_publishers(graph: Graph, topic: str) -> Finding | None:
     )
 
 
-def incompatible_qos(graph: Graph, topic: str, subscriber: str) -> Finding | None:
+def incompatible_qos(graph: Graph, topic: str, subscribers: Collection[str]) -> Finding | None:
     """Say that publishers of a topic offer less than a node's subscription asks for.
 
     Args:
         graph: Who is asked.
         topic: Fully qualified.
-        subscriber: Full name of the node whose subscription counts.
+        subscribers: Full names of the nodes whose subscriptions count.
     """
     for theirs in graph.get_subscriptions_info_by_topic(topic):
-        if _full_name(theirs) != subscriber:
+        if (subscriber := _full_name(theirs)) not in subscribers:
             continue
         for one in graph.get_publishers_info_by_topic(topic):
             compatibility, reason = qos_check_compatible(one.qos_profile, theirs.qos_profile)
