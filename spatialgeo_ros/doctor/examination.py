@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from spatialgeo_ros.findings.finding import Finding
 
 #: Seconds after which a part that has not ended is left behind.
 LONGEST = 13.0
+_TRIAL = 6.0  # s that a middleware has to be loaded
 
 
 def examine(options: Options, context: Any = None, longest: float = LONGEST) -> Report:
@@ -114,13 +117,16 @@ def _look_at_graph(
     if missing is not None:
         report.add("graph", missing)
         return []
+    if (unusable := _unusable_middleware()) is not None:
+        report.add("graph", unusable)
+        return []
     from rclpy.utilities import get_rmw_implementation_identifier
 
     try:
         chosen = get_rmw_implementation_identifier()
         from spatialgeo_ros.doctor.graph import examine_graph
     except (ImportError, RuntimeError) as error:
-        report.add("graph", _without_middleware(error))
+        report.add("graph", _without_middleware(str(error)))
         return []
     report.facts.update(middleware.middleware_facts(os.environ, chosen))
     if options.machine:
@@ -131,7 +137,7 @@ def _look_at_graph(
     try:
         configs = examine_graph(options, report, deadline, context)
     except RuntimeError as error:  # of rcl, which says no more
-        report.add("graph", _without_middleware(error))
+        report.add("graph", _without_middleware(str(error)))
         return []
     return [
         machine.Need(
@@ -162,7 +168,26 @@ def _missing_ros() -> Finding | None:
     return None
 
 
-def _without_middleware(error: BaseException) -> Finding:
+def _unusable_middleware() -> Finding | None:
+    """Try a chosen middleware in another process: where it is not there, rcl ends the process."""
+    if not os.environ.get("RMW_IMPLEMENTATION") or "rclpy" in sys.modules:
+        return None
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import rclpy; rclpy.get_rmw_implementation_identifier()"],
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL,
+        )
+    except subprocess.TimeoutExpired:  # a slow machine; what is wrong shows in this process
+        return None
+    if done.returncode == 0:
+        return None
+    words = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    return _without_middleware(words)
+
+
+def _without_middleware(error: str) -> Finding:
     chosen = os.environ.get("RMW_IMPLEMENTATION", "the default")
     return Finding(
         "rmw-unusable",
