@@ -78,6 +78,18 @@ def _millimetres_as_metres() -> Image:
     return depth_to_image(a_room()[1].astype(np.float32), Header())
 
 
+def _some_of_30_hz() -> Callable[[int, int], int]:
+    """Stamps of a stream of 30 Hz of which two neighbours come, and then ten are missing."""
+    period, last = 33_333_333, 0
+
+    def stamp(now: int, number: int) -> int:
+        nonlocal last
+        last = last + period if number % 2 else now // period * period
+        return last
+
+    return stamp
+
+
 def _of_encoding(encoding: str) -> Image:
     image = rgb_to_image(a_room()[0], Header())
     image.encoding = encoding
@@ -96,7 +108,7 @@ FAULTS = {
     ),
     "paused": Fault("image-silent", {"image": None}, "driver's log"),
     "garbled": Fault("image-unusable", {"image": _of_encoding("nonsense")}, "rgb8"),
-    "lossy": Fault("images-lost", {"lossy": True}, "start the publisher with the same"),
+    "lossy": Fault("images-lost", {"stamp": _some_of_30_hz()}, "start the publisher with the same"),
     "unstamped": Fault("stamps-zero", {"stamp": lambda now, n: 0}, "must stamp its images"),
     "still": Fault("stamps-still", {"stamp": lambda now, n: 10**18}, "stamp each image anew"),
     "hopping": Fault(
