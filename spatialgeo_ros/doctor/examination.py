@@ -147,8 +147,9 @@ def _look_at_graph(
             one.quantisation,
             one.precision,
             one.engine_folder,
+            loaded,
         )
-        for one in configs
+        for one, loaded in configs
     ]
 
 
@@ -198,14 +199,15 @@ def _without_middleware(error: str) -> Finding:
 
 def _need(settings: dict[str, Any]) -> machine.Need:
     names = ("profile", "grounding", "device", "quantisation", "precision", "engine_folder")
-    return machine.Need(**{name: str(settings[name]) for name in names if name in settings})
+    given: dict[str, Any] = {name: str(settings[name]) for name in names if name in settings}
+    return machine.Need(**given)
 
 
 def _look_at_packages(report: Report) -> None:
     found = machine.versions()
     report.facts["packages"] = found
     cards = machine.gpus()
-    report.facts["GPU"] = [f"{one.name} ({one.total:.0f} GiB, {one.driver})" for one in cards or []]
+    report.facts["GPU"] = [f"{one.name} ({one.total:.0f} GiB, {one.driver})" for one in cards]
 
 
 def _look_at_profile(need: machine.Need, report: Report) -> None:

@@ -55,7 +55,7 @@ _NAME = "spatialgeo_doctor"
 
 def examine_graph(
     options: Options, report: Report, deadline: float, context: Any = None
-) -> list[Config]:
+) -> list[tuple[Config, bool]]:
     """Look at the graph and report what is wrong.
 
     Args:
@@ -65,7 +65,7 @@ def examine_graph(
         context: Of rclpy; a new one by default.
 
     Returns:
-        The configurations of the nodes that were looked at.
+        The configurations of the nodes that were looked at, and whether each runs.
 
     Raises:
         BadRequestError: A parameter file cannot be read.
@@ -178,7 +178,7 @@ class _Examination:
             self._sleep(0.05)
         return True
 
-    def run(self) -> list[Config]:
+    def run(self) -> list[tuple[Config, bool]]:
         self._discover()
         running = self._running_nodes()
         for node in running:
@@ -205,7 +205,7 @@ class _Examination:
         several = len(self._targets) > 1
         for target in self._targets:
             self._judge(target, several)
-        return [target.config for target in self._targets]
+        return [(target.config, target.running is not None) for target in self._targets]
 
     def _discover(self) -> None:
         """Wait until nothing new appears."""

@@ -32,6 +32,7 @@ _MODULES = {"opencv": "cv2"}
 #: What is installed by ROS: module, and the package that has it.
 _ROS_MODULES = {"vision_msgs": "vision-msgs", "tf2_ros": "tf2-ros-py"}
 _HASHED = 128 << 20  # bytes that are read and hashed here; more takes longer than a look may
+_TEGRA = Path("/dev/nvhost-gpu")
 _QUERY = "name,memory.total,memory.free,driver_version"
 
 
@@ -41,7 +42,7 @@ class Gpu:
 
     Attributes:
         name: By its driver.
-        total: Memory, GiB.
+        total: Memory, GiB; that of the machine where they share it.
         free: The same, now.
         driver: Version.
     """
@@ -54,7 +55,11 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Need:
-    """What shall run here, in the words of the node's parameters."""
+    """What shall run here, in the words of the node's parameters.
+
+    Attributes:
+        loaded: A node runs with it already: then the memory that is used is its own.
+    """
 
     profile: str = "none"
     grounding: str = "profile"
@@ -62,6 +67,7 @@ class Need:
     quantisation: str = "profile"
     precision: str = "profile"
     engine_folder: str = ""
+    loaded: bool = False
 
     @property
     def has_networks(self) -> bool:
@@ -103,20 +109,26 @@ def package_findings(found: dict[str, str], need: Need) -> Iterator[Finding]:
     wanted = ["numpy", "opencv"]
     if need.has_networks:
         wanted += ["torch", "transformers"]
-    for name in wanted:
-        least = ".".join(map(str, LEAST.get(name, ())))
-        ask = f"pip install '{_DISTRIBUTIONS[name][0]}{'>=' + least if least else ''}'"
-        if found[name] == "missing":
-            why = f", which profile '{need.profile}' needs" if need.has_networks else ""
-            yield Finding("package-missing", f"{name} is not installed{why}: {ask}")
-        elif _is_older(found[name], LEAST.get(name, ())):
-            yield Finding("package-old", f"{name} {found[name]} is older than {least}: {ask}")
-    if _is_older(found["onnxruntime"], LEAST["onnxruntime"]):
-        yield Finding(
-            "package-old",
-            f"onnxruntime {found['onnxruntime']} is older than 1.20: pip install "
-            "'onnxruntime>=1.20'",
-        )
+    missing = [name for name in wanted if found[name] == "missing"]
+    # ONNX Runtime is one choice of several: it need not be there.
+    old = [name for name in LEAST if _is_older(found[name], LEAST[name])]
+    if missing:
+        why = f", which profile '{need.profile}' needs" if need.has_networks else ""
+        verb = "is" if len(missing) == 1 else "are"
+        text = f"{' and '.join(missing)} {verb} not installed{why}: {_install(missing)}"
+        yield Finding("package-missing", text)
+    if old:
+        text = " and ".join(f"{k} {found[k]} is older than {_dotted(LEAST[k])}" for k in old)
+        yield Finding("package-old", f"{text}: {_install(old)}")
+
+
+def _install(names: Sequence[str]) -> str:
+    least = {name: f">={_dotted(LEAST[name])}" if name in LEAST else "" for name in names}
+    return "pip install " + " ".join(f"'{_DISTRIBUTIONS[k][0]}{v}'" for k, v in least.items())
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
 
 
 def _is_older(version: str, least: Sequence[int]) -> bool:
@@ -124,30 +136,53 @@ def _is_older(version: str, least: Sequence[int]) -> bool:
     return numbers is not None and (int(numbers[1]), int(numbers[2])) < tuple(least)
 
 
-def gpus(timeout: float = 3.0) -> list[Gpu] | None:
-    """Return NVIDIA's cards as their driver sees them; None where it cannot be asked."""
+def gpus(timeout: float = 3.0) -> list[Gpu]:
+    """Return NVIDIA's cards as their driver sees them; none where it cannot be asked."""
     command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        printed = "" if done.returncode else done.stdout
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode:
-        return None
-    return parse_gpus(done.stdout)
+        printed = ""
+    if not printed and _TEGRA.exists():  # a Jetson before JetPack 6 has no nvidia-smi
+        printed = "Jetson, [N/A], [N/A], of JetPack"
+    return parse_gpus(printed, *_shared_memory())
 
 
-def parse_gpus(text: str) -> list[Gpu]:
-    """Read what nvidia-smi prints; a card that shares the machine's memory states none."""
+def _shared_memory() -> tuple[float, float]:
+    """Memory of the machine and what of it is available, GiB."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0.0, 0.0
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    total = kilobytes.get("MemTotal", 0)
+    return total / 2**20, kilobytes.get("MemAvailable", total) / 2**20
+
+
+def parse_gpus(text: str, total: float, free: float) -> list[Gpu]:
+    """Read what nvidia-smi prints.
+
+    Args:
+        text: Lines of name, total, free (MiB) and driver.
+        total: Memory of the machine, GiB, for a card that states none because it shares it.
+        free: What of it is available.
+    """
     cards = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.split(",")]
-        if len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit():
-            cards.append(Gpu(parts[0], int(parts[1]) / 1024, int(parts[2]) / 1024, parts[3]))
+        if len(parts) != 4:
+            continue
+        name, own_total, own_free, driver = parts
+        if own_total.isdigit() and own_free.isdigit():
+            cards.append(Gpu(name, int(own_total) / 1024, int(own_free) / 1024, driver))
+        else:
+            cards.append(Gpu(name, total, free, driver))
     return cards
 
 
 def gpu_findings(
-    cards: list[Gpu] | None, torch_version: str, need: Need, needed: float
+    cards: list[Gpu], torch_version: str, need: Need, needed: float
 ) -> Iterator[Finding]:
     """Yield that the GPU cannot hold, or PyTorch cannot use it for, what shall run.
 
@@ -181,12 +216,11 @@ def gpu_findings(
             "set quantisation to nf4, or choose a smaller profile",
             {} if need.quantisation == "nf4" else {"quantisation": "nf4"},
         )
-    elif needed > card.free:
+    elif needed > card.free and not need.loaded:
         yield Finding(
             "gpu-memory-used",
             f"profile '{need.profile}' needs {needed:.1f} GiB, of the {card.total:.1f} GiB of "
-            f"{card.name} {card.free:.1f} are free: end what else uses it (nvidia-smi names it), "
-            "unless that is this node",
+            f"{card.name} {card.free:.1f} are free: end what else uses it (nvidia-smi names it)",
         )
 
 
@@ -198,7 +232,9 @@ def profile_findings(need: Need) -> tuple[list[Finding], float]:
     """
     found: list[Finding] = []
     needed = 0.0
-    if need.profile != "none":
+    if need.profile == "none":
+        found += _grounding_findings(need.grounding, "")
+    else:
         try:
             from spatialgeo_ros.models.profile_source import read_profile
 
@@ -211,6 +247,7 @@ def profile_findings(need: Need) -> tuple[list[Finding], float]:
             profile = load_profile(need.profile)
             found += weight_findings(profile, need.profile)
             needed = _memory(profile, need)
+            found += _grounding_findings(need.grounding, profile.grounding)
         except SpatialGeoError as error:
             found.append(Finding("profile-unknown", str(error)))
         except ImportError as error:
@@ -222,6 +259,30 @@ def profile_findings(need: Need) -> tuple[list[Finding], float]:
                 )
             )
     return found, needed
+
+
+def _grounding_findings(asked: str, of_profile: str) -> list[Finding]:
+    """Judge the files of the detector that looks for words.
+
+    Args:
+        asked: The parameter.
+        of_profile: What the model profile names; "" for nothing.
+    """
+    from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD
+
+    name = of_profile if asked == "profile" else asked
+    if not name or name in NOTHING_TO_LOAD:
+        return []
+    try:
+        from spatialgeo_ros.models.grounding_profile import load_grounding_profile
+
+        return list(weight_findings(load_grounding_profile(name), name))
+    except SpatialGeoError as error:
+        return [Finding("profile-unknown", str(error))]
+    except ImportError as error:
+        return [
+            Finding("package-missing", f"{error.name} is not installed: pip install {error.name}")
+        ]
 
 
 def _memory(profile: Any, need: Need) -> float:

@@ -20,10 +20,12 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 from ros_support import RosClient, wait_for
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import String
+from system.camera_driver import CameraDriver
 
 from spatialgeo_ros.doctor import examination, graph
 from spatialgeo_ros.doctor.examination import examine
 from spatialgeo_ros.doctor.options import Options
+from spatialgeo_ros.errors import BadRequestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST = 15.0
@@ -57,7 +59,8 @@ def bad(report: dict[str, Any]) -> list[str]:
 
 def test_a_healthy_robot_is_silent(run_node):
     rig = {"width": 160, "height": 120, "rate": 5.0}
-    run_node("simulated_camera", parameters=rig, namespace=NAMESPACE)
+    remapped = {"camera/image_raw": "front/picture"}
+    run_node("simulated_camera", parameters=rig, namespace=NAMESPACE, remappings=remapped)
     run_node(
         "spatialgeo_node",
         parameters={
@@ -66,6 +69,7 @@ def test_a_healthy_robot_is_silent(run_node):
             "camera.mount": [0.0, 0.0, 0.9, 0.0, 0.20943951, 0.0],
         },
         namespace=NAMESPACE,
+        remappings=remapped,
     )
     last: dict[str, Any] = {}
 
@@ -81,7 +85,7 @@ def test_a_healthy_robot_is_silent(run_node):
 
     wait_for(healthy, 120.0, lambda: f"silence, not {bad(last)} {last.get('facts')}")
     (camera,) = last["facts"]["cameras"]
-    assert "/healthy/camera/image_raw" in camera
+    assert "/healthy/front/picture" in camera, "topics are those that the node resolved"
     assert " 0.0 Hz, depth" not in camera, "it did listen"
 
 
@@ -111,6 +115,41 @@ def test_a_graph_of_many_topics_is_looked_at_in_time(ros: RosClient):
     report = examine(Options(machine=False))
     assert time.monotonic() - began < LONGEST
     assert "graph-empty" not in report.ids()
+
+
+def test_topics_of_a_file_and_of_discovery(ros: RosClient, tmp_path):
+    """No node runs: a parameter file is judged, or what is published."""
+    mount = "camera.mount: [0.0, 0.0, 0.9, 0.0, 0.0, 0.0]"
+    path = tmp_path / "robot.yaml"
+    path.write_text(
+        "/**:\n  ros__parameters:\n    cameras: [front]\n    pose_source: none\n"
+        "    front.image_topic: /bare/camera/image_raw\n    front.camera_info: /somewhere\n"
+        f"    {mount}\n"
+    )
+    with CameraDriver(ros, "bare").run(8.0, odometry=True):
+
+        def judged() -> bool:
+            report = examine(Options(params_file=path, machine=False), longest=60.0)
+            lost = [one.finding for one in report.found if one.finding.id == "parameters-ignored"]
+            return (
+                report.ids("camera front") == {"camera-info-missing"}
+                and bool(lost)
+                and "'front.camera_info' (did you mean 'front.camera_info_topic'?)" in lost[0]
+                and "'camera.mount'" in lost[0]
+            )
+
+        wait_for(judged, 60.0, "the file's faults")
+
+        def discovered() -> bool:
+            report = examine(Options(settings={"pose_source": "none"}, machine=False), longest=60.0)
+            return not report.ids() and "/bare/camera/image_raw" in report.facts["cameras"][0]
+
+        wait_for(discovered, 60.0, "the camera that is published, without a fault")
+
+
+def test_a_parameter_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(BadRequestError, match=r"nosuch\.yaml"):
+        examine(Options(params_file=tmp_path / "nosuch.yaml", machine=False), longest=60.0)
 
 
 def test_what_hangs_is_left_behind(monkeypatch):

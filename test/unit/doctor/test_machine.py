@@ -52,6 +52,7 @@ def test_packages_that_are_there_are_no_finding():
     [
         ({"torch": "missing"}, NANO, ["package-missing"]),
         ({"torch": "missing"}, Need(), []),
+        ({"torch": "missing", "transformers": "missing"}, NANO, ["package-missing"]),
         ({"torch": "missing"}, Need(grounding="owlvit_base"), ["package-missing"]),
         ({"torch": "2.5.1"}, NANO, ["package-old"]),
         ({"torch": "1.13"}, NANO, ["package-old"]),
@@ -65,13 +66,17 @@ def test_packages_that_are_missing_or_old(change, need, expected):
     found = list(machine.package_findings({**GOOD, **change}, need))
     assert ids(found) == expected
     assert all("pip install" in finding for finding in found)
+    for name in change if expected else ():
+        assert name in found[0]
 
 
 def test_cards_are_read_as_nvidia_smi_prints_them():
     text = "NVIDIA RTX A2000, 6138, 5900, 570.86.15\nOrin (nvgpu), [N/A], [N/A], 540.4.0\n"
-    (card,) = machine.parse_gpus(text)
+    card, jetson = machine.parse_gpus(text, 30.0, 20.0)
     assert (card.name, card.driver) == ("NVIDIA RTX A2000", "570.86.15")
     assert card.total == pytest.approx(5.99, abs=0.01)
+    assert (jetson.name, jetson.total, jetson.free) == ("Orin (nvgpu)", 30.0, 20.0)
+    assert machine.parse_gpus("", 30.0, 20.0) == []
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,8 @@ def test_memory_of_the_gpu_against_the_need(total, free, device, needed, expecte
     assert ids(found) == expected
     if expected == ["gpu-memory"]:
         assert found[0].settings == {"quantisation": "nf4"}
+        full = replace(card, total=24.0, free=1.0)
+        assert not ids(machine.gpu_findings([full], "2.13", replace(need, loaded=True), 14.5))
         again = list(machine.gpu_findings([card], "2.13", replace(need, quantisation="nf4"), 14.5))
         assert not again[0].settings
 
@@ -107,9 +114,9 @@ def test_a_gpu_that_cannot_be_used():
     card = machine.Gpu("card", 24.0, 24.0, "570")
     assert ids(machine.gpu_findings([card], "2.13.0+cpu", NANO, 1.0)) == ["gpu-unused"]
     wanted = replace(NANO, device="cuda")
-    (finding,) = machine.gpu_findings(None, "2.13.0+cpu", wanted, 1.0)
+    (finding,) = machine.gpu_findings([], "2.13.0+cpu", wanted, 1.0)
     assert (finding.id, finding.settings) == ("gpu-missing", {"device": "cpu"})
-    assert not ids(machine.gpu_findings(None, "2.13.0+cpu", NANO, 1.0))
+    assert not ids(machine.gpu_findings([], "2.13.0+cpu", NANO, 1.0))
 
 
 class Files:
@@ -152,6 +159,16 @@ def test_a_profile_that_nobody_knows():
     assert ids(found) == ["profile-unknown"]
     assert "installed are" in found[0]
     assert needed == 0.0
+
+
+def test_the_detectors_weights_are_looked_at_too(monkeypatch):
+    found, _ = machine.profile_findings(Need(grounding="owlvit_base"))
+    assert ids(found) == ["weights-missing"]
+    assert "spatialgeo models download owlvit_base" in found[0]
+    found, _ = machine.profile_findings(Need(grounding="nosuch"))
+    assert ids(found) == ["profile-unknown"]
+    for nothing in ("none", "profile", "clip_patches"):
+        assert machine.profile_findings(Need(grounding=nothing)) == ([], 0.0)
 
 
 def test_memory_follows_quantisation_and_precision():
