@@ -44,7 +44,9 @@ def add_parser(commands: Any) -> None:
         "docs/doctor.md",
     )
     parser.add_argument("--node", default="", help="one spatialgeo node (default: all that run)")
-    parser.add_argument("--params-file", type=Path, help="of a node that does not run")
+    parser.add_argument(
+        "--params-file", type=Path, help="judge this file, not what a node was started with"
+    )
     parser.add_argument("--camera", default="camera", help="that the topic options are about")
     for name in (*_CAMERA_OPTIONS, *_NODE_OPTIONS):
         parser.add_argument(

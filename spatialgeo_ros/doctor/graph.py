@@ -279,8 +279,10 @@ class _Examination:
 
     def _make_targets(self, running: list[RunningNode]) -> None:
         asked = [node for node in running if node.parameters is not None]
-        if not asked and not running:
+        if self._options.params_file is not None or not running:
             self._add_target(self._given_parameters(), None)
+        if self._options.params_file is not None:
+            return  # the file is judged, not what a node was started with
         for node in asked:
             given = {one.name: one.value for one in node.parameters or []}
             self._add_target({**given, **self._options.settings}, node)
