@@ -20,7 +20,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.cameras import CameraInput, Detection2DArray
-from spatialgeo_ros.node.conversions import detections_to_regions
+from spatialgeo_ros.node.conversions import detections_to_regions, stamp_to_ns
 from spatialgeo_ros.node.detection_findings import judge_boxes, judge_labels
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.parameters import CameraConfig, Config
@@ -31,6 +31,7 @@ from spatialgeo_ros.scene.observer import orientation_of
 
 _MOST_FRAMES = 8  # of a camera that are decoded and judged
 _MOST_MESSAGES = 20  # of a detector
+_INFO_SLOP = 5.0  # ms
 
 
 class _ClockedStatistics(StreamStatistics):
@@ -66,6 +67,7 @@ class CameraCheck:
         self.images = _ClockedStatistics(node)
         self.input.images = self.images
         self._node, self._detections_wait = node, config.detections_wait
+        self._has_network = config.profile != "none"
         self._judge = CameraInputs(camera.input_settings())
         self._judged: list[Finding] = []
         self._unusable: Finding | None = None
@@ -210,7 +212,10 @@ class CameraCheck:
 
     def _about_calibration(self, known: Callable[[str], bool], refused: bool) -> Iterator[Finding]:
         own = self.input
-        if own.info is not None or refused or known("calibration"):
+        if own.info is not None:
+            yield from self._about_stamps_of_info(own.info)
+            return
+        if refused or known("calibration"):
             return
         publishers = self._node.get_publishers_info_by_topic(own.info_topic)
         if self._latched is not None:
@@ -229,13 +234,34 @@ class CameraCheck:
                 "driver publish it with every image",
             )
 
+    def _about_stamps_of_info(self, info: CameraInfo) -> Iterator[Finding]:
+        """Yield that the calibration is stamped at other times than the images."""
+        stamp = stamp_to_ns(info.header.stamp)
+        stamps = [one for one in self.images.stamps if one]
+        if not stamps or not min(stamps) <= stamp <= max(stamps):
+            return  # published once, or before the first image
+        off = min(abs(stamp - one) for one in stamps) * 1e-6
+        if off > _INFO_SLOP:
+            yield Finding(
+                "camera-info-stamps",
+                f"the stamps on {self.input.info_topic} are {off:.0f} ms off those of the images: "
+                "this node does not mind, others that synchronise both (image_proc) drop them",
+            )
+
     def _about_depth(self, refused: bool) -> Iterator[Finding]:
         own = self.input
-        if not own.depth_topic:
-            return
         if not own.depths.received:
             cause = graph_checks.silent_depth(self._node, self.config)
-            if cause is not None and not refused:
+            absent = cause is None or cause.id == "depth-missing"
+            if absent and not self._has_network:
+                yield Finding(
+                    "depth-needed",
+                    "nothing can be measured: there is no depth"
+                    f"{f' on {own.depth_topic}' if own.depth_topic else ''}, and profile 'none' "
+                    f"has no network that estimates it; set {self.config.name}.depth_topic, or a "
+                    "profile with a geometry network (moge2_s)",
+                )
+            elif cause is not None and not refused:
                 yield cause.within(f"no depth on {own.depth_topic}: ")
             return
         problem = own.counters.reason("without_depth")

@@ -8,6 +8,7 @@ import os
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -42,8 +43,9 @@ from spatialgeo_ros.node.perception_factory import mounts_of
 # Seconds of discovery: without a new node or topic; at least; at most where none of our nodes is
 # seen (a participant that was missed announces itself again after 3 s); and at most.
 _STEADY, _LEAST_DISCOVERY, _PATIENT, _DISCOVERY = 0.8, 1.2, 3.7, 5.0
-_ANSWER = 2.0  # s that nodes have for their parameters
+_ANSWER = 3.0  # s without an answer of any node to the question for its parameters
 _DIAGNOSTICS = 1.5  # s, of a node that publishes them once a second
+_MOST_NODES = 32  # that are looked at side by side
 _LOOK = 0.1  # s between two looks at the newest frames
 # s by which the doctor sleeps too long on a machine that is so busy that its own delays look like
 # those of what it listens to.
@@ -224,10 +226,11 @@ class _Examination:
                 return
 
     def _others(self) -> list[str]:
+        """Full names of the nodes that are neither doctors nor hidden tools."""
         return [
             f"{space.rstrip('/')}/{name}"
             for name, space in self._node.get_node_names_and_namespaces()
-            if not name.startswith(_NAME)
+            if not name.startswith((_NAME, "_"))
         ]
 
     def _running_nodes(self) -> list[RunningNode]:
@@ -246,6 +249,10 @@ class _Examination:
                 ),
             )
         names = full_names(self._node)
+        twice = [k for k, count in Counter(others).items() if count > 1 and k not in names]
+        if twice:
+            text = f"several nodes are called {', '.join(twice[:5])}: give each robot a namespace"
+            self._report.add("graph", Finding("namesakes-other", text))
         wanted = self._options.node
         if wanted:
             wanted = f"/{wanted.strip('/')}"
@@ -259,8 +266,14 @@ class _Examination:
         elif not names:
             text = "no spatialgeo node is running: topics are judged as it would find them"
             self._report.add("graph", Finding("node-absent", text))
-        nodes = [RunningNode(name) for name in names]
-        ask_parameters(self._node, nodes, _ANSWER, self._sleep)
+        if len(names) > _MOST_NODES:
+            text = (
+                f"{len(names)} spatialgeo nodes run, of which the first {_MOST_NODES} were looked "
+                "at: name one by --node"
+            )
+            self._report.add("graph", Finding("check-unfinished", text))
+        nodes = [RunningNode(name) for name in names[:_MOST_NODES]]
+        ask_parameters(self._node, nodes, _ANSWER, self._deadline - 2.0, self._sleep)
         for node in nodes:
             if node.parameters is None:
                 text = (

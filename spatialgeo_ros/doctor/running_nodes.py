@@ -20,7 +20,6 @@ from spatialgeo_ros.node.diagnostics import FINDING
 
 _SERVICE, _NAME = "spatialgeo_ros/srv/MeasureDistance", "/measure_distance"
 _POLL = 0.02
-_MOST_NODES = 16
 
 
 @dataclass
@@ -76,18 +75,23 @@ def full_names(graph: Node) -> list[str]:
     for topic, types in graph.get_service_names_and_types():
         if topic.endswith(_NAME) and _SERVICE in types:
             names.append(topic.removesuffix(_NAME))
-    return sorted(names)[:_MOST_NODES]
+    return sorted(names)
 
 
 def ask_parameters(
-    graph: Node, nodes: list[RunningNode], timeout: float, spin: Callable[[float], None]
+    graph: Node,
+    nodes: list[RunningNode],
+    timeout: float,
+    deadline: float,
+    spin: Callable[[float], None],
 ) -> None:
     """Fill in the parameters of nodes, all at once.
 
     Args:
         graph: Who asks.
         nodes: Who is asked; ``parameters`` stays None of one that does not answer.
-        timeout: Seconds for all.
+        timeout: Seconds without any answer after which those that are left do not come.
+        deadline: Monotonic seconds at which to stop in any case.
         spin: Lets messages come for some seconds.
     """
     end = time.monotonic() + timeout
@@ -97,13 +101,14 @@ def ask_parameters(
         client = graph.create_client(ListParameters, f"{node.name}/list_parameters")
         clients.append(client)
         pending[k] = (client, None, ())
-    while pending and time.monotonic() < end:
+    while pending and time.monotonic() < min(end, deadline):
         for k, (client, future, names) in list(pending.items()):
             if future is None and client.service_is_ready():
                 request = GetParameters.Request(names=names) if names else ListParameters.Request()
                 pending[k] = (client, client.call_async(request), names)
             elif future is not None and future.done():
                 response = future.result()
+                end = time.monotonic() + timeout  # a busy machine answers one after the other
                 if not names:
                     listed = tuple(response.result.names)
                     client = graph.create_client(GetParameters, f"{nodes[k].name}/get_parameters")

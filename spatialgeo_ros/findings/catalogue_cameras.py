@@ -154,6 +154,14 @@ CAMERAS: tuple[Entry, ...] = (
         "`.reliability` to reliable",
     ),
     Entry(
+        "camera-info-stamps",
+        _OK,
+        "Nodes that synchronise image and calibration (image_proc) get nothing.",
+        "The driver stamps its calibration anew.",
+        "The stamp of the calibration is compared with those of the images around it.",
+        "let the driver give both one header",
+    ),
+    Entry(
         "calibration-refused",
         _ERROR,
         "Nothing can be measured: NO_CAMERA_INFO with a reason.",
@@ -178,6 +186,15 @@ CAMERAS: tuple[Entry, ...] = (
         "There is no depth camera, or its topic has another name.",
         "Nobody publishes the depth topic.",
         "set `<camera>.depth_topic` (launch: `depth_topic:=`; `none` for none)",
+    ),
+    Entry(
+        "depth-needed",
+        _WARN,
+        "Requests fail with NO_DEPTH.",
+        "No depth camera, and no network that estimates depth.",
+        "Nobody publishes the depth topic, and `profile` is none.",
+        "set `<camera>.depth_topic`, or `profile` to one with a geometry network (`spatialgeo "
+        "models download moge2_s`)",
     ),
     Entry(
         "depth-type",
@@ -273,7 +290,7 @@ CAMERAS: tuple[Entry, ...] = (
         "Things are not found by the robot's own detector.",
         "The detector publishes another type than vision_msgs/Detection2DArray.",
         "The types of the topic's publishers.",
-        "set `<camera>.detections_topic`, or convert (a node of ten lines: docs/sensors.md)",
+        "set `<camera>.detections_topic` to a vision_msgs/Detection2DArray",
     ),
     Entry(
         "detections-silent",

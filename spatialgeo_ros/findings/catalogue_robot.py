@@ -142,6 +142,14 @@ ROBOT: tuple[Entry, ...] = (
         "`ros2 launch ... namespace:=robot1`, or end the node that was left",
     ),
     Entry(
+        "namesakes-other",
+        _WARN,
+        "Parameters, services and logs of one of them reach the other.",
+        "Two robots without namespaces, or a node that was left running.",
+        "A name of another node is on the graph more than once.",
+        "`ros2 node list` shows them; start each robot in a namespace of its own",
+    ),
+    Entry(
         "graph-empty",
         _ERROR,
         "No topics, no nodes.",
@@ -170,7 +178,7 @@ ROBOT: tuple[Entry, ...] = (
         _ERROR,
         "Requests are not answered.",
         "The process is stopped or hangs.",
-        "Its parameters are not told within 2 s.",
+        "Its parameters are not told within 3 s.",
         "end it and start it again; `py-spy dump --pid PID` shows where it hangs",
     ),
     Entry(

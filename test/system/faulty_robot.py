@@ -182,7 +182,7 @@ class Robot:
         other = rclpy.create_node(f"other_{name}", namespace=name, context=context)
         self.cameras = {k: Camera(self.driver, other, k, what) for k, what in cameras.items()}
         self._others: dict[str, Any] = {}
-        self.values = {"cameras": list(cameras), "profile": "none", **values}
+        self.values = {"cameras": list(cameras), "profile": "moge2_s", **values}
         self.node: Any = None
         self.restart()
 

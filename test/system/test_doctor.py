@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
+import rclpy
 from ros_support import RosClient
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -302,6 +303,14 @@ ROBOTS = {
         lambda world, robot: robot.faults.clear(),
         {"pose_source": "none"},
     ),
+    "flat": RobotFault(
+        "depth-needed",
+        {},
+        "moge2_s",
+        _parameter(profile="moge2_s"),
+        {"pose_source": "none", "profile": "none"},
+    ),
+    "shared": RobotFault("namesakes-other", {}, "namespace", _alone, {"pose_source": "none"}),
     "talking": RobotFault(
         "node-reports",
         {"says": "the door is open"},
@@ -312,10 +321,8 @@ ROBOTS = {
 }
 
 
-def _twin(world: World, robot: Robot) -> None:
-    import rclpy
-
-    robot.twin = rclpy.create_node("spatialgeo", namespace=robot.name, context=world.ros.context)
+def _twin(world: World, robot: Robot, name: str) -> None:
+    robot.twin = rclpy.create_node(name, namespace=robot.name, context=world.ros.context)
 
 
 @pytest.fixture(scope="module")
@@ -341,7 +348,8 @@ def _world() -> Iterator[World]:
     for name, fault in ROBOTS.items():
         values = {"camera.depth_topic": "", **fault.values}
         made.robot(name, {"camera": {"depth": "absent"}}, values=values, **fault.seed)
-    _twin(made, made.robots["twins"])
+    _twin(made, made.robots["twins"], "spatialgeo")
+    _twin(made, made.robots["shared"], "driver_shared")
     made.start()
     yield made
     made.stop()
@@ -366,7 +374,10 @@ def examined(world: World, done: Callable[[Report], bool]) -> Report:
 
 
 EXPECTED = [(f"/cams/spatialgeo camera {name}", fault) for name, fault in FAULTS.items()]
-EXPECTED += [(f"/{name}/spatialgeo", fault) for name, fault in ROBOTS.items()]
+EXPECTED += [
+    ("graph" if fault.id == "namesakes-other" else f"/{name}/spatialgeo", fault)
+    for name, fault in ROBOTS.items()
+]
 
 
 @pytest.fixture(scope="module")

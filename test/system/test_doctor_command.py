@@ -21,6 +21,7 @@ from ros_support import RosClient, wait_for
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import String
 from system.camera_driver import CameraDriver
+from system.conftest import start_robot, stop_robot
 
 from spatialgeo_ros.doctor import examination, graph
 from spatialgeo_ros.doctor.examination import examine
@@ -89,6 +90,24 @@ def test_a_healthy_robot_is_silent(run_node):
     assert " 0.0 Hz, depth" not in camera, "it did listen"
 
 
+def test_a_node_that_is_not_active_is_told_from_one_that_is(tmp_path):
+    robot = start_robot(tmp_path, autostart=False, profile="none", pose_source="none")
+    try:
+        name = f"/{robot.namespace}/spatialgeo"
+
+        def says(id: str) -> bool:
+            report = examine(Options(node=name, seconds=0.5, machine=False), longest=60.0)
+            return report.ids(name) == ({id} if id else set())
+
+        wait_for(lambda: says("node-unconfigured"), 60.0, "a node that is unconfigured")
+        assert robot.change("configure")
+        wait_for(lambda: says("node-inactive"), 60.0, "a node that is inactive")
+        assert robot.change("activate")
+        wait_for(lambda: says(""), 60.0, "a node that is active")
+    finally:
+        stop_robot(robot)
+
+
 def test_an_empty_graph_is_said_in_time():
     status, report, seconds = doctor(ROS_DOMAIN_ID="101")
     assert seconds < LONGEST
@@ -123,7 +142,8 @@ def test_topics_of_a_file_and_of_discovery(ros: RosClient, tmp_path):
     path = tmp_path / "robot.yaml"
     path.write_text(
         "/**:\n  ros__parameters:\n    cameras: [front]\n    pose_source: none\n"
-        "    front.image_topic: /bare/camera/image_raw\n    front.camera_info: /somewhere\n"
+        "    profile: moge2_s\n    front.image_topic: /bare/camera/image_raw\n"
+        "    front.camera_info: /somewhere\n"
         f"    {mount}\n"
     )
     with CameraDriver(ros, "bare").run(8.0, odometry=True):
