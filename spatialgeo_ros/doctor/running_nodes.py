@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Parameter as Message
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -20,6 +21,7 @@ from spatialgeo_ros.node.diagnostics import FINDING
 
 _SERVICE, _NAME = "spatialgeo_ros/srv/MeasureDistance", "/measure_distance"
 _POLL = 0.02
+_AGAIN = 1.0  # s
 
 
 @dataclass
@@ -95,40 +97,58 @@ def ask_parameters(
         spin: Lets messages come for some seconds.
     """
     end = time.monotonic() + timeout
-    pending: dict[int, tuple[Any, Any, tuple[str, ...]]] = {}
-    clients = []
-    for k, node in enumerate(nodes):
-        client = graph.create_client(ListParameters, f"{node.name}/list_parameters")
-        clients.append(client)
-        pending[k] = (client, None, ())
-    while pending and time.monotonic() < min(end, deadline):
-        for k, (client, future, names) in list(pending.items()):
-            if future is None and client.service_is_ready():
-                request = GetParameters.Request(names=names) if names else ListParameters.Request()
-                pending[k] = (client, client.call_async(request), names)
-            elif future is not None and future.done():
-                response = future.result()
-                end = time.monotonic() + timeout  # a busy machine answers one after the other
-                if not names:
-                    listed = tuple(response.result.names)
-                    client = graph.create_client(GetParameters, f"{nodes[k].name}/get_parameters")
-                    clients.append(client)
-                    pending[k] = (client, None, listed)
-                    continue
-                nodes[k].parameters = [
-                    Parameter.from_parameter_msg(_message(name, value))
-                    for name, value in zip(names, response.values, strict=False)
-                ]
-                del pending[k]
+    questions = [_Question(graph, node) for node in nodes]
+    while time.monotonic() < min(end, deadline):
+        left = [one for one in questions if one.node.parameters is None]
+        if not left:
+            break
+        for question in left:
+            if question.go_on():  # a busy machine answers one after the other
+                end = time.monotonic() + timeout
         spin(_POLL)
-    for client in clients:
-        graph.destroy_client(client)
+    for question in questions:
+        question.close()
 
 
-def _message(name: str, value: Any) -> Any:
-    from rcl_interfaces.msg import Parameter as Message
+class _Question:
+    """Asks one node for the names of its parameters, then for their values."""
 
-    return Message(name=name, value=value)
+    def __init__(self, graph: Node, node: RunningNode) -> None:
+        self.node = node
+        self._graph = graph
+        self._names: list[str] = []
+        self._clients = [graph.create_client(ListParameters, f"{node.name}/list_parameters")]
+        self._future: Any = None
+        self._asked = 0.0
+
+    def go_on(self) -> bool:
+        """Do what can be done now; tell whether an answer has come."""
+        client = self._clients[-1]
+        if self._future is not None and self._future.done():
+            response, self._future = self._future.result(), None
+            if not self._names:
+                self._names = list(response.result.names)
+                kind, name = GetParameters, f"{self.node.name}/get_parameters"
+                self._clients.append(self._graph.create_client(kind, name))
+            else:
+                self.node.parameters = [
+                    Parameter.from_parameter_msg(Message(name=name, value=value))
+                    for name, value in zip(self._names, response.values, strict=False)
+                ]
+            return True
+        # Asked again: an answer is lost where the server has not met this client yet.
+        late = self._future is not None and time.monotonic() - self._asked > _AGAIN
+        if late:
+            client.remove_pending_request(self._future)
+        if (late or self._future is None) and client.service_is_ready():
+            names = self._names
+            request = GetParameters.Request(names=names) if names else ListParameters.Request()
+            self._future, self._asked = client.call_async(request), time.monotonic()
+        return False
+
+    def close(self) -> None:
+        for client in self._clients:
+            self._graph.destroy_client(client)
 
 
 class DiagnosticsReader:

@@ -118,7 +118,7 @@ FAULTS = {
         "must stamp in order",
     ),
     "behind": Fault(
-        "stamps-clock", {"stamp": lambda now, n: now - 10**10}, "10.0 s behind this machine"
+        "stamps-clock", {"stamp": lambda now, n: now - 10**10}, "s behind this machine"
     ),
     "ahead": Fault("stamps-clock", {"stamp": lambda now, n: now + 10**9}, "synchronise the clocks"),
     "unframed": Fault("frame-id-empty", {"frame": ""}, "must fill it"),
