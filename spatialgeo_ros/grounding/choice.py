@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_source import (
@@ -96,8 +97,11 @@ def choose_grounding(asked: str, profile: str, device: str = "auto") -> Groundin
         if _present(name):
             return GroundingChoice(name)
     return GroundingChoice(
-        missing=f"nothing looks for words: no detector's weights are on this machine; fetch one "
-        f"with `spatialgeo models download {wanted[0]}`, or set grounding to none"
+        missing=Finding(
+            "grounding-missing",
+            "nothing looks for words: no detector's weights are on this machine; fetch one with "
+            f"`spatialgeo models download {wanted[0]}`, or set grounding to none",
+        )
     )
 
 

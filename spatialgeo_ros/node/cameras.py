@@ -14,10 +14,11 @@ from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos import QoSPolicyKind, QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.memory.slot import NewestSlot
 from spatialgeo_ros.node.class_labels import ClassLabels, VisionInfoLabels
 from spatialgeo_ros.node.conversions import stamp_to_ns
@@ -36,6 +37,14 @@ try:
 except ImportError:  # optional: without it there are no detections to subscribe to
     Detection2DArray = None
 
+# By parameters qos_overrides.<topic>.subscription.*: the usual three, and the durability, because
+# drivers that publish a calibration once offer it to subscriptions that ask for what was before.
+_OVERRIDDEN = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 # A stamp this much older than the last one is not a late message but a bag that started again.
 _JUMP_NS = 1_000_000_000
 DETECTOR_GIVEN_UP = 5.0  # s of silence, after which the profile's own grounding looks instead
@@ -201,17 +210,19 @@ class CameraInput:
         with self._lock:
             problem, alive = self._history.problem, self._history.is_alive()
         if problem and alive:
-            return f"{problem} ('{topic}')"
+            return named("detections-stamps", problem).within(after=f" ('{topic}')")
         if alive or self._node.count_publishers(topic) == 0:
             return ""
         if Detection2DArray is None:
-            return (
+            return Finding(
+                "vision-msgs-missing",
                 f"detections are published on '{topic}', but vision_msgs is not installed here: "
-                "install ros-$ROS_DISTRO-vision-msgs"
+                "install ros-$ROS_DISTRO-vision-msgs",
             )
+        text = f"somebody publishes on '{topic}', but no detections have arrived yet"
         if self.detections.received:
-            return f"no detections on '{topic}' for {self.detections.silence():.1f} s"
-        return f"somebody publishes on '{topic}', but no detections have arrived yet"
+            text = f"no detections on '{topic}' for {self.detections.silence():.1f} s"
+        return Finding("detections-silent", text)
 
     @property
     def unmatched_detections(self) -> int:
@@ -271,7 +282,7 @@ class CameraInput:
                 # and camera_info on a busy machine.
                 callback_group=MutuallyExclusiveCallbackGroup(),
                 event_callbacks=events,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                qos_overriding_options=QoSOverridingOptions(_OVERRIDDEN),
             )
         )
 
@@ -281,8 +292,11 @@ class CameraInput:
         if not message.header.frame_id:
             self.counters.add(
                 "without_frame_id",
-                f"the images on {self.image_topic} have an empty frame_id: TF cannot place them, "
-                "and RViz cannot show what is measured in them",
+                Finding(
+                    "frame-id-empty",
+                    f"the images on {self.image_topic} have an empty frame_id: TF cannot place "
+                    "them, and RViz cannot show what is measured in them; the driver must fill it",
+                ),
             )
         if stamp == 0:
             self.counters.add("zero_stamps")
@@ -330,21 +344,25 @@ class CameraInput:
         if not self.depth_topic:
             return ""
         if nearest_ns is not None:
-            return (
+            return Finding(
+                "depth-stamps",
                 f"depth arrives on '{self.depth_topic}', but its stamps are "
                 f"{nearest_ns * 1e-6:.0f} ms off those of the images, and depth_slop is "
-                f"{self._depth_slop * 1e3:.0f} ms: synchronise the streams, or raise depth_slop"
+                f"{self._depth_slop * 1e3:.0f} ms: synchronise the streams, or raise depth_slop",
             )
         if self._node.count_publishers(self.depth_topic) == 0:
             return ""
         if self.depths.received:
-            return f"no depth on '{self.depth_topic}' for {self.depths.silence():.1f} s"
-        return f"somebody publishes on '{self.depth_topic}', but no depth image has arrived yet"
+            text = f"no depth on '{self.depth_topic}' for {self.depths.silence():.1f} s"
+        else:
+            text = f"somebody publishes on '{self.depth_topic}', but no depth image has arrived yet"
+        return Finding("depth-silent", text)
 
     def _on_incompatible_qos(self, topic: str, event: Any) -> None:
-        reason = (
+        reason = Finding(
+            "qos-incompatible",
             f"a publisher of '{topic}' offers incompatible QoS; set "
-            f"qos_overrides.{self._node.resolve_topic_name(topic)}.subscription.*"
+            f"qos_overrides.{self._node.resolve_topic_name(topic)}.subscription.*",
         )
         if self.counters.add("incompatible_qos", reason, event.total_count_change):
             self._node.get_logger().warning(reason)

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from spatialgeo_ros.errors import BadRequestError, quoted
+from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.grounding.class_names import (
     class_number,
     names_of_list,
@@ -66,8 +67,11 @@ class ClassLabels:
         known = ((class_number(name), name) for name in numbers)
         return [number for number, name in known if number is not None and not self.word(name)]
 
-    def problem(self, numbers: list[int]) -> str:
+    def problem(self, numbers: list[int]) -> Finding:
         """Say what is wrong with numbers that have no name, and the cure."""
+        return Finding("detections-labels", self._problem(numbers))
+
+    def _problem(self, numbers: list[int]) -> str:
         said = f"the detector on '{self._topic}' names its classes by number ({shown(numbers)})"
         if self._names:
             return (

@@ -4,23 +4,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from spatialgeo_ros.errors import escaped
+from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.object_outputs import NO_VISION, detections_3d_available
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource
+from spatialgeo_ros.node.stream_findings import judge_stamps
 from spatialgeo_ros.node.stream_statistics import Counters, RecentRises
 from spatialgeo_ros.node.watches import WatchBoard
 
@@ -28,7 +28,8 @@ _PERIOD = 1.0  # s
 _GRAPH_ROUNDS = 5  # of the period: asking the graph about every topic each second costs too much
 _LONGEST = 500  # characters of a message or a value
 _MOST_SAID = 200  # findings that are remembered as logged
-_FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+#: Begins the key of a value that names a finding of a status and repeats its words.
+FINDING = "finding "
 
 
 class Host(Protocol):
@@ -92,16 +93,17 @@ class Diagnostics:
         if lanes is None:
             if host.loading:
                 stage = f": {host.loading_stage}" if host.loading_stage else ""
-                text = f"loading profile '{host.config.profile}'{stage}"
+                text = Finding("node-loading", f"loading profile '{host.config.profile}'{stage}")
                 _raise(status, DiagnosticStatus.WARN, text)
             elif host.configure_error:
-                text = f"configure failed: {host.configure_error}"
+                text = Finding("configure-failed", f"configure failed: {host.configure_error}")
                 _raise(status, DiagnosticStatus.ERROR, text)
             else:
-                _raise(status, DiagnosticStatus.WARN, "unconfigured")
+                unconfigured = Finding("node-unconfigured", "unconfigured")
+                _raise(status, DiagnosticStatus.WARN, unconfigured)
             return status
         if not host.is_active():
-            _raise(status, DiagnosticStatus.WARN, "inactive")
+            _raise(status, DiagnosticStatus.WARN, Finding("node-inactive", "inactive"))
         description = lanes.description
         # Who chose to have no poses need not be told.
         degraded = list(description.get("degraded", ()))
@@ -115,7 +117,10 @@ class Diagnostics:
             _raise(
                 status,
                 DiagnosticStatus.WARN,
-                f"{errors} internal errors, last: {served.reason('internal_errors')}",
+                Finding(
+                    "internal-errors",
+                    f"{errors} internal errors, last: {served.reason('internal_errors')}",
+                ),
             )
         values = {
             **_texts({**description, "degraded": degraded}),
@@ -130,8 +135,9 @@ class Diagnostics:
         poses = host.poses
         if poses is not None:
             values["pose source"] = poses.name
+            values["odometry topic"] = self._node.resolve_topic_name(host.config.odometry_topic)
             for counter, reason in self._rising(poses.counters, "pose"):
-                _raise(status, DiagnosticStatus.WARN, f"{counter}: {reason}")
+                _raise(status, DiagnosticStatus.WARN, _prefixed(counter, reason))
             values.update(_counted(poses.counters))
         for stage, latency in lanes.statistics.latencies.snapshot().items():
             values[f"latency {stage}"] = (
@@ -151,6 +157,9 @@ class Diagnostics:
         pose = host.last_pose(name)
         values: dict[str, Any] = {
             "topic": camera.image_topic,
+            "camera_info topic": camera.info_topic,
+            "depth topic": camera.depth_topic or "none",
+            "detections topic": camera.detections_topic or "none",
             "received": images.received,
             "received rate": f"{rate:.1f} Hz",
             "rate of the stamps": "unknown" if stamp_rate is None else f"{stamp_rate:.1f} Hz",
@@ -180,22 +189,14 @@ class Diagnostics:
         if silence > self._host.config.camera_timeout:
             since = f"for {silence:.1f} s" if images.received else "since activation"
             cause = graph_checks.silent_image(self._node, camera.config)
-            text = f"no image on {camera.image_topic} {since}: {cause}"
+            text = cause.within(f"no image on {camera.image_topic} {since}: ")
             _raise(status, DiagnosticStatus.ERROR, text)
             self._say(f"no image of camera '{name}': {cause}")
-        if images.loses_messages():
-            stamped = images.stamp_rate() or 0.0
-            _raise(
-                status,
-                DiagnosticStatus.WARN,
-                f"{images.rate():.1f} Hz received of {stamped:.1f} Hz published: {loss_cure()}",
-            )
-        if images.stands_still():
-            text = f"the stamps on {camera.image_topic} stand still: the driver must stamp each"
-            self._find(status, DiagnosticStatus.WARN, f"{text} image anew")
-        if images.has_zero_stamps():
-            text = f"the stamps on {camera.image_topic} are zero: without them there is no pose,"
-            self._find(status, DiagnosticStatus.WARN, f"{text} no pairing and no age")
+        for finding in judge_stamps(images, camera.image_topic):
+            if finding.id == "images-lost":  # its numbers change every second: not to be logged
+                _raise(status, DiagnosticStatus.WARN, finding)
+            else:
+                self._find(status, DiagnosticStatus.WARN, finding)
         for finding in self._asked_graph(
             name, self._round + number, lambda: self._about_the_camera(camera)
         ):
@@ -218,7 +219,8 @@ class Diagnostics:
                     continue
                 # A finding about the same input has said it already.
                 if not any(reason in finding for finding in findings):
-                    self._find(status, DiagnosticStatus.WARN, f"{counter}: {reason}", counter)
+                    text = _prefixed(counter, reason)
+                    self._find(status, DiagnosticStatus.WARN, text, counter)
 
     def _judge_poses(self, status: DiagnosticStatus, camera: CameraInput, lanes: Lanes) -> None:
         """Warn where most of the last frames had no pose, or the last one, when frames are rare."""
@@ -229,14 +231,16 @@ class Diagnostics:
         if missing is None:
             missing = float(last is not None and last.pose is None)
         if missing > 0.5 and self._host.config.pose_source != "none":
-            text = f"without pose: {counters.reason('without_pose')}"
+            reason = counters.reason("without_pose")
+            text = named("pose-missing", reason).within("without pose: ")
             self._find(status, DiagnosticStatus.WARN, text, "pose")
 
     def _about_the_camera(self, camera: CameraInput) -> Iterator[str]:
-        if camera.depths.received == 0 and (
-            reason := graph_checks.silent_depth(self._node, camera.config)
-        ):
-            yield f"no depth: {reason}"
+        if camera.depths.received == 0:
+            reason = graph_checks.silent_depth(self._node, camera.config)
+            # Nobody has to have a depth camera.
+            if reason is not None and reason.id != "depth-missing":
+                yield reason.within("no depth: ")
         yield from graph_checks.wrong_types(self._node, camera.config)
 
     def _about_the_node(self) -> Iterator[str]:
@@ -245,11 +249,8 @@ class Diagnostics:
             yield same
         if self._host.lanes is not None:
             yield from graph_checks.wrong_odometry(node, self._host.config)
-        if node.get_parameter("use_sim_time").value:
-            if node.count_publishers("/clock") == 0:
-                yield "use_sim_time is true, but nobody publishes /clock"
-            elif node.get_clock().now().nanoseconds == 0:
-                yield "use_sim_time is true, but nothing has come on /clock"
+        if clock := graph_checks.no_clock(node):
+            yield clock
 
     def _asked_graph(self, key: str, number: int, ask: Any) -> tuple[str, ...]:
         """Return the findings of the graph about one part; asked anew every few rounds."""
@@ -280,29 +281,6 @@ class Diagnostics:
         return DiagnosticStatus(level=DiagnosticStatus.OK, name=f"{name}: {part}", hardware_id=name)
 
 
-def loss_cure() -> str:
-    """Say what helps against images that do not arrive, with the middleware in use."""
-    lost = "images are lost before they arrive"
-    middleware = rclpy.get_rmw_implementation_identifier()
-    if "fastrtps" in middleware:
-        if any(os.environ.get(name) for name in _FAST_DDS_PROFILES):
-            return (
-                f"{lost}; a Fast DDS profile is set here: start the publisher with the same one, "
-                "or set image_transport to compressed"
-            )
-        return (
-            f"{lost}; start publisher and node with {_FAST_DDS_PROFILES[0]} (Jazzy and later: also "
-            f"{_FAST_DDS_PROFILES[1]}) set to share/spatialgeo_ros/config/fastdds.xml, whose "
-            "shared-memory segment holds whole images"
-        )
-    if "cyclonedds" in middleware:
-        return (
-            f"{lost}; raise the kernel's net.core.rmem_max and Cyclone DDS's SocketReceiveBuffer"
-            "Size, or set image_transport to compressed"
-        )
-    return f"{lost}; raise the buffers of {middleware}, or set image_transport to compressed"
-
-
 def _counted(counters: Counters, prefix: str = "") -> dict[str, Any]:
     """Return the counters of a prefix as values, each with its last reason."""
     values: dict[str, Any] = {}
@@ -318,15 +296,27 @@ def _counted(counters: Counters, prefix: str = "") -> dict[str, Any]:
 def _raise(status: DiagnosticStatus, level: bytes, text: str) -> None:
     """Add a finding; the worst level counts."""
     status.level = max(status.level, level)
+    id = text.id if isinstance(text, Finding) else ""
     text = escaped(text, _LONGEST)
+    if id:
+        status.values = [*status.values, KeyValue(key=f"{FINDING}{id}", value=text)]
     status.message = f"{status.message}; {text}" if status.message else text
+
+
+def _prefixed(counter: str, reason: str) -> str:
+    """Return the last reason of a counter after its name; a finding stays one."""
+    before = f"{counter}: "
+    return reason.within(before) if isinstance(reason, Finding) else f"{before}{reason}"
 
 
 def _filled(status: DiagnosticStatus, values: Mapping[str, Any]) -> DiagnosticStatus:
     status.message = status.message or "ok"
     status.values = [
-        KeyValue(key=escaped(key, _LONGEST), value=escaped(value, _LONGEST))
-        for key, value in values.items()
+        *status.values,
+        *(
+            KeyValue(key=escaped(key, _LONGEST), value=escaped(value, _LONGEST))
+            for key, value in values.items()
+        ),
     ]
     return status
 

@@ -11,6 +11,7 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage
 
 from spatialgeo_ros.errors import BadImageError, NoCameraInfoError
+from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.regions import Region
@@ -137,7 +138,10 @@ class FrameAssembler:
         name, info = camera.config.name, camera.info
         known = self._models.get(name)
         if info is None:
-            problem = f"no camera_info on '{camera.info_topic}': publish it beside the images"
+            problem = Finding(
+                "camera-info-missing",
+                f"no camera_info on '{camera.info_topic}': publish it beside the images",
+            )
             camera.counters.add("without_camera_info", problem)
             return None, (), problem
         if known is None or known.message is not info or known.size != (width, height):
@@ -145,7 +149,7 @@ class FrameAssembler:
             try:
                 model, remarks = calibrated_camera(info, width, height, camera.config.rectified)
             except NoCameraInfoError as error:
-                problem = str(error)
+                problem = Finding("calibration-refused", str(error))
             before = None if known is None else known.model
             if before is not None and model is not None and model != before:
                 camera.counters.add("camera_info_changes")
@@ -169,7 +173,7 @@ class FrameAssembler:
             try:
                 model, _ = calibrated_camera(info, *size)
             except NoCameraInfoError as error:
-                problem = f"camera_info of the depth: {error}"
+                problem = Finding("calibration-refused", f"camera_info of the depth: {error}")
             known = self._depth_models[name] = _Calibration(info, size, model, (), problem)
         if known.problem:
             camera.counters.add("depth_errors", known.problem)
@@ -189,8 +193,8 @@ class FrameAssembler:
                 else depth_to_array(raw.depth)
             )
         except BadImageError as error:
-            camera.counters.add("depth_errors", str(error))
-            return None, f"{DEPTH_IGNORED}{error}"
+            camera.counters.add("depth_errors", Finding("depth-unusable", str(error)))
+            return None, Finding("depth-unusable", f"{DEPTH_IGNORED}{error}")
         return depth, ""
 
 

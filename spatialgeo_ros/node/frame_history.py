@@ -15,9 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spatialgeo_ros.findings.finding import Finding
+
 _MOST_BYTES = 128 << 20  # of images and depth that one camera's history holds
 _EARLY = 16  # detections that may wait for their image
 _ALIVE = 2.0  # s without detections after which a detector counts as silent
+_OF_NO_IMAGE = (
+    "their stamps are those of no image that arrived: the detector must copy its image's header"
+)
 _WINDOW = 32  # lags and intervals that typical ones are taken from
 
 
@@ -86,6 +91,10 @@ class FrameHistory:
         if early is not None:
             self._early.remove(early)
             frame = self._matched(frame, early[1], early[2])
+        # What was early and is now behind was drawn on no image: stamped as it was published.
+        while self._early and self._early[0][0] < frame.stamp_ns - self._slop_ns:
+            self._early.popleft()
+            self._reject("detections-stamps", _OF_NO_IMAGE)
         self._frames.append(frame)
         self._bytes += frame.bytes
         oldest = self._clock() - self._seconds
@@ -103,7 +112,10 @@ class FrameHistory:
             self._intervals.append(now - self._last)
         self._last = now
         if stamp_ns == 0:
-            return self._reject("their stamps are zero: the detector must copy its image's header")
+            return self._reject(
+                "detections-stamps",
+                "their stamps are zero: the detector must copy its image's header",
+            )
         frame = self._closest(self._frames, stamp_ns, lambda entry: entry.stamp_ns)
         if frame is not None:
             self._frames[self._frames.index(frame)] = self._matched(frame, message, now)
@@ -118,13 +130,11 @@ class FrameHistory:
                 return False
             kept = (newest.stamp_ns - oldest.stamp_ns) * 1e-9
             return self._reject(
+                "detections-late",
                 f"they come {behind:.2f} s behind the images, of which the last {kept:.2f} s are "
-                "kept: raise frame_history, or make the detector faster"
+                "kept: raise frame_history, or make the detector faster",
             )
-        return self._reject(
-            "their stamps are those of no image that arrived: the detector must copy its image's "
-            "header"
-        )
+        return self._reject("detections-stamps", _OF_NO_IMAGE)
 
     def frame_at(self, stamp_ns: int) -> RawFrame | None:
         """Return the kept frame of exactly this stamp."""
@@ -160,9 +170,9 @@ class FrameHistory:
         self.problem = ""
         return frame
 
-    def _reject(self, problem: str) -> bool:
+    def _reject(self, id: str, problem: str) -> bool:
         self.unmatched += 1
-        self.problem = f"detections arrive, but {problem}"
+        self.problem = Finding(id, f"detections arrive, but {problem}")
         return False
 
     def _closest(self, entries: Any, stamp_ns: int, stamp_of: Callable[[Any], int]) -> Any:

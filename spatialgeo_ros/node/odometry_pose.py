@@ -16,9 +16,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from spatialgeo_ros.errors import quoted
+from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.geometry.pose import Pose, interpolate
 from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, mount_pose
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
+from spatialgeo_ros.node.odometry_findings import judge_frames, judge_step
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.stream_statistics import Counters
 
@@ -34,6 +36,7 @@ _JUMP_NS = 1_000_000_000
 _WORLD_HELD = 1.0  # s
 # Names of counters.
 REFUSED, FOREIGN, CHANGES = "odometry refused", "odometry of other frames", "world changes"
+NAMELESS, JUMPS = "odometry without frames", "odometry jumps"
 
 
 class OdometryPose:
@@ -66,7 +69,8 @@ class OdometryPose:
         self._poses: deque[tuple[int, Pose]] = deque(maxlen=_BUFFER)
         self._world = self._child = ""
         self._heard = -_WORLD_HELD  # when, of the current world
-        self._refused, self._refusal = 0, ""  # since the last good message
+        self._refused = 0  # since the last good message
+        self._refusal = Finding("odometry-refused", "")
         self._subscription = node.create_subscription(
             Odometry,
             config.odometry_topic,
@@ -82,7 +86,11 @@ class OdometryPose:
         if base.pose is None or child == frame_id:
             return base
         if not camera.has_mount:
-            return PoseResult(None, reason=f"set '{camera.name}.mount' to use odometry")
+            text = (
+                f"set '{camera.name}.mount' to use odometry: where the camera sits on the robot, "
+                "or publish TF"
+            )
+            return PoseResult(None, reason=Finding("mount-missing", text))
         return PoseResult(base.pose @ mount_pose(camera.mount), base.world_frame)
 
     def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
@@ -139,22 +147,24 @@ class OdometryPose:
             later = entry
         return None
 
-    def _reason(self, stamp_ns: int) -> str:
+    def _reason(self, stamp_ns: int) -> Finding:
         """Say why there is no pose at a stamp: first what is refused now, then what is missing."""
         if self._refused:
-            return f"{self._refusal} ({self._refused} messages refused)"
+            return self._refusal.within(after=f" ({self._refused} messages refused)")
         if not self._poses:
-            return f"no odometry on '{self._topic}'"
+            return Finding("odometry-missing", f"no odometry on '{self._topic}'")
+        id = "odometry-gap"
         early, late = (self._poses[0][0] - stamp_ns) * 1e-9, (stamp_ns - self._poses[-1][0]) * 1e-9
         missing = f"a gap of more than odometry_gap, {self._gap:g} s"
         if late > 0:
+            id = "odometry-late"
             missing = (
                 f"after a wait of {self._wait:g} s the newest is {late:.2f} s older; if it is "
                 "late, raise pose_wait, else compare the clocks of both publishers"
             )
         elif early > 0:
-            missing = f"the oldest is {early:.2f} s newer"
-        return f"no odometry around the image's stamp: {missing}"
+            id, missing = "odometry-late", f"the oldest is {early:.2f} s newer"
+        return Finding(id, f"no odometry around the image's stamp: {missing}")
 
     def _on_odometry(self, message: Odometry) -> None:
         stamp = stamp_to_ns(message.header.stamp)
@@ -165,17 +175,25 @@ class OdometryPose:
         except ValueError as error:
             with self._condition:
                 self._refused += 1
-                self._refusal = f"odometry on '{self._topic}': {error}"
+                text = f"odometry on '{self._topic}': {error}"
+                self._refusal = Finding("odometry-refused", text)
                 self.counters.add(REFUSED, self._refusal)
             return
+        world, child = message.header.frame_id, message.child_frame_id
+        for finding in judge_frames(self._topic, world, child):
+            self.counters.add(NAMELESS, finding)
         with self._condition:
-            if not self._is_of_this_world(message.header.frame_id, message.child_frame_id):
+            if not self._is_of_this_world(world, child):
                 return
             self._refused = 0
             if self._poses and stamp <= self._poses[-1][0]:
                 if self._poses[-1][0] - stamp < _JUMP_NS:
                     return  # late or repeated: interpolation needs rising stamps
                 self._poses.clear()
+            if self._poses:
+                before, last = self._poses[-1]
+                for finding in judge_step(self._topic, (stamp - before) * 1e-9, last, pose):
+                    self.counters.add(JUMPS, finding)
             self._poses.append((stamp, pose))
             self._condition.notify_all()
 
@@ -190,12 +208,18 @@ class OdometryPose:
             if known and now - self._heard < _WORLD_HELD:
                 self.counters.add(
                     FOREIGN,
-                    f"odometry on '{self._topic}' alternates {change}: the first is used; give "
-                    "each publisher a topic of its own",
+                    Finding(
+                        "odometry-alternates",
+                        f"odometry on '{self._topic}' alternates {change}: the first is used; give "
+                        "each publisher a topic of its own",
+                    ),
                 )
                 return False
             if known:
-                text = f"odometry on '{self._topic}' changed {change}: what was kept is forgotten"
+                text = Finding(
+                    "odometry-alternates",
+                    f"odometry on '{self._topic}' changed {change}: what was kept is forgotten",
+                )
                 self.counters.add(CHANGES, text)
                 self._node.get_logger().warning(text)
             self._poses.clear()

@@ -58,6 +58,44 @@ def for_another_node(arguments: Sequence[str], node: str) -> Iterator[str]:
             yield f"parameter {quoted(single[2])} is given for node {quoted(single[1])}, not {node}"
 
 
+def parameters_for(path: Path, node: str) -> dict[str, Any]:
+    """Return what a parameter file sets for a node, by the parameters' dotted names.
+
+    Args:
+        path: Of the YAML file.
+        node: The node's fully qualified name.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no YAML, or sets nothing for this node; the text says which.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"no YAML: {error}") from None
+    found: dict[str, Any] = {}
+    matched = False
+    for key, values in _node_sections(content, ""):
+        if _matches(key, node) and isinstance(values, dict):
+            matched = True
+            found.update(_flat(values, ""))
+    if not matched:
+        keys = ", ".join(quoted(key) for key, _ in _node_sections(content, "")) or "none"
+        raise ValueError(
+            f"it sets nothing of {node} (its nodes: {keys}); key it with /**: or with the node's "
+            "full name"
+        )
+    return found
+
+
+def _flat(values: dict[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _ros_arguments(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield flag and value of the parameters among the arguments between --ros-args and --."""
     inside, flag = False, ""
@@ -79,17 +117,18 @@ def _nodes_of(path: Path) -> list[str]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return []
-    return list(_node_keys(content, ""))
+    return [key for key, _ in _node_sections(content, "")]
 
 
-def _node_keys(content: Any, prefix: str) -> Iterator[str]:
+def _node_sections(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the names of nodes in a parameter file, each with what it sets for them."""
     if not isinstance(content, dict):
         return
     for key, value in content.items():
         if key == "ros__parameters":
-            yield prefix or "/"
+            yield prefix or "/", value
         else:
-            yield from _node_keys(value, f"{prefix}/{str(key).strip('/')}")
+            yield from _node_sections(value, f"{prefix}/{str(key).strip('/')}")
 
 
 def _matches(pattern: str, node: str) -> bool:

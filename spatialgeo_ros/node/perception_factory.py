@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.geometry.pose import gravity_in_camera
+from spatialgeo_ros.memory.observation import Mount
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.pose_source import mount_pose
 
@@ -24,10 +25,8 @@ def load_perception(config: Config, progress: Progress) -> Any:
         config: parameters of the node.
         progress: see ``Progress``.
     """
-    from spatialgeo_ros.memory.observation import Mount
     from spatialgeo_ros.perception import Perception
 
-    poses = {camera.name: mount_pose(camera.mount) for camera in config.cameras if camera.has_mount}
     return Perception.load(
         config.profile,
         device=config.device,
@@ -55,8 +54,14 @@ def load_perception(config: Config, progress: Progress) -> Any:
         memory_max_age=config.memory_max_age,
         drift=config.drift,
         lead_camera=config.cameras[0].name,
-        mounts={
-            name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
-            for name, pose in poses.items()
-        },
+        mounts=mounts_of(config),
     )
+
+
+def mounts_of(config: Config) -> dict[str, Mount]:
+    """Return gravity and height of the cameras whose mount is given."""
+    poses = {camera.name: mount_pose(camera.mount) for camera in config.cameras if camera.has_mount}
+    return {
+        name: Mount(gravity_in_camera(pose), float(pose.translation[2]))
+        for name, pose in poses.items()
+    }

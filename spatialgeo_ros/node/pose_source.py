@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from spatialgeo_ros.errors import quoted
+from spatialgeo_ros.findings.finding import Finding
 from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, PoseSource, mount_pose
 from spatialgeo_ros.node.conversions import msg_to_pose
 from spatialgeo_ros.node.odometry_pose import OdometryPose
@@ -37,6 +38,12 @@ __all__ = [
     "mount_pose",
 ]
 
+#: Why poses cannot come from TF here.
+NO_TF = Finding(
+    "tf2-missing",
+    "tf2_ros is not installed: install ros-$ROS_DISTRO-tf2-ros-py or use odometry",
+)
+
 # How long odometry that is there already waits for a TF that has only just begun to arrive.
 _TF_HEAD_START = 1.0  # s
 
@@ -46,13 +53,7 @@ def make_pose_source(node: Node, config: Config) -> PoseSource:
     if config.pose_source == "none":
         return NoPose("pose_source is 'none'")
     if config.pose_source == "tf":
-        return (
-            TfPose(node, config)
-            if tf2_ros is not None
-            else NoPose(
-                "tf2_ros is not installed: install ros-$ROS_DISTRO-tf2-ros-py or use odometry"
-            )
-        )
+        return TfPose(node, config) if tf2_ros is not None else NoPose(NO_TF)
     if config.pose_source == "odometry" or tf2_ros is None:
         return OdometryPose(node, config)
     counters = Counters()
@@ -130,15 +131,21 @@ class TfPose:
                 why = str(error).rstrip(" .")
                 return PoseResult(
                     None,
-                    reason=f"TF: {why} (`ros2 run tf2_ros tf2_echo {quoted(target)} "
-                    f"{quoted(frame_id)}` tells what is published)",
+                    reason=Finding(
+                        "tf-chain",
+                        f"TF: {why} (`ros2 run tf2_ros tf2_echo {quoted(target)} "
+                        f"{quoted(frame_id)}` tells what is published)",
+                    ),
                 )
             wait = self._wait.nanoseconds * 1e-9
             return PoseResult(
                 None,
-                reason=f"TF from '{frame_id}' to '{target}' is {late:.2f} s behind the "
-                f"image's stamp after a wait of {wait:g} s; if it is late, raise pose_wait, else "
-                "compare the clocks of both publishers",
+                reason=Finding(
+                    "tf-late",
+                    f"TF from '{frame_id}' to '{target}' is {late:.2f} s behind the "
+                    f"image's stamp after a wait of {wait:g} s; if it is late, raise pose_wait, "
+                    "else compare the clocks of both publishers",
+                ),
             )
         return PoseResult(pose, target)
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError
+from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.geometry.calibration_cache import CalibrationCache
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.depth_readings import DepthReadings
@@ -30,6 +31,7 @@ from spatialgeo_ros.memory.frame import Frame
 
 #: Begins the finding about depth that is not used.
 DEPTH_IGNORED = "depth ignored: "
+_NOTHING = "nothing can be measured: "
 #: The unit of depth is judged on the first frames of a camera, then once in so many.
 _FIRST_FRAMES, _EVERY = 3, 50
 
@@ -60,7 +62,7 @@ class JudgedInputs:
 
     camera: PinholeCamera | None
     depth: DepthReadings | None
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 class CameraInputs:
@@ -70,7 +72,7 @@ class CameraInputs:
         """Judge a camera by what the user says about it."""
         self.settings = settings or InputSettings()
         self._calibrations = CalibrationCache()
-        self._calibration: tuple[object, PinholeCamera | None, tuple[str, ...]] | None = None
+        self._calibration: tuple[object, PinholeCamera | None, tuple[Finding, ...]] | None = None
         self._plan: tuple[tuple[object, ...], RegistrationPlan] | None = None
         self._unit: tuple[str | None, tuple[str, ...]] = (None, ())
         self._unit_key: tuple[object, ...] = ()
@@ -87,15 +89,17 @@ class CameraInputs:
             camera_height: above the floor by pose or mount, metres, or None.
         """
         camera, findings = self._camera(frame)
-        findings += frame.remarks
+        findings += _all_named("calibration-doubtful", frame.remarks)
         depth, more = self._depth(frame, camera, gravity, camera_height)
         return JudgedInputs(camera, depth, findings + more)
 
-    def _camera(self, frame: Frame) -> tuple[PinholeCamera | None, tuple[str, ...]]:
+    def _camera(self, frame: Frame) -> tuple[PinholeCamera | None, tuple[Finding, ...]]:
         if frame.model is None:
-            why = frame.problems.get("calibration")
-            why = why or f"no camera_info from camera '{frame.camera}': publish it beside the image"
-            return None, (f"nothing can be measured: {why}",)
+            why = frame.problems.get("calibration") or Finding(
+                "camera-info-missing",
+                f"no camera_info from camera '{frame.camera}': publish it beside the image",
+            )
+            return None, (named("calibration-refused", why).within(_NOTHING),)
         key = frame.model, frame.width, frame.height, frame.model_judged
         if self._calibration is None or self._calibration[0] != key:
             self._calibration = (key, *self._judged_calibration(frame, frame.model))
@@ -103,15 +107,16 @@ class CameraInputs:
 
     def _judged_calibration(
         self, frame: Frame, model: PinholeCamera
-    ) -> tuple[PinholeCamera | None, tuple[str, ...]]:
+    ) -> tuple[PinholeCamera | None, tuple[Finding, ...]]:
         remarks: tuple[str, ...] = ()
         if not frame.model_judged:
             refusal, remarks = judge_calibration(model, frame.width, frame.height)
             if refusal is not None:
-                return None, (f"nothing can be measured: {refusal}",)
+                return None, (Finding("calibration-refused", f"{_NOTHING}{refusal}"),)
         if (model.width, model.height) != (frame.width, frame.height):
             model = model.resized(frame.width, frame.height)
-        return self._calibrations.representative(model), remarks
+        representative = self._calibrations.representative(model)
+        return representative, _all_named("calibration-doubtful", remarks)
 
     def _depth(
         self,
@@ -119,26 +124,29 @@ class CameraInputs:
         camera: PinholeCamera | None,
         gravity: npt.NDArray[np.float64] | None,
         camera_height: float | None,
-    ) -> tuple[DepthReadings | None, tuple[str, ...]]:
+    ) -> tuple[DepthReadings | None, tuple[Finding, ...]]:
         if frame.depth is None:
             problem = frame.problems.get("depth")
-            return None, (problem,) if problem else ()
+            return None, (named("depth-unusable", problem),) if problem else ()
         if camera is None:
             return None, ()
         sensor = self.settings.sensor
         plan = self._planned(frame, camera)
         if plan.action is Registration.REFUSE:
-            return None, (f"{DEPTH_IGNORED}{plan.words}",)
+            return None, (Finding("depth-not-registered", f"{DEPTH_IGNORED}{plan.words}"),)
         try:
             received = registered = DepthReadings(frame.depth, sensor.scale)
         except BadImageError as error:
-            return None, (f"{DEPTH_IGNORED}{error}",)
+            return None, (Finding("depth-unusable", f"{DEPTH_IGNORED}{error}"),)
         if plan.action is not Registration.REGISTERED:
             registered = DepthReadings(plan.apply(received.metres()))
         refusal, remarks = self._judged_unit(registered, received, camera, gravity, camera_height)
         if refusal is not None:
-            return None, (f"{DEPTH_IGNORED}{refusal}",)
-        return registered, ((plan.words,) if plan.words else ()) + remarks
+            return None, (Finding("depth-unit", f"{DEPTH_IGNORED}{refusal}"),)
+        here = plan.action is Registration.REGISTER
+        kind = "depth-registered-here" if here else "depth-frame-missing"
+        done = (Finding(kind, plan.words),) if plan.words else ()
+        return registered, done + _all_named("depth-unit", remarks)
 
     def _planned(self, frame: Frame, camera: PinholeCamera) -> RegistrationPlan:
         """Decide how depth comes to the image's pixels; anew where something changed."""
@@ -189,3 +197,7 @@ class CameraInputs:
                 registered, received.unit, sensor, camera, gravity, camera_height
             )
         return self._unit
+
+
+def _all_named(id: str, texts: tuple[str, ...]) -> tuple[Finding, ...]:
+    return tuple(named(id, text) for text in texts)

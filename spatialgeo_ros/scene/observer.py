@@ -194,7 +194,8 @@ class FrameObserver:
         orientation = orientation_of(frame, self._mounts, nominal)
         inputs = self._inputs_of(frame.camera)
         judged = inputs.judge(frame, orientation.gravity, orientation.height)
-        camera, remarks = judged.camera, judged.findings
+        camera = judged.camera
+        remarks: tuple[str, ...] = judged.findings
         pointmap: PointMap | None = None
         if camera is not None:
             if judged.depth is not None:

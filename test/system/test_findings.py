@@ -66,6 +66,9 @@ def found(
         return all(word in status(robot, diagnostics, part).message for word in words)
 
     wait_for(shown, 30.0, lambda: f"{words} in {status(robot, diagnostics, part)}")
+    values = {pair.key: pair.value for pair in status(robot, diagnostics, part).values}
+    named = [key for key, value in values.items() if key.startswith("finding ")]
+    assert any(all(word in values[key] for word in words) for key in named), values
 
     def lines() -> list[str]:
         text = robot.process.output.splitlines()

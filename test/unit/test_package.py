@@ -30,6 +30,7 @@ FLOORS = {
     "runtime": 1,
     "query": 1,
     "speech": 1,
+    "findings": 1,
     "memory": 2,
     "models": 2,
     "recordings": 2,
@@ -46,6 +47,7 @@ FLOORS = {
     "robot_sim": 4,
     "replay": 4,
     "mcp_server": 4,
+    "doctor": 4,
     "cli": 4,
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
@@ -59,7 +61,8 @@ NEIGHBOURS = {
     "evaluation": {"perception", "scene", "training", "networks", "grounding"},
     "replay": {"node"},
     "robot_sim": {"node", "replay"},
-    "cli": {"node", "mcp_server"},
+    "doctor": {"node"},
+    "cli": {"node", "mcp_server", "doctor"},
     "mcp_server": {"node"},
 }
 # Rooms that know neither torch nor ROS, and what they may import besides the standard library.

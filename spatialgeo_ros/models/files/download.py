@@ -63,24 +63,40 @@ class Finding:
 
 def verify(profile: ProfileFiles) -> Iterator[Finding]:
     """Read every file of a profile and compare it with the hash that is known of it."""
+    return verify_within(profile, None)
+
+
+def verify_within(profile: ProfileFiles, most_bytes: int | None) -> Iterator[Finding]:
+    """Do so for the first files up to a number of bytes; of the others sizes are compared.
+
+    Args:
+        profile: Whose files they are.
+        most_bytes: That are read; None for all.
+    """
+    left = [most_bytes]
     for file in profile.files:
         hub = file.hub
         size = _locked_size(hub.repo, hub.revision, file.expected) if hub is not None else None
-        yield _finding(file.path, file.expected, size)
+        yield _finding(file.path, file.expected, size, left)
     for checkpoint in profile.checkpoints:
         for pattern in checkpoint.missing():
             yield Finding(f"{checkpoint.name}/{pattern}", "missing")
         for path, expected in checkpoint.files():
             size = _locked_size(checkpoint.hub_repo, checkpoint.revision, expected)
-            yield _finding(path, expected, size)
+            yield _finding(path, expected, size, left)
 
 
-def _finding(path: Path, expected: str, size: int | None) -> Finding:
+def _finding(path: Path, expected: str, size: int | None, left: list[int | None]) -> Finding:
+    """Judge one file; ``left`` holds the bytes that may still be read, and is reduced."""
     if not path.is_file():
         return Finding(str(path), "missing")
     actual = path.stat().st_size
     if size is not None and actual < size:
         return Finding(str(path), "truncated", f"{actual} of {size} bytes")
+    if left[0] is not None:
+        left[0] -= actual
+        if left[0] < 0:
+            return Finding(str(path), "unverified", f"{actual / 1e6:.1f} MB, not read")
     digest = hash_of(path, fresh=True)
     if not expected:
         return Finding(str(path), "unverified", f"sha256 {digest}, nothing to compare it with")

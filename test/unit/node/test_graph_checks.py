@@ -81,9 +81,9 @@ def test_why_an_image_topic_is_silent(topics, changes, words):
     assert words in graph_checks.silent_image(Graph(**topics), replace(CAMERA, **changes))
 
 
-def test_depth_that_nobody_publishes_is_no_finding():
-    assert graph_checks.silent_depth(Graph(), CAMERA) == ""
-    assert graph_checks.silent_depth(Graph(), replace(CAMERA, depth_topic="")) == ""
+def test_why_a_depth_topic_is_silent():
+    assert graph_checks.silent_depth(Graph(), CAMERA).id == "depth-missing"
+    assert graph_checks.silent_depth(Graph(), replace(CAMERA, depth_topic="")) is None
     packed = Graph(front__depth__image_raw__compressedDepth=PACKED)
     assert "depth_transport to compressedDepth" in graph_checks.silent_depth(packed, CAMERA)
 
@@ -116,7 +116,7 @@ def test_detections_that_cannot_be_read_without_vision_msgs(monkeypatch):
 
 def test_two_nodes_of_one_name():
     own, other = ("spatialgeo", "/robot"), ("spatialgeo", "/robot2")
-    assert graph_checks.namesakes(Graph((own, other))) == ""
+    assert graph_checks.namesakes(Graph((own, other))) is None
     assert "2 nodes are called /robot/spatialgeo" in graph_checks.namesakes(
         Graph((own, other, own))
     )

@@ -11,7 +11,7 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 
 import rclpy
 
-from spatialgeo_ros.node.diagnostics import loss_cure
+from spatialgeo_ros.node.stream_findings import loss_cure
 
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
