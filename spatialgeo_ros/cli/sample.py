@@ -12,11 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from spatialgeo_ros.cli.clip_inputs import open_clip
-from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics, read_camera
+from spatialgeo_ros.batch.clip_files import open_clip
+from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
+from spatialgeo_ros.recordings.rgbd_folder import read_camera
 
 _SPACE_AWARE_COLOUR = (38, 132, 92)
 _UNIFORM_COLOUR = (196, 116, 24)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.recordings.vision_types import register_vision_types
 from spatialgeo_ros.runtime.input_files import check_regular
 
 if TYPE_CHECKING:
@@ -34,9 +36,12 @@ BAG_OPTIONS: Mapping[str, str] = {
     "camera_info": "--camera-info-topic",
     "depth": "--depth-topic",
     "odometry": "--odom-topic",
+    "detections": "--detections-topic",
 }
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 _SUFFIXES = (".mcap", ".db3")
+#: Encapsulation (4 bytes) and the time of a header (8).
+_HEADER_END = 12
 _PACKED = (".mcap.zstd", ".db3.zstd")
 #: Some 10,000 topics.
 _MOST_METADATA_BYTES = 10_000_000
@@ -53,6 +58,18 @@ class BagMessage:
     msgtype: str
     stamp_ns: int
     data: bytes
+
+    def header_stamp_ns(self) -> int:
+        """Return the stamp of the message's header, read without decoding it.
+
+        Only for types that begin with a header. Where that is zero, or the message too short to
+        have one, the time of recording stands in.
+        """
+        if len(self.data) < _HEADER_END:
+            return self.stamp_ns
+        order = "<" if self.data[1] & 1 else ">"  # of the encapsulation
+        seconds, nanoseconds = struct.unpack_from(f"{order}iI", self.data, 4)
+        return int(seconds * 1_000_000_000 + nanoseconds) or self.stamp_ns
 
 
 class BagRecording:
@@ -86,6 +103,7 @@ class BagRecording:
         _check(self._path)
         try:
             store = get_typestore(Stores.ROS2_JAZZY)
+            register_vision_types(store)
             self._reader = AnyReader([self._path], default_typestore=store)
             self._reader.open()
         # AnyReaderError, and of damaged files whatever SQLite, YAML or struct raise.

@@ -46,6 +46,7 @@ FLOORS = {
     "robot_sim": 4,
     "replay": 4,
     "mcp_server": 4,
+    "batch": 4,
     "cli": 4,
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
@@ -59,8 +60,9 @@ NEIGHBOURS = {
     "evaluation": {"perception", "scene", "training", "networks", "grounding"},
     "replay": {"node"},
     "robot_sim": {"node", "replay"},
-    "cli": {"node", "mcp_server"},
+    "cli": {"node", "mcp_server", "batch"},
     "mcp_server": {"node"},
+    "batch": {"node", "mcp_server"},
 }
 # Rooms that know neither torch nor ROS, and what they may import besides the standard library.
 PLAIN_ROOMS = {"geometry": {"numpy", "cv2"}, "memory": {"numpy"}, "query": {"numpy"}}
