@@ -11,11 +11,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from spatialgeo_ros.cli import ask, depth, engines, evaluate, find, mcp, measure, models, sample
+from spatialgeo_ros.cli import (
+    ask,
+    batch,
+    depth,
+    engines,
+    evaluate,
+    find,
+    mcp,
+    measure,
+    models,
+    sample,
+)
 from spatialgeo_ros.errors import SpatialGeoError
 
 #: In the order of the help text. They import networks and simulators only when they run.
-_COMMANDS = (ask, measure, find, depth, sample, models, engines, evaluate, mcp)
+_COMMANDS = (ask, measure, find, depth, sample, models, engines, evaluate, mcp, batch)
 
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
 _DELEGATES = {

@@ -325,12 +325,8 @@ def messages() -> object:
 
 
 def test_error_codes_equal_the_exceptions(messages) -> None:
-    def by_name(error: type[errors.SpatialGeoError]) -> str:
-        words = error.__name__.removesuffix("Error").removeprefix("Request")
-        return "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(words)).upper()
-
     raised = {
-        by_name(error): error.code
+        errors.code_name(error("")): error.code
         for error in errors.SpatialGeoError.__subclasses__()
         if error.__module__ == errors.__name__
     }
