@@ -17,8 +17,9 @@ from spatialgeo_ros.recordings.transforms import TransformTree
 
 #: Sources by name; anything else is the path of a trajectory.
 SOURCES = ("auto", "tf", "odometry", "none")
-#: The node's default, by REP-105.
-_WORLD = "odom"
+#: Frames that do not move with the robot, by REP-105, in the order in which one is chosen. Any
+#: other topmost frame may be the robot itself: its map would be wrong, and look right.
+_WORLDS = ("odom", "map", "world", "earth")
 #: As the node's odometry_gap, nanoseconds.
 _ODOMETRY_GAP_NS = 500_000_000
 #: Images that are tried to find out whether a source knows the camera.
@@ -31,7 +32,7 @@ class PoseOptions:
 
     Attributes:
         source: one of :data:`SOURCES`, or the path of a trajectory ``time x y z qx qy qz qw``.
-        world_frame: that poses refer to; "" for "odom", or the topmost frame where there is none.
+        world_frame: that poses refer to; "" for "odom", else "map", "world" or "earth".
         mount: x y z (m) roll pitch yaw (rad) of the camera on the robot's base, for odometry; empty
             where the bag's TF says it.
         world_axes: of a trajectory: "rep103" or "optical"; see :class:`StampedTrajectory`.
@@ -159,9 +160,12 @@ class BagPoses:
             raise BadRequestError(f"--poses {wanted}: {self._why_not}")
 
     def _tf_world(self) -> str:
+        """Frame that does not move; "" where none is known."""
         if self._options.world_frame:
             return self._options.world_frame
-        return _WORLD if _WORLD in self._tf else self._tf.root(self._frame_id)
+        above = self._tf.above(self._frame_id)
+        found = (one for name in _WORLDS for one in above if one.rpartition("/")[2] == name)
+        return next(found, "")
 
     def _mount_on_base(self) -> None:
         base = self._odometry_frames[1]
@@ -183,8 +187,16 @@ class BagPoses:
                     f"the bag's TF has no frame {quoted(self._frame_id)}: record /tf and "
                     "/tf_static, or give --poses FILE"
                 ) + self._also_refused()
-            if self._world == self._frame_id or self._world not in self._tf:
-                return None, f"the bag's TF has no frame '{self._world}': name one, --world-frame"
+            if not self._world:
+                top = self._tf.above(self._frame_id)[-1]
+                return None, (
+                    f"the bag's TF ends at {quoted(top)}, which may move with the robot, and none "
+                    f"of {', '.join(_WORLDS)} is above the camera: record odometry, or name the "
+                    "frame that stands still with --world-frame"
+                )
+            if self._world not in self._tf:
+                world = quoted(self._world)
+                return None, f"the bag's TF has no frame {world}: name another --world-frame"
             pose, reason = self._tf.lookup(self._world, self._frame_id, stamp_ns)
             return pose, f"TF: {reason}" if reason else ""
         return self._by_odometry(stamp_ns)

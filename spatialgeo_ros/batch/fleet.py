@@ -5,24 +5,27 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import json
+import os
+import pickle
+import queue
 import re
 import signal
-import time
-import traceback
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.batch import worker
 from spatialgeo_ros.batch.clip_files import is_annotated
+from spatialgeo_ros.batch.guarded import Outcome, outcome_before
 from spatialgeo_ros.batch.job import Job
 from spatialgeo_ros.batch.outputs import csv_line
 from spatialgeo_ros.batch.rows import kinds_text, texts_of
-from spatialgeo_ros.batch.run import run_job
-from spatialgeo_ros.errors import BadRequestError, SpatialGeoError, escaped
+from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.recordings.bags import is_bag
 from spatialgeo_ros.recordings.rgbd_folder import COLOUR_FOLDERS
 from spatialgeo_ros.runtime.files import write_atomically
@@ -32,29 +35,11 @@ _LISTS = (".txt", ".list")
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
 _IMAGES = (".jpg", ".jpeg", ".png")
 _MOST_LIST_BYTES = 4_000_000
-#: Least time between two reports of a worker, seconds.
-_REPORT_S = 0.2
-ERROR_FILE = "error.txt"
 SUMMARY_COLUMNS = (
     "bag", "out", "status", "frames", "duration_s", "objects", "objects_gone", "answers",
     "answers_valid", "answers_by_kind", "answers_by_error", "distances", "distances_valid",
     "seconds", "problem", "notes", "degraded",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one recording.
-
-    Attributes:
-        job: what was to be done.
-        summary: of the run; None where it failed.
-        problem: why it failed, in a line; "" where it did not.
-    """
-
-    job: Job
-    summary: dict[str, Any] | None
-    problem: str = ""
 
 
 #: Told number of the job, frames done, frames of all.
@@ -138,27 +123,6 @@ def output_folders(recordings: Iterable[Path], out: Path) -> list[Path]:
     return folders
 
 
-def run_guarded(job: Job, report: Callable[[int, int], None]) -> Outcome:
-    """Work through one recording; whatever it raises becomes a line of its outcome.
-
-    A defect of ours is written with its traceback to ``error.txt`` among the results.
-    """
-    try:
-        return Outcome(job, run_job(job, report))
-    except SpatialGeoError as error:
-        return Outcome(job, None, str(error))
-    except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        return Outcome(job, None, f"{named}{error.strerror or error}")
-    except MemoryError:
-        return Outcome(job, None, "there is not enough memory for this")
-    except Exception as error:
-        with contextlib.suppress(OSError):
-            (job.out / ERROR_FILE).write_text(traceback.format_exc())
-        words = escaped(f"{type(error).__name__}: {error}", 300)
-        return Outcome(job, None, f"internal error ({words}); see {job.out / ERROR_FILE}")
-
-
 def run_local(
     jobs: Sequence[Job],
     workers: int,
@@ -176,71 +140,89 @@ def run_local(
     Returns:
         Outcomes in the order of the jobs. A process that dies makes its job fail, no other.
     """
-    context = multiprocessing.get_context("spawn")
     outcomes: dict[int, Outcome] = {}
-    working: dict[Connection, tuple[int, BaseProcess]] = {}
-    waiting = list(enumerate(jobs))[::-1]
+    working: dict[int, subprocess.Popen[bytes]] = {}
+    said: queue.Queue[tuple[int, dict[str, Any] | Outcome]] = queue.Queue()
+    outcomes.update(settled_before(jobs, end))
+    waiting = [(number, job) for number, job in enumerate(jobs) if number not in outcomes][::-1]
     try:
         while waiting or working:
             while waiting and len(working) < max(1, workers):
                 number, job = waiting.pop()
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(job, theirs), daemon=True)
-                process.start()
-                theirs.close()
-                working[ours] = number, process
-            for ready in wait(list(working)):
-                assert isinstance(ready, Connection)
-                number, worker = working[ready]
-                try:
-                    said = ready.recv()
-                except (EOFError, OSError):  # it ended without a word
-                    worker.join()
-                    said = Outcome(jobs[number], None, death_of(worker.exitcode))
-                if isinstance(said, Outcome):
-                    outcomes[number] = said
-                    del working[ready]
-                    ready.close()
-                    worker.join()
-                    end(number, said)
-                else:
-                    report(number, *said)
+                working[number] = _start(job)
+                listener = threading.Thread(
+                    target=_listen, args=(number, job, working[number], said), daemon=True
+                )
+                listener.start()
+            number, words = said.get()
+            if isinstance(words, Outcome):
+                outcomes[number] = words
+                del working[number]
+                end(number, words)
+            else:
+                report(number, words["done"], words["total"])
     finally:
-        for connection, (_, worker) in working.items():
-            worker.terminate()
-            worker.join()
-            connection.close()
+        for process in working.values():
+            process.kill()
+            process.wait()
     return [outcomes[number] for number in range(len(jobs))]
 
 
-def death_of(exitcode: int | None) -> str:
-    """Say how a worker ended that said nothing."""
-    if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
-        why = ": the system was perhaps out of memory; use fewer --jobs" if exitcode == -9 else ""
+def settled_before(jobs: Sequence[Job], end: FleetEnd) -> dict[int, Outcome]:
+    """Return, by the number of the job, what came of those that nothing is left to do for."""
+    settled = {}
+    for number, job in enumerate(jobs):
+        outcome = outcome_before(job)
+        if outcome is not None:
+            settled[number] = outcome
+            end(number, outcome)
+    return settled
+
+
+def _start(job: Job) -> subprocess.Popen[bytes]:
+    """Start a worker; a session of its own keeps Ctrl-C for whoever started it."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", worker.__name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stream:  # it is heard to be dead
+        stream.write(pickle.dumps(job))
+    return process
+
+
+def _listen(
+    number: int,
+    job: Job,
+    process: subprocess.Popen[bytes],
+    said: queue.Queue[tuple[int, dict[str, Any] | Outcome]],
+) -> None:
+    """Pass on what a worker says, and at its end what came of its job."""
+    assert process.stdout is not None
+    outcome: Outcome | None = None
+    with process.stdout as stream:
+        for line in stream:
+            try:
+                words = json.loads(line)
+            except ValueError:  # it died in the middle of a line
+                break
+            if "done" in words:
+                said.put((number, words))
+            else:
+                outcome = Outcome(job, words["summary"], words["problem"])
+    status = process.wait()
+    said.put((number, outcome or Outcome(job, None, death_of(status))))
+
+
+def death_of(status: int) -> str:
+    """Say how a worker ended that said nothing, by its exit status (negative: a signal)."""
+    if status < 0:
+        name = signal.Signals(-status).name
+        memory = status == -signal.SIGKILL
+        why = ": the system was perhaps out of memory; use fewer --jobs" if memory else ""
         return f"its process was killed by {name}{why}. Run the command again to go on"
-    return f"its process ended with status {exitcode}. Run the command again to go on"
-
-
-def _work(job: Job, connection: Connection) -> None:
-    """What a worker does; it ends when nobody listens any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
-    told = -_REPORT_S
-
-    def report(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= _REPORT_S or done >= total:
-            told = now
-            connection.send((done, total))
-
-    try:
-        outcome = run_guarded(job, report)
-        connection.send(outcome)
-    except BrokenPipeError:
-        pass
-    finally:
-        connection.close()
+    return f"its process ended with status {status}. Run the command again to go on"
 
 
 def write_summary(out: Path, outcomes: Sequence[Outcome]) -> Path:

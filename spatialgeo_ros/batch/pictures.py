@@ -19,13 +19,14 @@ from spatialgeo_ros.batch.outputs import read_spool, seconds_text
 from spatialgeo_ros.drawing import draw_overlay
 from spatialgeo_ros.drawing.map import MapKeyframe, draw_map
 from spatialgeo_ros.drawing.map_boxes import BoxState, MapBox, box_label
-from spatialgeo_ros.errors import FileAccessError
+from spatialgeo_ros.errors import BadRegionError, FileAccessError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import DistanceEstimate
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import Presence
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.scene.mapping import segment
 from spatialgeo_ros.scene.sighting import Sighting
 
 Image = npt.NDArray[np.uint8]
@@ -59,7 +60,7 @@ def overlay(
     frame = observation.frame
     seen = [one for one in sightings if one.frame is frame]
     regions = [one.region for one in seen]
-    masks = [one.points.mask for one in seen]
+    masks: list[npt.NDArray[np.bool_] | None] = [one.points.mask for one in seen]
     boxes = {region.box for region in regions}
     names = () if update is None else update.identified
     for number, region in enumerate(frame.detections):
@@ -74,6 +75,16 @@ def overlay(
     stamp = f"{seconds_text(frame.stamp_ns)[:-6]} s"
     canvas.draw_halo_text(picture, stamp, (size, frame.height - 2 * size), size, canvas.INK)
     return picture
+
+
+def _mask(observation: Observation, region: Region) -> npt.NDArray[np.bool_] | None:
+    """Pixels of a box's object, as the map takes them; None where too few are measured."""
+    if observation.pointmap is None:
+        return None
+    try:
+        return segment(observation, observation.pointmap, region, outlines=False).mask
+    except (BadRegionError, TooLittleSupportError):
+        return None
 
 
 def jpeg_of(picture: Image) -> bytes:

@@ -8,7 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from spatialgeo_ros.batch.fleet import FleetEnd, Outcome, run_guarded
+from spatialgeo_ros.batch.fleet import FleetEnd, settled_before
+from spatialgeo_ros.batch.guarded import Outcome, run_guarded
 from spatialgeo_ros.batch.job import Job
 from spatialgeo_ros.errors import BadRequestError, escaped
 
@@ -63,8 +64,10 @@ def run_on_ray(
 def _run(ray: Any, jobs: Sequence[Job], gpus: float, end: FleetEnd) -> list[Outcome]:
     # A fresh process for each, and a dead one is not tried again: it would die again.
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1, max_retries=0)(_work)
-    numbers = {task.remote(job): number for number, job in enumerate(jobs)}
-    outcomes: dict[int, Outcome] = {}
+    outcomes = settled_before(jobs, end)
+    numbers = {
+        task.remote(job): number for number, job in enumerate(jobs) if number not in outcomes
+    }
     waiting = list(numbers)
     while waiting:
         (ready,), waiting = ray.wait(waiting, num_returns=1)

@@ -166,27 +166,30 @@ def run_job(job: Job, report: Report = lambda done, total: None) -> dict[str, An
     """
     job.out.mkdir(parents=True, exist_ok=True)
     with _locked(job.out / _LOCK):
-        fingerprint = job.fingerprint()
-        finished = read_summary(job.out)
-        if finished is not None and not job.again:
-            if finished.get("fingerprint") == fingerprint:
-                return {**finished, "status": "finished before"}
-            raise _other_results(job.out)
+        finished = finished_before(job)
+        if finished is not None:
+            return finished
         if job.again:
             for name in (SUMMARY, STATE):
                 (job.out / name).unlink(missing_ok=True)
-        return _Run(job, fingerprint, report).work()
+        return _Run(job, job.fingerprint(), report).work()
 
 
-def read_summary(out: Path) -> dict[str, Any] | None:
-    """Return the summary of a finished run in a folder; None where there is none."""
-    path = out / SUMMARY
-    if not path.exists():
+def finished_before(job: Job) -> dict[str, Any] | None:
+    """Return the summary of a job that an earlier run has finished; None where there is work.
+
+    Raises:
+        BadRequestError: its folder holds the results of other work.
+    """
+    path = job.out / SUMMARY
+    if job.again or not path.exists():
         return None
     data = read_json(path, BadRequestError)
     if not isinstance(data, dict):
         raise BadRequestError(f"{path} is no summary of a run: delete it, or name another --out")
-    return data
+    if data.get("fingerprint") != job.fingerprint():
+        raise _other_results(job.out)
+    return {**data, "status": "finished before"}
 
 
 def _other_results(out: Path) -> BadRequestError:

@@ -106,13 +106,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Work through the recordings; returns 0 where all were done, 1 where one failed."""
     from spatialgeo_ros.batch.fleet import (
-        Outcome,
         find_recordings,
         is_recording,
         table_text,
         with_folders,
         write_summary,
     )
+    from spatialgeo_ros.batch.guarded import Outcome
     from spatialgeo_ros.batch.run import run_job, summary_text
 
     if options.jobs < 1 or options.save_every < 1:

@@ -108,7 +108,10 @@ class BagRecording:
             self._reader.open()
         # AnyReaderError, and of damaged files whatever SQLite, YAML or struct raise.
         except Exception as error:
-            raise BadRequestError(f"cannot read the bag {path}: {_first_line(error)}") from error
+            raise BadRequestError(
+                f"cannot read the bag {path}: {_first_line(error)}; where its recording broke off, "
+                "`ros2 bag reindex` may mend it"
+            ) from error
         self._roles: dict[str, Connection] = {}
         try:
             self._assign(wanted)

@@ -103,9 +103,9 @@ class TransformTree:
         frame = _plain(frame)
         return frame in self._links or any(one.parent == frame for one in self._links.values())
 
-    def root(self, frame: str) -> str:
-        """Return the topmost frame above a frame; the frame itself where nothing is above it."""
-        return self._way_up(_plain(frame))[-1]
+    def above(self, frame: str) -> list[str]:
+        """Return a frame and those above it, up to the topmost."""
+        return self._way_up(_plain(frame))
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> tuple[Pose | None, str]:
         """Return target_from_source at a time.
