@@ -27,9 +27,7 @@ BIN = Box((1.9, -0.7, 0.0), (2.2, -0.4, 0.5), (190, 60, 40))
 WALL = Box((3.4, -3.0, 0.0), (3.5, 3.0, 2.4), (150, 150, 140))
 THINGS = {"suitcase": SUITCASE, "trash can": BIN}
 GAP = 0.7  # metres between suitcase and bin: their y ranges, x ranges overlap
-CENTRES = {
-    name: (np.add(one.low, one.high) / 2).astype(np.float64) for name, one in THINGS.items()
-}
+CENTRES = {name: (np.add(one.low, one.high) / 2).astype(np.float64) for name, one in THINGS.items()}
 
 
 @dataclass(frozen=True)
@@ -155,9 +153,7 @@ class Writer:
                 "vision_msgs/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=nowhere
             )
             found.append(
-                self.make(
-                    "vision_msgs/Detection2D", header=head, results=[result], bbox=box, id=""
-                )
+                self.make("vision_msgs/Detection2D", header=head, results=[result], bbox=box, id="")
             )
         return self.make("vision_msgs/Detection2DArray", header=head, detections=found)
 
@@ -222,9 +218,7 @@ def write_bag(path: Path, what: Recorded = Recorded(), *more: Recorded) -> Path:
     for one in more:
         messages += [row for row in _messages(one, writer) if not row[0].startswith("/tf")]
         frame = f"{one.camera}_optical_frame"
-        messages.append(
-            ("/tf_static", FIRST_NS - STEP_NS, writer.tf("base_link", frame, 0, MOUNT))
-        )
+        messages.append(("/tf_static", FIRST_NS - STEP_NS, writer.tf("base_link", frame, 0, MOUNT)))
     plugin = getattr(rosbag2.StoragePlugin, what.storage)
     with rosbag2.Writer(path, version=9, storage_plugin=plugin) as bag:
         connections: dict[str, Any] = {}
