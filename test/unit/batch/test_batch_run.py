@@ -193,7 +193,8 @@ def test_the_summary_counts(done: Path) -> None:
 
 
 RESULTS = (
-    "objects.csv", "answers.jsonl", "distances.csv", "map.json", "map.npz", "map.png", "overlay.mp4",
+    "objects.csv", "answers.jsonl", "distances.csv", "map.json", "map.npz", "map.png",
+    "overlay.mp4",
 )  # fmt: skip
 
 

@@ -170,7 +170,6 @@ def ray_here() -> Any:
     return pytest.importorskip("ray", reason="Ray is not installed: pip install '.[fleet]'")
 
 
-@pytest.mark.timeout(300)
 def test_a_ray_cluster_gives_the_same(
     ray_here: Any, folder: Path, asked: Path, one_by_one: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +177,6 @@ def test_a_ray_cluster_gives_the_same(
     assert_same(tmp_path, one_by_one)
 
 
-@pytest.mark.timeout(300)
 def test_a_killed_ray_task_loses_only_its_recording(
     ray_here: Any, folder: Path, tmp_path: Path
 ) -> None:
