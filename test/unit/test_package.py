@@ -96,6 +96,7 @@ WITHOUT_ROSDEP_KEY = {
     "onnxscript",
     "peft",
     "pycocoevalcap",
+    "ray",
     "rosbags",
     "safetensors",
     "sentencepiece",
