@@ -40,6 +40,8 @@ class Recorded:
         poses: "tf", "odometry", or "" for none.
         boxes, depth, info: whether these topics are there.
         every_box: boxes come with every so many-th image.
+        boxes_stamped: whether the detector copies the stamp of its image; else it is zero.
+        depth_late_ns: by which stamps of depth are later than those of the images.
         camera: prefix of the topics and the frame.
     """
 
@@ -50,6 +52,8 @@ class Recorded:
     depth: bool = True
     info: bool = True
     every_box: int = 1
+    boxes_stamped: bool = True
+    depth_late_ns: int = 0
     camera: str = "cam"
 
 
@@ -202,11 +206,15 @@ def _messages(what: Recorded, writer: Writer) -> Iterator[tuple[str, int, Any]]:
         if what.depth:
             metres = np.nan_to_num(depth + rng.normal(0, 0.003, depth.shape))
             millimetres = np.round(metres * 1000).astype(np.uint16)
-            picture = writer.image(millimetres, "16UC1", stamp, frame)
+            late = stamp + what.depth_late_ns
+            picture = writer.image(millimetres, "16UC1", late, frame)
             yield f"{prefix}/depth", stamp + 9_000_000, picture
         if what.boxes and k % what.every_box == 0:
-            boxes = writer.detections(stamp, frame, boxes_at(pose))
-            yield f"{prefix}/detections", stamp + LAG_NS, boxes
+            drawn = stamp if what.boxes_stamped else 0
+            boxes = writer.detections(drawn, frame, boxes_at(pose))
+            # Without a stamp, recorded at the very time of the next image.
+            heard = stamp + (LAG_NS if what.boxes_stamped else STEP_NS)
+            yield f"{prefix}/detections", heard, boxes
 
 
 def write_bag(path: Path, what: Recorded = Recorded(), *more: Recorded) -> Path:

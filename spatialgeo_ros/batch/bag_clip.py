@@ -33,8 +33,9 @@ from spatialgeo_ros.recordings.rgbd_folder import read_camera
 
 #: Roles whose topics are not looked for where only images are wanted.
 _UNUSED = dict.fromkeys(set(BAG_ROLES) - {"image", "camera_info", "depth"}, "")
-#: A depth image belongs to a colour image when their times differ by no more, nanoseconds.
-_DEPTH_NS = 50_000_000
+#: A depth image belongs to a colour image when their times differ by no more, nanoseconds: as the
+#: node's depth_slop.
+DEPTH_NS = 20_000_000
 #: The same of boxes: as the node's detections_slop.
 _BOXES_NS = 10_000_000
 
@@ -48,6 +49,7 @@ class BagClip:
         topics: by role, where they are named.
         depth_scale: metres per unit of the depth images; None for those of their encoding.
         poses: where poses come from; None for images without poses and boxes.
+        depth_ns: most by which the stamps of an image and its depth image differ.
 
     Attributes:
         stamps_ns: of the images, by their headers; where those are zero, of their recording.
@@ -67,8 +69,9 @@ class BagClip:
         topics: Mapping[str, str] | None = None,
         depth_scale: float | None = None,
         poses: PoseOptions | None = None,
+        depth_ns: int = DEPTH_NS,
     ) -> None:
-        self._path = path
+        self._path, self._depth_ns = path, depth_ns
         self._camera_info = camera_info
         self._poses = None if poses is None else BagPoses(poses)
         unused = dict(_UNUSED)
@@ -84,19 +87,32 @@ class BagClip:
         self._depth_frame_id = ""
         self.notes: tuple[str, ...] = ()
         self.refused: dict[int, str] = {}
-        images, depths, boxes = self._scan()
-        if not images:
+        stamps = self._scan()
+        if not stamps["image"]:
             raise BadRequestError(f"{path} has no colour images")
-        self.stamps_ns = tuple(images)
-        self._depth_of = _nearest(images, depths, _DEPTH_NS)
-        # Each message of boxes is of one image.
-        owners = _nearest(boxes, images, _BOXES_NS)
-        self._boxes_of = {image: number for number, image in owners.items()}
-        self._finish(boxes)
+        # Headers say when; where one has none, all are compared by when they were recorded.
+        by_header = all(header for role in ("image", "depth") for header, _ in stamps[role])
+        images, depths = (
+            [header if by_header else recorded for header, recorded in stamps[role]]
+            for role in ("image", "depth")
+        )
+        self.stamps_ns = tuple(header or recorded for header, recorded in stamps["image"])
+        self._depth_of = _nearest(images, depths, depth_ns)
+        # Boxes are of the image whose stamp they carry, and of no other.
+        boxes = [header for header, _ in stamps["detections"]]
+        owners = _nearest(boxes, [header for header, _ in stamps["image"]], _BOXES_NS)
+        self._boxes_of = {image: number for number, image in owners.items() if boxes[number]}
+        if self._poses is not None:
+            self._poses.choose(self._frame_id, self.stamps_ns)
+            self.notes = self._findings(len(depths), len(boxes))
 
-    def _scan(self) -> tuple[list[int], list[int], list[int]]:
-        """Read the whole bag once without its pixels; stamps of images, depths and boxes."""
-        stamps: dict[str, list[int]] = {"image": [], "depth": [], "detections": []}
+    def _scan(self) -> dict[str, list[tuple[int, int]]]:
+        """Read the whole bag once without its pixels.
+
+        Returns:
+            By role, stamps of the headers and times of recording of images, depths and boxes.
+        """
+        stamps: dict[str, list[tuple[int, int]]] = {"image": [], "depth": [], "detections": []}
         with BagRecording(self._path, self._topics) as bag:
             self.has_boxes = "detections" in bag.topics
             self.image_topic = bag.topics.get("image", "")
@@ -107,27 +123,32 @@ class BagClip:
                         self._frame_id = _frame_id(bag, message)
                     elif role == "depth" and not stamps[role]:
                         self._depth_frame_id = _frame_id(bag, message)
-                    stamps[role].append(message.header_stamp_ns())
+                    stamps[role].append((message.header_stamp_ns(), message.stamp_ns))
                 elif role == "camera_info":
                     self._info = self._info or bag.decode(message)
                 elif role == "depth_camera_info":
                     self._depth_info = self._depth_info or bag.decode(message)
                 elif self._poses is not None:
                     self._poses.add(role, bag.decode(message))
-        return stamps["image"], stamps["depth"], stamps["detections"]
+        return stamps
 
-    def _finish(self, boxes: Sequence[int]) -> None:
-        notes = []
-        if self._poses is not None:
-            self._poses.choose(self._frame_id, self.stamps_ns)
-            notes.append(self._poses.note)
-            lost = len(boxes) - len(self._boxes_of)
-            if lost:
-                notes.append(
-                    f"{lost} of {len(boxes)} messages of boxes have the stamp of no image and are "
-                    "not used: the detector must copy its image's header"
-                )
-        self.notes = tuple(note for note in notes if note)
+    def _findings(self, depths: int, boxes: int) -> tuple[str, ...]:
+        """What was chosen or is missing for all images, in words."""
+        assert self._poses is not None
+        notes = [self._poses.note]
+        without = len(self) - len(self._depth_of)
+        if depths and without:
+            notes.append(
+                f"{without} of {len(self)} images have no depth image within "
+                f"{self._depth_ns * 1e-9:g} s: let one clock stamp both, or raise --depth-slop"
+            )
+        lost = boxes - len(self._boxes_of)
+        if lost:
+            notes.append(
+                f"{lost} of {boxes} messages of boxes have the stamp of no image and are not used: "
+                "the detector must copy its image's header"
+            )
+        return tuple(note for note in notes if note)
 
     def __len__(self) -> int:
         return len(self.stamps_ns)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.batch.bag_clip import DEPTH_NS
 from spatialgeo_ros.batch.bag_poses import PoseOptions
 from spatialgeo_ros.batch.questions import BatchQuestion, Pair
 from spatialgeo_ros.errors import BadRequestError
@@ -30,6 +31,7 @@ class SourceOptions:
         cameras: by name, the topics of a bag by role; empty names are found by type.
         camera_info: calibration, as on the command line; None for the recording's own.
         depth_scale: metres per unit of depth images; None for that of their encoding.
+        depth_slop_s: most by which stamps of an image and its depth image differ, of a bag.
         world_axes: of a folder's own poses, "optical" or "rep103".
         poses: where they come from.
         start_s: seconds after the first image; images before are left out.
@@ -40,6 +42,7 @@ class SourceOptions:
     cameras: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {CAMERA: {}})
     camera_info: str | None = None
     depth_scale: float | None = None
+    depth_slop_s: float = DEPTH_NS * 1e-9
     world_axes: str = "optical"
     poses: PoseOptions = field(default_factory=PoseOptions)
     start_s: float = 0.0
@@ -47,6 +50,8 @@ class SourceOptions:
     stride: int = 1
 
     def __post_init__(self) -> None:
+        if not 0 <= self.depth_slop_s <= 1:
+            raise BadRequestError(f"the depth slop is 0 to 1 s, not {self.depth_slop_s:g}")
         if self.stride < 1:
             raise BadRequestError(f"the stride is 1 or more, not {self.stride}")
         if self.start_s < 0 or (self.end_s is not None and not self.end_s > self.start_s):

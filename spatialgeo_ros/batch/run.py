@@ -238,7 +238,7 @@ class _Run:
         self._state = RunState()
         self._perception = self._load()
         try:
-            self._require_depth()
+            self._say_what_is_missing()
             self._take_up()
         except BaseException:
             self._perception.close()
@@ -260,14 +260,36 @@ class _Run:
             clock=self._state.clock,
         )
 
-    def _require_depth(self) -> None:
+    def _say_what_is_missing(self) -> None:
+        """Note what own networks stand in for; refuse what nothing does.
+
+        Raises:
+            NoGeometryError: nothing can be measured.
+        """
         networks = self._perception.networks
+        profile = self._job.perception.load["profile"]
+        if not self._source.has_depth:
+            self._notes.append(
+                f"no depth images were recorded: depth is predicted by the profile '{profile}'"
+            )
+        bare = sorted(set(self._source.cameras) - self._source.boxed)
+        if bare and self._perception.locator.can_ground:
+            rate = self._job.perception.look_rate
+            how = f"in {rate:g} images a second" if rate else "in every image"
+            self._notes.append(
+                f"no boxes were recorded of {', '.join(bare)}: own networks look for things {how}"
+            )
+        elif bare:
+            self._notes.append(
+                f"no boxes were recorded of {', '.join(bare)}, and nothing looks for words: things "
+                "are not named, and the object map gets none of them; name the topic with "
+                "--detections-topic, or choose a detector with --grounding"
+            )
         if not self._source.has_depth and not (networks is not None and networks.has_geometry):
             raise NoGeometryError(
-                f"{self._job.path} has no depth images, and the profile "
-                f"'{self._job.perception.load['profile']}' has no geometry network, so that "
-                "nothing can be measured: record depth, name it with --depth-topic, or choose a "
-                "profile that predicts it, for example --profile moge2_s"
+                f"{self._job.path} has no depth images, and the profile '{profile}' has no "
+                "geometry network, so that nothing can be measured: record depth, name it with "
+                "--depth-topic, or choose a profile that predicts it, for example --profile moge2_s"
             )
 
     def _take_up(self) -> None:

@@ -120,8 +120,9 @@ class FrameSource:
         options = self._options
         if is_bag(self._path):
             bag = BagClip(
-                self._path, options.camera_info, topics, options.depth_scale, options.poses
-            )
+                self._path, options.camera_info, topics, options.depth_scale, options.poses,
+                round(options.depth_slop_s * 1e9),
+            )  # fmt: skip
             if not bag.has_camera:
                 raise NoCameraInfoError(
                     f"{self._path} has no camera_info beside {bag.image_topic}: record it, name it "

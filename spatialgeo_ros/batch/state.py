@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import collections
 import copyreg
+import functools
 import hashlib
 import io
 import pickle
@@ -23,13 +24,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatialgeo_ros.grounding.grounder import RESULTS
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.runtime.files import UntrustedFileError, atomic_stream, read_trusted
 from spatialgeo_ros.scene.mapping import related_labels
 
-_MAGIC = b"spatialgeo batch state 1\n"
-_DIGEST = 64  # characters of a SHA-256
+_MAGIC = b"spatialgeo batch state\n"
+_MOST_HEAD = 1000  # bytes of fingerprint and checksums
 _PACKAGE = "spatialgeo_ros."
 #: Functions that objects of the package hold on to.
 _FUNCTIONS = {
@@ -57,6 +60,21 @@ _ARRAY_MODULES = {
 }  # fmt: skip
 
 
+@functools.cache
+def code_digest() -> str:
+    """Return a checksum of this package's code and of NumPy's version.
+
+    A state is of the classes that wrote it: of others, numbers could be missing or mean something
+    else.
+    """
+    digest = hashlib.sha256(np.__version__.encode())
+    folder = Path(__file__).resolve().parent.parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 class StateError(Exception):
     """A state cannot be used; the message says why."""
 
@@ -80,7 +98,7 @@ def save_state(path: Path, fingerprint: str, state: Any, loaded: Mapping[str, An
     buffer = io.BytesIO()
     _Writer(buffer, loaded).dump(state)
     body = buffer.getbuffer()
-    head = f"{fingerprint}\n{hashlib.sha256(body).hexdigest()}\n"
+    head = f"{fingerprint}\n{code_digest()}\n{hashlib.sha256(body).hexdigest()}\n"
     with atomic_stream(path) as stream:
         stream.write(_MAGIC)
         stream.write(head.encode())
@@ -109,18 +127,21 @@ def load_state(path: Path, fingerprint: str, loaded: Mapping[str, Any]) -> Any:
     except UntrustedFileError as error:
         raise StateError(str(error)) from error
     if bytes(content[: len(_MAGIC)]) != _MAGIC:
-        raise StateError("it is no saved state of this version")
-    rest = content[len(_MAGIC) :]
-    of, digest = len(fingerprint), len(fingerprint) + 1
-    body = rest[digest + _DIGEST + 1 :]
-    if bytes(rest[:of]) != fingerprint.encode():
+        raise StateError("it is no saved state")
+    head = bytes(content[len(_MAGIC) : len(_MAGIC) + _MOST_HEAD]).split(b"\n", 3)
+    if len(head) != 4:
+        raise StateError("it is cut off")
+    of, code, digest = (part.decode("ascii", "replace") for part in head[:3])
+    if of != fingerprint:
         raise OtherWorkError("it is of other options, or of another recording")
-    if bytes(rest[digest : digest + _DIGEST]) != hashlib.sha256(body).hexdigest().encode():
+    if code != code_digest():
+        raise StateError("it was written by another version of this program or of NumPy")
+    body = content[len(_MAGIC) + sum(len(part) + 1 for part in head[:3]) :]
+    if digest != hashlib.sha256(body).hexdigest():
         raise StateError("it is damaged")
     try:
         return _Reader(io.BytesIO(body), loaded).load()
-    # Of an older version of a class: whatever its attributes and functions make of it.
-    except Exception as error:
+    except Exception as error:  # of any type, by what its bytes are
         raise StateError(f"it cannot be read ({type(error).__name__}: {error!s:.100})") from error
 
 

@@ -98,6 +98,9 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     add("--world-axes", choices=("rep103", "optical"),
         help="axes of the poses' world: z up, or x right, y down, z forward; by default z up for "
         "--poses FILE, optical for a folder's own")  # fmt: skip
+    add("--depth-slop", type=float, default=0.02, metavar="S",
+        help="most by which stamps of an image and its depth image differ, of a bag "
+        "(0.02)")  # fmt: skip
     add("--start", type=float, default=0.0, metavar="S", help="seconds after the first image")
     add("--end", type=float, metavar="S", help="seconds after the first image")
     add("--stride", type=int, default=1, metavar="N", help="use every N-th image")
@@ -105,6 +108,14 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Work through the recordings; returns 0 where all were done, 1 where one failed."""
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("spatialgeo: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
     from spatialgeo_ros.batch.fleet import (
         find_recordings,
         is_recording,
@@ -183,6 +194,7 @@ def _template(options: argparse.Namespace) -> Any:
         cameras=_cameras(options),
         camera_info=options.camera_info,
         depth_scale=options.depth_scale,
+        depth_slop_s=options.depth_slop,
         world_axes=options.world_axes or "optical",
         poses=PoseOptions(
             poses, options.world_frame, tuple(options.mount), options.world_axes or "rep103"

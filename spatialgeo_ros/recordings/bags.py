@@ -60,16 +60,15 @@ class BagMessage:
     data: bytes
 
     def header_stamp_ns(self) -> int:
-        """Return the stamp of the message's header, read without decoding it.
+        """Return the stamp of the message's header, read without decoding it; 0 where it has none.
 
-        Only for types that begin with a header. Where that is zero, or the message too short to
-        have one, the time of recording stands in.
+        Only for types that begin with a header.
         """
         if len(self.data) < _HEADER_END:
-            return self.stamp_ns
+            return 0
         order = "<" if self.data[1] & 1 else ">"  # of the encapsulation
         seconds, nanoseconds = struct.unpack_from(f"{order}iI", self.data, 4)
-        return int(seconds * 1_000_000_000 + nanoseconds) or self.stamp_ns
+        return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 class BagRecording:

@@ -259,12 +259,9 @@ def test_again_begins_anew(bag: Path, tmp_path: Path) -> None:
 def test_a_damaged_state_is_said_and_the_bag_begun_anew(
     bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spatialgeo_ros.batch import run
-
     command = batch(bag, tmp_path, "--no-video", "--save-every", "4")
-    monkeypatch.setattr(run._Run, "_finish", lambda self: pytest.fail("stopped"))
-    with pytest.raises(pytest.fail.Exception):
-        cli.main(command)
+    stop_after(monkeypatch, 5)
+    assert cli.main(command) == 130
     monkeypatch.undo()
     content = bytearray((tmp_path / STATE).read_bytes())
     content[-50] ^= 1
@@ -334,6 +331,73 @@ def test_what_cannot_be_done_is_one_line_with_the_cure(
     ]
     assert len(lines) == 1 and words in lines[0]
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_where_nothing_names_things_the_summary_says_so(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", Recorded(frames=3, boxes=False))
+    assert cli.main(batch(path, tmp_path / "out", "--no-video", *PAIRS)) == 0
+    summary = summary_of(tmp_path / "out")
+    assert any("nothing looks for words" in note and "--grounding" in note
+               for note in summary["notes"])  # fmt: skip
+    assert summary["objects"] == 0 and summary["distances_valid"] == 0
+    reasons = {row["error"] for row in rows_of(tmp_path / "out" / "distances.csv")}
+    assert reasons == {"PHRASE_NOT_FOUND"}
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    """Let a run end as by Ctrl-C before its next image."""
+    from spatialgeo_ros.batch import run
+
+    see = run._Run._see
+
+    def limited(self: Any, frame: Any) -> None:
+        if self._state.frames == frames:
+            raise KeyboardInterrupt
+        see(self, frame)
+
+    monkeypatch.setattr(run._Run, "_see", limited)
+
+
+def test_own_networks_go_on_exactly_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they keep of an image is made again; what was found with them is in the state."""
+    path = write_bag(tmp_path / "bag", Recorded(frames=6, boxes=False, depth=False))
+    asked = tmp_path / "asked.txt"
+    asked.write_text('{"question": "How many things are there?", "every": 0.5}\n')
+    options = (
+        "--profile", "nano", "--grounding", "profile", "--questions", str(asked), "--look-rate",
+        "0", "--save-every", "2", *PAIRS,
+    )  # fmt: skip
+    assert cli.main(batch(path, tmp_path / "whole", *options)) == 0
+    stop_after(monkeypatch, 5)
+    assert cli.main(batch(path, tmp_path / "parts", *options)) == 130
+    assert "goes on from here" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert cli.main(batch(path, tmp_path / "parts", *options)) == 0
+    summary = summary_of(tmp_path / "parts")
+    assert summary["resumed_at_frame"] == [4]
+    assert any("depth is predicted by the profile 'nano'" in note for note in summary["notes"])
+    assert any("own networks look for things in every image" in n for n in summary["notes"])
+    for name in summary["outputs"]:
+        whole, parts = (tmp_path / one / name for one in ("whole", "parts"))
+        assert whole.read_bytes() == parts.read_bytes(), name
+
+
+def test_a_state_of_other_code_is_not_gone_on_from(
+    bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spatialgeo_ros.batch import state
+
+    command = batch(bag, tmp_path, "--no-video", "--save-every", "4")
+    stop_after(monkeypatch, 5)
+    assert cli.main(command) == 130
+    monkeypatch.undo()
+    monkeypatch.setattr(state, "code_digest", lambda: "0" * 64)
+    assert cli.main(command) == 0
+    summary = summary_of(tmp_path)
+    assert summary["resumed_at_frame"] == []
+    assert any("begun anew" in note and "another version" in note for note in summary["notes"])
 
 
 def test_without_poses_there_is_no_map_and_the_summary_says_so(
@@ -412,6 +476,25 @@ def test_boxes_belong_to_the_image_of_their_stamp(tmp_path: Path) -> None:
     stamps = {row["stamp_s"] for row in rows_of(out / "distances.csv")}
     assert len(stamps) == 3
     assert {row["sightings"] for row in rows_of(out / "objects.csv")} == {"3"}
+
+
+def test_boxes_without_a_stamp_are_of_no_image(tmp_path: Path) -> None:
+    """When they were recorded says nothing: by then another image may be the newest."""
+    path = write_bag(tmp_path / "bag", Recorded(frames=4, boxes_stamped=False))
+    clip = BagClip(path, poses=PoseOptions())
+    assert not any(shot.detections for shot in clip.read(range(4)))
+    assert any("4 of 4 messages of boxes have the stamp of no image" in text for text in clip.notes)
+
+
+@pytest.mark.parametrize(("late", "slop", "paired"), [(15, 0.02, 3), (40, 0.02, 0), (40, 0.05, 3)])
+def test_depth_of_another_moment_is_not_taken(
+    tmp_path: Path, late: int, slop: float, paired: int
+) -> None:
+    what = Recorded(frames=3, depth_late_ns=late * 1_000_000)
+    path = write_bag(tmp_path / "bag", what)
+    clip = BagClip(path, poses=PoseOptions(), depth_ns=round(slop * 1e9))
+    assert sum(shot.depth is not None for shot in clip.read(range(3))) == paired
+    assert any("no depth image within" in text for text in clip.notes) == (paired < 3)
 
 
 def test_part_of_a_recording(bag: Path, tmp_path: Path) -> None:
