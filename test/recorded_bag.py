@@ -41,6 +41,7 @@ class Recorded:
         boxes, depth, info: whether these topics are there.
         every_box: boxes come with every so many-th image.
         boxes_stamped: whether the detector copies the stamp of its image; else it is zero.
+        turned_from: number of the first image that looks the other way; None for none.
         depth_late_ns: by which stamps of depth are later than those of the images.
         camera: prefix of the topics and the frame.
     """
@@ -53,6 +54,7 @@ class Recorded:
     info: bool = True
     every_box: int = 1
     boxes_stamped: bool = True
+    turned_from: int | None = None
     depth_late_ns: int = 0
     camera: str = "cam"
 
@@ -63,6 +65,14 @@ def base_pose(k: int) -> Pose:
     yaw = math.atan2(0.05 - y, 2.0)
     cos, sin = math.cos(yaw), math.sin(yaw)
     return Pose(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]), np.array([0.0, y, 0.0]))
+
+
+def driven(what: Recorded, k: int) -> Pose:
+    """Place of the base of a bag's robot at image k."""
+    pose = base_pose(k)
+    if what.turned_from is None or k < what.turned_from:
+        return pose
+    return Pose(pose.rotation @ np.diag([-1.0, -1.0, 1.0]), pose.translation)
 
 
 #: base_from_camera, of its optical frame.
@@ -166,6 +176,8 @@ def boxes_at(pose: Pose) -> dict[str, tuple[float, ...]]:
     """Boxes of the things in the image of a camera, pixels; of those that are whole in view."""
     found = {}
     for name, one in THINGS.items():
+        if pose.inverse().apply(np.add(one.low, one.high) / 2)[2] < 0:
+            continue  # behind the camera
         corners = np.array(
             [
                 [(one.low, one.high)[i][0], (one.low, one.high)[j][1], (one.low, one.high)[k][2]]
@@ -189,14 +201,14 @@ def _messages(what: Recorded, writer: Writer) -> Iterator[tuple[str, int, Any]]:
         static = writer.tf("base_link", frame, 0, MOUNT)
         yield "/tf_static", FIRST_NS - STEP_NS, static
     for k in range(-1, what.frames + 1):
-        stamp = stamp_of(k) + 1_000_000
+        stamp = stamp_of(k)
         if what.poses == "tf":
-            yield "/tf", stamp, writer.tf("odom", "base_link", stamp, base_pose(k))
+            yield "/tf", stamp, writer.tf("odom", "base_link", stamp, driven(what, k))
         elif what.poses == "odometry":
-            yield "/odom", stamp, writer.odometry(stamp, base_pose(k))
+            yield "/odom", stamp, writer.odometry(stamp, driven(what, k))
         if not 0 <= k < what.frames:
             continue
-        stamp, pose = stamp_of(k), base_pose(k) @ MOUNT
+        stamp, pose = stamp_of(k), driven(what, k) @ MOUNT
         rgb, depth = render(CAMERA, pose, [SUITCASE, BIN, WALL])
         noisy = rgb.astype(np.int16) + rng.integers(-6, 7, rgb.shape)
         image = writer.image(np.clip(noisy, 0, 255).astype(np.uint8), "rgb8", stamp, frame)

@@ -25,6 +25,7 @@ from spatialgeo_ros.batch.guarded import Outcome, outcome_before
 from spatialgeo_ros.batch.job import Job
 from spatialgeo_ros.batch.outputs import csv_line
 from spatialgeo_ros.batch.rows import kinds_text, texts_of
+from spatialgeo_ros.batch.run import SUMMARY
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.recordings.bags import is_bag
 from spatialgeo_ros.recordings.rgbd_folder import COLOUR_FOLDERS
@@ -69,6 +70,8 @@ def is_recording(path: Path) -> bool:
     """Tell whether a path is one recording, whole or not."""
     if not path.is_dir():
         return is_bag(path) or path.suffix.lower() in _VIDEOS
+    if (path / SUMMARY).exists():
+        return False  # our own results: a map is a picture, too
     if is_annotated(path) or any((path / name).is_dir() for name in COLOUR_FOLDERS):
         return True
     if (path / "metadata.yaml").exists():

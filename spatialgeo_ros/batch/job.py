@@ -90,7 +90,9 @@ class Job:
         perception: what looks at it.
         questions: asked of it.
         pairs: whose distances are followed.
+        remembered: whether distances may be of things that are out of view, as they were seen last.
         video: whether the overlay video is made.
+        video_rate: images a second of a camera that it shows at most; 0 for all.
         save_every: images after which the state is saved, so that a killed run can go on from it.
         again: whether what is in the folder is replaced, finished or not.
     """
@@ -101,7 +103,9 @@ class Job:
     perception: PerceptionOptions = field(default_factory=PerceptionOptions)
     questions: tuple[BatchQuestion, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    remembered: bool = False
     video: bool = True
+    video_rate: float = 10.0
     save_every: int = 100
     again: bool = False
 
@@ -116,7 +120,7 @@ class Job:
             del wanted[name]
         wanted["path"] = str(self.path.resolve())
         try:
-            files = list(_files_of(self.path))
+            files = list(_files_of(self.path, self.out))
         except OSError as error:
             why = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
             raise BadRequestError(f"{error.filename or self.path}: {why}") from error
@@ -124,14 +128,15 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _files_of(path: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, size and time of change of every file of a recording."""
+def _files_of(path: Path, out: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of change of every file of a recording, without results in its folder."""
     if not path.is_dir():
         status = os.stat(path)
         yield path.name, status.st_size, status.st_mtime_ns
         return
+    out = out.resolve()
     for folder, folders, names in os.walk(path):
-        folders.sort()
+        folders[:] = sorted(one for one in folders if Path(folder, one).resolve() != out)
         for name in sorted(names):
             status = os.stat(os.path.join(folder, name))
             relative = os.path.relpath(os.path.join(folder, name), path)

@@ -13,6 +13,9 @@ from spatialgeo_ros.batch.guarded import Outcome, run_guarded
 from spatialgeo_ros.batch.job import Job
 from spatialgeo_ros.errors import BadRequestError, escaped
 
+#: Bytes of shared memory of a cluster of our own: the least that Ray takes, for summaries alone.
+_STORE = 80_000_000
+
 
 def run_on_ray(
     jobs: Sequence[Job],
@@ -50,7 +53,10 @@ def run_on_ray(
         if address:
             ray.init(address=address, log_to_driver=False)
         else:
-            ray.init(num_cpus=max(1, workers), include_dashboard=False, log_to_driver=False)
+            ray.init(
+                num_cpus=max(1, workers), include_dashboard=False, log_to_driver=False,
+                object_store_memory=_STORE,
+            )  # fmt: skip
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise BadRequestError(
             f"no Ray cluster at {address or 'this machine'}: {escaped(error, 200)}"

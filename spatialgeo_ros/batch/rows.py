@@ -143,9 +143,15 @@ def answer_row(
 
 
 def measure_pair(
-    perception: Perception, pair: Pair, observation: Observation
+    perception: Perception, pair: Pair, observation: Observation, remembered: bool
 ) -> tuple[SightedEstimate | SpatialGeoError, list[Sighting]]:
     """Measure a pair in an image.
+
+    Args:
+        perception: that has the image.
+        pair: to be measured.
+        observation: of the image.
+        remembered: whether things that are out of view may be as they were seen last.
 
     Returns:
         The estimate or why there is none, and the things that were found.
@@ -153,7 +159,7 @@ def measure_pair(
     sightings: list[Sighting] = []
     try:
         for phrase in filter(None, (pair.first, pair.second)):
-            sightings.append(perception.locate(observation, phrase))
+            sightings.append(perception.locate(observation, phrase, recall=remembered))
         (estimate,) = perception.measure(observation, [pair.kind], *sightings)
         return estimate, sightings
     except SpatialGeoError as error:

@@ -68,6 +68,8 @@ STATE = ".resume.state"
 _LOCK = ".lock"
 #: How long boxes are taken for a question after their image, nanoseconds.
 _BOXED_NS = 500_000_000
+#: Share of the time between two images after which the next one is due.
+_EARLY = 0.9
 _LATE_LOCK_S = 10.0  # that a killed run's processes have to end
 #: Metres between two places of the way on the map, and most of them.
 _WAY_STEP, _MOST_WAY = 0.05, 20_000
@@ -93,11 +95,13 @@ class CameraView:
         latest: its newest observation.
         boxed: the newest with recorded boxes.
         looked_ns: stamp of the last image that was looked through without boxes.
+        drawn_ns: stamp of the last image of the video.
     """
 
     latest: Observation
     boxed: Observation | None = None
     looked_ns: int | None = None
+    drawn_ns: int | None = None
 
     def asked(self) -> Observation:
         """Return what a question is about: things are found in the newest image with boxes."""
@@ -225,6 +229,16 @@ def _locked(path: Path) -> Iterator[None]:
         stream.write(f"{os.getpid()}\n")
         stream.flush()
         yield
+
+
+def _is_due(stamp_ns: int, last_ns: int | None, rate: float) -> bool:
+    """Tell whether an image's turn has come, where at most ``rate`` a second are taken; 0: all.
+
+    Images that come a little early are taken: the clock of a camera is not that even.
+    """
+    if last_ns is None or rate <= 0 or stamp_ns < last_ns:
+        return True
+    return (stamp_ns - last_ns) * rate >= _EARLY * 1e9
 
 
 class _Run:
@@ -371,7 +385,8 @@ class _Run:
             sightings, estimates = self._measure(observation)
         for text in (*observation.degraded, *frame.problems.values()):
             self._remark(text)
-        if self._job.video:
+        if self._job.video and _is_due(frame.stamp_ns, view.drawn_ns, self._job.video_rate):
+            view.drawn_ns = frame.stamp_ns
             picture = overlay(observation, update, sightings, estimates)
             self._file(self._spool_name(frame.camera), PictureSpool).add(jpeg_of(picture))
             state.pictures[frame.camera] += 1
@@ -388,10 +403,8 @@ class _Run:
                 view.boxed = view.latest
                 return True
             return False
-        rate = self._job.perception.look_rate
-        if view.looked_ns is not None and rate > 0:
-            if (frame.stamp_ns - view.looked_ns) * rate < 1e9 and frame.stamp_ns >= view.looked_ns:
-                return False
+        if not _is_due(frame.stamp_ns, view.looked_ns, self._job.perception.look_rate):
+            return False
         view.looked_ns = frame.stamp_ns
         return True
 
@@ -400,7 +413,9 @@ class _Run:
         found: dict[str, Sighting] = {}
         estimates = []
         for pair in self._job.pairs:
-            measured, sightings = measure_pair(self._perception, pair, observation)
+            measured, sightings = measure_pair(
+                self._perception, pair, observation, self._job.remembered
+            )
             names = (pair.first, pair.second)
             found.update(zip(names, sightings, strict=False))
             valid = isinstance(measured, SightedEstimate) and measured.valid

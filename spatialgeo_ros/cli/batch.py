@@ -61,6 +61,10 @@ def add_parser(commands: Any) -> None:
     add("--look-rate", type=float, default=2.0, metavar="HZ",
         help="images a second that own networks look through, where no boxes were recorded; 0 for "
         "all (2)")  # fmt: skip
+    add("--remembered", action="store_true",
+        help="let distances be of things out of view, as they were seen last")  # fmt: skip
+    add("--video-rate", type=float, default=10.0, metavar="HZ",
+        help="images a second that the overlay video shows at most; 0 for all (10)")  # fmt: skip
     add("--no-video", action="store_true", help="write no overlay video")
     add("--save-every", type=int, default=100, metavar="N",
         help="save the state after N frames, for a run that goes on (100)")  # fmt: skip
@@ -134,8 +138,8 @@ def _run(options: argparse.Namespace) -> int:
     alone = len(options.recordings) == 1 and is_recording(options.recordings[0])
     if alone and options.ray is None:
         job = replace(template, path=recordings[0])
-        with tqdm(desc=recordings[0].name, unit="frame") as bar:
-            summary = run_job(job, lambda done, total: _show(bar, done, total))
+        with FrameBar(job.path.name) as bar:
+            summary = run_job(job, bar.show)
         write_summary(options.out, [Outcome(job, summary)])
         print(summary_text(summary))
         return 0
@@ -174,9 +178,29 @@ def _ended(bar: Any, outcome: Any) -> None:
         bar.write(f"{outcome.job.path}: {outcome.problem}", file=sys.stderr)
 
 
-def _show(bar: Any, done: int, total: int) -> None:
-    bar.total = total
-    bar.update(done - bar.n)
+class FrameBar:
+    """Progress bar of one recording; nothing is shown before its first frame.
+
+    Args:
+        name: of the recording.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Any = None
+
+    def __enter__(self) -> FrameBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        if self._bar is None:
+            self._bar = tqdm(desc=self._name, unit="frame", total=total, initial=done)
+        self._bar.update(done - self._bar.n)
 
 
 def _template(options: argparse.Namespace) -> Any:
@@ -185,8 +209,9 @@ def _template(options: argparse.Namespace) -> Any:
     from spatialgeo_ros.batch.job import Job, PerceptionOptions, SourceOptions
     from spatialgeo_ros.batch.questions import read_pair, read_questions
 
-    if not (math.isfinite(options.look_rate) and options.look_rate >= 0):
-        raise BadRequestError("--look-rate is 0 or more images a second")
+    for name in ("look_rate", "video_rate"):
+        if not (math.isfinite(getattr(options, name)) and getattr(options, name) >= 0):
+            raise BadRequestError(f"--{name.replace('_', '-')} is 0 or more images a second")
     poses = options.poses
     if poses not in SOURCES:
         poses = str(Path(poses).expanduser().resolve())
@@ -220,7 +245,9 @@ def _template(options: argparse.Namespace) -> Any:
         perception,
         questions,
         tuple(read_pair(text) for text in options.distances),
+        options.remembered,
         not options.no_video,
+        options.video_rate,
         options.save_every,
         options.again,
     )

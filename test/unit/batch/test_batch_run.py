@@ -249,6 +249,15 @@ def test_what_is_finished_is_not_done_again(
     assert {name: (done / name).stat().st_mtime_ns for name in RESULTS} == before
 
 
+def test_results_may_lie_within_the_recording(tmp_path: Path) -> None:
+    """They are no part of it: it is finished, and not another one."""
+    path = write_bag(tmp_path / "bag", Recorded(frames=2))
+    command = batch(path, path / "results")
+    assert cli.main(command) == 0
+    assert cli.main(command) == 0
+    assert rows_of(path / "results" / "summary.csv")[0]["status"] == "finished before"
+
+
 def test_again_begins_anew(bag: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert cli.main(batch(bag, out, "--no-video", "--stride", "5")) == 0
@@ -326,10 +335,8 @@ def test_what_cannot_be_done_is_one_line_with_the_cure(
 ) -> None:
     path = write_bag(tmp_path / "bag", what)
     assert cli.main(batch(path, tmp_path / "out", "--no-video", *options)) == 1
-    lines = [
-        line for line in capsys.readouterr().err.splitlines() if line.startswith("spatialgeo: ")
-    ]
-    assert len(lines) == 1 and words in lines[0]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("spatialgeo: ") and words in lines[0]
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
@@ -495,6 +502,27 @@ def test_depth_of_another_moment_is_not_taken(
     clip = BagClip(path, poses=PoseOptions(), depth_ns=round(slop * 1e9))
     assert sum(shot.depth is not None for shot in clip.read(range(3))) == paired
     assert any("no depth image within" in text for text in clip.notes) == (paired < 3)
+
+
+def test_what_is_out_of_view_has_a_distance_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    """The camera turns away after three images; as the node's watches do."""
+    path = write_bag(tmp_path / "bag", Recorded(frames=6, turned_from=3))
+    pair = ("--no-video", "--distances", "suitcase,trash can")
+    assert cli.main(batch(path, tmp_path / "now", *pair)) == 0
+    rows = rows_of(tmp_path / "now" / "distances.csv")
+    assert [row["valid"] for row in rows] == ["true"] * 3 + ["false"] * 3
+    assert {row["distance_m"] for row in rows[3:]} == {""} and "not in view" in rows[3]["reason"]
+    assert cli.main(batch(path, tmp_path / "then", *pair, "--remembered")) == 0
+    rows = rows_of(tmp_path / "then" / "distances.csv")
+    assert [row["how_seen"] for row in rows] == ["in_view"] * 3 + ["remembered"] * 3
+    assert [row["valid"] for row in rows] == ["true"] * 6
+    assert 0.6 <= float(rows[5]["age_s"]) <= 1.0  # since the last keyframe with both
+
+
+def test_the_video_has_no_more_images_than_asked_for(bag: Path, tmp_path: Path) -> None:
+    assert cli.main(batch(bag, tmp_path, "--video-rate", "2.5")) == 0
+    video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 10
 
 
 def test_part_of_a_recording(bag: Path, tmp_path: Path) -> None:

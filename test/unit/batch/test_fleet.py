@@ -248,6 +248,13 @@ def test_a_folder_of_bag_files_is_no_bag(tmp_path: Path) -> None:
     assert [path.name for path in find_recordings([many])] == ["monday.mcap", "tuesday.mcap"]
 
 
+def test_results_are_no_recording(folder: Path, tmp_path: Path, one_by_one: Path) -> None:
+    """Their map is a picture, and their video one."""
+    shutil.copytree(one_by_one / "kitchen", tmp_path / "results")
+    (tmp_path / "drive.mcap").touch()
+    assert find_recordings([tmp_path]) == [tmp_path / "drive.mcap"]
+
+
 def test_every_recording_has_a_folder_of_its_own(tmp_path: Path) -> None:
     paths = []
     for name in ("a/drive", "b/drive", "a/x.mcap", "a/x.mp4"):
