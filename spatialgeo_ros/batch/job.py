@@ -121,6 +121,9 @@ class Job:
         wanted["path"] = str(self.path.resolve())
         try:
             files = list(_files_of(self.path, self.out))
+            beside = (self.source.camera_info or "", self.source.poses.source)
+            for one in map(Path, filter(None, beside)):
+                files += list(_files_of(one, self.out)) if one.is_file() else []
         except OSError as error:
             why = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
             raise BadRequestError(f"{error.filename or self.path}: {why}") from error

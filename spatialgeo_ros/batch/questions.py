@@ -189,21 +189,26 @@ class Schedule:
 
     def __post_init__(self) -> None:
         self.asked = self.asked or [0] * len(self.questions)
+        self._soonest = self._next_of_all()
 
     def begin(self, stamp_ns: int) -> None:
         """Take the stamp of the first image."""
         self.first_ns = stamp_ns if self.first_ns is None else self.first_ns
+        self._soonest = self._next_of_all()
 
     def due(self, before_ns: int) -> list[tuple[int, BatchQuestion]]:
         """Return what is to be asked before the image of a stamp comes, with its time, in order.
 
         What is returned counts as asked.
         """
+        if self._soonest is None or self._soonest >= before_ns:
+            return []  # as for most images: there may be thousands of questions
         found: list[tuple[int, int]] = []
         for number in range(len(self.questions)):
             while (when := self._next(number)) is not None and when < before_ns:
                 found.append((when, number))
                 self.asked[number] += 1
+        self._soonest = self._next_of_all()
         return [(when, self.questions[number]) for when, number in sorted(found)]
 
     def rest(self, last_ns: int) -> list[tuple[int, BatchQuestion, str]]:
@@ -224,6 +229,10 @@ class Schedule:
                 found.append((when, number, why))
             self.asked[number] += 1
         return [(when, self.questions[number], why) for when, number, why in sorted(found)]
+
+    def _next_of_all(self) -> int | None:
+        times = (self._next(number) for number in range(len(self.questions)))
+        return min((when for when in times if when is not None), default=None)
 
     def _next(self, number: int) -> int | None:
         """Time at which a question is asked next; None for at the end, or never again."""

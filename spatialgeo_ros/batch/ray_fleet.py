@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from spatialgeo_ros.batch.fleet import FleetEnd, settled_before
@@ -70,6 +71,8 @@ def run_on_ray(
 def _run(ray: Any, jobs: Sequence[Job], gpus: float, end: FleetEnd) -> list[Outcome]:
     # A fresh process for each, and a dead one is not tried again: it would die again.
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1, max_retries=0)(_work)
+    # Of other nodes, or of Ray's own, the working folder is another one.
+    jobs = [replace(job, path=job.path.absolute(), out=job.out.absolute()) for job in jobs]
     outcomes = settled_before(jobs, end)
     numbers = {
         task.remote(job): number for number, job in enumerate(jobs) if number not in outcomes

@@ -111,7 +111,7 @@ def answer_row(
     reply: SpatialReply,
     error: SpatialGeoError | None,
     camera: str,
-    stamp_ns: int,
+    stamp_ns: int | None,
     seen_ns: int,
 ) -> dict[str, Any]:
     """Return the row of an answer.
@@ -122,7 +122,7 @@ def answer_row(
         reply: to it.
         error: behind the reply, if it is one.
         camera: that was asked; "" for none.
-        stamp_ns: of the image that was asked about; 0 for none.
+        stamp_ns: of the image that was asked about; None for none.
         seen_ns: stamp of the oldest image that the answer rests on; 0 when none.
     """
     fields = asdict(reply)
@@ -133,7 +133,7 @@ def answer_row(
         "question": question.text,
         "camera": camera,
         "asked_s": seconds_text(asked_ns),
-        "stamp_s": seconds_text(stamp_ns) if stamp_ns else None,
+        "stamp_s": None if stamp_ns is None else seconds_text(stamp_ns),
         "seen_stamp_s": seconds_text(seen_ns) if seen_ns else None,
         "valid": answered and all(length.valid for length in reply.lengths[:1]),
         "error_code": 0 if error is None else error.code,

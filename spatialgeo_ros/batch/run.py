@@ -463,7 +463,7 @@ class _Run:
             self._answered(row, error)
             return
         reply = SpatialReply("", result_type="error", error=str(error))
-        self._answered(answer_row(question, asked_ns, reply, error, camera, 0, 0), error)
+        self._answered(answer_row(question, asked_ns, reply, error, camera, None, 0), error)
 
     def _answered(self, row: dict[str, Any], error: SpatialGeoError | None) -> None:
         state = self._state

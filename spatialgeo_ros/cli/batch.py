@@ -217,7 +217,7 @@ def _template(options: argparse.Namespace) -> Any:
         poses = str(Path(poses).expanduser().resolve())
     source = SourceOptions(
         cameras=_cameras(options),
-        camera_info=options.camera_info,
+        camera_info=_absolute(options.camera_info),
         depth_scale=options.depth_scale,
         depth_slop_s=options.depth_slop,
         world_axes=options.world_axes or "optical",
@@ -251,6 +251,13 @@ def _template(options: argparse.Namespace) -> Any:
         options.save_every,
         options.again,
     )
+
+
+def _absolute(camera_info: str | None) -> str | None:
+    """A calibration file as other processes find it; numbers as they are."""
+    if camera_info is None or not Path(camera_info).is_file():
+        return camera_info
+    return str(Path(camera_info).absolute())
 
 
 def _cameras(options: argparse.Namespace) -> dict[str, dict[str, str]]:

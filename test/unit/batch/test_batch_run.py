@@ -258,6 +258,19 @@ def test_results_may_lie_within_the_recording(tmp_path: Path) -> None:
     assert rows_of(path / "results" / "summary.csv")[0]["status"] == "finished before"
 
 
+def test_another_calibration_in_the_same_file_is_other_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_bag(tmp_path / "bag", Recorded(frames=2, info=False))
+    file = tmp_path / "camera.yaml"
+    file.write_text("{fx: 260, fy: 260, cx: 159.5, cy: 119.5, width: 320, height: 240}")
+    command = batch(path, tmp_path / "out", "--no-video", "--camera-info", str(file))
+    assert cli.main(command) == 0
+    file.write_text("{fx: 130.0, fy: 130.0, cx: 159.5, cy: 119.5, width: 320, height: 240}")
+    assert cli.main(command) == 1
+    assert "--again" in capsys.readouterr().err
+
+
 def test_again_begins_anew(bag: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert cli.main(batch(bag, out, "--no-video", "--stride", "5")) == 0
