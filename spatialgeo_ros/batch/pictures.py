@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def overlay(
     Args:
         observation: of the image.
         update: what the object map made of its boxes; None where it was not given the image.
-        sightings: the things that distances were measured on; those in this image get their mask.
+        sightings: the things that distances were measured on; only those in this image are drawn.
         distances: as measured.
     """
     frame = observation.frame
@@ -66,8 +67,8 @@ def overlay(
     for number, region in enumerate(frame.detections):
         if region.box not in boxes:
             name = names[number] if number < len(names) else ""
-            regions.append(Region.from_box(*region.box, name or region.label)
-                           if region.box is not None else region)  # fmt: skip
+            regions.append(replace(region, label=name or region.label))
+            masks.append(_mask(observation, region))
     picture = draw_overlay(
         frame.image, camera=frame.model, regions=regions, masks=masks, distances=distances
     )

@@ -178,6 +178,27 @@ def test_pictures_can_be_read(done: Path) -> None:
     assert leftover == set(summary_of(done)["outputs"])
 
 
+def test_boxes_are_drawn_with_the_pixels_of_their_things(bag: Path) -> None:
+    """Followed or not: the middle of a thing is tinted, the wall beside it is not."""
+    from spatialgeo_ros.batch.job import SourceOptions
+    from spatialgeo_ros.batch.pictures import overlay
+    from spatialgeo_ros.batch.source import FrameSource
+    from spatialgeo_ros.perception import Perception
+
+    frame = next(iter(FrameSource(bag, SourceOptions()).frames({"camera": 8})))
+    perception = Perception()
+    observation = perception.observe(frame)
+    update = perception.update_map(observation)
+    followed = [perception.locate(observation, "suitcase")]
+    for sightings in ([], followed):
+        picture = overlay(observation, update, sightings, [])
+        for region in frame.detections:
+            assert region.box is not None
+            u, v = (round((region.box[k] + region.box[k + 2]) / 2) for k in (0, 1))
+            assert (picture[v, u] != frame.image[v, u]).any(), region.label
+        assert (picture[5, 160] == frame.image[5, 160]).all()
+
+
 def test_the_summary_counts(done: Path) -> None:
     summary = summary_of(done)
     assert (summary["frames"], summary["objects"], summary["objects_gone"]) == (20, 2, 0)
