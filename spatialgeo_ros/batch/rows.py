@@ -92,11 +92,14 @@ def ask(
         if question.program:
             program = from_text(question.program)
             result = perception.run_query(program, camera, session=question.session)
-            return reply_of_result(result, program, observation), error_of(result), 0
+            snapshot = perception.objects(camera)
+            reply = reply_of_result(result, program, observation, snapshot)
+            return reply, error_of(result), 0
         asked = perception.begin(question.text, observation, session=question.session)
         answer = perception.speak(asked)
         error = None if answer.result is None else error_of(answer.result)
-        return reply_of(answer, observation), error, answer.seen_stamp_ns
+        reply = reply_of(answer, observation, asked.measured.snapshot)
+        return reply, error, answer.seen_stamp_ns
     except SpatialGeoError as refusal:
         return reply_of_error(refusal, observation), refusal, 0
     except Exception as defect:  # of ours: one question must not end a recording's work
@@ -127,7 +130,7 @@ def answer_row(
     """
     fields = asdict(reply)
     del fields["image_stamp_s"]
-    answered = error is None and reply.result_type not in ("none", "error")
+    answered = error is None and reply.result_type not in ("none", "error") and not reply.doubt
     return {
         "id": question.id,
         "question": question.text,

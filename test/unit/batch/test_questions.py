@@ -10,8 +10,10 @@ import pytest
 
 from spatialgeo_ros.batch.outputs import csv_line, seconds_text
 from spatialgeo_ros.batch.questions import BatchQuestion, Schedule, read_pair, read_questions
+from spatialgeo_ros.batch.rows import answer_row
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.mcp_server.results import SpatialReply
 
 S = 1_000_000_000
 
@@ -110,6 +112,14 @@ def test_a_stamp_before_the_first_image_has_none() -> None:
     schedule.begin(10 * S)
     ((when, question),) = schedule.due(10 * S)
     assert (when, question.id) == (S, "early")
+
+
+def test_an_answer_in_doubt_is_not_valid() -> None:
+    for doubt in ("", "the box may hold something else by now"):
+        reply = SpatialReply("1 m", result_type="number", values=[1.0], doubt=doubt)
+        row = answer_row(BatchQuestion("q", "?"), 0, reply, None, "camera", 0, 0)
+        assert row["valid"] == (not doubt) and row["doubt"] == doubt
+        assert row["stamp_s"] == "0.000000000"  # of a folder's first image
 
 
 def test_times_are_exact_and_unknown_numbers_empty() -> None:
