@@ -210,3 +210,11 @@ class PlannerFailedError(SpatialGeoError):
     """The question is not understood here, and the planner that was asked gave no program."""
 
     code = 26
+
+
+def code_name(error: SpatialGeoError) -> str:
+    """Return the name that ``ErrorCode.msg`` gives to the code of an error ("NO_FRAME")."""
+    kinds = (kind for kind in SpatialGeoError.__subclasses__() if kind.__module__ == __name__)
+    kind = next((kind for kind in kinds if kind.code == error.code), InternalError)
+    words = kind.__name__.removesuffix("Error").removeprefix("Request")
+    return "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(words)).upper()

@@ -62,6 +62,7 @@ class Perception:
     Args:
         networks: the loaded networks, or None for sensor depth and detections alone.
         planner: asked for the program of a question that is not understood; None for nobody.
+        clock: seconds, by which dialogues and what was asked about expire; of a recording, its own.
         options: keyword arguments of :class:`spatialgeo_ros.scene.scene.Scene`.
 
     Raises:
@@ -69,11 +70,16 @@ class Perception:
     """
 
     def __init__(
-        self, networks: Networks | None = None, planner: Planner | None = None, **options: Any
+        self,
+        networks: Networks | None = None,
+        planner: Planner | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        **options: Any,
     ) -> None:
         self.networks, self._planner = networks, planner
-        self.scene = Scene(networks, **options)
-        self._dialogues = Dialogues()
+        self.scene = Scene(networks, clock=clock, **options)
+        self._dialogues = Dialogues(clock=clock)
         self._map_problem = ""  # why the newest image did not go into the object map
 
     @classmethod
@@ -157,6 +163,22 @@ class Perception:
     def grounder(self) -> Grounder | None:
         """The detector of any words, None for none."""
         return self.scene.locator.grounder
+
+    @property
+    def loaded(self) -> dict[str, Any]:
+        """What was loaded and holds nothing of what was seen, by name.
+
+        Everything else of this object is what it has seen, and can be copied to another one.
+        """
+        grounder = self.grounder
+        detector, segmenter = (None, None) if grounder is None else grounder.networks
+        parts = {
+            "networks": self.networks,
+            "planner": self._planner,
+            "detector": detector,
+            "segmenter": segmenter,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def missing_grounding(self) -> str:

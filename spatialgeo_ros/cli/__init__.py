@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from spatialgeo_ros.cli import (
     ask,
+    batch,
     depth,
     doctor,
     engines,
@@ -26,7 +27,9 @@ from spatialgeo_ros.cli import (
 from spatialgeo_ros.errors import SpatialGeoError
 
 #: In the order of the help text. They import networks and simulators only when they run.
-_COMMANDS = (ask, measure, find, depth, sample, models, engines, evaluate, mcp, doctor)
+_COMMANDS = (
+    ask, measure, find, depth, sample, models, engines, evaluate, mcp, batch, doctor,
+)  # fmt: skip
 
 #: Sub-commands that are whole programs elsewhere: module, and what it needs that may be missing.
 _DELEGATES = {

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,15 @@ from spatialgeo_ros.cli.inputs import (
     add_planner,
     bag_topics,
     load_perception,
-    read_camera,
     read_frame,
     read_labelled_region,
     require_readings,
 )
 from spatialgeo_ros.cli.output import distance_dict, print_degraded, write_overlay
 from spatialgeo_ros.errors import BadRequestError
-from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.sampling import sampling_indices
 from spatialgeo_ros.query.program_json import to_json
+from spatialgeo_ros.recordings.rgbd_folder import read_camera
 
 #: Most frames of a clip that are looked at where the user names no rate.
 _MOST_FRAMES = 128
@@ -113,7 +113,7 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
         before it: None for the keyframes, or evenly spread frames where none were kept, for want of
         poses, without which coverage cannot choose.
     """
-    from spatialgeo_ros.cli.clip_inputs import open_bag, open_clip
+    from spatialgeo_ros.batch.clip_files import frame_of, open_bag, open_clip
 
     if options.depth is not None:
         raise BadRequestError("--depth goes with --image; clips bring their own depth")
@@ -139,10 +139,7 @@ def _watch(options: argparse.Namespace) -> tuple[Any, Any, list[Any] | None]:
         if camera is None and options.camera_info:
             height, width = shot.image.shape[:2]
             camera = read_camera(options.camera_info, width, height)
-        observation = perception.observe(
-            Frame(CAMERA, shot.stamp_ns, "camera_optical_frame", shot.image, camera, shot.depth,
-                  shot.pose, "world" if shot.pose is not None else "", sequence=number)
-        )  # fmt: skip
+        observation = perception.observe(frame_of(replace(shot, camera=camera), CAMERA, number))
         if shot.index in spread:
             kept.append(observation)
     if observation is None:

@@ -23,11 +23,12 @@ from spatialgeo_ros.cli.depth_files import (
     normal_png,
     point_cloud_ply,
 )
-from spatialgeo_ros.cli.inputs import add_camera, read_camera
+from spatialgeo_ros.cli.inputs import add_camera
 from spatialgeo_ros.errors import BadRequestError, ModelLoadError, NoGeometryError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.models.profile_source import read_profile
 from spatialgeo_ros.recordings.image_codec import read_colour_file
+from spatialgeo_ros.recordings.rgbd_folder import read_camera
 from spatialgeo_ros.runtime.files import write_atomically
 
 if TYPE_CHECKING:

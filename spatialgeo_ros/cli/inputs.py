@@ -11,7 +11,6 @@ from typing import Any
 
 from spatialgeo_ros.answer.planner.choice import TIMEOUT
 from spatialgeo_ros.errors import BadImageError, BadRequestError
-from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount, Observation
@@ -19,7 +18,7 @@ from spatialgeo_ros.models.precision_choice import FROM_PROFILE, PRECISIONS
 from spatialgeo_ros.recordings.bags import BAG_OPTIONS
 from spatialgeo_ros.recordings.depth_file import read_depth_file
 from spatialgeo_ros.recordings.image_codec import read_colour_file
-from spatialgeo_ros.recordings.rgbd_folder import read_calibration
+from spatialgeo_ros.recordings.rgbd_folder import numbers_of, read_camera
 from spatialgeo_ros.scene.camera_inputs import DEPTH_IGNORED
 
 #: Name of the one camera that a command's images come from.
@@ -224,29 +223,13 @@ def require_readings(observation: Observation) -> None:
             raise BadImageError(finding.replace("depth_scale", "--depth-scale"))
 
 
-def read_camera(text: str, width: int, height: int) -> PinholeCamera:
-    """Return the camera of ``--camera-info`` for images of this size, in pixels.
-
-    Raises:
-        BadRequestError: it is numbers, but not four.
-        NoCameraInfoError: the numbers or the file are no calibration.
-    """
-    numbers = _numbers(text)
-    if len(numbers) == 4:
-        fx, fy, cx, cy = numbers
-        return PinholeCamera(width, height, fx, fy, cx, cy)
-    if len(numbers) > 1:
-        raise BadRequestError(f"--camera-info {text}: expected FX,FY,CX,CY or a file")
-    return read_calibration(text, width, height)
-
-
 def read_region(text: str, label: str = "") -> Region:
     """Return the region that a box, a point or a phrase on the command line means.
 
     Raises:
         BadRequestError: numbers that are neither a box nor a point.
     """
-    numbers = _numbers(text)
+    numbers = numbers_of(text)
     if len(numbers) == 4:
         x0, y0, x1, y1 = numbers
         return Region.from_box(x0, y0, x1, y1, label)
@@ -265,14 +248,6 @@ def read_labelled_region(text: str) -> Region:
     """
     label, separator, numbers = text.rpartition("=")
     region = read_region(numbers, label if separator else "")
-    if not _numbers(numbers):
+    if not numbers_of(numbers):
         raise BadRequestError(f"--region {text}: expected [LABEL=]x0,y0,x1,y1 or [LABEL=]u,v")
     return region
-
-
-def _numbers(text: str) -> list[float]:
-    """Return comma-separated numbers, or nothing when the text is anything else."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return []

@@ -103,21 +103,16 @@ def _robot(options: argparse.Namespace) -> Robot:
 
 
 def _watched(options: argparse.Namespace) -> Robot:
-    from spatialgeo_ros.cli.clip_inputs import open_clip
+    from spatialgeo_ros.batch.clip_files import frame_of, open_clip
     from spatialgeo_ros.cli.inputs import CAMERA
     from spatialgeo_ros.mcp_server.file_robot import FileRobot
-    from spatialgeo_ros.memory.frame import Frame
 
     clip = open_clip(options.recording, options.camera_info, depth_scale=options.depth_scale)
     step = max(1, len(clip) // _MOST_FRAMES)
     perception = load_perception(options)
     observation = None
     for number, shot in enumerate(clip.read(list(range((len(clip) - 1) % step, len(clip), step)))):
-        world = "world" if shot.pose is not None else ""
-        observation = perception.observe(
-            Frame(CAMERA, shot.stamp_ns, "camera_optical_frame", shot.image, shot.camera,
-                  shot.depth, shot.pose, world, sequence=number)
-        )  # fmt: skip
+        observation = perception.observe(frame_of(shot, CAMERA, number))
         perception.update_map(observation)
     if observation is None:
         raise BadRequestError(f"{options.recording} has no frames")

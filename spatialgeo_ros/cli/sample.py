@@ -16,12 +16,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from spatialgeo_ros.cli.clip_inputs import open_clip
-from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics, read_camera
+from spatialgeo_ros.batch.clip_files import open_clip
+from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.cli.sample_folder import sample_folder, videos_below
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
+from spatialgeo_ros.recordings.rgbd_folder import read_camera
 from spatialgeo_ros.runtime.files import write_atomically
 
 #: Works out the geometry of some frames of a clip.

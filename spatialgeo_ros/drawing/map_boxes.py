@@ -57,6 +57,12 @@ _RIMS: dict[BoxState, canvas.Colour] = {
 }
 
 
+def box_label(label: str, colour: str, state: BoxState) -> str:
+    """Return what a box is called: "red chair, gone"."""
+    name = f"{colour} {label}" if colour and colour not in label else label
+    return f"{name}, gone" if state is BoxState.GONE else name
+
+
 def footprint(
     centre: npt.NDArray[np.floating], size: tuple[float, float], yaw: float
 ) -> list[npt.NDArray[np.float64]]:

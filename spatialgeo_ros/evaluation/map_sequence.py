@@ -77,7 +77,7 @@ def run_map(sequence: AnnotatedSequence, pose_sigma: float = POSE_SIGMA) -> MapR
     for frame in sequence.frames:
         if frame.pose is None:
             continue
-        observation = perception.observe(_frame(sequence, frame))
+        observation = perception.observe(labelled_frame(sequence, frame))
         update = perception.update_map(observation)
         updates.append(update)
         heir.update(update.merged)
@@ -112,8 +112,15 @@ def map_tables(sequence: AnnotatedSequence, run: MapRun) -> tuple[Table, ...]:
     )
 
 
-def _frame(sequence: AnnotatedSequence, frame: AnnotatedFrame) -> Frame:
-    """A frame with labelled boxes, in the levelled world with the floor at 0."""
+def labelled_frame(sequence: AnnotatedSequence, frame: AnnotatedFrame) -> Frame:
+    """Return a frame with labelled boxes, in the levelled world with the floor at 0.
+
+    Sequence and frame say where the camera was and which way is up. Stamps are made up: a second
+    from each frame to the next.
+
+    Raises:
+        BadImageError: an image cannot be read.
+    """
     assert sequence.upright is not None and frame.pose is not None
     readings = read_images(frame)
     floor = sequence.floor or 0.0

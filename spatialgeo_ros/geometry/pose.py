@@ -173,3 +173,22 @@ def level_frame(gravity: ArrayLike) -> Array:
         forward = top - (top @ down) * down
     forward /= np.linalg.norm(forward)
     return np.stack([np.cross(down, forward), down, forward])
+
+
+def mount_pose(mount: tuple[float, ...]) -> Pose:
+    """Return base_from_optical for a mount given as x y z (m) roll pitch yaw (rad), REP-103."""
+    return pose_of(mount) @ BODY_FROM_OPTICAL
+
+
+def pose_of(numbers: tuple[float, ...]) -> Pose:
+    """Return the pose of six numbers: x y z (m), then roll pitch yaw about fixed axes (rad)."""
+    x, y, z, roll, pitch, yaw = numbers
+    (sr, cr), (sp, cp), (sy, cy) = ((np.sin(a), np.cos(a)) for a in (roll, pitch, yaw))
+    rotation = np.array(
+        [
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr],
+        ]
+    )
+    return Pose(rotation, np.array([x, y, z]))

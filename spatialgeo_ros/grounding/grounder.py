@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # it imports PyTorch, which takes seconds
 _logger = logging.getLogger(__name__)
 
 #: Where an image's results and the detector's features are kept among what is cached for it.
-_RESULTS, _FEATURES = "grounding", "grounding features"
+RESULTS, _FEATURES = "grounding", "grounding features"
 #: Intersection over union above which two boxes are of one thing.
 SAME_BOX = 0.6
 #: Images of a camera that were looked through and are kept, to remember what was found in them; and
@@ -111,6 +111,11 @@ class Grounder:
         self._looking: dict[str, Observation] = {}
 
     @property
+    def networks(self) -> tuple[Detector, Segmenter | None]:
+        """The detector and the segmenter."""
+        return self._detector, self._segmenter
+
+    @property
     def kind(self) -> str:
         """Name of the detector's kind."""
         return self._detector.kind
@@ -127,7 +132,7 @@ class Grounder:
 
     def known(self, observation: Observation) -> dict[str, Looked]:
         """Return what is known of an image, by phrase."""
-        return dict(observation.visual.get(_RESULTS, {}))
+        return dict(observation.visual.get(RESULTS, {}))
 
     def ask(self, observation: Observation, phrases: Iterable[str]) -> list[Looked]:
         """Return what an image says about phrases, in their order.
@@ -141,7 +146,7 @@ class Grounder:
         if missing and self.deferred:
             raise PendingError(observation, missing)
         self.look(observation, missing, self._cancelled)
-        known = observation.visual.get(_RESULTS, {})
+        known = observation.visual.get(RESULTS, {})
         return [known[phrase] for phrase in wanted]
 
     @contextmanager
@@ -155,7 +160,7 @@ class Grounder:
 
     def missing(self, observation: Observation, phrases: Iterable[str]) -> tuple[str, ...]:
         """Return those of the phrases that an image was not looked through for."""
-        known = observation.visual.get(_RESULTS, {})
+        known = observation.visual.get(RESULTS, {})
         return tuple(phrase for phrase in dict.fromkeys(phrases) if phrase not in known)
 
     def look(
@@ -196,9 +201,9 @@ class Grounder:
         self._seconds += took
         self._slowest = max(self._slowest, took)
         # A new dictionary at once: other threads read the old one or the new one, never half.
-        known = observation.visual.get(_RESULTS, {})
+        known = observation.visual.get(RESULTS, {})
         fresh = dict(zip(wanted, looked, strict=True))
-        observation.visual[_RESULTS] = {**known, **fresh}
+        observation.visual[RESULTS] = {**known, **fresh}
         self._note(observation)
 
     def last_look(self, camera: str, phrases: Iterable[str]) -> Observation | None:

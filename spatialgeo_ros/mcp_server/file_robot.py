@@ -28,6 +28,7 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.query.phrase_program import program_of_phrase
+from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.program_json import from_text, to_json
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import Base
@@ -57,26 +58,15 @@ class FileRobot:
             asked = self._perception.begin(question, self._newest, session=session)
             answer = self._perception.speak(asked)
         except SpatialGeoError as error:  # as a node answers: an agent goes on from it
-            reply = SpatialReply("", result_type="error", error=str(error))
-            if error.result is not None:
-                _take_result(reply, error.result)
-                reply.error = str(error)
-            return _stamped(reply, self._newest)
-        reply = _reply_of(answer, self._newest)
-        part = asked.measured
-        if part.snapshot is not None:
-            _take_objects(reply, part.snapshot)
-        return reply
+            return reply_of_error(error, self._newest)
+        return reply_of(answer, self._newest, asked.measured.snapshot)
 
     def run_query(self, program: str, session: str, target_frame: str = "") -> SpatialReply:
         """Run a program; see :class:`.robot.Robot`."""
         snapshot = self._snapshot(target_frame)
         node = from_text(program)
         result = self._perception.run_query(node, session=session)
-        reply = SpatialReply(result.text, program=to_json(node))
-        _take_result(reply, result)
-        _take_objects(reply, snapshot)
-        return _stamped(reply, self._newest)
+        return reply_of_result(result, node, self._newest, snapshot)
 
     def list_objects(self, include_gone: bool, target_frame: str = "") -> ThingList:
         """List the objects; see :class:`.robot.Robot`."""
@@ -187,7 +177,29 @@ def png(picture: np.ndarray) -> bytes:
     return data.tobytes()
 
 
-def _reply_of(answer: Answer, observation: Observation) -> SpatialReply:
+def reply_of_error(error: SpatialGeoError, observation: Observation) -> SpatialReply:
+    """Return why a question about an image has no answer, with the candidates where there are."""
+    reply = SpatialReply("", result_type="error", error=str(error))
+    if error.result is not None:
+        _take_result(reply, error.result)
+        reply.error = str(error)
+    return _stamped(reply, observation)
+
+
+def reply_of_result(
+    result: Result, program: Program, observation: Observation, snapshot: MapSnapshot
+) -> SpatialReply:
+    """Return what a program gave on a map when an image was the newest."""
+    reply = SpatialReply(result.text, program=to_json(program))
+    _take_result(reply, result)
+    _take_objects(reply, snapshot)
+    return _stamped(reply, observation)
+
+
+def reply_of(
+    answer: Answer, observation: Observation, snapshot: MapSnapshot | None
+) -> SpatialReply:
+    """Return the answer to a question about an image, with the objects of the map it is about."""
     reply = SpatialReply(
         answer.text,
         how_seen=answer.how.name.lower(),
@@ -201,6 +213,8 @@ def _reply_of(answer: Answer, observation: Observation) -> SpatialReply:
     )
     if answer.result is not None:
         _take_result(reply, answer.result)
+    if snapshot is not None:
+        _take_objects(reply, snapshot)
     return _stamped(reply, observation)
 
 

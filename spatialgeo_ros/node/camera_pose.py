@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
+from spatialgeo_ros.geometry.pose import Pose, mount_pose, pose_of
 from spatialgeo_ros.node.parameters import CameraConfig
 from spatialgeo_ros.node.stream_statistics import Counters
+
+__all__ = ["ZERO_STAMP", "PoseResult", "PoseSource", "mount_pose", "pose_of"]
 
 ZERO_STAMP = "the image has a zero stamp"
 
@@ -50,22 +50,3 @@ class PoseSource(Protocol):
 
     def close(self) -> None:
         """Release the subscriptions."""
-
-
-def mount_pose(mount: tuple[float, ...]) -> Pose:
-    """Return base_from_optical for a mount given as x y z (m) roll pitch yaw (rad), REP-103."""
-    return pose_of(mount) @ BODY_FROM_OPTICAL
-
-
-def pose_of(numbers: tuple[float, ...]) -> Pose:
-    """Return the pose of six numbers: x y z (m), then roll pitch yaw about fixed axes (rad)."""
-    x, y, z, roll, pitch, yaw = numbers
-    (sr, cr), (sp, cp), (sy, cy) = ((np.sin(a), np.cos(a)) for a in (roll, pitch, yaw))
-    rotation = np.array(
-        [
-            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-            [-sp, cp * sr, cp * cr],
-        ]
-    )
-    return Pose(rotation, np.array([x, y, z]))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from spatialgeo_ros.errors import BadRequestError
+from spatialgeo_ros.recordings.vision_types import register_vision_types
 from spatialgeo_ros.runtime.input_files import check_regular
 
 if TYPE_CHECKING:
@@ -34,9 +36,12 @@ BAG_OPTIONS: Mapping[str, str] = {
     "camera_info": "--camera-info-topic",
     "depth": "--depth-topic",
     "odometry": "--odom-topic",
+    "detections": "--detections-topic",
 }
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 _SUFFIXES = (".mcap", ".db3")
+#: Encapsulation (4 bytes) and the time of a header (8).
+_HEADER_END = 12
 _PACKED = (".mcap.zstd", ".db3.zstd")
 #: Some 10,000 topics.
 _MOST_METADATA_BYTES = 10_000_000
@@ -53,6 +58,17 @@ class BagMessage:
     msgtype: str
     stamp_ns: int
     data: bytes
+
+    def header_stamp_ns(self) -> int:
+        """Return the stamp of the message's header, read without decoding it; 0 where it has none.
+
+        Only for types that begin with a header.
+        """
+        if len(self.data) < _HEADER_END:
+            return 0
+        order = "<" if self.data[1] & 1 else ">"  # of the encapsulation
+        seconds, nanoseconds = struct.unpack_from(f"{order}iI", self.data, 4)
+        return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 class BagRecording:
@@ -86,11 +102,15 @@ class BagRecording:
         _check(self._path)
         try:
             store = get_typestore(Stores.ROS2_JAZZY)
+            register_vision_types(store)
             self._reader = AnyReader([self._path], default_typestore=store)
             self._reader.open()
         # AnyReaderError, and of damaged files whatever SQLite, YAML or struct raise.
         except Exception as error:
-            raise BadRequestError(f"cannot read the bag {path}: {_first_line(error)}") from error
+            raise BadRequestError(
+                f"cannot read the bag {path}: {_first_line(error)}; where its recording broke off, "
+                "`ros2 bag reindex` may mend it"
+            ) from error
         self._roles: dict[str, Connection] = {}
         try:
             self._assign(wanted)

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.recordings.image_codec import check_size, image_format, read_colour_file
 from spatialgeo_ros.recordings.rgbd_folder import FolderRecording
 from spatialgeo_ros.runtime.input_files import open_input
@@ -37,6 +38,14 @@ class ClipFrame:
         depth: [h, w] uint16 millimetres or float32 metres, or None.
         camera: intrinsics where the clip holds any.
         pose: world_from_camera (optical frame), or None.
+        frame_id: TF frame of the image; "" where the clip names none.
+        world_frame: that ``pose`` refers to; "" where the clip names none.
+        detections: boxes of a detector that were recorded for this image.
+        detections_stamp_ns: stamp of the detector's message; 0 when there is none for this image.
+        depth_frame_id: TF frame of the depth image; "" for that of the image.
+        depth_camera: calibration of the depth image, or None when it has none of its own.
+        image_from_depth: pose of the depth camera in the image's frame, where known.
+        problems: what is missing for this image and why, by "pose", "depth" and "detections".
     """
 
     index: int
@@ -45,6 +54,14 @@ class ClipFrame:
     depth: npt.NDArray[np.uint16] | npt.NDArray[np.float32] | None = None
     camera: PinholeCamera | None = None
     pose: Pose | None = None
+    frame_id: str = ""
+    world_frame: str = ""
+    detections: tuple[Region, ...] = ()
+    detections_stamp_ns: int = 0
+    depth_frame_id: str = ""
+    depth_camera: PinholeCamera | None = None
+    image_from_depth: Pose | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 class Clip(Protocol):

@@ -104,6 +104,30 @@ def read_calibration(path: str | Path, width: int = 0, height: int = 0) -> Pinho
     return PinholeCamera(width, height, fx, fy, cx, cy, model, coefficients)
 
 
+def read_camera(text: str, width: int, height: int) -> PinholeCamera:
+    """Return the camera of ``--camera-info`` for images of this size, in pixels.
+
+    Raises:
+        BadRequestError: it is numbers, but not four.
+        NoCameraInfoError: the numbers or the file are no calibration.
+    """
+    numbers = numbers_of(text)
+    if len(numbers) == 4:
+        fx, fy, cx, cy = numbers
+        return PinholeCamera(width, height, fx, fy, cx, cy)
+    if len(numbers) > 1:
+        raise BadRequestError(f"--camera-info {text}: expected FX,FY,CX,CY or a file")
+    return read_calibration(text, width, height)
+
+
+def numbers_of(text: str) -> list[float]:
+    """Return comma-separated numbers, or nothing when the text is anything else."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+
+
 # Of values that are of another type, missing, or too large for a float.
 _NO_INTRINSICS = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
 

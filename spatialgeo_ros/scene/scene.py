@@ -8,7 +8,7 @@ Not thread-safe: one thread owns a scene.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,7 @@ class Scene:
         map_nouns: that it looks for unasked, for the object map.
         without_grounding: why there is no detector, with the cure, where one was wanted.
         use_clip: whether patches of the networks' CLIP look for words, where they can.
+        clock: seconds, after which words that somebody asked about are not looked for any more.
 
     Raises:
         BadRequestError: ``encode`` is neither of the two.
@@ -91,6 +92,7 @@ class Scene:
         map_nouns: Sequence[str] = (),
         without_grounding: str = "",
         use_clip: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if encode not in _ENCODE:
             raise BadRequestError(f"encode must be one of {', '.join(_ENCODE)}, not '{encode}'")
@@ -99,7 +101,7 @@ class Scene:
         if grounder is not None and grounder.familiar_only and networks is not None:
             map_nouns = networks.vocabulary.kinds
         self.locator = Locator(
-            networks, grounder, MapVocabulary(map_nouns), without_grounding, use_clip
+            networks, grounder, MapVocabulary(map_nouns, clock), without_grounding, use_clip
         )
         self._memory = KeyframeMemory(keyframes, voxel_size)
         self._encode_always = encode == "always"

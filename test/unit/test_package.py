@@ -48,6 +48,7 @@ FLOORS = {
     "replay": 4,
     "mcp_server": 4,
     "doctor": 4,
+    "batch": 4,
     "cli": 4,
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
@@ -62,8 +63,9 @@ NEIGHBOURS = {
     "replay": {"node"},
     "robot_sim": {"node", "replay"},
     "doctor": {"node"},
-    "cli": {"node", "mcp_server", "doctor"},
+    "cli": {"node", "mcp_server", "doctor", "batch"},
     "mcp_server": {"node"},
+    "batch": {"node", "mcp_server"},
 }
 # Rooms that know neither torch nor ROS, and what they may import besides the standard library.
 PLAIN_ROOMS = {"geometry": {"numpy", "cv2"}, "memory": {"numpy"}, "query": {"numpy"}}
@@ -97,6 +99,7 @@ WITHOUT_ROSDEP_KEY = {
     "onnxscript",
     "peft",
     "pycocoevalcap",
+    "ray",
     "rosbags",
     "rouge_score",
     "safetensors",
@@ -327,12 +330,8 @@ def messages() -> object:
 
 
 def test_error_codes_equal_the_exceptions(messages) -> None:
-    def by_name(error: type[errors.SpatialGeoError]) -> str:
-        words = error.__name__.removesuffix("Error").removeprefix("Request")
-        return "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(words)).upper()
-
     raised = {
-        by_name(error): error.code
+        errors.code_name(error("")): error.code
         for error in errors.SpatialGeoError.__subclasses__()
         if error.__module__ == errors.__name__
     }

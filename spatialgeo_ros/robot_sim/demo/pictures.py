@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.drawing.map import MapKeyframe, MapObject, draw_map
-from spatialgeo_ros.drawing.map_boxes import BoxState, MapBox
+from spatialgeo_ros.drawing.map_boxes import BoxState, MapBox, box_label
 from spatialgeo_ros.msg import SpatialObject
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.robot_sim.demo.robot import Robot
@@ -72,7 +72,11 @@ def object_map(robot: Robot, title: str, taken: TrueThing | None) -> Image | Non
     if message is None or scene is None:
         return None
     boxes = [
-        MapBox(_caption(one), *_ground(one.pose.pose, one.size), _STATES[one.state])
+        MapBox(
+            box_label(one.label, one.colour, _STATES[one.state]),
+            *_ground(one.pose.pose, one.size),
+            _STATES[one.state],
+        )
         for one in message.objects
     ]
     things = [MapObject("", *_ground(one.pose, one.size)) for one in scene.objects]
@@ -91,13 +95,6 @@ def object_map(robot: Robot, title: str, taken: TrueThing | None) -> Image | Non
         title=title,
         subtitle=", ".join(f"{number} {state}" for state, number in sorted(count.items())),
     )
-
-
-def _caption(one: SpatialObject) -> str:
-    """Return how the map knows an object: "red chair, gone"."""
-    known = one.colour and one.colour not in one.label
-    name = f"{one.colour} {one.label}" if known else one.label
-    return f"{name}, gone" if one.state == SpatialObject.STATE_GONE else name
 
 
 def _ground(pose: Any, size: Any) -> tuple[npt.NDArray[np.float64], tuple[float, float], float]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from spatialgeo_ros.cli.clip_inputs import open_clip
+from spatialgeo_ros.batch.clip_files import open_clip
 from spatialgeo_ros.errors import BadImageError, BadRequestError
 from spatialgeo_ros.recordings.clips import Clip, FolderClip, RecordingClip, VideoClip
 
@@ -216,18 +216,18 @@ def test_a_bag_pairs_colour_with_the_depth_nearest_in_time(tmp_path: Path) -> No
     step = 100_000_000
     messages = [("/camera/camera_info", 0, bag.info())]
     for k in range(4):
-        messages.append(("/camera/image", k * step, bag.image(shade(k), "rgb8", k)))
+        messages.append(("/camera/image", k * step, bag.image(shade(k), "rgb8", k * step)))
         if k != 2:  # one depth image is missing, the others come 10 ms late
             depth = np.full(SIZE[::-1], 1000 + k, np.uint16)
             late = k * step + 10_000_000
-            messages.append(("/camera/depth", late, bag.image(depth, "16UC1", k)))
+            messages.append(("/camera/depth", late, bag.image(depth, "16UC1", late)))
     clip = open_clip(bag.write(tmp_path / "bag", messages))
     assert len(clip) == 4
     frames = list(clip.read([0, 2, 3]))
     assert [(frame.index, number(frame.image)) for frame in frames] == [(0, 0), (2, 2), (3, 3)]
     depths = [None if f.depth is None else int(f.depth[0, 0]) for f in frames]
     assert depths == [1000, None, 1003]
-    assert [frame.stamp_ns for frame in frames] == [7_000_000_000, 7_000_000_002, 7_000_000_003]
+    assert [frame.stamp_ns for frame in frames] == [7_000_000_000, 7_200_000_000, 7_300_000_000]
     assert frames[0].camera is not None and frames[0].camera.fx == 40
 
 
