@@ -46,6 +46,7 @@ FLOORS = {
     "robot_sim": 4,
     "replay": 4,
     "mcp_server": 4,
+    "viewer": 4,
     "cli": 4,
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
@@ -61,6 +62,7 @@ NEIGHBOURS = {
     "robot_sim": {"node", "replay"},
     "cli": {"node", "mcp_server"},
     "mcp_server": {"node"},
+    "viewer": {"node"},
 }
 # Rooms that know neither torch nor ROS, and what they may import besides the standard library.
 PLAIN_ROOMS = {"geometry": {"numpy", "cv2"}, "memory": {"numpy"}, "query": {"numpy"}}
@@ -94,6 +96,7 @@ WITHOUT_ROSDEP_KEY = {
     "onnxscript",
     "peft",
     "pycocoevalcap",
+    "rerun",
     "rosbags",
     "safetensors",
     "sentencepiece",
