@@ -73,7 +73,7 @@ class DistanceSeries:
         """Return how a series is drawn: a line where it goes on, points for single questions."""
         colour = _PALETTE[(len(self._known) - 1) % len(_PALETTE)]
         pale = (*colour, 110)
-        names = [name, f"{name}, -1 std dev", f"{name}, +1 std dev"]
+        names = [name, "- 1 std dev", "+ 1 std dev"]
         colours = [colour, pale, pale]
         if standing:
             style: Any = rr.SeriesLines(colors=colours, names=names, widths=[2.0, 1.0, 1.0])

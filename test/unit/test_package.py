@@ -59,7 +59,7 @@ NEIGHBOURS = {
     "perception": {"answer", "scene", "grounding", "networks"},
     "evaluation": {"perception", "scene", "training", "networks", "grounding"},
     "replay": {"node"},
-    "robot_sim": {"node", "replay"},
+    "robot_sim": {"node", "replay", "viewer"},
     "cli": {"node", "mcp_server"},
     "mcp_server": {"node"},
     "viewer": {"node"},
