@@ -185,16 +185,3 @@ def test_fast_dds_profile_is_set_unless_one_is(launch_file, monkeypatch):
     assert ours.endswith("config/fastdds.xml")
     monkeypatch.setenv(name, "/etc/mine.xml")
     assert environment() == "/etc/mine.xml"
-
-
-def test_rviz_shows_the_topics_that_the_node_publishes(repository):
-    config = yaml.safe_load((repository / "rviz" / "spatialgeo.rviz").read_text())
-    displays = config["Visualization Manager"]["Displays"]
-    topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
-    assert topics == {
-        "spatialgeo/points", "spatialgeo/markers", "spatialgeo/overlay", "spatialgeo/depth/image",
-        "camera/image_raw",
-    }  # fmt: skip
-    outputs = (repository / "spatialgeo_ros" / "node" / "outputs.py").read_text()
-    for topic in topics - {"camera/image_raw"}:
-        assert f'"{topic.removeprefix("spatialgeo/")}"' in outputs
