@@ -49,7 +49,8 @@ class NewestStream:
         if message is not None:
             self.taken += 1
             # in step with the rate, unless nothing came for a while
-            self._due = max(self._due + self._period, now)
+            next_one = self._due + self._period
+            self._due = next_one if next_one > now else now + self._period
         return message
 
     def summary(self) -> str:

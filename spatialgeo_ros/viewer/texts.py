@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import rerun as rr
 
 from spatialgeo_ros.errors import escaped
@@ -71,7 +72,8 @@ class DiagnosticsLog:
         ]
         if name not in self._last:
             states = list(_STATE_COLOURS)
-            looks = rr.StateConfiguration(values=states, colors=list(_STATE_COLOURS.values()))
+            colours = np.array(list(_STATE_COLOURS.values()), np.uint32)
+            looks = rr.StateConfiguration(values=states, colors=colours)
             entries.insert(0, Entry(f"{path}/level", (looks,), static=True))
         if self._last.get(name) != (level, status.message):
             self._last[name] = (level, status.message)

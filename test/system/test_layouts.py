@@ -142,9 +142,8 @@ def test_foxglove_plots_numbers_that_there_are(
         for path in config["paths"]:
             assert path["enabled"]
             assert check_path(path["value"], topics) in NUMBERS, path
-            stamped = "header" in importlib_fields(
-                topics[path["value"].split("{")[0].split(".")[0]]
-            )
+            topic = path["value"].split("{")[0].split(".")[0]
+            stamped = "header" in fields_of(topics[topic])
             assert path["timestampMethod"] == ("headerStamp" if stamped else "receiveTime")
 
 
