@@ -8,6 +8,7 @@ to a viewer before the next one: what comes meanwhile is replaced by what is new
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -107,12 +108,13 @@ class Viewer:
         port: for recordings.
 
     Raises:
-        BadRequestError: it ended, or does not listen after a while; holds its last words.
+        BadRequestError: it is not installed, ended, or does not listen after a while; holds its
+            last words.
     """
 
     def __init__(self, arguments: list[str], host: str, port: int) -> None:
         self._output = tempfile.TemporaryFile()
-        command = [sys.executable, "-m", "rerun_cli", "--bind", host, "--port", str(port)]
+        command = [str(_program()), "--bind", host, "--port", str(port)]
         self._process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -264,6 +266,24 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def _program() -> Path:
+    """Return Rerun's program itself: its script would leave it behind when it is ended.
+
+    Raises:
+        BadRequestError: the package has none for this platform.
+    """
+    found = importlib.util.find_spec("rerun_cli")
+    folder = Path((found.origin if found is not None else "") or "rerun_cli/").parent
+    places = [folder / "rerun", folder / "Rerun.app/Contents/MacOS/Rerun", folder / "rerun.exe"]
+    given = os.environ.get("RERUN_CLI_PATH")
+    for place in [Path(given)] if given else places:
+        if place.is_file():
+            return place
+    raise BadRequestError(
+        f"{given or folder} holds no Rerun viewer: use --save FILE.rrd, or --connect URL"
+    )
 
 
 def _stream() -> rr.RecordingStream:

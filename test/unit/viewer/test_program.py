@@ -138,6 +138,21 @@ class TestSinks:
         finally:
             sink.close()
 
+    def test_a_viewer_ends_with_the_recording(
+        self, sdk: Any, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        port = sdk.free_port()
+        sink, _ = sdk.web_page("100MB", "127.0.0.1", port, sdk.free_port())
+        assert sdk.listens("127.0.0.1", port)
+        sink.close()
+        assert not sdk.listens("127.0.0.1", port)
+
+    def test_a_viewer_that_is_not_installed_is_named(self, sdk: Any, monkeypatch: Any) -> None:
+        monkeypatch.setenv("RERUN_CLI_PATH", "/nowhere/rerun")
+        with pytest.raises(sdk.BadRequestError, match="/nowhere/rerun holds no Rerun viewer"):
+            sdk.Viewer([], "127.0.0.1", sdk.free_port())
+
     def test_a_viewer_that_does_not_start_says_why(self, sdk: Any) -> None:
         with pytest.raises(sdk.BadRequestError, match="did not start: .*--no-such-option"):
             sdk.Viewer(["--no-such-option"], "127.0.0.1", sdk.free_port())
