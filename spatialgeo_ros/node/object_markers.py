@@ -72,8 +72,8 @@ def object_markers(snapshot: MapSnapshot | None, frame_id: str = "") -> MarkerAr
 def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Header) -> list[Marker]:
     gone = thing.state is Presence.GONE
     pose, _ = placed(thing, None)
-    red, green, blue, alpha = colour_of(thing)
-    colour = ColorRGBA(r=red, g=green, b=blue, a=alpha)
+    red, green, blue = colour_of(thing)
+    colour = ColorRGBA(r=red, g=green, b=blue, a=_ALPHA[thing.state])
     box = Marker(header=header, ns=BOXES, id=number, action=Marker.ADD, color=colour)
     box.pose = pose_to_msg(pose)
     x, y, z = (float(value) for value in thing.size)
@@ -96,10 +96,10 @@ def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Heade
     return [box, name] if gone else [box, name, _spread(number, thing, header)]
 
 
-def colour_of(thing: Named) -> tuple[float, float, float, float]:
-    """Return in which colour (red, green, blue, alpha, 0..1) an object is drawn."""
+def colour_of(thing: Named) -> tuple[float, float, float]:
+    """Return in which colour (red, green, blue, 0..1) an object is drawn."""
     gone = thing.state is Presence.GONE
-    return *(_GONE if gone else _COLOURS.get(thing.colour, _UNKNOWN)), _ALPHA[thing.state]
+    return _GONE if gone else _COLOURS.get(thing.colour, _UNKNOWN)
 
 
 def caption(thing: Named, age: float) -> str:

@@ -44,6 +44,10 @@ _FILL = {
 }
 
 
+_ALPHA = {Presence.VISIBLE: 1.0, Presence.REMEMBERED: 0.5, Presence.GONE: 0.8}
+_WHITE = 0.25  # share of white, so that black things are seen on the viewer's black
+
+
 @dataclass(frozen=True)
 class _Shown:
     """An object of the map as its caption and colour need it."""
@@ -175,7 +179,10 @@ def _deviations(objects: list[Any], diagonal: int) -> list[float]:
 
 def _rgba(objects: list[Any], state: Presence) -> npt.NDArray[np.uint8]:
     shown = [_Shown(one.id, one.label, one.colour, state) for one in objects]
-    return np.round(np.array([colour_of(one) for one in shown]) * 255).astype(np.uint8)
+    colours = np.array([colour_of(one) for one in shown])
+    colours = _WHITE + (1 - _WHITE) * colours
+    alpha = np.full((len(objects), 1), _ALPHA[state])
+    return np.round(np.hstack([colours, alpha]) * 255).astype(np.uint8)
 
 
 def _cross(one: Any) -> list[npt.NDArray[np.float64]]:

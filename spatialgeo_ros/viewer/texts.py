@@ -30,7 +30,7 @@ def answer_entries(message: Any) -> list[Entry]:
     else:
         measured = message.state == message.STATE_MEASURED
         disagrees = message.agreement == message.AGREEMENT_DISAGREE
-        level = "DEBUG" if measured else "WARN" if disagrees or message.degraded else "INFO"
+        level = "DEBUG" if measured else "WARN" if disagrees else "INFO"
         said = f"{'measured: ' if measured else ''}{message.answer}"
     remarks = [message.comparison] if message.comparison else []
     remarks += message.degraded
