@@ -9,6 +9,7 @@ to a viewer before the next one: what comes meanwhile is replaced by what is new
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import socket
 import subprocess
@@ -187,14 +188,19 @@ def web_page(memory: str, host: str, port: int, web_port: int) -> tuple[Sink, st
         web_port: for the page.
 
     Raises:
-        BadRequestError: a port is taken, or the server does not start.
+        BadRequestError: the host is none, a port is taken, or the server does not start.
     """
+    local = _is_loopback(host)
     for number in (port, web_port):
         if listens(_reachable(host), number):
             raise BadRequestError(
                 f"port {number} is taken: choose others with --port and --web-port"
             )
     arguments = ["--serve-web", "--web-viewer-port", str(web_port), "--server-memory-limit", memory]
+    if not local:
+        # A browser asks the data's server whether pages of another name may read it; this page may,
+        # under each name of this machine.
+        arguments += ["--cors-allow-origin", f"http://*:{web_port}"]
     viewer = Viewer(arguments, host, port)
     stream = _stream()
     stream.connect_grpc(f"rerun+http://{_reachable(host)}:{port}/proxy")
@@ -266,6 +272,20 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address.
+
+    Raises:
+        BadRequestError: it is no address, and no name of one.
+    """
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+    except OSError as error:
+        raise BadRequestError(
+            f"{host} is no IPv4 address to listen on: use 127.0.0.1, or 0.0.0.0 for all ({error})"
+        ) from error
 
 
 def _program() -> Path:

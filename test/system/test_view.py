@@ -288,6 +288,33 @@ def test_what_the_node_draws_is_there(seen: Seen) -> None:
     assert seen.file.rows("/overlays/front", "EncodedImage:blob")
 
 
+def test_a_node_that_ends_and_comes_back_is_shown_again(tmp_path: Path) -> None:
+    first = start_robot(tmp_path, **PARAMETERS)
+    path = tmp_path / "seen.rrd"
+    view = start_view(tmp_path, first, "--save", str(path), "--cloud-rate", "0", "--no-overlay")
+    try:
+        view.wait_for_output("showing")
+        first.process.interrupt()
+        wait_for(lambda: not first.process.is_running(), what="the end of the first node")
+        wait_for(lambda: first.ros.node.count_subscribers(first.name("ask")) == 0)
+        subscribers = first.ros.node.count_subscribers
+        second = start_robot(tmp_path / "second", namespace=first.namespace,
+                             **{**PARAMETERS, "cameras": ["rear"]})  # fmt: skip
+        try:
+            # Nobody but the viewer listens to this camera beside the node.
+            front, rear = (f"/{first.namespace}/{name}/image_raw" for name in MOUNTS)
+            wait_for(lambda: subscribers(rear) == 2 and subscribers(front) == 0, 60.0,
+                     lambda: f"the viewer's new subscriptions: {view.output}")  # fmt: skip
+        finally:
+            stop_robot(second)
+        assert view.interrupt() == 0
+    finally:
+        view.stop(0.0)
+        stop_robot(first)
+    said = [text[0] for _, text in RerunFile(path).values("/viewer", "TextLog:text")]
+    assert [text.split(" ", 1)[1][:8] for text in said][:2] == ["has left", "is back"]
+
+
 def test_a_node_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> None:
     view = NodeProcess(
         SCRIPT, tmp_path / "view",

@@ -138,6 +138,35 @@ class TestSinks:
         finally:
             sink.close()
 
+    @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+    def test_other_pages_do_not_read_the_data(
+        self, sdk: Any, tmp_path: Path, monkeypatch: Any, host: str
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        port, web_port = sdk.free_port(), sdk.free_port()
+        sink, address = sdk.web_page("100MB", host, port, web_port)
+        try:
+            assert f":{web_port}/?url=rerun" in address
+
+            def allowed(origin: str) -> bool:
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{port}/",
+                    method="OPTIONS",
+                    headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+                )
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.headers.get("Access-Control-Allow-Origin") == origin
+
+            assert allowed(f"http://127.0.0.1:{web_port}")
+            assert allowed(f"http://robot:{web_port}") == (host == "0.0.0.0")
+            assert not allowed("http://elsewhere.example")
+        finally:
+            sink.close()
+
+    def test_a_host_that_is_none_is_named(self, sdk: Any) -> None:
+        with pytest.raises(sdk.BadRequestError, match=r"no\.such\.host\.invalid is no IPv4"):
+            sdk.web_page("1GB", "no.such.host.invalid", sdk.free_port(), sdk.free_port())
+
     def test_a_viewer_ends_with_the_recording(
         self, sdk: Any, tmp_path: Path, monkeypatch: Any
     ) -> None:
