@@ -42,9 +42,11 @@ def test_a_read_that_fails_fails_where_its_tensor_is_asked_for() -> None:
     def fails() -> Tensor:
         raise OSError("the disk is gone")
 
-    arriving = upload.upload([lambda: torch.ones(1), fails], "cpu")
+    arriving = upload.upload([lambda: torch.ones(1), fails, lambda: torch.ones(2)], "cpu")
+    assert len(next(arriving)) == 1  # although the next one was tried ahead
     with pytest.raises(OSError, match="the disk is gone"):
-        list(arriving)
+        next(arriving)
+    assert next(arriving, None) is None
 
 
 class FakeEvent:
