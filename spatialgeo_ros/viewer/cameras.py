@@ -42,7 +42,7 @@ class ShownCamera:
         self,
         config: CameraConfig,
         poses: PoseSource,
-        say: Callable[[str], None],
+        say: Callable[[str], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self._config, self._poses = config.name, config, poses

@@ -8,8 +8,10 @@ that wait, and ends when the viewer has them.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -163,6 +165,11 @@ class Session:
         except (SpatialGeoError, ValueError) as error:
             # What one message holds must not cost the others; it is said once.
             self._board.say(f"{stream.name}: {error}")
+            return True
+        except Exception:  # a defect of ours must not end the view of what else there is
+            text = f"{stream.name}: internal error:\n{traceback.format_exc()}"
+            if self._board.say(text):
+                print(f"spatialgeo view: {text}", file=sys.stderr, flush=True)
             return True
         header = getattr(message, "header", None)
         self._log(0 if header is None else stamp_to_ns(header.stamp), entries)

@@ -30,7 +30,8 @@ from spatialgeo_ros.viewer.entries import STAMP, WORLD, Entry
 APPLICATION = "spatialgeo"
 _PATIENCE = 10.0  # s that a viewer may take for what it is sent
 _START = 30.0  # s until a viewer that was started listens
-_FILE_FLUSH = 2.0  # s between two flushes of a file: larger pieces make it smaller
+_FILE_FLUSH = 10.0  # s between two looks whether a file takes what it gets
+_FILE_PIECE = 5.0  # s of an entity's data that are written together
 _TAIL = 1500  # characters of a viewer's last words
 
 
@@ -75,8 +76,11 @@ class Sink:
     def flush(self) -> None:
         """Wait until the viewer has what was logged.
 
+        A file has it within some seconds.
+
         Raises:
             ViewerGoneError: it was closed, or does not take it.
+            FileAccessError: the file cannot be written any more.
         """
         now = time.monotonic()
         if not self._live and now - self._flushed < _FILE_FLUSH:
@@ -87,6 +91,10 @@ class Sink:
         try:
             self._stream.flush(timeout_sec=_PATIENCE)
         except RuntimeError as error:
+            if not self._live:
+                raise FileAccessError(
+                    f"the recording cannot be written any more; is the disk full? ({error})"
+                ) from error
             raise ViewerGoneError(f"what is shown cannot be handed over: {error}") from error
 
     def close(self) -> None:
@@ -214,7 +222,8 @@ def file(path: Path) -> Sink:
     Raises:
         FileAccessError: it cannot be written.
     """
-    stream = _stream()
+    # Of each piece of an entity something is kept until the file's end: few and large ones.
+    stream = _stream(rr.ChunkBatcherConfig(flush_tick=_FILE_PIECE))
     try:
         stream.save(path)
     except RuntimeError as error:
@@ -306,8 +315,8 @@ def _program() -> Path:
     )
 
 
-def _stream() -> rr.RecordingStream:
-    return rr.RecordingStream(APPLICATION)
+def _stream(batches: rr.ChunkBatcherConfig | None = None) -> rr.RecordingStream:
+    return rr.RecordingStream(APPLICATION, batcher_config=batches)
 
 
 def _reachable(host: str) -> str:

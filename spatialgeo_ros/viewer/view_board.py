@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import rerun as rr
 
+from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.node.camera_pose import PoseSource
 from spatialgeo_ros.node.clouds import cloud_arrays
-from spatialgeo_ros.node.conversions import detections_to_regions, image_to_mask, stamp_to_ns
+from spatialgeo_ros.node.conversions import detections_to_regions, msg_to_region, stamp_to_ns
 from spatialgeo_ros.node.markers import caption
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.viewer.cameras import ShownCamera
@@ -76,11 +78,13 @@ class ViewBoard:
         self._ends: dict[str, float] = {}  # entity -> when it is taken back, monotonic s
         self._world = ""
 
-    def say(self, text: str) -> None:
-        """Put a text into the viewer's log, once."""
-        if text not in self._said and len(self._said) < _MOST_REMARKS:
-            self._said.add(text)
-            self._remarks.append(remark(text))
+    def say(self, text: str) -> bool:
+        """Put a text into the viewer's log, once; return whether it was new."""
+        if text in self._said or len(self._said) >= _MOST_REMARKS:
+            return False
+        self._said.add(text)
+        self._remarks.append(remark(text))
+        return True
 
     def pending(self) -> list[Entry]:
         """Return what is to be said, and what has been shown long enough."""
@@ -255,15 +259,16 @@ class ViewBoard:
             show_labels=True,
         )
         entries = [Entry(path, (boxes,))]
+        drawn = [self._region(one) for one in regions]
         outlines = [
-            shown.pixels(np.stack([[*r.polygon_x, r.polygon_x[0]], [*r.polygon_y, r.polygon_y[0]]],
-                                  axis=1))
-            for r in regions if r.type == r.TYPE_POLYGON and len(r.polygon_x)
-        ]  # fmt: skip
+            shown.pixels(np.vstack([one.polygon, one.polygon[:1]]))
+            for one in drawn
+            if one is not None and one.polygon is not None
+        ]
         if outlines:
             outline = rr.LineStrips2D(outlines, colors=_REGION_COLOUR)
             entries.append(Entry(f"{path}/outlines", (outline,)))
-        masks = [image_to_mask(r.mask) for r in regions if r.type == r.TYPE_MASK]
+        masks = [one.mask for one in drawn if one is not None and one.mask is not None]
         if masks:
             # 0 is "nothing" to Rerun, and stays clear.
             numbers = np.zeros((shown.shown[1], shown.shown[0]), np.uint8)
@@ -273,6 +278,14 @@ class ViewBoard:
             entries.append(Entry(f"{path}/masks", (image,)))
         self._keep(path)
         return [cleared(path), *entries]
+
+    def _region(self, message: Any) -> Region | None:
+        """Return the shape of a region; None for one that cannot be drawn, which is said."""
+        try:
+            return msg_to_region(message)
+        except SpatialGeoError as error:
+            self.say(f"a region of an answer is not drawn: {error}")
+            return None
 
 
 def _drawn(path: str, message: Any, pixels: npt.NDArray[np.float64]) -> Entry | None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ import cv2
 import numpy as np
 from rerun_file import RerunFile
 from ros_support import NodeProcess, wait_for
+from sensor_msgs.msg import Image
 from spatialgeo_ros.msg import (
     DistanceEstimate,
     ErrorCode,
@@ -31,6 +35,7 @@ from spatialgeo_ros.msg import (
     SpatialObjectArray,
 )
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, RunQuery, WatchDistance
+from std_msgs.msg import Header
 from system.camera_driver import FOCAL, HEIGHT, WIDTH
 from system.conftest import Robot, start_robot, stop_robot
 from system.room_driver import LATCHED, MOUNTS, PARAMETERS, ROOM, RoomDriver
@@ -40,6 +45,7 @@ from spatialgeo_ros.query.program import Everything, TellObjects
 from spatialgeo_ros.query.program_json import to_json
 from spatialgeo_ros.viewer.entries import DISTANCES, LINES, STD_DEVS, below
 from spatialgeo_ros.viewer.lengths import name_of
+from spatialgeo_ros.viewer.sink import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "spatialgeo"
 QUESTION = "How far is the chair from the table?"
@@ -93,6 +99,7 @@ def look(robot: Robot, driver: RoomDriver, view: NodeProcess, path: Path) -> See
     maps = ros.collect(SpatialObjectArray, robot.name("objects"), LATCHED)
     keyframes = ros.collect(KeyframeArray, robot.name("keyframes"), LATCHED)
     wait_for(lambda: maps and len(maps[-1].objects) == 3, 60.0, "the map's objects")
+    publish_garbage(robot)
     asked = robot.call(AskSpatial, "ask", AskSpatial.Request(question=QUESTION)).answer
     assert not asked.error_code, asked.error_message
     several = RunQuery.Request(program=json.dumps(to_json(TellObjects(Everything(), one=True))))
@@ -116,6 +123,24 @@ def look(robot: Robot, driver: RoomDriver, view: NodeProcess, path: Path) -> See
     status = view.interrupt()
     return Seen(RerunFile(path), view.output, status, list(driver.stamps), distances, answers, maps,
                 keyframes)  # fmt: skip
+
+
+def publish_garbage(robot: Robot) -> None:
+    """Publish what no node would, on the topics that the viewer listens to."""
+    region = Region(type=Region.TYPE_POLYGON, camera="front", polygon_x=[1.0, 2.0, 3.0])
+    gone = SpatialObject(state=SpatialObject.STATE_GONE)
+    gone.pose.pose.orientation.w = 0.0
+    for kind, topic, qos, message in (
+        (SpatialAnswer, "answers", 10, SpatialAnswer(regions=[region])),
+        (DistanceEstimate, "distances", 10, DistanceEstimate(kind=99)),
+        (SpatialObjectArray, "objects", LATCHED, SpatialObjectArray(objects=[gone])),
+        (Image, "overlay", 10, Image(header=Header(frame_id="front_optical_frame"))),
+    ):
+        name = robot.name(topic)
+        publisher = robot.ros.node.create_publisher(kind, name, qos)
+        mine = int(topic in ("answers", "distances", "objects"))  # that the test collects
+        wait_for(lambda p=publisher, n=mine: p.get_subscription_count() > n, what=f"{name}'s view")
+        publisher.publish(message)
 
 
 def states(message: Any) -> dict[str, int]:
@@ -259,7 +284,8 @@ def test_answers_and_failures_are_told(seen: Seen) -> None:
     final = [
         text for text in lines if text.startswith(f"{QUESTION} -> ") and "measured:" not in text
     ]
-    assert final and f"{seen.answers[0].distances[0].distance:.2f}" in final[0]
+    asked = next(one for one in seen.answers if one.question == QUESTION)
+    assert final and f"{asked.distances[0].distance:.2f}" in final[0]
     (failed,) = [text for text in lines if all(name in text for name in ("chair_", "plant_"))]
     assert lines[failed] == "ERROR"
     assert all(stamp for stamp, _ in seen.file.values("/answers", "TextLog:text"))
@@ -284,8 +310,46 @@ def test_keyframes_are_frusta(seen: Seen) -> None:
     assert apex == pytest.approx([place.x, place.y, place.z], abs=1e-5)
 
 
+def test_what_cannot_be_shown_is_said_and_costs_nothing_else(seen: Seen) -> None:
+    said = {text[0] for _, text in seen.file.values("/viewer", "TextLog:text")}
+    for stream, words in (
+        ("a region of an answer is not drawn: ", "3 x but 0 y"),
+        ("distances: ", "99"),
+        ("objects: ", "quaternion"),
+        ("overlays: ", "encoding ''"),
+    ):
+        assert any(text.startswith(stream) and words in text for text in said), (stream, said)
+
+
 def test_what_the_node_draws_is_there(seen: Seen) -> None:
     assert seen.file.rows("/overlays/front", "EncodedImage:blob")
+
+
+def test_a_web_page_shows_a_node_until_its_viewer_ends(tmp_path: Path) -> None:
+    port, web_port = free_port(), free_port()
+    robot = start_robot(tmp_path, **PARAMETERS)
+    home = tmp_path / "home"  # where Rerun keeps its settings
+    home.mkdir()
+    view = NodeProcess(
+        SCRIPT,
+        tmp_path / "view",
+        arguments=["view", "--node", robot.name("").rstrip("/"), "--web", "--port", str(port),
+                   "--web-port", str(web_port)],
+        environment={"HOME": str(home)},
+    )  # fmt: skip
+    try:
+        view.wait_for_output(f"open http://127.0.0.1:{web_port}/?url=")
+        view.wait_for_output("showing")
+        with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/", timeout=30) as page:
+            assert page.status == 200
+        (child,) = Path(f"/proc/{view.pid}/task/{view.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGTERM)
+        view.wait_for_output("the viewer was closed")
+        wait_for(lambda: not view.is_running(), what="the end")
+        assert view.interrupt() == 0
+    finally:
+        view.stop(0.0)
+        stop_robot(robot)
 
 
 def test_a_node_that_ends_and_comes_back_is_shown_again(tmp_path: Path) -> None:

@@ -13,8 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launched import run_python
 
 from spatialgeo_ros.viewer import program
+
+# A file may not grow beyond a megabyte: what a full disk does, without one.
+FILL = """
+import os, resource, sys
+from pathlib import Path
+import rerun as rr
+from spatialgeo_ros.errors import FileAccessError
+from spatialgeo_ros.viewer import sink
+from spatialgeo_ros.viewer.entries import Entry
+sink._FILE_FLUSH, sink._PATIENCE = 0.0, 1.0
+out = sink.file(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+try:
+    for number in range(20):
+        data = os.urandom(500_000)
+        out.log(number + 1, [Entry("/a", (rr.EncodedImage(contents=data, media_type="image/png"),))])
+        out.flush()
+except FileAccessError as error:
+    print(error)
+"""
 
 
 @pytest.mark.parametrize(
@@ -63,7 +84,14 @@ class TestSinks:
         with pytest.raises(sdk.BadRequestError, match="no display: use --web"):
             sdk.window("1GB")
 
-    @pytest.mark.parametrize("path", ["missing/folder/a.rrd", "."])
+    def test_a_disk_that_fills_up_is_named(self, sdk: Any, tmp_path: Path) -> None:
+        script = tmp_path / "fill.py"
+        script.write_text(FILL)
+        assert run_python(str(script), str(tmp_path / "a.rrd")).startswith(
+            "the recording cannot be written any more; is the disk full?"
+        )
+
+    @pytest.mark.parametrize("path", ["missing/folder/a.rrd", ".", "/dev/full"])
     def test_a_file_that_cannot_be_written_is_named(
         self, sdk: Any, tmp_path: Path, path: str
     ) -> None:

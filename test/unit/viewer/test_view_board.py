@@ -403,6 +403,26 @@ def test_regions_of_an_answer_are_boxes_masks_and_outlines(board: ViewBoard) -> 
     assert shown[:, : WIDTH // 4].all() and not shown[:, WIDTH // 4 :].any()
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"type": Region.TYPE_POLYGON, "polygon_x": [1.0, 2.0, 3.0]},
+        {"type": Region.TYPE_POLYGON, "polygon_x": [1.0], "polygon_y": [1.0]},
+        {"type": Region.TYPE_MASK},
+        {"type": 200},
+    ],
+)
+def test_a_region_that_is_none_costs_only_itself(board: ViewBoard, broken: Any) -> None:
+    good = Region(type=Region.TYPE_BOX, label="mug", x_max=10.0, y_max=10.0, camera="front")
+    bad = Region(camera="front", **broken)
+    message = SpatialAnswer(header=header(), question="q", answer="1 m", regions=[bad, good])
+    entries = board.answer(message)
+    assert values(entries, "/answers", "TextLog:text") == ["q -> 1 m"]
+    assert values(entries, "/world/cameras/front/image/answer", "Boxes2D:labels")[1] == "mug"
+    (said,) = values(board.pending(), "/viewer", "TextLog:text")
+    assert "a region of an answer is not drawn" in said
+
+
 def test_boxes_of_a_detector_follow_the_scale(board: ViewBoard) -> None:
     vision = pytest.importorskip("vision_msgs.msg", reason="needs vision_msgs")
     message = vision.Detection2DArray(header=header())
