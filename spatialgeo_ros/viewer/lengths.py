@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,10 +28,19 @@ _LINE_PIXELS = 1.5
 
 
 def name_of(estimate: Any) -> str:
-    """Return what a ``spatialgeo_ros/DistanceEstimate`` measures, the same for each of its kind."""
+    """Return the name of the series that a ``spatialgeo_ros/DistanceEstimate`` belongs to.
+
+    A watch is one series of each kind: what it calls its objects may change with what it finds.
+    """
     kind = Kind(estimate.kind).name.lower().replace("_", " ")
+    if estimate.watch_id:
+        return f"{estimate.watch_id}: {kind}"
+    return f"{REQUEST}: {kind}, {_objects(estimate)}"
+
+
+def _objects(estimate: Any) -> str:
     to = f" to {estimate.to_object}" if estimate.to_object else ""
-    return f"{estimate.watch_id or REQUEST}: {kind}, {estimate.from_object}{to}"
+    return f"{estimate.from_object}{to}"
 
 
 class DistanceSeries:
@@ -44,7 +52,7 @@ class DistanceSeries:
     """
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._titles: dict[str, str] = {}
         self.unplotted: set[str] = set()
 
     def entries(self, estimate: Any) -> list[Entry]:
@@ -52,13 +60,15 @@ class DistanceSeries:
         name = name_of(estimate)
         if name in self.unplotted:
             return []
+        if name not in self._titles and len(self._titles) >= MOST_SERIES:
+            if len(self.unplotted) < MOST_SERIES:
+                self.unplotted.add(name)
+            return []
         styles = []
-        if name not in self._known:
-            if len(self._known) >= MOST_SERIES:
-                if len(self.unplotted) < MOST_SERIES:
-                    self.unplotted.add(name)
-                return []
-            self._known.add(name)
+        title = f"{name}, {_objects(estimate)}" if estimate.watch_id else name
+        # A watch that finds nothing knows less about its objects than it did.
+        if title != self._titles.get(name) and (estimate.valid or name not in self._titles):
+            self._titles[name] = title
             styles = self._styles(name, bool(estimate.watch_id))
         value, sigma = estimate.distance, estimate.std_dev
         if not estimate.valid:
@@ -71,40 +81,38 @@ class DistanceSeries:
 
     def _styles(self, name: str, standing: bool) -> list[Entry]:
         """Return how a series is drawn: a line where it goes on, points for single questions."""
-        colour = _PALETTE[(len(self._known) - 1) % len(_PALETTE)]
+        title = self._titles[name]
+        colour = _PALETTE[list(self._titles).index(name) % len(_PALETTE)]
         pale = (*colour, 110)
-        names = [name, "- 1 std dev", "+ 1 std dev"]
+        names = [title, "- 1 std dev", "+ 1 std dev"]
         colours = [colour, pale, pale]
         if standing:
             style: Any = rr.SeriesLines(colors=colours, names=names, widths=[2.0, 1.0, 1.0])
-            single: Any = rr.SeriesLines(colors=[colour], names=[name])
+            single: Any = rr.SeriesLines(colors=[colour], names=[title])
         else:
             style = rr.SeriesPoints(
                 colors=colours, names=names, markers=["circle", "down", "up"],
                 marker_sizes=[5.0, 3.0, 3.0],
             )  # fmt: skip
-            single = rr.SeriesPoints(colors=[colour], names=[name])
+            single = rr.SeriesPoints(colors=[colour], names=[title])
         return [
             Entry(below(DISTANCES, name), (style,), static=True),
             Entry(below(STD_DEVS, name), (single,), static=True),
         ]
 
 
-def line_entry(
-    path: str, estimates: Sequence[Any], ends: Sequence[npt.NDArray[np.float64]]
-) -> Entry:
-    """Return measured lines with their lengths.
+def line_entry(path: str, estimate: Any, ends: npt.NDArray[np.float64]) -> Entry:
+    """Return a measured line with its length.
 
     Args:
         path: of the entity.
-        estimates: valid ones.
-        ends: of each, the two ends: [2, 3] metres in the world, or [2, 2] pixels.
+        estimate: a valid one.
+        ends: the two ends, [2, 3] metres in the world, or [2, 2] pixels.
     """
-    labels = [caption(one) for one in estimates]
-    looks: Any = {"colors": _LINE_COLOUR, "labels": labels, "show_labels": True}
-    if ends[0].shape[1] == 3:
-        return Entry(path, (rr.LineStrips3D(list(ends), radii=_LINE_RADIUS, **looks),))
-    return Entry(path, (rr.LineStrips2D(list(ends), radii=_LINE_PIXELS, **looks),))
+    looks: Any = {"colors": _LINE_COLOUR, "labels": [caption(estimate)], "show_labels": True}
+    if ends.shape[1] == 3:
+        return Entry(path, (rr.LineStrips3D([ends], radii=_LINE_RADIUS, **looks),))
+    return Entry(path, (rr.LineStrips2D([ends], radii=_LINE_PIXELS, **looks),))
 
 
 def ends_of(estimate: Any) -> npt.NDArray[np.float64]:

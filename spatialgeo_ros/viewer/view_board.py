@@ -230,7 +230,7 @@ class ViewBoard:
             seen = None
             if placed is not None and pose is not None:
                 seen = pose.inverse().apply(placed)
-        lines = [None if placed is None else line_entry(paths[0], [message], [placed])]
+        lines = [None if placed is None else line_entry(paths[0], message, placed)]
         if len(paths) > 1:
             pixels = None if camera is None or seen is None else camera.pixels(seen)
             lines.append(None if pixels is None else _drawn(paths[1], message, pixels))
@@ -292,7 +292,7 @@ def _drawn(path: str, message: Any, pixels: npt.NDArray[np.float64]) -> Entry | 
     """Return a line in a picture; a point where its other end is the camera itself."""
     known = np.isfinite(pixels).all(axis=1)
     if known.all():
-        return line_entry(path, [message], [pixels])
+        return line_entry(path, message, pixels)
     if not known.any():
         return None
     point = rr.Points2D(

@@ -31,7 +31,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
 try:
     for number in range(20):
         data = os.urandom(500_000)
-        out.log(number + 1, [Entry("/a", (rr.EncodedImage(contents=data, media_type="image/png"),))])
+        image = rr.EncodedImage(contents=data, media_type="image/png")
+        out.log(number + 1, [Entry("/a", (image,))])
         out.flush()
 except FileAccessError as error:
     print(error)

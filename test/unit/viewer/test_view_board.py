@@ -192,7 +192,7 @@ def test_a_camera_without_poses_stands_at_the_origin_after_a_while_and_says_so(
 
 def test_a_distance_is_plotted_and_drawn_in_the_world_and_in_the_picture(board: ViewBoard) -> None:
     entries = board.distance(between(watch_id="gap"))
-    name = "gap\\:\\ nearest\\ points\\,\\ mug\\ to\\ mug"
+    name = "gap\\:\\ nearest\\ points"
     assert values(entries, f"/distances/{name}", "Scalars:scalars") == pytest.approx(
         [1.0, 0.95, 1.05]
     )
@@ -262,6 +262,20 @@ def test_an_estimate_that_is_not_valid_never_shows_its_number(board: ViewBoard) 
     entries = board.distance(estimate(watch_id="w", valid=False, distance=1.23))
     plot = next(one for one in paths(entries) if one.startswith("/distances"))
     assert all(map(math.isnan, values(entries, plot, "Scalars:scalars")))
+
+
+def test_a_watch_is_one_series_whatever_it_calls_its_objects(board: ViewBoard) -> None:
+    lost = board.distance(estimate(watch_id="w", valid=False, to_object="table"))
+    (plot,) = {one for one in paths(lost) if one.startswith("/distances")}
+    assert values(lost, plot, "SeriesLines:names")[0] == "w: camera to object, camera to table"
+    found = board.distance(estimate(watch_id="w", to_object="purple table"))
+    assert {one for one in paths(found) if one.startswith("/distances")} == {plot}
+    name = "w: camera to object, camera to purple table"
+    assert values(found, plot, "SeriesLines:names")[0] == name
+    again = board.distance(estimate(watch_id="w", valid=False, to_object="table"))
+    assert not [one for one in again if one.static]
+    colour = values(lost, plot, "SeriesLines:colors")
+    assert values(found, plot, "SeriesLines:colors") == colour
 
 
 def test_lines_are_taken_back_after_their_time(board: ViewBoard, clock: Clock) -> None:
