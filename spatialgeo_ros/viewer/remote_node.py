@@ -65,13 +65,16 @@ class RemoteNode:
         self._get = self._node.create_client(GetParameters, f"{self.name}/get_parameters")
         self._spinner = Spinner(self._node, context)
 
-    def is_there(self) -> bool:
-        """Whether the graph has such a node."""
-        wanted = (self._base, self.namespace)
-        return wanted in self._node.get_node_names_and_namespaces()
+    def run_id(self) -> bytes:
+        """Return what tells one run of the node from the next; empty while it is not there."""
+        # Every node has this publisher, and each run another one.
+        for one in self._node.get_publishers_info_by_topic("/parameter_events"):
+            if (one.node_name, one.node_namespace) == (self._base, self.namespace):
+                return bytes(one.endpoint_gid)
+        return b""
 
-    def parameters(self, timeout: float) -> list[Parameter]:
-        """Return all its parameters.
+    def parameters(self, timeout: float) -> tuple[bytes, list[Parameter]]:
+        """Return which run it is, and all its parameters.
 
         Raises:
             BusyError: it is not there within ``timeout`` seconds.
@@ -88,7 +91,9 @@ class RemoteNode:
                 raise RequestTimeoutError("stopped while waiting for the node")
         names = self._call(self._list, ListParameters.Request(), end).result.names
         response = self._call(self._get, GetParameters.Request(names=names), end)
-        return [
+        while not (run := self.run_id()):  # its services may be known before the rest of it
+            self._wait(end)
+        return run, [
             Parameter.from_parameter_msg(ParameterMessage(name=name, value=value))
             for name, value in zip(names, response.values, strict=True)
         ]
@@ -99,10 +104,16 @@ class RemoteNode:
 
     def _call(self, client: Any, request: Any, end: float) -> Any:
         future = client.call_async(request)
-        while not future.done():
-            if self._stopping.wait(_POLL) or time.monotonic() > end:
-                client.remove_pending_request(future)
-                raise RequestTimeoutError(
-                    f"{self.name} does not tell its parameters: does it still run?"
-                )
+        try:
+            while not future.done():
+                self._wait(end)
+        except RequestTimeoutError:
+            client.remove_pending_request(future)
+            raise
         return future.result()
+
+    def _wait(self, end: float) -> None:
+        if self._stopping.wait(_POLL) or time.monotonic() > end:
+            raise RequestTimeoutError(
+                f"{self.name} does not tell its parameters: does it still run?"
+            )

@@ -75,10 +75,9 @@ class Session:
         self._remote = RemoteNode(context, node, stopping)
         self._shown_layout: Any = None
         self._newest_ns = 0
-        self._there = True
         self._started = self._looked = time.monotonic()
         try:
-            self._values = self._remote.parameters(settings.wait)
+            self._run, self._values = self._remote.parameters(settings.wait)
             self._connect()
         except BaseException:
             self._remote.close()
@@ -182,19 +181,19 @@ class Session:
 
     def _look_for_node(self) -> None:
         """Notice that the node has gone, or is back, perhaps with other parameters."""
-        there = self._remote.is_there()
-        if there == self._there:
+        run = self._remote.run_id()
+        if run == self._run:
             return
         name = self._remote.name
-        if not there:
-            self._there = False
+        if self._run:
+            self._run = b""
             self._log(0, [remark(f"{name} has left; what it says is shown when it is back")])
+        if not run:
             return
         try:
-            values = self._remote.parameters(_ANSWER)
+            self._run, values = self._remote.parameters(_ANSWER)
         except (BusyError, RequestTimeoutError):
             return  # it is still starting: the next look asks again
-        self._there = True
         self._log(0, [remark(f"{name} is back", "INFO")])
         if not _same(values, self._values):
             self._values = values

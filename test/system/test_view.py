@@ -362,7 +362,6 @@ def test_a_node_that_ends_and_comes_back_is_shown_again(tmp_path: Path) -> None:
         view.wait_for_output("showing")
         first.process.interrupt()
         wait_for(lambda: not first.process.is_running(), what="the end of the first node")
-        wait_for(lambda: first.ros.node.count_subscribers(first.name("ask")) == 0)
         subscribers = first.ros.node.count_subscribers
         second = start_robot(tmp_path / "second", namespace=first.namespace,
                              **{**PARAMETERS, "cameras": ["rear"]})  # fmt: skip
