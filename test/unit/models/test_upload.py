@@ -134,7 +134,7 @@ def test_a_language_model_never_exists_unpacked(
         unpacked.append(sum(layer.weight.device.type != "meta" for layer in layers))
         return real_pack(*arguments)
 
-    monkeypatch.setattr("spatialgeo_ros.models.spatial_mllm.mllm_checkpoint.fill", fill)
+    monkeypatch.setattr("spatialgeo_ros.models.spatial_mllm.qwen_checkpoint.fill", fill)
     monkeypatch.setattr(meta_fill, "pack_linear", pack)
     load_spatial_mllm(folder, quantisation="nf4")
     assert len(unpacked) > 10 and set(unpacked) == {0}
