@@ -39,6 +39,8 @@ _LATCHED = QoSProfile(
 )
 
 
+# Parameters that mean something where the node runs: its clock, and a file there.
+_OF_ITS_MACHINE = ("use_sim_time", ".detection_labels_file")
 Stream = NewestStream | FramesStream | EventStream
 
 
@@ -93,7 +95,7 @@ class Topics:
             f"spatialgeo_view_topics_{os.getpid()}",
             namespace=name.rpartition("/")[0],
             context=context,
-            parameter_overrides=[one for one in values if one.name != "use_sim_time"],
+            parameter_overrides=[one for one in values if not one.name.endswith(_OF_ITS_MACHINE)],
         )
         try:
             parameters.declare(node)
