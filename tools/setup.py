@@ -301,7 +301,7 @@ def main() -> int:
     generated += [ROOT / "CMakeLists.txt", ROOT / "package.xml"]
     generated += [] if ros else [path for path in VISION_MSGS.rglob("*") if path.is_file()]
     # symlinks: of these a change of content needs no build, a new file does
-    folders = ("spatialgeo_ros", "scripts", "launch", "config", "rviz", "weights")
+    folders = ("spatialgeo_ros", "scripts", "launch", "config", "foxglove", "rviz", "weights")
     linked = [
         p for d in folders for p in (ROOT / d).rglob("*") if p.suffix != ".pyc" and p.is_file()
     ]

@@ -38,6 +38,11 @@ _DELEGATES = {
         "publish a recording (folder or bag) as a live camera",
         "it needs ROS 2: source your installation and the workspace first",
     ),
+    "view": (
+        "spatialgeo_ros.viewer.program",
+        "show a running node in the Rerun viewer: window, web page, or file",
+        "it needs ROS 2: source your installation and the workspace first",
+    ),
     "train": (
         "spatialgeo_ros.training.command",
         "train the nano profile, SpatialGeo or Spatial-MLLM",

@@ -8,6 +8,7 @@ A visible object is drawn strong, a remembered one pale, a gone one as a grey fr
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
@@ -34,6 +35,26 @@ _EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4)
           (3, 7))  # fmt: skip
 
 
+class Named(Protocol):
+    """What is said of an object."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the map."""
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+
+    @property
+    def colour(self) -> str:
+        """The canonical colour, "" when unknown."""
+
+    @property
+    def state(self) -> Presence:
+        """Whether it is there."""
+
+
 def object_markers(snapshot: MapSnapshot | None, frame_id: str = "") -> MarkerArray:
     """Return the message that shows a map, and nothing that was shown before.
 
@@ -51,7 +72,7 @@ def object_markers(snapshot: MapSnapshot | None, frame_id: str = "") -> MarkerAr
 def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Header) -> list[Marker]:
     gone = thing.state is Presence.GONE
     pose, _ = placed(thing, None)
-    red, green, blue = _GONE if gone else _COLOURS.get(thing.colour, _UNKNOWN)
+    red, green, blue = colour_of(thing)
     colour = ColorRGBA(r=red, g=green, b=blue, a=_ALPHA[thing.state])
     box = Marker(header=header, ns=BOXES, id=number, action=Marker.ADD, color=colour)
     box.pose = pose_to_msg(pose)
@@ -75,7 +96,13 @@ def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Heade
     return [box, name] if gone else [box, name, _spread(number, thing, header)]
 
 
-def caption(thing: MapObject, age: float) -> str:
+def colour_of(thing: Named) -> tuple[float, float, float]:
+    """Return in which colour (red, green, blue, 0..1) an object is drawn."""
+    gone = thing.state is Presence.GONE
+    return _GONE if gone else _COLOURS.get(thing.colour, _UNKNOWN)
+
+
+def caption(thing: Named, age: float) -> str:
     """Return what is written at an object, for example "chair_2 red chair, 12 s ago"."""
     label = thing.label
     if thing.colour and thing.colour not in label.split():

@@ -56,13 +56,15 @@ class Robot:
         return list(self.call(SetParameters, "set_parameters", request).results)
 
 
-def start_robot(folder: Path, executable: Path = FAKE_NODE, **parameters: Any) -> Robot:
-    """Start a node in a namespace of its own and wait until it has come up.
+def start_robot(
+    folder: Path, executable: Path = FAKE_NODE, namespace: str = "", **parameters: Any
+) -> Robot:
+    """Start a node in a namespace of its own, or this one, and wait until it has come up.
 
     "{namespace}" in the name of a parameter stands for that namespace.
     """
     # Not a number of this module: pytest and the tests import it as two modules.
-    namespace = f"robot_{uuid.uuid4().hex[:12]}"
+    namespace = namespace or f"robot_{uuid.uuid4().hex[:12]}"
     parameters = {key.format(namespace=namespace): v for key, v in parameters.items()}
     process = NodeProcess(
         executable, folder / namespace, parameters=parameters, namespace=namespace

@@ -49,6 +49,7 @@ FLOORS = {
     "mcp_server": 4,
     "doctor": 4,
     "batch": 4,
+    "viewer": 4,
     "cli": 4,
 }
 # What a room may import of its own floor. It names no circle, and a room without a line none.
@@ -61,11 +62,12 @@ NEIGHBOURS = {
     "perception": {"answer", "scene", "grounding", "networks"},
     "evaluation": {"perception", "scene", "training", "networks", "grounding"},
     "replay": {"node"},
-    "robot_sim": {"node", "replay"},
+    "robot_sim": {"node", "replay", "viewer"},
     "doctor": {"node"},
     "cli": {"node", "mcp_server", "doctor", "batch"},
     "mcp_server": {"node"},
     "batch": {"node", "mcp_server"},
+    "viewer": {"node"},
 }
 # Rooms that know neither torch nor ROS, and what they may import besides the standard library.
 PLAIN_ROOMS = {"geometry": {"numpy", "cv2"}, "memory": {"numpy"}, "query": {"numpy"}}
@@ -100,6 +102,7 @@ WITHOUT_ROSDEP_KEY = {
     "peft",
     "pycocoevalcap",
     "ray",
+    "rerun",
     "rosbags",
     "rouge_score",
     "safetensors",

@@ -15,6 +15,7 @@ import importlib.util
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # what needs ROS is imported once it is known to be there
     from spatialgeo_ros.robot_sim.demo.robot import Robot
 
 _LEAST_ANSWERED = {"service": 6, "action": 2, "map": 8}
+_POLL = 0.1  # s
+_SHOWN = Path()  # --view without a file
 _SPEED = 0.4  # m/s: a lap through the room in about a minute
 
 
@@ -44,6 +47,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "nano CLIP need not find the objects (needs vision_msgs)",
     )
     add("--part", choices=("view", "map", "both"), default="both", help="what to show")
+    add(
+        "--view", nargs="?", type=Path, const=_SHOWN, metavar="FILE.rrd",
+        help="show what the node sees in the Rerun viewer: a window, or a web page where there is "
+        "no display; with a file, save it for later",
+    )  # fmt: skip
     add("--timeout", type=float, default=180.0, help="longest wait for the node to start, s")
     return parser.parse_args(arguments)
 
@@ -65,6 +73,7 @@ class Demo:
         from spatialgeo_ros.robot_sim.demo.report import Report
 
         self._options, self._console, self._report = options, console, Report()
+        self._view: NodeProcess | None = None
         # Without vision_msgs nobody can publish boxes: then the profile's own grounding feeds the
         # map, and it knows what it has recognised.
         self._boxes = importlib.util.find_spec("vision_msgs") is not None
@@ -93,15 +102,54 @@ class Demo:
                      "detections": self._boxes or options.detections,
                      "detected_kinds": not options.detections},
                 )  # fmt: skip
+                if options.view is not None:
+                    self._show(processes)
                 examiner = Examiner(truth, camera.width, camera.height)
                 if options.part != "map":
                     self._view_part(processes, robot, examiner)
                 if options.part != "view":
                     self._map_part(processes, robot)
+                status = self._conclude()
+                self._keep_view()
             finally:
                 robot.close()
                 truth.close()
-        return self._conclude()
+        return status
+
+    def _show(self, processes: Processes) -> None:
+        """Start the viewer, which waits for the node."""
+        from spatialgeo_ros.viewer.sink import has_display
+
+        options, where = self._options, ()
+        if options.view != _SHOWN:
+            where = ("--save", str(options.view.resolve()))
+        elif not has_display():
+            where = ("--web",)
+        log = options.output / "view.log"
+        self._view = processes.start_spare(
+            "spatialgeo_ros.viewer.program", log, (*where, "--wait", str(options.timeout))
+        )
+        if where[:1] == ("--web",):
+            address = self._view_address(log)
+            self._console.say(address or f"no web page; {log} says why")
+
+    def _view_address(self, log: Path) -> str:
+        """Wait for the viewer to say where its page is; "" when it ends without."""
+        while self._view is not None and self._view.is_running():
+            for line in log.read_text(errors="replace").splitlines():
+                if "http://" in line:
+                    return line
+            time.sleep(_POLL)
+        return ""
+
+    def _keep_view(self) -> None:
+        """Let somebody at a terminal look for as long as he likes."""
+        if self._view is None or not self._view.is_running() or not sys.stdin.isatty():
+            return
+        if self._options.view == _SHOWN:
+            self._console.plain("the viewer stays until its window is closed, or Ctrl-C")
+            while self._view.is_running():
+                time.sleep(_POLL)
 
     def _start_node(self, processes: Processes, log: str, boxes: bool) -> NodeProcess:
         parameters: dict[str, Any] = {
@@ -194,6 +242,9 @@ def _terminate(*_: object) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return the exit status."""
     options = parse(arguments)
+    if options.view is not None and importlib.util.find_spec("rerun") is None:
+        print("--view needs the Rerun viewer: pip install 'spatialgeo_ros[view]' (or rerun-sdk)")
+        return 2
     prepare_environment()
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,13 +29,19 @@ class NodeProcess:
         log: file for the node's output.
         parameters: of the node.
         file: YAML file of more parameters.
+        arguments: of the program itself, before those of ROS.
     """
 
     def __init__(
-        self, module: str, log: Path, parameters: Mapping[str, Any], file: Path | None = None
+        self,
+        module: str,
+        log: Path,
+        parameters: Mapping[str, Any],
+        file: Path | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.name, self.log = module.rsplit(".", 1)[-1], log
-        command = [sys.executable, "-m", module, "--ros-args"]
+        command = [sys.executable, "-m", module, *arguments, "--ros-args"]
         if file is not None:
             command += ["--params-file", str(file)]
         for name, value in parameters.items():
@@ -67,6 +73,10 @@ class NodeProcess:
                 + "\n  ".join(lines)
             )
 
+    def is_running(self) -> bool:
+        """Tell whether the process lives."""
+        return self._process.poll() is None
+
     def interrupt(self) -> None:
         """Ask the process to end."""
         if self._process.poll() is None:
@@ -86,6 +96,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._running: list[NodeProcess] = []
+        self._spare: list[NodeProcess] = []
 
     def start(
         self, module: str, log: Path, parameters: Mapping[str, Any], file: Path | None = None
@@ -93,6 +104,12 @@ class Processes:
         """Start a node; see :class:`NodeProcess`."""
         process = NodeProcess(module, log, parameters, file)
         self._running.append(process)
+        return process
+
+    def start_spare(self, module: str, log: Path, arguments: Sequence[str]) -> NodeProcess:
+        """Start a program without which the others go on."""
+        process = NodeProcess(module, log, {}, arguments=arguments)
+        self._spare.append(process)
         return process
 
     def end(self, process: NodeProcess) -> None:
@@ -119,7 +136,8 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for process in self._running:  # all get the signal first: they end side by side
+        everything = [*self._running, *self._spare]
+        for process in everything:  # all get the signal first: they end side by side
             process.interrupt()
-        for process in self._running:
+        for process in everything:
             process.stop()

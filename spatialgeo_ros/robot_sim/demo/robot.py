@@ -30,6 +30,7 @@ from spatialgeo_ros.msg import (
     SpatialObjectArray,
 )
 from spatialgeo_ros.node.action_calls import get_result, send_goal
+from spatialgeo_ros.node.clouds import cloud_arrays
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.image_conversions import image_to_rgb
 from spatialgeo_ros.replay.camera_publisher import latched_qos
@@ -38,7 +39,7 @@ from spatialgeo_ros.srv import AskSpatial
 T = TypeVar("T")
 #: Ground truth and point clouds are kept for this many frames: a minute or two.
 _KEPT_FRAMES = 600
-#: Every n-th point of a cloud is kept for the map.
+#: Of a cloud, one point in so many is kept for the map, or fewer.
 _CLOUD_STEP = 5
 _CALL_S = 30.0
 
@@ -248,18 +249,7 @@ class Robot:
         self.objects = message
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        offsets = {field.name: field.offset for field in message.fields}
-        layout = np.dtype(
-            {
-                "names": ["x", "y", "z"],
-                "formats": ["<f4"] * 3,
-                "offsets": [offsets[name] for name in "xyz"],
-                "itemsize": message.point_step,
-            }
-        )
-        points = np.frombuffer(message.data, layout)[::_CLOUD_STEP]
-        xyz = np.stack([points[name] for name in "xyz"], axis=1)
-        xyz = xyz[np.isfinite(xyz).all(axis=1)]
+        xyz, _ = cloud_arrays(message, max(1, message.width * message.height // _CLOUD_STEP))
         with self._lock:
             _keep(self.clouds, stamp_to_ns(message.header.stamp), xyz)
 
