@@ -36,7 +36,9 @@ class Source:
         self.kept: dict[int, Any] = {}
 
     def put(self, value: Any, age: float = 0.0) -> None:
-        self.slot.put(SimpleNamespace(value=value, received=time.monotonic() - age))
+        self.slot.put(
+            SimpleNamespace(value=value, received=time.monotonic() - age, arrived_ns=time.time_ns())
+        )
 
     def take(self) -> Any:
         return self.slot.take()
@@ -329,7 +331,7 @@ def test_stop_joins_and_can_be_called_while_paused(bench):
 
 
 def boxes(bench: SimpleNamespace, value: Any = "boxed", age: float = 0.0) -> None:
-    raw = SimpleNamespace(value=value, received=time.monotonic() - age)
+    raw = SimpleNamespace(value=value, received=time.monotonic() - age, arrived_ns=time.time_ns())
     bench.cameras["a"].with_boxes = raw
     bench.lanes.notify()
 
@@ -377,7 +379,9 @@ def test_a_request_does_not_wait_for_boxes_for_ever(bench):
 
 def test_a_region_is_measured_in_the_image_it_was_drawn_on_or_refused(bench):
     bench.put("newest")
-    bench.cameras["a"].kept[7] = SimpleNamespace(value="kept", received=time.monotonic())
+    bench.cameras["a"].kept[7] = SimpleNamespace(
+        value="kept", received=time.monotonic(), arrived_ns=time.time_ns()
+    )
     for stamps, expected in (((7,), "kept aside"), ((), "newest")):
         job = request()
         job.stamps = stamps
