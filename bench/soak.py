@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does the node hold for long? Two 1080p cameras with depth, watches, requests, and a fault a minute.
+"""Does the node hold for long? Two 1080p cameras, watches, requests, and a fault a minute.
 
 The node as it is shipped, over real DDS, on this machine, which sensors and client share. Each
 camera sends 1920x1080 bgr8, registered 16UC1 and camera_info at 30 Hz, the robot odometry at 50 Hz;
@@ -493,7 +493,10 @@ def main() -> int:
             f"{', '.join(f'{n} x {what}' for what, n in Counter(seen.faults).items())}. The node "
             f"took {seen.cpu:.0%} of a core and observed {seen.observed:.1f} frames a second.",
         ],
-        table(["", "wanted", "seen", ""], [(*row[:3], "ok" if row[3] else "**no**") for row in rows]),
+        table(
+            ["", "wanted", "seen", ""],
+            [(*row[:3], "ok" if row[3] else "**no**") for row in rows],
+        ),
         *("\n".join(f"* {line}" for line in lines[:20])
           for lines in (seen.unexpected, seen.wrong) if lines),
     )  # fmt: skip

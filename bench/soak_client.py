@@ -205,7 +205,10 @@ class Client:
         """Return name, service and fields of the requests that are sent in turn."""
         question = "How far away is the crate?"
         return [
-            *((f"measure {name}", "measure_distance", self._measure(name)) for name in self.cameras),
+            *(
+                (f"measure {name}", "measure_distance", self._measure(name))
+                for name in self.cameras
+            ),
             *(
                 (f"ask {name}", "ask", {
                     "question": question, "camera": name, "regions": [self._box],

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +21,14 @@ from spatialgeo_ros.errors import (
     InternalError,
     NoFrameError,
     NotActiveError,
+    PhraseNotFoundError,
     RequestTimeoutError,
+    SpatialGeoError,
     StaleFrameError,
     UnknownCameraError,
 )
 from spatialgeo_ros.memory.slot import NewestSlot
+from spatialgeo_ros.node.lane_client import LaneClient
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.request import Request, Spoken
 
@@ -497,3 +502,60 @@ def test_a_request_that_needs_no_image_is_served_without_one(bench):
     job.needs_image = False
     bench.lanes.submit(job)
     assert job.future.result(10.0) == ("served", ())
+
+
+class Picture:
+    """What a request works on; weak references tell whether it is still held."""
+
+
+@pytest.mark.parametrize("ending", ["result", "error", "defect", "late"])
+def test_what_a_request_held_goes_with_it(bench, ending):
+    """Without circles: megabytes that wait for the garbage collector would pile up."""
+    client = LaneClient(
+        SimpleNamespace(
+            lanes=bench.lanes, loading=False, config=SimpleNamespace(request_timeout=0.2)
+        ),
+        logging.getLogger("test"),
+    )
+    pictures: list[weakref.ref[Any]] = []
+    codes: list[int] = []
+
+    def prepare() -> Request:
+        picture = Picture()
+        pictures.append(weakref.ref(picture))
+
+        def work(perception: Any, observation: Any) -> Any:
+            held = [picture, job]  # as a question holds its image, and looks whether it is given up
+            if ending == "error":
+                try:
+                    raise KeyError(held)
+                except KeyError:
+                    raise PhraseNotFoundError("no mug") from None
+            if ending == "defect":
+                raise RuntimeError("defect")
+            if ending == "late":
+                time.sleep(0.4)
+            return "answer"
+
+        job = request(work, timeout=0.2 if ending == "late" else 10.0)
+        return job
+
+    def ask() -> None:
+        try:
+            client.wait(prepare())
+        except SpatialGeoError as error:
+            codes.append(error.code)
+
+    bench.put("image")
+    gc.disable()
+    try:
+        ask()
+        wait_for(lambda: pictures[0]() is None, what="the picture's end")
+    finally:
+        gc.enable()
+    expected = {
+        "error": PhraseNotFoundError,
+        "defect": InternalError,
+        "late": RequestTimeoutError,
+    }
+    assert codes == ([expected[ending].code] if ending in expected else [])
