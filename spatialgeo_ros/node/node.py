@@ -17,6 +17,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import State, TransitionCallbackReturn
 
 from spatialgeo_ros.errors import CancelledError, SpatialGeoError
+from spatialgeo_ros.node.allocator import give_back_memory
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.configured_node import ConfiguredNode
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
@@ -191,6 +192,7 @@ class SpatialGeoNode(ConfiguredNode):
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Join the lanes and free the models."""
         self._release()
+        give_back_memory()
         return super().on_cleanup(state)
 
     @logged
