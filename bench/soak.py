@@ -270,7 +270,7 @@ def watched_share(
     seconds = [start + n for n in range(int(end - start)) if not excluded(start + n)]
     if not seconds:
         return math.nan
-    counts = Counter(int(moment - start) for moment in moments)
+    counts = Counter(math.floor(moment - start) for moment in moments)
     return sum(counts[int(one - start)] for one in seconds) / (WATCH_RATE * len(seconds))
 
 
