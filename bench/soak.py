@@ -67,9 +67,9 @@ class Fault:
     silent: tuple[str, ...] = ()
 
 
-#: In turn. Memory of frames is cleared when stamps go back; a request between has no frame. A process
-#: that is killed can hold up what others send through shared memory for a second (seen once: "no
-#: depth on ... for 1.3 s").
+#: In turn. Memory of frames is cleared when stamps go back; a request between has no frame. A
+#: process that is killed can hold up what others send through shared memory for a second (seen
+#: once: "no depth on ... for 1.3 s").
 FAULTS = (
     Fault("camera killed", frozenset({STALE, NO_FRAME, NOT_FOUND}), (CAMERAS[0],)),
     Fault("stamps back", frozenset({NO_FRAME, NOT_FOUND, STALE}), CAMERAS),

@@ -45,7 +45,7 @@ PARAMETERS = {
     "profile": "none",
     "cameras": ["camera", JPEG],
     f"{JPEG}.image_transport": "compressed",
-    "pose_source": "odometry",
+    "pose_source": "auto",  # with TF where tf2_ros is installed
     "process_rate": 0.0,
     "depth_wait": 0.02,
     "pose_wait": 0.02,
