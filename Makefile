@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make demo: a simulated robot is asked where things are      make test: lint, types, all tests
+# make docs: the documentation as a site, strictly, in build/site (DOCS=serve: shown while you write)
 # make setup: only the environment and the build (each of the others does it first)
 # make lint, make bench, make clean
 # make test PYTEST_ARGS="test/unit -k camera"; in one process, to see output or debug: PYTEST_ARGS="-n 0 -s"
@@ -9,8 +10,9 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+DOCS ?= build
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 
 setup:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' || \
@@ -31,6 +33,9 @@ test: setup
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
 	SPATIALGEO_REQUIRE_ROS=1 tools/run python -m pytest \
 	  -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS) || status=1; exit $$status
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 tools/run mkdocs $(DOCS) --strict
 
 bench: setup
 	@tools/run --isolated python -m bench $(BENCH_ARGS)

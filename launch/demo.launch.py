@@ -76,16 +76,19 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "grounding", default_value="profile", description="what looks for words"
         ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=str(SHARE / "config" / "simulated_robot.yaml"),
+            description="YAML file of node parameters, in place of config/simulated_robot.yaml, "
+            "which says where the camera sits",
+        ),
         *log_level_and_rviz(),
     ]
     spatialgeo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "spatialgeo.launch.py")),
         launch_arguments={
-            "params_file": str(SHARE / "config" / "simulated_robot.yaml"),
-            **{
-                name: LaunchConfiguration(name)
-                for name in ("namespace", "profile", "grounding", "rviz", "log_level")
-            },
+            name: LaunchConfiguration(name)
+            for name in ("params_file", "namespace", "profile", "grounding", "rviz", "log_level")
         }.items(),
     )
     return LaunchDescription(

@@ -11,13 +11,16 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition, InvalidConditionExpressionError
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
 from spatialgeo_ros.node.launch_arguments import (
     ON_OFF,
     fast_dds_environment,
     log_level_and_rviz,
+    parameters_of_file,
+    rviz_actions,
+    rviz_arguments,
     switch,
 )
 
@@ -52,6 +55,10 @@ PARAMETERS = {
     "depth_transport": ("{camera}.depth_transport", str, "raw or compressedDepth"),
     "detections_topic": ("{camera}.detections_topic", str, "vision_msgs/Detection2DArray; 'none' "
                          "for none"),
+    "detection_labels_file": ("{camera}.detection_labels_file", str, "names of a detector's "
+                              "classes that are numbers: one a line, or YAML"),
+    "vision_info_topic": ("{camera}.vision_info_topic", str, "vision_msgs/VisionInfo that points "
+                          "at them"),
 }  # fmt: skip
 
 
@@ -90,10 +97,11 @@ def node_parameters(context: LaunchContext) -> list:
 
 
 def start(context: LaunchContext) -> list:
-    """Return the processes to start."""
+    """Return the processes to start: RViz first, as what fails then leaves no node behind."""
     namespace = LaunchConfiguration("namespace")
     level = LaunchConfiguration("log_level")
     return [
+        *rviz(context),
         LifecycleNode(
             package="spatialgeo_ros",
             executable="spatialgeo_node",
@@ -104,17 +112,22 @@ def start(context: LaunchContext) -> list:
             output="screen",
             emulate_tty=True,
         ),
-        Node(
-            condition=IfCondition(LaunchConfiguration("rviz")),
-            package="rviz2",
-            executable="rviz2",
-            name="rviz",
-            namespace=namespace,
-            arguments=["-d", LaunchConfiguration("rviz_config")],
-            parameters=[{"use_sim_time": is_on("use_sim_time", context)}],
-            output="log",
-        ),
     ]
+
+
+def rviz(context: LaunchContext) -> list:
+    """Return RViz, looking at the node's first camera and in its world, where it is wanted."""
+    if not is_on("rviz", context):
+        return []
+    file = LaunchConfiguration("params_file").perform(context)
+    given = parameters_of_file(file) if file else {}
+    camera = LaunchConfiguration("camera").perform(context)
+    if camera != "camera" or not given.get("cameras"):
+        given["cameras"] = [camera]
+    for argument in ("image_topic", "world_frame"):
+        if text := LaunchConfiguration(argument).perform(context):
+            given[PARAMETERS[argument][0].format(camera=given["cameras"][0])] = text
+    return rviz_actions(context, given, is_on("use_sim_time", context))
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -135,10 +148,7 @@ def generate_launch_description() -> LaunchDescription:
         ),
         switch("use_sim_time", "false", "time from /clock"),
         *log_level_and_rviz(),
-        DeclareLaunchArgument(
-            "rviz_config", default_value=str(SHARE / "rviz" / "spatialgeo.rviz"),
-            description="RViz configuration file",
-        ),
+        *rviz_arguments(SHARE),
         switch(
             "fastdds_profile", "true", "use Fast DDS with a shared-memory segment large enough for "
             "images (config/fastdds.xml); without it most best-effort images are lost. A profile "

@@ -42,11 +42,14 @@ class SpatialGeoError(Exception):
             candidates; None for other failures.
         program: what was understood of the question that failed (``query.program.Program``); None
             when nothing was, and for other failures.
+        retry_after: seconds after which the same request may well succeed (a server that is busy,
+            or was not reached); None where asking again is of no use.
     """
 
     code: int = 1
     result: Any = None
     program: Any = None
+    retry_after: float | None = None
 
     def __str__(self) -> str:
         """Return the message as it may be sent and logged."""

@@ -200,7 +200,7 @@ def packages_beside(ros: str) -> list[str]:
         name = pin.split("==")[0]
         if name not in ("numpy", "setuptools"):
             names.append(pin if name == "torch" else name)
-    names += ["hypothesis", "mypy", "pytest-xdist", "ruff", "scipy"]
+    names += ["hypothesis", "mkdocs-material", "mypy", "pytest-xdist", "ruff", "scipy"]
     names.append("pytest>=7.4,<9")  # launch_testing, a part of ROS, breaks pytest 9
     if shutil.which("colcon") is None:
         names.append("colcon-common-extensions")

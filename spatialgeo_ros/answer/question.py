@@ -87,6 +87,7 @@ class AskedQuestion:
             result=part.result,
             program=part.program,
             planned_by=part.planned_by,
+            doubt=_doubt(part),
         )
 
     def _text(self, told: str, final: bool) -> str:
@@ -103,6 +104,12 @@ class AskedQuestion:
         context = () if self.language is None else self.language.context
         used = [part.observation.frame, *(one.seen_in.frame for one in part.mentioned), *context]
         return tuple(dict.fromkeys(frame_reference(frame) for frame in used))
+
+
+def _doubt(part: MeasuredPart) -> str:
+    """Say why an object of a question may be another one, each reason once."""
+    doubts = [*(one.doubt for one in part.sightings), *(one.doubt for one in part.estimates)]
+    return "; ".join(dict.fromkeys(filter(None, doubts)))
 
 
 def ask_question(

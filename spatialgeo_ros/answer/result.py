@@ -40,6 +40,7 @@ class Answer:
         result: what was measured as a robot reads it; None when nothing was.
         program: what was understood; None when nothing was.
         planned_by: the planner that wrote the program; "" when the grammar did.
+        doubt: why an object that it rests on may be another one; "" when nothing says so.
     """
 
     text: str
@@ -61,3 +62,4 @@ class Answer:
     result: Result | None = None
     program: Program | None = None
     planned_by: str = ""
+    doubt: str = ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.query.intent import EXISTS, Intent
 from spatialgeo_ros.speech.reply import (
+    AGREE,
     UNKNOWN,
     choices_agree,
     hours_agree,
@@ -83,8 +84,9 @@ def _compared(told: float | None, measured: Measured | None, agreement: str) -> 
     """Say which lengths were compared: never a number beside one of another length."""
     if told is None or measured is None or measured.value is None:
         return ""
+    apart = "up to" if agreement == AGREE else "more than"
     within = tolerance(measured.value, measured.sigma)
     return (
         f"it says {told:.2f} m {measured.length}, measured {measured.value:.2f} m "
-        f"{measured.length}: they {agreement} (they agree within {within:.2f} m)"
+        f"{measured.length}: they {agreement}, {apart} {within:.2f} m apart"
     )

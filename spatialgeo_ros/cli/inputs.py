@@ -28,6 +28,18 @@ CAMERA = "image"
 _BAG_ROLES = ("image", "camera_info", "depth")
 
 
+def read_shard(text: str) -> tuple[int, int]:
+    """Return which of several processes this is, from 0, and how many there are, of "I/N".
+
+    Raises:
+        BadRequestError: it is nothing of that form.
+    """
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise BadRequestError(f"--shard must be I/N with I from 1 to N, not '{text}'")
+    return int(index) - 1, int(count)
+
+
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add ``--image`` and the depth that belongs to it."""
     parser.add_argument("--image", type=Path, required=True, help="colour image")

@@ -1,11 +1,15 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``spatialgeo sample``: the frames of a clip that together show the most space."""
+"""``spatialgeo sample``: the frames of a clip that together show the most space.
+
+Of a folder of videos, of each of them (:mod:`spatialgeo_ros.cli.sample_folder`).
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,13 @@ from tqdm import tqdm
 from spatialgeo_ros.cli.clip_inputs import open_clip
 from spatialgeo_ros.cli.inputs import add_bag_topics, add_depth_scale, bag_topics, read_camera
 from spatialgeo_ros.cli.output import write_image
+from spatialgeo_ros.cli.sample_folder import sample_folder, videos_below
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.memory.sampling import SamplingResult, sampling_indices
+from spatialgeo_ros.runtime.files import write_atomically
+
+#: Works out the geometry of some frames of a clip.
+Worker = Callable[[Any, list[int]], Any]
 
 _SPACE_AWARE_COLOUR = (38, 132, 92)
 _UNIFORM_COLOUR = (196, 116, 24)
@@ -29,11 +38,12 @@ def add_parser(commands: Any) -> None:
         help="of a video, the frames that show the most space",
         description="Space-aware frame sampling (Spatial-MLLM) beside uniform sampling: writes "
         "selection.json, contact_sheet.png and coverage.png. Geometry comes from VGGT, which needs "
-        "nothing but the frames, or from depth and known camera poses.",
+        "nothing but the frames, or from depth and known camera poses. Of a folder of videos each "
+        "is sampled, into a folder of its own below DIR; broken off, the same command goes on.",
     )
     parser.add_argument(
         "clip", type=Path, metavar="CLIP",
-        help="video file, folder of images, recording with color/, or ROS 2 bag",
+        help="video file, folder of images, recording with color/, ROS 2 bag, or folder of videos",
     )  # fmt: skip
     parser.add_argument("--frames", type=int, default=16, metavar="K", help="frames to choose")
     parser.add_argument(
@@ -71,49 +81,78 @@ def add_parser(commands: Any) -> None:
         "--camera-info", metavar="FILE|FX,FY,CX,CY",
         help="calibration for --profile, where the clip has none: ROS YAML, Open3D JSON, or pixels",
     )  # fmt: skip
+    parser.add_argument(
+        "--shard", default="1/1", metavar="I/N",
+        help="of a folder of videos, every N-th from the I-th on: for several processes",
+    )  # fmt: skip
     add_bag_topics(parser)
     add_depth_scale(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sample a clip; returns 0.
+    """Sample a clip, or each video of a folder; returns the exit status.
 
     Raises:
         SpatialGeoError: clip, poses, profile or checkpoint cannot be used; says why.
     """
-    from spatialgeo_ros.scene.clip_geometry import choose_frames
-
     if options.frames < 1 or options.max_frames < 1:
         raise BadRequestError("--frames and --max-frames must be 1 or more")
+    videos = videos_below(options.clip)
+    if videos and options.poses is not None:
+        raise BadRequestError("--poses is of one clip, and this is a folder of videos")
+    worker: list[Worker] = []  # loaded once, and only where something is left to do
+
+    def sample(clip: Path, folder: Path) -> list[str]:
+        if not worker:
+            worker.append((_vggt if options.vggt is not None else _measured)(options))
+        return _sample(options, clip, folder, worker[0])
+
+    if videos:
+        return sample_folder(videos, options.clip, options.out, options.shard, settings_of(options),
+                             sample)  # fmt: skip
+    print("\n".join(sample(options.clip, options.out)))
+    return 0
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What a selection depends on besides its clip."""
+    geometry = options.profile if options.vggt is None else f"vggt {options.vggt}"
+    return {"frames": options.frames, "max_frames": options.max_frames, "geometry": geometry}
+
+
+def _sample(options: argparse.Namespace, path: Path, out: Path, worker: Worker) -> list[str]:
+    """Sample one clip; returns what to print."""
+    from spatialgeo_ros.scene.clip_geometry import choose_frames
+
     clip = open_clip(
-        options.clip,
+        path,
         options.camera_info,
         options.world_axes or "optical",
         topics=bag_topics(options),
         depth_scale=options.depth_scale,
     )
     candidates = sampling_indices(len(clip), options.max_frames)
-    work = _with_vggt if options.vggt is not None else _with_depth
-    geometry = work(options, clip, candidates.tolist())
+    geometry = worker(clip, candidates.tolist())
     sample = choose_frames(geometry, options.frames)
-    options.out.mkdir(parents=True, exist_ok=True)
-    report = _report(options, len(clip), geometry, sample)
-    (options.out / "selection.json").write_text(json.dumps(report, indent=2) + "\n")
-    _draw(options.out, geometry, sample)
+    out.mkdir(parents=True, exist_ok=True)
+    report = _report(options, path, len(clip), geometry, sample)
+    _draw(out, geometry, sample)
     if options.save_frames:
-        _save_frames(options.out / "frames", clip, report["space_aware"]["indices"])
-    for name in ("space_aware", "uniform"):
-        chosen = report[name]
-        print(
-            f"{name.replace('_', '-')}: {len(chosen['indices'])} frames cover "
-            f"{100 * chosen['coverage']:.1f} % of {report['voxels']} voxels: "
-            f"{', '.join(str(i) for i in chosen['indices'])}"
-        )
-    return 0
+        _save_frames(out / "frames", clip, report["space_aware"]["indices"])
+    # Last, and whole or not at all: where it is, the clip is done.
+    text = json.dumps(report, indent=2) + "\n"
+    write_atomically(out / "selection.json", text.encode())
+    return [
+        f"{name.replace('_', '-')}: {len(report[name]['indices'])} frames cover "
+        f"{100 * report[name]['coverage']:.1f} % of {report['voxels']} voxels: "
+        f"{', '.join(str(i) for i in report[name]['indices'])}"
+        for name in ("space_aware", "uniform")
+    ]
 
 
-def _with_vggt(options: argparse.Namespace, clip: Any, candidates: list[int]) -> Any:
+def _vggt(options: argparse.Namespace) -> Worker:
+    """Load VGGT; returns what works out geometry with it."""
     from spatialgeo_ros.models.construction import choose_device
     from spatialgeo_ros.models.vggt import load_vggt
     from spatialgeo_ros.scene.clip_geometry import vggt_geometry
@@ -123,11 +162,16 @@ def _with_vggt(options: argparse.Namespace, clip: Any, candidates: list[int]) ->
     device = choose_device(options.device)
     model = load_vggt(options.vggt, heads=("point",), device=device)
     lowered = options.dtype == "bfloat16" or (options.dtype == "auto" and device.type == "cuda")
-    frames = tqdm(clip.read(candidates), "decode", len(candidates), unit="frame")
-    return vggt_geometry(frames, model, lowered=lowered)
+
+    def work(clip: Any, candidates: list[int]) -> Any:
+        frames = tqdm(clip.read(candidates), "decode", len(candidates), unit="frame", leave=False)
+        return vggt_geometry(frames, model, lowered=lowered)
+
+    return work
 
 
-def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -> Any:
+def _measured(options: argparse.Namespace) -> Worker:
+    """Load a profile; returns what works out geometry from depth and poses."""
     from spatialgeo_ros.perception import Perception
     from spatialgeo_ros.recordings.trajectory import StampedTrajectory
     from spatialgeo_ros.scene.clip_geometry import metric_geometry
@@ -137,8 +181,13 @@ def _with_depth(options: argparse.Namespace, clip: Any, candidates: list[int]) -
         trajectory = StampedTrajectory.read_tum(options.poses, options.world_axes or "rep103")
     camera = partial(read_camera, options.camera_info) if options.camera_info else None
     perception = Perception.load(options.profile, device=options.device, grounding="none")
-    frames = tqdm(clip.read(candidates), "geometry", len(candidates), unit="frame")
-    return metric_geometry(frames, perception.scene, camera, trajectory)
+
+    def work(clip: Any, candidates: list[int]) -> Any:
+        perception.reset()
+        frames = tqdm(clip.read(candidates), "geometry", len(candidates), unit="frame", leave=False)
+        return metric_geometry(frames, perception.scene, camera, trajectory)
+
+    return work
 
 
 def _save_frames(folder: Path, clip: Any, chosen: list[int]) -> None:
@@ -148,7 +197,9 @@ def _save_frames(folder: Path, clip: Any, chosen: list[int]) -> None:
         write_image(folder / f"frame_{frame.index:08d}.png", frame.image)
 
 
-def _report(options: argparse.Namespace, length: int, geometry: Any, sample: Any) -> dict[str, Any]:
+def _report(
+    options: argparse.Namespace, clip: Path, length: int, geometry: Any, sample: Any
+) -> dict[str, Any]:
     result: SamplingResult = sample.result
 
     def chosen(frames: tuple[int, ...]) -> dict[str, Any]:
@@ -159,9 +210,9 @@ def _report(options: argparse.Namespace, length: int, geometry: Any, sample: Any
         }
 
     return {
-        "clip": str(options.clip),
+        "clip": str(clip),
         "clip_frames": length,
-        "geometry": f"vggt {options.vggt}" if options.vggt is not None else options.profile,
+        **settings_of(options),
         "metric": geometry.metric,
         "candidates": list(geometry.indices),
         "voxel_size": result.voxel_size,

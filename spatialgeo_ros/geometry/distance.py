@@ -18,13 +18,13 @@ from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.completion import Completed, estimate_centre
 from spatialgeo_ros.geometry.nearest import nearest_ends, nearest_to_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource
-from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.pose import Pose, level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.uncertainty import (
     camera_sigma,
     gap_sigma,
-    systematic_variance,
+    shared_variance,
     tilt_sigma,
 )
 
@@ -112,6 +112,7 @@ def measure(
     b: ObjectPoints | None = None,
     gravity: ArrayLike | None = None,
     sizes: Mapping[str, Size] | None = None,
+    a_from_b: Pose | None = None,
 ) -> DistanceEstimate:
     """Measure one distance.
 
@@ -133,6 +134,8 @@ def measure(
             with. Without it the image's vertical is taken, and ``reason`` says so.
         sizes: usual (width, depth, height) in metres by kind of object, found by the words of a
             label; default :data:`TYPICAL_SIZES`, an empty mapping for none.
+        a_from_b: pose of the view that ``b`` was seen in, in that of ``a``; default: they are of
+            one image. The end points are in the view of ``a``.
 
     Raises:
         BadRequestError: an unknown kind, or a pair kind without a second object.
@@ -141,15 +144,15 @@ def measure(
     sizes = TYPICAL_SIZES if sizes is None else sizes
     if b is not None and kind not in PAIR_KINDS:
         b = None
-    estimate = _measured(kind, a, b, gravity, sizes)
+    estimate = _measured(kind, a, b, gravity, sizes, a_from_b)
     if estimate.valid and (a.outlines or (b is not None and b.outlines)):
-        estimate = widened(estimate, _spread(estimate, a, b, gravity, sizes))
+        estimate = widened(estimate, _spread(estimate, a, b, gravity, sizes, a_from_b))
     firsts = [a] if a.other is None else [a, a.other]
     seconds = [b] if b is None or b.other is None else [b, b.other]
     readings = [(one, two) for one in firsts for two in seconds][1:]
     if not readings or not estimate.valid:
         return estimate
-    found = [_measured(kind, one, two, gravity, sizes) for one, two in readings]
+    found = [_measured(kind, one, two, gravity, sizes, a_from_b) for one, two in readings]
     distances = [other.distance for other in found if other.valid]
     if not distances:
         return estimate
@@ -172,11 +175,12 @@ def _spread(
     b: ObjectPoints | None,
     gravity: ArrayLike | None,
     sizes: Mapping[str, Size],
+    a_from_b: Pose | None,
 ) -> float:
     """Standard deviation of what is measured when one object at a time has another outline."""
     pairs = [(one, b) for one in a.outlines]
     pairs += [] if b is None else [(a, one) for one in b.outlines]
-    found = [_measured(estimate.kind, one, two, gravity, sizes) for one, two in pairs]
+    found = [_measured(estimate.kind, one, two, gravity, sizes, a_from_b) for one, two in pairs]
     return float(np.std([estimate.distance, *(one.distance for one in found if one.valid)]))
 
 
@@ -186,6 +190,7 @@ def _measured(
     b: ObjectPoints | None,
     gravity: ArrayLike | None,
     sizes: Mapping[str, Size],
+    a_from_b: Pose | None,
 ) -> DistanceEstimate:
     """Measure between one reading of each region."""
     known = a.gravity if gravity is None else np.asarray(gravity, np.float64)
@@ -196,7 +201,7 @@ def _measured(
         distance, sigma, start, end = _from_camera(a)
         return _estimate(kind, "camera", a.label, distance, sigma, start, end, a.source, notes)
     if kind is Kind.NEAREST_POINTS and b is not None:
-        distance, sigma, start, end = _nearest(a, b)
+        distance, sigma, start, end = _nearest(a, b, a_from_b)
         notes += _cut_notes(a, b)
         return _estimate(
             kind, a.label, b.label, distance, sigma, start, end, _worse(a.source, b.source), notes
@@ -204,8 +209,8 @@ def _measured(
     notes += _cut_notes(a) if b is None else _cut_notes(a, b)
     first = estimate_centre(a, known, None, sizes)
     if kind in PAIR_KINDS and b is not None:
-        second = estimate_centre(b, known, None, sizes)
-        distance, sigma, start, end = _between_centres(kind, a, first, second, known)
+        second = _centre_of_other(b, known, sizes, a_from_b)
+        distance, sigma, start, end = _between_centres(kind, a, b, first, second, known, a_from_b)
         return _estimate(
             kind, a.label, b.label, distance, sigma, start, end, _worse(a.source, b.source), notes
         )
@@ -299,14 +304,46 @@ def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
     return distance, camera_sigma(a, end), np.zeros(3), end.point
 
 
-def _nearest(a: ObjectPoints, b: ObjectPoints) -> tuple[float, float, Point, Point]:
-    gap = nearest_ends(a, b)
+def _nearest(
+    a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None
+) -> tuple[float, float, Point, Point]:
+    gap = nearest_ends(a, b, a_from_b)
     start, end = gap.start.point, gap.end.point
-    return float(np.linalg.norm(end - start)), gap_sigma(a, b, gap), start, end
+    return float(np.linalg.norm(end - start)), gap_sigma(a, b, gap, a_from_b), start, end
+
+
+def _centre_of_other(
+    b: ObjectPoints,
+    gravity: NDArray[np.float64] | None,
+    sizes: Mapping[str, Size],
+    a_from_b: Pose | None,
+) -> Completed:
+    """Complete an object in the view it was seen in: its unseen half is behind what that shows.
+
+    Returns:
+        The whole object, in the view of the first one.
+    """
+    if a_from_b is None:
+        return estimate_centre(b, gravity, None, sizes)
+    down = None if gravity is None else a_from_b.rotation.T @ gravity
+    own = estimate_centre(b, down, None, sizes)
+    turn = a_from_b.rotation
+    return replace(
+        own,
+        centre=a_from_b.apply(own.centre),
+        rotation=turn @ own.rotation,
+        covariance=turn @ own.covariance @ turn.T,
+    )
 
 
 def _between_centres(
-    kind: Kind, first: ObjectPoints, a: Completed, b: Completed, gravity: ArrayLike | None
+    kind: Kind,
+    first: ObjectPoints,
+    second: ObjectPoints,
+    a: Completed,
+    b: Completed,
+    gravity: ArrayLike | None,
+    a_from_b: Pose | None,
 ) -> tuple[float, float, Point, Point]:
     start, end = a.centre, b.centre
     down = _level(gravity)[1]
@@ -319,7 +356,7 @@ def _between_centres(
     # In the direction measured; a zero distance has none, then any direction will do.
     along = (end - start) / distance if distance > 1e-9 else down
     variance = along @ (a.covariance + b.covariance) @ along
-    variance += systematic_variance(first, a.centre, b.centre, along)
+    variance += shared_variance(first, second, a.centre, b.centre, along, a_from_b)
     if gravity is None and kind in _NEEDS_GRAVITY:
         rest = offset - (offset @ along) * along
         variance += tilt_sigma(along, rest[None]) ** 2

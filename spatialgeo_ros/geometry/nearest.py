@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
@@ -87,20 +88,27 @@ def mean_nearest_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> f
     return float(np.sqrt(squared.min(axis=1)).mean() + np.sqrt(squared.min(axis=0)).mean()) / 2
 
 
-def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> Gap:
-    """Nearest points of two surfaces."""
+def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None) -> Gap:
+    """Nearest points of two surfaces, in the view of ``a``.
+
+    Args:
+        a: an object.
+        b: the other, in its own view.
+        a_from_b: of the view of ``b``, where that is another one. What pixels tell beside points
+            they tell of one image alone: between two views surfaces decide.
+    """
+    size = min(thing_size(a), thing_size(b))
+    if a_from_b is not None:
+        moved = np.asarray(a_from_b.apply(b.surface), np.float32)
+        i, j, ahead = _nearest_of_surfaces(a.surface, moved, size)
+        start = End(a.surface[i].astype(np.float64), float(a.surface_sigma[i]))
+        end = End(moved[j].astype(np.float64), float(b.surface_sigma[j]))
+        return Gap(start, end, max(ahead - _PROTRUDES * size, 0.0))
     own_a, own_b = _disputed(a, b)
     surface_a, sigma_a = _surface(a, own_a)
     surface_b, sigma_b = _surface(b, own_b)
-    i, j = _nearest_surfels(surface_a, surface_b)
-    k, n = _typical_pair(surface_a, surface_b)
+    i, j, ahead = _nearest_of_surfaces(surface_a, surface_b, size)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
-    typical = float(np.linalg.norm(surface_a[k] - surface_b[n]))
-    size = min(thing_size(a), thing_size(b))
-    ahead = typical - float(np.linalg.norm(end - start))
-    if size < _COMPACT and ahead > _APART * size:
-        i, j = k, n
-        start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
     noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
     # themselves, each with the noise taken out.
@@ -111,18 +119,39 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints) -> Gap:
     return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
 
 
+def _nearest_of_surfaces(
+    a: NDArray[np.float32], b: NDArray[np.float32], size: float
+) -> tuple[int, int, float]:
+    """Indices of the nearest pair, and by how much the surfaces are usually farther apart, metres.
+
+    Args:
+        a: surface of one.
+        b: surface of the other, in the same frame.
+        size: of the smaller thing; of a small one the nearest points may be strays.
+    """
+    i, j = _nearest_surfels(a, b)
+    k, n = _typical_pair(a, b)
+    typical = float(np.linalg.norm(a[k] - b[n]))
+    nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
+    ahead = typical - float(nearest)
+    return (k, n, ahead) if size < _COMPACT and ahead > _APART * size else (i, j, ahead)
+
+
 def thing_size(thing: ObjectPoints) -> float:
     """Longer side of an object in the image, metres at its own depth."""
     x0, y0, x1, y1 = thing.box
     return max(x1 - x0, y1 - y0) * float(np.median(thing.surface[:, 2])) / thing.camera.fx
 
 
-def unread_gap(a: ObjectPoints, b: ObjectPoints, start: Point, end: Point) -> float:
+def unread_gap(
+    a: ObjectPoints, b: ObjectPoints, start: Point, end: Point, a_from_b: Pose | None = None
+) -> float:
     """By how much the distance would be less where the objects go on without a reading, metres."""
     distance = nearer = float(np.linalg.norm(end - start))
-    for thing, other in ((a, end), (b, start)):
-        if len(thing.beyond):
-            apart = thing.beyond - other.astype(np.float32)
+    beyond = b.beyond if a_from_b is None else a_from_b.apply(b.beyond)
+    for unread, other in ((a.beyond, end), (beyond, start)):
+        if len(unread):
+            apart = unread - other.astype(np.float32)
             nearer = min(nearer, float(np.sqrt((apart * apart).sum(axis=1).min())))
     return distance - nearer
 

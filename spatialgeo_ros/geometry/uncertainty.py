@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.nearest import End, Gap, thing_size, unread_gap
 from spatialgeo_ros.geometry.pointmap import DepthSource
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 
 Point = NDArray[np.float64]
@@ -64,24 +65,32 @@ def camera_sigma(thing: ObjectPoints, end: End) -> float:
     return float(np.sqrt(variance + (_CAMERA_DOUBT * _doubt(thing)) ** 2))
 
 
-def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap) -> float:
-    """Standard deviation of the distance between the nearest points of two objects, metres."""
+def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap, a_from_b: Pose | None = None) -> float:
+    """Standard deviation of the distance between the nearest points of two objects, metres.
+
+    Args:
+        a: an object.
+        b: the other, in its own view.
+        gap: their nearest points, in the view of ``a``.
+        a_from_b: of the view of ``b``, where that is another one.
+    """
     start, end = gap.start, gap.end
     offset = end.point - start.point
     distance = float(np.linalg.norm(offset))
     along = offset / max(distance, 1e-6)
-    variance = systematic_variance(a, start.point, end.point, along)
+    variance = shared_variance(a, b, start.point, end.point, along, a_from_b)
     variance += _LEAST**2 + (_SHARE * distance) ** 2
-    variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point)) ** 2
+    variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point, a_from_b)) ** 2
     lone = _LONE_SHARE * gap.lone
     if min(thing_size(a), thing_size(b)) > _LARGE:  # corners of furniture are often far out
         lone = min(lone, max(_LARGE_LONE, _LARGE_LONE_SHARE * distance))
     variance += lone**2
-    for one, thing in ((start, a), (end, b)):
-        length = float(np.linalg.norm(one.point))
-        cosine = float(one.point @ along) / length
-        across = max(_OUTLINE, thing.outline) * one.point[2] / thing.camera.fx
-        variance += (one.sigma * cosine * length / one.point[2]) ** 2
+    for one, thing, view in ((start, a, None), (end, b, a_from_b)):
+        point, way = _in_view(view, one.point, along)
+        length = float(np.linalg.norm(point))
+        cosine = float(point @ way) / length
+        across = max(_OUTLINE, thing.outline) * point[2] / thing.camera.fx
+        variance += (one.sigma * cosine * length / point[2]) ** 2
         variance += across**2 * (1 - cosine**2) + _doubt(thing) ** 2
     return float(np.sqrt(variance))
 
@@ -101,6 +110,42 @@ def systematic_variance(thing: ObjectPoints, start: Point, end: Point, along: Po
     bent = [_corner(thing.camera, point) * point for point in (start, end)]
     bend = _BEND * float((bent[1] - bent[0]) @ along)
     return scale**2 + bend**2
+
+
+def shared_variance(
+    a: ObjectPoints,
+    b: ObjectPoints,
+    start: Point,
+    end: Point,
+    along: Point,
+    a_from_b: Pose | None = None,
+) -> float:
+    """Variance along a direction by errors that all of an image has in common, of two objects.
+
+    In one view they share them, and only the way between the ends is off; two views err each by
+    itself, all the way from the camera.
+
+    Args:
+        a: an object.
+        b: the other, in its own view.
+        start: [3] on the first, metres, in the view of ``a``.
+        end: [3] on the second, in the same view.
+        along: [3] unit vector there.
+        a_from_b: of the view of ``b``, where that is another one.
+    """
+    if a_from_b is None:
+        return systematic_variance(a, start, end, along)
+    other, way = _in_view(a_from_b, end, along)
+    origin = np.zeros(3)
+    return systematic_variance(a, origin, start, along) + systematic_variance(b, origin, other, way)
+
+
+def _in_view(a_from_b: Pose | None, point: Point, along: Point) -> tuple[Point, Point]:
+    """A point and a direction in another view; as they are where there is none."""
+    if a_from_b is None:
+        return point, along
+    back = a_from_b.inverse()
+    return back.apply(point), back.rotation @ along
 
 
 def tilt_sigma(along: Point, others: NDArray[np.float64]) -> float:

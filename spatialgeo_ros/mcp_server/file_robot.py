@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.drawing import draw_overlay
-from spatialgeo_ros.errors import BadRequestError, SpatialGeoError
+from spatialgeo_ros.errors import BadRequestError, SpatialGeoError, WrongFrameError, quoted
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.mcp_server.results import (
     ApproachChoice,
@@ -22,6 +22,7 @@ from spatialgeo_ros.mcp_server.results import (
     Thing,
     ThingList,
     known,
+    place,
 )
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
@@ -49,8 +50,9 @@ class FileRobot:
         """Who it is, in a sentence."""
         return f"What you see is recorded: {self._source}. It does not change between calls."
 
-    def ask(self, question: str, session: str) -> SpatialReply:
+    def ask(self, question: str, session: str, target_frame: str = "") -> SpatialReply:
         """Answer a question; see :class:`.robot.Robot`."""
+        self._require_camera_frame(target_frame)
         try:
             asked = self._perception.begin(question, self._newest, session=session)
             answer = self._perception.speak(asked)
@@ -60,19 +62,25 @@ class FileRobot:
                 _take_result(reply, error.result)
                 reply.error = str(error)
             return _stamped(reply, self._newest)
-        return _reply_of(answer, self._newest)
+        reply = _reply_of(answer, self._newest)
+        part = asked.measured
+        if part.snapshot is not None:
+            _take_objects(reply, part.snapshot)
+        return reply
 
-    def run_query(self, program: str, session: str) -> SpatialReply:
+    def run_query(self, program: str, session: str, target_frame: str = "") -> SpatialReply:
         """Run a program; see :class:`.robot.Robot`."""
+        snapshot = self._snapshot(target_frame)
         node = from_text(program)
         result = self._perception.run_query(node, session=session)
         reply = SpatialReply(result.text, program=to_json(node))
         _take_result(reply, result)
+        _take_objects(reply, snapshot)
         return _stamped(reply, self._newest)
 
-    def list_objects(self, include_gone: bool) -> ThingList:
+    def list_objects(self, include_gone: bool, target_frame: str = "") -> ThingList:
         """List the objects; see :class:`.robot.Robot`."""
-        snapshot = self._perception.objects()
+        snapshot = self._snapshot(target_frame)
         things = [
             _thing(one, snapshot)
             for one in snapshot.objects
@@ -80,9 +88,9 @@ class FileRobot:
         ]
         return ThingList(things, snapshot.frame)
 
-    def find(self, phrase: str) -> ThingList:
+    def find(self, phrase: str, target_frame: str = "") -> ThingList:
         """Find what a phrase means; see :class:`.robot.Robot`."""
-        snapshot = self._perception.objects()
+        snapshot = self._snapshot(target_frame)
         named = {one.id: one for one in snapshot.objects}
         result = self._perception.run_query(program_of_phrase(phrase))
         error = result.text if result.error is not None else ""
@@ -90,15 +98,18 @@ class FileRobot:
             [_thing(named[k], snapshot) for k in result.objects], snapshot.frame, error
         )
 
-    def measure(self, first: str, second: str, kind: str) -> list[Length]:
+    def measure(self, first: str, second: str, kind: str, target_frame: str = "") -> list[Length]:
         """Measure; see :class:`.robot.Robot`."""
+        self._require_camera_frame(target_frame)
         things = [first, second] if second else [first]
         estimates = self._perception.measure(self._newest, kinds_of(kind, len(things)), *things)
-        return [_length(one) for one in estimates]
+        return [_length(one, self._newest) for one in estimates]
 
-    def approach(self, target: str, stand_off_m: float, robot_radius_m: float) -> ApproachChoices:
+    def approach(
+        self, target: str, stand_off_m: float, robot_radius_m: float, target_frame: str = ""
+    ) -> ApproachChoices:
         """Say where the base can stand; see :class:`.robot.Robot`."""
-        snapshot = self._perception.objects()
+        snapshot = self._snapshot(target_frame)
         chosen = next((one for one in snapshot.objects if one.id == target), None)
         if chosen is None:
             found = self._perception.run_query(program_of_phrase(target))
@@ -121,9 +132,36 @@ class FileRobot:
         picture = draw_overlay(frame.image, regions=regions, camera=frame.model)
         return png(picture)
 
+    def _require_camera_frame(self, target_frame: str) -> None:
+        """Refuse another frame for points than the camera's.
+
+        Raises:
+            WrongFrameError: files have no TF.
+        """
+        _require_frame(target_frame, self._newest.frame.frame_id)
+
+    def _snapshot(self, target_frame: str) -> MapSnapshot:
+        """Return the map, where it is in the frame asked for.
+
+        Raises:
+            NoMapError: there is none.
+            WrongFrameError: files have no TF.
+        """
+        snapshot = self._perception.objects()
+        _require_frame(target_frame, snapshot.frame)
+        return snapshot
+
     def close(self) -> None:
         """Free the networks."""
         self._perception.close()
+
+
+def _require_frame(target_frame: str, known_frame: str) -> None:
+    if target_frame not in ("", known_frame):
+        raise WrongFrameError(
+            f"frame {quoted(target_frame)} is not known: a file has no TF; leave target_frame "
+            f"empty for {quoted(known_frame)}"
+        )
 
 
 def kinds_of(kind: str, things: int) -> list[Kind]:
@@ -154,7 +192,8 @@ def _reply_of(answer: Answer, observation: Observation) -> SpatialReply:
         answer.text,
         how_seen=answer.how.name.lower(),
         age_s=known(answer.age),
-        lengths=[_length(one) for one in answer.distances],
+        lengths=[_length(one, observation) for one in answer.distances],
+        doubt=answer.doubt,
         told=answer.language_text,
         agreement=answer.agreement,
         degraded=list(answer.degraded),
@@ -176,6 +215,12 @@ def _take_result(reply: SpatialReply, result: Result) -> None:
     reply.error = result.text if result.error is not None else ""
 
 
+def _take_objects(reply: SpatialReply, snapshot: MapSnapshot) -> None:
+    named = {one.id: one for one in snapshot.objects}
+    reply.objects = [_thing(named[k], snapshot) for k in reply.object_ids if k in named]
+    reply.objects_frame_id = snapshot.frame if reply.objects else ""
+
+
 def _stamped(reply: SpatialReply, observation: Observation) -> SpatialReply:
     reply.image_stamp_s = observation.frame.stamp_ns * 1e-9
     reply.frame_id = observation.frame.frame_id
@@ -186,10 +231,12 @@ def _known(values: Sequence[float]) -> list[float | None]:
     return [known(value) for value in values]
 
 
-def _length(one: SightedEstimate) -> Length:
+def _length(one: SightedEstimate, observation: Observation) -> Length:
+    ends = (place(one.point_from), place(one.point_to)) if one.valid else (None, None)
     return Length(
         one.kind.name.lower(), one.from_label, one.to_label, known(one.distance),
-        known(one.sigma), one.valid, one.reason, one.how.name.lower(), known(one.age),
+        known(one.sigma), one.valid, one.reason, one.how.name.lower(), known(one.age), *ends,
+        observation.frame.frame_id, one.doubt,
     )  # fmt: skip
 
 

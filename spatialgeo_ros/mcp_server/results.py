@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,10 @@ class Length:
         valid: false means that it must not be used; reason says why.
         how_seen: "in_view", "other_stamp", "remembered" or "unknown".
         age_s: seconds since the objects were seen.
+        from_point_m, to_point_m: the points it was measured between, x, y, z in frame_id; null
+            where it is not valid.
+        frame_id: the target_frame asked for, else the camera's (x right, y down, z forward).
+        doubt: why an object may be another thing than it is called; such a length is not valid.
     """
 
     kind: str
@@ -32,50 +37,10 @@ class Length:
     reason: str = ""
     how_seen: str = "unknown"
     age_s: float | None = None
-
-
-@dataclass
-class SpatialReply:
-    """The answer to a question or a program.
-
-    Attributes:
-        text: a sentence with the measured number in it.
-        result_type: "number", "boolean", "count", "object", "objects", "direction", "text",
-            "error" or "none".
-        values, std_devs, unit: the number; three for sizes.
-        boolean, probability: of a yes/no question.
-        direction, word: of a direction or a text.
-        object_ids: objects of the map that it rests on, or the candidates of an ambiguous one.
-        error: why there is no answer and what to do about it, "" where there is one.
-        how_seen, age_s: the worst and the oldest of what it rests on.
-        image_stamp_s, frame_id: of the image that was asked about; seconds of its own clock.
-        lengths: measured lengths, the one asked for first.
-        told: what the language model says, "" when it was not asked; trust the measurement.
-        agreement: "agree", "disagree" or "unknown".
-        degraded: what was missing while answering.
-        program: the question as it was understood.
-    """
-
-    text: str
-    result_type: str = "none"
-    values: list[float | None] = field(default_factory=list)
-    std_devs: list[float | None] = field(default_factory=list)
-    unit: str = ""
-    boolean: bool | None = None
-    probability: float | None = None
-    direction: str = ""
-    word: str = ""
-    object_ids: list[str] = field(default_factory=list)
-    error: str = ""
-    how_seen: str = "unknown"
-    age_s: float | None = None
-    image_stamp_s: float | None = None
+    from_point_m: list[float] | None = None
+    to_point_m: list[float] | None = None
     frame_id: str = ""
-    lengths: list[Length] = field(default_factory=list)
-    told: str = ""
-    agreement: str = "unknown"
-    degraded: list[str] = field(default_factory=list)
-    program: dict[str, Any] | None = None
+    doubt: str = ""
 
 
 @dataclass
@@ -104,6 +69,55 @@ class Thing:
     probability: float
     age_s: float
     sightings: int
+
+
+@dataclass
+class SpatialReply:
+    """The answer to a question or a program.
+
+    Attributes:
+        text: a sentence with the measured number in it.
+        result_type: "number", "boolean", "count", "object", "objects", "direction", "text",
+            "error" or "none".
+        values, std_devs, unit: the number; three for sizes.
+        boolean, probability: of a yes/no question.
+        direction, word: of a direction or a text.
+        object_ids: objects of the map that it rests on, or the candidates of an ambiguous one.
+        objects, objects_frame_id: those of them that the map holds, and the frame they are in.
+        error: why there is no answer and what to do about it, "" where there is one.
+        how_seen, age_s: the worst and the oldest of what it rests on.
+        image_stamp_s, frame_id: of the image that was asked about; seconds of its own clock.
+        lengths: measured lengths, the one asked for first.
+        doubt: why an object that it rests on may be another thing than it is called.
+        told: what the language model says, "" when it was not asked; trust the measurement.
+        agreement: "agree", "disagree" or "unknown".
+        degraded: what was missing while answering.
+        program: the question as it was understood.
+    """
+
+    text: str
+    result_type: str = "none"
+    values: list[float | None] = field(default_factory=list)
+    std_devs: list[float | None] = field(default_factory=list)
+    unit: str = ""
+    boolean: bool | None = None
+    probability: float | None = None
+    direction: str = ""
+    word: str = ""
+    object_ids: list[str] = field(default_factory=list)
+    objects: list[Thing] = field(default_factory=list)
+    objects_frame_id: str = ""
+    error: str = ""
+    how_seen: str = "unknown"
+    age_s: float | None = None
+    image_stamp_s: float | None = None
+    frame_id: str = ""
+    lengths: list[Length] = field(default_factory=list)
+    doubt: str = ""
+    told: str = ""
+    agreement: str = "unknown"
+    degraded: list[str] = field(default_factory=list)
+    program: dict[str, Any] | None = None
 
 
 @dataclass
@@ -150,6 +164,12 @@ class ApproachChoices:
     frame_id: str = ""
     poses: list[ApproachChoice] = field(default_factory=list)
     error: str = ""
+
+
+def place(values: Iterable[float]) -> list[float] | None:
+    """The coordinates of a point, or None where it has none."""
+    point = [float(value) for value in values]
+    return point if all(map(math.isfinite, point)) else None
 
 
 def known(value: float) -> float | None:

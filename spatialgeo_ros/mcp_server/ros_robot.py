@@ -13,11 +13,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import rclpy
+from geometry_msgs.msg import Point
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from spatialgeo_ros.errors import BusyError, RequestTimeoutError, SpatialGeoError
+from spatialgeo_ros.errors import (
+    BusyError,
+    RequestTimeoutError,
+    SpatialGeoError,
+    WrongFrameError,
+    quoted,
+)
 from spatialgeo_ros.mcp_server.file_robot import kinds_of, png
 from spatialgeo_ros.mcp_server.results import (
     ApproachChoice,
@@ -27,6 +34,7 @@ from spatialgeo_ros.mcp_server.results import (
     Thing,
     ThingList,
     known,
+    place,
 )
 from spatialgeo_ros.msg import DistanceEstimate, Region, SpatialAnswer, SpatialObject
 from spatialgeo_ros.node.image_conversions import image_to_rgb
@@ -46,6 +54,7 @@ _STATES = {
     SpatialObject.STATE_REMEMBERED: "remembered",
     SpatialObject.STATE_GONE: "gone",
 }
+_LEVEL = 1e-3  # sine of half a tilt up to which a frame is upright
 _POLL = 0.02  # s between two looks at what has come
 
 
@@ -80,27 +89,38 @@ class RosRobot:
         """Who it is, in a sentence."""
         return f"You see through the running node {self._name}."
 
-    def ask(self, question: str, session: str) -> SpatialReply:
+    def ask(self, question: str, session: str, target_frame: str = "") -> SpatialReply:
         """Answer a question; see :class:`.robot.Robot`."""
-        response = self._call("ask", AskSpatial.Request(question=question, session=session))
+        response = self._call(
+            "ask", AskSpatial.Request(question=question, session=session, target_frame=target_frame)
+        )
         return _reply(response.answer)
 
-    def run_query(self, program: str, session: str) -> SpatialReply:
+    def run_query(self, program: str, session: str, target_frame: str = "") -> SpatialReply:
         """Run a program; see :class:`.robot.Robot`."""
-        response = self._call("run_query", RunQuery.Request(program=program, session=session))
+        response = self._call(
+            "run_query",
+            RunQuery.Request(program=program, session=session, target_frame=target_frame),
+        )
         return _reply(response.answer)
 
-    def list_objects(self, include_gone: bool) -> ThingList:
+    def list_objects(self, include_gone: bool, target_frame: str = "") -> ThingList:
         """List the objects; see :class:`.robot.Robot`."""
-        return self._find(FindObjects.Request(program=_EVERYTHING, include_gone=include_gone))
+        return self._find(
+            FindObjects.Request(
+                program=_EVERYTHING, include_gone=include_gone, target_frame=target_frame
+            )
+        )
 
-    def find(self, phrase: str) -> ThingList:
+    def find(self, phrase: str, target_frame: str = "") -> ThingList:
         """Find what a phrase means; see :class:`.robot.Robot`."""
-        return self._find(FindObjects.Request(phrase=phrase))
+        return self._find(FindObjects.Request(phrase=phrase, target_frame=target_frame))
 
-    def measure(self, first: str, second: str, kind: str) -> list[Length]:
+    def measure(self, first: str, second: str, kind: str, target_frame: str = "") -> list[Length]:
         """Measure; see :class:`.robot.Robot`."""
-        request = MeasureDistance.Request(from_region=Region(label=first))
+        request = MeasureDistance.Request(
+            from_region=Region(label=first), target_frame=target_frame
+        )
         if second:
             request.to_region = Region(label=second)
         request.kinds = [int(one) for one in kinds_of(kind, 2 if second else 1)]
@@ -108,16 +128,26 @@ class RosRobot:
         _raise(response)
         return [_length(one) for one in response.distances]
 
-    def approach(self, target: str, stand_off_m: float, robot_radius_m: float) -> ApproachChoices:
+    def approach(
+        self, target: str, stand_off_m: float, robot_radius_m: float, target_frame: str = ""
+    ) -> ApproachChoices:
         """Say where the base can stand; see :class:`.robot.Robot`."""
         known_ids = {one.id for one in self.list_objects(False).objects}
-        request = GetApproachPose.Request(stand_off=stand_off_m, robot_radius=robot_radius_m)
+        request = GetApproachPose.Request(
+            stand_off=stand_off_m, robot_radius=robot_radius_m, target_frame=target_frame
+        )
         if target in known_ids:
             request.object_id = target
         else:
             request.phrase = target
         response = self._call("get_approach_pose", request)
         _raise(response)
+        turns = [pose.pose.orientation for pose in response.poses]
+        if any(math.hypot(turn.x, turn.y) > _LEVEL for turn in turns):
+            raise WrongFrameError(
+                f"{quoted(target_frame)} does not stand upright, so that a pose on the floor has "
+                "no x, y and yaw in it: choose a frame whose z axis points up"
+            )
         choices = [
             ApproachChoice(
                 pose.pose.position.x,
@@ -235,12 +265,15 @@ def _reply(answer: SpatialAnswer) -> SpatialReply:
         direction=answer.direction,
         word=answer.word,
         object_ids=list(answer.object_ids),
+        objects=[_thing(one) for one in answer.objects],
+        objects_frame_id=answer.objects[0].header.frame_id if answer.objects else "",
         error=answer.error_message,
         how_seen=_constants(DistanceEstimate, "HOW_").get(answer.how_seen, "unknown"),
         age_s=known(answer.age),
         image_stamp_s=stamp.sec + stamp.nanosec * 1e-9,
         frame_id=answer.header.frame_id,
         lengths=[_length(one) for one in answer.distances],
+        doubt=answer.doubt,
         told=answer.language_answer,
         agreement=_constants(SpatialAnswer, "AGREEMENT_").get(answer.agreement, "unknown"),
         degraded=list(answer.degraded),
@@ -253,6 +286,7 @@ def _length(one: DistanceEstimate) -> Length:
         _constants(DistanceEstimate, "KIND_")[one.kind], one.from_object, one.to_object,
         known(one.distance), known(one.std_dev), one.valid, one.reason,
         _constants(DistanceEstimate, "HOW_").get(one.how_seen, "unknown"), known(one.age),
+        _place(one.from_point), _place(one.to_point), one.header.frame_id, one.doubt,
     )  # fmt: skip
 
 
@@ -271,6 +305,10 @@ def _thing(one: SpatialObject) -> Thing:
         age_s=one.age,
         sightings=one.sightings,
     )
+
+
+def _place(point: Point) -> list[float] | None:
+    return place((point.x, point.y, point.z))
 
 
 def _known(values: Sequence[float]) -> list[float | None]:

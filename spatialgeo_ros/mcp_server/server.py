@@ -26,7 +26,9 @@ _INSTRUCTIONS = (
     "You see through a robot that measures in metres. Every number has one standard deviation and "
     "says when its objects were seen. Never use a length that is not valid: its reason says what "
     "is wrong and what to do. 'remembered' things are not in view now. An ambiguous question lists "
-    "its candidates: ask again with one of them. These tools only look; nothing moves the robot."
+    "its candidates: ask again with one of them. target_frame gives places in a TF frame, such as "
+    "'base_link', at the image's stamp; empty: points of lengths in the camera's frame, objects "
+    "and poses in the world's. These tools only look; nothing moves the robot."
 )
 # What an agent reads of each tool.
 _ASK = (
@@ -78,30 +80,35 @@ def make_server(robot: Robot, name: str = "spatialgeo") -> MCPServer[Any]:
             raise ToolError(f"{type(error).__name__}: {error}") from error
 
     @server.tool(description=_ASK)
-    async def ask(question: str, session: str = "") -> SpatialReply:
-        return await run(lambda: robot.ask(question, session))
+    async def ask(question: str, session: str = "", target_frame: str = "") -> SpatialReply:
+        return await run(lambda: robot.ask(question, session, target_frame))
 
     @server.tool(description=_RUN_QUERY)
-    async def run_query(program: str, session: str = "") -> SpatialReply:
-        return await run(lambda: robot.run_query(program, session))
+    async def run_query(program: str, session: str = "", target_frame: str = "") -> SpatialReply:
+        return await run(lambda: robot.run_query(program, session, target_frame))
 
     @server.tool(description=_LIST)
-    async def list_objects(include_gone: bool = False) -> ThingList:
-        return await run(lambda: robot.list_objects(include_gone))
+    async def list_objects(include_gone: bool = False, target_frame: str = "") -> ThingList:
+        return await run(lambda: robot.list_objects(include_gone, target_frame))
 
     @server.tool(description=_FIND)
-    async def find(phrase: str) -> ThingList:
-        return await run(lambda: robot.find(phrase))
+    async def find(phrase: str, target_frame: str = "") -> ThingList:
+        return await run(lambda: robot.find(phrase, target_frame))
 
     @server.tool(description=_MEASURE)
-    async def measure(first: str, second: str = "", kind: str = "") -> list[Length]:
-        return await run(lambda: robot.measure(first, second, kind))
+    async def measure(
+        first: str, second: str = "", kind: str = "", target_frame: str = ""
+    ) -> list[Length]:
+        return await run(lambda: robot.measure(first, second, kind, target_frame))
 
     @server.tool(description=_APPROACH)
     async def approach_pose(
-        target: str, stand_off_m: float = 0.5, robot_radius_m: float = 0.3
+        target: str,
+        stand_off_m: float = 0.5,
+        robot_radius_m: float = 0.3,
+        target_frame: str = "",
     ) -> ApproachChoices:
-        return await run(lambda: robot.approach(target, stand_off_m, robot_radius_m))
+        return await run(lambda: robot.approach(target, stand_off_m, robot_radius_m, target_frame))
 
     @server.tool(description=_LOOK)
     async def look(phrases: list[str] | None = None) -> Image:

@@ -26,7 +26,9 @@ DEFAULT_OF_KIND = {
     "sam3": "sam3",
     "vlm_boxes": "qwen3_vl_served",
 }
-_SERVED = re.compile(r"(?P<profile>openai):(?P<model>.+)@(?P<address>https?://.+)")
+#: The profile of a language model on a server.
+SERVED = "openai"
+_SERVED = re.compile(rf"{SERVED}:(?P<model>.+)@(?P<address>https?://.+)")
 #: Words for grounding without networks of its own: none at all, and the patches of the CLIP that a
 #: model profile has (its ``semantic.grounding``).
 NOTHING_TO_LOAD = ("none", "clip_patches")
@@ -35,6 +37,12 @@ NOTHING_TO_LOAD = ("none", "clip_patches")
 def list_profiles() -> list[str]:
     """Names of the profiles that are installed."""
     return sorted(p.stem for p in find_resource(PROFILE_FOLDER).glob("*.yaml"))
+
+
+def served_model(name: str) -> tuple[str, str] | None:
+    """Model and address of "openai:MODEL@ADDRESS"; None for any other name."""
+    found = _SERVED.fullmatch(name)
+    return None if found is None else (found["model"], found["address"])
 
 
 def read_profile(name: str | Path) -> tuple[Path, Any]:
@@ -48,10 +56,10 @@ def read_profile(name: str | Path) -> tuple[Path, Any]:
         ModelLoadError: There is no such profile (names those that there are), or its file is no
             YAML.
     """
-    served = _SERVED.fullmatch(str(name))
+    served = served_model(str(name))
     if served is not None:
-        path, content = read_profile(served["profile"])
-        content["language"].update(model=served["model"], address=served["address"])
+        path, content = read_profile(SERVED)
+        content["language"].update(model=served[0], address=served[1])
         return path, content
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):

@@ -79,6 +79,8 @@ class Networks(Protocol):
     canonical_only: bool
     #: Whether the language model is shown the regions of the things that a question is about.
     takes_regions: bool
+    #: Whether the language model is on a server: a question leaves the machine, and may cost money.
+    speaks_elsewhere: bool
     #: How many earlier views of the same camera the language model can look at besides the newest.
     context_views: int
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import ModelLoadError, NoLanguageModelError
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.clip import Clip
 from spatialgeo_ros.models.domain import DomainClassifier
@@ -25,6 +26,7 @@ from spatialgeo_ros.models.profiles import Profile
 from spatialgeo_ros.models.quantise import packing
 from spatialgeo_ros.networks.interface import MonocularDepth, Question
 from spatialgeo_ros.networks.nano_speaker import NanoSpeaker
+from spatialgeo_ros.networks.served_speaker import ServedSpeaker
 from spatialgeo_ros.networks.speaker import Speaker
 from spatialgeo_ros.networks.tower_engines import BackendReport
 from spatialgeo_ros.networks.towers import FrameTowers, content_size
@@ -85,6 +87,7 @@ class ProfileNetworks:
         self.has_language = speaker is not None
         self.canonical_only = speaker is not None and speaker.canonical_only
         self.takes_regions = speaker is not None and speaker.takes_regions
+        self.speaks_elsewhere = isinstance(speaker, ServedSpeaker)
         self.context_views = 0 if speaker is None else speaker.context_views
         mount = profile.camera
         self.nominal_mount = None if mount is None else Mount.from_pitch(mount.height, mount.pitch)
@@ -108,6 +111,11 @@ class ProfileNetworks:
     def depth(self, view: View) -> MonocularDepth:
         """Predict depth of one view; see ``interface.Networks``."""
         return self._towers.depth(view)
+
+    @torch.inference_mode()
+    def recovered_camera(self, view: View) -> PinholeCamera:
+        """Camera that fits the geometry network's points; see :meth:`Towers.recovered_camera`."""
+        return self._towers.recovered_camera(view)
 
     @torch.inference_mode()
     def similarity(self, view: View, names: Sequence[str]) -> npt.NDArray[np.float32]:

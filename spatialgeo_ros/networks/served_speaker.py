@@ -20,7 +20,7 @@ from spatialgeo_ros.networks.remote_decoding import RemoteDecoding
 from spatialgeo_ros.runtime.chat import ChatModel
 from spatialgeo_ros.runtime.deadline import Deadline
 from spatialgeo_ros.runtime.endpoint import Endpoint
-from spatialgeo_ros.runtime.image_message import image_part, text_part
+from spatialgeo_ros.runtime.image_message import image_part, size_within, text_part
 
 #: What a message about time names.
 _SETTING = "language.timeout of the profile"
@@ -69,8 +69,8 @@ class ServedSpeaker:
             NoLanguageModelError: there is no answer; the message names the server and why.
             CancelledError: ``question.cancelled`` became true.
         """
-        shown = [*question.earlier, view]
-        content = [image_part(one.image, self._size(one)) for one in shown]
+        shown, most = [*question.earlier, view], self._part.most_pixels
+        content = [image_part(one.image, size_within(one.image, most)) for one in shown]
         content.append(text_part(question.text))
         messages = [{"role": "user", "content": content}]
         deadline = Deadline(self._part.timeout, question.cancelled, NoLanguageModelError, _SETTING)
@@ -81,9 +81,3 @@ class ServedSpeaker:
         except NoLanguageModelError as error:
             self.decoder.failures += 1
             raise NoLanguageModelError(f"{self._chat.name} gives no answer: {error}") from None
-
-    def _size(self, view: View) -> tuple[int, int]:
-        """Width and height that an image is sent in; it is never enlarged."""
-        height, width = view.image.shape[:2]
-        scale = min(1.0, (self._part.most_pixels / (width * height)) ** 0.5)
-        return max(1, int(width * scale)), max(1, int(height * scale))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.errors import ModelLoadError, NoGeometryError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
@@ -424,6 +424,28 @@ class FrameTowers:
         if size != (z.shape[1], z.shape[0]):
             z, mask = box.resample(z, size), box.resample(mask.astype(np.float32), size) > 0.5
         return MonocularDepth(z, mask, part.relative_sigma, metric=geometry.has_metric_scale)
+
+    @in_turn
+    def recovered_camera(self, view: View) -> PinholeCamera:
+        """Pinhole camera that fits the geometry network's points, where no calibration is known.
+
+        A pass of its own over the whole image: the maps that depth is read from have, rounded to
+        whole patches, another aspect.
+
+        Raises:
+            ModelLoadError: there is no geometry network.
+            NoGeometryError: no focal length fits.
+        """
+        geometry, part = self._require_geometry()
+        height, width = view.image.shape[:2]
+        pixels = torch.from_numpy(view.image).permute(2, 0, 1).float() / 255
+        found = geometry.infer(
+            pixels, part.num_tokens, apply_mask=False, free_shift=part.recover_shift
+        )
+        fx, fy = (float(found["intrinsics"][k, k]) * side for k, side in enumerate((width, height)))
+        if not (math.isfinite(fx) and fx > 0):
+            raise NoGeometryError("what the geometry network sees fits no focal length")
+        return PinholeCamera(width, height, fx, fy, (width - 1) / 2, (height - 1) / 2)
 
     def seen_camera(self, view: View) -> PinholeCamera:
         """Calibration of the towers' input; of the simulated camera where the view's is unknown."""

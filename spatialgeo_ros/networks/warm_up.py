@@ -15,7 +15,7 @@ from spatialgeo_ros.networks.interface import Networks, Question
 
 
 def warm_up(networks: Networks) -> None:
-    """Run every network once."""
+    """Run every network once; nothing is sent to a server that speaks for the profile."""
     camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
     image = np.full((480, 640, 3), 127, np.uint8)
     view = View(image, camera, networks.nominal_mount)
@@ -27,6 +27,8 @@ def warm_up(networks: Networks) -> None:
     if networks.has_grounding:
         names = networks.vocabulary.names() or ("chair",)
         networks.similarity(view, (*names, *networks.background_names))
+    if networks.speaks_elsewhere:
+        return
     if networks.has_language and networks.canonical_only:
         question = "how far is the object <region> from the camera ?"
         networks.answer(view, Question(question, [mask], "camera_distance"))

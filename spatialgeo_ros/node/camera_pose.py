@@ -38,6 +38,13 @@ class PoseSource(Protocol):
     def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the pose of any frame, not only a camera's, in the world; may wait a little."""
 
+    def between(self, target: str, frame_id: str, stamp_ns: int) -> PoseResult | None:
+        """Return the pose of one frame in another, without a world; may wait a little.
+
+        None where only their poses in the world can tell. ``world_frame`` of the result is
+        ``target``.
+        """
+
     def clear(self) -> None:
         """Forget everything from before a time jump."""
 

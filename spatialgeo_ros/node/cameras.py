@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from spatialgeo_ros.memory.slot import NewestSlot
+from spatialgeo_ros.node.class_labels import ClassLabels, VisionInfoLabels
 from spatialgeo_ros.node.conversions import stamp_to_ns
 from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
@@ -80,6 +81,9 @@ class CameraInput:
         self.detections_topic = camera.detections_topic and node.resolve_topic_name(
             camera.detections_topic
         )
+        self.labels = ClassLabels(camera, self.detections_topic)
+        self._vision_info: VisionInfoLabels | None = None
+        self._unnamed = ""  # why no box of the newest detections can be used
         self._node = node
         self._receiver = receiver
         self._on_frame = on_frame
@@ -110,6 +114,14 @@ class CameraInput:
                 self._subscribe(CameraInfo, camera.depth_camera_info_topic, self._on_depth_info)
         if camera.detections_topic and Detection2DArray is not None:
             self._subscribe(Detection2DArray, camera.detections_topic, self._on_detections)
+            if camera.vision_info_topic and not camera.class_names():
+                self._vision_info = VisionInfoLabels(
+                    self._node,
+                    self._node.resolve_topic_name(camera.vision_info_topic),
+                    self.labels,
+                    SubscriptionEventCallbacks(incompatible_qos=lambda event: None),
+                    self._node.get_logger().info,
+                )
         for stream in (self.images, self.depths, self.detections):
             stream.restart()
 
@@ -118,6 +130,9 @@ class CameraInput:
         for subscription in self._subscriptions:
             self._receiver.unsubscribe(subscription)
         self._subscriptions.clear()
+        vision_info, self._vision_info = self._vision_info, None
+        if vision_info is not None:
+            vision_info.close()
         self.clear()
 
     def clear(self) -> None:
@@ -167,7 +182,7 @@ class CameraInput:
         It may be late for an image or two on a machine that is busy; it is given up when nothing
         has come for :data:`DETECTOR_GIVEN_UP` seconds.
         """
-        if not self.detections_topic or Detection2DArray is None:
+        if not self.detections_topic or Detection2DArray is None or self._unnamed:
             return False
         if self.detections.silence() > DETECTOR_GIVEN_UP:
             return False
@@ -183,8 +198,8 @@ class CameraInput:
     def detections_problem(self) -> str:
         """Say why boxes are missing although somebody publishes them; "" when nobody does."""
         topic = self.detections_topic
-        if not topic:
-            return ""
+        if not topic or self._unnamed:
+            return self._unnamed
         with self._lock:
             problem, alive = self._history.problem, self._history.is_alive()
         if problem and alive:
@@ -223,6 +238,14 @@ class CameraInput:
     def _on_detections(self, message: Any, arrived_ns: int) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.detections.add(stamp)
+        unnamed = self.labels.unnamed(message)
+        if unnamed:
+            self.counters.add("classes_without_a_name", self.labels.problem(unnamed))
+        # Boxes that nobody can ask for are no look at the image: what the map holds is not missed.
+        if unnamed and len(unnamed) == len(message.detections):
+            self._unnamed = self.labels.problem(unnamed)
+            return
+        self._unnamed = ""
         with self._lock:
             matched = self._history.add_detections(stamp, message)
             problem = self._history.problem

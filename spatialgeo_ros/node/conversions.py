@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +46,7 @@ __all__ = [
     "depth_to_image",
     "detections_to_regions",
     "estimate_to_msg",
+    "hypothesis_of",
     "image_to_mask",
     "image_to_rgb",
     "mask_to_image",
@@ -64,7 +66,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
 #: Bounds of ``msg/Region.msg``, as its comments state them.
-MOST_LABEL, MOST_CORNERS = 200, 1000
+MOST_LABEL, MOST_CORNERS, LEAST_CELLS = 200, 1000, 16
 _LONGEST_REASON = 1000  # characters; it may quote labels and detections
 # tf2 refuses quaternions farther from unit length; 32-bit sources stay well within.
 _NORM_TOLERANCE = 1e-2
@@ -233,8 +235,23 @@ def _unstamped_region(msg: Any) -> Region:
     if msg.type == RegionType.POINT:
         return Region.from_point(msg.point_x, msg.point_y, msg.label, score)
     if msg.type == RegionType.MASK:
-        return Region.from_mask(image_to_mask(msg.mask), msg.label, score)
+        mask = image_to_mask(msg.mask)
+        _check_cell(msg, max(mask.shape))
+        return Region.from_mask(mask, msg.label, score, max(1, msg.cell))
     raise BadRegionError(f"region type {msg.type} is unknown; use a TYPE_ constant of Region")
+
+
+def _check_cell(msg: Any, side: int) -> None:
+    """Check the grid of a mask: the work along an outline grows with the square of its cells.
+
+    Raises:
+        BadRegionError: It is coarser than any network's.
+    """
+    if msg.cell > max(1, side // LEAST_CELLS):
+        raise BadRegionError(
+            f"mask '{msg.label}' of {side} px has cells of {msg.cell} px, allowed are "
+            f"{max(1, side // LEAST_CELLS)}: send a box where it is known no better"
+        )
 
 
 def msg_to_optional_region(msg: Any) -> Region | None:
@@ -283,23 +300,34 @@ def region_to_msg(region: Region, camera: str = "", size: tuple[int, int] | None
         msg.point_x, msg.point_y = region.point
     if region.mask is not None:
         msg.mask = mask_to_image(region.mask)
+        msg.cell = math.ceil(region.cell) if region.cell > 1 else 0
     return msg
 
 
-def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_id: str = "") -> Any:
+def estimate_to_msg(
+    estimate: Any,
+    header: Any = None,
+    camera: str = "",
+    watch_id: str = "",
+    pose: Pose | None = None,
+) -> Any:
     """Make a ``spatialgeo_ros/DistanceEstimate`` of a :class:`scene.sighting.SightedEstimate`.
 
     Args:
         estimate: What was measured; an invalid one keeps its reason and gets NaN numbers.
-        header: Stamp and optical frame of the source image.
+        header: Stamp of the source image, and frame of the points.
         camera: Name of the camera.
         watch_id: The standing measurement it belongs to.
+        pose: Takes points of the optical frame into that of ``header``; None where it is that.
     """
     from geometry_msgs.msg import Point
 
     from spatialgeo_ros.msg import DistanceEstimate as EstimateMsg
 
     valid = bool(estimate.valid)
+    ends = (estimate.point_from, estimate.point_to) if valid else (None, None)
+    if pose is not None and valid:
+        ends = pose.apply(ends[0]), pose.apply(ends[1])
     msg = EstimateMsg(
         camera=camera,
         kind=int(estimate.kind),
@@ -307,8 +335,8 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         to_object=estimate.to_label,
         distance=float(estimate.distance) if valid else math.nan,
         std_dev=float(estimate.sigma) if valid else math.nan,
-        from_point=_point(Point, estimate.point_from if valid else None),
-        to_point=_point(Point, estimate.point_to if valid else None),
+        from_point=_point(Point, ends[0]),
+        to_point=_point(Point, ends[1]),
         source=_SOURCES[estimate.source],
         valid=valid,
         reason=escaped(estimate.reason, _LONGEST_REASON),
@@ -317,26 +345,35 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
         seen_stamp=ns_to_stamp(estimate.seen_stamp_ns),
         age=float(estimate.age),
         degraded=list(estimate.degraded),
+        doubt=escaped(estimate.doubt, _LONGEST_REASON),
     )
     if header is not None:
         msg.header = header
     return msg
 
 
-def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...]:
+def detections_to_regions(
+    msg: Any, min_score: float = 0.0, word: Callable[[str], str] = lambda name: name
+) -> tuple[Region, ...]:
     """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
 
     Reads both layouts: ``bbox.center.position.x`` (Iron and later) and ``bbox.center.x`` (Humble).
     Boxes that are not finite or have no area are left out and logged: one bad box of a detector
-    must not cost the others.
+    must not cost the others. So are those whose class has no word.
+
+    Args:
+        msg: The detector's message.
+        min_score: Of a hypothesis.
+        word: Makes a word of a class; "" where a class is known to have none.
     """
     regions = []
     drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
         centre = getattr(detection.bbox.center, "position", detection.bbox.center)
         half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
-        label, score = _best_hypothesis(detection)
-        if score < min_score:
+        name, score = hypothesis_of(detection)
+        label = word(name)
+        if score < min_score or (name and not label):
             continue
         corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
@@ -347,7 +384,8 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
     return tuple(regions)
 
 
-def _best_hypothesis(detection: Any) -> tuple[str, float]:
+def hypothesis_of(detection: Any) -> tuple[str, float]:
+    """Return class and score of the best hypothesis of a detection; Humble's layout too."""
     best = ("", 0.0)
     for result in detection.results:
         hypothesis = getattr(result, "hypothesis", result)

@@ -163,6 +163,7 @@ class Diagnostics:
             "detections received": camera.detections.received,
             "detections used": camera.detections.received - camera.unmatched_detections,
             "detections without their image": camera.unmatched_detections,
+            "names of detections": camera.labels.describe(),
             "detections behind": f"{camera.detections_lag():.2f} s",
             "pose": "unknown" if pose is None or pose.pose is None else f"in {pose.world_frame}",
         }

@@ -104,7 +104,9 @@ class FrameAssembler:
             problems["detections"] = camera.detections_problem()
         else:
             drawn = stamp_to_ns(raw.detections.header.stamp)
-            boxes = detections_to_regions(raw.detections)
+            boxes = detections_to_regions(raw.detections, word=camera.labels.word)
+            if unnamed := camera.labels.unnamed(raw.detections):
+                problems["detections"] = camera.labels.problem(unnamed)
         return Frame(
             camera=name,
             stamp_ns=stamp_ns,

@@ -13,6 +13,7 @@ from spatialgeo_ros.node.parameters import CameraConfig, Config
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO, _ODOMETRY = "sensor_msgs/msg/CameraInfo", "nav_msgs/msg/Odometry"
 _DETECTIONS = "vision_msgs/msg/Detection2DArray"
+_VISION_INFO = "vision_msgs/msg/VisionInfo"
 
 
 class Graph(Protocol):
@@ -57,6 +58,7 @@ def wrong_types(graph: Graph, camera: CameraConfig) -> Iterator[str]:
         ("camera_info_topic", camera.camera_info_topic, _INFO),
         ("depth_camera_info_topic", camera.depth_camera_info_topic, _INFO),
         ("detections_topic", camera.detections_topic, _DETECTIONS),
+        ("vision_info_topic", camera.vision_info_topic, _VISION_INFO),
     ):
         if topic:
             yield from _wrong_type(graph, f"{camera.name}.{parameter}", topic, wanted)

@@ -23,6 +23,7 @@ from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.messages import check_duration, stamps_of
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.request import Request
+from spatialgeo_ros.node.target_frames import TargetFrames
 
 _CANCEL_POLL = 0.05  # s; running work looks itself, this is for work that waits in the queue
 
@@ -32,6 +33,7 @@ class Host(Protocol):
 
     config: Config
     lanes: Lanes | None
+    target_frames: TargetFrames | None
     loading: bool
 
 
@@ -72,6 +74,17 @@ class LaneClient:
         if name and name not in names:
             raise UnknownCameraError(f"no camera '{name}'; there are: {', '.join(names)}")
         return name or names[0]
+
+    def target_frames(self) -> TargetFrames:
+        """Return what knows the frames that requests name; for work on the geometry lane.
+
+        Raises:
+            NotActiveError: The node is being cleaned up.
+        """
+        frames = self._host.target_frames
+        if frames is None:
+            raise NotActiveError("the node was deactivated")
+        return frames
 
     def request(
         self,

@@ -24,6 +24,7 @@ from spatialgeo_ros.msg import (
     Keyframe,
     KeyframeArray,
     SpatialAnswer,
+    SpatialObject,
     StageLatency,
 )
 from spatialgeo_ros.node.conversions import (
@@ -33,6 +34,7 @@ from spatialgeo_ros.node.conversions import (
     pose_to_msg,
     region_to_msg,
 )
+from spatialgeo_ros.node.target_frames import Target
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.program_json import to_json
 from spatialgeo_ros.query.result import Result, ResultType
@@ -91,7 +93,8 @@ class Measurement:
 
     ``name`` is the id of its watch, or REQUEST. ``regions`` and ``masks`` are the objects that
     were located in this very frame, ``estimates`` is what was measured between them; all are empty
-    when an object was not found.
+    when an object was not found. ``target`` is the frame that ``messages`` are in; None for the
+    camera's.
     """
 
     name: str
@@ -100,6 +103,14 @@ class Measurement:
     regions: Sequence[Region] = ()
     masks: Sequence[Any] = ()
     estimates: Sequence[Any] = ()
+    target: Target | None = None
+
+    @property
+    def in_camera(self) -> Sequence[DistanceEstimate]:
+        """The messages in the camera's frame, as they are drawn."""
+        if self.target is None:
+            return self.messages
+        return estimate_messages(self.estimates, self.frame)
 
 
 def measure(
@@ -108,8 +119,17 @@ def measure(
     wanted: Measuring,
     name: str,
     watch_id: str = "",
+    target: Target | None = None,
 ) -> Measurement:
     """Locate and measure in an observation.
+
+    Args:
+        perception: The facade.
+        observation: What is looked at.
+        wanted: What to measure.
+        name: Of the measurement.
+        watch_id: Of its watch, "" for none.
+        target: Frame of the messages' points; None for the camera's.
 
     Raises:
         SpatialGeoError: An object is not found, or there is nothing to measure it with.
@@ -120,7 +140,7 @@ def measure(
     if wanted.second is not None:
         b = perception.locate(observation, wanted.second, **how)
     estimates = perception.measure(observation, wanted.kinds, a, b)
-    messages = estimate_messages(estimates, observation.frame, watch_id)
+    messages = estimate_messages(estimates, observation.frame, watch_id, target)
     # An object may be remembered from another frame, where its pixels mean nothing in this one.
     here = [one for one in (a, b) if one is not None and one.frame is observation.frame]
     return Measurement(
@@ -130,6 +150,7 @@ def measure(
         regions=[one.region for one in here],
         masks=[one.points.mask for one in here],
         estimates=estimates,
+        target=target,
     )
 
 
@@ -226,15 +247,23 @@ def lost_estimates(
 
 
 def estimate_messages(
-    estimates: Iterable[Any], frame: Frame, watch_id: str = ""
+    estimates: Iterable[Any], frame: Frame, watch_id: str = "", target: Target | None = None
 ) -> list[DistanceEstimate]:
-    """Return the estimates of one frame as messages."""
-    header = frame_header(frame)
-    return [estimate_to_msg(estimate, header, frame.camera, watch_id) for estimate in estimates]
+    """Return the estimates of one frame as messages, with points in ``target`` or the camera's."""
+    header = frame_header(frame, None if target is None else target.frame_id)
+    pose = None if target is None else target.pose
+    return [estimate_to_msg(one, header, frame.camera, watch_id, pose) for one in estimates]
 
 
 def answer_message(
-    question: str, answer: Answer, frame: Frame, image_age: float, *, final: bool = True
+    question: str,
+    answer: Answer,
+    frame: Frame,
+    image_age: float,
+    *,
+    final: bool = True,
+    target: Target | None = None,
+    objects: Sequence[SpatialObject] = (),
 ) -> SpatialAnswer:
     """Return a facade's Answer, given for ``frame``, as a message.
 
@@ -244,13 +273,17 @@ def answer_message(
         frame: The frame that the question was asked about.
         image_age: Age of its image in seconds; NaN when unknown.
         final: Whether the language model's part is in it, where there is to be one.
+        target: Frame of its points; None for the camera's.
+        objects: Those of the map that it rests on.
     """
     size = (frame.height, frame.width)
     message = SpatialAnswer(
-        header=frame_header(frame),
+        header=frame_header(frame, None if target is None else target.frame_id),
         question=question,
         answer=answer.text,
-        distances=estimate_messages(answer.distances, frame),
+        distances=estimate_messages(answer.distances, frame, target=target),
+        objects=objects,
+        doubt=answer.doubt,
         regions=[region_to_msg(region, frame.camera, size) for region in answer.regions],
         frames=[frame_header(used) for used in answer.frames],
         cameras=[used.camera for used in answer.frames],

@@ -94,7 +94,11 @@ class SpatialGeoNode(ConfiguredNode):
         self.lanes: Lanes | None = None
         self.outputs: Outputs | None = None
         self.target_frames: TargetFrames | None = None
-        self.watches = WatchBoard()
+        self.watches = WatchBoard(
+            target_frame=lambda wanted, frame: self._lane_client.target_frames().from_camera(
+                wanted, frame
+            )
+        )
         self.configure_error = ""
         self.loading = False
         self.loading_stage = ""

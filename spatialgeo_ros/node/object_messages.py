@@ -23,6 +23,7 @@ from spatialgeo_ros.msg import (
 )
 from spatialgeo_ros.node.conversions import ns_to_stamp, pose_to_msg
 from spatialgeo_ros.node.messages import fill_result
+from spatialgeo_ros.node.target_frames import Target
 from spatialgeo_ros.query.result import Result, error_of
 from spatialgeo_ros.scene.approach import ApproachPose
 
@@ -35,34 +36,34 @@ _HOW = {
 }
 
 
-def snapshot_header(snapshot: MapSnapshot, frame_id: str = "") -> Header:
+def snapshot_header(snapshot: MapSnapshot, target: Target | None = None) -> Header:
     """Return the header of what the map says: the newest image's stamp, never now.
 
     Args:
         snapshot: The map.
-        frame_id: Of the result; "" for the world frame.
+        target: Frame of the result; None for the world frame.
     """
-    return Header(stamp=ns_to_stamp(snapshot.stamp_ns), frame_id=frame_id or snapshot.frame)
+    frame = snapshot.frame if target is None else target.frame_id
+    return Header(stamp=ns_to_stamp(snapshot.stamp_ns), frame_id=frame)
 
 
 def object_message(
-    thing: MapObject, snapshot: MapSnapshot, frame_id: str = "", from_world: Pose | None = None
+    thing: MapObject, snapshot: MapSnapshot, target: Target | None = None
 ) -> SpatialObject:
     """Return one object as a message.
 
     Args:
         thing: Of the map.
         snapshot: The map.
-        frame_id: Frame of the result; "" for the world frame.
-        from_world: Takes points of the world into that frame; None for the world frame.
+        target: Frame of the result; None for the world frame.
     """
-    pose, covariance = placed(thing, from_world)
-    up = np.array([0.0, 0.0, 1.0]) if from_world is None else from_world.rotation[:, 2]
+    pose, covariance = placed(thing, target)
+    up = np.array([0.0, 0.0, 1.0]) if target is None else target.pose.rotation[:, 2]
     x_axis = pose.rotation[:, 0]
     level = math.hypot(up[0], up[1]) < _LEVEL and up[2] > 0
     shares = sorted(thing.labels.items(), key=lambda entry: (-entry[1], entry[0]))
     return SpatialObject(
-        header=snapshot_header(snapshot, frame_id),
+        header=snapshot_header(snapshot, target),
         id=thing.id,
         label=thing.label,
         labels=[name for name, _ in shares],
@@ -85,14 +86,14 @@ def object_message(
     )
 
 
-def placed(thing: MapObject, from_world: Pose | None) -> tuple[Pose, list[float]]:
+def placed(thing: MapObject, target: Target | None) -> tuple[Pose, list[float]]:
     """Return an object's pose in a frame, and the 6 x 6 covariance of a message, row by row."""
     cos, sin = math.cos(thing.yaw), math.sin(thing.yaw)
     pose = Pose(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]), thing.centre)
     spread = np.asarray(thing.covariance, np.float64)
-    if from_world is not None:
-        pose = from_world @ pose
-        spread = from_world.rotation @ spread @ from_world.rotation.T
+    if target is not None:
+        pose = target.pose @ pose
+        spread = target.pose.rotation @ spread @ target.pose.rotation.T
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = spread
     return pose, covariance.ravel().tolist()
@@ -145,6 +146,15 @@ def _fill_room(message: SpatialObjectArray, room: RoomLayout) -> None:
     message.area_std_dev = float(room.polygon_sigma * np.sqrt(np.square(walls).sum()))
 
 
+def result_objects(
+    result: Result, snapshot: MapSnapshot, target: Target | None = None
+) -> list[SpatialObject]:
+    """Return the objects that a result names, candidates of an ambiguous one included."""
+    named = {one.id: one for one in snapshot.objects}
+    things = (named[name] for name in result.objects if name in named)
+    return [object_message(one, snapshot, target) for one in things]
+
+
 def result_message(
     result: Result,
     snapshot: MapSnapshot,
@@ -152,6 +162,7 @@ def result_message(
     facts: dict[str, Any],
     seconds: float,
     image_age: float,
+    target: Target | None = None,
 ) -> SpatialAnswer:
     """Return the result of a program that was run on the map as an answer.
 
@@ -162,13 +173,15 @@ def result_message(
         facts: ``perception.describe()``: who answered.
         seconds: That it took.
         image_age: Age of the newest image in seconds; NaN when unknown.
+        target: Frame of the objects; None for the world frame.
     """
     error = error_of(result)
     named = {one.id: one for one in snapshot.objects}
     seen = [named[name] for name in result.objects if name in named]
     oldest = max(seen, key=lambda one: age_of(one, snapshot), default=None)
     message = SpatialAnswer(
-        header=snapshot_header(snapshot),
+        header=snapshot_header(snapshot, target),
+        objects=result_objects(result, snapshot, target),
         answer="" if error else result.text,
         error_code=error.code if error else 0,
         error_message=str(error) if error else "",
@@ -191,19 +204,18 @@ def result_message(
 def pose_messages(
     poses: Sequence[ApproachPose],
     snapshot: MapSnapshot,
-    frame_id: str = "",
-    from_world: Pose | None = None,
+    target: Target | None = None,
 ) -> list[PoseStamped]:
     """Return poses of the robot's base on the floor as messages; frames as in object_message."""
-    header = snapshot_header(snapshot, frame_id)
+    header = snapshot_header(snapshot, target)
     floor = 0.0 if snapshot.room is None else snapshot.room.floor
     messages = []
     for one in poses:
         cos, sin = math.cos(one.yaw), math.sin(one.yaw)
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
         pose = Pose(turn, np.array([one.x, one.y, floor]))
-        if from_world is not None:
-            pose = from_world @ pose
+        if target is not None:
+            pose = target.pose @ pose
         messages.append(PoseStamped(header=header, pose=pose_to_msg(pose)))
     return messages
 

@@ -118,7 +118,8 @@ class ObjectOutputs:
                 return
             self._missing = reason
             self._objects.publish(empty_objects_message([reason]))
-            self._markers.publish(object_markers(None, self._frame))
+            if self._frame:  # nothing was ever shown without one
+                self._markers.publish(object_markers(None, self._frame))
 
     def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         publisher = self._node.create_lifecycle_publisher(

@@ -20,12 +20,10 @@ from rclpy.node import Node
 
 from spatialgeo_ros.errors import (
     BadRequestError,
-    NotActiveError,
     PhraseNotFoundError,
     SpatialGeoError,
     quoted,
 )
-from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.node.conversions import MOST_LABEL
 from spatialgeo_ros.node.lane_client import Host as LaneHost
@@ -33,7 +31,7 @@ from spatialgeo_ros.node.lane_client import LaneClient, fill_error
 from spatialgeo_ros.node.messages import check_session, failed_answer
 from spatialgeo_ros.node.object_messages import object_message, pose_messages, result_message
 from spatialgeo_ros.node.outputs import Outputs
-from spatialgeo_ros.node.target_frames import TargetFrames
+from spatialgeo_ros.node.target_frames import Target
 from spatialgeo_ros.query.phrase_program import program_of_phrase
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.program_json import from_text, to_json
@@ -50,7 +48,6 @@ class Host(LaneHost, Protocol):
     """What the services need of the node."""
 
     outputs: Outputs
-    target_frames: TargetFrames | None
 
     def age_of(self, stamp_ns: int) -> float:
         """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
@@ -113,11 +110,9 @@ class ObjectServices:
                 run = program_of_phrase(request.phrase, nearest_first=near, labels=labels)
             result = perception.run_query(run, camera, include_gone=request.include_gone)
             things = found(result, snapshot)
-            from_world = self._from_world(request.target_frame, snapshot)
+            target = self._target_frame(request, snapshot)
             response.program = encoded(run)
-            response.objects = [
-                object_message(one, snapshot, request.target_frame, from_world) for one in things
-            ]
+            response.objects = [object_message(one, snapshot, target) for one in things]
 
         self._on_lane(work)
 
@@ -138,6 +133,7 @@ class ObjectServices:
 
         def work(perception: Any) -> Any:
             snapshot = perception.objects(camera)
+            target = self._target_frame(request, snapshot)
             started = time.perf_counter()
             result = perception.run_query(program, camera, session=request.session)
             message = result_message(
@@ -147,6 +143,7 @@ class ObjectServices:
                 perception.describe(),
                 time.perf_counter() - started,
                 self._host.age_of(snapshot.stamp_ns),
+                target,
             )
             self._host.outputs.publish_result(message)
             return message
@@ -177,16 +174,16 @@ class ObjectServices:
 
         def work(perception: Any) -> None:
             snapshot = perception.objects()
-            target = self._target(request, perception, snapshot)
-            from_world = self._from_world(request.target_frame, snapshot)
-            response.object = object_message(target, snapshot, request.target_frame, from_world)
-            poses = perception.approach(target, request.stand_off, base)
-            response.poses = pose_messages(poses, snapshot, request.target_frame, from_world)
+            thing = self._thing(request, perception, snapshot)
+            target = self._target_frame(request, snapshot)
+            response.object = object_message(thing, snapshot, target)
+            poses = perception.approach(thing, request.stand_off, base)
+            response.poses = pose_messages(poses, snapshot, target)
             response.clearances = [one.clearance for one in poses]
 
         self._on_lane(work)
 
-    def _target(self, request: Any, perception: Any, snapshot: MapSnapshot) -> MapObject:
+    def _thing(self, request: Any, perception: Any, snapshot: MapSnapshot) -> MapObject:
         name = request.object_id.strip()
         if name:
             for one in snapshot.objects:
@@ -197,11 +194,9 @@ class ObjectServices:
         result = perception.run_query(program_of_phrase(request.phrase, one=True))
         return found(result, snapshot)[0]
 
-    def _from_world(self, target: str, snapshot: MapSnapshot) -> Pose | None:
-        frames = self._host.target_frames
-        if frames is None:
-            raise NotActiveError("the node was deactivated")
-        return frames.target_from_world(target, snapshot.frame, snapshot.stamp_ns)
+    def _target_frame(self, request: Any, snapshot: MapSnapshot) -> Target | None:
+        frames = self._client.target_frames()
+        return frames.from_world(request.target_frame, snapshot.frame, snapshot.stamp_ns)
 
     def _path(self, path: str, make: bool = False) -> Path:
         return saved_map_path(path, self._host.config.objects_directory, make)

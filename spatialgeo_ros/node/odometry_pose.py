@@ -94,6 +94,10 @@ class OdometryPose:
             f"one of these, or let poses come from TF{missing}",
         )
 
+    def between(self, target: str, frame_id: str, stamp_ns: int) -> PoseResult | None:
+        """Return None: odometry knows frames by their poses in its world alone."""
+        return None
+
     def _base(self, stamp_ns: int) -> tuple[PoseResult, str]:
         """Return the pose of the base at a stamp, and the name of its frame."""
         if stamp_ns == 0:

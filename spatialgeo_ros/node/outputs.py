@@ -17,7 +17,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
 from spatialgeo_ros import drawing
@@ -28,6 +28,7 @@ from spatialgeo_ros.node.conversions import (
     pointmap_to_cloud,
     rgb_to_image,
 )
+from spatialgeo_ros.node.keyframe_markers import keyframe_markers
 from spatialgeo_ros.node.markers import MarkerBoard
 from spatialgeo_ros.node.messages import REQUEST, Measurement, frame_header, keyframes_message
 from spatialgeo_ros.node.object_outputs import ObjectOutputs
@@ -84,6 +85,8 @@ class Outputs:
         self._distances = self._create(DistanceEstimate, "distances", _RESULTS)
         self._markers = self._create(MarkerArray, "markers", _RESULTS)
         self._keyframes = self._create(KeyframeArray, "keyframes", _LATCHED)
+        self._views = self._create(MarkerArray, "keyframe_markers", _LATCHED)
+        self._views_in = ""  # the frame of what is shown
         self._depth = self._create(Image, "depth/image", _IMAGES)
         self._depth_info = self._create(CameraInfo, "depth/camera_info", _IMAGES)
         self._points = self._create(PointCloud2, "points", _IMAGES)
@@ -120,22 +123,24 @@ class Outputs:
             message = keyframes_message(kept, frame, perception.describe())
             message.header.frame_id = world_frame(kept)
             self._keyframes.publish(message)
+            self._publish_views(kept, message.header)
+
+    def _publish_views(self, kept: Sequence[Any], header: Header) -> None:
+        """Show keyframes; those that no longer have a place are deleted in the frame they had."""
+        with self._lock:
+            if not header.frame_id and not self._views_in:
+                return  # nothing was ever shown
+            views = Header(stamp=header.stamp, frame_id=header.frame_id or self._views_in)
+            self._views_in = header.frame_id
+            self._views.publish(keyframe_markers(kept, views))
 
     def publish_answer(
-        self, message: SpatialAnswer, observation: Any, answer: Any, *, measurements: bool
+        self, message: SpatialAnswer, measurement: Measurement | None, text: str
     ) -> None:
-        """Publish an answer, with its ``measurements`` and their pictures where they are new."""
+        """Publish an answer of a text, with what was measured for it where that is new."""
         self._answers.publish(message)
-        if not measurements:
-            return
-        measurement = Measurement(
-            REQUEST,
-            observation.frame,
-            message.distances,
-            regions=answer.regions,
-            estimates=answer.distances,
-        )
-        self.publish_measurements([measurement], message.question, answer.text)
+        if measurement is not None:
+            self.publish_measurements([measurement], message.question, text)
 
     def publish_measurements(
         self,
@@ -150,7 +155,7 @@ class Outputs:
                     self._distances.publish(message)
                 self._markers.publish(
                     self._board.show(
-                        measurement.name, measurement.messages, self._marker_lifetime()
+                        measurement.name, measurement.in_camera, self._marker_lifetime()
                     )
                 )
             if measurements:
@@ -204,6 +209,9 @@ class Outputs:
             message = self._board.clear(namespace)
             if message.markers:
                 self._markers.publish(message)
+            if not namespace and self._views_in:
+                self._views.publish(keyframe_markers((), Header(frame_id=self._views_in)))
+                self._views_in = ""
 
     def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         publisher = self._node.create_lifecycle_publisher(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,14 @@ _WHEN = {Change.LIVE: "live", Change.CONFIGURE: "configure", Change.STARTUP: "st
 
 
 def _value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Return a value as a parameter file has it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and math.isnan(value):
+        return ".nan"
+    return str(value) or '""'
 
 
 def _row(spec: Spec, prefix: str) -> str:
@@ -21,9 +29,10 @@ def _row(spec: Spec, prefix: str) -> str:
     if spec.low is not None and spec.high is not None:
         allowed = f"{spec.low:g} to {spec.high:g}"
     default = _value(spec.default).replace("{camera}", "<camera>")
+    description = spec.description.replace("<", "&lt;")  # Markdown would take it for HTML
     return (
         f"| `{prefix}{spec.name}` | `{default}` | {spec.unit} | {allowed} | "
-        f"{_WHEN[spec.change]} | {spec.description} |"
+        f"{_WHEN[spec.change]} | {description} |"
     )
 
 

@@ -222,6 +222,12 @@ CAMERA_TABLE: tuple[Spec, ...] = (
     Spec("depth_max", 20.0, "Farther depth readings are not used", "m", 0.1, 1000.0),
     Spec("detections_topic", "{camera}/detections", "vision_msgs/Detection2DArray on the image; "
          "empty for none"),
+    Spec("detection_labels", [""], "Names of the detector's classes, from number 0 on, where it "
+         "gives numbers for names"),
+    Spec("detection_labels_file", "", "File with them: one a line, or YAML or JSON (a list, or "
+         "'names: {0: cup, ...}')"),
+    Spec("vision_info_topic", "", "vision_msgs/VisionInfo that points at them: its "
+         "database_location is a parameter of its node, or a file; used without the two above"),
     Spec("mount", [0.0] * 6,
          "Camera on the robot: x y z of its body frame (x forward, z up; not the optical frame) "
          "in the base on the floor, then roll pitch yaw (pitch > 0 looks down). Used with "

@@ -16,8 +16,9 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
-from spatialgeo_ros.errors import quoted
+from spatialgeo_ros.errors import BadRequestError, quoted
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor, parse_depth_noise
+from spatialgeo_ros.grounding.class_names import names_of_list, read_class_names
 from spatialgeo_ros.node.parameter_table import (
     NODE_TABLE,
     Change,
@@ -65,12 +66,31 @@ class CameraConfig:
     depth_min: float
     depth_max: float
     detections_topic: str
+    detection_labels: tuple[str, ...]
+    detection_labels_file: str
+    vision_info_topic: str
     mount: tuple[float, ...]
 
     @property
     def has_mount(self) -> bool:
         """Whether the mount was given."""
         return any(self.mount)
+
+    def class_names(self) -> dict[int, str]:
+        """Return what the numbers of a detector's classes mean by the parameters; may be empty.
+
+        Raises:
+            ParameterError: Both are given, or the file has no names.
+        """
+        parameter = f"{self.name}.detection_labels"
+        if self.detection_labels and self.detection_labels_file:
+            raise ParameterError(parameter, "give the list or detection_labels_file, not both")
+        try:
+            if self.detection_labels_file:
+                return read_class_names(self.detection_labels_file)
+            return names_of_list(self.detection_labels)
+        except BadRequestError as error:
+            raise ParameterError(parameter, str(error)) from None
 
     def input_settings(self) -> InputSettings:
         """Return what the parameters say about the camera's inputs.
@@ -172,10 +192,13 @@ def read(node: Node) -> Config:
                 "0 is no limit",
             )
         row["mount"] = tuple(row["mount"])
+        labels = tuple(row["detection_labels"])
+        row["detection_labels"] = labels if any(labels) else ()
         extrinsics = tuple(row["depth_extrinsics"])
         row["depth_extrinsics"] = None if math.isnan(extrinsics[0]) else extrinsics
         cameras.append(CameraConfig(name=name, **row))
         cameras[-1].input_settings()  # a wrong name or range fails here, not when frames come
+        cameras[-1].class_names()
     values["engine_image_size"] = tuple(values["engine_image_size"])
     values["map_phrases"] = tuple(phrase for phrase in values["map_phrases"] if phrase.strip())
     return Config(cameras=tuple(cameras), **values)
@@ -217,10 +240,17 @@ def update(config: Config, changes: Iterable[Parameter]) -> Config:
 
 
 def equal(one: Parameter, other: Parameter) -> bool:
-    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN."""
-    if one.type_ != other.type_:
-        return False
+    """Whether two parameters have the same type and value; NaN, for "unknown", equals NaN.
+
+    So does the word "nan" in a list: ``ros2 param load`` makes words of what ``ros2 param dump``
+    wrote of NaN.
+    """
     a, b = one.value, other.value
+    if one.type_ != other.type_:
+        lists = (Parameter.Type.DOUBLE_ARRAY, Parameter.Type.STRING_ARRAY)
+        return (one.type_, other.type_) == lists and list(map(str, a)) == list(b) == ["nan"] * len(
+            a
+        )
     if not isinstance(a, Sequence) or isinstance(a, str):
         a, b = [a], [b]
     return len(a) == len(b) and all(

@@ -14,6 +14,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
+from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, PoseSource, mount_pose
 from spatialgeo_ros.node.conversions import msg_to_pose
 from spatialgeo_ros.node.odometry_pose import OdometryPose
@@ -79,6 +80,10 @@ class NoPose:
         """Return no pose."""
         return PoseResult(None, reason=self._reason)
 
+    def between(self, target: str, frame_id: str, stamp_ns: int) -> PoseResult | None:
+        """Return no pose."""
+        return PoseResult(None, reason=self._reason)
+
     def clear(self) -> None:
         """Do nothing."""
 
@@ -105,35 +110,44 @@ class TfPose:
 
     def frame(self, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the same for any frame of the tree."""
+        return self.between(self._world, frame_id, stamp_ns)
+
+    def between(self, target: str, frame_id: str, stamp_ns: int) -> PoseResult:
+        """Return the transform from ``frame_id`` to ``target`` at ``stamp_ns``."""
         if stamp_ns == 0:  # TF would take it for "the latest"
             return PoseResult(None, reason=ZERO_STAMP)
         try:
             # Wait only for the newest piece of a transform that exists, not for a missing one.
-            known = self._buffer.can_transform(self._world, frame_id, Time())
+            known = self._buffer.can_transform(target, frame_id, Time())
             transform = self._buffer.lookup_transform(
-                self._world,
+                target,
                 frame_id,
                 Time(nanoseconds=stamp_ns),
                 timeout=self._wait if known else Duration(),
             ).transform
             pose = msg_to_pose(transform)
         except (tf2_ros.TransformException, ValueError) as error:
-            late = self._delay(frame_id, stamp_ns)
+            late = self._delay(target, frame_id, stamp_ns)
             if late <= 0:
-                return PoseResult(None, reason=f"TF: {error}")
+                why = str(error).rstrip(" .")
+                return PoseResult(
+                    None,
+                    reason=f"TF: {why} (`ros2 run tf2_ros tf2_echo {quoted(target)} "
+                    f"{quoted(frame_id)}` tells what is published)",
+                )
             wait = self._wait.nanoseconds * 1e-9
             return PoseResult(
                 None,
-                reason=f"TF from '{frame_id}' to '{self._world}' is {late:.2f} s behind the "
+                reason=f"TF from '{frame_id}' to '{target}' is {late:.2f} s behind the "
                 f"image's stamp after a wait of {wait:g} s; if it is late, raise pose_wait, else "
                 "compare the clocks of both publishers",
             )
-        return PoseResult(pose, self._world)
+        return PoseResult(pose, target)
 
-    def _delay(self, frame_id: str, stamp_ns: int) -> float:
+    def _delay(self, target: str, frame_id: str, stamp_ns: int) -> float:
         """Return by how many seconds the newest transform is older than an image; 0 if unknown."""
         try:
-            newest = self._buffer.get_latest_common_time(self._world, frame_id)
+            newest = self._buffer.get_latest_common_time(target, frame_id)
         except tf2_ros.TransformException:
             return 0.0
         # Zero: only static transforms, which never are late.
@@ -206,6 +220,14 @@ class FirstPose:
         if len(self._open) > 1:
             return PoseResult(None, reason="neither TF nor odometry has placed a camera yet")
         return self._open[0].frame(frame_id, stamp_ns)
+
+    def between(self, target: str, frame_id: str, stamp_ns: int) -> PoseResult | None:
+        """Return the pose of one frame in another by the chosen source.
+
+        Until there is one, by TF: what is bolted together it knows although no camera is placed in
+        the world yet, as on an arm without odometry.
+        """
+        return self._open[0].between(target, frame_id, stamp_ns)
 
     def clear(self) -> None:
         """Clear what is open; the choice stays."""

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spatialgeo_ros.answer.program_part import all_of_image
 from spatialgeo_ros.errors import PhraseNotFoundError
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.msg import SpatialAnswer
-from spatialgeo_ros.node.messages import answer_message
+from spatialgeo_ros.msg import SpatialAnswer, SpatialObject
+from spatialgeo_ros.node.messages import REQUEST, Measurement, answer_message
+from spatialgeo_ros.node.object_messages import result_objects
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.progress import Progress
 from spatialgeo_ros.node.request import Spoken
+from spatialgeo_ros.node.target_frames import Target, TargetFrames
 
 
 class Host(Protocol):
@@ -95,6 +98,39 @@ def shown_better(part: Any, other: Any) -> bool:
     return bool(all_of_image(result, snapshot, other))
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the points and objects of an answer are given.
+
+    Attributes:
+        target: frame of the points; None for the camera's.
+        objects: those of the map that it rests on, in the same frame, or the world's.
+    """
+
+    target: Target | None = None
+    objects: Sequence[SpatialObject] = ()
+
+    @classmethod
+    def of(cls, frames: TargetFrames, wanted: str, asked: Any, observation: Any) -> Places:
+        """Look the frame up for the measured part of a question; on the geometry lane.
+
+        Args:
+            frames: Knows the frames.
+            wanted: Name of the frame asked for; "" for none.
+            asked: What ``perception.begin`` returned.
+            observation: That was asked about.
+
+        Raises:
+            BadRequestError, WrongFrameError: The frame is not known at the image's stamp.
+        """
+        target = frames.from_camera(wanted, observation.frame)
+        part = asked.measured
+        if part.snapshot is None or part.result is None:
+            return cls(target)
+        world = frames.from_world(wanted, part.snapshot.frame, part.snapshot.stamp_ns)
+        return cls(target, result_objects(part.result, part.snapshot, world))
+
+
 class QuestionParts:
     """Publishes the measured part of a question, then lets the language model finish it."""
 
@@ -105,6 +141,7 @@ class QuestionParts:
         perception: Any,
         asked: Any,
         observation: Any,
+        places: Places,
         progress: Progress | None,
     ) -> None:
         """Go on with a question whose measured part is known.
@@ -115,10 +152,12 @@ class QuestionParts:
             perception: The facade.
             asked: What ``perception.begin`` returned.
             observation: That was asked about.
+            places: Frame of its points.
             progress: Of the goal, None for a service.
         """
         self._host, self._question, self._perception = host, question, perception
         self._asked, self._observation, self._progress = asked, observation, progress
+        self._places = places
         self._shown = False  # whether the measurements have been published
 
     def begin(self, cancelled: Callable[[], bool]) -> SpatialAnswer | Spoken:
@@ -148,13 +187,27 @@ class QuestionParts:
         return self._published(self._asked.answer())
 
     def _published(self, answer: Any, *, final: bool = True) -> SpatialAnswer:
-        frame = self._observation.frame
+        frame, places = self._observation.frame, self._places
         message = answer_message(
-            self._question, answer, frame, self._host.age_of(frame.stamp_ns), final=final
+            self._question,
+            answer,
+            frame,
+            self._host.age_of(frame.stamp_ns),
+            final=final,
+            target=places.target,
+            objects=places.objects,
+        )
+        measurement = Measurement(
+            REQUEST,
+            frame,
+            message.distances,
+            regions=answer.regions,
+            estimates=answer.distances,
+            target=places.target,
         )
         try:
             self._host.outputs.publish_answer(
-                message, self._observation, answer, measurements=not self._shown
+                message, None if self._shown else measurement, answer.text
             )
         except Exception:  # a picture that fails must not cost the answer
             self._host.outputs.report(f"publishing an answer:\n{traceback.format_exc()}")

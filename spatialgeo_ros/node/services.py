@@ -40,7 +40,7 @@ from spatialgeo_ros.node.messages import (
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.progress import Feedback, Progress
-from spatialgeo_ros.node.question_parts import QuestionParts, begin_on_any
+from spatialgeo_ros.node.question_parts import Places, QuestionParts, begin_on_any
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
@@ -159,8 +159,11 @@ class Services:
                     session=request.session,
                 )
                 looked_at[:] = [observation.frame]
+                places = Places.of(
+                    self._client.target_frames(), request.target_frame, asked, observation
+                )
                 part = QuestionParts(
-                    self._host, request.question, perception, asked, observation, progress
+                    self._host, request.question, perception, asked, observation, places, progress
                 )
                 return part.begin(given_up)
 
@@ -192,7 +195,9 @@ class Services:
             wanted = measurement_request(request, camera, not request.in_view_only)
 
             def work(perception: Any, observation: Any) -> Any:
-                measurement = measure(perception, observation, wanted, REQUEST)
+                frames = self._client.target_frames()
+                target = frames.from_camera(request.target_frame, observation.frame)
+                measurement = measure(perception, observation, wanted, REQUEST, target=target)
                 self._host.outputs.publish_measurements([measurement])
                 return measurement.messages
 
@@ -249,6 +254,7 @@ class Services:
                 wanted.second,
                 rate,
                 wanted.recall,
+                request.target_frame,
             )
         )
         return watch_id

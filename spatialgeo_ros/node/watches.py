@@ -23,6 +23,7 @@ from spatialgeo_ros.node.messages import (
     measure,
     named_in_words,
 )
+from spatialgeo_ros.node.target_frames import MOST_FRAME_NAME, Target
 
 _MOST = 32
 _MAX_RATE = 1000.0  # Hz
@@ -32,7 +33,8 @@ _MAX_RATE = 1000.0  # Hz
 class Watch:
     """What to measure, in which camera, and how often at most (``rate`` in Hz, 0: every frame).
 
-    Objects that are out of view are invalid, or with ``recall`` where they were last seen.
+    Objects that are out of view are invalid, or with ``recall`` where they were last seen. Points
+    are in ``target_frame``, or in the camera's where it is "".
     """
 
     watch_id: str
@@ -42,6 +44,7 @@ class Watch:
     second: Region | None
     rate: float
     recall: bool = False
+    target_frame: str = ""
 
     @property
     def wanted(self) -> Measuring:
@@ -54,6 +57,11 @@ class Watch:
             raise BadRequestError(
                 f"watch_id has {len(self.watch_id)} characters, allowed are {MOST_WATCH_ID}"
             )
+        if len(self.target_frame) > MOST_FRAME_NAME:
+            raise BadRequestError(
+                f"target_frame has {len(self.target_frame)} characters, allowed are "
+                f"{MOST_FRAME_NAME}"
+            )
         if not 0 <= self.rate <= _MAX_RATE:
             raise BadRequestError(f"rate must be within 0 to {_MAX_RATE:g} Hz, not {self.rate}")
 
@@ -61,9 +69,19 @@ class Watch:
 class WatchBoard:
     """The standing measurements: callbacks start and stop them, the geometry lane measures."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without watches; ``clock`` gives monotonic seconds."""
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        target_frame: Callable[[str, Any], Target | None] = lambda wanted, frame: None,
+    ) -> None:
+        """Start without watches.
+
+        Args:
+            clock: Monotonic seconds.
+            target_frame: Called with the name of a frame and an image's Frame; see
+                :meth:`.target_frames.TargetFrames.from_camera`.
+        """
+        self._clock, self._target_frame = clock, target_frame
         self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._next_due: dict[str, float] = {}
@@ -150,11 +168,11 @@ class WatchBoard:
             measured.append(self._measure_one(perception, seen, watch))
         return measured
 
-    @staticmethod
-    def _measure_one(perception: Any, observation: Any, watch: Watch) -> Measurement:
+    def _measure_one(self, perception: Any, observation: Any, watch: Watch) -> Measurement:
         name = watch.watch_id
         try:
-            return measure(perception, observation, watch.wanted, name, name)
+            target = self._target_frame(watch.target_frame, observation.frame)
+            return measure(perception, observation, watch.wanted, name, name, target)
         except SpatialGeoError as error:
             why = str(error)
         except PendingError:

@@ -46,6 +46,10 @@ def run_source(name: str, create: Callable[[], Source], arguments: list[str] | N
         except (SpatialGeoError, ValueError) as error:
             logger.fatal(str(error))
             return 2
+        except Exception:
+            if rclpy.ok():
+                raise
+            return 0  # interrupted while it was being made
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:

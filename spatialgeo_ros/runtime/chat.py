@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from spatialgeo_ros.errors import SpatialGeoError, escaped, quoted
@@ -17,6 +18,21 @@ log = logging.getLogger(__name__)
 #: How a reply is kept to the form: by the schema, to JSON, or by the prompt alone.
 _FORMATS = ("json_schema", "json_object", "")
 _REFUSED = (400, 422)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said.
+
+    Attributes:
+        text: its words.
+        model: what the server calls itself, "" where it does not say.
+        usage: numbers of tokens, and what else the server counts, by its names.
+    """
+
+    text: str
+    model: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ChatModel:
@@ -31,6 +47,7 @@ class ChatModel:
         role: that it plays here, for the log ("planner").
         temperature: of sampling.
         may_be_cut: whether a reply of ``most_tokens`` that goes on is one.
+        seed: of sampling, for servers that take one; None for none.
     """
 
     def __init__(
@@ -44,11 +61,14 @@ class ChatModel:
         *,
         temperature: float = 0.0,
         may_be_cut: bool = False,
+        seed: int | None = None,
     ) -> None:
         self._endpoint, self._model, self._schema = endpoint, model, schema
         self._most, self._failure, self._role = most_tokens, failure, role
         self._may_be_cut = may_be_cut
         self._settings: dict[str, Any] = {"temperature": temperature, "max_tokens": most_tokens}
+        if seed is not None:
+            self._settings["seed"] = seed
         # Of _FORMATS, that the server is known to take.
         self._format = 0 if schema is not None else len(_FORMATS) - 1
 
@@ -63,6 +83,15 @@ class ChatModel:
         deadline: Deadline,
         on_text: Callable[[str], None] | None = None,
     ) -> str:
+        """Return the words of a reply; see :meth:`complete`."""
+        return self.complete(asked, deadline, on_text).text
+
+    def complete(
+        self,
+        asked: Sequence[Mapping[str, Any]],
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
         """Return a reply; what the server does not take is left out, and that is remembered.
 
         Args:
@@ -93,6 +122,8 @@ class ChatModel:
                     settings["max_completion_tokens"] = settings.pop("max_tokens")
                 elif "temperature" in error.body and "temperature" in settings:
                     del settings["temperature"]
+                elif "seed" in error.body and "seed" in settings:
+                    del settings["seed"]
                 elif form + 1 < len(_FORMATS):
                     form += 1
                 else:
@@ -106,7 +137,13 @@ class ChatModel:
                     self._role, self.name, how, ", ".join(settings), reason,
                 )  # fmt: skip
                 self._settings, self._format = settings, form
-            return self._text_of(answer)
+            text = self._text_of(answer)
+            usage, model = answer.get("usage"), answer.get("model")
+            return Reply(
+                text,
+                model if isinstance(model, str) else "",
+                usage if isinstance(usage, dict) else {},
+            )
 
     def _streamed(
         self, body: dict[str, Any], deadline: Deadline, on_text: Callable[[str], None]
@@ -138,7 +175,9 @@ class ChatModel:
         return {"choices": [{"message": said, "finish_reason": ended[0]}]}
 
     def _refusal(self, error: HttpStatusError) -> SpatialGeoError:
-        return self._failure(f"{self._endpoint.address} answered with {error}")
+        failure = self._failure(f"{self._endpoint.address} answered with {error}")
+        failure.retry_after = error.retry_after
+        return failure
 
     def _text_of(self, answer: Any) -> str:
         """Return the words of a decoded answer."""

@@ -91,9 +91,11 @@ class Deadline:
         abandon()
         if given_up:
             raise CancelledError("the question was cancelled")
-        raise self._failure(
+        failure = self._failure(
             f"no answer within {self._seconds:g} s: ask a faster model, or raise {self._setting}"
         )
+        failure.retry_after = 0.0
+        raise failure
 
 
 class _Outcome(Generic[T]):

@@ -12,6 +12,7 @@ import ssl
 import urllib.parse
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 1_000_000
 _CHUNK = 65536
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+#: What a server answers that may take the same request a little later.
+_PASSING = (408, 409, 425, 429)
+_MOST_WAIT = 600.0  # seconds that a server may ask for
 
 
 class HttpStatusError(Exception):
@@ -38,11 +42,14 @@ class HttpStatusError(Exception):
     Attributes:
         status: that it answered.
         body: text of the answer, without the key.
+        retry_after: seconds after which the request may be taken; None where it never will be.
     """
 
-    def __init__(self, status: int, body: str) -> None:
+    def __init__(self, status: int, body: str, wait: float = 0.0) -> None:
         super().__init__(f"HTTP status {status}: {escaped(body.strip(), 300) or 'no text'}")
         self.status, self.body = status, body
+        passes = status >= 500 or status in _PASSING
+        self.retry_after: float | None = wait if passes else None
 
 
 class Endpoint:
@@ -95,8 +102,7 @@ class Endpoint:
                 type that was asked for.
             CancelledError: the question was given up.
         """
-        status, raw = self._exchange(path, body, deadline, lambda part: None, lambda: None)
-        return self._decoded(status, raw)
+        return self._decoded(self._exchange(path, body, deadline, lambda part: None, lambda: None))
 
     def stream(
         self,
@@ -120,10 +126,8 @@ class Endpoint:
             while not events.empty():
                 self._event(events.get(), on_event)
 
-        status, raw = self._exchange(path, body, deadline, lines.add, meanwhile)
-        if lines.found and 200 <= status < 300:
-            return None
-        return self._decoded(status, raw)
+        answer = self._exchange(path, body, deadline, lines.add, meanwhile)
+        return None if lines.found and answer.is_good else self._decoded(answer)
 
     def _event(self, data: bytes, on_event: Callable[[Any], None]) -> None:
         if data == b"[DONE]":
@@ -144,13 +148,13 @@ class Endpoint:
         deadline: Deadline,
         on_part: Callable[[bytes], None],
         meanwhile: Callable[[], None],
-    ) -> tuple[int, bytes]:
+    ) -> _Answer:
         """Post and read; ``on_part`` gets what comes, on the thread that reads."""
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=max(0.001, deadline.left))
         data = json.dumps(body).encode()
 
-        def work() -> tuple[int, bytes]:
+        def work() -> _Answer:
             try:
                 connection.request("POST", self._path + path, data, self._headers())
                 return _read(connection.getresponse(), deadline, on_part)
@@ -164,20 +168,23 @@ class Endpoint:
                     open_socket.shutdown(socket.SHUT_RDWR)
 
         try:
-            status, raw = deadline.run(work, abandon, meanwhile)
+            answer = deadline.run(work, abandon, meanwhile)
         except (OSError, http.client.HTTPException) as error:
-            raise self._failure(f"{self.address}: {self._reason(error)}") from None
-        if len(raw) > MOST_BYTES:
+            failure = self._failure(f"{self.address}: {self._reason(error)}")
+            failure.retry_after = 0.0
+            raise failure from None
+        if len(answer.body) > MOST_BYTES:
             raise self._failure(f"{self.address} sent more than {MOST_BYTES} bytes")
-        return status, raw
+        return answer
 
-    def _decoded(self, status: int, raw: bytes) -> Any:
-        if not 200 <= status < 300:
-            raise HttpStatusError(status, self._without_key(raw.decode(errors="replace")))
+    def _decoded(self, answer: _Answer) -> Any:
+        if not answer.is_good:
+            words = self._without_key(answer.body.decode(errors="replace"))
+            raise HttpStatusError(answer.status, words, answer.wait)
         try:
-            return json.loads(raw)
+            return json.loads(answer.body)
         except (ValueError, RecursionError):
-            shown = self._without_key(raw[:200].decode(errors="replace"))
+            shown = self._without_key(answer.body[:200].decode(errors="replace"))
             raise self._failure(
                 f"{self.address} sent no JSON: {quoted(shown)}: is it an OpenAI-compatible server?"
             ) from None
@@ -217,10 +224,28 @@ class _Lines:
                 self._on_data(line[5:].strip())
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What came.
+
+    Attributes:
+        status: of HTTP.
+        body: may be one byte longer than is allowed.
+        wait: seconds that the server asks for before the next request, 0 where it does not.
+    """
+
+    status: int
+    body: bytes
+    wait: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+
 def _read(
     response: http.client.HTTPResponse, deadline: Deadline, on_part: Callable[[bytes], None]
-) -> tuple[int, bytes]:
-    """Return status and body, which may be one byte longer than is allowed."""
+) -> _Answer:
     parts, size = [], 0
     while size <= MOST_BYTES:
         if deadline.over():
@@ -231,4 +256,6 @@ def _read(
         parts.append(part)
         size += len(part)
         on_part(part)
-    return response.status, b"".join(parts)
+    asked = response.headers.get("Retry-After", "")  # a date, which it may be, is not waited for
+    wait = min(float(asked), _MOST_WAIT) if asked.isdigit() else 0.0
+    return _Answer(response.status, b"".join(parts), wait)

@@ -32,6 +32,13 @@ def image_part(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> dict[str,
     return {"type": "image_url", "image_url": {"url": url}}
 
 
+def size_within(image: npt.NDArray[np.uint8], most_pixels: int) -> tuple[int, int]:
+    """Width and height of an image that is made smaller where it has more pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, (most_pixels / (width * height)) ** 0.5)
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
 def text_part(text: str) -> dict[str, Any]:
     """Part of a message with words."""
     return {"type": "text", "text": text}

@@ -177,7 +177,7 @@ def measure_sightings(
     """Measure where the objects were seen, then express the end points in the frame asked about.
 
     The unseen half of an object is behind what its own camera saw, so extents and centres are
-    worked out in the frame the object was seen in.
+    worked out in the frame the object was seen in, each of two in its own.
 
     Raises:
         BadRequestError: the objects are of different frames without poses in one world.
@@ -185,10 +185,8 @@ def measure_sightings(
     if kind is Kind.CAMERA_TO_OBJECT:
         estimate = measure(kind, express(a.points, relative_pose(asked.frame, a.frame)))
     elif kind in PAIR_KINDS and b is not None:
-        second = b.points
-        if b.frame is not a.frame:
-            second = express(second, relative_pose(a.frame, b.frame))
-        estimate = measure(kind, a.points, second)
+        other_view = None if b.frame is a.frame else relative_pose(a.frame, b.frame)
+        estimate = measure(kind, a.points, b.points, a_from_b=other_view)
     else:
         estimate = measure(kind, a.points)
     if kind is not Kind.CAMERA_TO_OBJECT and a.frame is not asked.frame:

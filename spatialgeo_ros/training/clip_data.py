@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -109,6 +109,11 @@ class ClipData(Dataset[ClipExample]):
         name, number = self._order[index]
         found: dict[str, Any] = self._annotations[name][number]
         return found
+
+    def texts(self, name: str) -> Iterator[Any]:
+        """Yield one field of every annotation that is used, None where it lacks it."""
+        for index in range(len(self)):
+            yield self.entry(index).get(name)
 
     def __getitem__(self, index: int) -> ClipExample:
         """Read and encode one; without a sample where that is not possible, which is said."""

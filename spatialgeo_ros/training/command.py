@@ -102,7 +102,7 @@ def _parser(model: str, training: str) -> argparse.ArgumentParser:
     paths("--config", help="recipe; default: the published settings")
     what = "change a setting of the recipe; may be given several times"
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=what)
-    parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return parser
 
 
@@ -117,9 +117,11 @@ def _spatialgeo(name: str, options: argparse.Namespace) -> None:
     from spatialgeo_ros.models.files.shards import read_json
     from spatialgeo_ros.speech.tokenizer import load_tokenizer
     from spatialgeo_ros.training.llava_data import ConversationData, collate_images
+    from spatialgeo_ros.training.processes import make_accelerator
     from spatialgeo_ros.training.recipe import SpatialGeoRecipe, read_recipe
     from spatialgeo_ros.training.spatialgeo_trainee import SpatialGeoTrainee, load_start
-    from spatialgeo_ros.training.trainer import Training, Work, make_accelerator
+    from spatialgeo_ros.training.trainee import Work
+    from spatialgeo_ros.training.trainer import Training
 
     recipe = read_recipe(SpatialGeoRecipe, recipe_path(name, options.config), options.set)
     how = recipe.optimisation
@@ -149,9 +151,11 @@ _LOSS = "mean over the tokens of a pass, then over passes and processes"
 
 def _spatial_mllm(name: str, options: argparse.Namespace) -> None:
     from spatialgeo_ros.training.clip_data import ClipData, collate_clips
+    from spatialgeo_ros.training.processes import make_accelerator
     from spatialgeo_ros.training.recipe import SpatialMllmRecipe, read_recipe
     from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee, load_mllm_start
-    from spatialgeo_ros.training.trainer import Training, Work, make_accelerator
+    from spatialgeo_ros.training.trainee import Work
+    from spatialgeo_ros.training.trainer import Training
 
     recipe = read_recipe(SpatialMllmRecipe, recipe_path(name, options.config), options.set)
     how = recipe.optimisation

@@ -20,7 +20,7 @@ from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Cli
 from spatialgeo_ros.sim.furniture import COLOURS, KINDS
 from spatialgeo_ros.speech.tokenizer import LanguageTokenizer
 from spatialgeo_ros.training.data import FrameStore, SeenObject, augment
-from spatialgeo_ros.training.loop import Schedule, train
+from spatialgeo_ros.training.loop import Schedule, device_of, train
 
 #: What a patch shows that shows no object.
 BACKGROUND = "room"
@@ -56,11 +56,18 @@ def token_batch(tokenizer: LanguageTokenizer, texts: list[str]) -> tuple[Tensor,
 class ContrastiveTask:
     """Batches, losses and scores of the nano CLIP over one set of frames."""
 
-    def __init__(self, store: FrameStore, tokenizer: LanguageTokenizer) -> None:
+    def __init__(
+        self, store: FrameStore, tokenizer: LanguageTokenizer, device: torch.device | str = "cpu"
+    ) -> None:
         self.store, self.tokenizer = store, tokenizer
         self.names = object_names()
         self._number = {name: k for k, name in enumerate(self.names)}
-        self._names_ids = token_batch(tokenizer, self.names)
+        self._device = device
+        self._names_ids = self._tokens(self.names)
+
+    def _tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        ids, mask = token_batch(self.tokenizer, texts)
+        return ids.to(self._device), mask.to(self._device)
 
     def _batch(
         self, frames: np.ndarray, rng: np.random.Generator
@@ -81,8 +88,8 @@ class ContrastiveTask:
             targets.append(target)
             captions.append(caption(seen, rng))
         return (
-            torch.from_numpy(np.ascontiguousarray(np.stack(images))),
-            torch.from_numpy(np.ascontiguousarray(np.stack(targets))),
+            torch.from_numpy(np.ascontiguousarray(np.stack(images))).to(self._device),
+            torch.from_numpy(np.ascontiguousarray(np.stack(targets))).to(self._device),
             captions,
         )
 
@@ -97,15 +104,17 @@ class ContrastiveTask:
         logits = model.logit_scale.exp().clamp(max=100) * patches @ names.T
         # Background fills most patches: objects count four times as much.
         share = target.transpose(1, 2)
-        share = share * torch.where(torch.arange(share.shape[-1]) < share.shape[-1] - 1, 4.0, 1.0)
+        is_object = torch.arange(share.shape[-1], device=self._device) < share.shape[-1] - 1
+        share = share * torch.where(is_object, 4.0, 1.0)
         weight = share.sum(-1)
         share = share / weight.clamp_min(1e-6)[..., None]
         entropy = -(share * logits.log_softmax(-1)).sum(-1)
         patch_loss = (entropy * weight).sum() / weight.sum()
-        text = model.text_embedding(*token_batch(self.tokenizer, captions))
+        text = model.text_embedding(*self._tokens(captions))
         similar = model.contrastive_logits(model.image_embedding(last), text)
         # Two frames with the same caption are both right.
-        same = torch.tensor([[a == b for b in captions] for a in captions], dtype=torch.float32)
+        alike = [[float(a == b) for b in captions] for a in captions]
+        same = torch.tensor(alike, device=self._device)
         same = same / same.sum(1, keepdim=True)
         pairs = F.cross_entropy(similar, same) + F.cross_entropy(similar.T, same)
         loss = patch_loss + 0.05 * pairs
@@ -124,13 +133,13 @@ class ContrastiveTask:
         pointed, named, kinds = [], [], []
         for frame in frames:
             pixels = self.store.image[frame].transpose(2, 0, 1)[None] / 255.0
-            image = torch.from_numpy(pixels).float()
+            image = torch.from_numpy(pixels).float().to(self._device)
             features = model(model.normalise(image))
-            similar = (model.patch_embedding(features)[0] @ names.T).numpy()
+            similar = (model.patch_embedding(features)[0] @ names.T).cpu().numpy()
             for thing in self.store.seen(int(frame), 0.01):
                 number = self._number[thing.truth.name]
                 pointed.append(thing.coverage[similar[:, number].argmax()] >= 0.1)
-                weights = torch.from_numpy(thing.coverage)[None, None]
+                weights = torch.from_numpy(thing.coverage)[None, None].to(self._device)
                 region = model.region_embedding(features, weights)[0, 0]
                 best = self.names[int((names[:-1] @ region).argmax())]
                 named.append(best == thing.truth.name)
@@ -148,11 +157,13 @@ def train_contrastive(
     tokenizer: LanguageTokenizer,
     folder: Path,
     schedule: Schedule,
+    device: torch.device | str = "cpu",
 ) -> Clip:
     """Train, or go on from the checkpoint in ``folder``; returns the trained towers."""
     torch.manual_seed(schedule.seed)
-    model = Clip(NANO_VISION_CONFIG, {**NANO_TEXT_CONFIG, "vocab_size": len(tokenizer)})
-    task, watch = ContrastiveTask(store, tokenizer), ContrastiveTask(held_out, tokenizer)
+    model = Clip(NANO_VISION_CONFIG, {**NANO_TEXT_CONFIG, "vocab_size": len(tokenizer)}).to(device)
+    where = device_of(model)
+    task, watch = (ContrastiveTask(one, tokenizer, where) for one in (store, held_out))
     watched = np.linspace(0, len(held_out) - 1, min(100, len(held_out))).astype(int)
     train(
         model,

@@ -172,6 +172,11 @@ class GeometryBatch:
     valid: Tensor
     on_object: Tensor
 
+    def to(self, device: torch.device) -> GeometryBatch:
+        """Return the batch on a device."""
+        tensors = (self.image, self.prior, self.points, self.valid, self.on_object)
+        return GeometryBatch(*(one.to(device) for one in tensors))
+
 
 def geometry_batch(
     store: FrameStore, frames: np.ndarray, rng: np.random.Generator | None

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
 from spatialgeo_ros.training.data import FrameStore, GeometryBatch, geometry_batch
-from spatialgeo_ros.training.loop import Schedule, train
+from spatialgeo_ros.training.loop import Schedule, device_of, train
 
 log = logging.getLogger(__name__)
 NANO_TOKENS = 48
@@ -62,7 +62,7 @@ def depth_errors(model: MoGe2, store: FrameStore, frames: np.ndarray) -> dict[st
     model.eval()
     rows = []
     for start in range(0, len(frames), 20):
-        batch = geometry_batch(store, frames[start : start + 20], None)
+        batch = geometry_batch(store, frames[start : start + 20], None).to(device_of(model))
         out = model(batch.image, NANO_TOKENS, batch.prior, upsample=False)
         depth = out["points"][..., 2] * out["metric_scale"][:, None, None]
         for predicted, points, valid in zip(depth, batch.points, batch.valid, strict=True):
@@ -78,16 +78,20 @@ def depth_errors(model: MoGe2, store: FrameStore, frames: np.ndarray) -> dict[st
 
 
 def train_geometry(
-    store: FrameStore, held_out: FrameStore, folder: Path, schedule: Schedule
+    store: FrameStore,
+    held_out: FrameStore,
+    folder: Path,
+    schedule: Schedule,
+    device: torch.device | str = "cpu",
 ) -> MoGe2:
     """Train, or go on from the checkpoint in ``folder``; returns the trained network."""
     torch.manual_seed(schedule.seed)
     model = MoGe2(**NANO_CONFIG)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     watched = np.linspace(0, len(held_out) - 1, min(100, len(held_out))).astype(int)
 
     def step(frames: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        batch = geometry_batch(store, frames, rng)
+        batch = geometry_batch(store, frames, rng).to(device_of(model))
         out = model(batch.image, NANO_TOKENS, batch.prior, upsample=False)
         return geometry_loss(out, batch)
 

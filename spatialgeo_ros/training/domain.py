@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG, DomainClassifier
 from spatialgeo_ros.training.data import augment
-from spatialgeo_ros.training.loop import Schedule, train
+from spatialgeo_ros.training.loop import Schedule, device_of, train
 from spatialgeo_ros.training.outliers import disturbed, drawn_outliers, rendered_outliers
 from spatialgeo_ros.training.render import HELD_OUT_SEEDS, TRAINED_SEEDS
 from spatialgeo_ros.training.room_views import HEIGHTS, Pool, by_height, render_views
@@ -114,8 +114,9 @@ def _disturbed_pool(rooms: Pool, others: Pool, count: int) -> Pool:
     return by_height(images)
 
 
-def _tensor(images: list[NDArray[np.float32]]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels stay last: faster
+def _tensor(images: list[NDArray[np.float32]], device: torch.device) -> Tensor:
+    # Channels stay last: faster.
+    return torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
 
 
 @torch.inference_mode()
@@ -126,7 +127,7 @@ def strangeness(model: DomainClassifier, pool: Pool) -> NDArray[np.float32]:
     for images in pool.values():
         for start in range(0, len(images), 64):
             batch = [image.astype(np.float32) / 255.0 for image in images[start : start + 64]]
-            found.append(model(_tensor(batch)).numpy())
+            found.append(model(_tensor(batch, device_of(model))).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -141,12 +142,17 @@ def step_loss(
         for index in rng.integers(0, len(pool), count):
             image = augment(pool[index], rng) if rng.random() < 0.7 else pool[index] / 255.0
             images.append(np.asarray(image[:, ::-1] if rng.random() < 0.5 else image, np.float32))
-    foreign = torch.cat([torch.zeros(count), torch.ones(count)])
-    return F.binary_cross_entropy_with_logits(model(_tensor(images)), foreign)
+    device = device_of(model)
+    foreign = torch.cat([torch.zeros(count), torch.ones(count)]).to(device)
+    return F.binary_cross_entropy_with_logits(model(_tensor(images, device)), foreign)
 
 
 def train_domain(
-    folder: Path, schedule: Schedule, plan: DomainPlan, workers: int = 2
+    folder: Path,
+    schedule: Schedule,
+    plan: DomainPlan,
+    workers: int = 2,
+    device: torch.device | str = "cpu",
 ) -> DomainClassifier:
     """Make the images, train, set the threshold; or go on from what ``folder`` holds.
 
@@ -155,6 +161,7 @@ def train_domain(
         schedule: how long and how fast; a batch is of rooms, with as many outliers beside.
         plan: how many images.
         workers: processes that make them.
+        device: where it is trained.
     """
     views = partial(render_views, views=plan.views)
     jobs: dict[str, tuple[Make, range]] = {
@@ -168,7 +175,7 @@ def train_domain(
     made = _joined(drawn, rendered)
     outliers = _joined(made, _disturbed_pool(rooms, made, plan.disturbed))
     torch.manual_seed(schedule.seed)
-    model = DomainClassifier(**NANO_DOMAIN_CONFIG)
+    model = DomainClassifier(**NANO_DOMAIN_CONFIG).to(device)
     for parameter in model.parameters():
         if parameter.dim() == 4:  # convolutions run faster on the CPU in this layout
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

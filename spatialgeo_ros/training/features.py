@@ -31,6 +31,7 @@ from spatialgeo_ros.training.data import (
     geometry_batch,
 )
 from spatialgeo_ros.training.depth_network import NANO_TOKENS
+from spatialgeo_ros.training.loop import device_of
 from spatialgeo_ros.training.questions import VisibleObject
 
 #: An object must cover this share of the image to be asked about.
@@ -85,7 +86,7 @@ def encode_frames(
     Args:
         store: the frames.
         clip: trained towers.
-        moge: trained geometry network.
+        moge: trained geometry network, on the same device.
         frames: indices of the frames to encode.
         batch: frames per pass.
     """
@@ -94,11 +95,11 @@ def encode_frames(
     encoded = []
     for start in tqdm(range(0, len(frames), batch), "encode", mininterval=5):
         part = frames[start : start + batch]
-        inputs = geometry_batch(store, part, None)
-        semantic = clip(clip.normalise(inputs.image)).numpy().astype(np.float16)
+        inputs = geometry_batch(store, part, None).to(device_of(moge))
+        semantic = clip(clip.normalise(inputs.image)).cpu().numpy().astype(np.float16)
         out = moge(inputs.image, NANO_TOKENS, inputs.prior, upsample=False)
-        layers = torch.stack(out["features"].tokens(), 1).numpy().astype(np.float16)
-        depth = (out["points"][..., 2] * out["metric_scale"][:, None, None]).numpy()
+        layers = torch.stack(out["features"].tokens(), 1).cpu().numpy().astype(np.float16)
+        depth = (out["points"][..., 2] * out["metric_scale"][:, None, None]).cpu().numpy()
         for k, frame in enumerate(part):
             rays = store.camera(int(frame)).resized(LABEL_WIDTH, LABEL_HEIGHT).rays()
             entry = FrameFeatures(semantic[k], layers[k])

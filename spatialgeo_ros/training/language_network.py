@@ -11,8 +11,9 @@ stage 2 everything, with CLIP tokens dropped for 30 % of the images. Towers stay
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from spatialgeo_ros.speech.prompts import template
 from spatialgeo_ros.speech.tokenizer import REGION_ID, LanguageTokenizer
 from spatialgeo_ros.training.answer_scores import score_answers
 from spatialgeo_ros.training.features import FrameFeatures
-from spatialgeo_ros.training.loop import Schedule, train
+from spatialgeo_ros.training.loop import Schedule, device_of, train
 from spatialgeo_ros.training.questions import QA, make_questions
 
 #: Width of the soft label over number tokens: share of the value, and metres at least.
@@ -57,6 +58,16 @@ class PackedBatch:
     slots: Tensor
     values: Tensor
     questions: list[list[QA]]
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """Return the batch on a device."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        moved["moge"] = [layer.to(device) for layer in self.moge]
+        return replace(self, **moved)
 
 
 class LanguageTask:
@@ -141,7 +152,7 @@ class LanguageTask:
         """
         clip = model.adapter.project_clip(batch.clip)
         moge = model.adapter.project_moge(batch.moge)
-        kept = None if keep is None else torch.tensor(keep)
+        kept = None if keep is None else torch.tensor(keep, device=clip.device)
         if stage == "base":
             moge = torch.zeros_like(moge)
             visual, valid = clip[:, :0], None
@@ -169,9 +180,9 @@ class LanguageTask:
         is_number = torch.isfinite(values)
         plain = -log_probability.gather(1, targets[:, None])[:, 0]
         width = SOFT_SHARE * values[is_number] + SOFT_METRES
-        apart = (self._values[None] - values[is_number][:, None]) / width[:, None]
+        apart = (self._values.to(values)[None] - values[is_number][:, None]) / width[:, None]
         soft = (-0.5 * apart.square()).softmax(-1)
-        number = -(soft * log_probability[is_number][:, self._numbers]).sum(-1)
+        number = -(soft * log_probability[is_number][:, self._numbers.to(logits.device)]).sum(-1)
         answers = targets.eq(self._end).sum().clamp(min=1)
         return number.sum() / answers, plain[~is_number].sum() / answers
 
@@ -179,7 +190,7 @@ class LanguageTask:
         self, model: SpatialGeoModel, stage: str, indices: np.ndarray, rng: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """One training step's loss."""
-        batch = self.batch(indices, rng, vary=True)
+        batch = self.batch(indices, rng, vary=True).to(device_of(model))
         keep = None
         if stage == "stage2":
             keep = draw_keep_clip(len(indices), random.Random(int(rng.integers(2**31))))
@@ -199,7 +210,7 @@ class LanguageTask:
         results: list[tuple[QA, str]] = []
         for start in range(0, len(indices), 8):
             rng = np.random.default_rng([seed, start])
-            batch = self.batch(indices[start : start + 8], rng, vary=False)
+            batch = self.batch(indices[start : start + 8], rng, vary=False).to(device_of(model))
             logits, _, _ = self.logits(model, batch, stage, None)
             best = iter(logits.argmax(-1).tolist())
             for row, questions in enumerate(batch.questions):
@@ -227,6 +238,7 @@ def train_language(
     folder: Path,
     schedules: dict[str, Schedule],
     questions_per_frame: int = 16,
+    device: torch.device | str = "cpu",
 ) -> SpatialGeoModel:
     """Run the stages in order, each resumable; returns the model with its adapters.
 
@@ -237,11 +249,12 @@ def train_language(
         folder: one sub-folder per stage is written here.
         schedules: of "base", "stage1" and "stage2".
         questions_per_frame: questions that share one frame's visual tokens in a step.
+        device: where it is trained.
     """
     first = next(iter(schedules.values()))
     torch.manual_seed(first.seed)
     language = {**NANO_LANGUAGE_CONFIG, "vocab_size": len(tokenizer)}
-    model = SpatialGeoModel(language, NANO_ADAPTER_CONFIG)
+    model = SpatialGeoModel(language, NANO_ADAPTER_CONFIG).to(device)
     task = LanguageTask(frames, tokenizer, questions_per_frame)
     watch = LanguageTask(held_out, tokenizer, questions_per_frame)
     watched = np.linspace(0, len(watch) - 1, min(60, len(watch))).astype(int)

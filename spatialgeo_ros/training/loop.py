@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
+#: Of the option of every training from nothing.
+DEVICE_HELP = "where it is trained: auto (a GPU where there is one), cpu, cuda or cuda:<n>"
 StepFunction = Callable[[np.ndarray, np.random.Generator], tuple[Tensor, dict[str, float]]]
 
 
@@ -61,6 +63,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     ]
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network is, and its batches have to be."""
+    return next(model.parameters()).device
+
+
 def train(
     model: nn.Module,
     samples: int,
@@ -75,7 +82,8 @@ def train(
     mean of every part of the loss since the last line, and what ``evaluate`` returns.
 
     Args:
-        model: trained in place; parameters with ``requires_grad`` false stay as they are.
+        model: trained in place, where it is; parameters with ``requires_grad`` false stay as they
+            are.
         samples: size of the data set; each step gets ``schedule.batch`` indices below it.
         step_function: (indices, rng) -> (loss, its parts).
         evaluate: the model's scores on held-out data.
@@ -87,7 +95,7 @@ def train(
     optimiser = torch.optim.AdamW(parameter_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
     first, spent = 0, 0.0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, map_location=device_of(model), weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         first, spent = int(state["step"]), float(state["seconds"])

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.construction import choose_device
 from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG
 from spatialgeo_ros.models.files.weights import save_weights
 from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
@@ -39,7 +41,7 @@ from spatialgeo_ros.training.features import (
     save_features,
 )
 from spatialgeo_ros.training.language_network import train_language
-from spatialgeo_ros.training.loop import Schedule
+from spatialgeo_ros.training.loop import DEVICE_HELP, Schedule
 from spatialgeo_ros.training.render import (
     HELD_OUT_SEEDS,
     TRAINED_SEEDS,
@@ -81,13 +83,16 @@ def _features(
     return load_features(path)
 
 
-def train_nano(folder: Path, factor: float = 1.0, workers: int = 2) -> dict[str, torch.nn.Module]:
+def train_nano(
+    folder: Path, factor: float = 1.0, workers: int = 2, device: torch.device | str = "cpu"
+) -> dict[str, torch.nn.Module]:
     """Do every step that is not done yet.
 
     Args:
         folder: for data, checkpoints and logs; about 4 GB.
         factor: share of the full data and steps; below 1 only to try the command out.
         workers: rendering processes.
+        device: where the networks are trained; a run may go on on another one.
 
     Returns:
         The trained networks: "geometry", "clip", "language", "adapter" and "domain".
@@ -103,29 +108,31 @@ def train_nano(folder: Path, factor: float = 1.0, workers: int = 2) -> dict[str,
     store = FrameStore(render_dataset(training, folder / "data" / "train", workers))
     held_out = FrameStore(render_dataset(held_rooms, folder / "data" / "held", workers))
     log.info("%d training frames, %d held out", len(store), len(held_out))
-    moge = train_geometry(store, held_out, folder / "geometry", shorten(GEOMETRY, factor))
+    moge = train_geometry(store, held_out, folder / "geometry", shorten(GEOMETRY, factor), device)
     clip = train_contrastive(
-        store, held_out, tokenizer, folder / "clip", shorten(CONTRASTIVE, factor)
+        store, held_out, tokenizer, folder / "clip", shorten(CONTRASTIVE, factor), device
     )
     count = min(len(store), max(16, round(LANGUAGE_FRAMES * factor)))
     chosen = np.linspace(0, len(store) - 1, count).astype(int)
     frames = _features(folder / "features_train.pt", store, clip, moge, chosen)
     held = _features(folder / "features_held.pt", held_out, clip, moge, np.arange(len(held_out)))
     schedules = {stage: shorten(schedule, factor) for stage, schedule in LANGUAGE.items()}
-    model = train_language(frames, held, tokenizer, folder / "language", schedules)
+    model = train_language(frames, held, tokenizer, folder / "language", schedules, device=device)
     return {
         "geometry": moge,
         "clip": clip,
         "language": model.language_model,
         "adapter": model.adapter,
-        "domain": train_nano_domain(folder, factor, workers),
+        "domain": train_nano_domain(folder, factor, workers, device),
     }
 
 
-def train_nano_domain(folder: Path, factor: float = 1.0, workers: int = 2) -> torch.nn.Module:
+def train_nano_domain(
+    folder: Path, factor: float = 1.0, workers: int = 2, device: torch.device | str = "cpu"
+) -> torch.nn.Module:
     """Train what says that an image is none of the rooms; needs none of the other networks."""
     plan = DomainPlan().scaled(factor)
-    return train_domain(folder / "domain", shorten(DOMAIN, factor), plan, workers)
+    return train_domain(folder / "domain", shorten(DOMAIN, factor), plan, workers, device)
 
 
 def export(
@@ -148,6 +155,7 @@ def export(
     }
     hashes = {}
     for name, network in networks.items():
+        network.cpu()
         path = folder / f"{name}.safetensors"
         hashes[path.name] = save_weights(network, path, config=configs[name], licence="Apache-2.0")
         log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
@@ -188,12 +196,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--factor", type=float, default=1.0, help="share of data and steps")
     parser.add_argument("--workers", type=int, default=2, help="rendering processes")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--threads", type=int, default=0, help="PyTorch threads; 0: its choice")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    how = (arguments.folder, arguments.factor, arguments.workers)
+    try:
+        device = choose_device(arguments.device)
+    except ModelLoadError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    how = (arguments.folder, arguments.factor, arguments.workers, device)
     networks = {"domain": train_nano_domain(*how)} if arguments.only else train_nano(*how)
     output = arguments.output or arguments.folder / "weights"
     hashes = export(networks, build_nano_tokenizer(CAPTION_WORDS), output)

@@ -36,10 +36,12 @@ from spatialgeo_ros.training.problem_data import (
     ProblemData,
     collate_problems,
 )
+from spatialgeo_ros.training.processes import make_accelerator
 from spatialgeo_ros.training.recipe import LANGUAGE, PolicyRecipe
 from spatialgeo_ros.training.rewards import group_rewards
 from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee, load_mllm_start
-from spatialgeo_ros.training.trainer import Training, Work, make_accelerator
+from spatialgeo_ros.training.trainee import Work
+from spatialgeo_ros.training.trainer import Training
 
 #: Tokens whose logits, 152,000 each, are in memory together.
 _AT_ONCE = 1024
@@ -164,7 +166,7 @@ class PolicyTrainee(SpatialMllmTrainee):
         lengths = [len(one.ids) for one in said]
         rewards = group_rewards(
             problem.kind, problem.solution, [one.text for one in said],
-            lengths if recipe.length_bonus else (),
+            lengths if recipe.length_bonus else (), recipe.rewards,
         )  # fmt: skip
         device = tokens.device
         totals = torch.tensor([one.total for one in rewards], device=device)
@@ -266,6 +268,7 @@ def train_policy(
     model = load_mllm_start(base, vggt, recipe.optimisation, accelerator.device)
     rate = model.qwen.model.visual.config.tokens_per_second
     clips = ClipData(data, files, model.chat, recipe.frames, rate)
+    problems = ProblemData(clips, recipe.instruction, recipe.rewards)
     trainee = PolicyTrainee(model, recipe, base, vggt, accelerator.process_index)
 
     def prepare(batch: ProblemBatch, number: int) -> tuple[list[Rollouts], dict[str, float]]:
@@ -273,7 +276,7 @@ def train_policy(
             return trainee.roll_out(batch, number)
 
     work = Work(
-        ProblemData(clips, recipe.instruction), collate_problems, recipe.optimisation, output,
-        prepare=prepare, facts={"training": name, "loss": "group relative policy optimisation"},
+        problems, collate_problems, recipe.optimisation, output, prepare=prepare,
+        facts={"training": name, "loss": "group relative policy optimisation"},
     )  # fmt: skip
     Training(accelerator, trainee, work).run()

@@ -19,6 +19,7 @@ import yaml
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.input_files import read_yaml
+from spatialgeo_ros.training.rewards import REWARDED, SPATIAL_MLLM
 
 RecipeT = TypeVar("RecipeT")
 
@@ -32,6 +33,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "quantisation": ("none", "nf4"),
     "version": ("v1", "llava_v1", "plain"),
     "aspect": ("pad", "square"),
+    "rewards": tuple(REWARDED),
 }
 _PARTS = {
     "SpatialGeoRecipe": (MOGE_PROJECTORS, CLIP_PROJECTOR, LORA),
@@ -191,6 +193,7 @@ class PolicyRecipe:
         clip_ratio: how far the ratio of new to old policy counts; None for any. With one update
             for each completion the ratio is 1 and never clipped.
         length_bonus: Video-R1's, for thoughts of a fair length.
+        rewards: by whose rules answers are rewarded: "spatial_mllm" or "video_r1".
         frames: of a clip.
         instruction: what a prompt ends with, "" for nothing; the type's own sentence follows.
     """
@@ -203,6 +206,7 @@ class PolicyRecipe:
     beta: float = 0.04
     clip_ratio: float | None = None
     length_bonus: bool = True
+    rewards: str = SPATIAL_MLLM
     frames: Frames = field(default_factory=Frames)
     instruction: str = ""
 

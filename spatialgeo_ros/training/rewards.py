@@ -19,8 +19,25 @@ from spatialgeo_ros.speech.cleaned_answer import (
     mean_relative_accuracy,
     parse_number,
 )
+from spatialgeo_ros.training.video_r1_rewards import (
+    CHOICE,
+    FREE_FORM,
+    KINDS,
+    NUMERICAL,
+    OCR,
+    REGRESSION,
+    video_r1_reward,
+)
 
-CHOICE, NUMERICAL, REGRESSION, VERBAL = "multiple choice", "numerical", "regression", "verbal"
+VERBAL = "verbal"
+#: By whose rules answers are rewarded.
+SPATIAL_MLLM, VIDEO_R1 = "spatial_mllm", "video_r1"
+#: Types of problems that each has a reward for. Spatial-MLLM's data has the first four; of the
+#: others it says nothing, and Video-R1's rules hold.
+REWARDED = {
+    SPATIAL_MLLM: (CHOICE, NUMERICAL, REGRESSION, VERBAL, OCR, FREE_FORM),
+    VIDEO_R1: KINDS,
+}
 _FORMAT = re.compile(r"<think>.*?</think>\s*<answer>.*?</answer>", re.DOTALL)
 #: Video-R1's bonus for a thought of a fair length.
 LENGTH_BONUS, LEAST_LENGTH, MOST_LENGTH, LEAST_REWARD = 0.2, 320, 512, 0.1
@@ -51,20 +68,27 @@ def format_reward(completion: str) -> float:
     return float(_FORMAT.fullmatch(completion) is not None)
 
 
-def task_reward(problem_type: str, solution: str, completion: str) -> float:
+def task_reward(
+    problem_type: str, solution: str, completion: str, rules: str = SPATIAL_MLLM
+) -> float:
     """Worth of an answer, 0 to 1.
 
-    A choice is right or wrong; a number has its mean relative accuracy; words have the share of
-    letters that they have in common (:func:`similarity`).
+    By Spatial-MLLM's rules a choice is right or wrong; a number has its mean relative accuracy;
+    words have the share of letters that they have in common (:func:`similarity`). Video-R1's are in
+    ``video_r1_rewards``; types that it alone has are rewarded by them.
 
     Args:
-        problem_type: "multiple choice", "numerical" or "regression", or "verbal".
-        solution: with its answer block, or the plain answer.
+        problem_type: of :data:`REWARDED`.
+        solution: with its answer block, or (by Spatial-MLLM's own rules) the plain answer.
         completion: of the model.
+        rules: :data:`SPATIAL_MLLM` or :data:`VIDEO_R1`.
 
     Raises:
         BadRequestError: the type is unknown.
+        ModelLoadError: free words are rewarded by a package that is not installed.
     """
+    if rules == VIDEO_R1 or problem_type in (OCR, FREE_FORM):
+        return video_r1_reward(problem_type, solution, completion)
     return answer_reward(problem_type, clean_answer(solution), clean_answer(completion))
 
 
@@ -105,7 +129,11 @@ def letters_apart(a: str, b: str) -> int:
 
 
 def group_rewards(
-    problem_type: str, solution: str, completions: Sequence[str], lengths: Sequence[int] = ()
+    problem_type: str,
+    solution: str,
+    completions: Sequence[str],
+    lengths: Sequence[int] = (),
+    rules: str = SPATIAL_MLLM,
 ) -> list[Reward]:
     """Rewards of all completions of one prompt.
 
@@ -114,9 +142,11 @@ def group_rewards(
         solution: see :func:`task_reward`.
         completions: of the model.
         lengths: tokens of each, for the bonus of their length; none without it.
+        rules: see :func:`task_reward`.
     """
     plain = [
-        Reward(format_reward(one), task_reward(problem_type, solution, one)) for one in completions
+        Reward(format_reward(one), task_reward(problem_type, solution, one, rules))
+        for one in completions
     ]
     if not lengths:
         return plain

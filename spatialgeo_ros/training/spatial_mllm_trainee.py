@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.connector import TEMPORAL_MERGE
@@ -24,11 +23,12 @@ from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import official_qwen_nam
 from spatialgeo_ros.models.spatial_mllm.untrained import load_untrained
 from spatialgeo_ros.models.spatial_mllm.video_input import VideoInput
 from spatialgeo_ros.models.spatial_mllm.window_attention import see
+from spatialgeo_ros.models.vggt.frame_input import stack_frames
 from spatialgeo_ros.training.clip_data import IMAGE, VIDEO, ClipBatch, visual_id
 from spatialgeo_ros.training.published_files import write_checkpoint
 from spatialgeo_ros.training.recipe import CONNECTOR, LANGUAGE, MERGER, Optimisation
 from spatialgeo_ros.training.spatialgeo_trainee import token_loss
-from spatialgeo_ros.training.trainer import Trainee
+from spatialgeo_ros.training.trainee import Trainee
 
 _VGGT_STEMS = (("model", ".safetensors"), ("model", ".pt"))
 _OUTPUT = "lm_head.weight"
@@ -126,10 +126,9 @@ class SpatialMllmTrainee(Trainee):
         """Visual tokens ``[N, D]`` of a conversation's clips or images, one after the other.
 
         VGGT sees each clip by itself, and the images of a conversation as one clip in which each
-        stands twice, as published.
-
-        Raises:
-            BadRequestError: images of one conversation differ in size.
+        stands twice, as published. Where these differ in size, which the published code fails on,
+        they are laid on white of the largest size, about their centres, as VGGT's authors do; of
+        what VGGT makes of the white nothing is used. Qwen sees every image as it is.
         """
         model = self.model
         visual = model.qwen.model.visual
@@ -137,16 +136,18 @@ class SpatialMllmTrainee(Trainee):
         groups = [seen] if kind == IMAGE else [[one] for one in seen]
         found = []
         for group in groups:
-            images = [one.images.to(device) for one in group]
-            if len({tuple(one.shape[1:]) for one in images}) > 1:
-                raise BadRequestError("images of one conversation must have one size after scaling")
+            frames = [frame for one in group for frame in one.images]
             with torch.no_grad(), torch.autocast(device.type, enabled=False):
-                geometry = model.geometry_tokens(torch.cat(images))
-            for k, one in enumerate(group):
+                geometry = model.geometry_tokens(stack_frames(frames).to(device))
+            side = tuple(max(one.grid_thw[k] for one in group) for k in (1, 2))
+            geometry = geometry.unflatten(1, side)
+            start = 0
+            for one in group:
                 count = TEMPORAL_MERGE * one.grid_thw[0]
-                tokens = geometry[k * count : (k + 1) * count]
+                tokens = _middle(geometry[start : start + count], one.grid_thw[1:])
+                start += count
                 semantic = see(visual, one.pixel_values.to(device, visual.dtype), one.grid_thw)
-                found.append(model.connector(semantic, tokens, one.grid_thw))
+                found.append(model.connector(semantic, tokens.flatten(1, 2), one.grid_thw))
         return torch.cat(found)
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
@@ -197,3 +198,12 @@ class SpatialMllmTrainee(Trainee):
             return official_qwen_name(name.removeprefix("qwen."))
         family: Any = next(one for one in FAMILIES if one.version == self.model.version)
         return str(family.connector) + name.removeprefix("connector.")
+
+
+def _middle(tokens: Tensor, side: Sequence[int]) -> Tensor:
+    """The middle ``[T, h, w, C]`` of tokens ``[T, H, W, C]``, where ``stack_frames`` lays a frame.
+
+    Sides of images are multiples of two patches: what is laid around them is whole patches.
+    """
+    top, left = ((whole - part) // 2 for whole, part in zip(tokens.shape[1:3], side, strict=True))
+    return tokens[:, top : top + side[0], left : left + side[1]]

@@ -37,7 +37,7 @@ from spatialgeo_ros.training.recipe import (
     LoraSettings,
     SpatialGeoRecipe,
 )
-from spatialgeo_ros.training.trainer import Trainee
+from spatialgeo_ros.training.trainee import Trainee
 
 #: Of new projectors, as transformers initialises a LLaVA's missing layers.
 _INITIAL_STD = 0.02

@@ -11,134 +11,37 @@ from __future__ import annotations
 import json
 import logging
 import math
-import random
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from spatialgeo_ros.errors import BadRequestError, ModelLoadError
+from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.training.epoch_batches import EpochOrder, ProcessBatches
-from spatialgeo_ros.training.parameter_groups import PROJECTOR, parameter_groups, schedule
-from spatialgeo_ros.training.recipe import Optimisation
+from spatialgeo_ros.training.journal import Journal
+from spatialgeo_ros.training.parameter_groups import parameter_groups, schedule
+from spatialgeo_ros.training.trainee import Trainee, Work
 
 log = logging.getLogger(__name__)
 
-JOURNAL = "log.jsonl"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _TRAINED = "trained.safetensors"
 _POSITION = "position.json"
-
-
-class Trainee(nn.Module):
-    """What is trained: its forward pass gives the loss of a batch.
-
-    Attributes:
-        projector: part of the names of the parameters that ``projector_rate`` is for.
-    """
-
-    projector: str | tuple[str, ...] = PROJECTOR
-
-    def forward(self, batch: Any) -> Tensor:
-        """Return the loss of a batch, a scalar."""
-        raise NotImplementedError
-
-    def go_to(self, samples: int) -> None:
-        """Be as after so many samples of this process, where more than the weights depends on it.
-
-        Most depend on nothing.
-        """
-
-    def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
-        """Write the published layout.
-
-        Args:
-            folder: made if it is not there.
-            state: what was trained, by its names in this module, whole and on the CPU.
-        """
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Work:
-    """Data and settings of a training.
-
-    Attributes:
-        samples: what is learnt from.
-        collate: of a list of samples, a batch; a batch has ``dropped``, a number of broken samples.
-        optimisation: see there.
-        output: folder for checkpoints, log and the result.
-        lengths: of the samples, where batches of like length are wanted.
-        prepare: makes of a batch, on its process, what the trainee's forward pass takes, and parts
-            for the log; for what needs the trained model itself (rollouts).
-        facts: written to the log's first line.
-    """
-
-    samples: Dataset[Any]
-    collate: Callable[[list[Any]], Any]
-    optimisation: Optimisation
-    output: Path
-    lengths: Sequence[int] | None = None
-    prepare: Callable[[Any, int], tuple[Any, dict[str, float]]] | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-def make_accelerator(optimisation: Optimisation, device: str = "auto") -> Any:
-    """Join the processes of a launch, or be the only one.
-
-    Raises:
-        ModelLoadError: accelerate is not installed.
-    """
-    try:
-        from accelerate import Accelerator
-        from accelerate.utils import GradientAccumulationPlugin
-    except ModuleNotFoundError as error:
-        raise ModelLoadError(
-            f"{error.name} is not installed; this training needs it: "
-            "pip install 'spatialgeo_ros[train]'"
-        ) from error
-    passes = GradientAccumulationPlugin(
-        num_steps=optimisation.accumulation, sync_with_dataloader=False
-    )
-    precision = "bf16" if optimisation.precision == "bf16" else "no"
-    accelerator = Accelerator(
-        mixed_precision=precision, gradient_accumulation_plugin=passes, cpu=device == "cpu"
-    )
-    if plugin := accelerator.state.deepspeed_plugin:
-        tell_deepspeed(plugin.deepspeed_config, optimisation)
-    # The same on all processes, as published.
-    random.seed(optimisation.seed)
-    np.random.seed(optimisation.seed)
-    torch.manual_seed(optimisation.seed)
-    return accelerator
-
-
-def tell_deepspeed(config: dict[str, Any], optimisation: Optimisation) -> None:
-    """Put a recipe's numbers into DeepSpeed's configuration.
-
-    It divides the loss by its own number of passes and clips gradients itself, before accelerate is
-    asked to; and no prepared data loader tells it the batch.
-    """
-    config["train_micro_batch_size_per_gpu"] = optimisation.batch
-    config["gradient_accumulation_steps"] = optimisation.accumulation
-    config["gradient_clipping"] = optimisation.clip
 
 
 class Training:
     """One run, from its last checkpoint where there is one.
 
     Args:
-        accelerator: from :func:`make_accelerator`.
+        accelerator: from ``processes.make_accelerator``.
         trainee: trained in place; parameters with ``requires_grad`` learn.
         work: data and settings.
 
@@ -186,7 +89,7 @@ class Training:
         """
         work, how, accelerator = self.work, self.work.optimisation, self.accelerator
         work.output.mkdir(parents=True, exist_ok=True)
-        journal = _Journal(work.output, self.first, accelerator.is_main_process)
+        journal = Journal(work.output, self.first, accelerator.is_main_process)
         if self.first == 0:
             journal.write({**self._facts(), **work.facts})
         self.trainee.go_to(self.first * how.accumulation * how.batch)
@@ -361,42 +264,6 @@ class Training:
             for name, p in self.trainee.named_parameters()
             if name in names
         }
-
-
-class _Journal:
-    """``log.jsonl``, a line each step, and TensorBoard's files where it is installed."""
-
-    def __init__(self, folder: Path, first: int, writes: bool) -> None:
-        self._path, self._writes = folder / JOURNAL, writes
-        self._board: Any = None
-        if not writes:
-            return
-        if self._path.is_file():
-            # What came after the checkpoint is done again.
-            lines = self._path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if first and json.loads(line).get("step", 0) <= first]
-            self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:  # an extra that nobody needs
-            return
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1)
-
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Append a line."""
-        if not self._writes:
-            return
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dict(line)) + "\n")
-        if self._board is not None and "step" in line:
-            for name, value in line.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, line["step"])
-
-    def close(self) -> None:
-        """Finish the files."""
-        if self._board is not None:
-            self._board.close()
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -45,6 +45,7 @@ from spatialgeo_ros.training.parameter_groups import (
 )
 from spatialgeo_ros.training.qwen_samples import collate_qwen, encode_qwen_conversation
 from spatialgeo_ros.training.rewards import (
+    VIDEO_R1,
     answer_reward,
     format_reward,
     group_rewards,
@@ -52,6 +53,15 @@ from spatialgeo_ros.training.rewards import (
     similarity,
 )
 from spatialgeo_ros.training.video_frames import training_frames
+from spatialgeo_ros.training.video_r1_rewards import (
+    FREE_FORM,
+    KINDS,
+    NUMERICAL,
+    OCR,
+    rouge,
+    video_r1_reward,
+    word_error_rate,
+)
 
 
 def read(folder: Path, name: str) -> Any:
@@ -296,6 +306,45 @@ def test_rewards_of_completions(golden_eval: Path) -> None:
         assert clean_answer(case["text"], collapse=False) == case["clean"]
     with pytest.raises(BadRequestError, match="type 'riddle'"):
         group_rewards("riddle", "a", ["a"])
+
+
+def test_rewards_by_the_rules_of_video_r1(golden_eval: Path) -> None:
+    pytest.importorskip("rouge_score", reason="needs the extra 'train'")
+    cases = read(golden_eval, "grpo_video_r1.json")["accuracy"]
+    for case in cases:
+        kind, solution, said = case["problem_type"], case["solution"], case["completions"]
+        found = [one.task for one in group_rewards(kind, solution, said, rules=VIDEO_R1)]
+        assert found == pytest.approx(case["rewards"], abs=1e-6), kind
+        if kind in (OCR, FREE_FORM):  # Spatial-MLLM's own rules have none for these
+            assert [one.task for one in group_rewards(kind, solution, said)] == found
+    assert {case["problem_type"] for case in cases} == set(KINDS)
+
+
+def test_rewards_of_words_by_hand() -> None:
+    # Of "a b c d": b is replaced, d is missing, e comes in.
+    assert word_error_rate("a b c d", "a x c") == pytest.approx(2 / 4)
+    assert word_error_rate("a b", "a b e") == pytest.approx(1 / 2)
+    assert word_error_rate("", "a") == 1.0
+    scored = video_r1_reward(OCR, "<answer>a b c d</answer>", "<answer> a x c </answer>")
+    assert scored == pytest.approx(0.5)
+    # Three times as many words as there should be: no reward below 0.
+    assert video_r1_reward(OCR, "<answer>a</answer>", "<answer>b c d</answer>") == 0.0
+    pytest.importorskip("rouge_score", reason="needs the extra 'train'")
+    # Stems "two red chair" and "red chair": 2 of 3 and 2 of 2 words, 1 of 2 and 1 of 1 pairs.
+    expected = (0.8 + 2 / 3 + 0.8) / 3
+    assert rouge("two red chairs", "Red chair.") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("solution", "said", "reward"),
+    [("3.5", "3.504", 1.0), ("3.5", "3.6", 0.0), ("4", "4.0", 0.0), ("1,200", "1200.0", 1.0),
+     ("4", "four", 0.0)],
+)  # fmt: skip
+def test_numbers_by_the_rules_of_video_r1(solution: str, said: str, reward: float) -> None:
+    given, truth = f"<answer>{said}</answer>", f"<answer>{solution}</answer>"
+    assert video_r1_reward(NUMERICAL, truth, given) == reward
+    with pytest.raises(BadRequestError, match="Video-R1 has no reward for problems of type 'verb"):
+        video_r1_reward("verbal", truth, given)
 
 
 def test_advantages_and_loss_of_a_group(golden_eval: Path) -> None:

@@ -46,6 +46,7 @@ class FakeNetworks:
     canonical_only = False
     takes_regions = False
     context_views = 0
+    speaks_elsewhere = False
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
@@ -140,6 +141,11 @@ class CountingPerception(Perception):
         return {**super().describe(), "resets": self.resets}
 
 
+def invented(image: np.ndarray, phrase: str) -> Any:
+    """Box what has the colour of a phrase; for purple things the red one, as detectors do."""
+    return by_colour(image, phrase.replace("purple", "red"))
+
+
 def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perception:
     progress("fake engine", 0.5)
     if config.profile == "broken":
@@ -147,7 +153,7 @@ def fake_perception(config: Any, progress: Callable[[str, float], bool]) -> Perc
     if config.profile in ("endless", "sluggish"):  # native code that reads a checkpoint
         time.sleep(300.0 if config.profile == "endless" else 3.0)
     if config.profile == "detector":
-        detector = ScriptedDetector(by_colour, seconds=1.0)
+        detector = ScriptedDetector(invented, seconds=1.0)
         return CountingPerception(
             None, grounder=Grounder(detector), map_nouns=("red box", "blue box"),
             depth_noise=DepthNoise(0.001, 0.002), lead_camera=config.cameras[0].name,

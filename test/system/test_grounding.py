@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -64,6 +65,18 @@ def test_an_absent_thing_is_said_with_what_was_seen(robot, driver):
     assert answer.error_code == ErrorCode.PHRASE_NOT_FOUND
     assert "'blue box' is not in view" in answer.error_message
     assert "in view: red box" in answer.error_message
+
+
+def test_what_the_detector_invents_is_doubted_and_has_no_length(robot, driver):
+    response = measure(robot, "the purple box")
+    assert response.error_code == ErrorCode.OK, response.error_message
+    (estimate,) = response.distances
+    assert not estimate.valid and math.isnan(estimate.distance)
+    assert estimate.doubt == "what was taken for 'purple box' does not look purple"
+    assert measure(robot, "the red box").distances[0].doubt == ""
+    answer = ask(robot, "How far is the purple box?")
+    assert answer.error_code == ErrorCode.PHRASE_NOT_FOUND
+    assert "does not look purple" in answer.error_message
 
 
 def test_a_watch_keeps_its_rate_and_says_how_it_follows(robot, driver):

@@ -24,7 +24,7 @@ from system.camera_driver import HEIGHT, WIDTH
 from system.conftest import start_robot, stop_robot
 from system.room_driver import PARAMETERS, RoomDriver
 
-from spatialgeo_ros.errors import BusyError
+from spatialgeo_ros.errors import BusyError, WrongFrameError
 from spatialgeo_ros.mcp_server.ros_robot import RosRobot
 from spatialgeo_ros.mcp_server.server import make_server
 from spatialgeo_ros.query.program import Count, Named, TellNumber
@@ -84,6 +84,36 @@ def test_a_session_on_a_running_node(agent: RosRobot) -> None:
     (content,) = picture.content
     data = np.frombuffer(base64.b64decode(content.data), np.uint8)
     assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_places_come_in_the_frame_that_is_asked_for(agent: RosRobot) -> None:
+    frame = {"target_frame": "base_link"}
+    asked, measured, found, listed, queried, unknown = call(
+        agent,
+        ("ask", {"question": "How far is the chair?", **frame}),
+        ("measure", {"first": "chair", **frame}),
+        ("find", {"phrase": "chair", **frame}),
+        ("list_objects", frame),
+        ("run_query", {"program": COUNT, **frame}),
+        ("measure", {"first": "chair", "target_frame": "gripper"}),
+    )
+    (length,) = measured.structured_content["result"]
+    assert length["frame_id"] == "base_link"
+    assert length["to_point_m"][0] == pytest.approx(1.8, abs=0.15)
+    assert length["from_point_m"] == pytest.approx([0, 0, 0.9], abs=0.05)
+    reply = asked.structured_content
+    assert reply["lengths"][0]["frame_id"] == reply["objects_frame_id"] == "base_link"
+    assert reply["objects"][0]["position_m"][:2] == pytest.approx([2.0, 0.5], abs=0.15)
+    assert (
+        found.structured_content["frame_id"]
+        == listed.structured_content["frame_id"]
+        == ("base_link")
+    )
+    assert queried.structured_content["frame_id"] == "base_link"
+    with pytest.raises(WrongFrameError, match="'front_optical_frame' does not stand upright"):
+        agent.approach("chair", 0.5, 0.2, "front_optical_frame")
+    assert unknown.is_error
+    assert "'gripper'" in unknown.content[0].text
 
 
 def test_what_is_not_there_is_said(agent: RosRobot) -> None:

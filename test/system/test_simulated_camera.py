@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated camera as other nodes see it: consistent stamps, geometry and ground truth."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 from ros_support import wait_for
@@ -177,3 +181,23 @@ def test_detections_are_what_a_detector_sees(ros, run_node):
     hidden = [v for thing in scene.objects for v in thing.views if v.score < 0.5]
     shown = [v for thing in scene.objects for v in thing.views]
     assert len(array.detections) <= len(shown) - len(hidden)
+
+
+def test_more_than_one_interrupt_is_one_end(run_node):
+    """Launch and the terminal both send one, and people press Ctrl-C twice."""
+    camera = run_node("simulated_camera", parameters=EXACT)
+    camera.wait_for_output("room 900001")
+    for _ in range(3):
+        os.kill(camera.pid, signal.SIGINT)
+        time.sleep(0.03)
+    assert exit_status(camera) == 0, camera.output
+    assert "Traceback" not in camera.output, camera.output
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.9])
+def test_an_interrupt_while_it_starts_leaves_no_traceback(run_node, seconds):
+    camera = run_node("simulated_camera", parameters=EXACT)
+    time.sleep(seconds)  # somewhere among its imports
+    os.kill(camera.pid, signal.SIGINT)
+    assert exit_status(camera) in (0, -signal.SIGINT), camera.output
+    assert "Traceback" not in camera.output, camera.output

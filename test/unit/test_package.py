@@ -95,6 +95,7 @@ WITHOUT_ROSDEP_KEY = {
     "peft",
     "pycocoevalcap",
     "rosbags",
+    "rouge_score",
     "safetensors",
     "sentencepiece",
     "tokenizers",

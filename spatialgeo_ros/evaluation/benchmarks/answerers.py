@@ -22,11 +22,14 @@ from spatialgeo_ros.recordings.image_codec import read_colour_file
 #: How a model that takes no regions is told which things are meant.
 IN_WORDS, DRAWN = "words", "drawn"
 _COLOURS = ((230, 30, 30), (30, 90, 230), (20, 160, 60), (230, 150, 20))
-_GREY = 128
+#: Of the images that a blind model is shown.
+GREY = 128
 
 
 def images_of(item: Item) -> list[npt.NDArray[np.uint8]]:
-    """The images of an item, or evenly spread frames of its video, first and last included.
+    """The images of an item, or frames of its video: chosen ones, else evenly spread.
+
+    Of evenly spread ones the first and the last are two.
 
     Raises:
         BadImageError: a file cannot be read.
@@ -35,7 +38,9 @@ def images_of(item: Item) -> list[npt.NDArray[np.uint8]]:
         return [read_colour_file(path) for path in item.images]
     clip = VideoClip(item.video)
     count = len(clip)
-    wanted = np.unique(np.linspace(0, count - 1, min(item.frames, count), dtype=int))
+    wanted = item.selection or np.unique(
+        np.linspace(0, count - 1, min(item.frames, count), dtype=int)
+    )
     return [np.asarray(frame.image, np.uint8) for frame in clip.read([int(k) for k in wanted])]
 
 
@@ -77,6 +82,16 @@ def drawn(item: Item, image: npt.NDArray[np.uint8]) -> tuple[str, npt.NDArray[np
     return text, picture
 
 
+def told(
+    item: Item, images: Sequence[npt.NDArray[np.uint8]], regions: str
+) -> tuple[str, list[npt.NDArray[np.uint8]]]:
+    """What a model is told and shown that takes no regions: in words, or drawn into the image."""
+    if item.regions and regions == DRAWN:
+        text, first = drawn(item, images[0])
+        return text, [first, *images[1:]]
+    return in_words(item), list(images)
+
+
 class ProfileAnswerer:
     """A loaded profile.
 
@@ -110,12 +125,10 @@ class ProfileAnswerer:
         if item.regions and self._networks.takes_regions:
             height, width = images[0].shape[:2]
             masks = [mask_of(region, height, width) for region in item.regions]
-        elif item.regions and self._regions == DRAWN:
-            text, images[0] = drawn(item, images[0])
         else:
-            text = in_words(item)
+            text, images = told(item, images, self._regions)
         if self._blind:
-            images = [np.full_like(image, _GREY) for image in images]
+            images = [np.full_like(image, GREY) for image in images]
         most = 1 + self._networks.context_views
         if len(images) > most:
             # A model of one image sees the middle of a video; one of clips as many as it takes.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,36 @@ def vsi_items(folder: Path, *, official: bool = False, served: bool = False) -> 
         video = _need(folder / str(_field(row, "dataset", path)) / name, VSI_FILES)
         truth = str(_field(row, "ground_truth", path))
         items.append(
-            Item(str(row.get("id", len(items))), text, truth, kind, video=video, question=asked)
-        )
+            Item(
+                str(row.get("id", len(items))), text, truth, kind, video=video, question=asked,
+                options=tuple(options),
+            )
+        )  # fmt: skip
     return items
+
+
+def with_selection(item: Item, folder: Path, selections: Path) -> Item:
+    """Let an item be shown the space-aware frames of its video.
+
+    Args:
+        item: of a benchmark of videos.
+        folder: of the data, below which its video is.
+        selections: what ``spatialgeo sample`` wrote of that folder's videos.
+
+    Raises:
+        MissingDataError: the video has no selection.
+        BadRequestError: what is there is none.
+    """
+    assert item.video is not None
+    path = selections / item.video.relative_to(folder).with_suffix("") / "selection.json"
+    content = read_json(
+        _need(path, f"run 'spatialgeo sample {folder} --out {selections}' first"), BadRequestError
+    )
+    try:
+        chosen = tuple(int(number) for number in content["space_aware"]["indices"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRequestError(f"{path} is no selection: {error!r}") from error
+    return replace(item, selection=chosen)
 
 
 SCANQA_FILES = (

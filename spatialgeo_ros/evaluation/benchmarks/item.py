@@ -43,10 +43,12 @@ class Item:
         group: second name to average by (the source), "" for none.
         images: files, in their order.
         video: file, or None.
-        frames: how many frames of the video are shown.
+        frames: how many frames of the video are shown, evenly spread.
+        selection: numbers of the frames that are shown instead, none for those.
         regions: things that the question points at.
         instruction: said before the user's turn, "" for nothing.
         question: as the data set has it, for judges.
+        options: with their letters ("A. chair"), none where there is nothing to choose from.
     """
 
     id: str
@@ -57,9 +59,11 @@ class Item:
     images: tuple[Path, ...] = ()
     video: Path | None = None
     frames: int = 16
+    selection: tuple[int, ...] = ()
     regions: tuple[RegionOfImage, ...] = ()
     instruction: str = ""
     question: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.evaluation import vsi_bench
 from spatialgeo_ros.evaluation.benchmarks import (
     datasets,
     java_metrics,
+    published,
     scanqa,
     spatialrgpt_bench,
     spatialrgpt_judge,
@@ -21,9 +23,11 @@ from spatialgeo_ros.evaluation.benchmarks import (
     vsi_official,
 )
 from spatialgeo_ros.evaluation.benchmarks.item import Item, Record
+from spatialgeo_ros.evaluation.benchmarks.llm_judge import LlmJudge
+from spatialgeo_ros.evaluation.benchmarks.published import Row
+from spatialgeo_ros.evaluation.benchmarks.served_model import total_spent
 from spatialgeo_ros.speech.cleaned_answer import clean_answer
 
-Row = dict[str, float]
 Pairs = Sequence[tuple[Item, Record]]
 
 
@@ -37,6 +41,9 @@ class Benchmark:
         load: reads its files.
         score: scores answered items; a row of the table.
         published: rows of the papers, by model.
+        judge: what judges where no language model does, for benchmarks that have a judge.
+        load_served: reads the files in the wording for served models, where that is another one.
+        most_tokens: of a served model's reply.
     """
 
     name: str
@@ -44,23 +51,34 @@ class Benchmark:
     load: Callable[[Path], Sequence[Item]]
     score: Callable[[Pairs], Row]
     published: Mapping[str, Row]
+    judge: str = ""
+    load_served: Callable[[Path], Sequence[Item]] | None = None
+    most_tokens: int = 1024
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score of a run.
+
+    Attributes:
+        row: of the table.
+        notes: what a reader has to know of it.
+        judge: who judged, "" where nobody has to.
+        differing: answers that the judge by rules judges otherwise than the language model.
+    """
+
+    row: Row
+    notes: tuple[str, ...]
+    judge: str = ""
+    differing: tuple[dict[str, Any], ...] = ()
 
 
 def _spatialrgpt(pairs: Pairs) -> Row:
-    judged = []
-    for item, record in pairs:
-        category, truth = item.kind, str(item.truth)
-        if category == spatialrgpt_bench.DIRECTION:
-            read = spatialrgpt_judge.hour
-        elif category in spatialrgpt_bench.LENGTHS:
-            read = spatialrgpt_judge.metres
-        else:
-            mark = spatialrgpt_judge.mark(category, truth, record.output, item.question)
-            judged.append(spatialrgpt_bench.Judged(category, mark=mark))
-            continue
-        judged.append(
-            spatialrgpt_bench.Judged(category, read(truth), read(record.output))
-        )  # fmt: skip
+    return spatialrgpt_row(spatialrgpt_judge.judge(*pair) for pair in pairs)
+
+
+def spatialrgpt_row(judged: Iterable[spatialrgpt_bench.Judged]) -> Row:
+    """Row of the table of judged answers."""
     found = spatialrgpt_bench.score(judged)
     row = dict(sorted(found.success.items()))
     row |= {f"{name}, abs rel": value for name, value in sorted(found.relative_error.items())}
@@ -68,6 +86,7 @@ def _spatialrgpt(pairs: Pairs) -> Row:
         "direction, degrees": found.degrees,
         "comparisons": found.comparisons,
         "numbers": found.numbers,
+        "lengths": found.lengths,
         "unread": float(found.unread),
     }
 
@@ -83,6 +102,9 @@ def _spatialscore(pairs: Pairs) -> Row:
     for named in (groups, categories):
         parts = spatialscore.summarise((str(name), float(one)) for name, one in named)
         row |= {name: part.accuracy for name, part in sorted(parts.items()) if name != "overall"}
+    seven = [row[name] for name in published.SPATIALSCORE_SOURCES if name in row]
+    if len(seven) == len(published.SPATIALSCORE_SOURCES):
+        row[published.SPATIALSCORE_MEAN] = sum(seven) / len(seven)
     return row
 
 
@@ -96,6 +118,9 @@ def _vsi(pairs: Pairs) -> Row:
     ]
     found = vsi_bench.summarise(results)
     row = {name: 100 * mean for name, (mean, _) in sorted(found.by_type.items())}
+    directions = [row[name] for name in vsi_bench.DIRECTION_TYPES if name in row]
+    if len(directions) == len(vsi_bench.DIRECTION_TYPES):
+        row["object_rel_direction"] = sum(directions) / len(directions)
     for name, value in (("micro", found.overall.micro), ("macro", found.overall.macro)):
         if value is not None:
             row[name] = 100 * value
@@ -134,116 +159,62 @@ def _sqa3d(pairs: Pairs) -> Row:
     return row | {name: exact for name, (exact, _, _) in sorted(found.by_type.items())}
 
 
-def _columns(names: str, rows: Mapping[str, str]) -> dict[str, Row]:
-    keys = names.split("|")
-    return {
-        model: {
-            key: float(value) for key, value in zip(keys, text.split(), strict=True) if value != "-"
-        }
-        for model, text in rows.items()
-    }
-
-
-# SpatialRGPT, table 1 (arXiv 2406.01584), and SpatialGeo's README (arXiv 2511.17308): success, %.
-_SPATIALRGPT_PUBLISHED = _columns(
-    "below/above|left/right|big/small|tall/short|wide/thin|behind/front|comparisons|"
-    "direct distance|horizontal distance|vertical distance|width|height|direction",
-    {
-        "GPT-4, blind": "64.16 42.85 42.85 61.60 61.60 49.09 57.83 21.6 11.5 33.0 52.3 48.1 34.6",
-        "GPT-4V": "63.34 46.67 64.15 60.71 68.26 45.45 58.14 29.7 25.4 33.0 51.1 68.4 43.9",
-        "SpatialRGPT-7B": "99.17 99.04 80.19 91.96 87.50 91.81 91.78 41.2 65.6 51.9 49.6 57.9 95.3",
-        "SpatialRGPT-VILA-1.5-8B": (
-            "99.17 100 84.90 89.28 91.34 90.90 92.69 45.9 68.0 56.6 48.9 61.7 95.3"
-        ),
-        "LLaVA-1.5-7B (SpatialGeo's run)": "- - - - - - - 13.51 17.21 16.98 15.04 10.53 -",
-        "SpatialGeo (as published)": "- - - - - - - 48.65 59.02 56.60 41.35 58.65 -",
-    },
-)
-# SpatialGeo's README: accuracy on seven sources, %.
-_SPATIALSCORE_PUBLISHED = _columns(
-    "QSpatialBench-Plus|QSpatialBench-ScanNet|spatialbench|VSR-ZeroShot|SpatialSense|RealWorldQA|VGBench",
-    {
-        "LLaVA-1.5-7B": "38.61 47.65 53.45 70.13 60.24 54.38 31.79",
-        "SpatialGeo": "58.42 54.12 53.45 68.66 63.11 55.69 37.54",
-    },
-)
-_VSI_NAMES = (
-    "object_counting|object_abs_distance|object_size_estimation|room_size_estimation|"
-    "object_rel_distance|object_rel_direction|route_planning|obj_appearance_order|micro"
-)
-# Spatial-MLLM (arXiv 2505.23747), 16 frames, micro average.
-_VSI_PUBLISHED = _columns(
-    _VSI_NAMES,
-    {
-        "GPT-4o": "46.2 5.3 43.8 38.2 37.0 41.3 31.5 28.5 34.0",
-        "Gemini-1.5-Pro": "56.2 30.9 64.1 43.6 51.3 46.3 36.0 34.6 45.4",
-        "Qwen2.5-VL-3B": "24.3 24.7 31.7 22.6 38.3 41.6 26.3 21.2 30.6",
-        "Spatial-MLLM-4B": "65.3 34.8 63.1 45.1 41.3 46.2 33.5 46.3 48.4",
-    },
-)
-_SCANQA_PUBLISHED = _columns(
-    "BLEU-1|BLEU-4|METEOR|ROUGE-L|CIDEr",
-    {
-        "Qwen2.5-VL-3B": "26.4 7.5 12.2 33.2 62.7",
-        "Video-3D-LLM": "47.1 16.2 19.8 49.0 102.1",
-        "Spatial-MLLM-4B": "44.4 14.8 18.4 45.0 91.8",
-    },
-)
-_SQA3D_PUBLISHED = _columns(
-    "EM-1|EM-R1",
-    {
-        "Qwen2.5-VL-3B": "43.4 45.9",
-        "Video-3D-LLM": "58.6 -",
-        "Spatial-MLLM-4B": "55.9 58.7",
-    },
-)
-
 BENCHMARKS: dict[str, Benchmark] = {
     one.name: one
     for one in (
         Benchmark(
             "spatialrgpt_bench",
-            "SpatialRGPT's scores; the judge is ours and deterministic, not GPT-4 Turbo",
-            datasets.spatialrgpt_bench, _spatialrgpt, _SPATIALRGPT_PUBLISHED,
+            "SpatialRGPT's scores",
+            datasets.spatialrgpt_bench, _spatialrgpt, published.SPATIALRGPT,
+            "ours, by rules, not the published GPT-4 Turbo", most_tokens=128,
         ),
         Benchmark(
             "spatialscore", "SpatialScore version 0", datasets.spatialscore_bench, _spatialscore,
-            _SPATIALSCORE_PUBLISHED,
+            published.SPATIALSCORE,
         ),
         Benchmark(
             "vsi_bench", "Spatial-MLLM's evaluation, 16 frames", datasets.vsi_items, _vsi,
-            _VSI_PUBLISHED,
+            published.VSI_BENCH,
         ),
         Benchmark(
             "vsi_bench_official", "VSI-Bench's own evaluation, in lmms-eval",
             lambda folder: datasets.vsi_items(folder, official=True), _vsi_officially, {},
+            load_served=lambda folder: datasets.vsi_items(folder, official=True, served=True),
+            most_tokens=16,
         ),
         Benchmark(
             "scanqa", "Spatial-MLLM's score: raw strings, no tokeniser", datasets.scanqa_items,
-            _scanqa(scanqa.score_as_spatial_mllm), _SCANQA_PUBLISHED,
+            _scanqa(scanqa.score_as_spatial_mllm), published.SCANQA, most_tokens=256,
         ),
         Benchmark(
             "scanqa_official", "ScanQA's own score, behind the Penn Treebank tokeniser",
-            datasets.scanqa_items, _scanqa(scanqa.score_officially), {},
+            datasets.scanqa_items, _scanqa(scanqa.score_officially), {}, most_tokens=256,
         ),
         Benchmark(
             "sqa3d", "EM-1 of cleaned answers; EM-R1 as LEO", datasets.sqa3d_items, _sqa3d,
-            _SQA3D_PUBLISHED,
+            published.SQA3D, most_tokens=256,
         ),
     )
 }  # fmt: skip
 
 
 def scored(
-    benchmark: Benchmark, items: Sequence[Item], answers: Mapping[str, Record]
-) -> tuple[Row, list[str]]:
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    answers: Mapping[str, Record],
+    judge: LlmJudge | None = None,
+) -> Scored:
     """Score all answers; an item without one counts as answered with nothing.
 
-    Returns:
-        The row of the table, and what a reader has to know of it.
+    Args:
+        benchmark: which.
+        items: all of it.
+        answers: by item.
+        judge: a language model that judges SpatialRGPT-Bench; None for the judge by rules.
 
     Raises:
         BadRequestError: not one item is answered.
+        NoLanguageModelError: the judge's server gives no answer.
     """
     pairs = [(item, answers.get(item.id) or Record(item.id, "", "")) for item in items]
     missing = sum(item.id not in answers for item in items)
@@ -251,29 +222,52 @@ def scored(
     if missing == len(pairs):
         raise BadRequestError("none of the benchmark's items is answered")
     notes = [f"protocol: {benchmark.protocol}"]
+    judged, differing = benchmark.judge, []
+    if judge is not None:
+        verdicts = judge.judge(pairs)
+        row, judged, differing = spatialrgpt_row(verdicts.rows), judge.name, verdicts.differing
+        notes += [verdicts.note()]
+        notes += [f"judge: {verdicts.spent}"] if verdicts.spent else []
+    else:
+        row = benchmark.score(pairs)
+    if judged:
+        notes.insert(1, f"judge: {judged}")
     if missing:
         notes.append(f"{missing} of {len(pairs)} items have no answer yet: they count as wrong")
     if errors:
         notes.append(f"{errors} items failed and count as wrong: see 'error' in the answers")
     if "METEOR" in str(benchmark.published) and (why := java_metrics.missing()):
         notes.append(f"METEOR is left out: {why}")
-    return benchmark.score(pairs), notes
+    if spent := total_spent([record.facts for _, record in pairs if record.facts]):
+        notes.append(f"answers: {spent}")
+    return Scored(row, tuple(notes), judged, tuple(differing))
 
 
-def format_report(benchmark: Benchmark, row: Row, model: str) -> str:
-    """Markdown table: ours, the published rows, and the difference to each."""
-    keys = list(dict.fromkeys([*row, *(key for r in benchmark.published.values() for key in r)]))
-    header = ["score", model]
-    for name in benchmark.published:
-        header += [name, "difference"]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for key in keys:
-        ours = row.get(key)
-        cells = [key, "" if ours is None else f"{ours:.2f}"]
-        for other in benchmark.published.values():
-            theirs = other.get(key)
-            cells.append("" if theirs is None else f"{theirs:.2f}")
-            both = ours is not None and theirs is not None
-            cells.append(f"{(ours or 0.0) - (theirs or 0.0):+.2f}" if both else "")
-        lines.append("| " + " | ".join(cells) + " |")
+def format_report(benchmark: Benchmark, rows: Mapping[str, Row]) -> str:
+    """Markdown table, a row for each model: ours, then the published ones.
+
+    In brackets, how far the first of ours is from a published number.
+
+    Args:
+        benchmark: which.
+        rows: ours by model, the one that is compared first.
+    """
+    every = {**rows, **benchmark.published}
+    keys = list(dict.fromkeys(key for row in every.values() for key in row))
+    first = next(iter(rows.values()))
+    lines = [f"| model | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
+    for name, row in rows.items():
+        cells = [f"{row[key]:.2f}" if key in row else "" for key in keys]
+        lines.append(f"| **{name}** | {' | '.join(cells)} |")
+    for name, row in benchmark.published.items():
+        cells = [_beside(row.get(key), first.get(key)) for key in keys]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _beside(published_value: float | None, ours: float | None) -> str:
+    if published_value is None:
+        return ""
+    if ours is None:
+        return f"{published_value:.2f}"
+    return f"{published_value:.2f} ({ours - published_value:+.2f})"

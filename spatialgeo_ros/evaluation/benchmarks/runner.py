@@ -17,6 +17,7 @@ from typing import Protocol
 
 from spatialgeo_ros.errors import BadRequestError, CancelledError, SpatialGeoError
 from spatialgeo_ros.evaluation.benchmarks.item import Item, Record
+from spatialgeo_ros.evaluation.benchmarks.json_lines import read_lines
 
 log = logging.getLogger(__name__)
 
@@ -95,19 +96,11 @@ def read_answers(path: Path) -> list[Record]:
     Raises:
         BadRequestError: another line is no answer.
     """
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    if text and not text.endswith("\n"):
-        kept = text.rfind("\n") + 1
-        log.warning("%s: its last line is cut off and is asked again", path)
-        path.write_text(text[:kept], encoding="utf-8")
-        text = text[:kept]
     found: dict[str, Record] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in read_lines(path):
         try:
-            record = Record(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            record = Record(**line)
+        except TypeError as error:
             raise BadRequestError(f"{path}, line {number} is no answer: {error}") from error
         found[record.id] = record
     return list(found.values())

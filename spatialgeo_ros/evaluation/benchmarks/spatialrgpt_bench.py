@@ -58,7 +58,8 @@ class BenchScores:
         relative_error: mean of |error| / truth by kind of length, rounded to 3 decimals.
         degrees: mean error of directions.
         comparisons: share of comparisons that are right, over all rows.
-        numbers: share of numbers that are right, over all rows.
+        numbers: share of lengths and directions that are right, over all rows.
+        lengths: share of lengths alone (the average of SpatialGeo's table).
         unread: rows that the judge could not read.
     """
 
@@ -68,6 +69,7 @@ class BenchScores:
     degrees: float
     comparisons: float
     numbers: float
+    lengths: float
     unread: int
 
 
@@ -82,6 +84,21 @@ def hours_apart(truth: float, reply: float) -> float:
     return min(apart, 12 - apart)
 
 
+def is_right(row: Judged) -> bool:
+    """Whether a row counts as right; one that could not be read does not.
+
+    Raises:
+        BadRequestError: its category is unknown.
+    """
+    if group_of(row.category) in GROUPS.values():
+        return row.mark == 1
+    if row.truth is None or row.reply is None:
+        return False
+    if row.category == DIRECTION:
+        return hours_apart(row.truth, row.reply) <= 1
+    return success(row.truth, row.reply)
+
+
 def score(rows: Iterable[Judged]) -> BenchScores:
     """Score judged rows.
 
@@ -94,37 +111,40 @@ def score(rows: Iterable[Judged]) -> BenchScores:
     hours: list[float] = []
     unread = 0
     for row in rows:
-        name = _name(row.category)
+        name = group_of(row.category)
+        marks[name].append(int(is_right(row)))
         if name in GROUPS.values():
             unread += row.mark is None
-            marks[name].append(row.mark or 0)
             continue
         if row.truth is None or row.reply is None:
             unread += 1
-            marks[name].append(0)
             continue
         if name == DIRECTION:
             hours.append(hours_apart(row.truth, row.reply))
-            marks[name].append(int(hours[-1] <= 1))
             continue
-        marks[name].append(int(success(row.truth, row.reply)))
         apart = abs(row.truth - row.reply)
         errors[name].append(apart / (row.truth + _TINY))
         shares[name].append(apart / row.truth if row.truth else float("inf"))
     compared = [mark for name in set(GROUPS.values()) for mark in marks.get(name, ())]
-    numbers = [mark for name, some in marks.items() if name not in GROUPS.values() for mark in some]
+    lengths = [mark for name in LENGTHS.values() for mark in marks.get(name, ())]
     return BenchScores(
         success={name: 100 * _mean(some) for name, some in marks.items()},
         error={name: 100 * _mean(some) for name, some in errors.items()},
         relative_error={name: round(_mean(some), 3) for name, some in shares.items()},
         degrees=_DEGREES_PER_HOUR * _mean(hours),
         comparisons=100 * _mean(compared),
-        numbers=100 * _mean(numbers),
+        numbers=100 * _mean([*lengths, *marks.get(DIRECTION, ())]),
+        lengths=100 * _mean(lengths),
         unread=unread,
     )
 
 
-def _name(category: str) -> str:
+def group_of(category: str) -> str:
+    """Row of the table that a category belongs to.
+
+    Raises:
+        BadRequestError: it is unknown.
+    """
     if category == DIRECTION:
         return DIRECTION
     if category in LENGTHS:

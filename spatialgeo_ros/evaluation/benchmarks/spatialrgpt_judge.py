@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from spatialgeo_ros.evaluation.benchmarks.item import Item, Record
+from spatialgeo_ros.evaluation.benchmarks.spatialrgpt_bench import DIRECTION, LENGTHS, Judged
 from spatialgeo_ros.query.families import QUALITATIVE
 from spatialgeo_ros.speech.reply import (
     parse_hour,
@@ -26,6 +28,15 @@ PREDICATES = {
 }  # fmt: skip
 _REGION = re.compile(r"\[?region \[?(\d+)\]{0,2}", re.IGNORECASE)
 _NAMES = ("thing0", "thing1")
+
+
+def judge(item: Item, record: Record) -> Judged:
+    """Judge a row of the benchmark."""
+    category, truth = item.kind, str(item.truth)
+    if category in LENGTHS or category == DIRECTION:
+        read = hour if category == DIRECTION else metres
+        return Judged(category, read(truth), read(record.output))
+    return Judged(category, mark=mark(category, truth, record.output, item.question))
 
 
 def metres(text: str) -> float | None:
@@ -50,13 +61,23 @@ def mark(category: str, truth: str, reply: str, question: str = "") -> int:
         reply: the model's.
         question: tells which predicate a choice asks for, where its category's antonym is asked.
     """
-    start, _, form = category.partition("_")
-    predicate = PREDICATES[start]
-    read = _chosen if form == "choice" else _holds
-    if form == "choice":
-        predicate = _asked(predicate, question)
+    predicate, choice = asked_predicate(category, question)
+    read = _chosen if choice else _holds
     wanted, said = (read(predicate, _named(text)) for text in (truth, reply))
     return int(wanted is not None and wanted == said)
+
+
+def asked_predicate(category: str, question: str) -> tuple[str, bool]:
+    """Return what a comparison asks for, and whether it asks which thing it holds of.
+
+    Args:
+        category: of the row.
+        question: tells the predicate of a choice, which may be its category's antonym.
+    """
+    start, _, form = category.partition("_")
+    predicate = PREDICATES[start]
+    choice = form == "choice"
+    return (_asked(predicate, question) if choice else predicate), choice
 
 
 def _named(text: str) -> str:
@@ -64,14 +85,15 @@ def _named(text: str) -> str:
     return _REGION.sub(lambda found: f"thing{found[1]}", text)
 
 
-def _family(predicate: str) -> str:
+def family_of(predicate: str) -> str:
+    """Return the family of comparisons that a predicate belongs to."""
     return next(
         name for name, words in QUALITATIVE.items() if predicate in (words.greater, words.less)
     )
 
 
 def _antonym(predicate: str) -> str:
-    words = QUALITATIVE[_family(predicate)]
+    words = QUALITATIVE[family_of(predicate)]
     return words.less if predicate == words.greater else words.greater
 
 
@@ -86,7 +108,7 @@ def _holds(predicate: str, text: str) -> bool | None:
     """Whether the predicate holds of the first thing, by a text; None where it does not say."""
     if (said := parse_yes_no(text)) is not None:
         return said == "yes"
-    relation = parse_relation(text, _family(predicate), _NAMES)
+    relation = parse_relation(text, family_of(predicate), _NAMES)
     return None if relation is None else relation == predicate
 
 
@@ -95,10 +117,10 @@ def _chosen(predicate: str, text: str) -> int | None:
     mentioned = [k for k, name in enumerate(_NAMES) if name in text.lower()]
     if not mentioned:
         return None
-    relation = parse_relation(text, _family(predicate), _NAMES)
+    relation = parse_relation(text, family_of(predicate), _NAMES)
     if len(mentioned) == 1:
         # Of the one that is named, the relation may be said to be the other way round.
         only = mentioned[0]
-        alone = parse_relation(text, _family(predicate), (_NAMES[only], ""))
+        alone = parse_relation(text, family_of(predicate), (_NAMES[only], ""))
         return 1 - only if alone == _antonym(predicate) else only
     return None if relation is None else (0 if relation == predicate else 1)

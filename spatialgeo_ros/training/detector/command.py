@@ -26,6 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.models.construction import choose_device
 from spatialgeo_ros.training.detector.loss import concept_table, detection_loss
 from spatialgeo_ros.training.detector.network import (
     TrainedDetector,
@@ -36,7 +38,7 @@ from spatialgeo_ros.training.detector.phrases import PhraseBook, build_tokenizer
 from spatialgeo_ros.training.detector.scores import phrase_scores
 from spatialgeo_ros.training.detector.store import ViewStore, capacity_of
 from spatialgeo_ros.training.detector.views import ViewPlan, render_views
-from spatialgeo_ros.training.loop import Schedule, parameter_groups
+from spatialgeo_ros.training.loop import DEVICE_HELP, Schedule, parameter_groups
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +271,7 @@ def _intake(store: ViewStore, views: Path) -> Iterator[None]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    device = torch.device(options.device)
+    device: torch.device = options.device
     torch.set_float32_matmul_precision("high")  # of the heads, on a GPU
     _wait_for_views(options.views, options.least_views, options.patience)
     count = max(capacity_of(options.views, "training"), options.most_views)
@@ -336,7 +338,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--evaluate-every", type=float, default=20.0,
         help="steps, or with --seconds seconds, between lines of the learning curve",
     )  # fmt: skip
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument(
         "--least-views", type=int, default=1, help="wait for so many before training"
     )
@@ -349,6 +351,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--threads", type=int, default=0, help="PyTorch threads; 0: its choice")
     options = parser.parse_args(argv)
+    try:
+        options.device = choose_device(options.device)
+    except ModelLoadError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     if options.only != "render" and bool(options.steps) == bool(options.seconds):
         parser.error("say how long to train: either --steps or --seconds")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

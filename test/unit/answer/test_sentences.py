@@ -234,11 +234,11 @@ def test_lengths_are_compared_with_the_same_length_and_the_words_say_which() -> 
     verdict = judge(intent, measured, "2.2 meters", ["purple sofa"], ["purple sofa"])
     assert verdict.agreement == "disagree"
     assert verdict.words == (
-        "it says 2.20 m to its centre, measured 1.63 m to its centre: they disagree "
-        "(they agree within 0.41 m)"
+        "it says 2.20 m to its centre, measured 1.63 m to its centre: they disagree, "
+        "more than 0.41 m apart"
     )
     near = judge(intent, measured, "1.9 meters", ["purple sofa"], ["purple sofa"])
-    assert near.agreement == "agree" and "they agree within 0.41 m" in near.words
+    assert near.agreement == "agree" and "they agree, up to 0.41 m apart" in near.words
     assert judge(intent, measured, "I cannot tell.", ["sofa"], ["sofa"]).words == ""
 
 

@@ -179,3 +179,51 @@ def test_voxels_in_pictures_are_where_they_are() -> None:
     grey_rows, grey_columns = np.nonzero((picture == (206, 210, 218)).all(axis=-1))
     # x to the right and y up: the covered voxel is lower left, the missed one upper right.
     assert columns.max() < grey_columns.min() and rows.min() > grey_rows.max()
+
+
+def videos(folder: Path) -> Path:
+    for name in ("a/one.avi", "a/two.avi", "b/three.avi"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), RATE, (56, 42))
+        rng = np.random.default_rng(len(name))
+        for _ in range(6):
+            writer.write(rng.integers(0, 255, (42, 56, 3)).astype(np.uint8))
+        writer.release()
+    return folder
+
+
+def test_a_folder_of_videos_is_sampled_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = videos(tmp_path / "videos"), tmp_path / "out"
+    (folder / "b" / "broken.mp4").write_bytes(b"no video")
+    checkpoint = write_vggt(tmp_path / "vggt")
+    arguments = ["sample", str(folder), "--out", str(out), "--vggt", str(checkpoint)]
+    arguments += ["--frames", "2", "--max-frames", "3", "--device", "cpu"]
+    assert cli.main([*arguments, "--shard", "1/2"]) == 1  # a/one, and the broken one
+    told = capsys.readouterr()
+    assert "0 of 2 videos are sampled already" in told.out
+    assert "1 videos sampled" in told.out and "1 failed" in told.out
+    assert "broken.mp4" in told.err
+    done = out / "a" / "one" / "selection.json"
+    before = done.stat().st_mtime_ns
+    (folder / "b" / "broken.mp4").unlink()
+    assert cli.main(arguments) == 0
+    assert "1 of 3 videos are sampled already" in capsys.readouterr().out
+    assert done.stat().st_mtime_ns == before
+    kept = {path.parent.relative_to(out) for path in out.rglob("selection.json")}
+    assert kept == {Path("a/one"), Path("a/two"), Path("b/three")}
+    report = json.loads((out / "b" / "three" / "selection.json").read_text())
+    assert report["clip"] == str(folder / "b" / "three.avi") and report["frames"] == 2
+    # With nothing left no network is loaded; with other settings all is done again.
+    monkeypatch.setattr("spatialgeo_ros.models.vggt.load_vggt", None)
+    assert cli.main(arguments) == 0
+    assert "3 of 3 videos are sampled already" in capsys.readouterr().out
+    monkeypatch.undo()
+    arguments[arguments.index("--frames") + 1] = "1"
+    assert cli.main(arguments) == 0
+    assert "0 of 3 videos are sampled already" in capsys.readouterr().out
+    assert len(json.loads(done.read_text())["space_aware"]["indices"]) == 1
+    assert cli.main([*arguments, "--poses", "poses.txt"]) == 1
+    assert "--poses is of one clip" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
 import socket
 import subprocess
@@ -115,6 +116,28 @@ def test_a_session_of_an_agent(robot: FileRobot) -> None:
     (content,) = picture.content
     data = np.frombuffer(base64.b64decode(content.data), np.uint8)
     assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[:2] == (CAMERA.height, CAMERA.width)
+
+
+def test_a_file_knows_the_cameras_frame_and_the_maps(robot: FileRobot) -> None:
+    measured, asked, listed, moved, elsewhere, base = call(
+        make_server(robot),
+        ("measure", {"first": "chair", "target_frame": "camera_optical_frame"}),
+        ("ask", {"question": "How far is the chair?"}),
+        ("list_objects", {"target_frame": "map"}),
+        ("find", {"phrase": "chair", "target_frame": "base_link"}),
+        ("measure", {"first": "chair", "target_frame": "map"}),
+        ("approach_pose", {"target": "chair", "target_frame": "base_link"}),
+    )
+    (length,) = measured.structured_content["result"]
+    assert length["frame_id"] == "camera_optical_frame"
+    assert length["from_point_m"] == [0, 0, 0]
+    assert math.hypot(*length["to_point_m"]) == pytest.approx(length["metres"], abs=0.01)
+    reply = asked.structured_content
+    assert [one["label"] for one in reply["objects"]] == ["chair"]
+    assert reply["objects_frame_id"] == listed.structured_content["frame_id"] == "map"
+    for result, known in ((moved, "'map'"), (elsewhere, "'camera_optical_frame'"), (base, "'map'")):
+        assert result.is_error
+        assert f"a file has no TF; leave target_frame empty for {known}" in result.content[0].text
 
 
 def test_what_cannot_be_done_is_an_answer_with_the_cure(robot: FileRobot) -> None:

@@ -174,6 +174,14 @@ def frame() -> Frame:
 CRATE = Region.from_box(40, 30, 79, 59, "crate")
 
 
+def test_nothing_is_sent_before_a_question_is_asked() -> None:
+    """Neither when it is loaded nor when it is warmed up; and a server may be started later."""
+    with serving(says("x")) as server:
+        Perception.load(f"openai:seer@{server.address}", device="cpu").warm_up()
+        assert not server.bodies
+    Perception.load(f"openai:seer@{server.address}", device="cpu").warm_up()  # nobody is there
+
+
 def test_the_profile_measures_here_and_speaks_there() -> None:
     with serving(streams("It is one metre away."), sends("gone", 500)) as server:
         perception = Perception.load(f"openai:seer@{server.address}", device="cpu")

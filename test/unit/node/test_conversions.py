@@ -114,6 +114,7 @@ def region(**fields):
         "point_x": 0.0,
         "point_y": 0.0,
         "mask": None,
+        "cell": 0,
         "stamp": Message(sec=3, nanosec=4),
     }
     return Message(**{**values, **fields})
@@ -132,7 +133,33 @@ def test_regions_of_every_type():
     assert polygon.polygon.tolist() == [[0, 0], [4, 0], [4, 4]]
     assert cv.msg_to_region(region(type=3, point_x=5.0, point_y=6.0)).point == (5.0, 6.0)
     image = Message(height=1, width=2, encoding="mono8", is_bigendian=0, step=2, data=b"\0\xff")
-    assert cv.msg_to_region(region(type=4, mask=image)).mask.tolist() == [[False, True]]
+    mask = cv.msg_to_region(region(type=4, mask=image))
+    assert mask.mask.tolist() == [[False, True]] and mask.cell == 1.0
+
+
+def coarse_mask(cell, side=64):
+    image = Message(
+        height=48, width=side, encoding="mono8", is_bigendian=0, step=side, data=b"\1" * (48 * side)
+    )
+    return region(type=4, label="mug", mask=image, cell=cell)
+
+
+@pytest.mark.parametrize(("cell", "kept"), [(0, 1.0), (1, 1.0), (4, 4.0)])
+def test_the_grid_of_a_mask_comes_along(cell, kept):
+    assert cv.msg_to_region(coarse_mask(cell)).cell == kept
+
+
+@pytest.mark.parametrize("cell", [5, 4_000_000_000])
+def test_a_grid_without_cells_is_refused(cell):
+    with pytest.raises(BadRegionError, match=f"'mug' of 64 px has cells of {cell} px, .* are 4"):
+        cv.msg_to_region(coarse_mask(cell))
+
+
+def test_the_grid_of_a_found_mask_is_told():
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    made = Region.from_mask(np.ones((64, 64), bool), "mug", cell=3.5)
+    assert serialised(cv.region_to_msg(made)).cell == 4
+    assert cv.region_to_msg(Region.from_mask(np.ones((4, 4), bool), "mug")).cell == 0
 
 
 @pytest.mark.parametrize(
@@ -406,6 +433,7 @@ def estimate(**fields):
         "seen_stamp_ns": 3_000_000_004,
         "age": 0.5,
         "degraded": ("no pose",),
+        "doubt": "",
     }
     return Message(**{**values, **fields})
 
@@ -436,7 +464,19 @@ def test_estimate_to_message(header):
 
 def test_an_invalid_estimate_cannot_be_mistaken_for_a_number(header):
     pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
-    msg = serialised(cv.estimate_to_msg(estimate(valid=False, reason="too few points"), header))
+    doubt = "what was taken for 'mug' may be a lamp"
+    invalid = estimate(valid=False, reason="too few points", doubt=doubt)
+    msg = serialised(cv.estimate_to_msg(invalid, header, pose=Pose.identity()))
     assert math.isnan(msg.distance) and math.isnan(msg.std_dev)
     assert math.isnan(msg.from_point.x) and math.isnan(msg.to_point.z)
-    assert not msg.valid and msg.reason == "too few points"
+    assert not msg.valid and msg.reason == "too few points" and msg.doubt == doubt
+
+
+def test_points_are_given_in_the_frame_that_was_asked_for(header):
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    pose = Pose(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([0.2, 0.0, 0.9]))
+    msg = serialised(cv.estimate_to_msg(estimate(), header, pose=pose))
+    from_point, to_point = ([p.x, p.y, p.z] for p in (msg.from_point, msg.to_point))
+    assert from_point == pytest.approx([1.2, -0.1, 0.7])
+    assert to_point == pytest.approx([1.7, -1.1, 0.7])
+    assert msg.distance == 1.25, "a length is the same in every frame"

@@ -25,6 +25,7 @@ from spatialgeo_ros.node.object_messages import (
     pose_messages,
     result_message,
 )
+from spatialgeo_ros.node.target_frames import Target
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 from spatialgeo_ros.scene.approach import ApproachPose
 
@@ -56,7 +57,7 @@ def test_an_object_says_what_where_how_large_and_when_it_was_seen():
 
 
 def test_in_another_level_frame_place_covariance_and_yaw_turn_along():
-    message = object_message(chair(), small_map(), "base_link", TURNED)
+    message = object_message(chair(), small_map(), Target("base_link", TURNED))
     assert message.header.frame_id == "base_link"
     assert xyz(message.pose.pose.position) == pytest.approx([1.5, -2.0, 0.45])
     covariance = np.reshape(message.pose.covariance, (6, 6))
@@ -66,7 +67,7 @@ def test_in_another_level_frame_place_covariance_and_yaw_turn_along():
 
 def test_in_an_optical_frame_there_is_no_yaw():
     optical = BODY_FROM_OPTICAL.inverse()
-    message = object_message(chair(), small_map(), "camera_optical", optical)
+    message = object_message(chair(), small_map(), Target("camera_optical", optical))
     assert math.isnan(message.yaw)
     assert xyz(message.pose.pose.position) == pytest.approx([-0.5, -0.45, 2.0])
 
@@ -160,6 +161,19 @@ def test_approach_poses_stand_on_the_floor_and_turn_with_the_frame():
     assert xyz(here.pose.position) == [1.0, 2.0, 0.1]
     assert here.pose.orientation.w == pytest.approx(1.0)
     assert here.header.frame_id == "odom"
-    (there,) = pose_messages(poses, small_map(room), "base_link", TURNED)
+    (there,) = pose_messages(poses, small_map(room), Target("base_link", TURNED))
     assert xyz(there.pose.position) == pytest.approx([3.0, -1.0, 0.1])
     assert there.pose.orientation.z == pytest.approx(-math.sin(math.pi / 4))
+
+
+def test_an_answer_of_the_map_holds_its_objects_in_the_frame_asked_for():
+    result = Result(ResultType.OBJECTS, "Two.", objects=("table_1", "chair_1", "ghost_9"))
+    facts = {"model_id": "none", "backend": "torch-cpu"}
+    here = result_message(result, small_map(), "{}", facts, 0.002, 0.1)
+    assert here.header.frame_id == "odom"
+    assert [one.id for one in here.objects] == ["table_1", "chair_1"]
+    target = Target("base_link", TURNED)
+    there = result_message(result, small_map(), "{}", facts, 0.002, 0.1, target)
+    assert there.header.frame_id == "base_link"
+    assert {one.header.frame_id for one in there.objects} == {"base_link"}
+    assert xyz(there.objects[1].pose.pose.position) == pytest.approx([1.5, -2.0, 0.45])

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
+from lifecycle_node import Node
 from small_map import chair, mug, small_map, table
 from visualization_msgs.msg import Marker
 
@@ -20,27 +21,6 @@ from spatialgeo_ros.errors import NoMapError
 from spatialgeo_ros.node import object_outputs
 from spatialgeo_ros.node.object_markers import BOXES, NAMES, SPREAD, caption, object_markers
 from spatialgeo_ros.node.object_outputs import NO_VISION, ObjectOutputs, detections_message
-
-
-class Node:
-    """Stands for a lifecycle node: collects what is published by topic."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, list[Any]] = {}
-        self.lines: list[str] = []
-        self.listeners = 1
-
-    def create_lifecycle_publisher(self, kind: type, topic: str, qos: Any, **_: Any) -> Any:
-        messages = self.sent.setdefault(topic, [])
-        return SimpleNamespace(
-            publish=messages.append, qos=qos, get_subscription_count=lambda: self.listeners
-        )
-
-    def destroy_lifecycle_publisher(self, publisher: Any) -> None:
-        pass
-
-    def get_logger(self) -> Any:
-        return SimpleNamespace(info=self.lines.append)
 
 
 class Perception:
@@ -113,6 +93,12 @@ def test_without_a_map_that_is_said_once_and_the_markers_go(bench):
     assert sent[-1].degraded == ["no pose: no object map"]
     (deletion,) = bench.node.sent["~/object_markers"][-1].markers
     assert (deletion.action, deletion.header.frame_id) == (Marker.DELETEALL, "odom")
+
+
+def test_markers_that_were_never_shown_are_not_deleted(bench):
+    bench.outputs.publish(Perception("no pose: no object map"))
+    assert len(bench.node.sent["~/objects"]) == 1
+    assert not bench.node.sent["~/object_markers"], "RViz wants a frame, and there is none"
 
 
 def test_missing_vision_msgs_is_said(monkeypatch):

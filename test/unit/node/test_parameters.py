@@ -177,6 +177,11 @@ def test_a_change_costs_the_same_with_many_cameras(monkeypatch):
         (1, 1.0, False),  # an integer is not the parameter's type
         (["a"], ["a"], True),
         (True, False, False),
+        ([math.nan] * 2, ["nan", "nan"], True),  # as `ros2 param load` reads its own dump
+        ([math.nan] * 2, ["nan"], False),
+        ([math.nan, 1.0], ["nan", "1.0"], False),
+        ([1.0, 2.0], ["1.0", "2.0"], False),
+        (["nan"], [math.nan], False),
     ],
 )
 def test_equal_values(one, other, same):

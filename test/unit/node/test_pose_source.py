@@ -255,6 +255,7 @@ class FakeTf:
     def __init__(self) -> None:
         self.cleared = 0
         self.waits: list[float] = []
+        self.asked: list[tuple[str, str]] = []
         self.Buffer = lambda: self
         self.TransformListener = lambda buffer, node, spin_thread: SimpleNamespace(
             unregister=lambda: None
@@ -264,6 +265,7 @@ class FakeTf:
         return source == "camera_optical"
 
     def lookup_transform(self, target: str, source: str, stamp: Any, timeout: Any) -> Any:
+        self.asked.append((target, source))
         self.waits.append(timeout.nanoseconds * 1e-9)
         if source != "camera_optical":
             raise TransformException(f"frame {source} does not exist")
@@ -391,3 +393,25 @@ def test_auto_knows_frames_once_it_has_chosen(auto, config):
     auto.source.lookup(config.cameras[0], "camera_optical", SECOND)
     assert auto.source.frame("camera_optical", SECOND).pose.translation[0] == 1.0
     assert "does not exist" in auto.source.frame("gripper", SECOND).reason
+
+
+def test_tf_knows_frames_beside_each_other_without_a_world(node, config, tf):
+    source = make_pose_source(node, replace(config, pose_source="tf"))
+    beside = source.between("base_link", "camera_optical", SECOND)
+    assert tf.asked[-1] == ("base_link", "camera_optical")
+    assert beside.pose.translation[0] == 1.0
+    assert "zero stamp" in source.between("base_link", "camera_optical", 0).reason
+    late = source.between("base_link", "camera_optical", 5 * SECOND).reason
+    assert "TF from 'camera_optical' to 'base_link' is 3.00 s behind" in late
+    assert "raise pose_wait" in late
+    source.close()
+
+
+def test_auto_asks_tf_what_stands_beside_before_any_camera_is_placed(auto, tf):
+    assert auto.source.between("base_link", "camera_optical", SECOND).pose is not None
+    assert auto.source.name == "auto: none has a pose yet"
+
+
+def test_odometry_leaves_frames_beside_each_other_to_its_world(source):
+    assert source.between("base_link", "camera_optical", SECOND) is None
+    assert NoPose("chosen").between("a", "b", SECOND).reason == "chosen"

@@ -13,11 +13,13 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
-from spatialgeo_ros.errors import BadRequestError, BusyError, PhraseNotFoundError
+from spatialgeo_ros.errors import BadRequestError, BusyError, PhraseNotFoundError, WrongFrameError
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
+from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.node.target_frames import Target
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.scene.sighting import SightedEstimate
 
@@ -157,3 +159,37 @@ def test_names_of_watches_are_bounded():
 def test_bad_rates(rate):
     with pytest.raises(BadRequestError):
         watch(rate=rate)
+
+
+def test_points_come_in_the_frame_of_the_watch_and_are_drawn_in_the_cameras():
+    asked: list[tuple[str, int]] = []
+
+    def target_frame(wanted: str, frame: Frame) -> Target:
+        asked.append((wanted, frame.stamp_ns))
+        return Target(wanted, Pose(np.eye(3), np.array([0.0, 0.0, 5.0])))
+
+    board = WatchBoard(target_frame=target_frame)
+    board.start(replace(watch(), target_frame="base_link"))
+    (measurement,) = board.measure(Perception(), observation())
+    (message,) = measurement.messages
+    assert asked == [("base_link", 5_000_000_007)]
+    assert message.header.frame_id == "base_link"
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
+    assert (message.to_point.x, message.to_point.z) == (1.0, 6.0)
+    (drawn,) = measurement.in_camera
+    assert (drawn.header.frame_id, drawn.to_point.z) == ("optical", 1.0)
+
+
+def test_a_frame_that_is_not_known_gives_invalid_estimates_with_cause_and_cure():
+    def target_frame(wanted: str, frame: Frame) -> Target:
+        raise WrongFrameError(f"frame '{wanted}' is not known")
+
+    board = WatchBoard(target_frame=target_frame)
+    board.start(replace(watch(), target_frame="gripper"))
+    (measurement,) = board.measure(Perception(), observation())
+    (message,) = measurement.messages
+    assert not message.valid
+    assert message.reason == "frame 'gripper' is not known"
+    assert message.header.frame_id == "optical"
+    with pytest.raises(BadRequestError, match="201 characters"):
+        replace(watch(), target_frame="x" * 201)

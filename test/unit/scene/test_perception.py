@@ -114,6 +114,7 @@ class FakeNetworks:
     has_geometry = has_grounding = has_language = canonical_only = True
     grounding_threshold = 0.3
     context_views = 0
+    speaks_elsewhere = False
     metric, error = True, 1.1  # a network errs in scale
 
     def __init__(self, reply: str = "2.00 meters", view: Pose | None = None) -> None:

@@ -25,7 +25,7 @@ from spatialgeo_ros.training.llava_data import ConversationData, collate_images
 from spatialgeo_ros.training.recipe import SpatialGeoRecipe, SpatialMllmRecipe, read_recipe
 from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee, load_mllm_start
 from spatialgeo_ros.training.spatialgeo_trainee import SpatialGeoTrainee, load_start
-from spatialgeo_ros.training.trainer import Trainee
+from spatialgeo_ros.training.trainee import Trainee
 
 
 def spatialgeo(start: Path) -> tuple[Trainee, Any, str]:

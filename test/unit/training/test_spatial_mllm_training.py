@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,19 @@ from checkpoints.vggt import random_vggt
 from launched import on_two_processes, run_python
 from safetensors.torch import save_file
 
+from spatialgeo_ros.errors import BadRequestError, ModelLoadError
 from spatialgeo_ros.models.files.shards import Shards
 from spatialgeo_ros.models.spatial_mllm import PixelBudget, load_spatial_mllm
+from spatialgeo_ros.models.spatial_mllm.video_input import prepare_video
+from spatialgeo_ros.models.spatial_mllm.window_attention import see
+from spatialgeo_ros.training import video_r1_rewards
+from spatialgeo_ros.training.clip_data import ClipData
 from spatialgeo_ros.training.command import main
-from spatialgeo_ros.training.trainer import JOURNAL
+from spatialgeo_ros.training.journal import JOURNAL
+from spatialgeo_ros.training.problem_data import ProblemData
+from spatialgeo_ros.training.recipe import Frames
+from spatialgeo_ros.training.rewards import SPATIAL_MLLM, VIDEO_R1
+from spatialgeo_ros.training.spatial_mllm_trainee import SpatialMllmTrainee
 
 pytest.importorskip("accelerate", reason="needs the extra 'train'")
 
@@ -199,6 +209,55 @@ def test_shares_of_files_and_what_is_broken(start: Path, trained: Path) -> None:
     assert sum(line["loss"] == 0 for line in log) == len(wrong)
 
 
+def test_images_of_different_sizes_are_learnt_in_one_conversation(
+    start: Path, trained: Path, tmp_path: Path
+) -> None:
+    sizes = {"wide.png": (28, 112), "tall.png": (84, 28), "small.png": (28, 28)}
+    for name, side in sizes.items():
+        cv2.imwrite(str(start / "files" / name), np.full((*side, 3), 90, np.uint8))
+    line = {"image": list(sizes)} | talk("<image>and <image> or <image>?", "B")
+    broken = {"image": list(sizes)} | talk("<image> or <image>?", "B")  # a mark too few
+    (tmp_path / "sizes.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (line, broken)))
+    where = {"base": trained, "data": tmp_path / "sizes.jsonl"}
+    settings = ("steps=4", "rate=3e-3", "save_every=10")
+    assert main(command(start, "sft", tmp_path / "out", *settings, **where)) == 0
+    assert [one["dropped"] for one in journal(tmp_path / "out")] == [1.0] * 4
+    found = losses(tmp_path / "out")
+    assert found[-1] < 0.5 * found[0]
+
+
+def test_images_of_different_sizes_are_seen_side_by_side(start: Path, trained: Path) -> None:
+    """VGGT sees them on white as its authors lay them; of the white no token is used."""
+    model = load_spatial_mllm(trained, dtype=torch.float32)
+    trainee = SpatialMllmTrainee(model, (), False, trained, None)
+    budget = PixelBudget(784, 6272)
+    rng = np.random.default_rng(0)
+    wide, tall = (
+        prepare_video([rng.integers(0, 255, (*side, 3)).astype(np.uint8)], budget)
+        for side in ((28, 112), (84, 28))
+    )
+    with torch.no_grad():
+        tokens = trainee.fused((wide, tall), "image")
+        assert len(tokens) == 1 * 4 + 3 * 1
+        # By hand: a canvas of 84 x 112 pixels, each image about its middle.
+        canvas = torch.ones(4, 3, 84, 112)
+        canvas[:2, :, 28:56] = wide.images
+        canvas[2:, :, :, 42:70] = tall.images
+        geometry = model.geometry_tokens(canvas).unflatten(1, (6, 8))
+        parts = geometry[:2, 2:4].flatten(1, 2), geometry[2:, :, 3:5].flatten(1, 2)
+        visual = model.qwen.model.visual
+        expected = [
+            model.connector(see(visual, one.pixel_values, one.grid_thw), part, one.grid_thw)
+            for one, part in zip((wide, tall), parts, strict=True)
+        ]
+        assert torch.allclose(tokens, torch.cat(expected), atol=1e-5)
+        # Images of one size are one clip as before.
+        twice = trainee.fused((wide, wide), "image")
+        seen = model.geometry_tokens(torch.cat([wide.images, wide.images]))
+        semantic = see(visual, wide.pixel_values, wide.grid_thw)
+        assert torch.allclose(twice[:4], model.connector(semantic, seen[:2], wide.grid_thw))
+
+
 def test_the_simulator_s_rooms_are_learnt(start: Path, trained: Path, tmp_path: Path) -> None:
     from spatialgeo_ros.sim.renderer import RendererUnavailableError
     from spatialgeo_ros.training import conversation_export
@@ -307,6 +366,55 @@ def test_policy_optimisation_resumes_with_the_same_completions(
     for name in ("loss", "reward", "completion", "norm"):
         once, again = ([line[name] for line in journal(start / kind)] for kind in ("once", "again"))
         assert once == again, name
+
+
+def problems_of(start: Path, trained: Path, rules: str, *kinds: str) -> ProblemData:
+    rows = [
+        {"problem": "Which?", "problem_type": kind, "solution": "<answer>A</answer>",
+         "path": "green.png" if kind == "OCR" else "clip0",
+         "data_type": "image" if kind == "OCR" else "video"}
+        for kind in kinds
+    ]  # fmt: skip
+    path = start / "kinds.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = load_spatial_mllm(trained, dtype=torch.float32)
+    frames = Frames(2, 2, min_pixels=784, max_pixels=1568)
+    return ProblemData(
+        ClipData(str(path), start / "files", model.chat, frames, 2.0), "Think.", rules
+    )
+
+
+def test_every_kind_of_published_problem_is_asked_or_refused_when_it_is_loaded(
+    start: Path, trained: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = ("multiple choice", "numerical", "regression", "verbal", "OCR", "free-form")
+    data = problems_of(start, trained, SPATIAL_MLLM, *known, "riddle")
+    assert "1 of 7 problems have no reward" in caplog.text
+    assert "1 of type 'riddle'" in caplog.text
+    asked = [data[k] for k in range(len(data))]
+    assert {one.kind for one in asked if one.clip is not None} == set(known)
+    assert sum(one.clip is None for one in asked) == 1
+    (picture,) = (one for one in asked if one.kind == "OCR")
+    assert picture.clip is not None
+    assert picture.clip.grid_thw[0] == 1
+    assert "transcribe" in picture.text
+    with pytest.raises(BadRequestError, match="2 of type 'verbal'.*it knows multiple choice"):
+        problems_of(start, trained, VIDEO_R1, "verbal", "verbal")
+
+    def missing() -> None:
+        raise ModelLoadError("rouge_score is not installed")
+
+    monkeypatch.setattr("spatialgeo_ros.training.problem_data.rouge_scorer", missing)
+    with pytest.raises(ModelLoadError, match="rouge_score is not installed"):
+        problems_of(start, trained, VIDEO_R1, "free-form")
+    problems_of(start, trained, VIDEO_R1, "OCR")  # nothing of it needs ROUGE
+
+
+def test_a_missing_rouge_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    video_r1_rewards.rouge_scorer.cache_clear()
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    with pytest.raises(ModelLoadError, match=r"pip install 'spatialgeo_ros\[train\]'"):
+        video_r1_rewards.rouge_scorer()
 
 
 def test_packed_completions_have_the_probabilities_of_single_ones(

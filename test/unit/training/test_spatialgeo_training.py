@@ -20,7 +20,7 @@ from launched import on_two_processes, run_python
 
 from spatialgeo_ros.models.llava.llava_checkpoint import load_llava
 from spatialgeo_ros.training.command import main
-from spatialgeo_ros.training.trainer import JOURNAL
+from spatialgeo_ros.training.journal import JOURNAL
 
 pytest.importorskip("accelerate", reason="needs the extra 'train'")
 pytest.importorskip("peft", reason="needs the extra 'train'")

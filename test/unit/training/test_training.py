@@ -5,19 +5,28 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip
+from spatialgeo_ros.models.domain import NANO_DOMAIN_CONFIG, DomainClassifier
+from spatialgeo_ros.models.moge.moge2 import NANO_CONFIG, MoGe2
+from spatialgeo_ros.speech.tokenizer import build_nano_tokenizer
 from spatialgeo_ros.training.answer_scores import by_family, constant_share, is_right, score_answers
+from spatialgeo_ros.training.contrastive import CAPTION_WORDS, ContrastiveTask
 from spatialgeo_ros.training.data import GeometryBatch, augment
-from spatialgeo_ros.training.depth_network import geometry_loss
+from spatialgeo_ros.training.depth_network import NANO_TOKENS, geometry_loss
+from spatialgeo_ros.training.detector import command as detector_command
+from spatialgeo_ros.training.domain import step_loss
 from spatialgeo_ros.training.loop import Schedule, train
 from spatialgeo_ros.training.nano import main as train_command
 from spatialgeo_ros.training.nano import update_profile
 from spatialgeo_ros.training.questions import QA
+from spatialgeo_ros.training.room_views import HEIGHTS
 
 SCHEDULE = Schedule(steps=8, batch=4, rate=0.05, evaluate_every=4)
 
@@ -192,3 +201,42 @@ def test_one_command_trains_exports_and_goes_on(tmp_path, capsys):
         "language/stage2",
         "domain",
     }
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A device other than the CPU that every machine has; its numbers are read as 0."""
+    for name, value in (("__float__", 0.0), ("__bool__", False), ("item", 0)):
+        monkeypatch.setattr(torch.Tensor, name, lambda self, value=value: value)
+    return torch.device("meta")
+
+
+def test_batches_go_to_the_network_s_device(elsewhere):
+    """What is left on the CPU would be mixed with what is not: PyTorch refuses that."""
+    rng = np.random.default_rng(0)
+    batch = _batch(rng).to(elsewhere)
+    model = MoGe2(**NANO_CONFIG).to(elsewhere)
+    out = model(batch.image, NANO_TOKENS, batch.prior, upsample=False)
+    loss, _ = geometry_loss(out, batch)
+    assert loss.device == elsewhere
+    pools = {height: np.zeros((3, height, 128, 3), np.uint8) for height in HEIGHTS}
+    domain = DomainClassifier(**NANO_DOMAIN_CONFIG).to(elsewhere)
+    assert step_loss(domain, pools, pools, 2, rng).device == elsewhere
+    tokenizer = build_nano_tokenizer(CAPTION_WORDS)
+    clip = Clip(NANO_VISION_CONFIG, {**NANO_TEXT_CONFIG, "vocab_size": len(tokenizer)})
+    store = SimpleNamespace(seen=lambda frame, share: [], image=np.zeros((4, 96, 128, 3), np.uint8))
+    task = ContrastiveTask(store, tokenizer, elsewhere)
+    loss, _ = task.loss(clip.to(elsewhere), np.arange(2), rng)
+    assert loss.device == elsewhere
+
+
+@pytest.mark.parametrize("command", [train_command, detector_command.main])
+def test_a_device_that_is_not_there_is_named(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments = ["--folder", str(tmp_path), "--device", "cuda"]
+    if command is detector_command.main:
+        arguments += ["--steps", "1"]
+    with pytest.raises(SystemExit) as ended:
+        command(arguments)
+    assert ended.value.code == 1
+    assert "PyTorch sees no CUDA GPU" in capsys.readouterr().err

@@ -303,7 +303,7 @@ def test_full_sizes_are_counted() -> None:
 
 def test_deepspeed_gets_the_recipe_s_numbers() -> None:
     """accelerate leaves accumulation and clipping to it, and its own defaults are 1 and none."""
-    from spatialgeo_ros.training.trainer import tell_deepspeed
+    from spatialgeo_ros.training.processes import tell_deepspeed
 
     how = read_recipe(SpatialMllmRecipe, recipe_path("spatial_mllm_sft")).optimisation
     fields = {"zero_optimization": {"stage": 3}, "gradient_accumulation_steps": 1}
