@@ -395,8 +395,8 @@ def test_auto_knows_frames_once_it_has_chosen(auto, config):
     assert "does not exist" in auto.source.frame("gripper", SECOND).reason
 
 
-def test_tf_knows_frames_beside_each_other_without_a_world(node, config, tf):
-    source = make_pose_source(node, replace(config, pose_source="tf"))
+def test_tf_knows_frames_beside_each_other_without_a_world(receiver, config, tf):
+    source = make_pose_source(receiver, replace(config, pose_source="tf"))
     beside = source.between("base_link", "camera_optical", SECOND)
     assert tf.asked[-1] == ("base_link", "camera_optical")
     assert beside.pose.translation[0] == 1.0
