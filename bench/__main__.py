@@ -29,8 +29,8 @@ NAMES = (
     "grounding",
     "objects",
 )
-#: By name only: it needs a GPU.
-ON_REQUEST = ("gpu",)
+#: By name only: it needs a GPU, or half an hour.
+ON_REQUEST = ("gpu", "soak")
 
 
 def main() -> int:

@@ -34,13 +34,13 @@ MOUNT_HEIGHT, PITCH = 0.9, 0.2  # metres, radians down
 ODOMETRY_RATE, SPEED, TURN = 50.0, 0.5, 0.4  # Hz, m/s, rad/s
 
 
-def room_depth() -> np.ndarray:
+def room_depth(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     """Depth [H, W] in millimetres of a floor and a wall 4 m ahead, with noise and holes."""
-    v = ((np.arange(HEIGHT) - (HEIGHT - 1) / 2) / FOCAL)[:, None]
+    v = ((np.arange(height) - (height - 1) / 2) / (FOCAL * width / WIDTH))[:, None]
     down = math.sin(PITCH) + v * math.cos(PITCH)  # per metre of depth
     ahead = math.cos(PITCH) - v * math.sin(PITCH)
     floor = np.where(down > 1e-3, MOUNT_HEIGHT / np.maximum(down, 1e-3), np.inf)
-    depth = np.broadcast_to(np.minimum(floor, 4.0 / ahead), (HEIGHT, WIDTH))
+    depth = np.broadcast_to(np.minimum(floor, 4.0 / ahead), (height, width))
     rng = np.random.default_rng(0)
     noisy = depth + rng.normal(size=depth.shape) * (0.0012 + 0.0019 * depth**2)
     millimetres = np.rint(1000 * noisy).astype(np.uint16)
@@ -48,8 +48,22 @@ def room_depth() -> np.ndarray:
     return millimetres
 
 
-def send_camera(name: str, rate: float, seconds: float) -> None:
-    """Send frames from the moment the node listens; print the rate and the CPU time as JSON."""
+def send_camera(
+    name: str,
+    rate: float,
+    seconds: float,
+    depth_image: np.ndarray,
+    clock: Callable[[], int] = time.time_ns,
+) -> None:
+    """Send frames from the moment the node listens; print the rate and the CPU time as JSON.
+
+    Args:
+        name: Of the camera, which its topics begin with.
+        rate: Frames per second.
+        seconds: How long.
+        depth_image: [H, W] in millimetres, of every frame; the picture is of its size.
+        clock: Gives the stamps, nanoseconds.
+    """
     import rclpy
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CameraInfo, Image
@@ -62,10 +76,12 @@ def send_camera(name: str, rate: float, seconds: float) -> None:
         rgb_to_image,
     )
 
-    picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    image, depth = rgb_to_image(picture, encoding="bgr8"), depth_to_image(room_depth())
+    height, width = depth_image.shape
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    image, depth = rgb_to_image(picture, encoding="bgr8"), depth_to_image(depth_image)
     image.header.frame_id = f"{name}_optical_frame"
-    camera = PinholeCamera(WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
+    focal = FOCAL * width / WIDTH
+    camera = PinholeCamera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
     depth.header = image.header
     info = camera_to_info(camera, image.header)
     rclpy.init()
@@ -86,7 +102,7 @@ def send_camera(name: str, rate: float, seconds: float) -> None:
     used, start = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     for number in range(round(seconds * rate)):
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        image.header.stamp = ns_to_stamp(time.time_ns())  # one header for all three
+        image.header.stamp = ns_to_stamp(clock())  # one header for all three
         for sender, message in senders:
             sender.publish(message)
     now, wall = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - start
@@ -96,8 +112,11 @@ def send_camera(name: str, rate: float, seconds: float) -> None:
     rclpy.shutdown()
 
 
-def send_odometry(seconds: float) -> None:
-    """Send the poses of a robot that drives on a spiral, so that it always sees something new."""
+def send_odometry(seconds: float, clock: Callable[[], int] = time.time_ns) -> None:
+    """Send the poses of a robot that drives on a spiral, so that it always sees something new.
+
+    ``clock`` gives the stamps, nanoseconds.
+    """
     import rclpy
     from nav_msgs.msg import Odometry
     from rclpy.qos import qos_profile_sensor_data
@@ -117,7 +136,7 @@ def send_odometry(seconds: float) -> None:
         message.pose.pose.position.y = SPEED * t * math.sin(0.1 * t)
         message.pose.pose.orientation.z = math.sin(yaw / 2)
         message.pose.pose.orientation.w = math.cos(yaw / 2)
-        message.header.stamp = ns_to_stamp(time.time_ns())
+        message.header.stamp = ns_to_stamp(clock())
         sender.publish(message)
         time.sleep(1 / ODOMETRY_RATE)
     node.destroy_node()
@@ -267,7 +286,7 @@ def main() -> None:
     parser.add_argument("--pid", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role == "send_camera":
-        send_camera(arguments.camera, arguments.rate, arguments.seconds)
+        send_camera(arguments.camera, arguments.rate, arguments.seconds, room_depth())
     elif arguments.role == "send_odometry":
         send_odometry(arguments.seconds)
     elif arguments.role == "watch":

@@ -24,6 +24,7 @@ from spatialgeo_ros.node.conversions import detections_to_regions, hypothesis_of
 from spatialgeo_ros.node.detection_findings import judge_boxes, judge_labels
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_findings import judge_clock, judge_rate, judge_stamps
 from spatialgeo_ros.node.stream_statistics import StreamStatistics
 from spatialgeo_ros.scene.camera_inputs import CameraInputs
@@ -54,16 +55,17 @@ class _ClockedStatistics(StreamStatistics):
 class CameraCheck:
     """What comes from one camera, and what is wrong with it."""
 
-    def __init__(self, node: Node, camera: CameraConfig, config: Config) -> None:
+    def __init__(self, receiver: Receiver, camera: CameraConfig, config: Config) -> None:
         """Subscribe as the node would.
 
         Args:
-            node: Owner of the subscriptions, with the parameters and namespace of the node.
+            receiver: Takes the messages, for a node with the parameters and namespace of the node.
             camera: Topics and transport; names may be full ones.
             config: Of the node.
         """
+        node = receiver.node
         self.config = camera
-        self.input = CameraInput(node, camera, config, lambda: None, lambda _: None)
+        self.input = CameraInput(receiver, camera, config, lambda: None, lambda _: None)
         self.images = _ClockedStatistics(node)
         self.input.images = self.images
         self._node, self._detections_wait = node, config.detections_wait

@@ -39,6 +39,7 @@ from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.overrides import parameters_for, undeclared
 from spatialgeo_ros.node.parameters import CameraConfig, Config, ParameterError
 from spatialgeo_ros.node.perception_factory import mounts_of
+from spatialgeo_ros.node.receiver import Receiver
 
 # Seconds of discovery: without a new node or topic; at least; at most where none of our nodes is
 # seen (a participant that was missed announces itself again after 3 s); and at most.
@@ -92,9 +93,10 @@ class _Target:
         # A guest may be slower than the node: what comes late to it alone is not to be missing.
         config = replace(config, depth_wait=max(config.depth_wait, _PAIRING_WAIT))
         self.guest, self.config, self.running = guest, config, running
-        self.poses = PoseCheck(guest, config)
+        self._receiver = Receiver(guest)
+        self.poses = PoseCheck(self._receiver, config)
         self._transforms = DepthTransforms(guest, config)
-        self.cameras = [CameraCheck(guest, camera, config) for camera in config.cameras]
+        self.cameras = [CameraCheck(self._receiver, camera, config) for camera in config.cameras]
         self._mounts = mounts_of(config)
         self._assembler = FrameAssembler(
             {check.config.name: check.input for check in self.cameras},
@@ -122,6 +124,7 @@ class _Target:
         for check in self.cameras:
             check.input.stop()
         self.poses.close()
+        self._receiver.close()
         self._transforms.close()
         self.guest.destroy_node()
 

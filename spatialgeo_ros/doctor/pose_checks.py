@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rclpy.node import Node
-
 from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.camera_pose import PoseResult, PoseSource
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.pose_source import NO_TF, NoPose, OdometryPose, TfPose, tf2_ros
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
 
 _TF = "/tf"
@@ -26,15 +25,16 @@ class PoseCheck:
 
     name = "all"
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, receiver: Receiver, config: Config) -> None:
         """Listen to the sources of ``config.pose_source``."""
+        node = receiver.node
         self._node, self._config = node, config
         self.counters = Counters()
         self._sources: list[PoseSource] = []
         if config.pose_source in ("auto", "tf") and tf2_ros is not None:
             self._sources.append(TfPose(node, config, self.counters))
         if config.pose_source in ("auto", "odometry"):
-            self._sources.append(OdometryPose(node, config, self.counters))
+            self._sources.append(OdometryPose(receiver, config, self.counters))
         self._reasons: dict[str, dict[str, Finding]] = {}
         self._posed: set[str] = set()
         self._asked: set[str] = set()

@@ -28,10 +28,12 @@ from spatialgeo_ros.query.english import Dialogue
 from spatialgeo_ros.query.parser import NotUnderstood, parse
 from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
+from spatialgeo_ros.runtime.input_files import read_input_text, read_json
 from spatialgeo_ros.scene.executor import execute
 
 #: Uncertainty of boxes and walls that are known exactly, metres: more than the rounding of files.
 EXACT_SIGMA = 1e-4
+_MOST_BYTES = 20_000_000  # of a file of questions
 
 #: Words of a direction in answers; other types have their value as it is.
 _SIDE_WORDS = {"side", "side_or_back", "quadrant"}
@@ -89,7 +91,7 @@ def read_scenes(folder: Path) -> dict[str, MapSnapshot]:
     scenes = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            data = json.loads(path.read_text())
+            data = read_json(path, BadRequestError)
             scenes[str(data["id"])] = snapshot_of(data)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BadRequestError(
@@ -152,10 +154,11 @@ def read_questions(path: Path) -> list[Question]:
     """Read a file of questions.
 
     Raises:
-        BadRequestError: a line is not in the layout.
+        BadRequestError: it is no file of a size that makes sense, or a line is not in the layout.
     """
     questions = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    lines = read_input_text(path, _MOST_BYTES, BadRequestError).splitlines()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -163,7 +166,7 @@ def read_questions(path: Path) -> list[Question]:
             before = data.get("previous", ()) if data.get("turn", 0) else ()
             turns = (*map(str, before), str(data["question"]))
             questions.append(Question(str(data["id"]), str(data["scene"]), turns))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BadRequestError(
                 f"line {number} of {path.name} is no question: {type(error).__name__} {error}"
             ) from None

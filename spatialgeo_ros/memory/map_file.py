@@ -120,7 +120,10 @@ def read_map(path: Path) -> StoredMap:
             str(data["world_frame"]), int(data["start_ns"]), int(data["stamp_ns"]), counters,
             objects, float(data["way_m"]),
         )  # fmt: skip
-    except (ValueError, TypeError, LookupError, AttributeError, zipfile.BadZipFile) as error:
+    # RecursionError: JSON that nests without end.
+    except (
+        ValueError, TypeError, LookupError, AttributeError, RecursionError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         raise FileAccessError(f"{path} is damaged ({error}): save the map again") from error
 
 

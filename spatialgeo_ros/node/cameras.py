@@ -12,10 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, QoSProfile, qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from spatialgeo_ros.findings.finding import Finding, named
@@ -25,6 +22,7 @@ from spatialgeo_ros.node.conversions import stamp_to_ns
 from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
 from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.receiver import Callback, Receiver
 from spatialgeo_ros.node.stream_statistics import Counters, StreamStatistics
 
 try:  # the events moved when QoS events became middleware events (Iron)
@@ -37,16 +35,10 @@ try:
 except ImportError:  # optional: without it there are no detections to subscribe to
     Detection2DArray = None
 
-# By parameters qos_overrides.<topic>.subscription.*: the usual three, and the durability, because
-# drivers that publish a calibration once offer it to subscriptions that ask for what was before.
-_OVERRIDDEN = (
-    QoSPolicyKind.HISTORY,
-    QoSPolicyKind.DEPTH,
-    QoSPolicyKind.RELIABILITY,
-    QoSPolicyKind.DURABILITY,
-)
 # A stamp this much older than the last one is not a late message but a bag that started again.
 _JUMP_NS = 1_000_000_000
+# Message, number in the stream, arrival by the monotonic clock and, in ns, by the system's.
+_Image = tuple[Any, int, float, int]
 DETECTOR_GIVEN_UP = 5.0  # s of silence, after which the profile's own grounding looks instead
 
 
@@ -55,7 +47,7 @@ class CameraInput:
 
     def __init__(
         self,
-        node: Node,
+        receiver: Receiver,
         camera: CameraConfig,
         config: Config,
         on_frame: Callable[[], None],
@@ -64,12 +56,13 @@ class CameraInput:
         """Prepare the input; :meth:`start` subscribes.
 
         Args:
-            node: Owner of the subscriptions.
+            receiver: Takes the messages.
             camera: Topics and transport.
             config: Synchronisation slop and waits.
             on_frame: Called whenever :meth:`take` may have something new.
             on_time_jump: Called with a description when the stamps start over.
         """
+        node = receiver.node
         self.config = camera
         self.counters = Counters()
         self.images = StreamStatistics()
@@ -93,10 +86,11 @@ class CameraInput:
         self._vision_info: VisionInfoLabels | None = None
         self._unnamed = ""  # why no box of the newest detections can be used
         self._node = node
+        self._receiver = receiver
         self._on_frame = on_frame
         self._on_time_jump = on_time_jump
         self._lock = threading.Lock()
-        self._pairing: StampPairing[tuple[Any, int, float], Any] = StampPairing(
+        self._pairing: StampPairing[_Image, tuple[Any, int]] = StampPairing(
             round(config.depth_slop * 1e9),
             config.depth_wait,
             lambda: bool(self.depth_topic) and node.count_publishers(self.depth_topic) > 0,
@@ -135,7 +129,7 @@ class CameraInput:
     def stop(self) -> None:
         """Unsubscribe and forget what waits."""
         for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+            self._receiver.unsubscribe(subscription)
         self._subscriptions.clear()
         vision_info, self._vision_info = self._vision_info, None
         if vision_info is not None:
@@ -244,7 +238,7 @@ class CameraInput:
         """Depth images that no image was found for."""
         return self._pairing.unmatched_depths
 
-    def _on_detections(self, message: Any) -> None:
+    def _on_detections(self, message: Any, arrived_ns: int) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.detections.add(stamp)
         unnamed = self.labels.unnamed(message)
@@ -262,7 +256,7 @@ class CameraInput:
             self.counters.add("detections_unmatched", problem)
         self._on_frame()
 
-    def _subscribe(self, message_type: type, topic: str, callback: Callable) -> None:
+    def _subscribe(self, message_type: type, topic: str, callback: Callback) -> None:
         qos = QoSProfile(
             reliability=qos_profile_sensor_data.reliability,
             durability=qos_profile_sensor_data.durability,
@@ -273,20 +267,10 @@ class CameraInput:
             incompatible_qos=lambda event: self._on_incompatible_qos(topic, event)
         )
         self._subscriptions.append(
-            self._node.create_subscription(
-                message_type,
-                topic,
-                callback,
-                qos,
-                # A group of its own: in a shared one, images that are always ready starve depth
-                # and camera_info on a busy machine.
-                callback_group=MutuallyExclusiveCallbackGroup(),
-                event_callbacks=events,
-                qos_overriding_options=QoSOverridingOptions(_OVERRIDDEN),
-            )
+            self._receiver.subscribe(message_type, topic, callback, qos, events)
         )
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, arrived_ns: int) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.images.add(stamp)
         if not message.header.frame_id:
@@ -313,30 +297,38 @@ class CameraInput:
         with self._lock:
             self._last_stamp = stamp or self._last_stamp
             self._sequence += 1
-            self._store(self._pairing.add_image(stamp, (message, self._sequence, now), now))
+            image = (message, self._sequence, now, arrived_ns)
+            self._store(self._pairing.add_image(stamp, image, now))
         self._on_frame()
 
-    def _on_depth(self, message: Image | CompressedImage) -> None:
+    def _on_depth(self, message: Image | CompressedImage, arrived_ns: int) -> None:
         stamp = stamp_to_ns(message.header.stamp)
         self.depths.add(stamp)
         with self._lock:
-            self._store(self._pairing.add_depth(stamp, message, time.monotonic()))
+            depth = (message, arrived_ns)
+            self._store(self._pairing.add_depth(stamp, depth, time.monotonic()))
         self._on_frame()
 
-    def _on_info(self, message: CameraInfo) -> None:
+    def _on_info(self, message: CameraInfo, arrived_ns: int) -> None:
         # Kept like a latched message: drivers may publish it once, or at another rate than images.
         # The geometry lane notices a change, since the message object differs.
         self.info = message
 
-    def _on_depth_info(self, message: CameraInfo) -> None:
+    def _on_depth_info(self, message: CameraInfo, arrived_ns: int) -> None:
         self.depth_info = message
 
-    def _store(self, pair: Pair[tuple[Any, int, float], Any] | None) -> None:
+    def _store(self, pair: Pair[_Image, tuple[Any, int]] | None) -> None:
         if pair is not None:
-            message, sequence, received = pair.image
+            message, sequence, received, arrived = pair.image
             stamp = stamp_to_ns(message.header.stamp)
-            problem = "" if pair.depth is not None else self._depth_problem(pair.nearest_ns)
-            raw = RawFrame(stamp, message, pair.depth, sequence, received, depth_problem=problem)
+            depth, problem = None, ""
+            if pair.depth is None:
+                problem = self._depth_problem(pair.nearest_ns)
+            else:
+                depth, arrived = pair.depth[0], max(arrived, pair.depth[1])
+            raw = RawFrame(
+                stamp, message, depth, sequence, received, arrived, depth_problem=problem
+            )
             self.slot.put(self._history.add_frame(raw))
 
     def _depth_problem(self, nearest_ns: int | None) -> str:

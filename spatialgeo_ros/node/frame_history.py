@@ -35,6 +35,7 @@ class RawFrame:
         image, depth: messages; depth is None where there is none.
         sequence: number of the image in its stream.
         received: monotonic seconds at which the image arrived.
+        arrived_ns: when the middleware had image and depth, by the system's clock.
         detections: message of the detector for this very image, or None.
         depth_problem: why there is no depth although there should be, in words.
     """
@@ -44,6 +45,7 @@ class RawFrame:
     depth: Any
     sequence: int
     received: float
+    arrived_ns: int
     detections: Any = None
     depth_problem: str = ""
 

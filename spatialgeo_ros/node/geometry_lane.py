@@ -170,6 +170,7 @@ class GeometryLane(Lane):
         if raw is None:
             return
         started = time.monotonic()
+        waited = (time.time_ns() - raw.arrived_ns) * 1e-9
         self._schedule.started(name, started)
         frame = self._decoded(name, raw)
         if frame is None:
@@ -179,7 +180,9 @@ class GeometryLane(Lane):
         self._problems.pop(name, None)
         self._latest[name] = Observed(observation, raw.received)
         self._statistics.counters.add(f"{name}.processed")
-        self._statistics.add({"decode": decoded - started, **observation.timings})
+        self._statistics.add(
+            {"waiting": waited, "decode": decoded - started, **observation.timings}
+        )
         self.description = self._perception.describe()
         self._on_observation(self._perception, observation, lambda: self._observe_boxed(name))
 

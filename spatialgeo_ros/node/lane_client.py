@@ -132,21 +132,31 @@ class LaneClient:
         if lanes is None:
             raise NotActiveError("the node is not active: configure and activate it first")
         lanes.submit(job)
-        while True:
-            remaining = job.deadline - time.monotonic()
-            try:
-                return job.future.result(max(0.0, min(remaining, _CANCEL_POLL)))
-            except concurrent.futures.TimeoutError:
-                if remaining <= 0:
-                    lanes.cancel(job)
-                    late = f"not answered within {self._host.config.request_timeout:g} s"
-                    if job.spoken is not None and job.spoken.without is not None:
-                        return job.spoken.without(f"language model: {late}")
-                    raise RequestTimeoutError(
-                        f"{late}: see request_timeout, or ask for less"
-                    ) from None
-                if cancelled():
-                    lanes.cancel(job)
+        try:
+            while True:
+                remaining = job.deadline - time.monotonic()
+                try:
+                    return job.future.result(max(0.0, min(remaining, _CANCEL_POLL)))
+                except concurrent.futures.TimeoutError:
+                    if remaining <= 0:
+                        return self._late(job, lanes)
+                    if cancelled():
+                        lanes.cancel(job)
+        finally:
+            del job  # an error's traceback would hold it, and it holds the error
+
+    def _late(self, job: Request, lanes: Lanes) -> Any:
+        """Give a request up; return what is known of it.
+
+        Raises:
+            RequestTimeoutError: Nothing is.
+        """
+        spoken = job.spoken  # a request that is given up has none
+        lanes.cancel(job)
+        late = f"not answered within {self._host.config.request_timeout:g} s"
+        if spoken is not None and spoken.without is not None:
+            return spoken.without(f"language model: {late}")
+        raise RequestTimeoutError(f"{late}: see request_timeout, or ask for less") from None
 
     def internal(self, error: Exception) -> InternalError:
         """Log a defect and return it as the error of a response."""

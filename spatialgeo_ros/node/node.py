@@ -17,6 +17,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import State, TransitionCallbackReturn
 
 from spatialgeo_ros.errors import CancelledError, SpatialGeoError
+from spatialgeo_ros.node.allocator import give_back_memory
 from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.configured_node import ConfiguredNode
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
@@ -37,6 +38,7 @@ from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.parameters import Config
 from spatialgeo_ros.node.perception_factory import PerceptionFactory, load_perception
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_source
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.target_frames import TargetFrames
 from spatialgeo_ros.node.watches import WatchBoard
@@ -103,6 +105,7 @@ class SpatialGeoNode(ConfiguredNode):
         self._logs = LogBridge(self.get_logger())
         self._perception: Any = None
         self.poses: PoseSource | None = None
+        self._receiver: Receiver | None = None
         self._assembler: FrameAssembler | None = None
         self._transforms: DepthTransforms | None = None
         self._active = threading.Event()
@@ -193,6 +196,7 @@ class SpatialGeoNode(ConfiguredNode):
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Join the lanes and free the models."""
         self._release()
+        give_back_memory()
         return super().on_cleanup(state)
 
     @logged
@@ -247,10 +251,11 @@ class SpatialGeoNode(ConfiguredNode):
         self.outputs = Outputs(
             self, lambda: self.config.marker_lifetime, lambda: self.config.objects_rate
         )
-        self.poses = make_pose_source(self, config)
+        self._receiver = Receiver(self)
+        self.poses = make_pose_source(self._receiver, config)
         for camera in config.cameras:
             self.cameras[camera.name] = CameraInput(
-                self, camera, config, self._notify, self.on_time_jump
+                self._receiver, camera, config, self._notify, self.on_time_jump
             )
         self._transforms = DepthTransforms(self, config)
         self._assembler = FrameAssembler(
@@ -320,6 +325,9 @@ class SpatialGeoNode(ConfiguredNode):
         poses, self.poses = self.poses, None
         if poses is not None:
             poses.close()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.close()
         outputs, self.outputs = self.outputs, None
         if outputs is not None:
             outputs.close()

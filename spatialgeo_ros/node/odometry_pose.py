@@ -10,10 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from nav_msgs.msg import Odometry
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.findings.finding import Finding
@@ -22,6 +19,7 @@ from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, mount_pose
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.odometry_findings import judge_frames, judge_step
 from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
 
 try:
@@ -46,7 +44,7 @@ class OdometryPose:
 
     def __init__(
         self,
-        node: Node,
+        receiver: Receiver,
         config: Config,
         counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -54,13 +52,14 @@ class OdometryPose:
         """Subscribe to the odometry topic.
 
         Args:
-            node: Owner of the subscription.
+            receiver: Takes the messages.
             config: Topic and tolerances.
             counters: Where to count, if they are shared.
             clock: Monotonic seconds.
         """
         self.counters = Counters() if counters is None else counters
-        self._node = node
+        self._receiver = receiver
+        self._node = node = receiver.node
         self._clock = clock
         self._topic = node.resolve_topic_name(config.odometry_topic)
         self._gap = config.odometry_gap
@@ -71,13 +70,11 @@ class OdometryPose:
         self._heard = -_WORLD_HELD  # when, of the current world
         self._refused = 0  # since the last good message
         self._refusal = Finding("odometry-refused", "")
-        self._subscription = node.create_subscription(
+        self._subscription = receiver.subscribe(
             Odometry,
             config.odometry_topic,
-            self._on_odometry,
+            lambda message, _: self._on_odometry(message),
             QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT),
-            callback_group=MutuallyExclusiveCallbackGroup(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
@@ -132,7 +129,7 @@ class OdometryPose:
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        self._receiver.unsubscribe(self._subscription)
 
     def _interpolated(self, stamp_ns: int) -> Pose | None:
         later: tuple[int, Pose] | None = None

@@ -44,6 +44,7 @@ _LATCHED = QoSProfile(
 #: Stages whose durations are published, seconds.
 LATENCIES = (
     "stamp_to_processed",
+    "waiting",
     "decode",
     "geometry",
     "keyframes",

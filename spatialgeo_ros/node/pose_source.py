@@ -20,6 +20,7 @@ from spatialgeo_ros.node.camera_pose import ZERO_STAMP, PoseResult, PoseSource, 
 from spatialgeo_ros.node.conversions import msg_to_pose
 from spatialgeo_ros.node.odometry_pose import OdometryPose
 from spatialgeo_ros.node.parameters import CameraConfig, Config
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
 
 try:
@@ -48,16 +49,17 @@ NO_TF = Finding(
 _TF_HEAD_START = 1.0  # s
 
 
-def make_pose_source(node: Node, config: Config) -> PoseSource:
+def make_pose_source(receiver: Receiver, config: Config) -> PoseSource:
     """Return the source that the parameter ``pose_source`` asks for."""
+    node = receiver.node
     if config.pose_source == "none":
         return NoPose("pose_source is 'none'")
     if config.pose_source == "tf":
         return TfPose(node, config) if tf2_ros is not None else NoPose(NO_TF)
     if config.pose_source == "odometry" or tf2_ros is None:
-        return OdometryPose(node, config)
+        return OdometryPose(receiver, config)
     counters = Counters()
-    tf, odometry = TfPose(node, config, counters), OdometryPose(node, config, counters)
+    tf, odometry = TfPose(node, config, counters), OdometryPose(receiver, config, counters)
     return FirstPose(tf, odometry, counters, node.get_logger().info)
 
 

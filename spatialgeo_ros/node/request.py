@@ -11,7 +11,7 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
-from spatialgeo_ros.errors import SpatialGeoError
+from spatialgeo_ros.errors import CancelledError, SpatialGeoError
 from spatialgeo_ros.node.look import Look
 
 
@@ -47,7 +47,7 @@ class Request:
         stamps: of the images that regions of the request were drawn on, nanoseconds.
         needs_image: whether a request to all cameras fails while none of them has an image.
         created: monotonic seconds.
-        spoken: the language model's part, once the measured one is known.
+        spoken: the language model's part, once the measured one is known, until the request ends.
         look: the detector's that it waits for; None for none.
         seen: the observations that it is about, once it has waited: the same as before.
     """
@@ -86,10 +86,31 @@ class Request:
             self.future.set_result(result)
         except InvalidStateError:
             pass  # both lanes, or a lane and a deadline, may end a request: the first one counts
+        self._let_go()
 
     def fail(self, error: SpatialGeoError) -> None:
         """Give whoever waits an error, unless there is a result already."""
+        # The frames of its traceback hold images, and this request.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         try:
             self.future.set_exception(error)
         except InvalidStateError:
             pass
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget everything that holds images.
+
+        What works on a request refers to it again: such circles keep tens of megabytes each until
+        Python happens to look for circles.
+        """
+        self.work, self.on_start = _over, _nothing
+        self.spoken = self.look = self.seen = None
+
+
+def _over(perception: Any, observation: Any) -> Any:
+    raise CancelledError("ended already")
+
+
+def _nothing() -> None:
+    pass

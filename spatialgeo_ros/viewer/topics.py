@@ -22,6 +22,7 @@ from spatialgeo_ros.node import parameters
 from spatialgeo_ros.node.outputs import LATENCIES
 from spatialgeo_ros.node.parameters import CameraConfig
 from spatialgeo_ros.node.pose_source import make_pose_source
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.viewer.remote_node import Spinner
 from spatialgeo_ros.viewer.streams import EventStream, FramesStream, NewestStream
 
@@ -97,10 +98,11 @@ class Topics:
             context=context,
             parameter_overrides=[one for one in values if not one.name.endswith(_OF_ITS_MACHINE)],
         )
+        self._receiver = Receiver(node)
         try:
             parameters.declare(node)
             self.config = parameters.read(node)
-            self.poses = make_pose_source(node, self.config)
+            self.poses = make_pose_source(self._receiver, self.config)
             self._name = name
             self.images: dict[str, NewestStream] = {}
             self.detections: dict[str, NewestStream] = {}
@@ -117,6 +119,7 @@ class Topics:
             self.latencies = {stage: NewestStream(f"latency {stage}") for stage in LATENCIES}
             self._add_results(rates)
         except BaseException:
+            self._receiver.close()
             node.destroy_node()
             raise
         self._spinner = Spinner(node, context)
@@ -131,6 +134,7 @@ class Topics:
     def close(self) -> None:
         """Leave the graph."""
         self.poses.close()
+        self._receiver.close()
         self._spinner.close()
 
     def _add_camera(self, camera: CameraConfig, rates: Rates) -> None:

@@ -24,6 +24,7 @@ from system.conftest import FAKE_NODE, Robot
 
 # From the signal to the end, s: an alarm ends the process after 1.9, the rest is a busy machine's.
 LONGEST = 5.0
+REAL_NODE = Path(__file__).parents[2] / "scripts" / "spatialgeo_node"
 
 
 @pytest.fixture
@@ -31,10 +32,10 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Robot]]:
     """Start a node without waiting until it is up."""
     robots: list[Robot] = []
 
-    def run(**parameters: Any) -> Robot:
+    def run(executable: Path = FAKE_NODE, **parameters: Any) -> Robot:
         namespace = f"ending_{os.getpid()}_{len(robots)}"
         process = NodeProcess(
-            FAKE_NODE, tmp_path / namespace, parameters=parameters, namespace=namespace
+            executable, tmp_path / namespace, parameters=parameters, namespace=namespace
         )
         robots.append(Robot(process, namespace, RosClient(namespace=namespace)))
         return robots[-1]
@@ -156,3 +157,64 @@ def test_the_orderly_end_leaves_nothing_behind(launch):
     assert (status, seconds < LONGEST) == (0, True), seconds
     assert "not everything ended" not in robot.process.output
     assert_gone(robot)
+
+
+def has_mapped(robot: Robot, library: str) -> bool:
+    """Whether the process has loaded a library: where in its start it is."""
+    assert robot.process.is_running(), robot.process.output
+    return library in Path(f"/proc/{robot.process.pid}/maps").read_text()
+
+
+@pytest.mark.parametrize(
+    ("library", "number"),
+    [
+        ("_rclpy_pybind11", signal.SIGINT),
+        ("_rclpy_pybind11", signal.SIGTERM),
+        ("libtorch", signal.SIGTERM),
+        ("tokenizers", signal.SIGINT),
+    ],
+)
+def test_the_real_node_while_it_starts(launch, library, number):
+    """Importing ROS, importing PyTorch, loading a profile's networks."""
+    robot = launch(REAL_NODE, profile="nano")
+    wait_for(lambda: has_mapped(robot, library), 60.0, what=library)
+    status, seconds = end(robot, number)
+    # Before rclpy runs, the signal ends it as it ends any process.
+    assert (status in (0, -number), seconds < LONGEST) == (True, True), (status, seconds)
+    assert "Traceback" not in robot.process.output, robot.process.output
+    assert "ready:" not in robot.process.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_real_node_under_load_with_questions_on_their_way(launch, number):
+    robot = launch(REAL_NODE, profile="none", process_rate=0.0, pose_source="odometry")
+    robot.process.wait_for_output("ready:")
+    request = AskSpatial.Request(question="How far is the box from the wall?")
+    client = robot.ros.node.create_client(AskSpatial, robot.name("ask"))
+    with CameraDriver(robot.ros, robot.namespace) as camera:
+        wait_for(camera.matched, what="subscriptions")
+        camera.run(rate=60.0, odometry=True)
+        wait_for(client.service_is_ready, 60.0)
+        robot.ros.result(client.call_async(request))
+        for _ in range(6):
+            client.call_async(request)
+        status, seconds = end(robot, number)
+    assert (status, seconds < LONGEST) == (0, True), (status, seconds)
+    assert "Traceback" not in robot.process.output, robot.process.output
+    assert_gone(robot)
+
+
+@pytest.mark.parametrize("transition", ["configure", "deactivate"])
+def test_the_real_node_in_the_middle_of_a_transition(launch, transition):
+    order = ("configure", "activate", "deactivate")
+    robot = launch(REAL_NODE, profile="none", autostart=False)
+    client = robot.ros.node.create_client(ChangeState, robot.name("change_state"))
+    wait_for(client.service_is_ready, 60.0)
+    for before in order[: order.index(transition)]:
+        assert robot.change(before)
+    request = ChangeState.Request()
+    request.transition.label = transition
+    client.call_async(request)
+    status, seconds = end(robot, signal.SIGINT)
+    assert (status, seconds < LONGEST) == (0, True), (status, seconds)
+    assert "Traceback" not in robot.process.output, robot.process.output

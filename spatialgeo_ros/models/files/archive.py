@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.runtime.input_files import check_regular
 
 _Opener = Callable[[], IO[bytes] | None]
 
@@ -108,6 +109,7 @@ def check_zip(path: Path) -> None:
 @contextmanager
 def _opened(archive: Path) -> Iterator[Mapping[str, _Opener]]:
     """Regular files of an archive by their checked name, each with a function that opens it."""
+    check_regular(archive.stat(), archive, ModelLoadError)
     most = most_inflated(archive)
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as pack:

@@ -21,6 +21,7 @@ from std_msgs.msg import String
 from spatialgeo_ros.doctor import pose_checks
 from spatialgeo_ros.doctor.pose_checks import PoseCheck
 from spatialgeo_ros.node import parameters, pose_source
+from spatialgeo_ros.node.receiver import Receiver
 
 SECOND = 1_000_000_000
 
@@ -71,6 +72,13 @@ class FakeTf:
         pass
 
 
+@pytest.fixture
+def receiver(node: Any) -> Iterator[Receiver]:
+    receiver = Receiver(node)
+    yield receiver
+    receiver.close()
+
+
 def use(monkeypatch: pytest.MonkeyPatch, tf: Any) -> None:
     for module in (pose_source, pose_checks):
         monkeypatch.setattr(module, "tf2_ros", tf)
@@ -80,9 +88,9 @@ def use(monkeypatch: pytest.MonkeyPatch, tf: Any) -> None:
     ("frame", "stamp", "id"),
     [("optical", 1, ""), ("optical", 3, "tf-late"), ("elsewhere", 1, "tf-chain")],
 )
-def test_the_chain_of_tf_and_its_delay(node, config, monkeypatch, frame, stamp, id):
+def test_the_chain_of_tf_and_its_delay(receiver, config, monkeypatch, frame, stamp, id):
     use(monkeypatch, FakeTf())
-    check = PoseCheck(node, replace(config, pose_source="tf"))
+    check = PoseCheck(receiver, replace(config, pose_source="tf"))
     check.lookup(config.cameras[0], frame, stamp * SECOND)
     found = list(check.about_camera("camera"))
     assert [one.id for one in found] == ([id] if id else [])
@@ -90,9 +98,9 @@ def test_the_chain_of_tf_and_its_delay(node, config, monkeypatch, frame, stamp, 
     check.close()
 
 
-def test_each_source_says_why_it_has_no_pose(node, config, monkeypatch):
+def test_each_source_says_why_it_has_no_pose(receiver, config, monkeypatch):
     use(monkeypatch, FakeTf())
-    check = PoseCheck(node, config)
+    check = PoseCheck(receiver, config)
     check.lookup(config.cameras[0], "elsewhere", SECOND)
     assert [one.id for one in check.about_camera("camera")] == ["tf-chain", "odometry-missing"]
     check.lookup(config.cameras[0], "optical", SECOND)
@@ -101,9 +109,9 @@ def test_each_source_says_why_it_has_no_pose(node, config, monkeypatch):
     check.close()
 
 
-def test_tf_that_is_published_and_cannot_be_read(node, config, monkeypatch):
+def test_tf_that_is_published_and_cannot_be_read(node, receiver, config, monkeypatch):
     use(monkeypatch, None)
-    check = PoseCheck(node, config)
+    check = PoseCheck(receiver, config)
     check.lookup(config.cameras[0], "optical", SECOND)
     assert not [one for one in check.about_robot() if one.id == "tf2-missing"]
     publisher = node.create_publisher(String, "/tf", 1)
@@ -114,14 +122,14 @@ def test_tf_that_is_published_and_cannot_be_read(node, config, monkeypatch):
     assert len(found) == 1
     assert "tf2-ros-py" in found[0]
     check.close()
-    only = PoseCheck(node, replace(config, pose_source="tf"))
+    only = PoseCheck(receiver, replace(config, pose_source="tf"))
     only.lookup(config.cameras[0], "optical", SECOND)
     assert [one.id for one in only.about_camera("camera")] == ["tf2-missing"]
     only.close()
 
 
-def test_who_wants_no_poses_is_told_nothing(node, config):
-    check = PoseCheck(node, replace(config, pose_source="none"))
+def test_who_wants_no_poses_is_told_nothing(receiver, config):
+    check = PoseCheck(receiver, replace(config, pose_source="none"))
     check.lookup(config.cameras[0], "optical", SECOND)
     assert not list(check.about_camera("camera"))
     assert not list(check.about_robot())

@@ -77,3 +77,39 @@ def arenas(mode: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_threads_share_two_arenas():
     assert 1 <= arenas("keep") <= 2 < arenas("leave")
+
+
+_GIVE_BACK = """
+import re, threading
+from pathlib import Path
+from spatialgeo_ros.node.allocator import give_back_memory, keep_image_memory
+
+def megabytes():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000
+
+class Circle:
+    def __init__(self):
+        self.image, self.itself = bytearray(b"x") * 6_000_000, self
+
+def work():
+    circles = [(Circle(), bytearray(1000)) for _ in range(30)]
+    kept.extend(small for _, small in circles)  # between them, so that nothing ends at the top
+
+assert keep_image_memory()
+before, kept = megabytes(), []
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+held = megabytes()
+give_back_memory()
+print(held - before, megabytes() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim")
+def test_memory_is_given_back_when_asked_for():
+    command = [sys.executable, "-c", _GIVE_BACK]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    held, left = map(float, output.split())
+    assert held > 150  # the garbage collector has not looked yet
+    assert left < 15

@@ -33,7 +33,7 @@ def history(clock: Clock) -> FrameHistory:
 
 def frame(stamp_ms: float, clock: Clock, size: int = 10) -> RawFrame:
     image = SimpleNamespace(data=bytes(size))
-    return RawFrame(round(stamp_ms * MS), image, None, 0, clock())
+    return RawFrame(round(stamp_ms * MS), image, None, 0, clock(), 0)
 
 
 def stream(

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +21,14 @@ from spatialgeo_ros.errors import (
     InternalError,
     NoFrameError,
     NotActiveError,
+    PhraseNotFoundError,
     RequestTimeoutError,
+    SpatialGeoError,
     StaleFrameError,
     UnknownCameraError,
 )
 from spatialgeo_ros.memory.slot import NewestSlot
+from spatialgeo_ros.node.lane_client import LaneClient
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.request import Request, Spoken
 
@@ -36,7 +41,9 @@ class Source:
         self.kept: dict[int, Any] = {}
 
     def put(self, value: Any, age: float = 0.0) -> None:
-        self.slot.put(SimpleNamespace(value=value, received=time.monotonic() - age))
+        self.slot.put(
+            SimpleNamespace(value=value, received=time.monotonic() - age, arrived_ns=time.time_ns())
+        )
 
     def take(self) -> Any:
         return self.slot.take()
@@ -329,7 +336,7 @@ def test_stop_joins_and_can_be_called_while_paused(bench):
 
 
 def boxes(bench: SimpleNamespace, value: Any = "boxed", age: float = 0.0) -> None:
-    raw = SimpleNamespace(value=value, received=time.monotonic() - age)
+    raw = SimpleNamespace(value=value, received=time.monotonic() - age, arrived_ns=time.time_ns())
     bench.cameras["a"].with_boxes = raw
     bench.lanes.notify()
 
@@ -377,7 +384,9 @@ def test_a_request_does_not_wait_for_boxes_for_ever(bench):
 
 def test_a_region_is_measured_in_the_image_it_was_drawn_on_or_refused(bench):
     bench.put("newest")
-    bench.cameras["a"].kept[7] = SimpleNamespace(value="kept", received=time.monotonic())
+    bench.cameras["a"].kept[7] = SimpleNamespace(
+        value="kept", received=time.monotonic(), arrived_ns=time.time_ns()
+    )
     for stamps, expected in (((7,), "kept aside"), ((), "newest")):
         job = request()
         job.stamps = stamps
@@ -493,3 +502,60 @@ def test_a_request_that_needs_no_image_is_served_without_one(bench):
     job.needs_image = False
     bench.lanes.submit(job)
     assert job.future.result(10.0) == ("served", ())
+
+
+class Picture:
+    """What a request works on; weak references tell whether it is still held."""
+
+
+@pytest.mark.parametrize("ending", ["result", "error", "defect", "late"])
+def test_what_a_request_held_goes_with_it(bench, ending):
+    """Without circles: megabytes that wait for the garbage collector would pile up."""
+    client = LaneClient(
+        SimpleNamespace(
+            lanes=bench.lanes, loading=False, config=SimpleNamespace(request_timeout=0.2)
+        ),
+        logging.getLogger("test"),
+    )
+    pictures: list[weakref.ref[Any]] = []
+    codes: list[int] = []
+
+    def prepare() -> Request:
+        picture = Picture()
+        pictures.append(weakref.ref(picture))
+
+        def work(perception: Any, observation: Any) -> Any:
+            held = [picture, job]  # as a question holds its image, and looks whether it is given up
+            if ending == "error":
+                try:
+                    raise KeyError(held)
+                except KeyError:
+                    raise PhraseNotFoundError("no mug") from None
+            if ending == "defect":
+                raise RuntimeError("defect")
+            if ending == "late":
+                time.sleep(0.4)
+            return "answer"
+
+        job = request(work, timeout=0.2 if ending == "late" else 10.0)
+        return job
+
+    def ask() -> None:
+        try:
+            client.wait(prepare())
+        except SpatialGeoError as error:
+            codes.append(error.code)
+
+    bench.put("image")
+    gc.disable()
+    try:
+        ask()
+        wait_for(lambda: pictures[0]() is None, what="the picture's end")
+    finally:
+        gc.enable()
+    expected = {
+        "error": PhraseNotFoundError,
+        "defect": InternalError,
+        "late": RequestTimeoutError,
+    }
+    assert codes == ([expected[ending].code] if ending in expected else [])

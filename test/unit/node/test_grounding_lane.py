@@ -153,7 +153,11 @@ def lanes() -> Iterator[SimpleNamespace]:
     running.resume()
 
     def put(stamp: int) -> None:
-        source.slot.put(SimpleNamespace(frame=image(stamp).frame, received=time.monotonic()))
+        source.slot.put(
+            SimpleNamespace(
+                frame=image(stamp).frame, received=time.monotonic(), arrived_ns=time.time_ns()
+            )
+        )
         running.notify()
 
     yield SimpleNamespace(lanes=running, put=put, observed=observed, detector=detector)

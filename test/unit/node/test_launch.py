@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch files parse, describe their arguments, and start what they say, with what they say."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -29,6 +30,9 @@ from launch_ros.actions import LifecycleNode  # noqa: E402
 from launch_ros.utilities import evaluate_parameters  # noqa: E402
 
 from spatialgeo_ros.node import launch_arguments  # noqa: E402
+
+# launch makes loggers that do not propagate: those of other tests would say nothing to pytest.
+logging.setLoggerClass(logging.Logger)
 
 FILES = ["spatialgeo.launch.py", "demo.launch.py"]
 

@@ -30,6 +30,7 @@ from spatialgeo_ros.node.pose_source import (
     make_pose_source,
     mount_pose,
 )
+from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
 
 SECOND = 1_000_000_000
@@ -65,9 +66,16 @@ def odometry(
     return message
 
 
+@pytest.fixture(scope="module")
+def receiver(node: Any) -> Iterator[Receiver]:
+    receiver = Receiver(node)
+    yield receiver
+    receiver.close()
+
+
 @pytest.fixture
-def source(node: Any, config: parameters.Config) -> Iterator[OdometryPose]:
-    source = OdometryPose(node, config)
+def source(receiver: Receiver, config: parameters.Config) -> Iterator[OdometryPose]:
+    source = OdometryPose(receiver, config)
     yield source
     source.close()
 
@@ -181,8 +189,8 @@ class Clock:
 
 
 @pytest.mark.parametrize("other", [{"world": "robot1/odom"}, {"child": "base_2"}])
-def test_two_odometries_on_one_topic_do_not_alternate(node, config, other):
-    source, camera = OdometryPose(node, config, clock=Clock()), config.cameras[0]
+def test_two_odometries_on_one_topic_do_not_alternate(receiver, config, other):
+    source, camera = OdometryPose(receiver, config, clock=Clock()), config.cameras[0]
     for n in range(1, 6):
         feed(source, odometry(n * SECOND, 1.0), odometry(n * SECOND + 1000, 9.0, **other))
         result = source.lookup(camera, "o", n * SECOND)
@@ -194,9 +202,9 @@ def test_two_odometries_on_one_topic_do_not_alternate(node, config, other):
     source.close()
 
 
-def test_a_change_of_the_world_is_said_and_nothing_is_interpolated_across_it(node, config):
+def test_a_change_of_the_world_is_said_and_nothing_is_interpolated_across_it(receiver, config):
     clock = Clock()
-    source, camera = OdometryPose(node, config, clock=clock), config.cameras[0]
+    source, camera = OdometryPose(receiver, config, clock=clock), config.cameras[0]
     feed(source, odometry(SECOND, 1.0))
     clock.now += 5.0
     feed(source, odometry(SECOND + 200_000_000, 50.0, world="map"))
@@ -211,8 +219,8 @@ def test_a_change_of_the_world_is_said_and_nothing_is_interpolated_across_it(nod
     source.close()
 
 
-def test_lookup_waits_for_odometry_on_its_way(node, config):
-    source = OdometryPose(node, replace(config, pose_wait=10.0))
+def test_lookup_waits_for_odometry_on_its_way(receiver, config):
+    source = OdometryPose(receiver, replace(config, pose_wait=10.0))
     feed(source, odometry(SECOND, 0.0))
     late = threading.Timer(0.05, feed, (source, odometry(SECOND + 100_000_000, 1.0)))
     late.start()
@@ -283,8 +291,8 @@ def tf(monkeypatch: pytest.MonkeyPatch) -> FakeTf:
     return fake
 
 
-def test_tf_at_the_images_stamp_never_the_latest(node, config, tf):
-    source = make_pose_source(node, replace(config, pose_source="tf"))
+def test_tf_at_the_images_stamp_never_the_latest(receiver, config, tf):
+    source = make_pose_source(receiver, replace(config, pose_source="tf"))
     camera = config.cameras[0]
     result = source.lookup(camera, "camera_optical", SECOND * 3 // 2)
     assert result.pose.translation == pytest.approx([1.5, 0.0, 0.0])
@@ -298,8 +306,8 @@ def test_tf_at_the_images_stamp_never_the_latest(node, config, tf):
     source.close()
 
 
-def test_late_tf_is_named_with_its_delay(node, config, tf):
-    source = make_pose_source(node, replace(config, pose_source="tf"))
+def test_late_tf_is_named_with_its_delay(receiver, config, tf):
+    source = make_pose_source(receiver, replace(config, pose_source="tf"))
     reason = source.lookup(config.cameras[0], "camera_optical", 2 * SECOND + 350_000_000).reason
     assert "0.35 s behind the image's stamp after a wait of 0.05 s" in reason
     assert "pose_wait" in reason
@@ -309,10 +317,10 @@ def test_late_tf_is_named_with_its_delay(node, config, tf):
 
 
 @pytest.fixture
-def auto(node: Any, config: parameters.Config, tf: FakeTf) -> Iterator[Any]:
+def auto(node: Any, receiver: Receiver, config: parameters.Config, tf: FakeTf) -> Iterator[Any]:
     """The source for "auto" with what it logs, its clock and its odometry."""
     clock, lines, counters = Clock(), [], Counters()
-    parts = pose_source.TfPose(node, config, counters), OdometryPose(node, config, counters)
+    parts = pose_source.TfPose(node, config, counters), OdometryPose(receiver, config, counters)
     source = FirstPose(*parts, counters, lines.append, clock)
     yield SimpleNamespace(source=source, odometry=parts[1], lines=lines, clock=clock)
     source.close()
@@ -353,21 +361,21 @@ def test_auto_takes_odometry_where_tf_has_nothing_and_keeps_it(auto, config):
     assert len(auto.lines) == 1
 
 
-def test_auto_is_made_of_both(node, config, tf):
-    source = make_pose_source(node, replace(config, pose_source="auto"))
+def test_auto_is_made_of_both(receiver, config, tf):
+    source = make_pose_source(receiver, replace(config, pose_source="auto"))
     assert isinstance(source, FirstPose)
     source.close()
 
 
-def test_missing_tf2_is_said_or_replaced(node, config, monkeypatch):
+def test_missing_tf2_is_said_or_replaced(receiver, config, monkeypatch):
     monkeypatch.setattr(pose_source, "tf2_ros", None)
-    source = make_pose_source(node, replace(config, pose_source="tf"))
+    source = make_pose_source(receiver, replace(config, pose_source="tf"))
     assert isinstance(source, NoPose)
     assert "tf2" in source.lookup(config.cameras[0], "o", SECOND).reason
-    source = make_pose_source(node, config)
+    source = make_pose_source(receiver, config)
     assert isinstance(source, OdometryPose)
     source.close()
-    none = make_pose_source(node, replace(config, pose_source="none"))
+    none = make_pose_source(receiver, replace(config, pose_source="none"))
     assert none.lookup(config.cameras[0], "o", SECOND).pose is None
     assert np.isfinite(mount_pose(MOUNT).matrix).all()
 
@@ -387,8 +395,8 @@ def test_auto_knows_frames_once_it_has_chosen(auto, config):
     assert "does not exist" in auto.source.frame("gripper", SECOND).reason
 
 
-def test_tf_knows_frames_beside_each_other_without_a_world(node, config, tf):
-    source = make_pose_source(node, replace(config, pose_source="tf"))
+def test_tf_knows_frames_beside_each_other_without_a_world(receiver, config, tf):
+    source = make_pose_source(receiver, replace(config, pose_source="tf"))
     beside = source.between("base_link", "camera_optical", SECOND)
     assert tf.asked[-1] == ("base_link", "camera_optical")
     assert beside.pose.translation[0] == 1.0
