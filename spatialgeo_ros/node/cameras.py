@@ -19,16 +19,15 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from spatialgeo_ros.memory.slot import NewestSlot
+from spatialgeo_ros.node.compatibility import (
+    subscription_event_callbacks,
+    subscription_options,
+)
 from spatialgeo_ros.node.conversions import stamp_to_ns
 from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.stream_statistics import Counters, StreamStatistics
-
-try:  # the events moved when QoS events became middleware events (Iron)
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 try:
     from vision_msgs.msg import Detection2DArray
@@ -235,7 +234,7 @@ class CameraInput:
             history=qos_profile_sensor_data.history,
             depth=1,
         )
-        events = SubscriptionEventCallbacks(
+        events = subscription_event_callbacks(
             incompatible_qos=lambda event: self._on_incompatible_qos(topic, event)
         )
         self._subscriptions.append(
@@ -249,6 +248,7 @@ class CameraInput:
                 callback_group=MutuallyExclusiveCallbackGroup(),
                 event_callbacks=events,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                **subscription_options(self._node),
             )
         )
 

@@ -24,6 +24,7 @@ from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.node.compatibility import box_centre, hypothesis, message_that_takes_over
 from spatialgeo_ros.node.image_conversions import (
     compressed_depth_to_array,
     compressed_to_rgb,
@@ -140,9 +141,7 @@ def pointmap_to_cloud(
     if rgb is not None:
         wide = rgb.astype(np.uint32)
         packed.view(np.uint32)[..., 3] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-    # As for images: with its checks on, a message takes the data over instead of copying it.
-    checked = "_check_fields" in PointCloud2.__slots__
-    cloud = PointCloud2(check_fields=True) if checked else PointCloud2()
+    cloud = message_that_takes_over(PointCloud2)
     if header is not None:
         cloud.header = header
     cloud.height, cloud.width = height, width
@@ -326,19 +325,18 @@ def estimate_to_msg(estimate: Any, header: Any = None, camera: str = "", watch_i
 def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...]:
     """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
 
-    Reads both layouts: ``bbox.center.position.x`` (Iron and later) and ``bbox.center.x`` (Humble).
     Boxes that are not finite or have no area are left out and logged: one bad box of a detector
     must not cost the others.
     """
     regions = []
     drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
-        centre = getattr(detection.bbox.center, "position", detection.bbox.center)
+        u, v = box_centre(detection.bbox)
         half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
         label, score = _best_hypothesis(detection)
         if score < min_score:
             continue
-        corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
+        corners = (u - half_w, v - half_h, u + half_w, v + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
             _LOGGER.debug("detection %s has no usable box: %s", quoted(label), corners)
             continue
@@ -350,12 +348,9 @@ def detections_to_regions(msg: Any, min_score: float = 0.0) -> tuple[Region, ...
 def _best_hypothesis(detection: Any) -> tuple[str, float]:
     best = ("", 0.0)
     for result in detection.results:
-        hypothesis = getattr(result, "hypothesis", result)
-        name = getattr(hypothesis, "class_id", None)
-        if name is None:
-            name = hypothesis.id
-        if not best[0] or hypothesis.score > best[1]:
-            best = (str(name), float(hypothesis.score))
+        found = hypothesis(result)
+        if not best[0] or found[1] > best[1]:
+            best = found
     return best
 
 

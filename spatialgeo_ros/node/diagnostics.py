@@ -17,6 +17,7 @@ from rclpy.node import Node
 from spatialgeo_ros.errors import escaped
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.cameras import CameraInput
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 from spatialgeo_ros.node.lanes import Lanes
 from spatialgeo_ros.node.object_outputs import NO_VISION, detections_3d_available
 from spatialgeo_ros.node.parameters import Config
@@ -28,7 +29,6 @@ _PERIOD = 1.0  # s
 _GRAPH_ROUNDS = 5  # of the period: asking the graph about every topic each second costs too much
 _LONGEST = 500  # characters of a message or a value
 _MOST_SAID = 200  # findings that are remembered as logged
-_FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 class Host(Protocol):
@@ -284,15 +284,16 @@ def loss_cure() -> str:
     lost = "images are lost before they arrive"
     middleware = rclpy.get_rmw_implementation_identifier()
     if "fastrtps" in middleware:
-        if any(os.environ.get(name) for name in _FAST_DDS_PROFILES):
+        variables = fast_dds_profile_variables()
+        if any(os.environ.get(name) for name in variables):
             return (
                 f"{lost}; a Fast DDS profile is set here: start the publisher with the same one, "
                 "or set image_transport to compressed"
             )
         return (
-            f"{lost}; start publisher and node with {_FAST_DDS_PROFILES[0]} (Jazzy and later: also "
-            f"{_FAST_DDS_PROFILES[1]}) set to share/spatialgeo_ros/config/fastdds.xml, whose "
-            "shared-memory segment holds whole images"
+            f"{lost}; start publisher and node with {' and '.join(variables)} set to "
+            "share/spatialgeo_ros/config/fastdds.xml, whose shared-memory segment holds whole "
+            "images"
         )
     if "cyclonedds" in middleware:
         return (
