@@ -64,9 +64,7 @@ def draw_cutout(
         return (u - left) * _ENLARGED + middle, (v - top) * _ENLARGED + middle
 
     region = Region.from_box(*moved(*box[:2]), *moved(*box[2:]))
-    # A copy: OpenCV 4.5 refuses the strides of a slice of one row or column.
-    cut = np.ascontiguousarray(image[top:bottom, left:right])
-    ground = cv2.resize(cut, size, interpolation=cv2.INTER_CUBIC)
+    ground = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_CUBIC)
     shown = draw_overlay(
         ground.astype(np.uint8),
         regions=[region],

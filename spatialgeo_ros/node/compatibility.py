@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,8 @@ from spatialgeo_ros.errors import BadImageError, quoted
 Message = TypeVar("Message")
 
 #: Variables that name a Fast DDS profile: of Fast DDS 2 (Humble, Jazzy) and 3 (Kilted, Lyrical).
-#: Each version reads its own name only.
+#: Version 2 does not know the second name. Kilted's rmw_fastrtps still takes the first, and warns
+#: of it in every process, also where both are set.
 FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _FAST_DDS_LIBRARIES = ("libfastrtps.so", "libfastdds.so")
 
@@ -152,25 +153,31 @@ def hypothesis(result: Any) -> tuple[str, float]:
 # Middleware
 
 
-def fast_dds_profile_variables(maps: Path = Path("/proc/self/maps")) -> tuple[str, ...]:
-    """Return the variables that the loaded Fast DDS reads its profile from.
+def fast_dds_profile_variables(
+    maps: Path = Path("/proc/self/maps"), environment: Mapping[str, str] = os.environ
+) -> tuple[str, ...]:
+    """Return the variable that names a profile for the Fast DDS of this process, or of ROS 2 here.
 
     Args:
-        maps: What the process has loaded; not before ``rclpy.init``.
+        maps: What this process has loaded; Fast DDS is among it after ``rclpy.init``.
+        environment: Whose search path for libraries tells what is installed, where none is loaded.
 
     Returns:
-        One name; both where no Fast DDS is loaded, or the system does not tell.
+        One name; both where there is no Fast DDS, or one of each version.
     """
     try:
         loaded = maps.read_text()
-    except OSError:
-        return FAST_DDS_PROFILES
-    found = tuple(
-        name
-        for name, library in zip(FAST_DDS_PROFILES, _FAST_DDS_LIBRARIES, strict=True)
-        if library in loaded
-    )
-    return found or FAST_DDS_PROFILES
+    except OSError:  # no Linux
+        loaded = ""
+    found = [library in loaded for library in _FAST_DDS_LIBRARIES]
+    if not any(found):
+        folders = [Path(one) for one in environment.get("LD_LIBRARY_PATH", "").split(":") if one]
+        found = [
+            any((folder / library).exists() for folder in folders)
+            for library in _FAST_DDS_LIBRARIES
+        ]
+    names = [name for name, there in zip(FAST_DDS_PROFILES, found, strict=True) if there]
+    return tuple(names) or FAST_DDS_PROFILES
 
 
 def keep_on_this_machine(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -97,8 +97,10 @@ def image_to_rgb(msg: Any) -> RgbImage:
                 "publish at least 3x3 pixels"
             )
         pixels = np.ascontiguousarray(pixels)
-    if code is not None:
+    if code is not None and pixels.size > channels:
         pixels = cv2.cvtColor(pixels, code)  # type: ignore[assignment]
+    elif code is not None:  # a single pixel of several channels fails in OpenCV 4.5 (Humble)
+        pixels = cv2.cvtColor(np.repeat(pixels, 2, axis=1), code)[:, :1]
     if dtype is np.uint16:
         return cv2.convertScaleAbs(pixels, alpha=1 / 257)  # type: ignore[return-value]
     return pixels

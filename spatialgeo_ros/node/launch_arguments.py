@@ -10,7 +10,7 @@ from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable
 
-from spatialgeo_ros.node.compatibility import FAST_DDS_PROFILES
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 
 #: How a truth value is written: Nav2's launch files pass True and False on.
 ON_OFF = ["true", "false", "True", "False", "1", "0"]
@@ -53,5 +53,5 @@ def fast_dds_environment(
         SetEnvironmentVariable(
             name, EnvironmentVariable(name, default_value=profile), condition=condition
         )
-        for name in FAST_DDS_PROFILES
+        for name in fast_dds_profile_variables()
     ]

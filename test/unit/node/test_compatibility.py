@@ -210,27 +210,30 @@ def test_boxes_and_classes_are_read_in_the_layouts_of_three_releases():
     assert compatibility.hypothesis(foxy) == compatibility.hypothesis(later) == ("cup", 0.5)
 
 
+TWO, THREE = compatibility.FAST_DDS_PROFILES
+
+
 @pytest.mark.parametrize(
-    ("loaded", "expected"),
+    ("loaded", "installed", "expected"),
     [
-        (
-            "7f r-xp 00 /opt/ros/jazzy/lib/libfastrtps.so.2.14.5\n",
-            compatibility.FAST_DDS_PROFILES[:1],
-        ),
-        (
-            "7f r-xp 00 /opt/ros/kilted/lib/libfastdds.so.3.2.2\n",
-            compatibility.FAST_DDS_PROFILES[1:],
-        ),
-        ("7f r-xp 00 /opt/ros/jazzy/lib/libddsc.so.0\n", compatibility.FAST_DDS_PROFILES),
-        (None, compatibility.FAST_DDS_PROFILES),
+        ("libfastrtps.so.2.14.5", "", (TWO,)),
+        ("libfastdds.so.3.2.2", "", (THREE,)),
+        ("libfastdds.so.3.2.2", "libfastrtps.so", (THREE,)),
+        ("libddsc.so.0", "", (TWO, THREE)),
+        ("libpython3.so", "libfastrtps.so", (TWO,)),
+        ("libpython3.so", "libfastdds.so", (THREE,)),
+        (None, "libfastdds.so", (THREE,)),
+        (None, "", (TWO, THREE)),
     ],
-    ids=["Fast DDS 2", "Fast DDS 3", "Cyclone DDS", "unknown"],
 )
-def test_a_profile_is_named_by_the_variable_that_is_read(tmp_path, loaded, expected):
+def test_a_profile_is_named_by_the_variable_that_is_read(tmp_path, loaded, installed, expected):
     maps = tmp_path / "maps"
     if loaded is not None:
-        maps.write_text(loaded)
-    assert compatibility.fast_dds_profile_variables(maps) == expected
+        maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 1 /opt/ros/lib/{loaded}\n")
+    if installed:
+        (tmp_path / installed).touch()
+    environment = {"LD_LIBRARY_PATH": f"/nowhere::{tmp_path}"}
+    assert compatibility.fast_dds_profile_variables(maps, environment) == expected
 
 
 def test_a_profile_under_the_name_of_the_other_fast_dds_is_no_profile(monkeypatch):
@@ -239,14 +242,13 @@ def test_a_profile_under_the_name_of_the_other_fast_dds_is_no_profile(monkeypatc
     pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
     from spatialgeo_ros.node import diagnostics
 
-    two, three = compatibility.FAST_DDS_PROFILES
     monkeypatch.setattr(rclpy, "get_rmw_implementation_identifier", lambda: "rmw_fastrtps_cpp")
-    monkeypatch.setattr(diagnostics, "fast_dds_profile_variables", lambda: (three,))
-    monkeypatch.setenv(two, "/etc/fastdds.xml")
-    monkeypatch.delenv(three, raising=False)
-    assert f"{three} set to" in diagnostics.loss_cure()
-    assert two not in diagnostics.loss_cure()
-    monkeypatch.setenv(three, "/etc/fastdds.xml")
+    monkeypatch.setattr(diagnostics, "fast_dds_profile_variables", lambda: (THREE,))
+    monkeypatch.setenv(TWO, "/etc/fastdds.xml")
+    monkeypatch.delenv(THREE, raising=False)
+    assert f"{THREE} set to" in diagnostics.loss_cure()
+    assert TWO not in diagnostics.loss_cure()
+    monkeypatch.setenv(THREE, "/etc/fastdds.xml")
     assert "a Fast DDS profile is set here" in diagnostics.loss_cure()
 
 
