@@ -58,7 +58,7 @@ def test_every_copied_file_exists_and_is_sent_to_the_builder(path):
 
 
 def test_what_the_build_installs_is_sent_to_the_builder():
-    """CMakeLists.txt and setup.py read these; a folder that is ignored would be missing in silence."""
+    """CMakeLists.txt reads these; a folder that is ignored would be missing in silence."""
     ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
     for name in ("config", "launch", "rviz", "weights", "scripts", "spatialgeo_ros", "msg", "srv",
                  "action", "docker", "package.xml", "CMakeLists.txt", "LICENSE"):  # fmt: skip
