@@ -18,7 +18,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -100,28 +99,10 @@ def products_for_attention(model: LlamaForCausalLM) -> Iterator[None]:
         model.config._attn_implementation = before
 
 
-@contextmanager
-def fused_norms(model: LlamaForCausalLM) -> Iterator[None]:
-    """Let PyTorch compute each RMS norm in one kernel, which rounds once where it rounded twice."""
-    kind = type(model.model.norm)
-    before = kind.forward
-
-    def forward(self: Any, hidden_states: torch.Tensor) -> torch.Tensor:
-        shape = self.weight.shape
-        return F.rms_norm(hidden_states, shape, self.weight, self.variance_epsilon)
-
-    kind.forward = forward
-    try:
-        yield
-    finally:
-        kind.forward = before
-
-
 def variants(model: LlamaForCausalLM) -> dict[str, AbstractContextManager[None]]:
     """What else could run inside the same graph, by name."""
     return {
         "as it is": nullcontext(),
-        "fused norms": fused_norms(model),
         "attention by transformers' products": products_for_attention(model),
         "attention by PyTorch's products": attention_by(SDPBackend.MATH),
         "attention by cuDNN": attention_by(SDPBackend.CUDNN_ATTENTION),  # may fail: last

@@ -27,6 +27,7 @@ from spatialgeo_ros.models.profiles import (
     LanguagePart,
     LlavaPart,
     Profile,
+    QwenPart,
     SpatialRgptPart,
 )
 from spatialgeo_ros.models.quantise import is_quantisable, pack_linear
@@ -133,8 +134,8 @@ def full_size(profile: Profile) -> FullSize:
             return _nano(profile, profile.language)
         if isinstance(profile.language, SpatialRgptPart):
             return _spatialrgpt(profile.geometry)
-        if profile.language is not None:
-            return _spatial_mllm(profile.language.frames)
+        if isinstance(profile.language, QwenPart):
+            return _qwen(profile.language)
         assert profile.geometry is not None
         return _geometry(profile.name, profile.geometry)
 
@@ -293,7 +294,7 @@ def _spatialrgpt(geometry: GeometryPart | None) -> FullSize:
     return found
 
 
-def _spatial_mllm(frames: int) -> FullSize:
+def _qwen(part: QwenPart) -> FullSize:
     # Imported here: transformers takes seconds for Qwen2.5-VL.
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -305,17 +306,20 @@ def _spatial_mllm(frames: int) -> FullSize:
         )
     )
     vision, language = qwen.model.visual, qwen.model.language_model
-    vggt = Vggt(VGGT_1B, heads=())
-    connector = Connector(2 * vggt.config.embed_dim, QWEN_3B_TEXT["hidden_size"])
+    vggt = Vggt(VGGT_1B, heads=()) if part.spatial else None
     rows, columns = FRAME_GRID
+    frames = part.frames
     visual = (frames // 2) * (rows // 2) * (columns // 2)
     text = QWEN_3B_TEXT
     head = text["hidden_size"] // text["num_attention_heads"]
     cache = 2 * text["num_hidden_layers"] * text["num_key_value_heads"] * head
     # The output layer is the embedding table itself: it is part of the language model already.
-    modules: dict[str, nn.Module] = {
-        "image tower": vision, "VGGT": vggt, "connector": connector, "language model": language,
-    }  # fmt: skip
+    modules: dict[str, nn.Module] = {"image tower": vision}
+    connector = None
+    if vggt is not None:
+        connector = Connector(2 * vggt.config.embed_dim, QWEN_3B_TEXT["hidden_size"])
+        modules |= {"VGGT": vggt, "connector": connector}
+    modules["language model"] = language
 
     def steps(device: torch.device, dtype: torch.dtype) -> list[Step]:
         grid = torch.tensor([[frames // 2, rows, columns]], device=device)
@@ -326,22 +330,25 @@ def _spatial_mllm(frames: int) -> FullSize:
             found.outputs["semantic"] = vision(patches, grid_thw=grid).pooler_output
 
         def reconstruct() -> None:
+            assert vggt is not None
             layers, start = vggt.aggregate(images, layers=[-1])
             found.outputs["spatial"] = layers[0][0, :, start:].to(dtype)
 
         def connect() -> None:
-            tokens = connector(
-                found.outputs.pop("semantic"), found.outputs.pop("spatial"),
-                (frames // 2, rows, columns),
-            )  # fmt: skip
+            tokens = found.outputs.pop("semantic")
+            if connector is not None:
+                spatial = found.outputs.pop("spatial")
+                tokens = connector(tokens, spatial, (frames // 2, rows, columns))
             words = torch.rand(TEXT_TOKENS, tokens.shape[-1], device=device, dtype=dtype)
             found.outputs["embeds"] = torch.cat([tokens, words])[None]
 
         positions = torch.arange(visual + TEXT_TOKENS, device=device).expand(3, 1, -1)
+        seeing: list[Step] = [("image tower", see)]
+        if vggt is not None:
+            seeing.append((f"VGGT, {frames} frames", reconstruct))
         return [
-            ("image tower", see),
-            (f"VGGT, {frames} frames", reconstruct),
-            ("connector", connect),
+            *seeing,
+            ("connector" if vggt is not None else "prompt", connect),
             ("prefill", lambda: _prefill(found, language, position_ids=positions)),
         ]
 

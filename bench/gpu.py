@@ -61,6 +61,8 @@ PARTS = (
     Part("fp16_questions", "fp16", "language"),
     Part("fp16_reference", "fp16", "language"),
     Part("fp16_decoding", "fp16", "language"),
+    Part("rgpt_nf4", "regions", "regions"),
+    Part("rgpt_bf16", "regions", "regions"),
     Part("depth", "images", "images"),
     Part("encoders", "images", "images"),
     Part("vggt", "images", "images"),

@@ -225,7 +225,7 @@ def capture(call: Callable[[], object], during: Any) -> Callable[[], object]:
     """Record what a call enqueues; what it reads and writes stays where it is."""
     import torch
 
-    from bench.grounding_parts import HostConstants
+    from spatialgeo_ros.runtime.host_constants import HostConstants
 
     with during, HostConstants():
         side = torch.cuda.Stream()

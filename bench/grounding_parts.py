@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from bench import grounding_networks as networks
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph, read_prompt
@@ -29,29 +28,6 @@ FEW, MANY = 4, 16
 #: Tokens of one phrase with the full stop behind it ("red chair .").
 PHRASE_TOKENS = 3
 START, STOP, END = 101, 1012, 102
-
-
-class HostConstants(TorchFunctionMode):
-    """Makes a tensor of the same numbers once.
-
-    Networks make small tensors of Python's numbers (the sizes of feature maps) in every pass. The
-    copy to the GPU waits for it, which must not be while a CUDA graph is recorded: what the passes
-    before have made is used again.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._made: dict[str, Tensor] = {}
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Called for every function of torch."""
-        given = kwargs or {}
-        if func not in (torch.tensor, torch.as_tensor) or isinstance(args[0], Tensor):
-            return func(*args, **given)
-        key = repr((func.__name__, args, sorted(given.items(), key=str)))
-        if key not in self._made:
-            self._made[key] = func(*args, **given)
-        return self._made[key]
 
 
 class Parts:

@@ -29,6 +29,15 @@ SMALL: dict[str, Any] = {
         **full_size.QWEN_3B_VISION, "depth": 2, "hidden_size": 32, "intermediate_size": 48,
         "num_heads": 2, "out_hidden_size": 64, "fullatt_block_indexes": [1],
     },
+    "LLAMA_3_8B": {
+        **full_size.LLAMA_3_8B, "hidden_size": 64, "intermediate_size": 128,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "vocab_size": 52,
+    },
+    "SIGLIP_SO400M": {
+        **full_size.SIGLIP_SO400M, "hidden_size": 32, "intermediate_size": 64,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 84,
+    },
     "VGGT_1B": VggtConfig(
         embed_dim=32, depth=2, num_heads=2, patch_embed_depth=2, patch_embed_heads=2,
         dpt_layers=(0, 1, 1, 1),

@@ -167,11 +167,14 @@ class Perception:
     def usual_grounding_rate(self) -> float:
         """How often own networks look at a camera's images unasked where nobody says it, Hz.
 
-        A detector that is served elsewhere gets images when somebody asks, and for what is watched:
-        each may cost money, and leaves the machine.
+        A language model that is asked for boxes gets images when somebody asks, and for what is
+        watched: each takes seconds, and one that is served elsewhere may cost money and leaves the
+        machine.
         """
         if self.grounder is None:
             return 1.0
+        if self.grounder.kind == "vlm_boxes":
+            return 0.0
         device = str(self.grounder.describe().get("device", ""))
         return {"cuda": 2.0, "cpu": 0.5}.get(device.partition(":")[0], 0.0)
 

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,7 @@ from bench.gpu_parts.networks import Assembled, spatialgeo, view, weights_of_a_t
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import Question
+from spatialgeo_ros.networks.profile_networks import ProfileNetworks
 from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.sampling import Sampling
 from spatialgeo_ros.speech.stream import generate
@@ -81,7 +83,7 @@ def step_rate(speak: Callable[[int], Any], few: int, many: int, context: Context
         context.synchronise()
         return time.perf_counter() - start
 
-    seconds(few)
+    seconds(many)  # memory and graphs for the longest answer are made here
     return (many - few) / max(1e-6, seconds(many) - seconds(few))
 
 
@@ -151,72 +153,106 @@ def _equal_from_the_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return min(len(a), len(b))
 
 
-def ask(built: Assembled, seen: View, text: str, tokens: int) -> tuple[float, float]:
+def ask(
+    networks: ProfileNetworks, seen: View, question: Question, tokens: int
+) -> tuple[float, float]:
     """Seconds to the first token and to that of number ``tokens``, as a node asks."""
     times: list[float] = []
     start = time.perf_counter()
-    question = Question(
-        text,
+    watched = dataclasses.replace(
+        question,
         on_token=lambda _: times.append(time.perf_counter()),
         cancelled=lambda: len(times) >= tokens,
     )
     with suppress(CancelledError):
-        built.networks.answer(seen, question)
+        networks.answer(seen, watched)
     return times[0] - start, times[-1] - start
 
 
-def _questions(context: Context, kind: str) -> dict[str, Any]:
-    built = assembled(context, kind)
-    context.free_caches()
-    context.reset_peak()
-    steps: list[list[Any]] = []
+class MemorySteps:
+    """What is allocated after each step, and the most while it ran.
 
-    def step(name: str) -> None:
-        now, peak, reserved = context.memory()
-        steps.append([name, now, peak, reserved, context.used()])
+    Attributes:
+        rows: step, GiB allocated after it, at its peak, reserved, of the card in use.
+    """
+
+    header = ("after", "allocated, GiB", "at its peak", "reserved", "of the card in use")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.rows: list[list[Any]] = []
+        context.free_caches()
         context.reset_peak()
 
-    step("weights")
-    with torch.inference_mode():
-        built.networks.encode(view(0))
-    step("image towers")
+    def note(self, name: str) -> None:
+        """End a step and begin the next."""
+        now, peak, reserved = self._context.memory()
+        self.rows.append([name, now, peak, reserved, self._context.used()])
+        self._context.reset_peak()
+
+    @property
+    def peak(self) -> float:
+        """The most of all steps, GiB."""
+        return max(row[2] for row in self.rows)
+
+
+def asked_twice(
+    context: Context,
+    networks: ProfileNetworks,
+    questions: tuple[Question, Question],
+) -> tuple[dict[str, float], tuple[Sequence[str], Sequence[Sequence[Any]]], str]:
+    """Two questions about each of several images, and how often the second found the prefix.
+
+    Returns:
+        Numbers (``first``, ``second``: seconds to the first token; ``hits`` in ``asked`` second
+        questions), their table, and a sentence about the hits.
+    """
     tokens = context.sizes(ANSWER, 4)
-    ask(built, view(0), QUESTIONS[0], tokens)
-    step("a question")
-    hits = int(built.networks.describe()["prefix_hits"])
+    hits = int(networks.describe()["prefix_hits"])
     firsts, seconds, wholes, later = [], [], [], []
     count = context.sizes(8, 2)
     for number in range(1, count + 1):
         seen = view(number)
-        first, whole = ask(built, seen, QUESTIONS[0], tokens)
-        second, whole_second = ask(built, seen, QUESTIONS[1], tokens)
-        firsts.append(first)
-        seconds.append(second)
-        wholes.append(whole)
-        later.append(whole_second)
-        built.networks.release_intermediates(seen)
-    step("questions about other images")
-    counted = int(built.networks.describe()["prefix_hits"]) - hits
+        for question, to_first, to_last in (
+            (questions[0], firsts, wholes),
+            (questions[1], seconds, later),
+        ):
+            first, whole = ask(networks, seen, question, tokens)
+            to_first.append(first)
+            to_last.append(whole)
+        networks.release_intermediates(seen)
+    found = int(networks.describe()["prefix_hits"]) - hits
     first, second = statistics.median(firsts), statistics.median(seconds)
-    numbers = {
-        "first": first, "second": second, "hits": counted, "asked": count,
-        "peak": max(row[2] for row in steps), "weights": steps[0][1],
-    }  # fmt: skip
+    whole, whole_later = statistics.median(wholes), statistics.median(later)
     rows = [
         ["first token", first * 1e3, second * 1e3, second / first],
-        [
-            f"token {tokens}",
-            statistics.median(wholes) * 1e3,
-            statistics.median(later) * 1e3,
-            statistics.median(later) / statistics.median(wholes),
-        ],
+        [f"token {tokens}", whole * 1e3, whole_later * 1e3, whole_later / whole],
     ]
+    return (
+        {"first": first, "second": second, "hits": found, "asked": count},
+        (("", "first question, ms", "second question, ms", "ratio"), rows),
+        f"The prefix was found {found} times in {count} second questions.",
+    )
+
+
+def _questions(context: Context, kind: str) -> dict[str, Any]:
+    built = assembled(context, kind)
+    memory = MemorySteps(context)
+    memory.note("weights")
+    with torch.inference_mode():
+        built.networks.encode(view(0))
+    memory.note("image towers")
+    questions = (Question(QUESTIONS[0]), Question(QUESTIONS[1]))
+    ask(built.networks, view(0), questions[0], context.sizes(ANSWER, 4))
+    memory.note("a question")
+    numbers, waits, hits = asked_twice(context, built.networks, questions)
+    memory.note("questions about other images")
     return outcome(
         f"SpatialGeo 7B in {kind}: questions about an image, and memory",
-        numbers,
-        (("", "first question, ms", "second question, ms", "ratio"), rows),
-        (("after", "allocated, GiB", "at its peak", "reserved", "of the card in use"), steps),
-        notes=[f"The prefix was found {counted} times in {count} second questions."],
+        {**numbers, "peak": memory.peak, "weights": memory.rows[0][1]},
+        waits,
+        (memory.header, memory.rows),
+        notes=[hits],
     )
 
 

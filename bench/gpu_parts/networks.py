@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,11 +41,17 @@ PRECISIONS = {"fp16": ("float16", torch.float16), "bf16": ("bfloat16", torch.bfl
 
 
 class Words(LanguageTokenizer):
-    """Every word is a token, every token a letter, and none ends an answer."""
+    """Every word is a token, every token a letter, and none ends an answer.
 
-    def __init__(self, size: int) -> None:
+    Args:
+        size: Of the vocabulary.
+        named: Words with a token of their own.
+    """
+
+    def __init__(self, size: int, named: Mapping[str, int] | None = None) -> None:
         super().__init__(None)
         self.size = size
+        self._named = {IMAGE_PLACEHOLDER: IMAGE_ID, **(named or {})}
 
     @property
     def bos_id(self) -> int | None:
@@ -67,7 +73,7 @@ class Words(LanguageTokenizer):
         whole = text if isinstance(text, str) else "".join(part.text for part in text)
         words = whole.replace(IMAGE_PLACEHOLDER, f" {IMAGE_PLACEHOLDER} ").split()
         ids = [
-            IMAGE_ID if word == IMAGE_PLACEHOLDER
+            self._named[word] if word in self._named
             else 3 + zlib.crc32(word.encode()) % (self.size - 3)
             for word in words
         ]  # fmt: skip

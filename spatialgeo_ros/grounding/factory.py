@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from spatialgeo_ros.errors import ModelLoadError
+from spatialgeo_ros.errors import ModelLoadError, SpatialGeoError
 from spatialgeo_ros.grounding.detector import Detector, Segmenter
-from spatialgeo_ros.grounding.engines import compile_grounding
+from spatialgeo_ros.grounding.engines import compilable, compile_grounding
 from spatialgeo_ros.grounding.grounding_dino import load_grounding_dino
 from spatialgeo_ros.grounding.owl import load_owl
 from spatialgeo_ros.grounding.sam2 import load_sam2
@@ -29,6 +31,8 @@ from spatialgeo_ros.models.grounding_profile import (
 from spatialgeo_ros.models.profile_source import NOTHING_TO_LOAD
 from spatialgeo_ros.models.profiles import PRECISIONS
 from spatialgeo_ros.networks.tower_engines import BackendReport, EngineOptions
+
+log = logging.getLogger(__name__)
 
 # Given: part, name of the profile, device, dtype.
 DetectorLoader = Callable[[DetectorPart, str, torch.device, torch.dtype], Detector]
@@ -125,7 +129,29 @@ def load_grounding(
     loaded = LoadedGrounding(profile, detector, segmenter)
     options = engines or EngineOptions()
     report = compile_grounding(profile, loaded.parts, target, options, str(name))
+    if target.type == "cuda":
+        warm_up(loaded, options.image_size)
     return replace(loaded, backends=report)
+
+
+def warm_up(loaded: LoadedGrounding, image_size: tuple[int, int]) -> None:
+    """Look at grey images of one size, so that the first question captures nothing any more.
+
+    Whatever fails here fails in the first question too, where it is said to whoever asks.
+    """
+    rows, columns = image_size
+    image = np.full((rows, columns, 3), 127, np.uint8)
+    box = (0.25 * columns, 0.25 * rows, 0.75 * columns, 0.75 * rows)
+    # A served detector is asked nothing that nobody asked.
+    is_here = any(part is loaded.detector for part in compilable(loaded.parts))
+    try:
+        for _ in range(2):  # what comes again is captured
+            if is_here:
+                loaded.detector.ground(image, ["chair"])
+            if loaded.segmenter is not None:
+                loaded.segmenter.segment(image, [box])
+    except SpatialGeoError as error:
+        log.warning("%s: warming up failed: %s", loaded.profile.name, error)
 
 
 def _dtype(stated: str, asked: str, device: torch.device) -> torch.dtype:

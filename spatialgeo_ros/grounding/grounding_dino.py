@@ -9,7 +9,7 @@ it, and its score is read there. What the towers make of an image and of a promp
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from spatialgeo_ros.grounding.gate_rules import (
     on_cpu,
 )
 from spatialgeo_ros.grounding.graphs import DetectorGraph
-from spatialgeo_ros.grounding.network_detector import Check, Network, NetworkDetector, as_numpy
+from spatialgeo_ros.grounding.network_detector import Check, NetworkDetector, as_numpy
 from spatialgeo_ros.grounding.pixels import PreparedImage, dino_rules, prepare
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.models.grounding_profile import DetectorPart
@@ -78,7 +78,8 @@ class GroundingDinoDetector(NetworkDetector):
         self._fixed_tokens = min(part.settings.get("text_tokens", self._longest), self._longest)
         self._writer = PromptWriter(tokenizer, self._longest)
         self._tokenizer = tokenizer
-        self._padded_to = 0
+        # Prompts of one length share what is captured.
+        self._padded_to = self._fixed_tokens if self._captured.capturing else 0
         self._prompts: OrderedDict[tuple[int, ...], dict[str, Tensor]] = OrderedDict()
         #: Images that the image tower has seen.
         self.images_seen = 0
@@ -179,11 +180,6 @@ class GroundingDinoDetector(NetworkDetector):
         self.prompts_read += 1
         logits = as_numpy(found["logits"])[0, :, : len(prompt.input_ids)]
         return logits, corners(as_numpy(found["boxes"])[0], prepared.extent)
-
-    def _network(self, name: str, make: Callable[[], DetectorGraph]) -> Network:
-        if name in self._backends:
-            return self._backends[name].run
-        return make().run
 
     def _prepared(
         self, image: npt.NDArray[np.uint8], cache: MutableMapping[str, Any], check: Check

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import CancelledError, InternalError
+from spatialgeo_ros.grounding.captured_graphs import CapturedGraphs
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import alternatives, plain_phrase, rival_phrases
@@ -24,7 +25,7 @@ from spatialgeo_ros.models.grounding_profile import DetectorPart
 from spatialgeo_ros.runtime.backend import Backend
 
 #: Named tensors in, named tensors out: a PyTorch module, ONNX Runtime or TensorRT.
-Network = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+Network = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 #: Asked between the stages; raises where the request was cancelled.
 Check = Callable[[], None]
 
@@ -49,6 +50,7 @@ class NetworkDetector(ABC):
         self.synonyms: dict[str, tuple[str, ...]] = dict(part.synonyms)
         self._part, self._name, self._device, self._dtype = part, name, device, dtype
         self._backends: dict[str, Backend] = {}
+        self._captured = CapturedGraphs(device, f"the detector of {name}")
         # One image may be shown to several detectors, or to one that was loaded again.
         self._key = f"grounding.{part.kind}.{next(_serial)}"
 
@@ -121,6 +123,13 @@ class NetworkDetector(ABC):
         self._adopt(graph)
         graph.to("meta")  # PyTorch's copy of the weights is not run again
 
+    def _network(self, name: str, make: Callable[[], DetectorGraph]) -> Network:
+        """What runs a network of :meth:`graphs`: another backend, or what ``make`` gives."""
+        if name in self._backends:
+            return self._backends[name].run
+        graph = make()
+        return lambda feeds: self._captured.run(graph, feeds)
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
         part = self._part
@@ -131,6 +140,7 @@ class NetworkDetector(ABC):
             "device": str(self._device),
             "precision": str(self._dtype).removeprefix("torch."),
             "backends": {name: backend.name for name, backend in self._backends.items()},
+            "launch": self._captured.describe(),
             "threshold": part.threshold,
             "nms": part.nms,
         }
@@ -140,6 +150,7 @@ class NetworkDetector(ABC):
         for backend in self._backends.values():
             backend.close()
         self._backends.clear()
+        self._captured.close()
 
     @abstractmethod
     def _find(

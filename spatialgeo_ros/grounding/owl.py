@@ -193,8 +193,8 @@ class OwlDetector(NetworkDetector):
         if key not in cache:
             prepared = prepare(image, self._rules)
             check()
-            network = self._backends.get("image", self._image_graph)
-            seen = network.run({"pixel_values": prepared.pixel_values.to(self._device)})
+            network = self._network("image", lambda: self._image_graph)
+            seen = network({"pixel_values": prepared.pixel_values.to(self._device)})
             self.images_seen += 1
             boxes = corners(as_numpy(seen["boxes"])[0], prepared.extent)
             cache[key] = (seen["image_features"].float(), boxes)

@@ -41,7 +41,7 @@ USUAL_INPUT = SquareInput(1024, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLASSES = {"sam2": "Sam2Model", "sam2_video": "Sam2Model"}
 #: Of an image, finest first.
 FEATURES = ("fine", "middle", "coarse")
-#: Boxes in one pass of a compiled decoder.
+#: Boxes in one pass of a compiled or captured decoder.
 BOXES_AT_ONCE = len(KNOWN_BOXES)
 
 
@@ -135,6 +135,8 @@ class Sam2Segmenter(SquareNetwork):
         side = model.config.prompt_encoder_config.image_size
         encoder, decoder = ImageEncoder(model), MaskDecoder(model)
         super().__init__(folder, USUAL_INPUT, side, encoder, decoder, device, dtype)
+        if self._captured.capturing:  # one shape for any number of boxes
+            self.decode = in_groups(self.decode, BOXES_AT_ONCE)
 
     @torch.inference_mode()
     def segment(

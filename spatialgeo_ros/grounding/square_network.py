@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import CancelledError, ModelLoadError
+from spatialgeo_ros.grounding.captured_graphs import CapturedGraphs
 from spatialgeo_ros.grounding.graphs import DetectorGraph
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.runtime.backend import Backend
@@ -58,8 +59,9 @@ class SquareNetwork:
                 f"{folder}: the network takes images of {side} pixels, its processor makes "
                 f"{self.input.side}: the files do not belong together"
             )
-        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = encoder
-        self.decode: Callable[..., tuple[Tensor, ...]] = decoder
+        self._captured = CapturedGraphs(device, f"{self.kind} of {folder.name}")
+        self.encode: Callable[[Tensor], tuple[Tensor, ...]] = self._captured.by_place(encoder)
+        self.decode: Callable[..., tuple[Tensor, ...]] = self._captured.by_place(decoder)
         self._graphs: dict[str, DetectorGraph] = {"decoder": decoder, "encoder": encoder}
         self._backends: dict[str, Backend] = {}
         self._device, self._dtype, self._folder = device, dtype, folder
@@ -75,6 +77,7 @@ class SquareNetwork:
             "kind": self.kind,
             "weights": str(self._folder),
             "backends": {name: backend.name for name, backend in self._backends.items()},
+            "launch": self._captured.describe(),
             "device": str(self._device),
             "precision": str(self._dtype).removeprefix("torch."),
             "input": f"{self.input.side}x{self.input.side}",
@@ -85,6 +88,7 @@ class SquareNetwork:
         for backend in self._backends.values():
             backend.close()
         self._backends.clear()
+        self._captured.close()
         del self.encode, self.decode, self._graphs
 
     def _features(

@@ -19,6 +19,7 @@ from spatialgeo_ros.models.files.sources import Checkpoint, WeightFile
 from spatialgeo_ros.models.profile_file import Section
 from spatialgeo_ros.models.profile_source import read_grounding_profile
 from spatialgeo_ros.models.profiles import PRECISIONS
+from spatialgeo_ros.models.quantisation_choice import QUANTISATIONS
 
 #: What the numbers of a model's boxes count; see ``grounding.vlm_reply``.
 FORMATS = ("pixels_resized", "relative_1000", "relative_1000_yx")
@@ -51,7 +52,7 @@ class DetectorPart:
 
     Attributes:
         kind: One of :data:`DETECTOR_KINDS`.
-        checkpoint: Its files; None for a kind that is served elsewhere.
+        checkpoint: Its files; None where the model is served elsewhere.
         precision: dtype on a GPU; a CPU computes in float32.
         image: Its input.
         threshold: Least score of an instance.
@@ -274,19 +275,30 @@ def _sam3(section: Section) -> dict[str, Any]:
 
 
 def _vlm_boxes(section: Section) -> dict[str, Any]:
-    _refuse(section, "checkpoint", "the server has the weights")
     _refuse(section, "image", "give multiple and most_pixels")
     _refuse(section, "threshold", "the model states no scores")
     _refuse(section, "synonyms", "the model knows them")
-    return {
-        "address": section.get("address", str),
-        "model": section.get("model", str),
-        "key_variable": section.get("key_variable", str, ""),
+    found: dict[str, Any] = {
         "format": section.choice("format", FORMATS),
         "score": section.between("score", 0.0, 1.0, 0.5),
         "timeout": section.positive("timeout", float, 30.0),
-        "multiple": section.positive("multiple", int, 28, most=_LARGEST_SIDE),
         "most_pixels": section.positive("most_pixels", int, 1_003_520, most=_LARGEST_SIDE**2),
+    }
+    if section.has("checkpoint"):  # it runs here
+        for key in ("address", "model", "key_variable"):
+            _refuse(section, key, "the model of 'checkpoint' runs here")
+        _refuse(section, "multiple", "the checkpoint has it")
+        return {
+            **found,
+            "quantisation": section.choice("quantisation", QUANTISATIONS, "none"),
+            "most_tokens": section.positive("most_tokens", int, 1024),
+        }
+    return {
+        **found,
+        "address": section.get("address", str),
+        "model": section.get("model", str),
+        "key_variable": section.get("key_variable", str, ""),
+        "multiple": section.positive("multiple", int, 28, most=_LARGEST_SIDE),
     }
 
 

@@ -204,11 +204,12 @@ class SpatialRgptPart:
 
 
 @dataclass(frozen=True)
-class SpatialMllmPart:
-    """Spatial-MLLM: Qwen2.5-VL with VGGT's features added to its visual tokens.
+class QwenPart:
+    """Qwen2.5-VL, as Spatial-MLLM with VGGT's features added to its visual tokens.
 
     Attributes:
         checkpoint: Everything, in one folder.
+        spatial: Whether it is Spatial-MLLM, not Qwen2.5-VL alone.
         frames: Most frames of a video that it looks at.
         max_new_tokens: Longest answer.
         temperature: Of sampling; 0 takes the likeliest token.
@@ -217,6 +218,7 @@ class SpatialMllmPart:
     """
 
     checkpoint: Checkpoint
+    spatial: bool
     frames: int
     max_new_tokens: int
     temperature: float
@@ -252,4 +254,4 @@ class ServedPart:
 
 
 #: A language model of any kind.
-SpeakerPart = LanguagePart | LlavaPart | SpatialMllmPart | SpatialRgptPart | ServedPart
+SpeakerPart = LanguagePart | LlavaPart | QwenPart | SpatialRgptPart | ServedPart

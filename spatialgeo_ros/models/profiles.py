@@ -29,9 +29,9 @@ from spatialgeo_ros.models.profile_parts import (
     ImageInput,
     LanguagePart,
     LlavaPart,
+    QwenPart,
     SemanticPart,
     ServedPart,
-    SpatialMllmPart,
     SpatialRgptPart,
     SpeakerPart,
 )
@@ -61,7 +61,7 @@ __all__ = [
     "Profile",
     "SemanticPart",
     "ServedPart",
-    "SpatialMllmPart",
+    "QwenPart",
     "SpatialRgptPart",
     "WeightFile",
     "list_profiles",
@@ -146,7 +146,7 @@ class Profile:
         found: list[Checkpoint | None] = []
         if isinstance(self.language, LlavaPart):
             found += [self.language.base, self.language.adapter, self.language.clip]
-        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
+        if isinstance(self.language, QwenPart | SpatialRgptPart):
             found.append(self.language.checkpoint)
         return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
@@ -164,7 +164,7 @@ class Profile:
         found: list[Checkpoint | None] = []
         if isinstance(self.language, LlavaPart):
             found = [self.language.base, self.language.adapter]
-        if isinstance(self.language, SpatialMllmPart | SpatialRgptPart):
+        if isinstance(self.language, QwenPart | SpatialRgptPart):
             found = [self.language.checkpoint]
         return tuple(
             path for one in found if one is not None for path, _ in sorted(one.files())
@@ -335,7 +335,7 @@ def _language(section: Section | None) -> SpeakerPart | None:
     if section is None:
         return None
     kind = section.choice(
-        "kind", ("nano", "llava", "spatial_mllm", "spatialrgpt", "served"), "nano"
+        "kind", ("nano", "llava", "spatial_mllm", "qwen_vl", "spatialrgpt", "served"), "nano"
     )
     quantisation = section.choice("quantisation", QUANTISATIONS, "none")
     longest = section.positive("max_new_tokens", int)
@@ -352,9 +352,10 @@ def _language(section: Section | None) -> SpeakerPart | None:
             quantisation=quantisation,
             answer_format=section.get("answer_format", bool, False),
         )
-    elif kind == "spatial_mllm":
-        part = SpatialMllmPart(
+    elif kind in ("spatial_mllm", "qwen_vl"):
+        part = QwenPart(
             checkpoint=section.required("checkpoint"),
+            spatial=kind == "spatial_mllm",
             frames=section.positive("frames", int),
             max_new_tokens=longest,
             temperature=section.between("temperature", 0.0, 2.0, 0.0),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,8 +33,8 @@ from spatialgeo_ros.models.profiles import (
     LanguagePart,
     LlavaPart,
     Profile,
+    QwenPart,
     ServedPart,
-    SpatialMllmPart,
     SpatialRgptPart,
     load_profile,
 )
@@ -100,8 +101,8 @@ def load_networks(
         image_towers, speaker = _own_towers(profile, target), ServedSpeaker(language, profile.name)
     elif isinstance(language, SpatialRgptPart):
         image_towers, speaker = _spatialrgpt(profile, language, target, quantisation, packed)
-    elif isinstance(language, SpatialMllmPart):
-        image_towers, speaker = _spatial_mllm(profile, language, target, quantisation, packed)
+    elif isinstance(language, QwenPart):
+        image_towers, speaker = _qwen(profile, language, target, quantisation, packed)
     else:
         image_towers, speaker = _own(profile, language, target, quantisation)
     running = compile_towers(profile, image_towers.every, target, options, name)
@@ -244,18 +245,19 @@ def _llava(
     return image_towers, LlavaSpeaker(language, model, load_tokenizer(base), image_towers.every[0])
 
 
-def _spatial_mllm(
+def _qwen(
     profile: Profile,
-    language: SpatialMllmPart,
+    language: QwenPart,
     device: torch.device,
     quantisation: str,
     packed: PackedWeights,
 ) -> tuple[ImageTowers, Speaker]:
     # Imported here: transformers takes seconds for Qwen2.5-VL, which the other profiles never use.
-    from spatialgeo_ros.models.spatial_mllm import load_spatial_mllm
+    from spatialgeo_ros.models.spatial_mllm import QwenVl, load_qwen_vl, load_spatial_mllm
     from spatialgeo_ros.networks.video_speaker import VideoSpeaker
 
-    model = load_spatial_mllm(
+    load: Callable[..., QwenVl] = load_spatial_mllm if language.spatial else load_qwen_vl
+    model = load(
         language.checkpoint.folder(),
         device=device,
         dtype=language_dtype(profile.precision, device),

@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Spatial-MLLM: keyframes and the newest view as one clip, any wording."""
+"""Qwen2.5-VL and Spatial-MLLM: keyframes and the newest view as one clip, any wording."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from torch import nn
 
 from spatialgeo_ros.memory.observation import View
-from spatialgeo_ros.models.profiles import SpatialMllmPart
-from spatialgeo_ros.models.spatial_mllm import SpatialMllm, VisualTokens
+from spatialgeo_ros.models.profiles import QwenPart
+from spatialgeo_ros.models.spatial_mllm import QwenVl, VisualTokens
 from spatialgeo_ros.models.spatial_mllm.connector import TEMPORAL_MERGE
 from spatialgeo_ros.models.spatial_mllm.video_input import FACTOR, resized_size
 from spatialgeo_ros.networks.interface import Question
@@ -40,7 +40,7 @@ class VideoSpeaker:
     canonical_only = False
     takes_regions = False
 
-    def __init__(self, part: SpatialMllmPart, model: SpatialMllm) -> None:
+    def __init__(self, part: QwenPart, model: QwenVl) -> None:
         # The first question may have no keyframes yet; memory for the whole clip from then on.
         rows, columns = resized_size(*_USUAL_SIZE)
         visual = math.ceil(part.frames / TEMPORAL_MERGE) * rows * columns // FACTOR**2

@@ -46,6 +46,14 @@ class Deadline:
         """Tell whether what still works on the question should stop; for any thread."""
         return self._abandoned.is_set() or self.left == 0
 
+    def ended(self) -> bool:
+        """Tell whether the time is over or the question given up; :meth:`check` says which."""
+        return self._cancelled() or self.left == 0
+
+    def check(self) -> None:
+        """Raise what :meth:`run` raises where the time is over or the question given up."""
+        self._check(lambda: None)
+
     def run(
         self,
         work: Callable[[], T],

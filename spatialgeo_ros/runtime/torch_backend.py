@@ -19,15 +19,13 @@ from spatialgeo_ros.runtime.backend import (
     check_feeds,
     usual_feeds,
 )
-from spatialgeo_ros.runtime.cuda_graph import Captured, CaptureError, WorkStream, capture, refusal
+from spatialgeo_ros.runtime.cuda_graph import Captured, CaptureError, WorkStream, refusal
+from spatialgeo_ros.runtime.verified_capture import replayed, verified_capture
 
 log = logging.getLogger(__name__)
 
 #: Batch sizes that are captured; each holds scratch memory.
 _MOST_BATCHES = 2
-#: A replay may differ from the eager call by this share of a tensor's length. Equal to the bit
-#: where the kernels are: some choose their order of summation anew in every call.
-_REPLAY_DEVIATION = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 class TorchBackend:
@@ -83,14 +81,8 @@ class TorchBackend:
             outputs: tuple[Tensor, ...] = self._module(**feeds)
             return dict(zip(self._output_names, outputs, strict=True))
         assert self._stream is not None
-        with self._stream.running():
-            outputs = captured(*(feeds[spec.name] for spec in self.inputs))
-            found = {
-                name: output.clone()
-                for name, output in zip(self._output_names, outputs, strict=True)
-            }
-        self._stream.lend(found)
-        return found
+        values = [feeds[spec.name] for spec in self.inputs]
+        return dict(replayed(captured, values, self._stream, self._output_names))
 
     def _graph(self, batch: int, feeds: Mapping[str, Tensor]) -> Captured | None:
         """The network captured for a batch size; None where it runs eagerly."""
@@ -116,24 +108,8 @@ class TorchBackend:
             outputs: tuple[Tensor, ...] = module(**dict(zip(names, values, strict=True)))
             return outputs
 
-        with stream.running():
-            buffers = [feeds[name].clone(memory_format=torch.contiguous_format) for name in names]
-            # Outputs are copied after every replay: the networks of a lane share scratch memory.
-            captured = capture(call, buffers, stream, pool=stream.pool)
-            if captured.is_graph:
-                expected, found = call(*buffers), captured.replay()
-                for name, a, b in zip(self._output_names, expected, found, strict=True):
-                    deviation = _deviation(a, b)
-                    if not deviation <= _REPLAY_DEVIATION.get(a.dtype, 0.0):
-                        raise CaptureError(
-                            f"its CUDA graph gives another '{name}' than the eager call "
-                            f"({deviation:.1e} of its length)"
-                        )
-                log.info(
-                    "%s is captured as a CUDA graph (%.0f MB beside the weights)",
-                    self._called, captured.memory_bytes / 1e6,
-                )  # fmt: skip
-        return captured
+        values = [feeds[name] for name in names]
+        return verified_capture(call, values, stream, self._output_names, self._called)
 
     def warm_up(self) -> None:
         """Run once on zeros."""
@@ -175,11 +151,3 @@ class TorchBackend:
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:
     return TensorSpec(name, ("batch", *tensor.shape[1:]), tensor.dtype)
-
-
-def _deviation(expected: Tensor, found: Tensor) -> float:
-    """Length of the difference by the length of what is expected; 0 where both are equal."""
-    if torch.equal(expected, found):
-        return 0.0
-    difference = (expected.double() - found.double()).norm()
-    return float(difference / expected.double().norm())

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.runtime.cuda_graph import CaptureError, WorkStream, refusal
+from spatialgeo_ros.runtime.fused_norms import fuse_norms
 from spatialgeo_ros.speech.embedded_prompt import Prompt, causal_mask
 from spatialgeo_ros.speech.fixed_passes import (
     QUESTION_LENGTHS,
@@ -48,7 +49,8 @@ class Decoder:
     """Computes prompts and tokens of one model; not thread-safe, one question at a time.
 
     Args:
-        model: a Hugging Face causal language model in evaluation mode.
+        model: a Hugging Face causal language model in evaluation mode; on a GPU its norms become
+            PyTorch's.
         mode: "auto" captures CUDA graphs where that is possible. The others are for tests and
             comparisons: "graph" the same; "direct" calls the functions that would be captured;
             "eager" computes on the same memory with the exact lengths; "dynamic" uses transformers'
@@ -68,6 +70,8 @@ class Decoder:
         self._model, self._least = model, least
         weight = model.get_output_embeddings().weight
         self._device: torch.device = weight.device
+        if self._device.type == "cuda":
+            fuse_norms(model)
         self._stream = WorkStream(self._device)
         self._longest = getattr(_text_config(model), "max_position_embeddings", None)
         self._choice: Choice | None = None

@@ -19,7 +19,8 @@ from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.connector import TEMPORAL_MERGE
-from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import FAMILIES, official_qwen_name
+from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import FAMILIES
+from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import official_qwen_name
 from spatialgeo_ros.models.spatial_mllm.untrained import load_untrained
 from spatialgeo_ros.models.spatial_mllm.video_input import VideoInput
 from spatialgeo_ros.models.spatial_mllm.window_attention import see

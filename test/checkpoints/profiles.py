@@ -21,7 +21,7 @@ from checkpoints.llava import (
     write_tower,
 )
 from checkpoints.moge import write_moge1, write_moge2_normal
-from checkpoints.spatial_mllm import write_spatial_mllm_3b
+from checkpoints.spatial_mllm import write_qwen_vl, write_spatial_mllm_3b
 from checkpoints.spatialrgpt import write_spatialrgpt
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "models"
@@ -56,6 +56,12 @@ def _spatial_mllm(content: dict[str, Any], folder: Path) -> None:
     language["checkpoint"] = _checkpoint(language["checkpoint"], written)
 
 
+def _qwen_vl(content: dict[str, Any], folder: Path) -> None:
+    language = content["language"]
+    written = write_qwen_vl(folder / "qwen_vl")
+    language["checkpoint"] = _checkpoint(language["checkpoint"], written)
+
+
 def _spatialrgpt(content: dict[str, Any], folder: Path) -> None:
     language = content["language"]
     _geometry(content, folder)
@@ -74,6 +80,7 @@ WRITERS: dict[str, Callable[[dict[str, Any], Path], None]] = {
     "llava_1_5_7b": _llava,
     "spatialgeo_7b": _llava,
     "spatial_mllm_3b": _spatial_mllm,
+    "qwen2_5_vl_3b": _qwen_vl,
     "spatialrgpt_8b": _spatialrgpt,
 }
 

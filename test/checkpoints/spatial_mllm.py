@@ -45,6 +45,20 @@ def write_spatial_mllm_3b(folder: Path, seed: int = 0, version: str = "1.1") -> 
     return folder
 
 
+def write_qwen_vl(folder: Path, seed: int = 0) -> Path:
+    """Write a Qwen2.5-VL folder as published, with random weights in bfloat16; returns it."""
+    write_spatial_mllm_3b(folder, seed)
+    config = {**tiny_config(), "model_type": "qwen2_5_vl"}
+    config["architectures"] = ["Qwen2_5_VLForConditionalGeneration"]
+    for key in ("spatial_config", "connector_config"):
+        config.pop(key)
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    own = ("spatial_encoder.", "connector.")
+    state = random_state(tiny_config(), seed=seed)
+    write_shards(folder, {name: t for name, t in state.items() if not name.startswith(own)})
+    return folder
+
+
 def tiny_config(version: str = "1.1") -> dict[str, Any]:
     """``config.json``: flat, as transformers 4.51 wrote Qwen2.5-VL's."""
     token = {name: VOCABULARY - len(SPECIAL_TOKENS) + i for i, name in enumerate(SPECIAL_TOKENS)}

@@ -22,7 +22,9 @@ from system.camera_driver import BOX, BOX_DISTANCE, CameraDriver
 from system.conftest import Robot, start_robot, stop_robot
 
 EXECUTABLE = Path(__file__).parents[2] / "scripts" / "spatialgeo_node"
-SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "spatialrgpt_8b")
+SPEAKING = (
+    "llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "qwen2_5_vl_3b", "spatialrgpt_8b",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["moge_l", "moge2_l", *SPEAKING])

@@ -55,16 +55,25 @@ def upload(reads: Iterable[Read], device: torch.device | str) -> Generator[Tenso
 
 def _announced(reads: Iterable[Read]) -> Iterator[Tensor]:
     """Tensors in order; the system begins to read those that come next."""
-    pending = iter(reads)
-    window: deque[Tensor] = deque()
+    pending: Iterator[Read] = iter(reads)
+    window: deque[Tensor | Exception] = deque()
     try:
         while True:
             while len(window) < _ANNOUNCED and (read := next(pending, None)) is not None:
-                window.append(read())
-                _announce(window[-1])
+                try:
+                    tensor = read()
+                except Exception as error:  # raised after what comes before it
+                    window.append(error)
+                    pending = iter(())
+                    break
+                _announce(tensor)
+                window.append(tensor)
             if not window:
                 return
-            yield window.popleft()
+            item = window.popleft()
+            if isinstance(item, Exception):
+                raise item
+            yield item
     finally:
         window.clear()  # views of files that are closed next
 

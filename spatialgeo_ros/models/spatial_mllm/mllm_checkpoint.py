@@ -15,28 +15,32 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import Qwen2_5_VLForConditionalGeneration
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
-from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
+from spatialgeo_ros.models.packed_weights import PackedWeights
 from spatialgeo_ros.models.quantise import require_quantisation
-from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.mllm_model import SpatialMllm
+from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import (
+    OUTPUT_NAME,
+    PRECISIONS,
+    fill_qwen,
+    generation_settings,
+    load_chat,
+    qwen_config,
+    qwen_names,
+)
 from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
 from spatialgeo_ros.models.vggt import Vggt, vggt_from_state
 
 _log = logging.getLogger(__name__)
 
-PRECISIONS = (torch.bfloat16, torch.float16, torch.float32)
 _MODEL_TYPES = ("spatial-mllm", "spatial_mllm", "qwen2_5_vl")
 _CONNECTOR_TYPE = "mlp_add"
-_OUTPUT = "lm_head.weight"
-#: Of the language model in transformers' Qwen2.5-VL.
-_LANGUAGE = "model.language_model."
 _VGGT_HEADS = ("camera_head.", "point_head.", "depth_head.", "track_head.")
 
 
@@ -91,7 +95,7 @@ def load_spatial_mllm(
         raise ModelLoadError(f"Spatial-MLLM runs in bfloat16, float16 or float32, not in {dtype}")
     require_quantisation(quantisation)
     content = read_json(folder / "config.json")
-    config = qwen_config(content, folder)
+    config = qwen_config(content, folder, _MODEL_TYPES)
     layer = _connector_layer(content, folder)
     chat = load_chat(config, folder)
     ends, penalty = generation_settings(folder)
@@ -106,24 +110,9 @@ def load_spatial_mllm(
         connector_names = {name: family.connector + name for name in connector.state_dict()}
         _check(shards, ((qwen, of_qwen), (connector, connector_names)), family, folder)
         fill(connector, stored(shards, connector_names), dtype=dtype, device=device)
-        tensors = stored(shards, of_qwen)
-        language = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_LANGUAGE)}
-        fill(qwen, tensors, dtype=dtype, device=device)
-
-        def build() -> nn.Module:
-            with torch.device("meta"):
-                return Qwen2_5_VLForConditionalGeneration(config).model.language_model
-
-        def fill_from_checkpoint() -> nn.Module:
-            own = {name.removeprefix(_LANGUAGE): one for name, one in language.items()}
-            empty = qwen.model.language_model
-            fill(empty, own, dtype=dtype, device=device, quantisation=quantisation)
-            return empty
-
-        qwen.model.language_model = load_or_pack(
-            packed, build, fill_from_checkpoint, dtype, torch.device(device), quantisation
-        )
-    finish_qwen(qwen, device)
+        fill_qwen(
+            qwen, config, stored(shards, of_qwen), dtype, device, quantisation, packed
+        )  # fmt: skip
     _log.info("loaded Spatial-MLLM %s from %s (%s)", family.version, folder, quantisation)
     return SpatialMllm(
         qwen, vggt, connector, chat,
@@ -151,35 +140,6 @@ def detect_family(names: Collection[str], source: object) -> Family:
     )
 
 
-def official_qwen_name(name: str) -> str:
-    """Name under which transformers 4.51 saved a tensor of today's Qwen2.5-VL."""
-    if name.startswith("model.visual."):
-        return name.removeprefix("model.")
-    return name.replace("model.language_model.", "model.", 1)
-
-
-def qwen_config(content: Mapping[str, Any], folder: Path) -> Qwen2_5_VLConfig:
-    """Sizes of the Qwen2.5-VL in a folder's ``config.json``.
-
-    Raises:
-        ModelLoadError: they are of another model, or incomplete.
-    """
-    path = folder / "config.json"
-    kind = content.get("model_type")
-    if kind not in _MODEL_TYPES:
-        raise ModelLoadError(
-            f"{path}: 'model_type' is '{kind}', but a Spatial-MLLM checkpoint has one of "
-            f"{', '.join(_MODEL_TYPES)}"
-        )
-    if not isinstance(content.get("vision_config"), dict):
-        raise ModelLoadError(f"{path}: 'vision_config' is missing")
-    own = ("model_type", "architectures", "auto_map", "spatial_config", "connector_config")
-    try:
-        return Qwen2_5_VLConfig(**{key: v for key, v in content.items() if key not in own})
-    except Exception as error:  # transformers raises errors of many kinds for bad values
-        raise ModelLoadError(f"{path} does not describe a Qwen2.5-VL: {error}") from error
-
-
 def _connector_layer(content: Mapping[str, Any], folder: Path) -> int:
     section = content.get("connector_config") or {}
     kind = section.get("connector_type", _CONNECTOR_TYPE)
@@ -190,34 +150,6 @@ def _connector_layer(content: Mapping[str, Any], folder: Path) -> int:
             f"on layer {layer!r}; only '{_CONNECTOR_TYPE}' on a numbered layer is known"
         )
     return layer
-
-
-def load_chat(config: Qwen2_5_VLConfig, folder: Path) -> QwenChat:
-    """The chat format with a folder's tokenizer.
-
-    Raises:
-        ModelLoadError: tokenizer and configuration are of different checkpoints.
-    """
-    chat = QwenChat(load_qwen_tokenizer(folder), folder)
-    text: Any = config.text_config
-    if len(chat.tokenizer) > text.vocab_size or chat.video_id != config.video_token_id:
-        raise ModelLoadError(
-            f"the tokenizer in {folder} has {len(chat.tokenizer)} tokens with <|video_pad|> at "
-            f"{chat.video_id}, but config.json says at most {text.vocab_size} and "
-            f"{config.video_token_id}: they belong to different checkpoints"
-        )
-    return chat
-
-
-def qwen_names(qwen: Qwen2_5_VLForConditionalGeneration, shards: Shards) -> dict[str, str]:
-    """Name in the checkpoint of each tensor that Qwen2.5-VL takes from it."""
-    # transformers 5 saves its own names; the published folders have those of 4.51.
-    todays = any(name.startswith("model.language_model.") for name in shards)
-    return {
-        name: name if todays else official_qwen_name(name)
-        for name in qwen.state_dict()
-        if not (name == _OUTPUT and qwen.config.tie_word_embeddings)
-    }
 
 
 def _check(
@@ -237,18 +169,9 @@ def _check(
     found = {
         name: shards.shape(name)
         for name in shards
-        if not name.startswith(family.vggt) and (name != _OUTPUT or name in needed)
+        if not name.startswith(family.vggt) and (name != OUTPUT_NAME or name in needed)
     }
     require_shapes(needed, found, folder)
-
-
-def finish_qwen(qwen: Qwen2_5_VLForConditionalGeneration, device: torch.device | str) -> None:
-    """What is in no checkpoint: the tied output layer, and the frequencies of the rotations."""
-    if qwen.config.tie_word_embeddings:
-        qwen.lm_head.weight = qwen.get_input_embeddings().weight
-    text, tower = qwen.model.language_model, qwen.model.visual
-    text.rotary_emb = type(text.rotary_emb)(text.rotary_emb.config).to(device)
-    tower.rotary_pos_emb = type(tower.rotary_pos_emb)(tower.config).to(device)
 
 
 def _load_vggt(
@@ -266,20 +189,3 @@ def _load_vggt(
         if name.startswith(family.vggt) and not name.removeprefix(family.vggt).startswith(unread)
     }
     return vggt_from_state(state, f"{folder} ({family.vggt}*)", dtype, heads=heads, device=device)
-
-
-def generation_settings(folder: Path) -> tuple[tuple[int, ...], float]:
-    """End tokens and repetition penalty of ``generation_config.json``, where there is one."""
-    path = folder / "generation_config.json"
-    if not path.is_file():
-        return (), 1.0
-    content = read_json(path)
-    ends = content.get("eos_token_id", [])
-    ends = ends if isinstance(ends, list) else [ends]
-    penalty = content.get("repetition_penalty", 1.0)
-    if not all(isinstance(end, int) for end in ends) or not isinstance(penalty, float | int):
-        raise ModelLoadError(
-            f"{path}: 'eos_token_id' must be a number or a list of numbers, and "
-            "'repetition_penalty' a number"
-        )
-    return tuple(ends), float(penalty)

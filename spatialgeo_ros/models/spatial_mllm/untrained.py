@@ -8,21 +8,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import Qwen2_5_VLForConditionalGeneration
 
-from spatialgeo_ros.models.files.meta_fill import fill, stored
-from spatialgeo_ros.models.files.shards import Shards, read_json
-from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.spatial_mllm.connector import Connector
-from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import (
-    finish_qwen,
-    generation_settings,
-    load_chat,
-    qwen_config,
-    qwen_names,
-)
 from spatialgeo_ros.models.spatial_mllm.mllm_model import SpatialMllm
-from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
+from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import load_qwen_vl
 from spatialgeo_ros.models.vggt.vggt_checkpoint import load_vggt
 
 
@@ -48,25 +37,9 @@ def load_untrained(
     Raises:
         ModelLoadError: names the file, key or tensor that is wrong.
     """
-    content = read_json(qwen / "config.json")
-    config = qwen_config(content, qwen)
-    chat = load_chat(config, qwen)
-    ends, penalty = generation_settings(qwen)
+    base = load_qwen_vl(qwen, device=device, dtype=dtype)
     geometry = load_vggt(vggt, dtype, heads=(), device=device)
-    with torch.device("meta"):
-        model = Qwen2_5_VLForConditionalGeneration(config)
-        group_windows(model.model.visual)
-    with Shards.from_folder(qwen) as shards:
-        names = qwen_names(model, shards)
-        needed = {
-            names[name]: tuple(tensor.shape)
-            for name, tensor in model.state_dict().items()
-            if name in names
-        }
-        require_shapes(needed, {n: shards.shape(n) for n in shards if n in needed}, qwen)
-        fill(model, stored(shards, names), dtype=dtype, device=device)
-    finish_qwen(model, device)
-    connector = Connector(2 * geometry.config.embed_dim, model.lm_head.in_features)
+    connector = Connector(2 * geometry.config.embed_dim, base.qwen.lm_head.in_features)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in connector.modules():
@@ -76,5 +49,6 @@ def load_untrained(
                 module.bias.uniform_(-bound, bound, generator=generator)
     connector.to(device, dtype)
     return SpatialMllm(
-        model, geometry, connector, chat, end_ids=ends, repetition_penalty=penalty
+        base.qwen, geometry, connector, base.chat,
+        end_ids=base.end_ids, repetition_penalty=base.repetition_penalty,
     ).requires_grad_(False).eval()  # fmt: skip

@@ -19,5 +19,5 @@ def test_every_part_runs(capsys: pytest.CaptureFixture[str]) -> None:
     for name in decode_step.variants(model):
         assert f"| {name} | " in said
     equal = [line for line in said.splitlines() if "8 of 8" in line]
-    assert len(equal) >= 4  # cuDNN alone is not for a CPU
+    assert len(equal) >= 3  # cuDNN alone is not for a CPU
     assert "Kernels of a token" in said and "Kernels of a question" in said

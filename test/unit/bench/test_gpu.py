@@ -61,6 +61,8 @@ NUMBERS: dict[str, Callable[[Mapping[str, float]], bool]] = {
     "encoders": lambda n: len(n) == 4,
     "vggt": lambda n: len(n) == 2,
     "qwen_tower": lambda n: len(n) > 1,
+    "rgpt_nf4": lambda n: n["hits"] == n["asked"] == 2 and n["rate"] > 0,
+    "rgpt_bf16": lambda n: n["hits"] == n["asked"] == 2 and n["eager"] > 0,
     "mllm_nf4": lambda n: n["hits"] == 1 and n["rate"] > 0,
     "mllm_bf16": lambda n: n["hits"] == 1 and n["eager"] > 0,
     "loading": lambda n: n["packed GB"] > 0 and n["packed, from disk: seconds"] > 0,

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from bench import grounding
-from bench.grounding_parts import NETWORKS, GroundingDinoParts, HostConstants, make_parts
+from bench.grounding_parts import NETWORKS, GroundingDinoParts, make_parts
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph
+from spatialgeo_ros.runtime.host_constants import HostConstants
 
 CPU = torch.device("cpu")
 #: Parameters in millions, counted in the published checkpoints' classes.

@@ -67,7 +67,8 @@ def test_spatialgeo_in_nf4_leaves_room_below_the_goal() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nano", "moge2_s", "moge2_l", "moge_l", "spatialgeo_7b", "spatialrgpt_8b"]
+    "name",
+    ["nano", "moge2_s", "moge2_l", "moge_l", "spatialgeo_7b", "qwen2_5_vl_3b", "spatialrgpt_8b"],
 )
 def test_profiles_state_what_is_counted(name: str) -> None:
     profile = load_profile(name)
@@ -119,7 +120,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["spatialgeo_7b", "llava_1_5_7b", "spatial_mllm_3b", "spatialrgpt_8b", "nano"]
+    "name",
+    ["spatialgeo_7b", "llava_1_5_7b", "spatial_mllm_3b", "qwen2_5_vl_3b", "spatialrgpt_8b", "nano"],
 )
 @pytest.mark.parametrize("quantisation", ["none", "nf4"])
 def test_filled_networks_have_the_counted_bytes_and_run(

@@ -22,9 +22,10 @@ from spatialgeo_ros.errors import (
     ModelLoadError,
     RequestTimeoutError,
 )
+from spatialgeo_ros.grounding.box_models import SentImage
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.factory import load_grounding
-from spatialgeo_ros.grounding.vlm_boxes import MOST_PHRASES, SentImage, VlmBoxDetector
+from spatialgeo_ros.grounding.vlm_boxes import MOST_PHRASES, VlmBoxDetector
 from spatialgeo_ros.grounding.vlm_reply import ServedDetectorError, boxes_of
 from spatialgeo_ros.models.grounding_profile import load_grounding_profile
 
@@ -240,7 +241,7 @@ def test_a_phrase_without_a_word_is_refused(tmp_path: Path) -> None:
         ({"timeout": 0.0}, "'detector.timeout' must be positive"),
         ({"score": 1.5}, "'detector.score' must be from 0 to 1"),
         ({"threshold": 0.3}, "'detector.threshold' means nothing for this kind"),
-        ({"checkpoint": {"path": "x", "files": ["y"]}}, "'detector.checkpoint' means nothing"),
+        ({"checkpoint": {"path": "x", "files": ["y"]}}, "'detector.address' means nothing"),
         ({"image": {"rows": 5, "columns": 5}}, "'detector.image' means nothing"),
     ],
 )

@@ -21,7 +21,7 @@ from spatialgeo_ros.models.profiles import (
     GeometryPart,
     LlavaPart,
     Profile,
-    SpatialMllmPart,
+    QwenPart,
     list_profiles,
     load_profile,
 )
@@ -114,7 +114,7 @@ def test_native_input_has_no_size(profiles: dict[str, Profile]) -> None:
     assert (image.mode, image.width, image.height, image.grid, image.patches) == (
         "native", 0, 0, (0, 0), 0
     )  # fmt: skip
-    assert isinstance(profiles["spatial_mllm_3b"].language, SpatialMllmPart)
+    assert isinstance(profiles["spatial_mllm_3b"].language, QwenPart)
 
 
 LLAVA: dict[str, Any] = yaml.safe_load((SHIPPED / "spatialgeo_7b.yaml").read_text())

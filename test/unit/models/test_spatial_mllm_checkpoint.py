@@ -18,7 +18,8 @@ from torch import Tensor
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.spatial_mllm import PixelBudget, load_spatial_mllm
 from spatialgeo_ros.models.spatial_mllm.connector import merge_tokens
-from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import detect_family, official_qwen_name
+from spatialgeo_ros.models.spatial_mllm.mllm_checkpoint import detect_family
+from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import official_qwen_name
 from spatialgeo_ros.models.spatial_mllm.video_input import prepare_video
 
 PREFIXES = {

@@ -42,9 +42,11 @@ def test_a_read_that_fails_fails_where_its_tensor_is_asked_for() -> None:
     def fails() -> Tensor:
         raise OSError("the disk is gone")
 
-    arriving = upload.upload([lambda: torch.ones(1), fails], "cpu")
+    arriving = upload.upload([lambda: torch.ones(1), fails, lambda: torch.ones(2)], "cpu")
+    assert len(next(arriving)) == 1  # although the next one was tried ahead
     with pytest.raises(OSError, match="the disk is gone"):
-        list(arriving)
+        next(arriving)
+    assert next(arriving, None) is None
 
 
 class FakeEvent:
@@ -132,7 +134,7 @@ def test_a_language_model_never_exists_unpacked(
         unpacked.append(sum(layer.weight.device.type != "meta" for layer in layers))
         return real_pack(*arguments)
 
-    monkeypatch.setattr("spatialgeo_ros.models.spatial_mllm.mllm_checkpoint.fill", fill)
+    monkeypatch.setattr("spatialgeo_ros.models.spatial_mllm.qwen_checkpoint.fill", fill)
     monkeypatch.setattr(meta_fill, "pack_linear", pack)
     load_spatial_mllm(folder, quantisation="nf4")
     assert len(unpacked) > 10 and set(unpacked) == {0}

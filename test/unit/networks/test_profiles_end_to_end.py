@@ -24,7 +24,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import ClipVisionTower
 from spatialgeo_ros.models.profiles import list_profiles
-from spatialgeo_ros.models.spatial_mllm import SpatialMllm
+from spatialgeo_ros.models.spatial_mllm import QwenVl, SpatialMllm
 from spatialgeo_ros.models.spatialrgpt.rgpt_model import SpatialRgpt
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.perception import Perception
@@ -33,7 +33,9 @@ from spatialgeo_ros.speech.llama_tokenizer import LlamaTokenizer
 WIDTH, HEIGHT = 120, 90
 CAMERA = PinholeCamera(WIDTH, HEIGHT, 100.0, 100.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
 CRATE = Region.from_box(40, 30, 79, 59, "crate")
-SPEAKING = ("llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "spatialrgpt_8b")
+SPEAKING = (
+    "llava_1_5_7b", "spatialgeo_7b", "spatial_mllm_3b", "qwen2_5_vl_3b", "spatialrgpt_8b",
+)  # fmt: skip
 SILENT = ("moge_l", "moge2_s", "moge2_b", "moge2_l")
 QUESTION = "How far away is the crate?"
 #: Of kinds that every language model was trained for.
@@ -186,6 +188,7 @@ def test_a_second_question_about_a_frame_encodes_and_prefills_nothing(
     count(ClipVisionTower, "forward")
     count(Dinov2Backbone, "forward")
     count(SpatialMllm, "encode_video")
+    count(QwenVl, "encode_video")
     count(SpatialRgpt, "tower_features")
     perception = loaded(name)
     assert perception.networks is not None
@@ -196,6 +199,7 @@ def test_a_second_question_about_a_frame_encodes_and_prefills_nothing(
         "llava_1_5_7b": {"ClipVisionTower": 1},
         "spatialgeo_7b": {"ClipVisionTower": 1, "Dinov2Backbone": 1},
         "spatial_mllm_3b": {"SpatialMllm": 1, "Dinov2Backbone": 1},
+        "qwen2_5_vl_3b": {"QwenVl": 1},
         "spatialrgpt_8b": {"SpatialRgpt": 2},  # the picture and its depth
     }[name]
     assert calls == towers

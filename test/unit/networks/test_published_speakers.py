@@ -15,7 +15,7 @@ from checkpoints.spatial_mllm import write_spatial_mllm_3b
 from spatialgeo_ros.errors import CancelledError
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.files.sources import Checkpoint
-from spatialgeo_ros.models.profile_parts import SpatialMllmPart
+from spatialgeo_ros.models.profile_parts import QwenPart
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm, load_spatial_mllm
 from spatialgeo_ros.networks.interface import Question
 from spatialgeo_ros.networks.video_speaker import VideoSpeaker
@@ -47,7 +47,7 @@ def ask(speaker: Any, view: View, question: str, earlier: tuple[View, ...] = (),
 def video(tmp_path_factory: pytest.TempPathFactory) -> VideoSpeaker:
     folder = write_spatial_mllm_3b(tmp_path_factory.mktemp("spatial_mllm"))
     model = load_spatial_mllm(folder, device="cpu", dtype=torch.float32)
-    part = SpatialMllmPart(Checkpoint(folder), 4, 6, 0.0, 1.0, "none")
+    part = QwenPart(Checkpoint(folder), True, 4, 6, 0.0, 1.0, "none")
     return VideoSpeaker(part, model)
 
 

@@ -417,6 +417,12 @@ def test_the_usual_rate_is_that_of_the_machine(device, rate):
     assert Perception(None).usual_grounding_rate == 1.0
 
 
+def test_a_language_model_in_this_process_is_not_asked_unasked():
+    detector = ScriptedDetector({}, device="cuda:0")
+    detector.kind = "vlm_boxes"
+    assert Perception(None, grounder=Grounder(detector)).usual_grounding_rate == 0.0
+
+
 @pytest.mark.parametrize("words", ["the thing", "the nearest object"])
 def test_words_for_anything_are_refused_whatever_the_detector_boxes(words):
     script = {"thing": [(NEAR, 0.9)], "object": [(NEAR, 0.9), (ON, 0.8)]}

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from checkpoints.spatial_mllm import random_state, tiny_config, write_shards, write_tokenizer
+from checkpoints.spatial_mllm import random_state, tiny_config, write_qwen_vl
 from checkpoints.vggt import random_vggt
 from launched import on_two_processes, run_python
 from safetensors.torch import save_file
@@ -32,17 +32,10 @@ SMALL = ("batch=2", "accumulation=1", "workers=0", "precision=fp32", *FRAMES)
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Qwen2.5-VL, VGGT, clips of two colours and a picture."""
     folder = tmp_path_factory.mktemp("start")
-    qwen = folder / "qwen"
-    qwen.mkdir()
-    config = tiny_config("1.1") | {"model_type": "qwen2_5_vl"}
-    del config["spatial_config"], config["connector_config"]
-    (qwen / "config.json").write_text(json.dumps(config))
-    ids = write_tokenizer(qwen)
-    generation = {"eos_token_id": [ids["<|im_end|>"], ids["<|endoftext|>"]]}
-    (qwen / "generation_config.json").write_text(json.dumps(generation))
-    state = random_state(tiny_config("1.1"))
-    own = ("connector.", "spatial_encoder.")
-    write_shards(qwen, {name: t for name, t in state.items() if not name.startswith(own)})
+    write_qwen_vl(folder / "qwen")
+    generation = json.loads((folder / "qwen/generation_config.json").read_text())
+    plain = {"eos_token_id": generation["eos_token_id"]}
+    (folder / "qwen/generation_config.json").write_text(json.dumps(plain))
     vggt = {name: tensor.contiguous() for name, tensor in random_vggt(seed=0).items()}
     save_file(vggt, folder / "vggt.safetensors")
     files = folder / "files"
