@@ -131,6 +131,7 @@ def test_the_command_says_what_is_missing_in_one_line() -> None:
     command += ["/nobody", "--timeout", "0.5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    # Another middleware may have its own warnings.
+    assert [line for line in done.stderr.splitlines() if not line.startswith("[")] == [
         "security_policy: no node '/nobody' within 0.5 s: start it, in the same ROS_DOMAIN_ID"
     ]
