@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.common import report, table
 from bench.lanes import CAMERA_RATE, REPOSITORY, WATCH_RATE, Client, publish, wait_until_measured
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 
 SECONDS_PER_IMAGE = 1.0
 #: Where the camera of ``bench.lanes`` shows its box.
@@ -77,7 +78,7 @@ def compare(seconds: float) -> list[tuple[float, float, float]]:
     """Return rate, median age and late age of a watch on a box, then of one on a phrase."""
     environment = dict(os.environ, ROS_DOMAIN_ID=str(20 + os.getpid() % 80))
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    for name in fast_dds_profile_variables():
         environment[name] = str(REPOSITORY / "config" / "fastdds.xml")
     os.environ.update(environment)
     role = (sys.executable, "-m", "bench.grounded_watch", "--role")

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from bench.common import report, table
+from spatialgeo_ros.node.compatibility import FAST_DDS_PROFILES, fast_dds_profile_variables
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 30.0
 IMAGE_TOPIC, INFO_TOPIC = "camera/image_raw", "camera/camera_info"
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILE = REPOSITORY / "config" / "fastdds.xml"
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 DISCOVERY_SECONDS = 60.0  # on a busy machine a node takes its time to start
 
 
@@ -177,9 +177,9 @@ def cpu_seconds(pid: int) -> float:
 
 def run(receiver: str, profile: bool, seconds: float) -> dict[str, Any]:
     """Run publisher and receiver ("parts" or "node") once and return what was seen."""
-    environment = {k: v for k, v in os.environ.items() if k not in PROFILE_VARIABLES}
+    environment = {k: v for k, v in os.environ.items() if k not in FAST_DDS_PROFILES}
     if profile:
-        environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
+        environment |= dict.fromkeys(fast_dds_profile_variables(), str(PROFILE))
     environment["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     processes: list[subprocess.Popen[str]] = []

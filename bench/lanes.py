@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.common import report, table
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT, FOCAL, CAMERA_RATE, WATCH_RATE = 640, 480, 525.0, 30.0, 10.0
@@ -242,7 +243,7 @@ def compare(kind: str, seconds: float) -> list[dict[str, float]]:
     """Return what is measured without and with the language model speaking."""
     environment = dict(os.environ, OMP_NUM_THREADS="1", ROS_DOMAIN_ID=str(20 + os.getpid() % 80))
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    for name in fast_dds_profile_variables():
         environment[name] = str(REPOSITORY / "config" / "fastdds.xml")
     os.environ.update(environment)
     role = (sys.executable, "-m", "bench.lanes", "--role")

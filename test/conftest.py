@@ -16,6 +16,8 @@ from typing import IO, Any
 import pytest
 from ros_support import NodeProcess, RosClient
 
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables, keep_on_this_machine
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIRST_DOMAIN, LAST_DOMAIN = 20, 100  # above 101 the ports of DDS meet Linux' ephemeral ports
 
@@ -57,10 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         engines = tempfile.mkdtemp(prefix="spatialgeo_test_engines_")
         os.environ["SPATIALGEO_ENGINES"] = engines
         config.add_cleanup(lambda: shutil.rmtree(engines, ignore_errors=True))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    if os.environ.get("ROS_DISTRO") == "humble":  # later distributions call it deprecated
-        os.environ["ROS_LOCALHOST_ONLY"] = "1"
-    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    keep_on_this_machine()
+    for variable in fast_dds_profile_variables():
         os.environ[variable] = str(REPOSITORY / "config" / "fastdds.xml")
     # The networks of the tests are tiny: threads that wait for each other cost more than they save,
     # on a busy machine five times as much, and there is a process for each core already.

@@ -30,6 +30,11 @@ for _sg_lib in "$_sg_prefix"/lib/python3*/site-packages "$_sg_prefix"/local/lib/
     "${_sg_vision:-$_sg_prefix}"/lib/python3*/site-packages; do
   [ -d "$_sg_lib" ] && export PYTHONPATH="$_sg_lib${PYTHONPATH:+:$PYTHONPATH}"
 done
-export FASTRTPS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"  # Fast DDS 2: Humble, Jazzy
-export FASTDDS_DEFAULT_PROFILES_FILE="$_sg_root/config/fastdds.xml"   # Fast DDS 3: Kilted
-unset _sg_root _sg_lib _sg_site _sg_prefix _sg_libs _sg_vision
+# Fast DDS 3 (Kilted, Lyrical) has another name for it than version 2 (Humble, Jazzy), and Kilted warns of
+# the old one in every process.
+_sg_dds=FASTRTPS
+for _sg_lib in $(echo "$LD_LIBRARY_PATH" | tr ':' ' '); do
+  [ -e "$_sg_lib/libfastdds.so" ] && _sg_dds=FASTDDS
+done
+export "${_sg_dds}_DEFAULT_PROFILES_FILE=$_sg_root/config/fastdds.xml"
+unset _sg_dds _sg_root _sg_lib _sg_site _sg_prefix _sg_libs _sg_vision

@@ -55,6 +55,9 @@ _DELEGATES = {
     ),
 }
 
+#: Modules that colcon makes: a package installed by pip has none.
+_GENERATED = {"spatialgeo_ros.msg", "spatialgeo_ros.srv", "spatialgeo_ros.action"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status (0 done, 1 not possible and why, 2 wrong use)."""
@@ -86,9 +89,10 @@ def _delegate(name: str, arguments: list[str]) -> int:
     try:
         program = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("spatialgeo_ros."):
-            raise  # generated messages are part of a built workspace, everything else of the code
-        print(f"spatialgeo {name}: {error.name} is not installed; {cure}", file=sys.stderr)
+        missing = error.name or ""
+        if missing.startswith("spatialgeo_ros.") and missing not in _GENERATED:
+            raise  # a fault of ours
+        print(f"spatialgeo {name}: {missing} is not installed; {cure}", file=sys.stderr)
         return 2
     return int(program.main(arguments) or 0)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from spatialgeo_ros.findings.finding import Finding
+from spatialgeo_ros.node.compatibility import FAST_DDS_PROFILES, fast_dds_profile_variables
 
-_FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _USUAL_SEGMENT = 512 << 10  # bytes, of Fast DDS without a profile
 _LEAST_RECEIVE_BUFFER = 2 << 20  # bytes, that hold one image of 640x480
 _MOST_PROFILE = 1 << 20  # bytes of a file that is read
@@ -43,7 +43,7 @@ class RosProcess:
 
 def profile_of(environment: Mapping[str, str]) -> str:
     """Path of the Fast DDS profile that an environment names; "" where it names none."""
-    return next((environment[name] for name in _FAST_DDS_PROFILES if environment.get(name)), "")
+    return next((environment[name] for name in FAST_DDS_PROFILES if environment.get(name)), "")
 
 
 def segment_size(profile: str) -> int:
@@ -75,7 +75,7 @@ def profile_findings(environment: Mapping[str, str], middleware: str) -> Iterato
     if middleware and "fastrtps" not in middleware:
         return
     profile = profile_of(environment)
-    where = f"{_FAST_DDS_PROFILES[0]} and {_FAST_DDS_PROFILES[1]}"
+    where = " and ".join(fast_dds_profile_variables())
     if not profile:
         yield Finding(
             "dds-profile-missing",
@@ -161,8 +161,8 @@ def process_findings(processes: list[RosProcess], own: RosProcess) -> Iterator[F
             yield Finding(
                 "dds-profile-differs",
                 f"a Fast DDS profile is set here, but not for {named}: what they publish passes "
-                f"through segments of 512 kB; set {_FAST_DDS_PROFILES[0]} and "
-                f"{_FAST_DDS_PROFILES[1]} to {profile_of(os.environ)} there too",
+                f"through segments of 512 kB; set {' and '.join(fast_dds_profile_variables())} to "
+                f"{profile_of(os.environ)} there too",
             )
 
 

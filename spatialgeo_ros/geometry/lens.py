@@ -218,6 +218,14 @@ def _brown_jacobian(x: Array, y: Array, d: Coefficients) -> tuple[Array, Array, 
     )
 
 
+def _largest(miss: Array) -> float:
+    """Largest absolute value that is a number; 0 where none is.
+
+    Not ``np.nanmax(..., initial=0)``: NumPy knows that argument from 1.22 on, Humble has 1.21.
+    """
+    return float(np.max(np.abs(miss), initial=0.0, where=~np.isnan(miss)))
+
+
 def _undistort_brown(target: Array, d: Coefficients) -> Array:
     """Invert :func:`_brown` by Newton's method, from the inverse of the radial terms alone."""
     ideal, distorted = _profile("", d)
@@ -228,8 +236,7 @@ def _undistort_brown(target: Array, d: Coefficients) -> Array:
         for _ in range(_NEWTON_STEPS):
             value_x, value_y = _brown(x, y, d)
             miss_x, miss_y = value_x - target[:, 0], value_y - target[:, 1]
-            worst = max(np.nanmax(np.abs(m), initial=0.0) for m in (miss_x, miss_y))
-            if worst < _TOLERANCE:
+            if max(_largest(miss_x), _largest(miss_y)) < _TOLERANCE:
                 break
             xx, xy, yx, yy = _brown_jacobian(x, y, d)
             det = xx * yy - xy * yx
@@ -265,7 +272,7 @@ def _undistort_kannala_brandt(target: Array, d: Coefficients) -> Array:
         theta = np.interp(radius, distorted, np.arctan(ideal))
         for _ in range(_NEWTON_STEPS):
             value, slope = kannala_brandt(theta, d)
-            if np.nanmax(np.abs(value - radius), initial=0.0) < _TOLERANCE:
+            if _largest(value - radius) < _TOLERANCE:
                 break
             theta = theta - (value - radius) / slope
         value, slope = kannala_brandt(theta, d)

@@ -239,5 +239,11 @@ def load_grounding_dino(
     folder = part.checkpoint.folder()
     classes = CLASSES[part.kind]
     model = load_pretrained(folder, classes[model_type(folder, classes, part.kind)], device, dtype)
+    if not hasattr(model.model, "special_tokens"):
+        # Before, the library counts the places of words otherwise than the networks learnt.
+        raise ModelLoadError(
+            f"a detector of kind {part.kind} needs transformers 5.23 or later, and so Python 3.11 "
+            "or later (Humble has 3.10): choose another grounding, such as nano_owl or owlvit_base"
+        )
     tokenizer = load_hub_tokenizer(folder, model.config.text_config.vocab_size)
     return GroundingDinoDetector(part, name, model, tokenizer, folder, device, dtype)

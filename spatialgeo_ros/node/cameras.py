@@ -18,17 +18,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.memory.slot import NewestSlot
 from spatialgeo_ros.node.class_labels import ClassLabels, VisionInfoLabels
+from spatialgeo_ros.node.compatibility import subscription_event_callbacks
 from spatialgeo_ros.node.conversions import stamp_to_ns
 from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.receiver import Callback, Receiver
 from spatialgeo_ros.node.stream_statistics import Counters, StreamStatistics
-
-try:  # the events moved when QoS events became middleware events (Iron)
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 try:
     from vision_msgs.msg import Detection2DArray
@@ -263,7 +259,7 @@ class CameraInput:
             history=qos_profile_sensor_data.history,
             depth=1,
         )
-        events = SubscriptionEventCallbacks(
+        events = subscription_event_callbacks(
             incompatible_qos=lambda event: self._on_incompatible_qos(topic, event)
         )
         self._subscriptions.append(

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
 from spatialgeo_ros.node import overrides, parameters
+from spatialgeo_ros.node.compatibility import follow_parameters
 from spatialgeo_ros.node.parameters import Config
 
 
@@ -51,9 +52,7 @@ class ConfiguredNode(LifecycleNode):
 
     def handle_parameters(self) -> None:
         """Validate and follow changes from now on."""
-        self.add_on_set_parameters_callback(self._validate)
-        if hasattr(self, "add_post_set_parameters_callback"):
-            self.add_post_set_parameters_callback(self._update)
+        follow_parameters(self, self._validate, self._update)
 
     def read_parameters(self) -> None:
         """Declare what a changed list of cameras asks for, and read all values anew.
@@ -92,11 +91,7 @@ class ConfiguredNode(LifecycleNode):
 
     def _validate(self, changes: Sequence[Parameter]) -> SetParametersResult:
         names = self.get_parameter("cameras").value
-        result = parameters.validate(changes, self.is_configured(), names)
-        # Humble has no callback after the change: there it is applied here, after the last check.
-        if result.successful and not hasattr(self, "add_post_set_parameters_callback"):
-            self._update(changes)
-        return result
+        return parameters.validate(changes, self.is_configured(), names)
 
     def _update(self, changes: Sequence[Parameter]) -> None:
         self.config = parameters.update(self.config, changes)

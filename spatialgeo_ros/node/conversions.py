@@ -25,6 +25,7 @@ from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.node.compatibility import box_centre, hypothesis, message_that_takes_over
 from spatialgeo_ros.node.image_conversions import (
     compressed_depth_to_array,
     compressed_to_rgb,
@@ -142,9 +143,7 @@ def pointmap_to_cloud(
     if rgb is not None:
         wide = rgb.astype(np.uint32)
         packed.view(np.uint32)[..., 3] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-    # As for images: with its checks on, a message takes the data over instead of copying it.
-    checked = "_check_fields" in PointCloud2.__slots__
-    cloud = PointCloud2(check_fields=True) if checked else PointCloud2()
+    cloud = message_that_takes_over(PointCloud2)
     if header is not None:
         cloud.header = header
     cloud.height, cloud.width = height, width
@@ -357,7 +356,6 @@ def detections_to_regions(
 ) -> tuple[Region, ...]:
     """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
 
-    Reads both layouts: ``bbox.center.position.x`` (Iron and later) and ``bbox.center.x`` (Humble).
     Boxes that are not finite or have no area are left out and logged: one bad box of a detector
     must not cost the others. So are those whose class has no word.
 
@@ -369,13 +367,13 @@ def detections_to_regions(
     regions = []
     drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
-        centre = getattr(detection.bbox.center, "position", detection.bbox.center)
+        u, v = box_centre(detection.bbox)
         half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
         name, score = hypothesis_of(detection)
         label = word(name)
         if score < min_score or (name and not label):
             continue
-        corners = (centre.x - half_w, centre.y - half_h, centre.x + half_w, centre.y + half_h)
+        corners = (u - half_w, v - half_h, u + half_w, v + half_h)
         if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
             _LOGGER.debug("detection %s has no usable box: %s", quoted(label), corners)
             continue
@@ -388,12 +386,9 @@ def hypothesis_of(detection: Any) -> tuple[str, float]:
     """Return class and score of the best hypothesis of a detection; Humble's layout too."""
     best = ("", 0.0)
     for result in detection.results:
-        hypothesis = getattr(result, "hypothesis", result)
-        name = getattr(hypothesis, "class_id", None)
-        if name is None:
-            name = hypothesis.id
-        if not best[0] or hypothesis.score > best[1]:
-            best = (str(name), float(hypothesis.score))
+        found = hypothesis(result)
+        if not best[0] or found[1] > best[1]:
+            best = found
     return best
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadImageError
+from spatialgeo_ros.node.compatibility import bytes_of, message_that_takes_over
 from spatialgeo_ros.recordings.image_codec import MOST_PIXELS, decode_colour, decode_depth
 
 RgbImage = npt.NDArray[np.uint8]
@@ -96,8 +97,10 @@ def image_to_rgb(msg: Any) -> RgbImage:
                 "publish at least 3x3 pixels"
             )
         pixels = np.ascontiguousarray(pixels)
-    if code is not None:
+    if code is not None and pixels.size > channels:
         pixels = cv2.cvtColor(pixels, code)  # type: ignore[assignment]
+    elif code is not None:  # a single pixel of several channels fails in OpenCV 4.5 (Humble)
+        pixels = cv2.cvtColor(np.repeat(pixels, 2, axis=1), code)[:, :1]
     if dtype is np.uint16:
         return cv2.convertScaleAbs(pixels, alpha=1 / 257)  # type: ignore[return-value]
     return pixels
@@ -154,7 +157,7 @@ def compressed_to_rgb(
             f"format '{msg.format}' is depth; connect this topic to the camera's depth input"
         )
     name = f"compressed image of format '{msg.format}'"
-    return decode_colour(_buffer(msg.data), name, expected=expected, most_pixels=most_pixels)
+    return decode_colour(bytes_of(msg.data, name), name, expected=expected, most_pixels=most_pixels)
 
 
 def compressed_depth_to_array(
@@ -173,7 +176,8 @@ def compressed_depth_to_array(
     Raises:
         BadImageError: Not a PNG, of a wrong bit depth, cut off, or too large.
     """
-    data = _buffer(msg.data)
+    name = f"compressed depth of format '{msg.format}'"
+    data = bytes_of(msg.data, name)
     head = data[: _DEPTH_HEADER.size].tobytes()
     body = data[_DEPTH_HEADER.size :]
     plain = head.startswith(_PNG_MAGIC)
@@ -182,7 +186,6 @@ def compressed_depth_to_array(
             f"depth of format '{msg.format}' holds no PNG; set the publisher's compressedDepth "
             "format to png (RVL is not supported)"
         )
-    name = f"compressed depth of format '{msg.format}'"
     raw = decode_depth(data if plain else body, name, expected=expected, most_pixels=most_pixels)
     if plain or not msg.format.startswith("32FC1"):
         return raw
@@ -256,9 +259,7 @@ def _image_message(
     """Make an Image that holds ``data``; size and step are those of ``pixels``."""
     from sensor_msgs.msg import Image
 
-    # With its checks on, a message takes an array.array over; without them it copies it (Jazzy;
-    # Humble has no such switch and always takes it over).
-    msg = Image(check_fields=True) if "_check_fields" in Image.__slots__ else Image()
+    msg = message_that_takes_over(Image)
     if header is not None:
         msg.header = header
     msg.height, msg.width = int(pixels.shape[0]), int(pixels.shape[1])
@@ -267,13 +268,6 @@ def _image_message(
     msg.step = pixels.dtype.itemsize * int(np.prod(pixels.shape[1:]))
     msg.data = data
     return msg
-
-
-def _buffer(data: Any) -> npt.NDArray[np.uint8]:
-    """View message data (array.array, bytes, numpy; a list is copied) as flat uint8."""
-    if isinstance(data, (list, tuple)):
-        return np.array(data, np.uint8)
-    return np.frombuffer(data, np.uint8)
 
 
 def _samples(msg: Any, dtype: type, channels: int, rows: int | None = None) -> npt.NDArray[Any]:
@@ -292,7 +286,7 @@ def _samples(msg: Any, dtype: type, channels: int, rows: int | None = None) -> n
             f"{name} needs a step of at least {row_bytes} bytes but has {msg.step}; "
             "the driver must set step to the length of a row in bytes"
         )
-    data = _buffer(msg.data)
+    data = bytes_of(msg.data, name)
     needed = msg.step * (rows - 1) + row_bytes
     if data.size < needed:
         raise BadImageError(

@@ -16,6 +16,8 @@ from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
+
 #: How a truth value is written: Nav2's launch files pass True and False on.
 ON_OFF = ["true", "false", "True", "False", "1", "0"]
 
@@ -129,7 +131,7 @@ def fast_dds_environment(
     """Set our Fast DDS profile, unless one is set already, for what is started in the same group.
 
     Without its large shared-memory segment most best-effort images are lost; both ends of an image
-    topic need it. Fast DDS 2 reads the first name, Fast DDS 3 both.
+    topic need it.
 
     Args:
         share: folder that holds config/.
@@ -140,5 +142,5 @@ def fast_dds_environment(
         SetEnvironmentVariable(
             name, EnvironmentVariable(name, default_value=profile), condition=condition
         )
-        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+        for name in fast_dds_profile_variables()
     ]

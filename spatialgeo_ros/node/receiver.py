@@ -26,6 +26,8 @@ from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
+from spatialgeo_ros.node.compatibility import subscription_options
+
 _LONGEST_WAIT = 1_000_000_000  # ns, should a wake-up be lost
 _LOG_PERIOD = 5.0  # s between two tracebacks of callbacks
 
@@ -100,6 +102,7 @@ class Receiver:
             callback_group=_TakenElsewhere(),
             event_callbacks=event_callbacks,
             qos_overriding_options=QoSOverridingOptions(_OVERRIDDEN),
+            **subscription_options(self.node),
         )
         with self._lock:
             self._callbacks[subscription] = callback

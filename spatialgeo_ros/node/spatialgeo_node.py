@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -164,7 +164,7 @@ def _spin(executor: MultiThreadedExecutor, node: LifecycleNode, stop: threading.
             executor.spin()
         except ExternalShutdownException:
             stop.set()
-        except rclpy_implementation.InvalidHandle:
+        except InvalidHandle:
             # rclpy met the events of a subscription that deactivate destroys at this moment.
             continue
         except Exception:  # rclpy raises a callback's exception here

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 import rclpy
 
 from spatialgeo_ros.findings.finding import Finding
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 from spatialgeo_ros.node.stream_statistics import StreamStatistics
 
-#: Where Fast DDS looks for a profile: version 2 at the first, version 3 at both.
-FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 # Seconds that an image may be older than the clock (a slow transport, or a clock that is not
 # synchronised: TF and odometry are looked up at its stamp) and newer (rounding, jitter there).
 _OLDEST, _NEWEST = 1.0, 0.1
@@ -80,15 +79,16 @@ def loss_cure() -> str:
     lost = "images are lost before they arrive"
     middleware = rclpy.get_rmw_implementation_identifier()
     if "fastrtps" in middleware:
-        if any(os.environ.get(name) for name in FAST_DDS_PROFILES):
+        variables = fast_dds_profile_variables()
+        if any(os.environ.get(name) for name in variables):
             return (
                 f"{lost}; a Fast DDS profile is set here: start the publisher with the same one, "
                 "or set image_transport to compressed"
             )
         return (
-            f"{lost}; start publisher and node with {FAST_DDS_PROFILES[0]} (Jazzy and later: also "
-            f"{FAST_DDS_PROFILES[1]}) set to share/spatialgeo_ros/config/fastdds.xml, whose "
-            "shared-memory segment holds whole images"
+            f"{lost}; start publisher and node with {' and '.join(variables)} set to "
+            "share/spatialgeo_ros/config/fastdds.xml, whose shared-memory segment holds whole "
+            "images"
         )
     if "cyclonedds" in middleware:
         return (

@@ -303,7 +303,17 @@ def test_versions_agree() -> None:
     root = ElementTree.parse(REPOSITORY / "package.xml").getroot()
     version = root.findtext("version")
     assert f'\nversion = "{version}"\n' in (REPOSITORY / "pyproject.toml").read_text()
-    assert f"\n{version} (" in (REPOSITORY / "CHANGELOG.rst").read_text()
+    assert pyproject_urls() == package_urls(root)
+
+
+def package_urls(root: ElementTree.Element) -> set[str]:
+    return {element.text or "" for element in root.findall("url")}
+
+
+def pyproject_urls() -> set[str]:
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    section = text.split("[project.urls]")[1].split("\n[")[0]
+    return set(re.findall(r'^\w+ = "([^"]+)"$', section, re.M))
 
 
 def interfaces() -> list[Path]:

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables, keep_on_this_machine
 from spatialgeo_ros.runtime.resources import find_resource
 
 if TYPE_CHECKING:  # what needs ROS is imported once it is known to be there
@@ -59,11 +60,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def prepare_environment() -> None:
     """Give DDS the large shared-memory segment and a domain of its own, before rclpy starts."""
     profile = str(find_resource("config/fastdds.xml"))
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", profile)  # Fast DDS 2
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)  # Fast DDS 3
+    for variable in fast_dds_profile_variables():
+        os.environ.setdefault(variable, profile)
     if "ROS_DOMAIN_ID" not in os.environ:
         os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        keep_on_this_machine()
 
 
 class Demo:

@@ -11,6 +11,7 @@ import copy
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from checkpoints.grounding import (
 from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError, CancelledError, InternalError, ModelLoadError
+from spatialgeo_ros.grounding import grounding_dino
 from spatialgeo_ros.grounding.detector import Box, PhraseResult
 from spatialgeo_ros.grounding.factory import LoadedGrounding, load_grounding
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
@@ -614,3 +616,17 @@ def test_an_unknown_precision_is_named() -> None:
 
 def test_a_cpu_gains_nothing_from_halves(load: Callable[..., LoadedGrounding]) -> None:
     assert load("owlvit", "half").detector.describe()["precision"] == "float32"
+
+
+@pytest.mark.parametrize("kind", ["grounding_dino", "mm_grounding_dino"])
+def test_a_library_that_reads_prompts_otherwise_is_refused(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers before 5.23, the last that Humble's Python takes, places words differently."""
+    part = SimpleNamespace(kind=kind, checkpoint=SimpleNamespace(folder=lambda: Path("checkpoint")))
+    older = SimpleNamespace(model=SimpleNamespace())  # no special_tokens
+    known = next(iter(grounding_dino.CLASSES[kind]))
+    monkeypatch.setattr(grounding_dino, "model_type", lambda *_: known)
+    monkeypatch.setattr(grounding_dino, "load_pretrained", lambda *_: older)
+    with pytest.raises(ModelLoadError, match=r"transformers 5\.23 .*Python 3\.11 .*nano_owl"):
+        grounding_dino.load_grounding_dino(part, "test", torch.device("cpu"), torch.float32)
