@@ -116,7 +116,7 @@ class CameraInput:
                     self._node,
                     self._node.resolve_topic_name(camera.vision_info_topic),
                     self.labels,
-                    SubscriptionEventCallbacks(incompatible_qos=lambda event: None),
+                    subscription_event_callbacks(incompatible_qos=lambda event: None),
                     self._node.get_logger().info,
                 )
         for stream in (self.images, self.depths, self.detections):

@@ -109,7 +109,7 @@ def commands_page() -> str:
         "Made of the commands' own parsers. `spatialgeo COMMAND --help` prints the same. Every "
         "command ends with status 0 where it did what it was asked, 1 where that was not possible, "
         "with one line that says why and what to do, and 2 where the command line is not "
-        "understood.",
+        "understood; `doctor` has statuses for warnings and errors beside these.",
         "",
         "| command | |",
         "|---|---|",
