@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import math
+import os
 import signal
 import sys
 import threading
@@ -109,7 +110,7 @@ def _show(options: argparse.Namespace, arguments: list[str], stopping: threading
     from rclpy.signals import SignalHandlerOptions
 
     from spatialgeo_ros.viewer.session import Session
-    from spatialgeo_ros.viewer.sink import ViewerGoneError
+    from spatialgeo_ros.viewer.sink import RecordingFailedError, ViewerGoneError
 
     sink = _sink(options)
     context = rclpy.Context()
@@ -125,6 +126,9 @@ def _show(options: argparse.Namespace, arguments: list[str], stopping: threading
             session.run()
         except ViewerGoneError as error:
             print(f"spatialgeo view: {error}", file=sys.stderr)
+        except RecordingFailedError as error:
+            print(f"spatialgeo view: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
         finally:
             timer.cancel()
             print(f"spatialgeo view: {session.summary()}", file=sys.stderr, flush=True)

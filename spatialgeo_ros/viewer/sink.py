@@ -39,6 +39,10 @@ class ViewerGoneError(Exception):
     """The viewer was closed, or takes nothing any more."""
 
 
+class RecordingFailedError(FileAccessError):
+    """A file takes nothing any more; Rerun may wait for it without end, also while Python ends."""
+
+
 class Sink:
     """One recording, and the viewer it goes to. Used by one thread.
 
@@ -52,7 +56,7 @@ class Sink:
         self, stream: rr.RecordingStream, viewer: Viewer | None = None, live: bool = True
     ) -> None:
         self._stream, self._viewer, self._live = stream, viewer, live
-        self._flushed = time.monotonic()
+        self._flushed, self._failed = time.monotonic(), False
         stream.set_log_tick_enabled(False)
         stream.log(WORLD, rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
 
@@ -80,7 +84,7 @@ class Sink:
 
         Raises:
             ViewerGoneError: it was closed, or does not take it.
-            FileAccessError: the file cannot be written any more.
+            RecordingFailedError: the file cannot be written any more: leave by ``os._exit``.
         """
         now = time.monotonic()
         if not self._live and now - self._flushed < _FILE_FLUSH:
@@ -92,13 +96,16 @@ class Sink:
             self._stream.flush(timeout_sec=_PATIENCE)
         except RuntimeError as error:
             if not self._live:
-                raise FileAccessError(
+                self._failed = True
+                raise RecordingFailedError(
                     f"the recording cannot be written any more; is the disk full? ({error})"
                 ) from error
             raise ViewerGoneError(f"what is shown cannot be handed over: {error}") from error
 
     def close(self) -> None:
         """Finish the file, or leave the viewer; a viewer that was started here ends."""
+        if self._failed:
+            return
         try:
             self._stream.flush(timeout_sec=2.0)
         except RuntimeError:

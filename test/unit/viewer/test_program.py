@@ -22,7 +22,6 @@ FILL = """
 import os, resource, sys
 from pathlib import Path
 import rerun as rr
-from spatialgeo_ros.errors import FileAccessError
 from spatialgeo_ros.viewer import sink
 from spatialgeo_ros.viewer.entries import Entry
 sink._FILE_FLUSH, sink._PATIENCE = 0.0, 1.0
@@ -34,8 +33,10 @@ try:
         image = rr.EncodedImage(contents=data, media_type="image/png")
         out.log(number + 1, [Entry("/a", (image,))])
         out.flush()
-except FileAccessError as error:
-    print(error)
+except sink.RecordingFailedError as error:
+    print(error, flush=True)
+    out.close()
+    os._exit(0)
 """
 
 
