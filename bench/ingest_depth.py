@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from bench.common import report, table
-from bench.ingest import DISCOVERY_SECONDS, PROFILE, PROFILE_VARIABLES, REPOSITORY, cpu_seconds
+from bench.ingest import DISCOVERY_SECONDS, PROFILE, REPOSITORY, cpu_seconds
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 
 WIDTH, HEIGHT, FOCAL = 1920, 1080, 1400.0
 CAMERAS = ("front", "back")
@@ -197,7 +198,7 @@ def watch(seconds: float, pid: int) -> None:
 
 def run(checkout: Path, rate: float, seconds: float) -> dict[str, Any]:
     """Run node, cameras and robot once and return what was counted."""
-    environment = {**os.environ, **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))}
+    environment = {**os.environ, **dict.fromkeys(fast_dds_profile_variables(), str(PROFILE))}
     environment["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     processes: list[subprocess.Popen[str]] = []

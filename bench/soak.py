@@ -34,8 +34,9 @@ from typing import Any
 import numpy as np
 
 from bench.common import report, table
-from bench.ingest import DISCOVERY_SECONDS, PROFILE, PROFILE_VARIABLES, REPOSITORY, cpu_seconds
+from bench.ingest import DISCOVERY_SECONDS, PROFILE, REPOSITORY, cpu_seconds
 from bench.ingest_depth import CAMERAS, MOUNT_HEIGHT, PITCH, WIDTH
+from spatialgeo_ros.node.compatibility import fast_dds_profile_variables
 
 RATE, WATCH_RATE, REQUEST_RATE = 30.0, 5.0, 2.0  # Hz
 #: What is wanted.
@@ -119,7 +120,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         """Prepare; what the node writes goes to ``folder``."""
-        os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
+        os.environ.update(dict.fromkeys(fast_dds_profile_variables(), str(PROFILE)))
         os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,19 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import logging
-import os
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from spatialgeo_ros.batch.folder_lock import locked
 from spatialgeo_ros.batch.job import Job
 from spatialgeo_ros.batch.outputs import (
     GrowingFile,
@@ -36,11 +32,11 @@ from spatialgeo_ros.batch.rows import (
     measure_pair,
     object_rows,
 )
+from spatialgeo_ros.batch.run_state import CameraView, RunState
 from spatialgeo_ros.batch.source import FrameSource
 from spatialgeo_ros.batch.state import OtherWorkError, StateError, load_state, save_state
 from spatialgeo_ros.errors import (
     BadRequestError,
-    BusyError,
     NoFrameError,
     NoGeometryError,
     SpatialGeoError,
@@ -66,93 +62,11 @@ Report = Callable[[int, int], None]
 SUMMARY = "summary.json"
 STATE = ".resume.state"
 _LOCK = ".lock"
-#: How long boxes are taken for a question after their image, nanoseconds.
-_BOXED_NS = 500_000_000
 #: Share of the time between two images after which the next one is due.
 _EARLY = 0.9
-_LATE_LOCK_S = 10.0  # that a killed run's processes have to end
 #: Metres between two places of the way on the map, and most of them.
 _WAY_STEP, _MOST_WAY = 0.05, 20_000
 _MOST_REMARKS = 40  # of what was missing, in different words
-
-
-@dataclass(eq=False)
-class RecordedClock:
-    """Seconds of the recording, so that what expires does so as when it was recorded."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        """Return the time of the newest image."""
-        return self.seconds
-
-
-@dataclass(eq=False)
-class CameraView:
-    """What one camera showed last.
-
-    Attributes:
-        latest: its newest observation.
-        boxed: the newest with recorded boxes.
-        looked_ns: stamp of the last image that was looked through without boxes.
-        drawn_ns: stamp of the last image of the video.
-    """
-
-    latest: Observation
-    boxed: Observation | None = None
-    looked_ns: int | None = None
-    drawn_ns: int | None = None
-
-    def asked(self) -> Observation:
-        """Return what a question is about: things are found in the newest image with boxes."""
-        newest = self.latest.frame.stamp_ns
-        if self.boxed is None or newest - self.boxed.frame.stamp_ns > _BOXED_NS:
-            return self.latest
-        return self.boxed
-
-
-@dataclass(eq=False)
-class RunState:
-    """Everything of a run that is not in files or in the perception.
-
-    Attributes:
-        clock: of the recording.
-        done: by camera, number of its last frame that was worked in.
-        frames: worked in so far.
-        first_ns, last_ns: stamps of the first and the newest frame.
-        asked: how often each question was asked.
-        offsets: bytes of each growing file that count.
-        views: what each camera showed last.
-        way: places of the leading camera, metres.
-        degraded: by words without numbers: how often, and the first text.
-        kinds: of answers, by result type.
-        errors: of answers, by name.
-        answers, valid: how many, and how many of them are valid.
-        distances, distances_valid: the same of rows of distances.
-        pictures: of the video, by camera.
-        resumed: frames that were done when the run went on, each time.
-        seconds: of work, before the run went on.
-    """
-
-    clock: RecordedClock = field(default_factory=RecordedClock)
-    done: dict[str, int] = field(default_factory=dict)
-    frames: int = 0
-    first_ns: int | None = None
-    last_ns: int = 0
-    asked: list[int] = field(default_factory=list)
-    offsets: dict[str, int] = field(default_factory=dict)
-    views: dict[str, CameraView] = field(default_factory=dict)
-    way: list[tuple[float, float]] = field(default_factory=list)
-    degraded: dict[str, tuple[int, str]] = field(default_factory=dict)
-    kinds: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    answers: int = 0
-    valid: int = 0
-    distances: int = 0
-    distances_valid: int = 0
-    pictures: Counter[str] = field(default_factory=Counter)
-    resumed: list[int] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def run_job(job: Job, report: Report = lambda done, total: None) -> dict[str, Any]:
@@ -169,7 +83,7 @@ def run_job(job: Job, report: Report = lambda done, total: None) -> dict[str, An
         OSError: the results cannot be written.
     """
     job.out.mkdir(parents=True, exist_ok=True)
-    with _locked(job.out / _LOCK):
+    with locked(job.out / _LOCK):
         finished = finished_before(job)
         if finished is not None:
             return finished
@@ -201,34 +115,6 @@ def _other_results(out: Path) -> BadRequestError:
         f"{out} holds results of other options, or of another recording: name another --out, or "
         "replace them with --again"
     )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep others out of a folder; the file holds the number of the process.
-
-    Raises:
-        BusyError: another run is at work there.
-    """
-    with open(path, "a+") as stream:
-        deadline = time.monotonic() + _LATE_LOCK_S
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    stream.seek(0)
-                    who = stream.read(20).strip() or "unknown"
-                    raise BusyError(
-                        f"another run (process {who}) is at work in {path.parent}: wait for it, "
-                        "or name another --out"
-                    ) from None
-                time.sleep(0.1)
-        stream.truncate(0)
-        stream.write(f"{os.getpid()}\n")
-        stream.flush()
-        yield
 
 
 def _is_due(stamp_ns: int, last_ns: int | None, rate: float) -> bool:

@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.findings.finding import Finding
 
 #: Least versions, as pyproject.toml has them: which package the networks need, and which all need.
-LEAST = {"numpy": (1, 23), "torch": (2, 6), "transformers": (5, 23), "onnxruntime": (1, 20)}
+LEAST = {
+    "numpy": (1, 21), "torch": (2, 6), "onnxruntime": (1, 20),
+    "transformers": (5, 23) if sys.version_info >= (3, 11) else (5, 20),
+}  # fmt: skip
 #: Distributions of a package, by the name under which it is reported; the first found counts.
 _DISTRIBUTIONS = {
     "numpy": ("numpy",),

@@ -46,6 +46,7 @@ _KNOWN_DEPTH_SHARE = 0.15  # of the usual size along the view, seen or not
 _DEPTH_SHARE = 0.3  # of the depth of things of unknown kind
 _HIDDEN_SHARE = 0.5  # of a hidden stretch that was assumed
 _EITHER_SHARE = 0.58  # of a hidden stretch that may be at either end: even odds, 2 / sqrt(12)
+_SMALL_SHARE = 0.2  # of what a side with both ends in view lacks of the usual size
 _CUT_SHARE = 0.3  # of the visible extent, where something nearer may hide more
 _BORDER_SHARE = 0.6  # of the visible extent at the image's border, which may cut off the most
 _BLIND_SHARE = 0.3  # of a stretch without readings that the region gives to the object
@@ -353,9 +354,12 @@ def _complete_sides(
         if left != right and abs(lateral) > _ASKEW:
             toward = float(np.sign(lateral)) * (1.0 if right else -1.0)
         elif abs(lateral) > abs(away):
-            if left or seen[k] <= 0.7 * wanted[k]:
+            if left:
                 box.extend(k, hidden, 0.0)
                 box.widen(k, np.hypot(_SIZE_SPREAD * wanted[k], _EITHER_SHARE * hidden))
+            elif seen[k] <= 0.7 * wanted[k]:
+                # Both ends are seen: it is small for its kind, or a part of it was not found.
+                box.widen(k, _SMALL_SHARE * hidden)
             continue
         elif seen[k] > 0.8 * wanted[k]:
             continue

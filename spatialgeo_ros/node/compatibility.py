@@ -44,6 +44,19 @@ def subscription_event_callbacks(**callbacks: Callable[[Any], None]) -> Any:
     return SubscriptionEventCallbacks(**callbacks)
 
 
+# Executors
+
+
+def rclpy_bindings() -> Any:
+    """Return rclpy's bindings to C, of which a wait set of one's own is made.
+
+    They are no public interface; Humble to Kilted have the same wait set, errors and handles.
+    """
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    return rclpy_implementation
+
+
 # Parameters
 
 

@@ -20,13 +20,14 @@ from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.guard_condition import GuardCondition
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
-from spatialgeo_ros.node.compatibility import subscription_options
+from spatialgeo_ros.node.compatibility import rclpy_bindings, subscription_options
+
+_rclpy = rclpy_bindings()
 
 _LONGEST_WAIT = 1_000_000_000  # ns, should a wake-up be lost
 _LOG_PERIOD = 5.0  # s between two tracebacks of callbacks
@@ -139,7 +140,7 @@ class Receiver:
                 callbacks, self._changed = dict(self._callbacks), False
             try:
                 self._receive(callbacks)
-            except rclpy_implementation.RCLError:
+            except _rclpy.RCLError:
                 if self.node.context.ok():
                     self._report()
                     time.sleep(0.1)  # bounds the log should every wait fail
@@ -152,7 +153,7 @@ class Receiver:
             for subscription in callbacks:
                 try:
                     in_use.enter_context(subscription.handle)
-                except rclpy_implementation.InvalidHandle:  # the node is being destroyed
+                except _rclpy.InvalidHandle:  # the node is being destroyed
                     continue
                 waited.append(subscription)
             in_use.enter_context(self._wake.handle)
@@ -160,9 +161,7 @@ class Receiver:
             events = [handler for one in waited for handler in one.event_handlers]
             for handler in events:
                 in_use.enter_context(handler)
-            wait_set = rclpy_implementation.WaitSet(
-                len(waited), 1, 0, 0, 0, len(events), context.handle
-            )
+            wait_set = _rclpy.WaitSet(len(waited), 1, 0, 0, 0, len(events), context.handle)
             while not self._changed and context.ok():
                 wait_set.clear_entities()
                 wait_set.add_guard_condition(self._wake.handle)

@@ -30,9 +30,11 @@ def answer_entries(message: Any) -> list[Entry]:
     else:
         measured = message.state == message.STATE_MEASURED
         disagrees = message.agreement == message.AGREEMENT_DISAGREE
-        level = "DEBUG" if measured else "WARN" if disagrees else "INFO"
+        doubted = disagrees or bool(message.doubt)
+        level = "DEBUG" if measured else "WARN" if doubted else "INFO"
         said = f"{'measured: ' if measured else ''}{message.answer}"
     remarks = [message.comparison] if message.comparison else []
+    remarks += [message.doubt] if message.doubt else []
     remarks += message.degraded
     more = f" [{'; '.join(remarks)}]" if remarks else ""
     text = escaped(f"{question} -> {said}{more}", _LONGEST)

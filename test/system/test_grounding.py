@@ -136,7 +136,8 @@ def test_diagnostics_say_which_detector_looks_how_often_and_how_long(robot, driv
     assert values()["grounding kind"] == "scripted"
     assert values()["grounding rate"] == "0.5 Hz"
     assert values()["grounding failures"] == "0"
-    assert float(values()["latency grounding"].split()[1]) >= 1000.0
+    # The longest: the mean has the look that was cancelled in it.
+    assert float(values()["latency grounding"].split()[4]) >= 1000.0
 
 
 def test_the_map_is_fed_at_its_own_rate(robot, driver):

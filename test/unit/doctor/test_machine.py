@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,10 @@ def ids(findings) -> list[str]:
 
 def test_least_versions_are_those_of_pyproject(repository):
     text = (repository / "pyproject.toml").read_text()
+    # transformers has a line for Python before 3.11 beside the usual one.
+    old = sys.version_info < (3, 11)
+    other = "python_version >= '3.11'" if old else "python_version < '3.11'"
+    text = "".join(line for line in text.splitlines(keepends=True) if other not in line)
     for name, least in machine.LEAST.items():
         (stated,) = set(re.findall(rf'"{name}>=([\d.]+)', text))
         assert tuple(map(int, stated.split("."))) == least

@@ -41,6 +41,17 @@ def test_wardrobe_from_the_front_gets_its_depth_from_its_kind():
     assert done.sigma > 0.03
 
 
+def test_a_thing_small_for_its_kind_is_as_wide_as_it_is_seen():
+    # Both ends are in view: it was made as wide as usual all the same, into what is seen free.
+    block = Block(3.0, 0.0, (0.4, 0.75, 1.2))
+    usual = usual_size("wardrobe", TYPICAL_SIZES)
+    assert usual is not None and usual[1] < 0.75 < 0.7 * usual[0]
+    done, centre, _, _ = complete([block], "wardrobe")
+    assert done.extents[0] == pytest.approx(0.75, abs=0.05)
+    assert abs(centre[1]) < 0.05
+    assert 0.05 < done.extent_sigma[0] < 0.25  # a part of it may not have been found
+
+
 def test_unknown_kind_still_gets_some_depth_and_is_less_certain():
     block = Block(3.0, 0.0, (0.6, 1.2, 2.0))
     named, _, _, _ = complete([block], "wardrobe")

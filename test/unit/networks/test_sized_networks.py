@@ -27,7 +27,7 @@ from spatialgeo_ros.models.moge.moge_checkpoint import build_moge
 from spatialgeo_ros.models.profiles import GeometryPart, ImageInput, load_profile
 from spatialgeo_ros.networks import sized_networks
 from spatialgeo_ros.networks.towers import FrameTowers
-from spatialgeo_ros.runtime import torch_backend
+from spatialgeo_ros.runtime import verified_capture
 from spatialgeo_ros.runtime.cuda_graph import Captured, CaptureError, WorkStream
 
 CPU = torch.device("cpu")
@@ -167,7 +167,7 @@ def test_where_capture_is_impossible_it_runs_eagerly_and_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain, sized = both(small_moge2())
-    monkeypatch.setattr(torch_backend, "capture", refuse)
+    monkeypatch.setattr(verified_capture, "capture", refuse)
     monkeypatch.setattr(depth_recovery, "capture", refuse)
     with caplog.at_level(logging.WARNING):
         for seed in (1, 2):
@@ -193,7 +193,7 @@ def test_a_graph_that_computes_something_else_is_not_used(
 
     network = small_moge2()
     plain, sized = both(network)
-    monkeypatch.setattr(torch_backend, "capture", wrong)
+    monkeypatch.setattr(verified_capture, "capture", wrong)
     expected, found = plain.depth(view(60, 80)), sized.depth(view(60, 80))
     np.testing.assert_allclose(found.depth, expected.depth, rtol=2e-5)
     (why,) = [how for name, how in sized.describe().items() if name != "depth"]

@@ -240,16 +240,16 @@ def test_a_profile_under_the_name_of_the_other_fast_dds_is_no_profile(monkeypatc
     """A user of Kilted who exported Jazzy's variable has none, and is told the right name."""
     rclpy = pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
     pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
-    from spatialgeo_ros.node import diagnostics
+    from spatialgeo_ros.node import stream_findings
 
     monkeypatch.setattr(rclpy, "get_rmw_implementation_identifier", lambda: "rmw_fastrtps_cpp")
-    monkeypatch.setattr(diagnostics, "fast_dds_profile_variables", lambda: (THREE,))
+    monkeypatch.setattr(stream_findings, "fast_dds_profile_variables", lambda: (THREE,))
     monkeypatch.setenv(TWO, "/etc/fastdds.xml")
     monkeypatch.delenv(THREE, raising=False)
-    assert f"{THREE} set to" in diagnostics.loss_cure()
-    assert TWO not in diagnostics.loss_cure()
+    assert f"{THREE} set to" in stream_findings.loss_cure()
+    assert TWO not in stream_findings.loss_cure()
     monkeypatch.setenv(THREE, "/etc/fastdds.xml")
-    assert "a Fast DDS profile is set here" in diagnostics.loss_cure()
+    assert "a Fast DDS profile is set here" in stream_findings.loss_cure()
 
 
 def test_nodes_are_kept_on_this_machine_in_every_distribution():

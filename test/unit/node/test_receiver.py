@@ -20,7 +20,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_support import wait_for
 from std_msgs.msg import Header
 
-from spatialgeo_ros.node.cameras import SubscriptionEventCallbacks
+from spatialgeo_ros.node.compatibility import subscription_event_callbacks
 from spatialgeo_ros.node.receiver import Receiver
 
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -107,7 +107,7 @@ def test_incompatible_publishers_are_told(graph):
         "numbers",
         lambda message, at: None,
         QOS,
-        SubscriptionEventCallbacks(incompatible_qos=events.append),
+        subscription_event_callbacks(incompatible_qos=events.append),
     )
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     graph.sender.create_publisher(Header, "numbers", best_effort)
