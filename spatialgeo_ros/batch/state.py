@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import collections
 import copyreg
+import enum
 import functools
 import hashlib
 import io
@@ -34,8 +35,23 @@ from spatialgeo_ros.scene.mapping import related_labels
 _MAGIC = b"spatialgeo batch state\n"
 _MOST_HEAD = 1000  # bytes of fingerprint and checksums
 _PACKAGE = "spatialgeo_ros."
-#: Functions that objects of the package hold on to.
+
+
+def _member(kind: Any, name: Any) -> enum.Enum:
+    """Return a member of an enumeration of the package, and nothing else.
+
+    Python 3.11.0 to 3.11.3 save a member as ``getattr(its class, its name)``.
+    """
+    ours = isinstance(kind, type) and issubclass(kind, enum.Enum)
+    if not (ours and kind.__module__.startswith(_PACKAGE) and name in kind.__members__):
+        raise pickle.UnpicklingError("getattr of what is no enumeration is no part of a state")
+    member: enum.Enum = kind.__members__[name]
+    return member
+
+
+#: Functions that objects of the package hold on to, and what stands in for others.
 _FUNCTIONS = {
+    ("builtins", "getattr"): _member,
     (related_labels.__module__, related_labels.__name__): related_labels,
     ("time", "monotonic"): time.monotonic,
 }

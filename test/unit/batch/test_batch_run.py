@@ -38,6 +38,7 @@ from spatialgeo_ros.batch.bag_poses import PoseOptions  # noqa: E402
 from spatialgeo_ros.batch.run import STATE  # noqa: E402
 from spatialgeo_ros.batch.state import StateError, load_state, save_state  # noqa: E402
 from spatialgeo_ros.memory.map_file import read_map  # noqa: E402
+from spatialgeo_ros.memory.snapshot import Presence  # noqa: E402
 
 QUESTIONS = """
 # in words, at the end
@@ -323,6 +324,27 @@ class _Intruder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(self.path),)
+
+
+class _ByName:
+    """Is saved as Python 3.11.0 to 3.11.3 save a member of an enumeration."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.owner, self.name)
+
+
+def test_members_of_enumerations_are_read_as_every_python_saves_them(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    for saved in (Presence.GONE, _ByName(Presence, "GONE")):
+        save_state(path, "f" * 32, saved, {})
+        assert load_state(path, "f" * 32, {}) is Presence.GONE
+    for owner, name in ((Presence, "__class__"), (Path("x"), "unlink")):
+        save_state(path, "f" * 32, _ByName(owner, name), {})
+        with pytest.raises(StateError, match="no part of a state"):
+            load_state(path, "f" * 32, {})
 
 
 def test_a_state_runs_no_code_of_its_own(tmp_path: Path) -> None:
