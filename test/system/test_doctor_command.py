@@ -33,6 +33,8 @@ LONGEST = 15.0
 #: What the machine that runs the tests may lack: a container has 64 MB in /dev/shm.
 OF_THE_MACHINE = {"shm-small", "rmem-small"}
 NAMESPACE = "healthy"
+# Said of a machine that other tests keep busy, and of what it makes late.
+OF_A_BUSY_MACHINE = {"machine-busy", "images-lost", "images-slow", "odometry-late", "tf-late"}
 
 
 def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, Any], float]:
@@ -160,11 +162,14 @@ def test_topics_of_a_file_and_of_discovery(ros: RosClient, tmp_path):
 
         wait_for(judged, 60.0, "the file's faults")
 
+        last: dict[str, Any] = {}
+
         def discovered() -> bool:
             report = examine(Options(settings={"pose_source": "none"}, machine=False), longest=60.0)
-            return not report.ids() and "/bare/camera/image_raw" in report.facts["cameras"][0]
+            last.update(ids=report.ids() - OF_A_BUSY_MACHINE, cameras=report.facts.get("cameras"))
+            return not last["ids"] and "/bare/camera/image_raw" in (last["cameras"] or [""])[0]
 
-        wait_for(discovered, 60.0, "the camera that is published, without a fault")
+        wait_for(discovered, 90.0, lambda: f"the camera that is published, without a fault: {last}")
 
 
 def test_a_parameter_file_that_is_none_is_refused(tmp_path):
