@@ -145,14 +145,7 @@ def spatialgeo(context: Context, kind: str, tokens: int = 32) -> Assembled:
     )
     facts = {one.name: getattr(profile, one.name) for one in dataclasses.fields(profile)}
     profile = RandomProfile(**{**facts, "precision": word, "language": part})
-    built = full_size.full_size(profile)
-    with torch.no_grad():
-        full_size.fill(built, context.device, dtype, quantisation)
-        for module in built.modules.values():
-            settle(module)
-    modules = built.modules
-    language = cast(LlamaForCausalLM, modules["language model"])
-    language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(context.device)
+    modules, language = filled(context, profile, dtype, quantisation)
     vision, tower = modules["CLIP tower"], modules["MoGe tower with heads"]
     adapter = modules["projectors"]
     assert isinstance(vision, ClipVisionTower) and isinstance(tower, MoGe1)
@@ -168,6 +161,20 @@ def spatialgeo(context: Context, kind: str, tokens: int = 32) -> Assembled:
     speaker = LlavaSpeaker(part, model, tokenizer, towers)
     networks = ProfileNetworks(profile, context.device, towers, speaker)
     return Assembled(profile, networks, model, towers, tokenizer, dtype)
+
+
+def filled(
+    context: Context, profile: Profile, dtype: torch.dtype, quantisation: str
+) -> tuple[dict[str, nn.Module], LlamaForCausalLM]:
+    """The modules of a profile at full size with random weights, and the LLaMA among them."""
+    built = full_size.full_size(profile)
+    with torch.no_grad():
+        full_size.fill(built, context.device, dtype, quantisation)
+        for module in built.modules.values():
+            settle(module)
+    language = cast(LlamaForCausalLM, built.modules["language model"])
+    language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(context.device)
+    return built.modules, language
 
 
 def settle(module: nn.Module) -> None:

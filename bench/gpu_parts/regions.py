@@ -9,10 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from transformers import LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from bench import full_size, tower_rates
+from bench import tower_rates
 from bench.gpu_parts.context import Context, outcome
 from bench.gpu_parts.language import LONGEST, MemorySteps, ask, asked_twice
 from bench.gpu_parts.networks import (
@@ -20,7 +18,7 @@ from bench.gpu_parts.networks import (
     WIDTH,
     RandomProfile,
     Words,
-    settle,
+    filled,
     view,
     weights_of_a_token,
 )
@@ -52,20 +50,14 @@ def _spatialrgpt(context: Context, quantisation: str) -> tuple[ProfileNetworks, 
     profile = load_profile("spatialrgpt_8b")
     assert isinstance(profile.language, SpatialRgptPart) and profile.geometry is not None
     dtype = torch.bfloat16 if context.device.type == "cuda" else torch.float32
+    measured = profile.geometry
     # MoGe is not filled here: the tiny one of a trial has its own size.
     part = dataclasses.replace(
         profile.language, max_new_tokens=context.sizes(LONGEST, 8), quantisation=quantisation
     )
     facts = {one.name: getattr(profile, one.name) for one in dataclasses.fields(Profile)}
     profile = RandomProfile(**{**facts, "language": part, "geometry": None})
-    built = full_size.full_size(profile)
-    with torch.no_grad():
-        full_size.fill(built, context.device, dtype, quantisation)
-        for module in built.modules.values():
-            settle(module)
-    modules = built.modules
-    language = cast(LlamaForCausalLM, modules["language model"])
-    language.model.rotary_emb = LlamaRotaryEmbedding(language.config).to(context.device)
+    modules, language = filled(context, profile, dtype, quantisation)
     tower = cast(Any, modules["image tower"])
     count = tower.embeddings.position_ids.shape[-1]
     tower.embeddings.position_ids = torch.arange(count, device=context.device)[None]
@@ -76,11 +68,10 @@ def _spatialrgpt(context: Context, quantisation: str) -> tuple[ProfileNetworks, 
     )  # fmt: skip
     model.requires_grad_(False).eval()
     geometry = tower_rates.moge(context.device, None if context.tiny else "moge2_s")
-    measured = dataclasses.replace(load_profile("spatialrgpt_8b").geometry, num_tokens=48)
     towers = FrameTowers(
         ImageInput(0, 0, geometry.patch_size, (0, 0, 0), "native"), context.device,
         tower_rates.precision(context.device), geometry=geometry, cache_key="geometry_",
-        part=measured if context.tiny else load_profile("spatialrgpt_8b").geometry,
+        part=dataclasses.replace(measured, num_tokens=48) if context.tiny else measured,
     )  # fmt: skip
     if context.device.type == "cuda":
         towers.warm_up((HEIGHT, WIDTH))
