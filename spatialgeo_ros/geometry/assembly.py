@@ -29,9 +29,11 @@ _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
+_LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
+_MOST_OVERSIZE = 1.3  # the same of what may go on behind its last visible row
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
 _CANDIDATES = 3
@@ -247,7 +249,11 @@ def _belongs(
         return False
     if gravity is not None:
         level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
-        margin = _CONTACT if doubtful else max(_TOUCHING, _row_spacing(cells, whole, gravity))
+        margin = _CONTACT
+        if not doubtful:
+            margin = max(_TOUCHING, _row_spacing(cells, whole, gravity))
+            if usual is not None and not _together(part, whole, gravity, usual, _MOST_OVERSIZE):
+                margin = _TOUCHING
         if group.footprint(level).holds(part.points @ level, margin).mean() > 0.8:
             return True
     if nearer:
@@ -289,12 +295,22 @@ def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size)
     """
     if max(usual[:2]) > _SMALL_KIND:
         return False
+    return _together(piece, whole, gravity, usual, _OVERSIZE)
+
+
+def _together(
+    piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size, oversize: float
+) -> bool:
+    """Tell whether whole and piece together are at most so many times as large as usual."""
     level = level_frame(gravity).T.astype(np.float32)
-    points = np.concatenate([piece.points, whole.points]) @ level
+    own = piece.points @ level
+    points = np.concatenate([own, whole.points @ level])
     found = fit_footprint(points[:, [0, 2]])
-    sides = np.sort(found.high - found.low)
-    limits = np.sort(np.array(usual[:2])) * _OVERSIZE
-    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * _OVERSIZE)
+    # A footprint passes over one point in a hundred, which a small piece is all of.
+    low, high = np.percentile(own[:, [0, 2]] @ found.axes.T, (10, 90), axis=0)
+    sides = np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
+    limits = np.sort(np.array(usual[:2])) * oversize
+    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * oversize)
 
 
 def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
@@ -320,6 +336,8 @@ def _level(piece: Piece, whole: Piece, gravity: NDArray[np.float64]) -> bool:
         return False
     near = np.abs(piece.at[:, None] - whole.at[None]).max(axis=2) <= 3
     same = np.abs(drop[:, None] - other[None]) < _FLAT
+    if (near & same).sum() < _LEVEL_SHARE * near.sum():
+        return False  # beside a pole or a leg everything is at the height of some of it
     return bool((near & same).any(axis=1).mean() > 0.5)
 
 

@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.geometry.background import is_large
 from spatialgeo_ros.geometry.cells import Cells, extent
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
+_BEND, _BEND_SHARE = 0.01, 0.005  # metres and share of the depth that a plane may seem to bend
 _LEAST = 3  # cells of a piece that counts
 
 
@@ -81,7 +83,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
         beyond.append((points[members[_spread_out(len(members), 150)]], len(members)))
-    passing = _passing(label + 1, within, count + 1)[1:]
+    passing = _passing(cells, label + 1, within, count + 1)[1:]
     found = []
     flat_within = within.ravel()
     for k in np.argsort(-inside, kind="stable"):
@@ -98,13 +100,17 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
 
 
 def _passing(
-    index: NDArray[np.int32], within: NDArray[np.bool_], count: int
+    cells: Cells, index: NDArray[np.int32], within: NDArray[np.bool_], count: int
 ) -> NDArray[np.float64]:
     """Share of each surface's cells at the region's border that go on to the end of the window.
 
     What reaches into the region from outside and is cut off by its border is not what it bounds,
-    however much of it is inside.
+    however much of it is inside. So does what lies on one plane with what is beyond the border,
+    although that was found to be a background: of a thing in front of the object its own largest
+    plane may have been. Only of large regions, which such things fit into; on a small thing the
+    side and what it stands on are hardly out of one plane.
     """
+    beyond = _level_beyond(cells, within) if is_large(cells, within) else [None] * 4
     top, bottom, left, right = extent(within)
     h, w = index.shape
     sides = (
@@ -114,13 +120,38 @@ def _passing(
         (index[top : bottom + 1, right], index[top : bottom + 1, w - 1], w - 1 - right),
     )
     near, far = np.zeros(count), np.zeros(count)
-    for border, end, room in sides:
+    for (border, end, room), level in zip(sides, beyond, strict=True):
         if room < 3:  # the image ends here
             continue
         here = np.bincount(border, minlength=count)
         near += here
-        far += np.minimum(np.bincount(end, minlength=count), here)
+        on = np.bincount(end, minlength=count)
+        if level is not None:
+            on = np.maximum(on, np.bincount(border[level], minlength=count))
+        far += np.minimum(on, here)
     return np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+
+
+def _level_beyond(cells: Cells, within: NDArray[np.bool_]) -> list[NDArray[np.bool_] | None]:
+    """For the cells along the top, bottom, left and right border of a region: whether each is on
+    one plane with those two before and two beyond it. None where the image ends.
+    """
+    top, bottom, left, right = extent(within)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = 1.0 / np.where(cells.ok, cells.points[..., 2], np.float32(np.nan))
+    limit = _BEND + 3 * cells.sigma + _BEND_SHARE / q
+    out: list[NDArray[np.bool_] | None] = []
+    for line, way, axis in ((top, -1, 0), (bottom, 1, 0), (left, -1, 1), (right, 1, 1)):
+        along = slice(left, right + 1) if axis == 0 else slice(top, bottom + 1)
+        places = [line - 2 * way, line, line + 2 * way]
+        if min(places) < 0 or max(places) >= cells.shape[axis]:
+            out.append(None)
+            continue
+        before, here, after = (np.take(q, k, axis=axis)[along] for k in places)
+        room = np.take(limit, line, axis=axis)[along]
+        with np.errstate(invalid="ignore"):
+            out.append(np.abs(before - 2 * here + after) < room * here**2)
+    return out
 
 
 def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

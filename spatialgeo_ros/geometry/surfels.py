@@ -78,7 +78,8 @@ def surfels(
         enough = parts[4] >= _SUPPORT
         back = [one[enough] for one in parts[:5]]
         back = [
-            np.concatenate(pair) for pair in zip(back, _steep_ends(folded, use, z, error, step))
+            np.concatenate(pair)
+            for pair in zip(back, _steep_ends(folded, use, z, error, step), strict=True)
         ]
     ok = weight > 0
     smooth, gain, pixels = _regress(q, u, v, sigma, weight)
@@ -214,7 +215,7 @@ def _steep_ends(
                 n[steep] / 4,  # at an end a plane is known as well as by a quarter of them
             ]
         )
-    return [np.concatenate(pair).astype(np.float64) for pair in zip(*found)]
+    return [np.concatenate(pair).astype(np.float64) for pair in zip(*found, strict=True)]
 
 
 def on_slope(
