@@ -11,12 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.background import is_large
 from spatialgeo_ros.geometry.cells import Cells, extent
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
-_BEND, _BEND_SHARE = 0.01, 0.005  # metres and share of the depth that a plane may seem to bend
+_BEND, _BEND_SHARE = 0.006, 0.003  # metres and share of the depth that a plane may seem to bend
+_LONG = 0.8  # metres: a region from this length on can hold a part of something before it
+_OUTER, _NEAR_BORDER = 2, 3  # cells beyond the border that are looked at, and within it
+_FILLS = 0.8  # of the region's area: the extent of what is no part of something in it
+_STEP, _STEP_SHARE = 0.006, 0.0015  # and by so much all along
 _LEAST = 3  # cells of a piece that counts
 
 
@@ -110,7 +113,6 @@ def _passing(
     plane may have been. Only of large regions, which such things fit into; on a small thing the
     side and what it stands on are hardly out of one plane.
     """
-    beyond = _level_beyond(cells, within) if is_large(cells, within) else [None] * 4
     top, bottom, left, right = extent(within)
     h, w = index.shape
     sides = (
@@ -120,38 +122,78 @@ def _passing(
         (index[top : bottom + 1, right], index[top : bottom + 1, w - 1], w - 1 - right),
     )
     near, far = np.zeros(count), np.zeros(count)
-    for (border, end, room), level in zip(sides, beyond, strict=True):
+    for border, end, room in sides:
         if room < 3:  # the image ends here
             continue
         here = np.bincount(border, minlength=count)
         near += here
-        on = np.bincount(end, minlength=count)
-        if level is not None:
-            on = np.maximum(on, np.bincount(border[level], minlength=count))
-        far += np.minimum(on, here)
-    return np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+        far += np.minimum(np.bincount(end, minlength=count), here)
+    share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+    if _holds_others(cells, within):
+        share = np.maximum(share, _level_beyond(cells, index, within, count))
+    return share
 
 
-def _level_beyond(cells: Cells, within: NDArray[np.bool_]) -> list[NDArray[np.bool_] | None]:
-    """For the cells along the top, bottom, left and right border of a region: whether each is on
-    one plane with those two before and two beyond it. None where the image ends.
+def _holds_others(cells: Cells, within: NDArray[np.bool_]) -> bool:
+    """Tell whether a region is as long as furniture, so that a part of some may be in it."""
+    top, bottom, left, right = extent(within)
+    depth = cells.points[within & cells.ok][:, 2]
+    middle = float(np.median(depth)) if len(depth) else 0.0
+    return max(bottom - top, right - left) * cells.angle * middle > _LONG
+
+
+def _level_beyond(
+    cells: Cells, index: NDArray[np.int32], within: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Share of each surface's cells near the region's border that are on one plane with what is beyond.
+
+    Args:
+        cells: the window around the region.
+        index: [h, w] number of the surface of each cell, from 0.
+        within: [h, w] cells inside the region.
+        count: of surfaces.
+
+    Returns:
+        [count], 0 for those with less than three cells there.
     """
     top, bottom, left, right = extent(within)
     with np.errstate(divide="ignore", invalid="ignore"):
         q = 1.0 / np.where(cells.ok, cells.points[..., 2], np.float32(np.nan))
-    limit = _BEND + 3 * cells.sigma + _BEND_SHARE / q
-    out: list[NDArray[np.bool_] | None] = []
-    for line, way, axis in ((top, -1, 0), (bottom, 1, 0), (left, -1, 1), (right, 1, 1)):
+        limit = (_BEND + 3 * cells.sigma + _BEND_SHARE / q) * q**2
+    near, far = np.zeros(count), np.zeros(count)
+    for axis, line, way in ((0, top, 1), (1, left, 1), (1, right, -1)):
+        # Lines across the border as rows, the first cell of each the first inside.
         along = slice(left, right + 1) if axis == 0 else slice(top, bottom + 1)
-        places = [line - 2 * way, line, line + 2 * way]
-        if min(places) < 0 or max(places) >= cells.shape[axis]:
-            out.append(None)
+        places = line + way * np.arange(-_OUTER, _NEAR_BORDER + 3)
+        if places.min() < 0 or places.max() >= cells.shape[axis]:
             continue
-        before, here, after = (np.take(q, k, axis=axis)[along] for k in places)
-        room = np.take(limit, line, axis=axis)[along]
+        name, value, room = (np.take(f, places, axis=axis) for f in (index, q, limit))
+        name, value, room = (
+            (f[:, along].T if axis == 0 else f[along]) for f in (name, value, room)
+        )
+        inside = name[:, _OUTER : _OUTER + _NEAR_BORDER]
+        first = np.argmax(inside > 0, axis=1) + _OUTER
+        rows = np.arange(len(first))
+        own, q0, q2 = name[rows, first], value[rows, first], value[rows, first + 2]
+        there = first.astype(np.float32)  # cells from it to the one beyond
+        off = value[:, 0] - (q0 + (q0 - q2) / 2 * there)
+        touching = (own > 0) & (name[rows, first + 2] == own)
+        near += np.bincount(own[touching], minlength=count)
         with np.errstate(invalid="ignore"):
-            out.append(np.abs(before - 2 * here + after) < room * here**2)
-    return out
+            level = touching & (np.abs(off) < room[rows, first] * (1 + there / 4))
+            step = off / q0**2
+        for k in np.unique(own[level]):
+            mine = level & (own == k)
+            # A door is before its wall by little, but all along.
+            if abs(float(np.median(step[mine]))) < _STEP + _STEP_SHARE / float(np.median(q0[mine])):
+                far[k] += np.count_nonzero(mine)
+    share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+    for k in np.flatnonzero(share > 0):  # what fills the region is no part of something in it
+        first, last, west, east = extent(within & (index == k))
+        filled = (last - first + 1) * (east - west + 1) / ((bottom - top + 1) * (right - left + 1))
+        if filled > _FILLS:
+            share[k] = 0.0
+    return share
 
 
 def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
