@@ -17,6 +17,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallb
 from rclpy.node import Node
 
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
+from spatialgeo_ros.answer.all_cameras import begin_on_any
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -40,7 +41,7 @@ from spatialgeo_ros.node.messages import (
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.progress import Feedback, Progress
-from spatialgeo_ros.node.question_parts import Places, QuestionParts, begin_on_any
+from spatialgeo_ros.node.question_parts import Places, QuestionParts
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
