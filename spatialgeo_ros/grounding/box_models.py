@@ -39,9 +39,11 @@ class BoxModel(Protocol):
 
     Attributes:
         name: for messages and caches.
+        is_served: whether images leave this machine.
     """
 
     name: str
+    is_served: bool
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height in which it sees an image of a camera."""
@@ -103,6 +105,8 @@ class ServedBoxModel:
         BadRequestError: address or key cannot be used.
     """
 
+    is_served = True
+
     def __init__(self, part: DetectorPart, name: str) -> None:
         settings = part.settings
         self._sent = SentImage(settings["multiple"], settings["most_pixels"])
@@ -154,6 +158,8 @@ class LocalBoxModel:
     Raises:
         ModelLoadError: names the file, tensor or setting that is wrong.
     """
+
+    is_served = False
 
     def __init__(
         self, part: DetectorPart, name: str, device: torch.device, dtype: torch.dtype

@@ -182,6 +182,7 @@ class Sam3Detector(SquareNetwork):
     """
 
     kind = "sam3"
+    looks_elsewhere = False
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class VlmBoxDetector:
 
     def __init__(self, part: DetectorPart, name: str, model: BoxModel) -> None:
         self.kind = part.kind
+        self.looks_elsewhere = model.is_served
         settings = part.settings
         self._name, self._nms, self._model = name, part.nms, model
         self._format: str = settings["format"]
