@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +53,18 @@ class Sums:
     jj: Any
 
 
+class Arithmetic(NamedTuple):
+    """What the search needs beyond operators, for all maps at once or for the only one."""
+
+    where: Callable[[Any, Any, Any], Any]
+    minimum: Callable[[Any, Any], Any]
+    maximum: Callable[[Any, Any], Any]
+    every: Callable[[Any], Any]
+
+
 @dataclass
 class Search:
-    """Where the search of every map stands, each ``[B]``.
+    """Where the search of every map stands, each ``[B]``, or a number for the only map.
 
     Attributes:
         shift: Best so far.
@@ -66,12 +75,12 @@ class Search:
         done: Whether the search has ended; a further trial changes nothing.
     """
 
-    shift: Array
-    radius: Array
-    damping: Array
-    scale: Array
+    shift: Any
+    radius: Any
+    damping: Any
+    scale: Any
     now: Sums
-    done: npt.NDArray[np.bool_]
+    done: Any
 
 
 @dataclass
@@ -195,68 +204,99 @@ def search_shift(at: Callable[[Array], Sums], enough: npt.NDArray[np.bool_]) -> 
         enough: ``[B]`` whether a map has two points or more; else its shift is 0.
     """
     with np.errstate(all="ignore"):
-        shift = np.zeros(len(enough))
-        now = at(shift)
-        search = Search(
-            shift=shift,
-            radius=shift + _FIRST_RADIUS,
-            damping=shift,
-            scale=np.where(now.jj > 0, now.jj, 1.0),
-            now=now,
-            done=~enough | _flat(now),
-        )
-        for trial in range(_MOST_TRIALS):
-            search = _trial(at, search, first=trial == 0)
-            if search.done.all():
-                break
-        return np.where(enough, search.shift, 0.0)
+        if len(enough) != 1:
+            many = Arithmetic(np.where, np.minimum, np.maximum, np.all)
+            return np.asarray(_search(at, enough, np.zeros(len(enough)), many))
+
+        def single(shift: np.float64) -> Sums:
+            return Sums(*(values[0] for values in four(at(np.array([shift])))))
+
+        # Calls on arrays of one number take four times as long as the numbers themselves, and the
+        # robot waits for them: nothing else is left of its frame.
+        only = Arithmetic(_where, _minimum, _maximum, bool)
+        return np.array([_search(single, enough[0], np.float64(0.0), only)])
 
 
-def _flat(now: Sums) -> npt.NDArray[np.bool_]:
+def _search(at: Callable[[Any], Sums], enough: Any, shift: Any, use: Arithmetic) -> Any:
+    """The search from ``shift`` on, of arrays or of numbers."""
+    now = at(shift)
+    search = Search(
+        shift=shift,
+        radius=shift + _FIRST_RADIUS,
+        damping=shift,
+        scale=use.where(now.jj > 0, now.jj, 1.0),
+        now=now,
+        done=~enough | _flat(now),
+    )
+    for trial in range(_MOST_TRIALS):
+        if use.every(search.done):
+            break
+        search = _trial(at, search, use, first=trial == 0)
+    return use.where(enough, search.shift, 0.0)
+
+
+def _where(condition: Any, then: Any, otherwise: Any) -> np.float64:
+    """``numpy.where`` of numbers; NumPy's own, so that its rules for infinities go on to hold."""
+    return np.float64(then if condition else otherwise)
+
+
+def _minimum(a: np.float64, b: np.float64) -> np.float64:
+    """``numpy.minimum`` of numbers: not a number where one of them is none."""
+    return a if a <= b or a != a else b
+
+
+def _maximum(a: np.float64, b: np.float64) -> np.float64:
+    """``numpy.maximum`` of numbers: not a number where one of them is none."""
+    return a if a >= b or a != a else b
+
+
+def _flat(now: Sums) -> Any:
     """Whether the gradient has vanished."""
-    flat: npt.NDArray[np.bool_] = ~(now.jr * now.jr > _GTOL**2 * now.jj * now.cost)
-    return flat
+    return ~(now.jr * now.jr > _GTOL**2 * now.jj * now.cost)
 
 
-def _trial(at: Callable[[Array], Sums], search: Search, *, first: bool) -> Search:
+def _settled(gain: Any, predicted: Any) -> Any:
+    """Whether neither what a step gained, nor what it was to gain, is worth another one."""
+    return (abs(gain) <= _FTOL) & (predicted <= _FTOL)
+
+
+def _trial(at: Callable[[Any], Sums], search: Search, use: Arithmetic, *, first: bool) -> Search:
     """One step; the ``first`` one shortens the trust radius to itself."""
-    now, radius, scale = search.now, search.radius, search.scale
+    now, radius, scale, where = search.now, search.radius, search.scale, use.where
     # Damping that keeps the scaled step in the trust radius (in one dimension it is exact).
-    root = scale**0.5
-    newton = np.abs(now.jr) / now.jj * root
+    root = np.sqrt(scale)
+    newton = abs(now.jr) / now.jj * root
     exact = (newton / radius - 1) * now.jj / scale
-    upper = np.abs(now.jr) / (root * radius)
-    kept = np.minimum(np.maximum(search.damping, exact), upper)
-    within = np.abs(now.jr) * root >= 0.9 * radius * (now.jj + kept * scale)
-    damping = np.where(newton <= 1.1 * radius, 0.0, np.where(within, kept, exact))
+    upper = abs(now.jr) / (root * radius)
+    kept = use.minimum(use.maximum(search.damping, exact), upper)
+    within = abs(now.jr) * root >= 0.9 * radius * (now.jj + kept * scale)
+    damping = where(newton <= 1.1 * radius, 0.0, where(within, kept, exact))
     step = now.jr / (now.jj + damping * scale)
-    length = np.abs(step) * root
+    length = abs(step) * root
     if first:
-        radius = np.minimum(radius, length)
+        radius = use.minimum(radius, length)
     new_shift = search.shift - step
     new = at(new_shift)
     # Gain and predicted gain, relative to the cost.
-    gain = np.where(new.cost * 0.01 < now.cost, 1 - new.cost / now.cost, -1.0)
+    gain = where(new.cost * 0.01 < now.cost, 1 - new.cost / now.cost, -1.0)
     linear = now.jj * step * step / now.cost
     damped = damping * length * length / now.cost
     predicted = linear + 2 * damped
-    ratio = np.where(predicted > 0, gain / predicted, 0.0)
+    ratio = where(predicted > 0, gain / predicted, 0.0)
     slope = -(linear + damped)
-    shrink = np.where(gain >= 0, 0.5, 0.5 * slope / (slope + 0.5 * gain))
-    shrink = np.where((new.cost * 0.01 >= now.cost) | (shrink < 0.1), 0.1, shrink)
+    shrink = where(gain >= 0, 0.5, 0.5 * slope / (slope + 0.5 * gain))
+    shrink = where((new.cost * 0.01 >= now.cost) | (shrink < 0.1), 0.1, shrink)
     poor = ratio <= 0.25
     good = ~poor & ((damping == 0) | (ratio >= 0.75))
-    radius = np.where(
-        poor, shrink * np.minimum(radius, 10 * length), np.where(good, 2 * length, radius)
-    )
-    damping = np.where(poor, damping / shrink, np.where(good, 0.5 * damping, damping))
+    radius = where(poor, shrink * use.minimum(radius, 10 * length), where(good, 2 * length, radius))
+    damping = where(poor, damping / shrink, where(good, 0.5 * damping, damping))
     accepted = ~search.done & (ratio >= 1e-4)
-    shift = np.where(accepted, new_shift, search.shift)
-    now = Sums(**{k: np.where(accepted, getattr(new, k), v) for k, v in vars(now).items()})
-    done = search.done | ((np.abs(gain) <= _FTOL) & (predicted <= _FTOL) & (ratio <= 2))
-    done = done | (radius <= _XTOL * root * np.abs(shift))
+    shift = where(accepted, new_shift, search.shift)
+    now = Sums(**{k: where(accepted, getattr(new, k), v) for k, v in vars(now).items()})
+    done = search.done | (_settled(gain, predicted) & (ratio <= 2))
+    done = done | (radius <= _XTOL * root * abs(shift))
     done = done | (accepted & _flat(now))
-    scale = np.where(accepted & ~done, np.maximum(scale, now.jj), scale)
+    scale = where(accepted & ~done, use.maximum(scale, now.jj), scale)
     return Search(shift, radius, damping, scale, now, done)
 
 
@@ -277,6 +317,29 @@ def foresee(problem: Problem) -> Tensor:
     return torch.stack(rows).unflatten(0, (_AHEAD, 5))
 
 
+def likely_shift(foreseen: Tensor, enough: Tensor) -> Tensor:
+    """Where the search will most likely end, on the device: the first step after which it settles.
+
+    Only a guess, for the depth that is computed before the host has searched: a search that needs
+    damping, or takes back a step, ends elsewhere.
+
+    Args:
+        foreseen: ``[shifts, 5, B]`` of :func:`foresee`.
+        enough: ``[B]`` of the problem.
+
+    Returns:
+        ``[B]`` float64.
+    """
+    shift, focal, cost, jr, jj = foreseen.unbind(1)
+    flat = _flat(Sums(focal, cost, jr, jj))
+    predicted = (jr * jr / (jj * cost))[:-1]
+    ended = _settled(1 - cost[1:] / cost[:-1], predicted) | flat[1:]
+    # The first of them; where none is, the first of all, which the host will then correct.
+    row = ended.int().argmax(0) + 1
+    found = shift.gather(0, row[None])[0]
+    return torch.where(enough & ~flat[0], found, torch.zeros_like(found))
+
+
 def four(sums: Sums) -> tuple[Any, ...]:
     """Focal, cost, jr and jj, not copied."""
     return sums.focal, sums.cost, sums.jr, sums.jj
@@ -295,6 +358,12 @@ class Foreseen:
 
     def __call__(self, shift: Array) -> Sums:
         """Sums at shifts ``[B]``."""
+        if len(shift) == 1:
+            (wanted,) = shift
+            for row in self._table:
+                if row[0, 0] == wanted:  # to the bit, as below
+                    return Sums(*row[1:])
+            return Sums(*self._ask(shift))
         matches = self._table[:, 0] == shift  # to the bit: both sides compute the same
         if not matches.any(axis=0).all():
             return Sums(*self._ask(shift))
