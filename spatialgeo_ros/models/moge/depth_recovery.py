@@ -125,7 +125,7 @@ class DepthRecovery:
         *maps, _ = values
         problem = self._problem(values)
         foreseen = foresee(problem)
-        shift = likely_shift(foreseen, problem.enough).float()
+        shift = likely_shift(foreseen).float()
         return [foreseen, problem.enough, shift, *self._depth(*maps, shift)]
 
     def _more_sums(self, *values: Tensor) -> list[Tensor]:

@@ -83,7 +83,7 @@ def expected(
 def test_a_smooth_image_is_waited_for_once(moge: MoGe, downloads: list[int], known: bool) -> None:
     one = recovery(moge, known)
     for seed in range(8):
-        out = maps(seed, noise=0.0 if seed % 2 else 0.02)
+        out = maps(seed, noise=0.002 if seed % 2 else 0.02)
         depth, valid = solved(one, out, known)
         right, usable = expected(moge, out, known)
         np.testing.assert_allclose(depth, right, rtol=2e-5)
@@ -100,7 +100,7 @@ def test_a_wrong_guess_is_corrected(
     """What was computed with it is never the answer."""
     plain = recovery(moge, known)
     monkeypatch.setattr(
-        depth_recovery, "likely_shift", lambda foreseen, enough: torch.full((1,), wrong).double()
+        depth_recovery, "likely_shift", lambda foreseen: torch.full((1,), wrong).double()
     )
     one = recovery(moge, known)
     for seed in range(3):
@@ -133,7 +133,6 @@ def test_too_few_points_leave_the_shift_at_0(moge: MoGe, downloads: list[int], k
     depth, valid = solved(one, out, known)
     assert np.array_equal(depth, (out["points"][0, ..., 2] * 1.7).numpy())
     assert not valid.any()
-    assert downloads == [5]
 
 
 def test_a_known_shift_is_no_search(moge: MoGe, downloads: list[int]) -> None:
