@@ -64,6 +64,14 @@ class Cells:
         tolerance = 0.03 + 3 * self.sigma + 0.006 * np.nan_to_num(z)
         return [_link(z, inverse, tolerance, dy, dx) for dy, dx in STEPS]
 
+    @cached_property
+    def bend_terms(self) -> NDArray[np.float32]:
+        """Polynomials of second degree in the cells' rays, [h, w, 6], -1 to 1 over the window."""
+        low, high = self.rays[0, 0], self.rays[-1, -1]
+        scaled = (self.rays - (low + high) / 2) / float(np.abs(high - low).max() / 2)
+        u, v = np.moveaxis(scaled, -1, 0)
+        return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
+
     def at(self, u: int, v: int) -> tuple[int, int]:
         """Row and column of the cell that holds a pixel."""
         return (v - self.y0) // self.step, (u - self.x0) // self.step
@@ -118,16 +126,24 @@ def _reduce(
         return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
     blocks = depth.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     ordered = np.sort(blocks, axis=2)  # NaN last
-    finite = np.isfinite(ordered)
-    middle = np.maximum(finite.sum(axis=2) - 1, 0)[..., None] // 2
+    middle = np.maximum(_counts(np.isfinite(ordered)) - 1, 0)[..., None] // 2
     median = np.take_along_axis(ordered, middle, axis=2)
-    noise = sigma.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     with np.errstate(invalid="ignore"):
-        noise = np.where(noise > 0, noise, 0).max(axis=2)
+        # Row by row of the cells first: numpy is slow along short axes.
+        noise = np.where(sigma > 0, sigma, 0).reshape(h, side, w * side)
+        noise = noise.max(axis=1).reshape(h, w, side)
+        noise = np.maximum.reduce([noise[..., k] for k in range(side)])
         near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
-        count = near.sum(axis=2)
+        count = _counts(near)
         mean = np.where(near, ordered, 0).sum(axis=2) / np.maximum(count, 1)
     return np.where(count > 0, mean, np.nan).astype(np.float32), count, noise
+
+
+def _counts(values: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many of the last axis are true."""
+    # A product of matrices: numpy is slow along short axes.
+    ones = np.ones(values.shape[-1], np.float32)
+    return (values.astype(np.float32) @ ones).astype(np.int64)
 
 
 def _smooth(
@@ -253,6 +269,12 @@ def _link(
 
 
 def extent(cells: NDArray[np.bool_]) -> Extent:
-    """First row, last row, first column, last column of a mask that is not empty."""
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+    """First row, last row, first column, last column of a mask.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    if not width:
+        raise ValueError("an empty mask has no extent")
+    return top, top + height - 1, left, left + width - 1

@@ -60,6 +60,8 @@ def fit_footprint(ground: NDArray[np.floating]) -> Footprint:
 
 def _range(along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """First and 99th percentile of each column."""
-    ordered = np.sort(along, axis=0)
-    skip = int(0.01 * (len(ordered) - 1) + 0.5)
-    return ordered[skip], ordered[-1 - skip]
+    last = len(along) - 1
+    skip = int(0.01 * last + 0.5)
+    ordered = np.ascontiguousarray(along.T)
+    ordered.partition((skip, last - skip), axis=1)
+    return ordered[:, skip], ordered[:, last - skip]

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -16,6 +17,36 @@ from spatialgeo_ros.geometry.cells import Cells, extent
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _LEAST = 3  # cells of a piece that counts
+_ROUNDING = 0.01  # metres that :func:`gap_between` may be off in single precision, and more
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """An upright box around points: tells most distances between clouds without their points.
+
+    Attributes:
+        low: [3] metres.
+        high: [3] metres.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, points: NDArray[np.floating]) -> Reach:
+        """Of points [N, 3], at least one."""
+        places = points.astype(np.float64)
+        return cls(places.min(axis=0), places.max(axis=0))
+
+    def least_gap(self, other: Reach) -> float:
+        """Distance, metres, below which no point of one is to any of the other."""
+        apart = np.maximum(np.maximum(other.low - self.high, self.low - other.high), 0.0)
+        return math.sqrt(apart @ apart) - _ROUNDING
+
+    def most_gap(self, other: Reach) -> float:
+        """Distance, metres, above which no point of one is to any of the other."""
+        across = np.maximum(self.high, other.high) - np.minimum(self.low, other.low)
+        return math.sqrt(across @ across) + _ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +74,17 @@ class Piece:
         return self.thinned(120)
 
     @cached_property
+    def sides(self) -> tuple[int, int, int, int]:
+        """First row, last row, first column, last column."""
+        rows, columns = self.at[:, 0], self.at[:, 1]
+        return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Where its points are, roughly."""
+        return Reach.of(self.points)
+
+    @cached_property
     def nearest(self) -> float:
         """Depth that nine in ten of its cells lie beyond, metres."""
         z = self.part.points[:, 2]
@@ -56,7 +98,16 @@ def _spread_out(count: int, most: int) -> NDArray[np.int64]:
     """
     if count <= most:
         return np.arange(count)
-    return np.unique((np.arange(most) * 0.6180339887498949 % 1.0 * count).astype(np.int64))
+    pick = (_golden_steps(most) * count).astype(np.int64)
+    return pick[np.append(True, pick[1:] != pick[:-1])]
+
+
+@lru_cache(maxsize=8)
+def _golden_steps(most: int) -> NDArray[np.float64]:
+    """Steps of the golden ratio from 0 to 1, in order."""
+    steps = np.sort(np.arange(most) * 0.6180339887498949 % 1.0)
+    steps.flags.writeable = False
+    return steps
 
 
 def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_]) -> list[Piece]:
@@ -80,7 +131,8 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     beyond = []
     for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
-        beyond.append((points[members[_spread_out(len(members), 150)]], len(members)))
+        own = points[members[_spread_out(len(members), 150)]]
+        beyond.append((own, Reach.of(own), len(members)))
     passing = _passing(label + 1, within, count + 1)[1:]
     found = []
     flat_within = within.ravel()
@@ -92,7 +144,12 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
         at = np.stack(np.unravel_index(members, label.shape), axis=1)
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
         own = points[members[_spread_out(len(members), 150)]]
-        spilled = sum(size for other, size in beyond if gap_between(own, other) < _JOINED)
+        reach = Reach.of(own)
+        spilled = sum(
+            size
+            for other, place, size in beyond
+            if reach.least_gap(place) < _JOINED and gap_between(own, other) < _JOINED
+        )
         found.append(Piece(at, points[members], leak + spilled / float(inside[k])))
     return [piece for piece in found if piece.leak <= LEAK] or found
 

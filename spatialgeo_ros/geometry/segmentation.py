@@ -186,6 +186,7 @@ def segment_object(
             min(width, x1 + 1 + pad_x),
             min(height, y1 + 1 + pad_y),
         )
+    pointmap = pointmap.keeping(window)
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = share_inside(inside, cells) > 0.5
     usual = usual_size(region.label, TYPICAL_SIZES if sizes is None else sizes)
@@ -266,7 +267,7 @@ class _View:
             part = pixels_of(pointmap, cells, reading.thing, self.window)
             if bounded:  # a box may be a few pixels too small
                 part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-        support = int(part.sum())
+        support = int(np.count_nonzero(part))
         self._require(reading, support, bounded)
         top, bottom, left, right = extent(part)
         box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
@@ -298,7 +299,7 @@ class _View:
             pointmap.source,
             surface,
             surface_sigma,
-            1.0 if region.type is RegionType.POINT else support / int(inside.sum()),
+            1.0 if region.type is RegionType.POINT else support / int(np.count_nonzero(inside)),
             truncated,
             self.gravity,
             self.floor_height,
@@ -362,7 +363,7 @@ def _beyond(
     own range of depths bounds what is extrapolated.
     """
     blind = within & ~cells.ok
-    if blind.sum() < 3 or chosen.sum() < 6:
+    if np.count_nonzero(blind) < 3 or np.count_nonzero(chosen) < 6:
         return np.zeros((0, 3), np.float32)
     rows, columns = np.nonzero(chosen)
     q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
