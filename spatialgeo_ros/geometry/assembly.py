@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, Extent, extent
 from spatialgeo_ros.geometry.footprint import Footprint, fit_footprint
-from spatialgeo_ros.geometry.order_statistics import median
 from spatialgeo_ros.geometry.pieces import Piece, gap_between, pieces_in
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
 _TOUCHING = 0.15  # metres between pieces of one object
 _TOUCHING_SHARE = 0.25  # of the object's size: small things stand near others
@@ -296,15 +296,15 @@ def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
         return True
     if piece.leak > _NO_LEAK:
         return False
+    # From here on in the order of their cost: each alone is enough.
+    if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
+        return True
     if view.gravity is not None:
         margin = _CONTACT if doubtful else max(_TOUCHING, group.row_spacing(view))
         if group.footprint(view).holds(part.points @ view.ground, margin).mean() > 0.8:
             return True
     if nearer:
         return False
-    # In the order of their cost; each alone is enough.
-    if group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
-        return True
     if view.gravity is not None:
         if view.usual is not None and _under(piece, group.at):
             if _fits(part, whole, view.gravity, view.usual):
@@ -375,7 +375,8 @@ def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
     At a grazing angle neighbouring rows of a table top are far apart, but at one height.
     """
     drop, other = piece.points @ down, whole.points @ down
-    if np.ptp(np.percentile(drop, (10, 90))) > 2 * _FLAT:
+    low, high = percentiles(drop, (10, 90))
+    if high - low > 2 * _FLAT:
         return False
     rows, columns = (np.abs(piece.at[:, k, None] - whole.at[:, k]) for k in (0, 1))
     near = (rows <= 3) & (columns <= 3)

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
-from spatialgeo_ros.geometry.order_statistics import median
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import median
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 128
@@ -125,8 +125,16 @@ def _limit(
 
     A camera bends surfaces over its whole image: little within a small window.
     """
+    fixed, noise = _limit_parts(cells, z, noise)
+    return fixed + noise
+
+
+def _limit_parts(
+    cells: Cells, z: NDArray[np.floating], noise: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """What of it is there without noise, and the part of the noise."""
     bent = _BENT * max(cells.shape) * cells.angle
-    return _THICKNESS + z.dtype.type(bent) * z + 2.0 * noise
+    return _THICKNESS + z.dtype.type(bent) * z, 2.0 * noise
 
 
 def background_planes(
@@ -271,16 +279,18 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
         use = np.abs(off - own @ bend) < 3 * spread + 0.002
         # Neighbouring cells err together: they count as this many times fewer.
         weight = float(thin.step) / (_ALIKE * spread**2)
-        system = weight * own[use].T @ own[use] + np.eye(6) / _BEND**2
-        bend = np.linalg.solve(system, weight * own[use].T @ off[use]).astype(np.float64)
+        near = own[use]
+        weighted = weight * near.T
+        system = weighted @ near + np.eye(6) / _BEND**2
+        bend = np.linalg.solve(system, weighted @ off[use]).astype(np.float64)
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:
     middle = len(values) // 2
-    off = np.abs(values - np.partition(values, middle)[middle])
-    return max(5e-4, 1.4826 * float(np.partition(off, middle)[middle]))
+    off = np.abs(values - np.sort(values)[middle])
+    return max(5e-4, 1.4826 * float(np.sort(off)[middle]))
 
 
 def _goes_on(
@@ -365,15 +375,21 @@ def _dominant_plane(
     offsets = np.einsum("ij,ij->i", normals, corners[usable, 0])
     normals[offsets < 0] *= -1
     offsets = np.abs(offsets)
-    along = near_points @ normals.T.astype(np.float32)
-    off = offsets.astype(np.float32) - along
-    np.abs(off, out=off)
-    z = near_points[:, 2:]
-    limit = _limit(cells, z, np.multiply(np.abs(along, out=along), sigma[:, None] / z, out=along))
+    # A point lies near a plane where |offset - normal @ p| < fixed + noise |normal @ p|: all over
+    # its own ``fixed``, so that products of matrices are all there is to do.
+    z = near_points[:, 2]
+    fixed, noise = _limit_parts(cells, z, sigma / z)
+    scaled = near_points / fixed[:, None]
+    turned = normals.T.astype(np.float32)
+    shares = np.concatenate([scaled, 1 / fixed[:, None]], axis=1)
+    off = np.abs(shares @ np.concatenate([-turned, offsets.astype(np.float32)[None]]))
+    limit = np.abs((scaled * noise[:, None]) @ turned)
+    limit += 1
     # What lies well within the noise counts most: else a plane that cuts a corner wins.
-    near = off < limit
+    near = (off < limit).astype(np.float32)
     off *= 3
-    support = np.count_nonzero(off < limit, axis=0) + 0.25 * np.count_nonzero(near, axis=0)
+    each = np.ones(len(z), np.float32)
+    support = each @ (off < limit).astype(np.float32) + 0.25 * (each @ near)
     support[offsets < _NEAREST] = 0
     best = int(np.argmax(support))
     normal, offset = normals[best], float(offsets[best])
@@ -401,8 +417,8 @@ def _fit(
 ) -> tuple[NDArray[np.float64], float]:
     """Weighted total least squares plane."""
     centre = weight @ points / weight.sum()
-    local = points - centre
-    _, vectors = np.linalg.eigh((local * weight[:, None]).T @ local)
+    local = np.ascontiguousarray(points.T) - centre[:, None]  # numpy is slow along axes of three
+    _, vectors = np.linalg.eigh((local * weight) @ local.T)
     normal = vectors[:, 0]
     if normal @ towards < 0:
         normal = -normal

@@ -188,6 +188,19 @@ class PinholeCamera:
         xy = self._undistort((uv - (self.cx, self.cy)) / (self.fx, self.fy))
         return np.concatenate([xy, np.ones_like(z)], axis=1) * z
 
+    def rays_of_grid(
+        self, rows: NDArray[np.float64], columns: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """x/z and y/z [h, w, 2] of the rays through rows [h] and columns [w], any real numbers."""
+        if self.distortion:
+            pixels = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+            rays = self.unproject(pixels, np.ones(len(pixels)))[:, :2]
+            return rays.reshape(len(rows), len(columns), 2).astype(np.float32)
+        out = np.empty((len(rows), len(columns), 2), np.float32)
+        out[..., 0] = (columns - self.cx) / self.fx
+        out[..., 1] = ((rows - self.cy) / self.fy)[:, None]
+        return out
+
     def resized(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of the image resized to ``width`` x ``height``.
 

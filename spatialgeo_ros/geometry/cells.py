@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered, counts
 
 _SAMPLES = 4  # pixels of a cell along each side that are looked at
 
@@ -68,9 +69,12 @@ class Cells:
     def bend_terms(self) -> NDArray[np.float32]:
         """Polynomials of second degree in the cells' rays, [h, w, 6], -1 to 1 over the window."""
         low, high = self.rays[0, 0], self.rays[-1, -1]
-        scaled = (self.rays - (low + high) / 2) / float(np.abs(high - low).max() / 2)
-        u, v = np.moveaxis(scaled, -1, 0)
-        return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
+        middle, size = (low + high) / 2, float(np.abs(high - low).max() / 2)
+        u, v = ((self.rays[..., k] - middle[k]) / size for k in (0, 1))
+        out = np.empty((*u.shape, 6), np.float32)
+        for k, term in enumerate((1, u, v, u * u, u * v, v * v)):
+            out[..., k] = term
+        return out
 
     def at(self, u: int, v: int) -> tuple[int, int]:
         """Row and column of the cell that holds a pixel."""
@@ -89,19 +93,21 @@ def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
     sigma = pixel_sigma * np.sqrt(shared**2 + (1 - shared**2) / np.maximum(samples, 1))
     rows = np.minimum(y0 + np.arange(h) * step + (step - 1) / 2, pointmap.camera.height - 1)
     columns = np.minimum(x0 + np.arange(w) * step + (step - 1) / 2, pointmap.camera.width - 1)
-    middles = np.stack(np.meshgrid(columns, rows), axis=-1)
-    rays = pointmap.camera.unproject(middles.reshape(-1, 2), np.ones(h * w))
-    directions = rays.reshape(h, w, 3).astype(np.float32)
+    rays = pointmap.camera.rays_of_grid(rows, columns)
+    points = np.empty((h, w, 3), np.float32)
+    for k in (0, 1):
+        np.multiply(rays[..., k], smooth, out=points[..., k])
+    points[..., 2] = smooth
     return Cells(
         x0,
         y0,
         step,
-        directions * smooth[..., None],
+        points,
         ok,
         z,
         sigma.astype(np.float32),
         step / pointmap.camera.fy,
-        directions[..., :2],
+        rays,
     )
 
 
@@ -116,17 +122,17 @@ def _reduce(
     places = np.arange(side) * step // side + (step // side) // 2
     rows = (np.arange(h)[:, None] * step + places).ravel()
     columns = (np.arange(w)[:, None] * step + places).ravel()
-    inside = np.ix_(rows[rows < y1 - y0], columns[columns < x1 - x0])
+    rows, columns = rows[rows < y1 - y0], columns[columns < x1 - x0]
     depth = np.full((h * side, w * side), np.nan, np.float32)
     sigma = np.full_like(depth, np.nan)
-    part = depth[: len(inside[0]), : inside[1].shape[1]]
-    part[...] = pointmap.depth_in(window)[inside]
-    sigma[: part.shape[0], : part.shape[1]] = pointmap.sigma_in(window)[inside]
+    part = slice(0, len(rows)), slice(0, len(columns))
+    depth[part] = pointmap.depth_in(window)[rows][:, columns]
+    sigma[part] = pointmap.sigma_in(window)[rows][:, columns]
     if side == 1:
         return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
     blocks = depth.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     ordered = np.sort(blocks, axis=2)  # NaN last
-    middle = np.maximum(_counts(np.isfinite(ordered)) - 1, 0)[..., None] // 2
+    middle = np.maximum(counts(np.isfinite(ordered)) - 1, 0)[..., None] // 2
     median = np.take_along_axis(ordered, middle, axis=2)
     with np.errstate(invalid="ignore"):
         # Row by row of the cells first: numpy is slow along short axes.
@@ -134,16 +140,9 @@ def _reduce(
         noise = noise.max(axis=1).reshape(h, w, side)
         noise = np.maximum.reduce([noise[..., k] for k in range(side)])
         near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
-        count = _counts(near)
+        count = counts(near)
         mean = np.where(near, ordered, 0).sum(axis=2) / np.maximum(count, 1)
     return np.where(count > 0, mean, np.nan).astype(np.float32), count, noise
-
-
-def _counts(values: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many of the last axis are true."""
-    # A product of matrices: numpy is slow along short axes.
-    ones = np.ones(values.shape[-1], np.float32)
-    return (values.astype(np.float32) @ ones).astype(np.int64)
 
 
 def _smooth(
@@ -154,10 +153,8 @@ def _smooth(
     tolerance = 3 * pixel_sigma / np.sqrt(np.maximum(count, 1)) + 0.004
     total = np.zeros((h, w), np.float32)
     samples = np.zeros((h, w), np.float32)
-    padded_z = np.full((h + 2, w + 2), np.nan, np.float32)
-    padded_z[1:-1, 1:-1] = z
-    padded_n = np.zeros((h + 2, w + 2), np.float32)
-    padded_n[1:-1, 1:-1] = count
+    padded_z = bordered(z, 1, np.nan)
+    padded_n = bordered(count.astype(np.float32), 1, 0)
     with np.errstate(invalid="ignore"):
         # Opposite neighbours enter together, so a slope does not pull the mean to one side.
         for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):

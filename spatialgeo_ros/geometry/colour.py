@@ -68,8 +68,8 @@ def connected_by_colour(
                 if not free.any():
                     continue
                 nearer = free & (apart < best[target])
-                best[target] = np.where(nearer, apart, best[target])
-                taken[target] = np.where(nearer, label[source], taken[target])
+                np.copyto(best[target], apart, where=nearer)
+                np.copyto(taken[target], label[source], where=nearer)
         if np.array_equal(taken, label):
             break
         label = taken

@@ -62,6 +62,5 @@ def _range(along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     """First and 99th percentile of each column."""
     last = len(along) - 1
     skip = int(0.01 * last + 0.5)
-    ordered = np.ascontiguousarray(along.T)
-    ordered.partition((skip, last - skip), axis=1)
+    ordered = np.sort(along.T, axis=1)
     return ordered[:, skip], ordered[:, last - skip]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, Window
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered
 from spatialgeo_ros.geometry.surfels import without_strips
 
 _T = TypeVar("_T", bound=np.generic)
@@ -55,7 +56,7 @@ def spread_mask(mask: NDArray[np.bool_], cells: Cells, window: Window) -> NDArra
 def _spread(values: NDArray[_T], cells: Cells, window: Window) -> NDArray[_T]:
     """Give every pixel of the window the value of its cell."""
     x0, y0, x1, y1 = window
-    wide = np.repeat(np.repeat(values, cells.step, axis=0), cells.step, axis=1)
+    wide = np.repeat(np.repeat(values, cells.step, axis=1), cells.step, axis=0)  # the faster order
     return wide[: y1 - y0, : x1 - x0]
 
 
@@ -196,8 +197,8 @@ def pixels_of(
         rows, columns = np.nonzero(_spread(beside, cells, window))
         z, limit = depth[rows, columns], tolerance[rows, columns]
         cell = rows // cells.step + 1, columns // cells.step + 1
-        apart = np.abs(z - np.pad(own, 1, constant_values=np.inf)[cell])
-        padded = np.pad(np.where(chosen, own, np.float32(np.nan)), 1, constant_values=np.nan)
+        apart = np.abs(z - bordered(own, 1, np.inf)[cell])
+        padded = bordered(np.where(chosen, own, np.float32(np.nan)), 1, np.nan)
         taken = np.zeros(len(z), bool)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             off = np.abs(z - padded[cell[0] + dy, cell[1] + dx])

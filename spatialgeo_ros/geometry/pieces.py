@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent
+from spatialgeo_ros.geometry.small_arrays import squared_distances
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
@@ -184,8 +185,7 @@ def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Least distance between two small clouds [N, 3], metres."""
     middle = a.mean(axis=0)  # near the origin float32 keeps the differences
     a, b = a - middle, b - middle
-    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
-    return float(np.sqrt(max(float(squared.min()), 0.0)))
+    return math.sqrt(max(float(squared_distances(a, b).min()), 0.0))
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -37,6 +37,7 @@ from spatialgeo_ros.geometry.separation import (
     separate_grown,
 )
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
@@ -271,6 +272,8 @@ class _View:
         self._require(reading, support, bounded)
         top, bottom, left, right = extent(part)
         box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
+        crop = (box[0], box[1], box[2] + 1, box[3] + 1)
+        inner = part[top : bottom + 1, left : right + 1]
         edge = 2 + cells.step
         truncated = (
             box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
@@ -281,9 +284,7 @@ class _View:
             self._whole(pixels)
             for pixels in (part, background, inside & valid & ~part & ~background)
         )
-        surface, surface_sigma, side = surfels(
-            pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1)
-        )
+        surface, surface_sigma, side = surfels(pointmap, mask, crop)
         if floor is not None:
             ground = floor.below(surface)
             if ground.mean() < 0.5:
@@ -293,8 +294,8 @@ class _View:
         return ObjectPoints(
             region.label,
             mask,
-            pointmap.points_in(self.window)[part],
-            pointmap.sigma_in(self.window)[part],
+            pointmap.points_in(crop)[inner],
+            pointmap.sigma_in(crop)[inner],
             pointmap.camera,
             pointmap.source,
             surface,
@@ -374,7 +375,7 @@ def _beyond(
     at = np.argwhere(blind)
     at = at[:: max(1, len(at) // 400)]
     value = plane[0] + (at - middle) @ plane[1:]
-    value = np.clip(value, *np.percentile(q, (5, 95)))
+    value = np.clip(value, *percentiles(q, (5, 95)))
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
 
@@ -389,7 +390,7 @@ def _base(
     if gravity is None or not len(surface):
         return None
     place = surface.mean(axis=0).astype(np.float64)
-    lowest = float(np.percentile(surface @ gravity.astype(np.float32), 97))
+    (lowest,) = percentiles(surface @ gravity.astype(np.float32), (97,))
     drops = [floor.height] if floor is not None else []
     for plane in planes:
         cosine = float(plane.normal @ gravity)
@@ -421,7 +422,7 @@ def _cut_sides(
     if floor is not None:
         others &= ~floor.holds(cells.points, cells.sigma)
     else:  # a floor that is not known comes nearer by this per row, seen from a metre above
-        step_down = float(np.median(cells.points[chosen][:, 2])) ** 2 * cells.angle
+        step_down = float(median(cells.points[..., 2][chosen])) ** 2 * cells.angle
     reach = 3  # cells beyond the outline that may be the occluder
     cut = []
     for axis, last, outward in ((1, left, -1), (0, top, -1), (1, right, 1), (0, bottom, 1)):

@@ -26,6 +26,7 @@ from spatialgeo_ros.geometry.colour import (
 )
 from spatialgeo_ros.geometry.pieces import gap_between
 from spatialgeo_ros.geometry.sizes import Size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
@@ -111,7 +112,9 @@ def separate_bounded(
         outline = outline_of_flat(cells, chosen, within, image)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
+    largest = max(
+        planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
+    )
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
     patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
@@ -251,7 +254,7 @@ def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.
 
 def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     """Tell whether most of the chosen cells lie on a plane or on the camera's side of it."""
-    return bool(chosen.any() and np.median(plane.front[chosen]) > -plane.tolerance)
+    return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
 def _lies_on(
@@ -263,11 +266,14 @@ def _lies_on(
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
     top, bottom, left, right = extent(within)
     size = min(bottom - top, right - left) + 1  # of the region, in cells
-    metres = size * cells.angle * float(np.median(cells.points[chosen][:, 2]))
+    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
     limit = max(_FLAT, _FLAT_SHARE * metres)
-    if chosen.sum() < _FEW * within.sum():  # creases and noise of something flat
+    if np.count_nonzero(chosen) < _FEW * np.count_nonzero(
+        within
+    ):  # creases and noise of something flat
         limit *= 2
     for plane in planes:
-        if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
+        (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
+        if off < limit:
             return plane
     return None
