@@ -29,6 +29,7 @@ _BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; 
 _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _FARTHEST = 1.2  # metres over which an occluder may cut an object apart
+_NOT_FAR = 1.19  # surely less, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
@@ -186,14 +187,15 @@ class _View:
         return np.where(self.cells.ok, self.cells.points[..., 2], np.float32(np.inf))
 
 
-def _within(a: Piece, b: Piece, metres: float, excluded: bool = False) -> bool:
-    """Tell whether two pieces are at most so far from each other, or nearer than that."""
-    if a.reach.least_gap(b.reach) > metres:
+def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
+    """Tell whether two pieces are nearer than ``touching`` to each other, None when far apart."""
+    least = a.reach.least_gap(b.reach)
+    if least > _FARTHEST:
+        return None
+    if least >= touching and gap_between(a.points[:1], b.points) < _NOT_FAR:
         return False
-    if a.reach.most_gap(b.reach) < metres:
-        return True
     gap = gap_between(a.points, b.points)
-    return gap < metres if excluded else gap <= metres
+    return gap < touching if gap <= _FARTHEST else None
 
 
 def _grow(view: _View, main: Piece, pieces: list[Piece]) -> list[Piece]:
@@ -290,10 +292,9 @@ def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
     nearer = piece.nearest < group.nearest - 0.1
     doubtful = nearer or piece.leak > _NO_LEAK
     touching = min(_CONTACT, group.touching) if doubtful else group.touching
-    if not _within(part, whole, _FARTHEST):
-        return False
-    if _within(part, whole, touching, excluded=True):
-        return True
+    touches = _nearness(part, whole, touching)
+    if touches is None or touches:
+        return bool(touches)
     if piece.leak > _NO_LEAK:
         return False
     # From here on in the order of their cost: each alone is enough.

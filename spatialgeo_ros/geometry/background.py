@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -363,11 +364,10 @@ def _dominant_plane(
     order = np.argsort(apart[:, 1:], axis=1)[:, [1, 2]] + 1
     chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
     corners = points[chosen]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1)
-    sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) * np.linalg.norm(
-        corners[:, 2] - corners[:, 0], axis=1
-    )
+    first, second = (corners[:, k] - corners[:, 0] for k in (1, 2))
+    normals = np.cross(first, second)
+    length = _norms(normals)
+    sides = _norms(first) * _norms(second)
     usable = length > 0.2 * sides + 1e-9
     if not usable.any():
         return None
@@ -403,6 +403,11 @@ def _dominant_plane(
     return (normal, offset) if offset > _NEAREST else None
 
 
+def _norms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Length of each vector [N, 3]."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+
+
 def _refined(
     points: NDArray[np.floating], sigma: NDArray[np.floating], towards: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
@@ -418,8 +423,9 @@ def _fit(
     """Weighted total least squares plane."""
     centre = weight @ points / weight.sum()
     local = np.ascontiguousarray(points.T) - centre[:, None]  # numpy is slow along axes of three
-    _, vectors = np.linalg.eigh((local * weight) @ local.T)
-    normal = vectors[:, 0]
+    # OpenCV's for symmetric matrices: a tenth of the time of numpy's. The largest comes first.
+    _, _, vectors = cv2.eigen((local * weight) @ local.T)
+    normal = vectors[2]
     if normal @ towards < 0:
         normal = -normal
     return normal, float(normal @ centre)

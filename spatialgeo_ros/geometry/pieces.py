@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import sub
 
 import cv2
 import numpy as np
@@ -19,35 +20,32 @@ LEAK = 0.5  # share of a surface outside the region from which it cannot be the 
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _LEAST = 3  # cells of a piece that counts
 _ROUNDING = 0.01  # metres that :func:`gap_between` may be off in single precision, and more
+_ZEROS = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """An upright box around points: tells most distances between clouds without their points.
+    """An upright box around points: tells of clouds that are far apart without their points.
 
     Attributes:
-        low: [3] metres.
-        high: [3] metres.
+        low: x, y, z in metres.
+        high: x, y, z in metres.
     """
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
 
     @classmethod
     def of(cls, points: NDArray[np.floating]) -> Reach:
         """Of points [N, 3], at least one."""
-        places = points.astype(np.float64)
-        return cls(places.min(axis=0), places.max(axis=0))
+        low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return cls((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
     def least_gap(self, other: Reach) -> float:
         """Distance, metres, below which no point of one is to any of the other."""
-        apart = np.maximum(np.maximum(other.low - self.high, self.low - other.high), 0.0)
-        return math.sqrt(apart @ apart) - _ROUNDING
-
-    def most_gap(self, other: Reach) -> float:
-        """Distance, metres, above which no point of one is to any of the other."""
-        across = np.maximum(self.high, other.high) - np.minimum(self.low, other.low)
-        return math.sqrt(across @ across) + _ROUNDING
+        ahead = map(sub, other.low, self.high)
+        behind = map(sub, self.low, other.high)
+        return math.hypot(*map(max, ahead, behind, _ZEROS)) - _ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +140,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
             continue
         members = order[first[k] : first[k + 1]]
         members = members[flat_within[members]]
-        at = np.stack(np.unravel_index(members, label.shape), axis=1)
+        at = np.stack(np.divmod(members, label.shape[1]), axis=1)
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
         own = points[members[_spread_out(len(members), 150)]]
         reach = Reach.of(own)

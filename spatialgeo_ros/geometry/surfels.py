@@ -55,10 +55,11 @@ def surfels(
     if np.count_nonzero(kept) >= _SUPPORT:
         part = kept
     h, w = math.ceil(part.shape[0] / step), math.ceil(part.shape[1] / step)
-    padded = ((0, h * step - part.shape[0]), (0, w * step - part.shape[1]))
-    use = np.pad(part, padded).astype(np.float32)
-    z = np.pad(np.where(part, depth, 1), padded, constant_values=1)
-    error = np.pad(np.where(part, noise, 0), padded)
+    use, z, error = (np.full((h * step, w * step), value, np.float32) for value in (0, 1, 0))
+    inner = slice(0, part.shape[0]), slice(0, part.shape[1])
+    use[inner] = part
+    np.copyto(z[inner], depth, where=part)
+    np.copyto(error[inner], noise, where=part)
     q, u, v, sigma, weight, square = _means(use, z, error, step)
     # A cell can hold two surfaces: the nearer half is smoothed with its neighbours, the farther
     # half stands for itself.
