@@ -72,8 +72,9 @@ def select(
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     usual: Size | None = None,
+    better_than: float = -np.inf,
 ) -> Choice | None:
-    """Choose the surfaces that are the object; None when none can be.
+    """Choose the surfaces that are the object; None when none can be, or none good enough.
 
     Args:
         cells: the window around the region.
@@ -81,11 +82,13 @@ def select(
         within: [h, w] cells inside the region.
         gravity: direction of falling [3], None when unknown.
         usual: (width, depth, height) of this kind of object in metres, None when unknown.
+        better_than: score that a choice has to exceed to be of use.
     """
     pieces = pieces_in(cells, label, within)
-    if not pieces:
-        return None
     bounds = extent(within)
+    count = sum(len(piece.at) for piece in pieces)
+    if not pieces or _most_score(_sides_of(pieces), count, bounds) <= better_than:
+        return None
     view = _View(cells, bounds, gravity, usual)
     large = [piece for piece in pieces if len(piece.at) >= 0.2 * len(pieces[0].at)]
     mains = sorted(large, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
@@ -145,8 +148,19 @@ def _score(group: list[Piece], bounds: Extent) -> float:
     """How well surfaces explain the region: fill it from side to side, and do not leave it."""
     count = sum(len(piece.at) for piece in group)
     leak = sum(piece.leak * len(piece.at) for piece in group) / count
-    box = _area(_sides_of(group))
-    return box / _area(bounds) + 0.1 * count / _area(bounds) - 3.0 * leak
+    return _most_score(_sides_of(group), count, bounds) - 3.0 * leak
+
+
+def _most_score(sides: Extent, count: int, bounds: Extent) -> float:
+    """Score of surfaces on ``count`` cells within these sides when none leaves the region."""
+    return _area(sides) / _area(bounds) + 0.1 * count / _area(bounds)
+
+
+def most_score(cells: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Score that no choice among these cells can exceed, however they are taken apart."""
+    inside = cells & within
+    count = int(np.count_nonzero(inside))
+    return _most_score(extent(inside), count, extent(within)) if count else -np.inf
 
 
 def _sides_of(pieces: list[Piece]) -> Extent:
@@ -192,8 +206,11 @@ def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
     least = a.reach.least_gap(b.reach)
     if least > _FARTHEST:
         return None
-    if least >= touching and gap_between(a.points[:1], b.points) < _NOT_FAR:
-        return False
+    if least >= touching:
+        if a.reach.most_gap(b.reach) < _NOT_FAR:
+            return False
+        if gap_between(a.points[:1], b.points) < _NOT_FAR:
+            return False
     gap = gap_between(a.points, b.points)
     return gap < touching if gap <= _FARTHEST else None
 

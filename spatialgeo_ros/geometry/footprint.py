@@ -44,15 +44,13 @@ def fit_footprint(ground: NDArray[np.floating]) -> Footprint:
     angles = _ANGLES
     for _ in range(2):  # coarse, then one degree around the best
         c, s = np.cos(angles), np.sin(angles)
-        sides = []
-        for direction in (np.stack([c, s], axis=1), np.stack([-s, c], axis=1)):
-            along = direction @ sample  # [angles, N]
-            low, high = _range(along)
-            first, second = along - low[:, None], high[:, None] - along
-            np.minimum(np.abs(first, out=first), np.abs(second, out=second), out=first)
-            sides.append(first)
-        nearest = np.maximum(np.minimum(*sides, out=sides[0]), 0.02, out=sides[0])
-        score = np.divide(1.0, nearest, out=nearest).sum(axis=1)
+        directions = np.array([[*c, *-s], [*s, *c]]).T  # of one side for all angles, of the other
+        along = directions @ sample  # [2 angles, N]
+        low, high = _range(along)
+        near, far = along - low[:, None], high[:, None] - along
+        np.minimum(np.abs(near, out=near), np.abs(far, out=far), out=near)
+        nearest = np.minimum(near[: len(c)], near[len(c) :])
+        score = (1 / np.maximum(nearest, 0.02)).sum(axis=1)
         k = int(np.argmax(score))
         if score[k] > best:
             best, axes = score[k], np.array([[c[k], s[k]], [-s[k], c[k]]])

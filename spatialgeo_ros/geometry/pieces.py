@@ -47,6 +47,11 @@ class Reach:
         behind = map(sub, self.low, other.high)
         return math.hypot(*map(max, ahead, behind, _ZEROS)) - _ROUNDING
 
+    def most_gap(self, other: Reach) -> float:
+        """Distance, metres, above which no point of one is to any of the other."""
+        across = map(sub, map(max, self.high, other.high), map(min, self.low, other.low))
+        return math.hypot(*across) + _ROUNDING
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -140,7 +145,8 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
             continue
         members = order[first[k] : first[k + 1]]
         members = members[flat_within[members]]
-        at = np.stack(np.divmod(members, label.shape[1]), axis=1)
+        at = np.empty((len(members), 2), np.int64)
+        np.divmod(members, label.shape[1], out=(at[:, 0], at[:, 1]))
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
         own = points[members[_spread_out(len(members), 150)]]
         reach = Reach.of(own)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import fill, select
+from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.colour import (
@@ -96,10 +96,12 @@ def separate_bounded(
         label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
     if image is not None and (choice is None or choice.score < _CLEAR):
-        labels = connected_by_colour(cells, standing, cell_colours(cells, image))
-        other = select(cells, labels, around, gravity, usual)
-        if other is not None and (choice is None or other.score > choice.score + _BETTER):
-            choice = other
+        wanted = -np.inf if choice is None else choice.score + _BETTER
+        if most_score(standing, around) > wanted:
+            labels = connected_by_colour(cells, standing, cell_colours(cells, image))
+            other = select(cells, labels, around, gravity, usual, wanted)
+            if other is not None and other.score > wanted:
+                choice = other
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, planes)
