@@ -170,6 +170,24 @@ class PinholeCamera:
         points[..., 2] = depth
         return points
 
+    def lift_pixels(
+        self,
+        depth: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Points [N, 3] in metres at depth z [N] of single pixels; the numbers of :meth:`lift`."""
+        points = np.empty((len(depth), 3), np.float32)
+        if self.distortion:
+            x, y = self.rays()[rows, columns, :2].T
+        else:
+            u, v = _directions(self)
+            x, y = u[columns], v[rows]
+        np.multiply(x, depth, out=points[:, 0])
+        np.multiply(y, depth, out=points[:, 1])
+        points[:, 2] = depth
+        return points
+
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Points [N, 3] in metres to pixels [N, 2], with distortion.
 

@@ -144,6 +144,22 @@ class PointMap:
         """Depth [h, w] in metres in a window, NaN where invalid."""
         return self.depth_at(*_window(window))
 
+    def pixels_in(
+        self, window: Window, mask: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Points [N, 3] and standard deviation of z [N] of some pixels of a window, metres.
+
+        Args:
+            window: within the image.
+            mask: [h, w] of the window, row by row the pixels that are asked for.
+        """
+        at = np.flatnonzero(mask)
+        depth, sigma = (part.ravel()[at] for part in (self.depth_in(window), self.sigma_in(window)))
+        rows, columns = np.divmod(at, mask.shape[1])
+        rows += window[1]
+        columns += window[0]
+        return self.camera.lift_pixels(depth, rows, columns), sigma
+
     def keeping(self, window: Window) -> PointMap:
         """Return the same map for one object: it reads the window once, and keeps what it read.
 

@@ -273,7 +273,7 @@ class _View:
         top, bottom, left, right = extent(part)
         box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
         crop = (box[0], box[1], box[2] + 1, box[3] + 1)
-        inner = part[top : bottom + 1, left : right + 1]
+        points, sigma = pointmap.pixels_in(crop, part[top : bottom + 1, left : right + 1])
         edge = 2 + cells.step
         truncated = (
             box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
@@ -294,8 +294,8 @@ class _View:
         return ObjectPoints(
             region.label,
             mask,
-            pointmap.points_in(crop)[inner],
-            pointmap.sigma_in(crop)[inner],
+            points,
+            sigma,
             pointmap.camera,
             pointmap.source,
             surface,
