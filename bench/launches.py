@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a GPU is asked to do, counted on a CPU: launches, waits and bytes of depth and questions.
 
-Every operation of PyTorch that is no view counts as one launch (some are two kernels, some only
-prepare memory). What lies in a pass or network that a GPU replays as a CUDA graph is one launch
+Every operation of PyTorch that is no view counts as one launch (some are two kernels). What lies in a pass or network that a GPU replays as a CUDA graph is one launch
 there, and its operations are counted apart. No times: those are for a GPU to tell.
 """
 
@@ -61,12 +60,12 @@ class Launches(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every operation."""
-        name = func.name()
+        name, result = func.name(), func(*args, **(kwargs or {}))
         if name.startswith(_READS):
             self.reads[self.stage] += 1
-        elif not func.is_view and not name.startswith(_MEMORY):
+        elif not name.startswith(_MEMORY) and not (func.is_view and _shared(result, args)):
             self.counts[self.stage] += 1
-        return func(*args, **(kwargs or {}))
+        return result
 
     @contextmanager
     def within(self, stage: str, then: str) -> Iterator[None]:
@@ -77,6 +76,14 @@ class Launches(TorchDispatchMode):
             yield
         finally:
             self.stage = then
+
+
+def _shared(result: Any, given: Any) -> bool:
+    """Whether a result lies in the memory of what was given: conversions may be copies or not."""
+    if not isinstance(result, Tensor):
+        return True
+    places = {one.untyped_storage().data_ptr() for one in given if isinstance(one, Tensor)}
+    return result.untyped_storage().data_ptr() in places
 
 
 def depth_call(tokens: int = 777, size: tuple[int, int] = SIZE) -> list[tuple[str, int, int]]:
