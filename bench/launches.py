@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a GPU is asked to do, counted on a CPU: launches, waits and bytes of depth and questions.
 
-Every operation of PyTorch that is no view counts as one launch (some are two kernels). What lies in a pass or network that a GPU replays as a CUDA graph is one launch
-there, and its operations are counted apart. No times: those are for a GPU to tell.
+Every operation of PyTorch that is no view counts as one launch (some are two kernels). What lies in
+a pass or network that a GPU replays as a CUDA graph is one launch there, and its operations are
+counted apart. No times: those are for a GPU to tell.
 """
 
 from __future__ import annotations
