@@ -9,14 +9,16 @@ image. All masks here are of a window of the image: half-open (x0, y0, x1, y1).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import STEPS, Cells, Window, neighbours
+from spatialgeo_ros.geometry.cells import STEPS, Cells, Window, extent, neighbours
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered
 from spatialgeo_ros.geometry.surfels import on_slope, without_strips
 
 _T = TypeVar("_T", bound=np.generic)
@@ -50,14 +52,14 @@ def share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]
 
 def spread_mask(mask: NDArray[np.bool_], cells: Cells, window: Window) -> NDArray[np.bool_]:
     """Pixels [h, w] of the window that are in cells of the mask."""
-    return _spread(mask, cells, window)
-
-
-def _spread(values: NDArray[_T], cells: Cells, window: Window) -> NDArray[_T]:
-    """Give every pixel of the window the value of its cell."""
     x0, y0, x1, y1 = window
-    wide = np.repeat(np.repeat(values, cells.step, axis=0), cells.step, axis=1)
-    return wide[: y1 - y0, : x1 - x0]
+    return _spread(mask, cells.step, (y1 - y0, x1 - x0))
+
+
+def _spread(values: NDArray[_T], step: int, shape: tuple[int, ...]) -> NDArray[_T]:
+    """Give every pixel the value of its cell of ``step`` x ``step`` pixels, the last ones cut."""
+    wide = np.repeat(np.repeat(values, step, axis=1), step, axis=0)  # the faster order
+    return wide[: shape[0], : shape[1]]
 
 
 def settled(
@@ -190,40 +192,52 @@ def pixels_of(
     pixels that are clearly at the neighbour's depth rather than at their own cell's are taken too.
     Pixels that float at depth edges are at neither.
     """
-    own = np.where(cells.ok, cells.raw_z, np.float32(np.inf))
-    depth = pointmap.depth_in(window)
-    tolerance = np.float32(0.03) + 3 * pointmap.sigma_in(window)
+    out = np.zeros((window[3] - window[1], window[2] - window[0]), bool)
+    if not chosen.any():
+        return out
+    # Of the window what is in chosen cells, or beside them.
+    step, (top, bottom, left, right) = cells.step, extent(chosen)
+    place = slice(max(0, top - 1), bottom + 2), slice(max(0, left - 1), right + 2)
+    part = (
+        slice(place[0].start * step, place[0].stop * step),
+        slice(place[1].start * step, place[1].stop * step),
+    )
+    found = out[part]
+    chosen = chosen[place]
+    own = np.where(cells.ok[place], cells.raw_z[place], np.float32(np.inf))
+    depth = pointmap.depth_in(window)[part]
+    tolerance = np.float32(0.03) + 3 * pointmap.sigma_in(window)[part]
     with np.errstate(invalid="ignore"):
-        off = np.abs(depth - _spread(np.where(chosen, own, np.float32(np.nan)), cells, window))
-        found = off < tolerance + np.float32(0.02) * depth
-        if cells.step == 1:
-            return found
-        slopes = _slopes(cells, own, chosen)
+        off = depth - _spread(np.where(chosen, own, np.float32(np.nan)), step, found.shape)
+        np.less(np.abs(off, out=off), tolerance + np.float32(0.02) * depth, out=found)
+        if step == 1:
+            return out
+        slopes = _slopes([link[place] for link in cells.links[:2]], own, chosen)
         steep = chosen & (np.abs(slopes).max(axis=0) > _STEEP * own)
-        rows, columns = np.nonzero(_spread(steep, cells, window) & ~found)
-        at = rows // cells.step, columns // cells.step
-        low, left = _places(rows, cells.step), _places(columns, cells.step)
-        there = own[at] + slopes[0][at] * low + slopes[1][at] * left
+        rows, columns = np.nonzero(_spread(steep, step, found.shape) & ~found)
+        at = rows // step, columns // step
+        down, across = _places(rows, step), _places(columns, step)
+        there = own[at] + slopes[0][at] * down + slopes[1][at] * across
         off = np.abs(depth[rows, columns] - there)
         good = off < tolerance[rows, columns] + np.float32(0.01) * there
         found[rows[good], columns[good]] = True
         # Only pixels of cells beside chosen ones: few.
         beside = cv2.dilate(chosen.astype(np.uint8), _CROSS).astype(bool) & ~chosen
-        rows, columns = np.nonzero(_spread(beside, cells, window))
+        rows, columns = np.nonzero(_spread(beside, step, found.shape))
         z, limit = depth[rows, columns], tolerance[rows, columns]
-        cell = rows // cells.step + 1, columns // cells.step + 1
-        low, left = _places(rows, cells.step), _places(columns, cells.step)
-        apart = np.abs(z - np.pad(own, 1, constant_values=np.inf)[cell])
-        padded = np.pad(np.where(chosen, own, np.float32(np.nan)), 1, constant_values=np.nan)
-        tilted = np.pad(slopes, ((0, 0), (1, 1), (1, 1)))
+        cell = rows // step + 1, columns // step + 1
+        down, across = _places(rows, step), _places(columns, step)
+        apart = np.abs(z - bordered(own, 1, np.inf)[cell])
+        padded = bordered(np.where(chosen, own, np.float32(np.nan)), 1, np.nan)
+        tilted = [bordered(one, 1, 0.0) for one in slopes]
         taken = np.zeros(len(z), bool)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             near = cell[0] + dy, cell[1] + dx
-            there = padded[near] + tilted[0][near] * (low - dy) + tilted[1][near] * (left - dx)
+            there = padded[near] + tilted[0][near] * (down - dy) + tilted[1][near] * (across - dx)
             off = np.abs(z - there)
             taken |= (off < limit) & (off < 0.5 * apart)
     found[rows[taken], columns[taken]] = True
-    return found
+    return out
 
 
 def _places(pixels: NDArray[np.int64], step: int) -> NDArray[np.float32]:
@@ -234,23 +248,30 @@ def _places(pixels: NDArray[np.int64], step: int) -> NDArray[np.float32]:
 
 
 def _slopes(
-    cells: Cells, depth: NDArray[np.float32], chosen: NDArray[np.bool_]
+    links: Sequence[NDArray[np.bool_]], depth: NDArray[np.float32], chosen: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Change of depth from cell to cell along rows and columns, [2, h, w] metres.
 
     Between chosen cells of one surface; zero where a cell has no such neighbour. What two
     neighbours say differently is a bend or an edge: there the smaller is taken.
+
+    Args:
+        links: which cells are of one surface with the next column's, and with the next row's.
+        depth: [h, w] metres.
+        chosen: [h, w] bool.
     """
-    out = np.zeros((2, *cells.shape), np.float32)
-    for axis, (step, link) in enumerate(((STEPS[1], cells.links[1]), (STEPS[0], cells.links[0]))):
-        here, there = neighbours(*step, cells.shape)
+    shape = chosen.shape
+    out = np.zeros((2, *shape), np.float32)
+    for axis in (0, 1):
+        here, there = neighbours(*STEPS[1 - axis], shape)
+        link = links[1 - axis][: shape[0] - (axis == 0), : shape[1] - (axis == 1)]
         with np.errstate(invalid="ignore"):
             change = np.where(link & chosen[here] & chosen[there], depth[there] - depth[here], 0)
-        before, after = np.zeros((2, *cells.shape), np.float32)
+        before, after = np.zeros((2, *shape), np.float32)
         after[here], before[there] = change, change
         smaller = np.where(np.abs(before) < np.abs(after), before, after)
         larger = before + after - smaller
-        out[axis] = np.where((smaller == 0) | (smaller * larger < 0), larger, smaller)
+        out[axis] = np.where(smaller == 0, larger, smaller)
         out[axis][smaller * larger < 0] = 0
     return out
 
