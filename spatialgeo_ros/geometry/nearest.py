@@ -24,7 +24,7 @@ Point = NDArray[np.float64]
 _THINNED = 128  # points of one surface that the other's candidates are looked for with
 _CANDIDATES = 256  # points of each surface that are compared with each other
 _SURFELS_SKIPPED = 0.001  # share of a surface's points that may be strays nearest to the other
-_LOOKS, _GAIN = 4, 0.05  # close-ups at most, while each makes the gap less by this share
+_LOOKS, _GAIN = 4, 0.05  # close-ups of large things, while each lessens the gap by this share
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.007  # share of those that may be wrong
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
@@ -115,10 +115,10 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
     noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
-    # themselves, each with the noise taken out. Along the edge of a steep surface the nearest may
-    # be some squares away: look again around what was found.
+    # themselves, each with the noise taken out. Along the edge of a large and steep surface the
+    # nearest may be some squares away: look again around what was found.
     least = np.inf
-    for _ in range(_LOOKS):
+    for _ in range(_LOOKS if size > _COMPACT else 1):
         near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
         if not len(near_a) or not len(near_b):
             break

@@ -200,8 +200,8 @@ def _holds_others(cells: Cells, within: NDArray[np.bool_]) -> bool:
     """Tell whether a region is as long as furniture, so that a part of some may be in it."""
     top, bottom, left, right = extent(within)
     depth = cells.points[within & cells.ok][:, 2]
-    middle = float(np.median(depth)) if len(depth) else 0.0
-    return max(bottom - top, right - left) * cells.angle * middle > _LONG
+    far = float(np.percentile(depth, 90)) if len(depth) else 0.0  # the nearer may be the other
+    return max(bottom - top, right - left) * cells.angle * far > _LONG
 
 
 def _level_beyond(
