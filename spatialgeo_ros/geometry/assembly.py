@@ -35,7 +35,7 @@ _LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface tha
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
-_MOST_OVERSIZE = 1.3  # the same of what may go on behind its last visible row
+_MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
 _ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
@@ -313,38 +313,70 @@ def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
     doubtful = nearer or piece.leak > _NO_LEAK
     touching = min(_CONTACT, group.touching) if doubtful else group.touching
     touches = _nearness(part, whole, touching)
-    if touches is None or touches:
-        return bool(touches)
+    if touches is None:
+        return False
+    if touches:
+        return not _outgrows(view, piece, group)
     if piece.leak > _NO_LEAK:
         return False
     # From here on in the order of their cost: each alone is enough.
     if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
         return True
-    if view.gravity is not None and _above_or_below(view, piece, group, doubtful):
+    return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
+
+
+def _has_place(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
+    """Tell whether a piece that does not touch the object is where parts of one object may be."""
+    if view.gravity is not None and _above_or_below(view, piece, group, nearer):
         return True
     if nearer:
         return False
     if view.gravity is not None:
         if view.usual is not None and _under(piece, group.at):
-            if _fits(part, whole, view.gravity, view.usual):
+            if _fits(piece.part, group.whole, view.gravity, view.usual):
                 return True
-        if _level(part, whole, view.down):
+        if _level(piece.part, group.whole, view.down):
             return True
     return _covered(view, piece, group)
 
 
-def _above_or_below(view: _View, piece: Piece, group: _Group, doubtful: bool) -> bool:
-    """Tell whether a piece stands within the ground that a group covers, or may cover unseen."""
+def _outgrows(view: _View, piece: Piece, group: _Group) -> bool:
+    """Tell whether an object that is not too large for its kind would be with one more piece."""
+    if view.gravity is None or view.usual is None:
+        return False
+    limits = np.sort(np.array(view.usual[:2])) * _MOST_OVERSIZE
+    footprint = group.footprint(view)
+    own = np.sort(footprint.high - footprint.low)
+    if (own > limits).any():
+        return False
+    along = piece.part.points @ view.ground @ footprint.axes.T
+    low, high = (
+        np.minimum(footprint.low, along.min(axis=0)),
+        np.maximum(footprint.high, along.max(axis=0)),
+    )
+    if (np.sort(high - low) <= limits).all():
+        return False
+    return not _together(piece.part, group.whole, view.gravity, view.usual, _MOST_OVERSIZE)
+
+
+def _above_or_below(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
+    """Tell whether a piece stands within the ground that a group covers.
+
+    A horizontal surface may go on unseen behind its last visible row, and so may the ground.
+    """
     footprint, ground = group.footprint(view), piece.part.points @ view.ground
-    margin = _CONTACT if doubtful else _TOUCHING
+    margin = _CONTACT if nearer else _TOUCHING
     if footprint.holds(ground, margin).mean() > _ABOVE:
         return True
-    unseen = 0.0 if doubtful else group.row_spacing(view)
-    if unseen <= margin or footprint.holds(ground, unseen).mean() <= _ABOVE:
+    unseen = 0.0 if nearer else group.row_spacing(view)
+    if unseen <= margin:
         return False
-    if view.gravity is None or view.usual is None:
-        return True
-    return _together(piece.part, group.whole, view.gravity, view.usual, _MOST_OVERSIZE)
+    away = ground.mean(axis=0)
+    away /= max(float(np.linalg.norm(away)), 1e-6)
+    for step in (unseen / 2, unseen):
+        if footprint.holds(ground - step * away, margin).mean() > _ABOVE:
+            return True
+    return False
 
 
 def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:

@@ -249,10 +249,10 @@ def _level_beyond(
             if abs(float(np.median(step[mine]))) < _STEP + _STEP_SHARE / float(np.median(q0[mine])):
                 far[k] += np.count_nonzero(mine)
     share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
-    for k in np.flatnonzero(share > 0):  # what fills the region is no part of something in it
+    for k in np.flatnonzero(share):  # what fills the region is no part of something in it
         first, last, west, east = extent(within & (index == k))
         filled = (last - first + 1) * (east - west + 1) / ((bottom - top + 1) * (right - left + 1))
-        if filled > _FILLS:
+        if filled > _FILLS or share[k] <= LEAK:
             share[k] = 0.0
     return share
 
