@@ -113,6 +113,7 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     surface_b, sigma_b = _surface(b, own_b)
     i, j, ahead = _nearest_of_surfaces(surface_a, surface_b, size)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    apart = float(np.linalg.norm(end - start))
     noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
     # themselves, each with the noise taken out. Along the edge of a large and steep surface the
@@ -127,6 +128,8 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
         if gap > (1 - _GAIN) * least:
             break
         start, end, least = near_a[i], near_b[j], gap
+    if _strays(size, ahead):  # what they are nearer by than what was found instead of them
+        ahead -= max(apart - least, 0.0)
     return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
 
 
@@ -145,7 +148,12 @@ def _nearest_of_surfaces(
     typical = float(np.linalg.norm(a[k] - b[n]))
     nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
     ahead = typical - float(nearest)
-    return (k, n, ahead) if size < _COMPACT and ahead > _APART * size else (i, j, ahead)
+    return (k, n, ahead) if _strays(size, ahead) else (i, j, ahead)
+
+
+def _strays(size: float, ahead: float) -> bool:
+    """Tell whether what is so much nearer than the rest of small things is none of them."""
+    return size < _COMPACT and ahead > _APART * size
 
 
 def thing_size(thing: ObjectPoints) -> float:
