@@ -338,8 +338,8 @@ CAMERAS: tuple[Entry, ...] = (
         "detections-boxes",
         _WARN,
         "Things are measured at the wrong place, or not found.",
-        "Boxes are shares of the image, or pixels of the network's input.",
-        "Corners of boxes are compared with the size of the image.",
+        "Boxes are shares of the image, pixels of the network's input, or of no size at all.",
+        "Corners of boxes are compared with each other and with the size of the image.",
         "let the detector publish pixels of the original image",
     ),
 )
