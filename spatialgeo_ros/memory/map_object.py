@@ -180,6 +180,10 @@ class TrackedObject:
         self._note(thing, frame, way)
         return moved
 
+    def notice(self, thing: Detected, frame: MapFrame) -> None:
+        """Count a sighting that tells nothing of the place."""
+        self._note(thing, frame, self.way)
+
     def absorb(self, other: TrackedObject) -> None:
         """Take over what a duplicate of this object knows."""
         self._box = None
