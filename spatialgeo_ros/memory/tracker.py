@@ -145,7 +145,8 @@ class Tracker:
         for k in matches.kept:
             thing, tracked = frame.detected[k], matches.pairs.get(k)
             if tracked is None:
-                claimed, known = claim(thing, frame, self._unmatched(thing, matches, looks))
+                free = self._unmatched(thing, matches, looks, changes)
+                claimed, known = claim(thing, frame, free)
                 if claimed is Claim.KNOWN and known is not None:
                     existence.detected(known, thing.score)
                     known.notice(thing, frame)
@@ -171,10 +172,10 @@ class Tracker:
             changes.names[k] = tracked.id
 
     def _unmatched(
-        self, thing: Detected, matches: Matches, looks: dict[str, Look]
+        self, thing: Detected, matches: Matches, looks: dict[str, Look], changes: Changes
     ) -> Iterator[tuple[TrackedObject, Look]]:
         """Objects in view that a thing may be by its name, and that no thing is by its place."""
-        taken = {one.id for one in matches.pairs.values()}
+        taken = {one.id for one in matches.pairs.values()}.union(changes.names)
         for name, look in looks.items():
             tracked = self.rows.get(name)
             if tracked is None or name in taken or tracked.dynamic or not tracked.confirmed:
@@ -183,8 +184,11 @@ class Tracker:
                 yield tracked, look
 
     def _held(self, tracked: TrackedObject) -> bool:
-        """Tell whether a thing of another kind is known to fill much of an object's place."""
-        return any(
+        """Tell whether a thing of another kind is known to fill much of an object's place.
+
+        What goes about by itself sits on sofas and stands in doors.
+        """
+        return not tracked.dynamic and any(
             other.sightings >= _KNOWN
             and other.odds > existence.UNSURE
             and not other.dynamic

@@ -68,7 +68,9 @@ def judge_unseen(
             if (other := _filling(related, frame, matches, tracked, near)) is not None:
                 existence.filled_by_other(tracked)
                 tracked.rival = changes.names[other]
-            elif existence.could_be_detected(tracked, look) and _looked_for(related, frame, tracked):
+            elif existence.could_be_detected(tracked, look) and _looked_for(
+                related, frame, tracked
+            ):
                 direction = tracked.direction_from(frame.pose.translation)
                 existence.missed(tracked, look, direction)
         if tracked.gone:

@@ -65,7 +65,7 @@ def test_a_lamp_that_is_lifted_to_the_wall_behind_it_is_no_second_lamp() -> None
     np.testing.assert_array_equal(lamp.centre, place)
 
 
-def test_a_lamp_hardly_known_is_not_preferred_and_the_other_place_waits_for_a_second_image() -> None:
+def test_beside_a_lamp_hardly_known_the_other_place_waits_for_a_second_image() -> None:
     stage, objects = known_lamp(2)
     first = objects.update(lifted(stage, 1.9))
     assert first.added == ("lamp_2",) and "lamp_2" not in listed(objects)
@@ -125,6 +125,23 @@ def test_a_box_lifted_onto_a_known_thing_of_another_kind_waits_for_a_second_imag
     for _ in range(3):
         objects.update(stage.frame(AHEAD))
     assert set(listed(objects)) == {"plant_1"}
+
+
+def test_of_two_boxes_around_one_outline_only_one_is_the_known_thing() -> None:
+    stage, objects = known_lamp()
+    wall, beyond = (lifted(stage, times).detected[0] for times in (1.5, 1.9))
+    frame = replace(stage.frame(AHEAD), detected=(wall, beyond))
+    update = objects.update(frame)
+    assert sorted(update.identified) == ["lamp_1", "lamp_2"] and update.added == ("lamp_2",)
+
+
+def test_a_person_on_a_known_sofa_is_listed_at_once() -> None:
+    stage, objects = Stage([thing("sofa", 2.5, 0.0, (1.8, 0.9, 0.8))]), ObjectMap()
+    for _ in range(3):
+        objects.update(stage.frame(AHEAD))
+    stage.things.append(thing("person", 2.3, 0.0, (0.5, 0.5, 1.2)))
+    assert objects.update(stage.frame(AHEAD)).added == ("person_1",)
+    assert "person_1" in listed(objects)
 
 
 def test_a_chair_pushed_under_a_table_is_listed_with_its_second_image() -> None:
