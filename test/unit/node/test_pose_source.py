@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 
-import rclpy
+from declared_node import declared_node
 from geometry_msgs.msg import Transform
 from nav_msgs.msg import Odometry
 
@@ -39,13 +39,8 @@ MOUNT = (0.2, 0.0, 0.9, 0.0, math.radians(12.0), 0.0)
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Any]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("poses", context=context)
-    parameters.declare(node)
-    yield node
-    node.destroy_node()
-    context.try_shutdown()
+    with declared_node("poses") as node:
+        yield node
 
 
 @pytest.fixture
