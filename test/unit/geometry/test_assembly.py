@@ -162,7 +162,7 @@ def test_nothing_joins_what_would_outgrow_its_kind(usual, share):
 
 def test_a_few_cells_far_behind_are_no_legs():
     """Below a seat and seen between its legs, but further back than a chair is deep."""
-    seat, scrap = (slice(60, 120), slice(100, 220), 0.9), (slice(150, 152), slice(150, 154), 1.8)
+    seat, scrap = (slice(60, 120), slice(100, 220), 0.9), (slice(150, 151), slice(150, 153), 1.8)
     leg = (slice(150, 165), slice(150, 156), 1.25)
     assert chosen(seat, scrap, gravity=DOWN, usual=CHAIR)[1] == [1.0, 0.0]
     assert chosen(seat, leg, gravity=DOWN, usual=CHAIR)[1] == [1.0, 1.0]
@@ -170,7 +170,7 @@ def test_a_few_cells_far_behind_are_no_legs():
 
 def test_what_is_seen_beside_a_pole_is_at_the_height_of_some_of_it():
     """A level surface goes on at its height; a pole has every height."""
-    pole, scrap = (slice(60, 180), slice(158, 164), 2.0), (slice(130, 132), slice(165, 180), 2.9)
+    pole, scrap = (slice(60, 180), slice(158, 164), 2.0), (slice(130, 132), slice(165, 168), 2.9)
     assert chosen(pole, scrap, gravity=DOWN)[1] == [1.0, 0.0]
     edge, row = (slice(130, 134), slice(100, 220), 2.0), (slice(128, 130), slice(104, 216), 2.45)
     assert chosen(edge, row, gravity=DOWN)[1] == [1.0, 1.0]

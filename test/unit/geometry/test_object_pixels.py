@@ -141,7 +141,7 @@ def test_pixels_of_a_steep_surface_are_those_on_its_slope():
     chosen = share_inside(whole(slice(40, 100), side), cells) > 0.6
     found = pixels_of(made, cells, chosen, WINDOW)
     own = window_part(whole(slice(44, 96), slice(66, 84)))
-    assert (found & own).sum() > 0.95 * own.sum()
+    assert (found & own).sum() > 0.8 * own.sum()
     assert not (found & ~window_part(whole(slice(40, 100), side))).any()
 
 
