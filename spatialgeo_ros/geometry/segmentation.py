@@ -90,6 +90,7 @@ class ObjectPoints:
         other: what the region may also be, where it cannot be decided; None where it can.
         outline: standard deviation of the outline, pixels of the image; 0 where it is what the
             depth image says.
+        beyond_pixels: how many pixels without a reading ``beyond`` stands for.
         outlines: the same object with other outlines, where its mask was made on a coarse grid:
             without a cell along its outline, and separated from its box by depth. What is measured
             of them too tells how much depends on the outline.
@@ -119,6 +120,7 @@ class ObjectPoints:
     floor_sigma: float = 0.0
     other: ObjectPoints | None = None
     outline: float = 0.0
+    beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
 
     def cell_size(self, z: float) -> float:
@@ -285,6 +287,9 @@ class _View:
             for pixels in (part, background, inside & valid & ~part & ~background)
         )
         surface, surface_sigma, side = surfels(pointmap, mask, crop)
+        beyond = np.zeros((0, 3), np.float32)
+        if bounded:
+            beyond = _beyond(cells, reading.thing, self.within, pointmap.camera)
         if floor is not None:
             ground = floor.below(surface)
             if ground.mean() < 0.5:
@@ -310,11 +315,10 @@ class _View:
             floor,
             support_mask,
             rejected,
-            _beyond(cells, reading.thing, self.within, pointmap.camera)
-            if bounded
-            else np.zeros((0, 3), np.float32),
+            beyond,
             _base(surface, reading.planes, self.gravity, floor),
             reading.flat,
+            beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
