@@ -365,7 +365,8 @@ def _dominant_plane(
     chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
     corners = points[chosen]
     first, second = (corners[:, k] - corners[:, 0] for k in (1, 2))
-    normals = np.cross(first, second)
+    (ax, ay, az), (bx, by, bz) = first.T, second.T
+    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
     length = _norms(normals)
     sides = _norms(first) * _norms(second)
     usable = length > 0.2 * sides + 1e-9
