@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
@@ -370,15 +370,10 @@ def _beyond(
     blind = within & ~cells.ok
     if np.count_nonzero(blind) < 3 or np.count_nonzero(chosen) < 6:
         return np.zeros((0, 3), np.float32)
-    rows, columns = np.nonzero(chosen)
-    q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
-    middle = np.array([rows.mean(), columns.mean()])
-    terms = np.stack([np.ones(len(q)), rows - middle[0], columns - middle[1]], axis=1)
-    system = terms.T @ terms + np.diag([0.0, 1.0, 1.0]) * len(q)
-    plane = np.linalg.solve(system, terms.T @ q)
     at = np.argwhere(blind)
     at = at[:: max(1, len(at) // 400)]
-    value = plane[0] + (at - middle) @ plane[1:]
+    q = 1.0 / cells.points[..., 2][chosen].astype(np.float64)
+    value = DepthPlane.through(cells, chosen).inverse_depth(at)
     value = np.clip(value, *percentiles(q, (5, 95)))
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
