@@ -374,7 +374,8 @@ def _beyond(
     at = at[:: max(1, len(at) // 400)]
     q = 1.0 / cells.points[..., 2][chosen].astype(np.float64)
     value = DepthPlane.through(cells, chosen).inverse_depth(at)
-    value = np.clip(value, *percentiles(q, (5, 95)))
+    low, high = percentiles(q, (5, 95))
+    value = np.clip(value, low, high)
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
 
