@@ -9,7 +9,6 @@ plane, so the fit is a weighted linear regression over the neighbours that lie o
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Window
 from spatialgeo_ros.geometry.pointmap import PointMap
-from spatialgeo_ros.geometry.small_arrays import bordered, median
+from spatialgeo_ros.geometry.small_arrays import bordered, counts, median
 
 _MOST = 2000
 _SUPPORT = 6  # pixels around a surface point that must agree with it
@@ -138,30 +137,20 @@ def without_strips(
     core = cv2.erode(outline.astype(np.uint8), ring, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     doubtful = padded & (core == 0) & (cv2.dilate(edge.astype(np.uint8), ring) > 0)
     rows, columns = np.nonzero(doubtful)
-    dv, du = _around(reach)
-    at = ((rows + dv) * q.shape[1] + (columns + du)).ravel()  # [offsets x pixels]
-    shape = len(dv), len(rows)
-    own = q[rows, columns]
+    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    at = rows[:, None] + dv, columns[:, None] + du
+    own = q[rows, columns][:, None]
     apart = np.maximum(np.abs(du), np.abs(dv)) * np.float32(0.5 * _STRIP_STEP)
-    alike = np.abs(q.ravel()[at].reshape(shape) - own) < (apart + np.float32(least)) * own
-    mine = padded.ravel()[at].reshape(shape)
-    same = (alike & mine).sum(axis=0)
-    strip = (same < _STRIP_SHARE * mine.sum(axis=0)) & ~_steep(q, padded, rows, columns, least)
+    alike = np.abs(q[at] - own) < (apart + np.float32(least)) * own
+    mine = padded[at]
+    same = counts(alike & mine)
+    strip = (same < _STRIP_SHARE * counts(mine)) & ~_steep(q, padded, rows, columns, least)
     if inside is not None:
-        within = outline.ravel()[at].reshape(shape)
-        lone = same < _STRIP_SHARE * within.sum(axis=0)
-        strip |= lone & ((alike & ~within).sum(axis=0) > same)
+        within = outline[at]
+        lone = same < _STRIP_SHARE * within.sum(axis=1)
+        strip |= lone & ((alike & ~within).sum(axis=1) > same)
     padded[rows[strip], columns[strip]] = False
     return padded[reach:-reach, reach:-reach]
-
-
-@lru_cache(maxsize=8)
-def _around(reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns [n, 1] of a square around a pixel, less its own."""
-    dv, du = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    dv, du = dv.reshape(-1, 1), du.reshape(-1, 1)
-    dv.flags.writeable = du.flags.writeable = False
-    return dv, du
 
 
 def _steep(
