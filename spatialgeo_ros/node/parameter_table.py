@@ -186,7 +186,8 @@ _POSES = ParameterGroup("Poses", (
     Spec("pose_source", "auto", "Where camera poses come from; auto takes TF where it has the "
          "transform, else odometry: the first that has a pose, until cleanup",
          choices=("auto", "tf", "odometry", "none")),
-    Spec("world_frame", "odom", "TF frame (REP-105) in which keyframes and coverage are kept"),
+    Spec("world_frame", "odom", "TF frame (REP-105) in which keyframes and the object map are "
+         "kept"),
     Spec("odometry_topic", "odom", "nav_msgs/Odometry of the robot's base"),
     Spec("odometry_gap", 0.5, "Longest gap between two odometry messages that is interpolated",
          "s", 0.01, 10.0),

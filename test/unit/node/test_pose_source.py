@@ -119,7 +119,7 @@ def test_unknown_mount_is_said(source, config):
     ("stamp", "words"),
     [
         (0, "zero stamp"),
-        (SECOND // 2, "the oldest is 0.50 s newer"),
+        (SECOND // 2, "the oldest is 0.50 s newer; where it has only begun"),
         (4 * SECOND, "odometry_gap, 0.5 s"),
         (9 * SECOND, "the newest is 3.00 s older"),  # never extrapolated
     ],
