@@ -176,10 +176,10 @@ def background_planes(
         limit = _tolerance(cells, along, cells.points[..., 2], cells.sigma)
         near = np.abs(offset - along) < limit + slack
         own = rest & near
-        # Where the floor is, is known: it need not be seen outside furniture.
+        # Where the floor is, is known: below furniture it is as good as beside it, where it need
+        # not be seen, or too little of it to tell how it goes on.
         known = attempt < 0 and large
-        hidden = known and np.count_nonzero(own) < enough
-        if hidden:
+        if known:
             own = use & near
         grown = None
         if np.count_nonzero(own) >= enough:
@@ -191,7 +191,7 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on if hidden else on & outside, normal, offset)
+        plane = _bent(cells, on if known else on & outside, normal, offset)
         if plane.spread > _SCATTER * float(median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front

@@ -50,7 +50,8 @@ _LEAST_SHARE = 0.05  # of the region's cells on the object
 _LEAST_SETTLED = 0.25  # of a cell's pixels, for a cell of a mask
 _COARSE_OUTLINE = 0.5  # of a cell of a mask's grid: standard deviation of its outline
 _THIN_OUTLINE = 1.5  # the same, of a mask that has no inside a cell from its outline
-_MARGIN = 0.2  # of the region's size: how much surrounding is looked at
+_MARGIN = 0.2  # of the region's size: how much surrounding is looked at,
+_LEAST_MARGIN = 0.06  # at least so much of its longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +182,9 @@ def segment_object(
     if region.type is RegionType.POINT:
         window = (0, 0, width, height)
     else:
-        pad_x = max(8, int(_MARGIN * (x1 - x0)))
-        pad_y = max(8, int(_MARGIN * (y1 - y0)))
+        least = max(8, int(_LEAST_MARGIN * max(x1 - x0, y1 - y0)))  # cells are as large as that
+        pad_x = max(least, int(_MARGIN * (x1 - x0)))
+        pad_y = max(least, int(_MARGIN * (y1 - y0)))
         window = (
             max(0, x0 - pad_x),
             max(0, y0 - pad_y),
