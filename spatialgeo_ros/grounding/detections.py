@@ -21,6 +21,8 @@ MOST_INSTANCES = 64
 _LEAST_INSIDE = 0.5
 #: Least width and height of what lies in the image, pixels.
 _LEAST_SIDE = 1.0
+#: Intersection over union from which boxes of two looks at an image are of one thing.
+_AGREEING = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,51 @@ def corners(boxes: Floats, extent: tuple[float, float]) -> Floats:
     return np.concatenate([centre - half, centre + half], axis=1) * scale
 
 
+def mirrored(boxes: Floats, width: float) -> Floats:
+    """Boxes [N, 4] of a mirrored image as they lie in the image; corners in pixels."""
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([width - x1, y0, width - x0, y1], axis=1)
+
+
+def in_agreement(first: ScoredBoxes, second: ScoredBoxes) -> ScoredBoxes:
+    """Put two looks at one image together: both's boxes, each as sure as both looks are of it.
+
+    A score becomes the mean of the box's own and of the best that the other look gives the same
+    text in a box on the same thing, 0 where it has no such box. What one look alone invents falls
+    to half; what is not a number stays none.
+
+    Args:
+        first: of one look.
+        second: of the other; boxes in the same pixels, scores of the same texts.
+    """
+    alike = _pairwise_overlaps(first.boxes, second.boxes) > _AGREEING
+    return ScoredBoxes(
+        np.concatenate(
+            [_seconded(first.scores, second.scores, alike),
+             _seconded(second.scores, first.scores, alike.T)]
+        ),
+        np.concatenate([first.boxes, second.boxes]),
+    )  # fmt: skip
+
+
+def _seconded(scores: Floats, others: Floats, alike: npt.NDArray[np.bool_]) -> Floats:
+    """Mean of scores [N, T] and of the best of the boxes [M, T] that are on the same thing."""
+    best = np.zeros_like(scores)
+    for row in np.flatnonzero(alike.any(axis=1)):
+        # fmax: a box without a number says nothing about one that has some.
+        best[row] = np.fmax.reduce(others[alike[row]], axis=0, initial=0.0)
+    seconded: Floats = (scores + best) / np.float32(2.0)
+    return seconded
+
+
+def _pairwise_overlaps(first: Floats, second: Floats) -> Floats:
+    """Intersection over union of boxes [N, 4] with others [M, 4]: [N, M]; corners."""
+    if not len(second):
+        return np.zeros((len(first), 0), np.float32)
+    with np.errstate(invalid="ignore"):
+        return np.stack([overlaps(box, second) for box in first]).reshape(-1, len(second))
+
+
 def choose_instances(
     found: ScoredBoxes,
     phrases: Sequence[str],
@@ -56,6 +103,7 @@ def choose_instances(
     threshold: float,
     nms: float,
     rivals: npt.NDArray[np.bool_] | None = None,
+    rival_margin: float = 1.0,
     masks: Callable[[int], InstanceMask | None] | None = None,
 ) -> list[PhraseResult]:
     """Give each box to the phrase that it fits best, and keep one box per thing.
@@ -71,6 +119,7 @@ def choose_instances(
         nms: of two boxes of one phrase that overlap by more (IoU), the surer one is kept.
         rivals: [phrases, phrases], true where both cannot mean the same thing; all others by
             default.
+        rival_margin: times its own score up to which a rival's does not take a box from a phrase.
         masks: of a box by its row, where the network segments; asked for what is kept only.
 
     Returns:
@@ -99,7 +148,7 @@ def choose_instances(
         with np.errstate(invalid="ignore"):
             mine = usable & (own > threshold)
             if rivals[index].any():
-                mine &= own >= scores[:, rivals[index]].max(axis=1)
+                mine &= rival_margin * own >= scores[:, rivals[index]].max(axis=1)
         kept = _without_overlaps(boxes, own, np.flatnonzero(mine), nms)
         remark = degraded
         if len(kept) > MOST_INSTANCES:
