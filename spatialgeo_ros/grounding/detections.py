@@ -79,20 +79,29 @@ def in_agreement(first: ScoredBoxes, second: ScoredBoxes) -> ScoredBoxes:
 
 def _seconded(scores: Floats, others: Floats, alike: npt.NDArray[np.bool_]) -> Floats:
     """Mean of scores [N, T] and of the best of the boxes [M, T] that are on the same thing."""
+    rows, columns = np.nonzero(alike)  # by row
     best = np.zeros_like(scores)
-    for row in np.flatnonzero(alike.any(axis=1)):
+    if len(rows):
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
         # fmax: a box without a number says nothing about one that has some.
-        best[row] = np.fmax.reduce(others[alike[row]], axis=0, initial=0.0)
+        best[rows[starts]] = np.fmax(np.fmax.reduceat(others[columns], starts, axis=0), 0.0)
     seconded: Floats = (scores + best) / np.float32(2.0)
     return seconded
 
 
 def _pairwise_overlaps(first: Floats, second: Floats) -> Floats:
     """Intersection over union of boxes [N, 4] with others [M, 4]: [N, M]; corners."""
-    if not len(second):
-        return np.zeros((len(first), 0), np.float32)
     with np.errstate(invalid="ignore"):
-        return np.stack([overlaps(box, second) for box in first]).reshape(-1, len(second))
+        sides = (
+            np.minimum(first[:, None, side + 2], second[None, :, side + 2])
+            - np.maximum(first[:, None, side], second[None, :, side])
+            for side in (0, 1)
+        )
+        across, down = (np.clip(side, 0.0, None) for side in sides)
+        shared = across * down
+        mine, theirs = ((b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (first, second))
+        share: Floats = shared / np.maximum(mine[:, None] + theirs[None] - shared, np.float32(1e-9))
+    return share
 
 
 def choose_instances(
@@ -181,12 +190,7 @@ def merged(phrase: str, results: Sequence[PhraseResult], nms: float) -> PhraseRe
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box [4] with others [N, 4]; corners."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + areas - shared
-    share: Floats = shared / np.maximum(union, np.float32(1e-9))
-    return share
+    return _pairwise_overlaps(box[None], boxes)[0]
 
 
 def _clipped(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, npt.NDArray[np.bool_]]:
