@@ -21,13 +21,14 @@ from spatialgeo_ros.geometry.pieces import Piece, gap_between, pieces_in
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
 
+#: Metres over which an occluder may cut an object apart.
+FARTHEST = 1.2
 _TOUCHING = 0.15  # metres between pieces of one object
 _TOUCHING_SHARE = 0.25  # of the object's size: small things stand near others
 _LEAST_TOUCHING = 0.03  # metres
 _BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
 _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
-_FARTHEST = 1.2  # metres over which an occluder may cut an object apart
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
@@ -236,7 +237,7 @@ def _belongs(
     """
     part, whole = piece.part, group.whole
     gap = gap_between(part.points, whole.points)
-    if gap > _FARTHEST or _on_border(piece, group, bounds):
+    if gap > FARTHEST or _on_border(piece, group, bounds):
         return False
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = piece.nearest < group.nearest - 0.1
@@ -257,7 +258,7 @@ def _belongs(
     if gravity is not None and usual is not None and _under(piece, group.at):
         if _fits(part, whole, gravity, usual):
             return True
-    if _covered(cells, piece, group):
+    if covered(cells, piece, group.whole, group.at):
         return True
     return group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
 
@@ -347,12 +348,19 @@ def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     return False
 
 
-def _covered(cells: Cells, piece: Piece, group: _Group) -> bool:
-    """Tell whether something nearer than both fills the image between a piece and the group."""
-    a, b = piece.part.at, group.whole.at
+def covered(cells: Cells, piece: Piece, whole: Piece, at: NDArray[np.int64]) -> bool:
+    """Tell whether something nearer than both fills the image between a piece and an object.
+
+    Args:
+        cells: the window.
+        piece: a connected surface.
+        whole: at most some hundred cells of the object.
+        at: [N, 2] rows and columns of all its cells.
+    """
+    a, b = piece.part.at, whole.at
     own = np.zeros(cells.shape, bool)  # what is of either is not between them
     own[piece.at[:, 0], piece.at[:, 1]] = True
-    own[group.at[:, 0], group.at[:, 1]] = True
+    own[at[:, 0], at[:, 1]] = True
     apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
     # Several lines across the gap, from different cells of the piece.
     spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
