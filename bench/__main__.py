@@ -21,6 +21,7 @@ NAMES = (
     "focal_shift",
     "second_question",
     "decode_step",
+    "launches",
     "memory",
     "training_memory",
     "room",

@@ -30,6 +30,7 @@ class BusyDetector:
     """Finds the box after a second of work on all cores."""
 
     kind = "busy"
+    looks_elsewhere = False
 
     def ground(
         self,

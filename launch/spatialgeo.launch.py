@@ -45,7 +45,8 @@ PARAMETERS = {
     "autostart": ("autostart", bool, "configure and activate by itself: true (the node's default); "
                   "false: drive it with `ros2 lifecycle set`"),
     "pose_source": ("pose_source", str, "camera poses from: auto, tf, odometry, none"),
-    "world_frame": ("world_frame", str, "TF frame in which coverage is kept (odom, map)"),
+    "world_frame": ("world_frame", str, "TF frame in which keyframes and the object map are kept "
+                    "(odom, map)"),
     "odometry_topic": ("odometry_topic", str, "nav_msgs/Odometry of the base"),
     "image_topic": ("{camera}.image_topic", str, "colour image; with image_transport compressed "
                     "its base name"),
@@ -57,8 +58,8 @@ PARAMETERS = {
                          "for none"),
     "detection_labels_file": ("{camera}.detection_labels_file", str, "names of a detector's "
                               "classes that are numbers: one a line, or YAML"),
-    "vision_info_topic": ("{camera}.vision_info_topic", str, "vision_msgs/VisionInfo that points "
-                          "at them"),
+    "vision_info_topic": ("{camera}.vision_info_topic", str, "vision_msgs/VisionInfo that says "
+                          "where the names of a detector's classes are"),
 }  # fmt: skip
 
 

@@ -42,6 +42,11 @@ class SpatialGeoError(Exception):
             candidates; None for other failures.
         program: what was understood of the question that failed (``query.program.Program``); None
             when nothing was, and for other failures.
+        snapshot: the map that the objects of ``result`` are in (``memory.snapshot.MapSnapshot``);
+            None where nothing was looked up.
+        candidates: the things in one image that a phrase fits alike (``scene.sighting.Sighting``).
+        observation: the image that was asked about (``memory.observation.Observation``); None
+            where there was none yet.
         retry_after: seconds after which the same request may well succeed (a server that is busy,
             or was not reached); None where asking again is of no use.
     """
@@ -49,6 +54,9 @@ class SpatialGeoError(Exception):
     code: int = 1
     result: Any = None
     program: Any = None
+    snapshot: Any = None
+    candidates: tuple[Any, ...] = ()
+    observation: Any = None
     retry_after: float | None = None
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ from spatialgeo_ros.query.program import Program
 from spatialgeo_ros.query.result import Result
 from spatialgeo_ros.scene.approach import ApproachPose, Base, approach_poses
 from spatialgeo_ros.scene.executor import execute
+from spatialgeo_ros.scene.frame_map import FRAME, same_in_next_image
 from spatialgeo_ros.scene.mapping import why_not
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
@@ -321,9 +322,10 @@ class Perception:
                     planner=self._planner,
                 )
         except SpatialGeoError as error:
-            self._remember(session, error.program, error.result)
+            self._remember(session, error.program, error.result, error.snapshot)
             raise
-        self._remember(session, asked.measured.program, asked.measured.result)
+        part = asked.measured
+        self._remember(session, part.program, part.result, part.snapshot)
         if asked.language is not None:
             self.scene.keep_asked(observation)
         return asked
@@ -332,8 +334,17 @@ class Perception:
         """Return the last question of a session; an empty one where there was none."""
         return self._dialogues.before(session)
 
-    def _remember(self, session: str, program: Program | None, result: Result | None) -> None:
-        self._dialogues.remember(session, program, () if result is None else result.objects)
+    def _remember(
+        self,
+        session: str,
+        program: Program | None,
+        result: Result | None,
+        snapshot: MapSnapshot | None = None,
+    ) -> None:
+        objects = () if result is None else result.objects
+        if snapshot is not None and snapshot.frame == FRAME and not same_in_next_image(objects):
+            objects = ()  # "it" would be another one of them in the next image
+        self._dialogues.remember(session, program, objects)
 
     def speak(
         self,

@@ -37,6 +37,7 @@ class ScriptedDetector:
     ) -> None:
         self.script, self.presence, self.seconds = script, dict(presence or {}), seconds
         self.device = device
+        self.looks_elsewhere = False
         self.asked: list[tuple[str, ...]] = []
         self.error: Exception | None = None
         self.closed = False

@@ -28,6 +28,7 @@ PYTHON = VENV / "bin" / "python"
 LOG = VENV / "setup.log"
 NEEDED_GB = 6.0
 CMAKE_MINIMUM = (3, 20)
+ONNXRUNTIME_NUMPY = (1, 21, 6)  # the oldest that any of its versions takes; Humble's is older
 WHEEL_PYTHONS = ((3, 11), (3, 12))  # for which ROS 2 wheels exist
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Folders in which the ROS 2 wheels were built; their CMake files still name them.
@@ -185,21 +186,49 @@ def torch_index() -> list[str]:
     return ["--extra-index-url", TORCH_CPU_INDEX]
 
 
+def without_pythonpath() -> dict[str, str]:
+    """Return the variables under which pip sees the environment alone.
+
+    What a sourced ROS 2 or an overlay has on PYTHONPATH would count as installed, whatever its
+    version, or as a conflict.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def put_own_packages_first() -> None:
+    """Let Python find what is installed here before what ROS 2 has on PYTHONPATH."""
+    module = Path(__file__).resolve().parent / "own_packages_first.py"
+    for site in VENV.glob("lib/python3*/site-packages"):
+        for name, text in (
+            (module.name, module.read_text()),
+            (f"{module.stem}.pth", f"import {module.stem}; {module.stem}.main()\n"),
+        ):
+            path = site / name
+            if not path.is_file() or path.read_text() != text:
+                path.write_text(text)
+
+
 def packages_beside(ros: str) -> list[str]:
     """List what a sourced ROS 2 still lacks.
 
     Its messages were compiled against the system's NumPy, which must therefore stay; the other
-    packages follow that one, so only torch keeps its exact version.
+    packages follow that one, so only torch keeps its exact version, and setuptools, of which torch
+    wants a newer and colcon an older one than pip would find.
     """
     script = "import numpy; print(numpy.__version__)"
     asked = subprocess.run([str(PYTHON), "-c", script], capture_output=True, text=True)
     if asked.returncode:
         raise SetupError(f"the Python of ROS 2 {ros} has no NumPy: `apt-get install python3-numpy`")
-    names = [f"numpy=={asked.stdout.strip()}"]
+    numpy = asked.stdout.strip()
+    left_out = {"numpy"}
+    if tuple(int(part) for part in re.findall(r"\d+", numpy)[:3]) < ONNXRUNTIME_NUMPY:
+        left_out.add("onnxruntime")
+        say("      without ONNX Runtime, which takes no NumPy as old as " + numpy)
+    names = [f"numpy=={numpy}"]
     for pin in pins()["run, train, render"]:
         name = pin.split("==")[0]
-        if name not in ("numpy", "setuptools"):
-            names.append(pin if name == "torch" else name)
+        if name not in left_out:
+            names.append(pin if name in ("torch", "setuptools") else name)
     names += ["hypothesis", "mkdocs-material", "mypy", "pytest-xdist", "ruff", "scipy"]
     names.append("pytest>=7.4,<9")  # launch_testing, a part of ROS, breaks pytest 9
     if shutil.which("colcon") is None:
@@ -213,7 +242,10 @@ def make_environment(python: Path, ros: str) -> None:
         shutil.rmtree(VENV)
     site = ["--system-site-packages"] if ros else []
     created = subprocess.run(
-        [str(python), "-m", "venv", *site, str(VENV)], capture_output=True, text=True
+        [str(python), "-m", "venv", *site, str(VENV)],
+        capture_output=True,
+        text=True,
+        env=without_pythonpath(),
     )
     if created.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
@@ -226,7 +258,10 @@ def install_packages(ros: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     pip += ["--disable-pip-version-check", *torch_index()]
     wanted = packages_beside(ros) if ros else ["-r", str(ROOT / "constraints.txt")]
-    run([*pip, *wanted], "installing the packages")
+    if ros:
+        # Versions have to be searched for: Humble's pip finds none in ten minutes, 26.3 in one.
+        run([*pip, "--upgrade", "pip"], "renewing pip", env=without_pythonpath())
+    run([*pip, *wanted], "installing the packages", env=without_pythonpath())
     if not ros:
         repair_cmake_paths()
 
@@ -237,7 +272,13 @@ def repair_cmake_paths() -> None:
         "import sysconfig, numpy;"
         "print(sysconfig.get_paths()['include']); print(numpy.get_include())"
     )
-    asked = subprocess.run([str(PYTHON), "-c", script], capture_output=True, text=True, check=True)
+    asked = subprocess.run(
+        [str(PYTHON), "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=without_pythonpath(),
+    )
     include, numpy = asked.stdout.splitlines()
     for path in VENV.glob("share/*/cmake/*.cmake"):
         text = path.read_text()
@@ -317,6 +358,7 @@ def main() -> int:
             machine_stamp.write_text(machine)
         install_packages(ros)
         packages_stamp.write_text(packages)
+    put_own_packages_first()
     if not is_current(workspace_stamp, workspace):
         say("[2/3] building the workspace (interfaces: a minute or two the first time)")
         build_workspace(ros)

@@ -58,8 +58,9 @@ from spatialgeo_ros.query.intent import OPEN, PRESENCE, Intent, intent_of
 from spatialgeo_ros.query.language import check_readable
 from spatialgeo_ros.query.program import Program, Quantity, TellNumber
 from spatialgeo_ros.query.relations import ObjectFacts
-from spatialgeo_ros.query.result import Result, ResultType, error_of
+from spatialgeo_ros.query.result import QueryError, Result, ResultType, error_of
 from spatialgeo_ros.query.units import convert, fits, unit_of
+from spatialgeo_ros.scene.frame_map import frame_snapshot
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
@@ -190,7 +191,8 @@ def measure_question(
     Raises:
         CancelledError: ``cancelled`` became true.
         PhraseNotFoundError: an object is not found, and no language model could look for it.
-        AmbiguousError: several things fit; ``result`` of the error has the candidates.
+        AmbiguousError: several things fit; ``result`` and ``snapshot`` of the error have the
+            candidates as far as they could be measured.
         BadRequestError: the question is empty, not English, or names too few objects.
         SpatialGeoError: why the program has no answer.
     """
@@ -211,6 +213,8 @@ def measure_question(
             _answer(scene, part, part.program, regions, snapshot, in_view_of, cancelled)
         except SpatialGeoError as error:
             error.program = part.program  # a dialogue goes on from it: "the red one"
+            error.snapshot = part.snapshot
+            _list_candidates(error, observation)
             raise
     part.seconds = time.perf_counter() - started
     return part
@@ -248,6 +252,17 @@ def _answer(
         if snapshot is None:
             part.note("no pose: only what is in view is known")
     part.result = part.result or _typed(part)
+
+
+def _list_candidates(error: SpatialGeoError, observation: Observation) -> None:
+    """Say as objects what a phrase fits alike in the image that was asked about."""
+    things = [one for one in error.candidates if one.frame is observation.frame]
+    error.candidates = ()
+    if not things:
+        return
+    error.snapshot = frame_snapshot(things, observation)
+    ids = tuple(one.id for one in error.snapshot.objects)
+    error.result = Result(ResultType.ERROR, str(error), objects=ids, error=QueryError.AMBIGUOUS)
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:

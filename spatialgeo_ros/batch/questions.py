@@ -32,7 +32,7 @@ class BatchQuestion:
         id: names it in the answers.
         text: in plain English; "" for a program.
         program: as JSON text; "" for a question in words.
-        camera: that is asked; "" for the first.
+        camera: that is asked; "" for all, and for a program the first.
         stamp_ns: of the image to ask about, absolute; None for other times.
         at_ns: the same since the first image; None for other times.
         every_ns: asked again and again, so far apart, and at the end; 0 for not.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialgeo_ros.answer.all_cameras import begin_on_any
 from spatialgeo_ros.batch.outputs import seconds_text
 from spatialgeo_ros.batch.questions import BatchQuestion, Pair
 from spatialgeo_ros.errors import InternalError, SpatialGeoError, code_name
@@ -79,14 +80,15 @@ def object_rows(snapshot: MapSnapshot) -> list[dict[str, Any]]:
 
 
 def ask(
-    perception: Perception, question: BatchQuestion, observation: Observation
-) -> tuple[SpatialReply, SpatialGeoError | None, int]:
-    """Ask a question about an image.
+    perception: Perception, question: BatchQuestion, observations: Sequence[Observation]
+) -> tuple[SpatialReply, SpatialGeoError | None, int, Observation]:
+    """Ask a question about the images of the cameras that are asked, at least one.
 
     Returns:
-        The reply, the error behind it if it is one, and the stamp of the oldest image that the
-        answer rests on, 0 when none.
+        The reply, the error behind it if it is one, the stamp of the oldest image that the answer
+        rests on, 0 when none, and the image that it is about.
     """
+    observation = observations[0]
     camera = observation.frame.camera
     try:
         if question.program:
@@ -94,18 +96,21 @@ def ask(
             result = perception.run_query(program, camera, session=question.session)
             snapshot = perception.objects(camera)
             reply = reply_of_result(result, program, observation, snapshot)
-            return reply, error_of(result), 0
-        asked = perception.begin(question.text, observation, session=question.session)
+            return reply, error_of(result), 0, observation
+        asked, observation = begin_on_any(
+            perception, question.text, observations, session=question.session
+        )
         answer = perception.speak(asked)
         error = None if answer.result is None else error_of(answer.result)
         reply = reply_of(answer, observation, asked.measured.snapshot)
-        return reply, error, answer.seen_stamp_ns
+        return reply, error, answer.seen_stamp_ns, observation
     except SpatialGeoError as refusal:
-        return reply_of_error(refusal, observation), refusal, 0
+        observation = refusal.observation or observation
+        return reply_of_error(refusal, observation), refusal, 0, observation
     except Exception as defect:  # of ours: one question must not end a recording's work
         _LOGGER.exception("question %s", question.id)
         error = InternalError(f"internal error ({type(defect).__name__}): {defect}")
-        return reply_of_error(error, observation), error, 0
+        return reply_of_error(error, observation), error, 0, observation
 
 
 def answer_row(

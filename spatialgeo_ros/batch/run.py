@@ -66,6 +66,9 @@ _LOCK = ".lock"
 _EARLY = 0.9
 #: Metres between two places of the way on the map, and most of them.
 _WAY_STEP, _MOST_WAY = 0.05, 20_000
+#: How much older than the newest image of all a camera's may be, nanoseconds: the node's
+#: ``max_frame_age``.
+_STALE_NS = 2_000_000_000
 _MOST_REMARKS = 40  # of what was missing, in different words
 
 
@@ -331,25 +334,38 @@ class _Run:
     # Questions
 
     def _ask(self, question: BatchQuestion, asked_ns: int, why_not: str = "") -> None:
-        state = self._state
         camera = question.camera or self._source.cameras[0]
-        view = state.views.get(camera)
+        seen = self._asked_images(question)
         error: SpatialGeoError | None
         if camera not in self._source.cameras:
             names = ", ".join(self._source.cameras)
             error = UnknownCameraError(f"there is no camera '{camera}': there are {names}")
-        elif why_not or view is None:
+        elif why_not or not seen:
             why = why_not or "no image has come from it yet"
             error = NoFrameError(f"camera '{camera}' has no image of that time: {why}")
         else:
-            observation = view.asked()
-            reply, error, seen_ns = ask(self._perception, question, observation)
-            stamp = observation.frame.stamp_ns
-            row = answer_row(question, asked_ns, reply, error, camera, stamp, seen_ns)
+            reply, error, seen_ns, asked = ask(self._perception, question, seen)
+            name, stamp = asked.frame.camera, asked.frame.stamp_ns
+            row = answer_row(question, asked_ns, reply, error, name, stamp, seen_ns)
             self._answered(row, error)
             return
         reply = SpatialReply("", result_type="error", error=str(error))
         self._answered(answer_row(question, asked_ns, reply, error, camera, None, 0), error)
+
+    def _asked_images(self, question: BatchQuestion) -> list[Observation]:
+        """Return what a question is asked about: of all cameras, as by the node, if it names none.
+
+        A camera whose images ended before those of the others is then left out.
+        """
+        views = self._state.views
+        if question.camera:
+            return [views[question.camera].asked()] if question.camera in views else []
+        seen = [views[name] for name in self._source.cameras if name in views]
+        if question.program:
+            seen = seen[:1]
+        newest = max((one.latest.frame.stamp_ns for one in seen), default=0)
+        fresh = [one for one in seen if newest - one.latest.frame.stamp_ns <= _STALE_NS]
+        return [one.asked() for one in fresh]
 
     def _answered(self, row: dict[str, Any], error: SpatialGeoError | None) -> None:
         state = self._state

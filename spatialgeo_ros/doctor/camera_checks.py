@@ -20,8 +20,13 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Mount
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.cameras import CameraInput, Detection2DArray
-from spatialgeo_ros.node.conversions import detections_to_regions, hypothesis_of, stamp_to_ns
-from spatialgeo_ros.node.detection_findings import judge_boxes, judge_labels
+from spatialgeo_ros.node.conversions import (
+    corners_of,
+    detections_to_regions,
+    hypothesis_of,
+    stamp_to_ns,
+)
+from spatialgeo_ros.node.detection_findings import judge_boxes, judge_extents, judge_labels
 from spatialgeo_ros.node.frame_decoder import FrameAssembler
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.receiver import Receiver
@@ -292,6 +297,8 @@ class CameraCheck:
             yield named("detections-labels", unnamed)
         boxes = [box for message in self._detections for box in message.detections]
         yield from judge_labels(own.detections_topic, [hypothesis_of(box)[0] for box in boxes])
+        unusable = any(corners_of(box) is None for box in boxes)
+        yield from judge_extents(own.detections_topic, unusable)
         regions = [box for message in self._detections for box in detections_to_regions(message)]
         if min(self._size) > 0:
             yield from judge_boxes(own.detections_topic, regions, *self._size)

@@ -12,14 +12,14 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Parameter as Message
 from rcl_interfaces.srv import GetParameters, ListParameters
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.parameter import Parameter
 
 from spatialgeo_ros.findings.catalogue import CATALOGUE
 from spatialgeo_ros.findings.finding import Finding, Level
 from spatialgeo_ros.node.diagnostics import FINDING
 
-_SERVICE, _NAME = "spatialgeo_ros/srv/MeasureDistance", "/measure_distance"
+_SERVICE = "spatialgeo_ros/srv/MeasureDistance"  # which every one of our nodes serves
 _POLL = 0.02
 _AGAIN = 1.0  # s
 
@@ -72,11 +72,18 @@ class RunningNode:
 
 
 def full_names(graph: Node) -> list[str]:
-    """Return the full names of our nodes, by the service that each has."""
+    """Return the full names of our nodes, by the service that each serves.
+
+    A list of services without their nodes also has those that a client only waits for.
+    """
     names = []
-    for topic, types in graph.get_service_names_and_types():
-        if topic.endswith(_NAME) and _SERVICE in types:
-            names.append(topic.removesuffix(_NAME))
+    for name, namespace in graph.get_node_names_and_namespaces():
+        try:
+            services = graph.get_service_names_and_types_by_node(name, namespace)
+        except NodeNameNonExistentError:
+            continue  # it has left meanwhile
+        if any(_SERVICE in types for _, types in services):
+            names.append(f"{namespace.rstrip('/')}/{name}")
     return sorted(names)
 
 

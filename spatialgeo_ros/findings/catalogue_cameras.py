@@ -97,7 +97,7 @@ CAMERAS: tuple[Entry, ...] = (
         "The camera's computer has another time, or a recording plays while the node takes "
         "the system's time.",
         "The stamps are compared with the clock that the node uses as the images arrive: more "
-        "than 1 s behind or 0.1 s before it.",
+        "than 1 s behind or 0.1 s ahead of it.",
         "`chronyc tracking` on both machines; for recordings `use_sim_time` true and `ros2 "
         "bag play --clock`",
     ),
@@ -338,8 +338,8 @@ CAMERAS: tuple[Entry, ...] = (
         "detections-boxes",
         _WARN,
         "Things are measured at the wrong place, or not found.",
-        "Boxes are shares of the image, or pixels of the network's input.",
-        "Corners of boxes are compared with the size of the image.",
+        "Boxes are shares of the image, pixels of the network's input, or of no size at all.",
+        "Corners of boxes are compared with each other and with the size of the image.",
         "let the detector publish pixels of the original image",
     ),
 )

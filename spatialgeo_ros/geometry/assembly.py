@@ -9,6 +9,7 @@ in space: its pieces touch, stand above one another, or are cut apart by somethi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from spatialgeo_ros.geometry.footprint import Footprint, fit_footprint
 from spatialgeo_ros.geometry.pieces import Piece, gap_between, pieces_in
 from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
 #: Metres over which an occluder may cut an object apart.
 FARTHEST = 1.2
@@ -29,6 +31,7 @@ _LEAST_TOUCHING = 0.03  # metres
 _BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
 _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
+_NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
@@ -71,8 +74,9 @@ def select(
     within: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     usual: Size | None = None,
+    better_than: float = -np.inf,
 ) -> Choice | None:
-    """Choose the surfaces that are the object; None when none can be.
+    """Choose the surfaces that are the object; None when none can be, or none good enough.
 
     Args:
         cells: the window around the region.
@@ -80,18 +84,21 @@ def select(
         within: [h, w] cells inside the region.
         gravity: direction of falling [3], None when unknown.
         usual: (width, depth, height) of this kind of object in metres, None when unknown.
+        better_than: score that a choice has to exceed to be of use.
     """
     pieces = pieces_in(cells, label, within)
-    if not pieces:
-        return None
     bounds = extent(within)
+    count = sum(len(piece.at) for piece in pieces)
+    if not pieces or _most_score(_sides_of(pieces), count, bounds) <= better_than:
+        return None
+    view = _View(cells, bounds, gravity, usual)
     large = [piece for piece in pieces if len(piece.at) >= 0.2 * len(pieces[0].at)]
     mains = sorted(large, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
     groups: list[tuple[float, list[Piece]]] = []
     for main in mains:
         if any(piece is main for _, group in groups for piece in group):
             continue  # it has joined a better one already
-        group = _grow(cells, main, pieces, bounds, gravity, usual)
+        group = _grow(view, main, pieces)
         groups.append((_score(group, bounds), group))
     groups.sort(key=lambda scored: -scored[0])
     best, chosen = groups[0]
@@ -141,21 +148,81 @@ def _apart(a: list[Piece], b: list[Piece]) -> bool:
 
 def _score(group: list[Piece], bounds: Extent) -> float:
     """How well surfaces explain the region: fill it from side to side, and do not leave it."""
-    at = np.concatenate([piece.at for piece in group])
-    (top, left), (bottom, right) = at.min(axis=0), at.max(axis=0)
-    leak = sum(piece.leak * len(piece.at) for piece in group) / len(at)
-    box = _area((int(top), int(bottom), int(left), int(right)))
-    return box / _area(bounds) + 0.1 * len(at) / _area(bounds) - 3.0 * leak
+    count = sum(len(piece.at) for piece in group)
+    leak = sum(piece.leak * len(piece.at) for piece in group) / count
+    return _most_score(_sides_of(group), count, bounds) - 3.0 * leak
 
 
-def _grow(
-    cells: Cells,
-    main: Piece,
-    pieces: list[Piece],
-    bounds: Extent,
-    gravity: NDArray[np.float64] | None,
-    usual: Size | None,
-) -> list[Piece]:
+def _most_score(sides: Extent, count: int, bounds: Extent) -> float:
+    """Score of surfaces on ``count`` cells within these sides when none leaves the region."""
+    return _area(sides) / _area(bounds) + 0.1 * count / _area(bounds)
+
+
+def most_score(cells: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Score that no choice among these cells can exceed, however they are taken apart."""
+    inside = cells & within
+    count = int(np.count_nonzero(inside))
+    return _most_score(extent(inside), count, extent(within)) if count else -np.inf
+
+
+def _sides_of(pieces: list[Piece]) -> Extent:
+    """First row, last row, first column, last column of some pieces together."""
+    tops, bottoms, lefts, rights = zip(*(piece.sides for piece in pieces), strict=True)
+    return min(tops), max(bottoms), min(lefts), max(rights)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What all pieces of a region have in common.
+
+    Attributes:
+        cells: the window around the region.
+        bounds: of the region.
+        gravity: direction of falling [3], None when unknown.
+        usual: (width, depth, height) of this kind of object in metres, None when unknown.
+    """
+
+    cells: Cells
+    bounds: Extent
+    gravity: NDArray[np.float64] | None
+    usual: Size | None
+
+    @cached_property
+    def down(self) -> NDArray[np.float32]:
+        """[3] the direction of falling; with gravity only."""
+        return np.asarray(self.gravity, np.float32)
+
+    @cached_property
+    def ground(self) -> NDArray[np.float32]:
+        """[3, 2] projection onto the ground; with gravity only."""
+        return level_frame(np.asarray(self.gravity))[[0, 2]].T.astype(np.float32)
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """[h, w] depth of the cells, metres, infinite where there is none."""
+        return depth_of(self.cells)
+
+
+def depth_of(cells: Cells) -> NDArray[np.float32]:
+    """[h, w] depth of cells, metres, infinite where there is none."""
+    return np.where(cells.ok, cells.points[..., 2], np.float32(np.inf))
+
+
+def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
+    """Tell whether two pieces are nearer than ``touching`` to each other, None when far apart."""
+    least = a.reach.least_gap(b.reach)
+    if least > FARTHEST:
+        return None
+    if least >= touching:
+        if a.reach.most_gap(b.reach) < _NOT_FAR:
+            return False
+        if gap_between(a.points[:1], b.points) < _NOT_FAR:
+            return False
+    gap = gap_between(a.points, b.points)
+    return gap < touching if gap <= FARTHEST else None
+
+
+def _grow(view: _View, main: Piece, pieces: list[Piece]) -> list[Piece]:
     """Join to ``main`` every piece that is of the same object."""
     group = _Group([main])
     loose = [p for p in pieces if p is not main and p.leak <= _LOOSE_LEAK]
@@ -163,7 +230,7 @@ def _grow(
     while grew and loose:
         grew = False
         for piece in list(loose):
-            if _belongs(cells, piece, group, bounds, gravity, usual):
+            if _belongs(view, piece, group):
                 group = _Group([*group.pieces, piece])
                 loose.remove(piece)
                 grew = True
@@ -201,26 +268,33 @@ class _Group:
         return min(_TOUCHING, max(_LEAST_TOUCHING, _TOUCHING_SHARE * size))
 
     @cached_property
-    def sides(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Least and largest (row, column)."""
-        return self.at.min(axis=0), self.at.max(axis=0)
+    def sides(self) -> Extent:
+        """First row, last row, first column, last column."""
+        return _sides_of(self.pieces)
 
-    def footprint(self, level: NDArray[np.float32]) -> Footprint:
-        """Rectangle on the ground around it; ``level`` [3, 2] projects points onto it."""
+    def footprint(self, view: _View) -> Footprint:
+        """Rectangle on the ground around it; with gravity only."""
         if "_footprint" not in self.__dict__:
-            self.__dict__["_footprint"] = fit_footprint(self.whole.points @ level)
+            self.__dict__["_footprint"] = fit_footprint(self.whole.points @ view.ground)
         found: Footprint = self.__dict__["_footprint"]
         return found
 
+    def row_spacing(self, view: _View) -> float:
+        """How far a horizontal surface may go on behind its last visible row of cells, metres.
 
-def _belongs(
-    cells: Cells,
-    piece: Piece,
-    group: _Group,
-    bounds: Extent,
-    gravity: NDArray[np.float64] | None,
-    usual: Size | None,
-) -> bool:
+        With gravity only.
+        """
+        if "_row_spacing" not in self.__dict__:
+            z = self.whole.points[:, 2]
+            far = self.whole.points[np.argsort(z)[-max(3, len(z) // 40) :]]
+            drop = abs(float(median(far @ view.down)))
+            spacing = float(median(far[:, 2])) ** 2 * view.cells.angle / max(drop, 0.05)
+            self.__dict__["_row_spacing"] = min(0.5, spacing)
+        found: float = self.__dict__["_row_spacing"]
+        return found
+
+
+def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
     """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
 
     It is when it nearly touches the object in space. A piece that stays inside the region also is
@@ -235,32 +309,34 @@ def _belongs(
     never when it is nearer to the camera than the object, as an occluder is, or a scrap along the
     region's border.
     """
-    part, whole = piece.part, group.whole
-    gap = gap_between(part.points, whole.points)
-    if gap > FARTHEST or _on_border(piece, group, bounds):
+    if _on_border(piece, group, view.bounds):
         return False
+    part, whole = piece.part, group.whole
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = piece.nearest < group.nearest - 0.1
     doubtful = nearer or piece.leak > _NO_LEAK
-    if gap < (min(_CONTACT, group.touching) if doubtful else group.touching):
-        return True
+    touching = min(_CONTACT, group.touching) if doubtful else group.touching
+    touches = _nearness(part, whole, touching)
+    if touches is None or touches:
+        return bool(touches)
     if piece.leak > _NO_LEAK:
         return False
-    if gravity is not None:
-        level = level_frame(gravity)[[0, 2]].T.astype(np.float32)
-        margin = _CONTACT if doubtful else max(_TOUCHING, _row_spacing(cells, whole, gravity))
-        if group.footprint(level).holds(part.points @ level, margin).mean() > 0.8:
+    # From here on in the order of their cost: each alone is enough.
+    if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
+        return True
+    if view.gravity is not None:
+        margin = _CONTACT if doubtful else max(_TOUCHING, group.row_spacing(view))
+        if group.footprint(view).holds(part.points @ view.ground, margin).mean() > 0.8:
             return True
     if nearer:
         return False
-    if gravity is not None and _level(part, whole, gravity):
-        return True
-    if gravity is not None and usual is not None and _under(piece, group.at):
-        if _fits(part, whole, gravity, usual):
+    if view.gravity is not None:
+        if view.usual is not None and _under(piece, group.at):
+            if _fits(part, whole, view.gravity, view.usual):
+                return True
+        if _level(part, whole, view.down):
             return True
-    if covered(cells, piece, group.whole, group.at):
-        return True
-    return group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, bounds)
+    return covered(view.depth, piece, group.whole, group.pieces)
 
 
 def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
@@ -268,19 +344,27 @@ def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
 
     A box that is not cut tight holds slivers of what is beside, below and behind the object.
     """
-    least, largest = group.sides
-    hugging = np.zeros(len(piece.at), bool)
-    for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
+    bands = []
+    for axis in (0, 1):
+        first, last = bounds[2 * axis : 2 * axis + 2]
+        least, largest = group.sides[2 * axis : 2 * axis + 2]
+        lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        own = piece.at[:, axis]
-        for near, reached in (
-            (own <= first + band, bool(least[axis] <= first + slack)),
-            (own >= last - band, bool(largest[axis] >= last - slack)),
-        ):
-            if near.any() and not reached:
+        if lowest <= first + band:
+            if least > first + slack:
                 return False
-            hugging |= near
-    return bool(hugging.mean() > _SCRAP)
+            bands.append((axis, -np.inf, first + band))
+        if highest >= last - band:
+            if largest < last - slack:
+                return False
+            bands.append((axis, last - band, np.inf))
+    if not bands:
+        return False
+    hugging = np.zeros(len(piece.at), bool)
+    for axis, low, high in bands:
+        own = piece.at[:, axis]
+        hugging |= (own >= low) & (own <= high)
+    return bool(np.count_nonzero(hugging) > _SCRAP * len(hugging))
 
 
 def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
@@ -310,70 +394,81 @@ def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
     return bool((top[columns] < own[columns]).mean() > 0.7)
 
 
-def _level(piece: Piece, whole: Piece, gravity: NDArray[np.float64]) -> bool:
+def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
     """Tell whether a piece goes on a horizontal surface of the whole: a top seen edge-on.
 
     At a grazing angle neighbouring rows of a table top are far apart, but at one height.
     """
-    down = gravity.astype(np.float32)
     drop, other = piece.points @ down, whole.points @ down
-    if np.ptp(np.percentile(drop, (10, 90))) > 2 * _FLAT:
+    low, high = percentiles(drop, (10, 90))
+    if high - low > 2 * _FLAT:
         return False
-    near = np.abs(piece.at[:, None] - whole.at[None]).max(axis=2) <= 3
+    rows, columns = (np.abs(piece.at[:, k, None] - whole.at[:, k]) for k in (0, 1))
+    near = (rows <= 3) & (columns <= 3)
     same = np.abs(drop[:, None] - other[None]) < _FLAT
     return bool((near & same).any(axis=1).mean() > 0.5)
 
 
-def _row_spacing(cells: Cells, whole: Piece, gravity: NDArray[np.float64]) -> float:
-    """How far a horizontal surface may go on behind its last visible row of cells, metres."""
-    z = whole.points[:, 2]
-    far = whole.points[np.argsort(z)[-max(3, len(z) // 40) :]]
-    drop = abs(float(np.median(far @ gravity.astype(np.float32))))
-    return min(0.5, float(np.median(far[:, 2])) ** 2 * cells.angle / max(drop, 0.05))
-
-
 def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     """Tell whether a piece reaches a side of the region that the group stays well away from."""
-    at = group.at
-    if len(at) < 0.5 * len(piece.at):
+    if sum(len(one.at) for one in group.pieces) < 0.5 * len(piece.at):
         return False  # a scrap does not decide where its object is
-    for axis, (first, last) in ((0, bounds[:2]), (1, bounds[2:])):
+    for axis in (0, 1):
+        first, last = bounds[2 * axis : 2 * axis + 2]
+        least, largest = group.sides[2 * axis : 2 * axis + 2]
+        lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         size = last - first + 1
         short, slack = max(3, 0.07 * size), max(2, 0.04 * size)
-        own, group_own = piece.at[:, axis], at[:, axis]
-        if own.min() <= first + slack and group_own.min() > first + short:
+        if lowest <= first + slack and least > first + short:
             return True
-        if own.max() >= last - slack and group_own.max() < last - short:
+        if highest >= last - slack and largest < last - short:
             return True
     return False
 
 
-def covered(cells: Cells, piece: Piece, whole: Piece, at: NDArray[np.int64]) -> bool:
+def covered(
+    depth: NDArray[np.float32], piece: Piece, whole: Piece, pieces: Sequence[Piece]
+) -> bool:
     """Tell whether something nearer than both fills the image between a piece and an object.
 
     Args:
-        cells: the window.
+        depth: [h, w] of the window's cells, metres, infinite where there is none.
         piece: a connected surface.
         whole: at most some hundred cells of the object.
-        at: [N, 2] rows and columns of all its cells.
+        pieces: all of the object.
     """
     a, b = piece.part.at, whole.at
-    own = np.zeros(cells.shape, bool)  # what is of either is not between them
-    own[piece.at[:, 0], piece.at[:, 1]] = True
-    own[at[:, 0], at[:, 1]] = True
-    apart = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+    own = np.zeros(depth.shape, bool)  # what is of either is not between them
+    for one in (piece, *pieces):
+        own[one.at[:, 0], one.at[:, 1]] = True
+    apart = (a[:, 0, None] - b[:, 0]) ** 2 + (a[:, 1, None] - b[:, 1]) ** 2
     # Several lines across the gap, from different cells of the piece.
-    spread = a[np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]]
-    depth = np.where(cells.ok, cells.points[..., 2], np.inf)
-    hidden = total = 0
-    for start in spread[:: max(1, len(spread) // 8)]:
-        end = b[np.argmin(((b - start) ** 2).sum(axis=1))]
-        steps = int(np.abs(end - start).max())
-        if steps < 2:
-            continue
-        line = np.rint(np.linspace(start, end, steps + 1)[1:-1]).astype(np.int64)
-        between = line[~own[line[:, 0], line[:, 1]]]
-        limit = min(depth[tuple(start)], depth[tuple(end)]) - 0.05
-        hidden += int((depth[between[:, 0], between[:, 1]] < limit).sum())
-        total += len(between)
-    return hidden > 0.7 * total and total > 0
+    spread = np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]
+    spread = spread[:: max(1, len(spread) // 8)]
+    starts, ends = a[spread], b[apart[spread].argmin(axis=1)]
+    line, place = _lines(starts, ends)
+    row, column = place.T
+    between = ~own[row, column]
+    total = np.count_nonzero(between)
+    if not total:
+        return False
+    limit = np.minimum(depth[tuple(starts.T)], depth[tuple(ends.T)]) - np.float32(0.05)
+    hidden = np.count_nonzero(between & (depth[row, column] < limit[line]))
+    return bool(hidden > 0.7 * total)
+
+
+def _lines(
+    starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells on straight lines between cells [N, 2], without these.
+
+    Returns:
+        [K] which line, and [K, 2] row and column.
+    """
+    way = ends - starts
+    steps = np.abs(way).max(axis=1)
+    count = np.maximum(steps - 1, 0)
+    line = np.repeat(np.arange(len(way)), count)
+    step = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count) + 1
+    share = step / steps[line]
+    return line, np.rint(starts[line] + share[:, None] * way[line]).astype(np.int64)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import median
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 128
@@ -100,14 +102,21 @@ class Plane:
 
 def _tolerance(
     cells: Cells,
-    points: NDArray[np.floating],
+    along: NDArray[np.floating],
+    z: NDArray[np.floating],
     sigma: NDArray[np.floating],
-    normal: NDArray[np.float64],
 ) -> NDArray[np.floating]:
-    """How far a point may be off a plane before its bend is known: noise seen across the plane."""
+    """How far a point may be off a plane before its bend is known: noise seen across the plane.
+
+    Args:
+        cells: the window.
+        along: of points, their distance from the camera along the plane's normal, metres.
+        z: their depth, metres.
+        sigma: its standard deviation, metres.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        across = np.abs(points @ normal.astype(points.dtype)) / points[..., 2]
-    return _limit(cells, points[..., 2], sigma * across)
+        across = np.abs(along) / z
+    return _limit(cells, z, sigma * across)
 
 
 def _limit(
@@ -117,8 +126,16 @@ def _limit(
 
     A camera bends surfaces over its whole image: little within a small window.
     """
+    fixed, noise = _limit_parts(cells, z, noise)
+    return fixed + noise
+
+
+def _limit_parts(
+    cells: Cells, z: NDArray[np.floating], noise: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """What of it is there without noise, and the part of the noise."""
     bent = _BENT * max(cells.shape) * cells.angle
-    return _THICKNESS + z.dtype.type(bent) * z + 2.0 * noise
+    return _THICKNESS + z.dtype.type(bent) * z, 2.0 * noise
 
 
 def background_planes(
@@ -141,9 +158,9 @@ def background_planes(
     large = is_large(cells, within)
     found: list[Plane] = []
     rest = use & outside
-    enough = max(20, int(0.03 * rest.sum()))
+    enough = max(20, int(0.03 * np.count_nonzero(rest)))
     for attempt in range(-1, _MOST_PLANES):
-        if attempt >= 0 and rest.sum() < enough:
+        if attempt >= 0 and np.count_nonzero(rest) < enough:
             break
         slack = 0.0
         if attempt < 0:
@@ -155,16 +172,18 @@ def background_planes(
             if fitted is None:
                 break
             normal, offset = fitted
-        limit = _tolerance(cells, cells.points, cells.sigma, normal)
-        flat = offset - cells.points @ normal.astype(np.float32)
-        near = np.abs(flat) < limit + slack
+        along = cells.points @ normal.astype(np.float32)
+        limit = _tolerance(cells, along, cells.points[..., 2], cells.sigma)
+        near = np.abs(offset - along) < limit + slack
         own = rest & near
         # Where the floor is, is known: it need not be seen outside furniture.
         known = attempt < 0 and large
-        hidden = known and own.sum() < enough
+        hidden = known and np.count_nonzero(own) < enough
         if hidden:
             own = use & near
-        grown = _grown(cells, use, own, normal, limit, enough) if own.sum() >= enough else None
+        grown = None
+        if np.count_nonzero(own) >= enough:
+            grown = _grown(cells, use, own, normal, limit, enough)
         if attempt >= 0:
             rest &= ~own
         if grown is None:
@@ -173,7 +192,7 @@ def background_planes(
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
         plane = _bent(cells, on if hidden else on & outside, normal, offset)
-        if plane.spread > _SCATTER * float(np.median(limit[on])):
+        if plane.spread > _SCATTER * float(median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
@@ -185,9 +204,10 @@ def background_planes(
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         rest_inside = use & within & ~on
-        hiding = rest_inside.sum() > 20 and np.median(front[rest_inside]) < -_HIDING
+        hiding = large and np.count_nonzero(rest_inside) > 20
+        hiding = hiding and bool(median(front[rest_inside]) < -_HIDING)
         # Without its own small planes, what is left of an occluder would seem to end at the region.
-        small = attempt >= 0 and joined.sum() < _LEAST_SEEN * within.sum()
+        small = attempt >= 0 and (np.count_nonzero(joined) < _LEAST_SEEN * np.count_nonzero(within))
         if joined.any() and not (large and (hiding or small)):
             found.append(replace(plane, cells=joined))
     return found
@@ -197,7 +217,7 @@ def is_large(cells: Cells, within: NDArray[np.bool_]) -> bool:
     """Tell whether a region is of the size of furniture by the shorter of its sides."""
     top, bottom, left, right = extent(within)
     depth = cells.points[within & cells.ok][:, 2]
-    middle = float(np.median(depth)) if len(depth) else 0.0
+    middle = float(median(depth)) if len(depth) else 0.0
     return min(bottom - top, right - left) * cells.angle * middle > _LARGE
 
 
@@ -230,10 +250,10 @@ def _grown(
         on = use & (np.abs(flat) < limit)
         number, label = patches(on)
         count = np.bincount(label[own & on], minlength=number + 1)
-        keep = count >= max(3, 0.05 * own.sum())
+        keep = count >= max(3, 0.05 * np.count_nonzero(own))
         keep[0] = False
         own = keep[label]
-        if own.sum() < enough:
+        if np.count_nonzero(own) < enough:
             return None
         normal, offset = _refined(cells.points[own], cells.sigma[own], normal)
         if offset < _NEAREST:
@@ -248,28 +268,30 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
     coefficients have a standard deviation of :data:`_BEND`, so that it stays small where the plane
     is not seen.
     """
-    low, high = cells.rays[0, 0], cells.rays[-1, -1]
-    u, v = np.moveaxis((cells.rays - (low + high) / 2) / float(np.abs(high - low).max() / 2), -1, 0)
-    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
+    terms = cells.bend_terms
     flat = np.float32(offset) - cells.points @ normal.astype(np.float32)
-    thin = slice(None, None, max(1, int(on.sum()) // _SAMPLE))
-    own, off = terms[on][thin].astype(np.float64), flat[on][thin].astype(np.float64)
+    thin = slice(None, None, max(1, np.count_nonzero(on) // _SAMPLE))
+    sample = np.flatnonzero(on)[thin]
+    own = terms.reshape(-1, 6)[sample].astype(np.float64)
+    off = flat.ravel()[sample].astype(np.float64)
     spread = _robust_spread(off)
     bend: NDArray[np.float64] = np.zeros(6)
     for _ in range(2):
         use = np.abs(off - own @ bend) < 3 * spread + 0.002
         # Neighbouring cells err together: they count as this many times fewer.
         weight = float(thin.step) / (_ALIKE * spread**2)
-        system = weight * own[use].T @ own[use] + np.eye(6) / _BEND**2
-        bend = np.linalg.solve(system, weight * own[use].T @ off[use]).astype(np.float64)
+        near = own[use]
+        weighted = weight * near.T
+        system = weighted @ near + np.eye(6) / _BEND**2
+        bend = np.linalg.solve(system, weighted @ off[use]).astype(np.float64)
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:
     middle = len(values) // 2
-    off = np.abs(values - np.partition(values, middle)[middle])
-    return max(5e-4, 1.4826 * float(np.partition(off, middle)[middle]))
+    off = np.abs(values - np.sort(values)[middle])
+    return max(5e-4, 1.4826 * float(np.sort(off)[middle]))
 
 
 def _goes_on(
@@ -318,7 +340,7 @@ def _joined(
     for name in np.flatnonzero(inside):
         count = inside[name]
         patch = label == name
-        seen = int((patch & seeds).sum())
+        seen = np.count_nonzero(patch & seeds)
         if seen >= max(4, _SHARE_OUTSIDE * count) and _goes_on(patch, behind, within, outside):
             joined |= patch
     return joined
@@ -342,11 +364,10 @@ def _dominant_plane(
     order = np.argsort(apart[:, 1:], axis=1)[:, [1, 2]] + 1
     chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
     corners = points[chosen]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1)
-    sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) * np.linalg.norm(
-        corners[:, 2] - corners[:, 0], axis=1
-    )
+    first, second = (corners[:, k] - corners[:, 0] for k in (1, 2))
+    normals = np.cross(first, second)
+    length = _norms(normals)
+    sides = _norms(first) * _norms(second)
     usable = length > 0.2 * sides + 1e-9
     if not usable.any():
         return None
@@ -354,22 +375,37 @@ def _dominant_plane(
     offsets = np.einsum("ij,ij->i", normals, corners[usable, 0])
     normals[offsets < 0] *= -1
     offsets = np.abs(offsets)
-    along = near_points @ normals.T.astype(np.float32)
-    off = np.abs(offsets.astype(np.float32) - along)
-    z = near_points[:, 2:]
-    limit = _limit(cells, z, np.abs(along) * (sigma[:, None] / z))
+    # A point lies near a plane where |offset - normal @ p| < fixed + noise |normal @ p|: all over
+    # its own ``fixed``, so that products of matrices are all there is to do.
+    z = near_points[:, 2]
+    fixed, noise = _limit_parts(cells, z, sigma / z)
+    scaled = near_points / fixed[:, None]
+    turned = normals.T.astype(np.float32)
+    shares = np.concatenate([scaled, 1 / fixed[:, None]], axis=1)
+    off = np.abs(shares @ np.concatenate([-turned, offsets.astype(np.float32)[None]]))
+    limit = np.abs((scaled * noise[:, None]) @ turned)
+    limit += 1
     # What lies well within the noise counts most: else a plane that cuts a corner wins.
-    support = np.count_nonzero(3 * off < limit, axis=0)
-    support = support + 0.25 * np.count_nonzero(off < limit, axis=0)
+    near = (off < limit).astype(np.float32)
+    off *= 3
+    each = np.ones(len(z), np.float32)
+    support = each @ (off < limit).astype(np.float32) + 0.25 * (each @ near)
     support[offsets < _NEAREST] = 0
     best = int(np.argmax(support))
     normal, offset = normals[best], float(offsets[best])
     for width in (1.5, 1.0, 1.0):  # refine on what lies near, noise-weighted
-        near = np.abs(offset - points @ normal) < width * _tolerance(cells, points, sigma, normal)
-        if near.sum() < 10:
+        through = points @ normal
+        limit = width * _tolerance(cells, through, points[:, 2], sigma)
+        near = np.abs(offset - through) < limit
+        if np.count_nonzero(near) < 10:
             return None
         normal, offset = _refined(points[near], sigma[near], normal)
     return (normal, offset) if offset > _NEAREST else None
+
+
+def _norms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Length of each vector [N, 3]."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 def _refined(
@@ -386,9 +422,10 @@ def _fit(
 ) -> tuple[NDArray[np.float64], float]:
     """Weighted total least squares plane."""
     centre = weight @ points / weight.sum()
-    local = points - centre
-    _, vectors = np.linalg.eigh((local * weight[:, None]).T @ local)
-    normal = vectors[:, 0]
+    local = np.ascontiguousarray(points.T) - centre[:, None]  # numpy is slow along axes of three
+    # OpenCV's for symmetric matrices: a tenth of the time of numpy's. The largest comes first.
+    _, _, vectors = cv2.eigen((local * weight) @ local.T)
+    normal = vectors[2]
     if normal @ towards < 0:
         normal = -normal
     return normal, float(normal @ centre)

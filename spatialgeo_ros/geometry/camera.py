@@ -170,6 +170,24 @@ class PinholeCamera:
         points[..., 2] = depth
         return points
 
+    def lift_pixels(
+        self,
+        depth: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Points [N, 3] in metres at depth z [N] of single pixels; the numbers of :meth:`lift`."""
+        points = np.empty((len(depth), 3), np.float32)
+        if self.distortion:
+            x, y = self.rays()[rows, columns, :2].T
+        else:
+            u, v = _directions(self)
+            x, y = u[columns], v[rows]
+        np.multiply(x, depth, out=points[:, 0])
+        np.multiply(y, depth, out=points[:, 1])
+        points[:, 2] = depth
+        return points
+
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Points [N, 3] in metres to pixels [N, 2], with distortion.
 
@@ -187,6 +205,19 @@ class PinholeCamera:
         z = np.asarray(depth, np.float64).reshape(-1, 1)
         xy = self._undistort((uv - (self.cx, self.cy)) / (self.fx, self.fy))
         return np.concatenate([xy, np.ones_like(z)], axis=1) * z
+
+    def rays_of_grid(
+        self, rows: NDArray[np.float64], columns: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """x/z and y/z [h, w, 2] of the rays through rows [h] and columns [w], any real numbers."""
+        if self.distortion:
+            pixels = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+            rays = self.unproject(pixels, np.ones(len(pixels)))[:, :2]
+            return rays.reshape(len(rows), len(columns), 2).astype(np.float32)
+        out = np.empty((len(rows), len(columns), 2), np.float32)
+        out[..., 0] = (columns - self.cx) / self.fx
+        out[..., 1] = ((rows - self.cy) / self.fy)[:, None]
+        return out
 
     def resized(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of the image resized to ``width`` x ``height``.

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered, counts
 
 _SAMPLES = 4  # pixels of a cell along each side that are looked at
 
@@ -64,6 +65,17 @@ class Cells:
         tolerance = 0.03 + 3 * self.sigma + 0.006 * np.nan_to_num(z)
         return [_link(z, inverse, tolerance, dy, dx) for dy, dx in STEPS]
 
+    @cached_property
+    def bend_terms(self) -> NDArray[np.float32]:
+        """Polynomials of second degree in the cells' rays, [h, w, 6], -1 to 1 over the window."""
+        low, high = self.rays[0, 0], self.rays[-1, -1]
+        middle, size = (low + high) / 2, float(np.abs(high - low).max() / 2)
+        u, v = ((self.rays[..., k] - middle[k]) / size for k in (0, 1))
+        out = np.empty((*u.shape, 6), np.float32)
+        for k, term in enumerate((1, u, v, u * u, u * v, v * v)):
+            out[..., k] = term
+        return out
+
     def at(self, u: int, v: int) -> tuple[int, int]:
         """Row and column of the cell that holds a pixel."""
         return (v - self.y0) // self.step, (u - self.x0) // self.step
@@ -81,19 +93,21 @@ def make_cells(pointmap: PointMap, window: Window, most: int) -> Cells:
     sigma = pixel_sigma * np.sqrt(shared**2 + (1 - shared**2) / np.maximum(samples, 1))
     rows = np.minimum(y0 + np.arange(h) * step + (step - 1) / 2, pointmap.camera.height - 1)
     columns = np.minimum(x0 + np.arange(w) * step + (step - 1) / 2, pointmap.camera.width - 1)
-    middles = np.stack(np.meshgrid(columns, rows), axis=-1)
-    rays = pointmap.camera.unproject(middles.reshape(-1, 2), np.ones(h * w))
-    directions = rays.reshape(h, w, 3).astype(np.float32)
+    rays = pointmap.camera.rays_of_grid(rows, columns)
+    points = np.empty((h, w, 3), np.float32)
+    for k in (0, 1):
+        np.multiply(rays[..., k], smooth, out=points[..., k])
+    points[..., 2] = smooth
     return Cells(
         x0,
         y0,
         step,
-        directions * smooth[..., None],
+        points,
         ok,
         z,
         sigma.astype(np.float32),
         step / pointmap.camera.fy,
-        directions[..., :2],
+        rays,
     )
 
 
@@ -108,24 +122,25 @@ def _reduce(
     places = np.arange(side) * step // side + (step // side) // 2
     rows = (np.arange(h)[:, None] * step + places).ravel()
     columns = (np.arange(w)[:, None] * step + places).ravel()
-    inside = np.ix_(rows[rows < y1 - y0], columns[columns < x1 - x0])
+    rows, columns = rows[rows < y1 - y0], columns[columns < x1 - x0]
     depth = np.full((h * side, w * side), np.nan, np.float32)
     sigma = np.full_like(depth, np.nan)
-    part = depth[: len(inside[0]), : inside[1].shape[1]]
-    part[...] = pointmap.depth_in(window)[inside]
-    sigma[: part.shape[0], : part.shape[1]] = pointmap.sigma_in(window)[inside]
+    part = slice(0, len(rows)), slice(0, len(columns))
+    depth[part] = pointmap.depth_in(window)[rows][:, columns]
+    sigma[part] = pointmap.sigma_in(window)[rows][:, columns]
     if side == 1:
         return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
     blocks = depth.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     ordered = np.sort(blocks, axis=2)  # NaN last
-    finite = np.isfinite(ordered)
-    middle = np.maximum(finite.sum(axis=2) - 1, 0)[..., None] // 2
+    middle = np.maximum(counts(np.isfinite(ordered)) - 1, 0)[..., None] // 2
     median = np.take_along_axis(ordered, middle, axis=2)
-    noise = sigma.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     with np.errstate(invalid="ignore"):
-        noise = np.where(noise > 0, noise, 0).max(axis=2)
+        # Row by row of the cells first: numpy is slow along short axes.
+        noise = np.where(sigma > 0, sigma, 0).reshape(h, side, w * side)
+        noise = noise.max(axis=1).reshape(h, w, side)
+        noise = np.maximum.reduce([noise[..., k] for k in range(side)])
         near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
-        count = near.sum(axis=2)
+        count = counts(near)
         mean = np.where(near, ordered, 0).sum(axis=2) / np.maximum(count, 1)
     return np.where(count > 0, mean, np.nan).astype(np.float32), count, noise
 
@@ -138,10 +153,8 @@ def _smooth(
     tolerance = 3 * pixel_sigma / np.sqrt(np.maximum(count, 1)) + 0.004
     total = np.zeros((h, w), np.float32)
     samples = np.zeros((h, w), np.float32)
-    padded_z = np.full((h + 2, w + 2), np.nan, np.float32)
-    padded_z[1:-1, 1:-1] = z
-    padded_n = np.zeros((h + 2, w + 2), np.float32)
-    padded_n[1:-1, 1:-1] = count
+    padded_z = bordered(z, 1, np.nan)
+    padded_n = bordered(count.astype(np.float32), 1, 0)
     with np.errstate(invalid="ignore"):
         # Opposite neighbours enter together, so a slope does not pull the mean to one side.
         for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -253,6 +266,12 @@ def _link(
 
 
 def extent(cells: NDArray[np.bool_]) -> Extent:
-    """First row, last row, first column, last column of a mask that is not empty."""
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+    """First row, last row, first column, last column of a mask.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    if not width:
+        raise ValueError("an empty mask has no extent")
+    return top, top + height - 1, left, left + width - 1

@@ -48,23 +48,28 @@ def connected_by_colour(
     """
     kernel = np.ones((3, 3), np.uint8)
     soft = cv2.GaussianBlur(colours, (3, 3), 0.8)
-    contrast = (cv2.dilate(soft, kernel) - cv2.erode(soft, kernel)).max(axis=2)
+    spans = cv2.dilate(soft, kernel) - cv2.erode(soft, kernel)
+    contrast = np.maximum(np.maximum(spans[..., 0], spans[..., 1]), spans[..., 2])
     even = use & (contrast < _EDGE)
     label = connected(cells, even)
-    steps = list(zip(STEPS, linked(cells, use), strict=True))
+    channels = [np.ascontiguousarray(colours[..., k]) for k in range(3)]
+    steps = []
+    for (dy, dx), link in zip(STEPS, linked(cells, use), strict=True):
+        here, there = neighbours(dy, dx, cells.shape)
+        first, second, third = (np.abs(channel[here] - channel[there]) for channel in channels)
+        steps.append((here, there, link, first + (second + third)))
     for _ in range(_REACH):
         best = np.full(cells.shape, np.inf, np.float32)
         taken = label.copy()
-        for (dy, dx), link in steps:
-            here, there = neighbours(dy, dx, cells.shape)
+        labelled = label >= 0
+        for here, there, link, apart in steps:
             for source, target in ((here, there), (there, here)):
-                free = link & (label[target] < 0) & (label[source] >= 0)
+                free = link & ~labelled[target] & labelled[source]
                 if not free.any():
                     continue
-                apart = np.abs(colours[source] - colours[target]).sum(axis=2)
                 nearer = free & (apart < best[target])
-                best[target] = np.where(nearer, apart, best[target])
-                taken[target] = np.where(nearer, label[source], taken[target])
+                np.copyto(best[target], apart, where=nearer)
+                np.copyto(taken[target], label[source], where=nearer)
         if np.array_equal(taken, label):
             break
         label = taken
@@ -121,7 +126,7 @@ def refined_outline(
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     solid = cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     core = cv2.erode(solid, kernel, borderValue=0).astype(bool) & chosen
-    if core.sum() < _LEAST_CORE * chosen.sum():
+    if np.count_nonzero(core) < _LEAST_CORE * np.count_nonzero(chosen):
         return chosen
     near = cv2.dilate(core.astype(np.uint8), kernel, iterations=2).astype(bool)
     weight = cv2.blur(chosen.astype(np.float32), kernel.shape)
@@ -140,7 +145,7 @@ def refined_outline(
     found &= chosen | candidates
     found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
     found = np.where(near & vague, found, chosen)  # what is thin or clear stays
-    share = found.sum() / chosen.sum()
+    share = np.count_nonzero(found) / np.count_nonzero(chosen)
     return found if _CHANGE[0] < share < _CHANGE[1] else chosen
 
 
@@ -174,7 +179,7 @@ def _grab_cut(
     small = cv2.resize(image[cells.y0 : y1, cells.x0 : x1], size, interpolation=cv2.INTER_AREA)
     labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     front = (labels == cv2.GC_PR_FGD) | (labels == cv2.GC_FGD)
-    if front.sum() < 20 or (~front).sum() < 20:
+    if np.count_nonzero(front) < 20 or np.count_nonzero(~front) < 20:
         return None
     cv2.setRNGSeed(0)  # the same window always gives the same answer
     back_model, front_model = np.zeros((1, 65)), np.zeros((1, 65))

@@ -39,27 +39,29 @@ def fit_footprint(ground: NDArray[np.floating]) -> Footprint:
     closeness criterion of Zhang, Xu, Dong and Dolan, "Efficient L-Shape Fitting for Vehicle
     Detection Using Laser Scanners", IV 2017. One point in a hundred may lie outside each side.
     """
-    sample = np.asarray(ground, np.float64)[:: max(1, len(ground) // _MOST)]
+    sample = np.asarray(ground, np.float64)[:: max(1, len(ground) // _MOST)].T
     best, axes = -np.inf, np.eye(2)
     angles = _ANGLES
     for _ in range(2):  # coarse, then one degree around the best
         c, s = np.cos(angles), np.sin(angles)
-        sides = []
-        for direction in (np.stack([c, s]), np.stack([-s, c])):
-            along = sample @ direction  # [N, angles]
-            low, high = _range(along)
-            sides.append(np.minimum(np.abs(along - low), np.abs(high - along)))
-        score = (1 / np.maximum(np.minimum(*sides), 0.02)).sum(axis=0)
+        directions = np.array([[*c, *-s], [*s, *c]]).T  # of one side for all angles, of the other
+        along = directions @ sample  # [2 angles, N]
+        low, high = _range(along)
+        near, far = along - low[:, None], high[:, None] - along
+        np.minimum(np.abs(near, out=near), np.abs(far, out=far), out=near)
+        nearest = np.minimum(near[: len(c)], near[len(c) :])
+        score = (1 / np.maximum(nearest, 0.02)).sum(axis=1)
         k = int(np.argmax(score))
         if score[k] > best:
             best, axes = score[k], np.array([[c[k], s[k]], [-s[k], c[k]]])
         angles = np.arctan2(axes[0, 1], axes[0, 0]) + np.radians(np.arange(-2, 3))
-    low, high = _range(np.asarray(ground, np.float64) @ axes.T)
+    low, high = _range(axes @ np.asarray(ground, np.float64).T)
     return Footprint(axes, low, high)
 
 
 def _range(along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and 99th percentile of each column."""
-    ordered = np.sort(along, axis=0)
-    skip = int(0.01 * (len(ordered) - 1) + 0.5)
-    return ordered[skip], ordered[-1 - skip]
+    """First and 99th percentile of each row."""
+    last = along.shape[1] - 1
+    skip = int(0.01 * last + 0.5)
+    ordered = np.sort(along, axis=1)
+    return ordered[:, skip], ordered[:, last - skip]

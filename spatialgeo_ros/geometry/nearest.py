@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.small_arrays import median, squared_distances
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
 Point = NDArray[np.float64]
@@ -140,7 +141,7 @@ def _nearest_of_surfaces(
 def thing_size(thing: ObjectPoints) -> float:
     """Longer side of an object in the image, metres at its own depth."""
     x0, y0, x1, y1 = thing.box
-    return max(x1 - x0, y1 - y0) * float(np.median(thing.surface[:, 2])) / thing.camera.fx
+    return max(x1 - x0, y1 - y0) * float(median(thing.surface[:, 2])) / thing.camera.fx
 
 
 def unread_gap(
@@ -231,9 +232,7 @@ def _nearest_pair(
 
 
 def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    out = a @ (-2 * b.T)
-    out += (a * a).sum(axis=1)[:, None]
-    out += (b * b).sum(axis=1)
+    out = squared_distances(a, b)
     return np.maximum(out, 0, out=out)
 
 

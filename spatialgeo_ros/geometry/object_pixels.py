@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, Window
+from spatialgeo_ros.geometry.cells import Cells, Window, extent
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered
 from spatialgeo_ros.geometry.surfels import without_strips
 
 _T = TypeVar("_T", bound=np.generic)
@@ -49,14 +50,14 @@ def share_inside(inside: NDArray[np.bool_], cells: Cells) -> NDArray[np.float32]
 
 def spread_mask(mask: NDArray[np.bool_], cells: Cells, window: Window) -> NDArray[np.bool_]:
     """Pixels [h, w] of the window that are in cells of the mask."""
-    return _spread(mask, cells, window)
-
-
-def _spread(values: NDArray[_T], cells: Cells, window: Window) -> NDArray[_T]:
-    """Give every pixel of the window the value of its cell."""
     x0, y0, x1, y1 = window
-    wide = np.repeat(np.repeat(values, cells.step, axis=0), cells.step, axis=1)
-    return wide[: y1 - y0, : x1 - x0]
+    return _spread(mask, cells.step, (y1 - y0, x1 - x0))
+
+
+def _spread(values: NDArray[_T], step: int, shape: tuple[int, ...]) -> NDArray[_T]:
+    """Give every pixel the value of its cell of ``step`` x ``step`` pixels, the last ones cut."""
+    wide = np.repeat(np.repeat(values, step, axis=1), step, axis=0)  # the faster order
+    return wide[: shape[0], : shape[1]]
 
 
 def settled(
@@ -183,27 +184,39 @@ def pixels_of(
     pixels that are clearly at the neighbour's depth rather than at their own cell's are taken too.
     Pixels that float at depth edges are at neither.
     """
-    own = np.where(cells.ok, cells.raw_z, np.float32(np.inf))
-    depth = pointmap.depth_in(window)
-    tolerance = np.float32(0.03) + 3 * pointmap.sigma_in(window)
+    out = np.zeros((window[3] - window[1], window[2] - window[0]), bool)
+    if not chosen.any():
+        return out
+    # Of the window what is in chosen cells, or beside them.
+    step, (top, bottom, left, right) = cells.step, extent(chosen)
+    place = slice(max(0, top - 1), bottom + 2), slice(max(0, left - 1), right + 2)
+    part = (
+        slice(place[0].start * step, place[0].stop * step),
+        slice(place[1].start * step, place[1].stop * step),
+    )
+    found = out[part]
+    chosen = chosen[place]
+    own = np.where(cells.ok[place], cells.raw_z[place], np.float32(np.inf))
+    depth = pointmap.depth_in(window)[part]
+    tolerance = np.float32(0.03) + 3 * pointmap.sigma_in(window)[part]
     with np.errstate(invalid="ignore"):
-        off = np.abs(depth - _spread(np.where(chosen, own, np.float32(np.nan)), cells, window))
-        found = off < tolerance + np.float32(0.02) * depth
-        if cells.step == 1:
-            return found
+        off = depth - _spread(np.where(chosen, own, np.float32(np.nan)), step, found.shape)
+        np.less(np.abs(off, out=off), tolerance + np.float32(0.02) * depth, out=found)
+        if step == 1:
+            return out
         # Only pixels of cells beside chosen ones: few.
         beside = cv2.dilate(chosen.astype(np.uint8), _CROSS).astype(bool) & ~chosen
-        rows, columns = np.nonzero(_spread(beside, cells, window))
+        rows, columns = np.nonzero(_spread(beside, step, found.shape))
         z, limit = depth[rows, columns], tolerance[rows, columns]
-        cell = rows // cells.step + 1, columns // cells.step + 1
-        apart = np.abs(z - np.pad(own, 1, constant_values=np.inf)[cell])
-        padded = np.pad(np.where(chosen, own, np.float32(np.nan)), 1, constant_values=np.nan)
+        cell = rows // step + 1, columns // step + 1
+        apart = np.abs(z - bordered(own, 1, np.inf)[cell])
+        padded = bordered(np.where(chosen, own, np.float32(np.nan)), 1, np.nan)
         taken = np.zeros(len(z), bool)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             off = np.abs(z - padded[cell[0] + dy, cell[1] + dx])
             taken |= (off < limit) & (off < 0.5 * apart)
     found[rows[taken], columns[taken]] = True
-    return found
+    return out
 
 
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)

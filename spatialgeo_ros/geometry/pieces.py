@@ -4,18 +4,53 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import sub
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent
+from spatialgeo_ros.geometry.small_arrays import squared_distances
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
 _LEAST = 3  # cells of a piece that counts
+_ROUNDING = 0.01  # metres that :func:`gap_between` may be off in single precision, and more
+_ZEROS = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """An upright box around points: tells of clouds that are far apart without their points.
+
+    Attributes:
+        low: x, y, z in metres.
+        high: x, y, z in metres.
+    """
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, points: NDArray[np.floating]) -> Reach:
+        """Of points [N, 3], at least one."""
+        low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return cls((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+    def least_gap(self, other: Reach) -> float:
+        """Distance, metres, below which no point of one is to any of the other."""
+        ahead = map(sub, other.low, self.high)
+        behind = map(sub, self.low, other.high)
+        return math.hypot(*map(max, ahead, behind, _ZEROS)) - _ROUNDING
+
+    def most_gap(self, other: Reach) -> float:
+        """Distance, metres, above which no point of one is to any of the other."""
+        across = map(sub, map(max, self.high, other.high), map(min, self.low, other.low))
+        return math.hypot(*across) + _ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +78,17 @@ class Piece:
         return self.thinned(120)
 
     @cached_property
+    def sides(self) -> tuple[int, int, int, int]:
+        """First row, last row, first column, last column."""
+        rows, columns = self.at[:, 0], self.at[:, 1]
+        return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Where its points are, roughly."""
+        return Reach.of(self.points)
+
+    @cached_property
     def nearest(self) -> float:
         """Depth that nine in ten of its cells lie beyond, metres."""
         z = self.part.points[:, 2]
@@ -56,7 +102,16 @@ def _spread_out(count: int, most: int) -> NDArray[np.int64]:
     """
     if count <= most:
         return np.arange(count)
-    return np.unique((np.arange(most) * 0.6180339887498949 % 1.0 * count).astype(np.int64))
+    pick = (_golden_steps(most) * count).astype(np.int64)
+    return pick[np.append(True, pick[1:] != pick[:-1])]
+
+
+@lru_cache(maxsize=8)
+def _golden_steps(most: int) -> NDArray[np.float64]:
+    """Steps of the golden ratio from 0 to 1, in order."""
+    steps = np.sort(np.arange(most) * 0.6180339887498949 % 1.0)
+    steps.flags.writeable = False
+    return steps
 
 
 def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_]) -> list[Piece]:
@@ -80,7 +135,8 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     beyond = []
     for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
-        beyond.append((points[members[_spread_out(len(members), 150)]], len(members)))
+        own = points[members[_spread_out(len(members), 150)]]
+        beyond.append((own, Reach.of(own), len(members)))
     passing = _passing(label + 1, within, count + 1)[1:]
     found = []
     flat_within = within.ravel()
@@ -89,10 +145,16 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
             continue
         members = order[first[k] : first[k + 1]]
         members = members[flat_within[members]]
-        at = np.stack(np.unravel_index(members, label.shape), axis=1)
+        at = np.empty((len(members), 2), np.int64)
+        np.divmod(members, label.shape[1], out=(at[:, 0], at[:, 1]))
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
         own = points[members[_spread_out(len(members), 150)]]
-        spilled = sum(size for other, size in beyond if gap_between(own, other) < _JOINED)
+        reach = Reach.of(own)
+        spilled = sum(
+            size
+            for other, place, size in beyond
+            if reach.least_gap(place) < _JOINED and gap_between(own, other) < _JOINED
+        )
         found.append(Piece(at, points[members], leak + spilled / float(inside[k])))
     return [piece for piece in found if piece.leak <= LEAK] or found
 
@@ -127,8 +189,7 @@ def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Least distance between two small clouds [N, 3], metres."""
     middle = a.mean(axis=0)  # near the origin float32 keeps the differences
     a, b = a - middle, b - middle
-    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
-    return float(np.sqrt(max(float(squared.min()), 0.0)))
+    return math.sqrt(max(float(squared_distances(a, b).min()), 0.0))
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

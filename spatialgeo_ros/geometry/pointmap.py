@@ -144,6 +144,31 @@ class PointMap:
         """Depth [h, w] in metres in a window, NaN where invalid."""
         return self.depth_at(*_window(window))
 
+    def pixels_in(
+        self, window: Window, mask: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Points [N, 3] and standard deviation of z [N] of some pixels of a window, metres.
+
+        Args:
+            window: within the image.
+            mask: [h, w] of the window, row by row the pixels that are asked for.
+        """
+        at = np.flatnonzero(mask)
+        depth, sigma = (part.ravel()[at] for part in (self.depth_in(window), self.sigma_in(window)))
+        rows, columns = np.divmod(at, mask.shape[1])
+        rows += window[1]
+        columns += window[0]
+        return self.camera.lift_pixels(depth, rows, columns), sigma
+
+    def keeping(self, window: Window) -> PointMap:
+        """Return the same map for one object: it reads the window once, and keeps what it read.
+
+        What it returns of the window, or of a part of it, must not be changed.
+        """
+        return _WindowMap(
+            self.readings, self.camera, self.source, self.noise, self.shared, window=window
+        )
+
     def points_every(self, step: int, offset: int = 0) -> NDArray[np.float32]:
         """Points [h, w, 3] of every ``step``-th row and column from ``offset`` on, metres."""
         grid = slice(offset, None, step)
@@ -177,6 +202,46 @@ class PointMap:
 
     def _points(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         return self.camera.lift(self.depth_at(rows, columns), rows, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _WindowMap(PointMap):
+    """A map that keeps depth and standard deviation of one window.
+
+    Attributes:
+        window: what is kept.
+    """
+
+    window: Window = (0, 0, 0, 0)
+
+    @cached_property
+    def _depth_kept(self) -> NDArray[np.float32]:
+        return super().depth_in(self.window)
+
+    @cached_property
+    def _sigma_kept(self) -> NDArray[np.float32]:
+        return self._sigma(self._depth_kept, *_window(self.window))
+
+    def depth_in(self, window: Window) -> NDArray[np.float32]:
+        """As of any map, without reading what is kept again."""
+        part = self._part(window)
+        return super().depth_in(window) if part is None else self._depth_kept[part]
+
+    def sigma_in(self, window: Window) -> NDArray[np.float32]:
+        """As of any map, without reading what is kept again."""
+        part = self._part(window)
+        return super().sigma_in(window) if part is None else self._sigma_kept[part]
+
+    def points_in(self, window: Window) -> NDArray[np.float32]:
+        """As of any map, without reading what is kept again."""
+        return self.camera.lift(self.depth_in(window), *_window(window))
+
+    def _part(self, window: Window) -> tuple[slice, slice] | None:
+        """Rows and columns of a window within what is kept, None when it is not within."""
+        x0, y0, x1, y1 = self.window
+        if window[0] < x0 or window[1] < y0 or window[2] > x1 or window[3] > y1:
+            return None
+        return slice(window[1] - y0, window[3] - y0), slice(window[0] - x0, window[2] - x0)
 
 
 def _window(window: Window) -> tuple[slice, slice]:

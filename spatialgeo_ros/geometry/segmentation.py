@@ -37,6 +37,7 @@ from spatialgeo_ros.geometry.separation import (
     separate_grown,
 )
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 from spatialgeo_ros.geometry.surfels import surfels
 
 MIN_SUPPORT = 12  # pixels; fewer cannot tell a surface from noise
@@ -190,6 +191,7 @@ def segment_object(
             min(width, x1 + 1 + pad_x),
             min(height, y1 + 1 + pad_y),
         )
+    pointmap = pointmap.keeping(window)
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = share_inside(inside, cells) > 0.5
     usual = usual_size(region.label, TYPICAL_SIZES if sizes is None else sizes)
@@ -270,10 +272,12 @@ class _View:
             part = pixels_of(pointmap, cells, reading.thing, self.window)
             if bounded:  # a box may be a few pixels too small
                 part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-        support = int(part.sum())
+        support = int(np.count_nonzero(part))
         self._require(reading, support, bounded)
         top, bottom, left, right = extent(part)
         box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
+        crop = (box[0], box[1], box[2] + 1, box[3] + 1)
+        points, sigma = pointmap.pixels_in(crop, part[top : bottom + 1, left : right + 1])
         edge = 2 + cells.step
         truncated = (
             box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
@@ -284,9 +288,7 @@ class _View:
             self._whole(pixels)
             for pixels in (part, background, inside & valid & ~part & ~background)
         )
-        surface, surface_sigma, side = surfels(
-            pointmap, mask, (box[0], box[1], box[2] + 1, box[3] + 1)
-        )
+        surface, surface_sigma, side = surfels(pointmap, mask, crop)
         if floor is not None:
             ground = floor.below(surface)
             if ground.mean() < 0.5:
@@ -296,13 +298,13 @@ class _View:
         return ObjectPoints(
             region.label,
             mask,
-            pointmap.points_in(self.window)[part],
-            pointmap.sigma_in(self.window)[part],
+            points,
+            sigma,
             pointmap.camera,
             pointmap.source,
             surface,
             surface_sigma,
-            1.0 if region.type is RegionType.POINT else support / int(inside.sum()),
+            1.0 if region.type is RegionType.POINT else support / int(np.count_nonzero(inside)),
             truncated,
             self.gravity,
             self.floor_height,
@@ -366,7 +368,7 @@ def _beyond(
     own range of depths bounds what is extrapolated.
     """
     blind = within & ~cells.ok
-    if blind.sum() < 3 or chosen.sum() < 6:
+    if np.count_nonzero(blind) < 3 or np.count_nonzero(chosen) < 6:
         return np.zeros((0, 3), np.float32)
     rows, columns = np.nonzero(chosen)
     q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
@@ -377,7 +379,7 @@ def _beyond(
     at = np.argwhere(blind)
     at = at[:: max(1, len(at) // 400)]
     value = plane[0] + (at - middle) @ plane[1:]
-    value = np.clip(value, *np.percentile(q, (5, 95)))
+    value = np.clip(value, *percentiles(q, (5, 95)))
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
 
@@ -392,7 +394,7 @@ def _base(
     if gravity is None or not len(surface):
         return None
     place = surface.mean(axis=0).astype(np.float64)
-    lowest = float(np.percentile(surface @ gravity.astype(np.float32), 97))
+    (lowest,) = percentiles(surface @ gravity.astype(np.float32), (97,))
     drops = [floor.height] if floor is not None else []
     for plane in planes:
         cosine = float(plane.normal @ gravity)
@@ -424,7 +426,7 @@ def _cut_sides(
     if floor is not None:
         others &= ~floor.holds(cells.points, cells.sigma)
     else:  # a floor that is not known comes nearer by this per row, seen from a metre above
-        step_down = float(np.median(cells.points[chosen][:, 2])) ** 2 * cells.angle
+        step_down = float(median(cells.points[..., 2][chosen])) ** 2 * cells.angle
     reach = 3  # cells beyond the outline that may be the occluder
     cut = []
     for axis, last, outward in ((1, left, -1), (0, top, -1), (1, right, 1), (0, bottom, 1)):

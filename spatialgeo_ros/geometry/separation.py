@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import FARTHEST, covered, fill, select
+from spatialgeo_ros.geometry.assembly import FARTHEST, covered, depth_of, fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.colour import (
@@ -26,6 +26,7 @@ from spatialgeo_ros.geometry.colour import (
 )
 from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
+from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
 _GROW = 0.02
 _FLAT = 0.03  # metres: what rises less lies flat on its background
@@ -95,10 +96,12 @@ def separate_bounded(
         label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
     if image is not None and (choice is None or choice.score < _CLEAR):
-        labels = connected_by_colour(cells, standing, cell_colours(cells, image))
-        other = select(cells, labels, around, gravity, usual)
-        if other is not None and (choice is None or other.score > choice.score + _BETTER):
-            choice = other
+        wanted = -np.inf if choice is None else choice.score + _BETTER
+        if most_score(standing, around) > wanted:
+            labels = connected_by_colour(cells, standing, cell_colours(cells, image))
+            other = select(cells, labels, around, gravity, usual, wanted)
+            if other is not None and other.score > wanted:
+                choice = other
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, planes)
@@ -111,7 +114,9 @@ def separate_bounded(
         outline = outline_of_flat(cells, chosen, within, image)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    largest = max(planes, key=lambda plane: int((plane.cells & within).sum()), default=None)
+    largest = max(
+        planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
+    )
     on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
     patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
@@ -156,9 +161,8 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
                     keep &= ~own
                     alone &= ~own
             elif gap > max(_LEAST_GAP, _MODE * size):
-                whole = largest.thinned(400)
-                hidden = gap < FARTHEST and covered(cells, _piece(cells, own), whole, largest.at)
-                if not hidden:
+                piece, whole = _piece(cells, own), largest.thinned(400)
+                if gap > FARTHEST or not covered(depth_of(cells), piece, whole, [largest]):
                     alone &= ~own
     nothing = np.zeros(cells.shape, bool)
     if (keep & ~alone).any():
@@ -260,7 +264,7 @@ def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.
 
 def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     """Tell whether most of the chosen cells lie on a plane or on the camera's side of it."""
-    return bool(chosen.any() and np.median(plane.front[chosen]) > -plane.tolerance)
+    return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
 def _lies_on(
@@ -272,11 +276,14 @@ def _lies_on(
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
     top, bottom, left, right = extent(within)
     size = min(bottom - top, right - left) + 1  # of the region, in cells
-    metres = size * cells.angle * float(np.median(cells.points[chosen][:, 2]))
+    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
     limit = max(_FLAT, _FLAT_SHARE * metres)
-    if chosen.sum() < _FEW * within.sum():  # creases and noise of something flat
+    if np.count_nonzero(chosen) < _FEW * np.count_nonzero(
+        within
+    ):  # creases and noise of something flat
         limit *= 2
     for plane in planes:
-        if np.percentile(np.abs(plane.front[chosen]), 90) < limit:
+        (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
+        if off < limit:
             return plane
     return None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Window
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.small_arrays import bordered, counts, median
 
 _MOST = 2000
 _SUPPORT = 6  # pixels around a surface point that must agree with it
@@ -54,10 +55,11 @@ def surfels(
     if np.count_nonzero(kept) >= _SUPPORT:
         part = kept
     h, w = math.ceil(part.shape[0] / step), math.ceil(part.shape[1] / step)
-    padded = ((0, h * step - part.shape[0]), (0, w * step - part.shape[1]))
-    use = np.pad(part, padded).astype(np.float32)
-    z = np.pad(np.where(part, depth, 1), padded, constant_values=1)
-    error = np.pad(np.where(part, noise, 0), padded)
+    use, z, error = (np.full((h * step, w * step), value, np.float32) for value in (0, 1, 0))
+    inner = slice(0, part.shape[0]), slice(0, part.shape[1])
+    use[inner] = part
+    np.copyto(z[inner], depth, where=part)
+    np.copyto(error[inner], noise, where=part)
     q, u, v, sigma, weight, square = _means(use, z, error, step)
     # A cell can hold two surfaces: the nearer half is smoothed with its neighbours, the farther
     # half stands for itself.
@@ -123,11 +125,10 @@ def without_strips(
     if reach is None:
         reach = _STRIP if inside is None else _STRIP + 1
     ring = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    padded = np.pad(mask, reach)
-    outline = padded if inside is None else np.pad(inside, reach)
-    known = np.pad(np.isfinite(depth), reach)
-    q = np.where(known, 1 / np.pad(depth, reach, constant_values=1), 0).astype(np.float32)
-    least = _STRIP_STEP + 4 * float(np.median(sigma[mask] / depth[mask]))
+    padded = bordered(mask, reach, False)
+    outline = padded if inside is None else bordered(inside, reach, False)
+    q = bordered(np.where(np.isfinite(depth), 1 / depth, np.float32(0)), reach, 0)
+    least = _STRIP_STEP + 4 * float(median((sigma / depth)[mask]))
     edge = _steps(np.where(padded, q, np.float32(np.nan)), least)
     if inside is not None:
         edge |= outline & ~padded
@@ -142,8 +143,8 @@ def without_strips(
     apart = np.maximum(np.abs(du), np.abs(dv)) * np.float32(0.5 * _STRIP_STEP)
     alike = np.abs(q[at] - own) < (apart + np.float32(least)) * own
     mine = padded[at]
-    same = (alike & mine).sum(axis=1)
-    strip = (same < _STRIP_SHARE * mine.sum(axis=1)) & ~_steep(q, padded, rows, columns, least)
+    same = counts(alike & mine)
+    strip = (same < _STRIP_SHARE * counts(mine)) & ~_steep(q, padded, rows, columns, least)
     if inside is not None:
         within = outline[at]
         lone = same < _STRIP_SHARE * within.sum(axis=1)
@@ -242,21 +243,19 @@ def _regress(
         on the plane.
     """
     width = q.shape[1] + 2
-    own = np.flatnonzero(np.pad(weight, 1) > 0)
+    fields = [bordered(field, 1, 0).ravel() for field in (q, u, v, weight)]
+    own = np.flatnonzero(fields[3] > 0)
     offsets = (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
-    at = own[:, None] + offsets
-    fields = [np.pad(field, 1).ravel() for field in (q, u, v, weight)]
-    dq, du, dv = (field[at] - field[own][:, None] for field in fields[:3])
+    at = own + offsets[:, None]  # [9, M]: numpy is slow along short axes
+    dq, du, dv = (field[at] - field[own] for field in fields[:3])
     q = fields[0][own]
-    sigma = np.pad(sigma, 1).ravel()[own]
+    sigma = bordered(sigma, 1, 0).ravel()[own]
     # A neighbour is on the same surface when its depth is close for its distance in the image.
     tolerance = 3 * sigma * q**2 + 0.03 * q
-    n = np.where(np.abs(dq) < tolerance[:, None], fields[3][at], 0)
+    n = np.where(np.abs(dq) < tolerance, fields[3][at], 0)
     ndu, ndv = n * du, n * dv
-    sums = [n.sum(axis=1), ndu.sum(axis=1), ndv.sum(axis=1)]
-    for one, two in ((ndu, du), (ndu, dv), (ndv, dv), (n, dq), (ndu, dq), (ndv, dq)):
-        sums.append(np.einsum("ij,ij->i", one, two))
-    n, su, sv, suu, suv, svv, sq, squ, sqv = sums
+    products = (n, ndu, ndv, ndu * du, ndu * dv, ndv * dv, n * dq, ndu * dq, ndv * dq)
+    n, su, sv, suu, suv, svv, sq, squ, sqv = (one.sum(axis=0) for one in products)
     n = np.maximum(n, 1e-9)
     # Centre the sums, solve the 2x2 system for the slopes, read the plane off at du = dv = 0.
     mu, mv, mq = su / n, sv / n, sq / n

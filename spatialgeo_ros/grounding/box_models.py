@@ -34,27 +34,41 @@ Cache = MutableMapping[str, Any]
 _serial = itertools.count()
 
 
+@dataclass(frozen=True, eq=False)
+class BoxQuestion:
+    """What a model is asked about one image.
+
+    Attributes:
+        image: RGB [H, W, 3].
+        size: width and height in which the model sees it.
+        words: the question.
+        cache: of the image: what a model keeps of it for further questions.
+        deadline: ends the wait for an answer.
+    """
+
+    image: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    words: str
+    cache: Cache
+    deadline: Deadline
+
+
 class BoxModel(Protocol):
     """A model that looks at an image and writes.
 
     Attributes:
         name: for messages and caches.
+        is_served: whether images leave this machine.
     """
 
     name: str
+    is_served: bool
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height in which it sees an image of a camera."""
 
-    def say(
-        self,
-        image: npt.NDArray[np.uint8],
-        size: tuple[int, int],
-        question: str,
-        cache: Cache,
-        deadline: Deadline,
-    ) -> str:
-        """Answer a question about an RGB image [H, W, 3], seen in ``size``.
+    def say(self, question: BoxQuestion) -> str:
+        """Answer a question about an image.
 
         Raises:
             CancelledError: the question was given up.
@@ -103,6 +117,8 @@ class ServedBoxModel:
         BadRequestError: address or key cannot be used.
     """
 
+    is_served = True
+
     def __init__(self, part: DetectorPart, name: str) -> None:
         settings = part.settings
         self._sent = SentImage(settings["multiple"], settings["most_pixels"])
@@ -117,22 +133,14 @@ class ServedBoxModel:
         """Width and height that an image is sent in."""
         return self._sent.size(width, height)
 
-    def say(
-        self,
-        image: npt.NDArray[np.uint8],
-        size: tuple[int, int],
-        question: str,
-        cache: Cache,
-        deadline: Deadline,
-    ) -> str:
+    def say(self, question: BoxQuestion) -> str:
         """Ask the server; see :class:`BoxModel`.
 
         Raises:
             ServedDetectorError: the server refuses.
         """
-        del cache
-        content = [image_part(image, size), text_part(question)]
-        return self._chat.say([{"role": "user", "content": content}], deadline)
+        content = [image_part(question.image, question.size), text_part(question.words)]
+        return self._chat.say([{"role": "user", "content": content}], question.deadline)
 
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics, where images go among them."""
@@ -154,6 +162,8 @@ class LocalBoxModel:
     Raises:
         ModelLoadError: names the file, tensor or setting that is wrong.
     """
+
+    is_served = False
 
     def __init__(
         self, part: DetectorPart, name: str, device: torch.device, dtype: torch.dtype
@@ -187,29 +197,22 @@ class LocalBoxModel:
         rows, columns = resized_size(height, width, self._budget)
         return columns, rows
 
-    def say(
-        self,
-        image: npt.NDArray[np.uint8],
-        size: tuple[int, int],
-        question: str,
-        cache: Cache,
-        deadline: Deadline,
-    ) -> str:
+    def say(self, question: BoxQuestion) -> str:
         """Generate an answer; see :class:`BoxModel`.
 
         Raises:
             InternalError: the GPU's memory is full.
         """
-        del size
+        cache, deadline = question.cache, question.deadline
         deadline.check()
         try:
             if self._key not in cache:
-                visual = self._model.encode_video([image], budget=self._budget)
+                visual = self._model.encode_video([question.image], budget=self._budget)
                 cache[self._key] = (visual, next(_serial))
             visual, serial = cache[self._key]
             deadline.check()
             answer = self._model.answer(
-                visual, question, self._sampling, decoder=self._decoder, prefix_key=serial,
+                visual, question.words, self._sampling, decoder=self._decoder, prefix_key=serial,
                 cancelled=deadline.ended,
             )  # fmt: skip
         except torch.OutOfMemoryError as error:

@@ -78,6 +78,8 @@ class Detector(Protocol):
 
     #: Name of the kind, as profiles write it ("owl").
     kind: str
+    #: Whether the detector is on a server: an image leaves the machine, and may cost money.
+    looks_elsewhere: bool
 
     def ground(
         self,

@@ -225,12 +225,14 @@ class Grounder:
     def warm_up(self) -> None:
         """Run the networks once, so that the first look is not slower than the rest.
 
-        One that does not run (no memory, no server) is said as on any image, and tried again then.
+        Nothing is sent to a server that looks for them. A network that does not run (no memory) is
+        said as on any image, and tried again then.
         """
         image = np.full((480, 640, 3), 127, np.uint8)
         cache: dict[str, Any] = {}
         try:
-            self._detector.ground(image, ["chair"], cache=cache)
+            if not self._detector.looks_elsewhere:
+                self._detector.ground(image, ["chair"], cache=cache)
             if self._segmenter is not None:
                 self._segmenter.segment(image, [(100.0, 100.0, 300.0, 300.0)], cache=cache)
         except Exception as error:

@@ -46,6 +46,7 @@ class NetworkDetector(ABC):
         self, part: DetectorPart, name: str, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.kind = part.kind
+        self.looks_elsewhere = False
         #: Head noun -> others that are asked with it and count as the same thing.
         self.synonyms: dict[str, tuple[str, ...]] = dict(part.synonyms)
         self._part, self._name, self._device, self._dtype = part, name, device, dtype

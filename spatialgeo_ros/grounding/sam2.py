@@ -22,7 +22,6 @@ from spatialgeo_ros.grounding.detector import Box, InstanceMask
 from spatialgeo_ros.grounding.gate_rules import KNOWN_BOXES, GateRule, features_of_pictures
 from spatialgeo_ros.grounding.graphs import (
     DetectorGraph,
-    called_by_place,
     in_groups,
     only_parts,
     with_parts,
@@ -32,7 +31,6 @@ from spatialgeo_ros.grounding.pretrained import load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.grounding.square_network import SquareNetwork, stop_where
 from spatialgeo_ros.models.grounding_profile import SegmenterPart
-from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: What the published checkpoints say; the mean and deviation of ImageNet.
@@ -205,14 +203,8 @@ class Sam2Segmenter(SquareNetwork):
 
         return GateRule(known, DetectionMetric(read))
 
-    def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
-        """Run a network of :meth:`graphs` on ``backend`` from now on."""
-        self._backends[name] = backend
-        if name == "encoder":
-            self.encode = called_by_place(graph, backend)
-        else:
-            self.decode = in_groups(called_by_place(graph, backend), BOXES_AT_ONCE)
-        graph.to("meta")  # PyTorch's copy of the weights is not run again
+    def _decode_by(self, decode: Callable[..., tuple[Tensor, ...]]) -> None:
+        self.decode = in_groups(decode, BOXES_AT_ONCE)
 
 
 def load_sam2(

@@ -37,14 +37,13 @@ from spatialgeo_ros.grounding.gate_rules import (
     features_of_pictures,
     on_cpu,
 )
-from spatialgeo_ros.grounding.graphs import DetectorGraph, called_by_place, only_parts
+from spatialgeo_ros.grounding.graphs import DetectorGraph, only_parts
 from spatialgeo_ros.grounding.mask_logits import finite, masks_of_logits
 from spatialgeo_ros.grounding.network_detector import as_numpy
 from spatialgeo_ros.grounding.pretrained import load_hub_tokenizer, load_pretrained, model_type
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.grounding.square_network import SquareNetwork, stop_where
 from spatialgeo_ros.models.grounding_profile import DetectorPart
-from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.detection_parity import DetectionMetric, Detections
 
 #: ``model_type`` -> class of transformers; a checkpoint for video holds the detector, and more.
@@ -182,6 +181,7 @@ class Sam3Detector(SquareNetwork):
     """
 
     kind = "sam3"
+    looks_elsewhere = False
 
     def __init__(
         self,
@@ -283,15 +283,6 @@ class Sam3Detector(SquareNetwork):
 
         return GateRule(known, DetectionMetric(read))
 
-    def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
-        """Run a network of :meth:`graphs` on ``backend`` from now on."""
-        self._backends[name] = backend
-        if name == "encoder":
-            self.encode = called_by_place(graph, backend)
-        else:
-            self.decode, self._rows = called_by_place(graph, backend), 1
-        graph.to("meta")  # PyTorch's copy of the weights is not run again
-
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
         own = {"network": self._name, "threshold": self.threshold, "nms": self.nms}
@@ -302,6 +293,9 @@ class Sam3Detector(SquareNetwork):
         super().close()
         del self.read
         self._phrases.clear()
+
+    def _decode_by(self, decode: Callable[..., tuple[Tensor, ...]]) -> None:
+        self.decode, self._rows = decode, 1
 
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
         """Return features [1, 32, d] of a phrase and which tokens are words [1, 32]."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spatialgeo_ros.errors import CancelledError, ModelLoadError
 from spatialgeo_ros.grounding.captured_graphs import CapturedGraphs
-from spatialgeo_ros.grounding.graphs import DetectorGraph
+from spatialgeo_ros.grounding.graphs import DetectorGraph, called_by_place
 from spatialgeo_ros.grounding.square_input import SquareInput
 from spatialgeo_ros.runtime.backend import Backend
 
@@ -71,6 +71,15 @@ class SquareNetwork:
         del image_size
         return dict(self._graphs)
 
+    def use(self, name: str, graph: DetectorGraph, backend: Backend) -> None:
+        """Run a network of :meth:`graphs` on ``backend`` from now on."""
+        self._backends[name] = backend
+        if name == "encoder":
+            self.encode = called_by_place(graph, backend)
+        else:
+            self._decode_by(called_by_place(graph, backend))
+        graph.to("meta")  # PyTorch's copy of the weights is not run again
+
     def describe(self) -> dict[str, Any]:
         """Facts for diagnostics."""
         return {
@@ -90,6 +99,10 @@ class SquareNetwork:
         self._backends.clear()
         self._captured.close()
         del self.encode, self.decode, self._graphs
+
+    def _decode_by(self, decode: Callable[..., tuple[Tensor, ...]]) -> None:
+        """Take another decoder, whose shapes are those of its example inputs."""
+        self.decode = decode
 
     def _features(
         self,

@@ -16,7 +16,13 @@ import numpy.typing as npt
 import torch
 
 from spatialgeo_ros.errors import ModelLoadError, RequestTimeoutError, SpatialGeoError
-from spatialgeo_ros.grounding.box_models import SETTING, BoxModel, LocalBoxModel, ServedBoxModel
+from spatialgeo_ros.grounding.box_models import (
+    SETTING,
+    BoxModel,
+    BoxQuestion,
+    LocalBoxModel,
+    ServedBoxModel,
+)
 from spatialgeo_ros.grounding.detections import ScoredBoxes, choose_instances
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.detector_text import plain_phrase
@@ -44,6 +50,7 @@ class VlmBoxDetector:
 
     def __init__(self, part: DetectorPart, name: str, model: BoxModel) -> None:
         self.kind = part.kind
+        self.looks_elsewhere = model.is_served
         settings = part.settings
         self._name, self._nms, self._model = name, part.nms, model
         self._format: str = settings["format"]
@@ -108,9 +115,9 @@ class VlmBoxDetector:
     ) -> list[SaidBox]:
         height, width = image.shape[:2]
         size = self._model.size(width, height)
-        question = instructions(phrases, self._format, size)
+        words = instructions(phrases, self._format, size)
         try:
-            reply = self._model.say(image, size, question, cache, deadline)
+            reply = self._model.say(BoxQuestion(image, size, words, cache, deadline))
             return boxes_of(reply, phrases, self._format, size)
         except ServedDetectorError as error:
             raise ServedDetectorError(f"{self._model.name}: {error}") from None

@@ -183,6 +183,8 @@ def reply_of_error(error: SpatialGeoError, observation: Observation) -> SpatialR
     if error.result is not None:
         _take_result(reply, error.result)
         reply.error = str(error)
+    if error.snapshot is not None:
+        _take_objects(reply, error.snapshot)
     return _stamped(reply, observation)
 
 

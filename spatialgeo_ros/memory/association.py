@@ -60,6 +60,7 @@ def surface_overlap(a: SurfaceCells, b: SurfaceCells, slack: float) -> tuple[flo
 #: Colours by hue, neighbours on the circle: lamps and white balance turn one into the next.
 _HUES = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
 _CLEARLY = 0.5  # share of a surface that has its colour
+_PART = 0.15  # share of a surface from which a colour is one of its own
 
 
 def _clear_hue(colours: Mapping[str, float]) -> int | None:
@@ -70,13 +71,22 @@ def _clear_hue(colours: Mapping[str, float]) -> int | None:
     return _HUES.index(name)
 
 
+def _near_hue(colours: Mapping[str, float], hue: int) -> float:
+    """Share of a surface that has a hue or one of its neighbours."""
+    near = {_HUES[(hue + step) % len(_HUES)] for step in (-1, 0, 1)}
+    return sum(colours.get(name, 0.0) for name in near) / sum(colours.values())
+
+
 def of_other_colour(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
-    """Tell whether two surfaces are clearly of colours that no light makes one of the other."""
+    """Tell whether two surfaces are clearly of colours that no light makes one of the other.
+
+    Of a plant one image may show the green leaves and another hardly more than the orange pot:
+    where one surface also has the other's colour, it may be the same thing.
+    """
     first, second = _clear_hue(a), _clear_hue(b)
     if first is None or second is None:
         return False
-    steps = abs(first - second)
-    return min(steps, len(_HUES) - steps) > 1
+    return max(_near_hue(a, second), _near_hue(b, first)) < _PART
 
 
 def label_agreement(related: Related, thing: Detected, tracked: TrackedObject) -> float:

@@ -190,6 +190,11 @@ def begin(tracked: TrackedObject, score: float) -> None:
     tracked.confirmed = tracked.odds > UNSURE
 
 
+def doubt(tracked: TrackedObject) -> None:
+    """Do not list an object before a second image agrees with the first."""
+    tracked.confirmed = False
+
+
 def detected(tracked: TrackedObject, score: float) -> bool:
     """Count a detection; tell whether the object was gone and is back."""
     back = tracked.gone

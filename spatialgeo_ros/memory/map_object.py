@@ -26,6 +26,8 @@ _MOST_ALIKE = 12
 _MOVED_AFTER, _LEAST_MOVE = 3, 0.10
 #: Share of its surface that is then seen through, and share that says nothing of the kind.
 _MOVED_THROUGH, _HARDLY_THROUGH = 0.3, 0.15
+#: Displaced sightings in a row, more than all others, from which the first ones were wrong.
+_OUTVOTED = 4
 _MOST_NAMES = 8  # labels, colours and cameras kept of one object
 _MOST_APART = 32
 #: Share of the hits of cells that are seen often, from which a cell is surely of the object: now
@@ -161,8 +163,9 @@ class TrackedObject:
             and float(np.linalg.norm(away)) > _LEAST_MOVE
             and share >= _MOVED_THROUGH
         )
+        outvoted = self.displaced >= max(_OUTVOTED, (self.sightings + 1) / 2)
         towards = self.direction_from(frame.pose.translation)
-        if moved or afresh or self.dynamic:
+        if moved or outvoted or afresh or self.dynamic:
             self.place = Place.of(thing, frame, towards)
             self.cells = SurfaceCells()
             self.views = np.zeros(VIEWS, np.int64)
@@ -179,6 +182,10 @@ class TrackedObject:
             self.cells.add(thing.points)
         self._note(thing, frame, way)
         return moved
+
+    def notice(self, thing: Detected, frame: MapFrame) -> None:
+        """Count a sighting that tells nothing of the place."""
+        self._note(thing, frame, self.way)
 
     def absorb(self, other: TrackedObject) -> None:
         """Take over what a duplicate of this object knows."""

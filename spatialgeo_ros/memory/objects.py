@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from spatialgeo_ros.errors import BadRequestError, NoMapError, WrongFrameError, 
 from spatialgeo_ros.memory import existence, map_file
 from spatialgeo_ros.memory.association import Related, same_label
 from spatialgeo_ros.memory.backdrop import Backdrop
+from spatialgeo_ros.memory.border import at_border
 from spatialgeo_ros.memory.detected import Array, MapFrame, MapUpdate
 from spatialgeo_ros.memory.map_object import TrackedObject
 from spatialgeo_ros.memory.snapshot import MapSnapshot, Presence, RoomLayout, Viewer
@@ -88,6 +89,8 @@ class ObjectMap:
     def update(self, frame: MapFrame) -> MapUpdate:
         """Work one image in and say what changed."""
         cleared = self._clear_for(frame)
+        detected = tuple(at_border(thing, frame.camera) for thing in frame.detected)
+        frame = replace(frame, detected=detected)
         newest = self._newest.get(frame.camera_name)
         if newest is not None and frame.stamp_ns <= newest.stamp_ns:
             late = (newest.stamp_ns - frame.stamp_ns) * 1e-9

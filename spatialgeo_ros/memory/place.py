@@ -158,9 +158,10 @@ class Place:
         prior = self.covariance + drift**2 * np.eye(3)
         noise = alike * measured + _pose(frame)
         noise *= max(1.0, squared / DISPLACED)
-        pull = np.linalg.solve(prior + noise, away)
         gain = prior @ np.linalg.inv(prior + noise)
-        self.top = self.top + prior @ pull
+        wide = max(1.0, self.scatter) * self.covariance + drift**2 * np.eye(3)
+        pull = np.linalg.solve(wide + noise, away)
+        self.top = self.top + wide @ pull
         self.covariance = _at_least(prior - gain @ prior, frame.pose_sigma)
         sides, turn = turned(thing.size[:2], thing.yaw, self.yaw)
         sigma, _ = turned(thing.size_sigma[:2], thing.yaw, self.yaw)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,12 +26,14 @@ from spatialgeo_ros.memory.detected import Detected, MapFrame
 from spatialgeo_ros.memory.existence import Look
 from spatialgeo_ros.memory.map_object import TrackedObject
 from spatialgeo_ros.memory.map_rows import MapRows
+from spatialgeo_ros.memory.outline import Claim, claim
 from spatialgeo_ros.memory.place import top_of
 from spatialgeo_ros.memory.surface_cells import SurfaceCells
 from spatialgeo_ros.memory.unseen import judge_unseen
 
 #: Share of overlap, of the smaller and of the larger surface, from which two objects are one.
 _ONE = (0.6, 0.3)
+_KNOWN = 3  # sightings from which an object's place is taken for sure
 _OTHER_THINGS = 2  # images that show two things beside each other
 _SAME_SPACE = 0.35  # share of the smaller box inside the other: no two things of a kind fill one
 _SHOWN_NS = 2_000_000_000  # from its last detection, an object that depth confirms is in view
@@ -142,8 +145,18 @@ class Tracker:
         for k in matches.kept:
             thing, tracked = frame.detected[k], matches.pairs.get(k)
             if tracked is None:
-                tracked = self._new(thing, frame)
-                changes.added.append(tracked.id)
+                free = self._unmatched(thing, matches, looks, changes)
+                claimed, known = claim(thing, frame, free)
+                if claimed is Claim.KNOWN and known is not None:
+                    existence.detected(known, thing.score)
+                    known.notice(thing, frame)
+                    tracked = known
+                    changes.seen.append(tracked.id)
+                else:
+                    tracked = self._new(thing, frame)
+                    if claimed is Claim.DOUBTFUL or self._held(tracked):
+                        existence.doubt(tracked)
+                    changes.added.append(tracked.id)
             else:
                 back = existence.detected(tracked, thing.score)
                 if back:
@@ -157,6 +170,32 @@ class Tracker:
                 changes.seen.append(tracked.id)
                 self.rows.changed(tracked)
             changes.names[k] = tracked.id
+
+    def _unmatched(
+        self, thing: Detected, matches: Matches, looks: dict[str, Look], changes: Changes
+    ) -> Iterator[tuple[TrackedObject, Look]]:
+        """Objects in view that a thing may be by its name, and that no thing is by its place."""
+        taken = {one.id for one in matches.pairs.values()}.union(changes.names)
+        for name, look in looks.items():
+            tracked = self.rows.get(name)
+            if tracked is None or name in taken or tracked.dynamic or not tracked.confirmed:
+                continue
+            if label_agreement(self._related, thing, tracked) >= LEAST_RELATED:
+                yield tracked, look
+
+    def _held(self, tracked: TrackedObject) -> bool:
+        """Tell whether a thing of another kind is known to fill much of an object's place.
+
+        What goes about by itself sits on sofas and stands in doors.
+        """
+        return not tracked.dynamic and any(
+            other.sightings >= _KNOWN
+            and other.odds > existence.UNSURE
+            and not other.dynamic
+            and self._related(tracked.label, other.label) < LEAST_RELATED
+            and tracked.place.overlap(other.place) > _SAME_SPACE
+            for other in self.rows.near(tracked, 1.0)
+        )
 
     def _new(self, thing: Detected, frame: MapFrame) -> TrackedObject:
         kind = (thing.kind or thing.label).strip().replace(" ", "_") or "object"

@@ -58,7 +58,7 @@ def judge_unseen(
         if tracked.sightings >= _WELL_KNOWN and not tracked.dynamic:
             looked_at += name in seen or look.there or look.empty
             empty += name not in seen and look.empty
-        if name in seen:
+        if name in seen or _seen_unplaced(related, frame, tracked, look):
             continue
         if look.empty:
             existence.seen_empty(tracked)
@@ -68,10 +68,8 @@ def judge_unseen(
             if (other := _filling(related, frame, matches, tracked, near)) is not None:
                 existence.filled_by_other(tracked)
                 tracked.rival = changes.names[other]
-            elif (
-                existence.could_be_detected(tracked, look)
-                and _looked_for(related, frame, tracked)
-                and not _seen_unplaced(related, frame, tracked, look)
+            elif existence.could_be_detected(tracked, look) and _looked_for(
+                related, frame, tracked
             ):
                 direction = tracked.direction_from(frame.pose.translation)
                 existence.missed(tracked, look, direction)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spatialgeo_ros.models.backbones import ConvBackbone, Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
-from spatialgeo_ros.models.letterbox import per_channel
+from spatialgeo_ros.models.letterbox import image_values, per_channel
 from spatialgeo_ros.models.moge.affine_points import finish_maps
 from spatialgeo_ros.models.moge.base import IMAGENET_MEAN, IMAGENET_STD
 from spatialgeo_ros.models.moge.moge1 import MoGe1, resize_to_patches
@@ -268,6 +268,44 @@ class TowerGraph(_Graph):
             rows, columns = self.maps_size
             raw = self.heads.decode(features, self.maps_size, columns / rows)
         return _outputs(self.output_names, features, raw)
+
+
+class CameraGraph(nn.Module):
+    """A geometry graph with what precedes it: from a camera's bytes in one launch.
+
+    Not for export: input ``image [B, H, W, 3]`` uint8 RGB; outputs, ``plan`` and weights are those
+    of the graph.
+    """
+
+    input_names = ("image",)
+
+    def __init__(self, graph: GeometryGraph | TowerGraph, image_size: tuple[int, int]) -> None:
+        """Put the conversion and ``plan.prepare`` in front of a graph.
+
+        Args:
+            graph: Not copied.
+            image_size: Rows and columns of the camera image that the graph was made for.
+
+        Raises:
+            ValueError: The network reads a camera prior, which is no part of the image.
+        """
+        super().__init__()
+        if graph.plan.prior_channels:
+            raise ValueError("this geometry network reads a camera prior beside the image")
+        self.graph, self.plan, self.image_size = graph, graph.plan, image_size
+        self.output_names = graph.output_names
+        self.training = graph.training
+
+    def example_inputs(self, batch: int = 1) -> dict[str, Tensor]:
+        """A grey image, on the graph's device."""
+        device = next(self.parameters()).device
+        shape = (batch, *self.image_size, 3)
+        return {"image": torch.full(shape, 127, dtype=torch.uint8, device=device)}
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run once; see the class for inputs and outputs."""
+        outputs: tuple[Tensor, ...] = self.graph(**self.plan.prepare(image_values(image)))
+        return outputs
 
 
 class SemanticGraph(_Graph):

@@ -177,8 +177,11 @@ def pad_to_square(
 
 
 def image_values(image: Tensor) -> Tensor:
-    """``[H, W, 3]`` uint8 to ``[3, H, W]`` float32 in [0, 1] on its device, as ``image_tensor``."""
-    values = image.permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    """``[..., H, W, 3]`` uint8 to ``[..., 3, H, W]`` float32 in [0, 1] on its device.
+
+    The numbers of ``image_tensor``, to the bit.
+    """
+    values = image.movedim(-1, -3).to(torch.float32, memory_format=torch.contiguous_format)
     # By a tensor: CUDA multiplies by the reciprocal of a number, which rounds twice.
     return values / torch.full((), 255.0, device=image.device)
 

@@ -16,7 +16,7 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,26 @@ def require_quantisation(name: str) -> None:
         raise ModelLoadError(f"unknown quantisation '{name}'; one of {', '.join(QUANTISATIONS)}")
     if name != "none":
         _bitsandbytes()
+
+
+def require_number_types(
+    model: str, dtype: torch.dtype, known: Sequence[torch.dtype], quantisation: str
+) -> None:
+    """Check in what numbers a model is to run.
+
+    Args:
+        model: Its name, for messages.
+        dtype: Asked for.
+        known: Those that it runs in.
+        quantisation: Asked for, of its language model.
+
+    Raises:
+        ModelLoadError: The type is none of those; or as :func:`require_quantisation`.
+    """
+    if dtype not in known:
+        *others, last = (str(one).removeprefix("torch.") for one in known)
+        raise ModelLoadError(f"{model} runs in {', '.join(others)} or {last}, not in {dtype}")
+    require_quantisation(quantisation)
 
 
 @functools.cache

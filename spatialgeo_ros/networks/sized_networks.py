@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
+from spatialgeo_ros.models.graphs import (
+    CameraGraph,
+    GeometryGraph,
+    GeometryPlan,
+    SemanticGraph,
+    TowerGraph,
+)
 from spatialgeo_ros.models.moge.base import MoGe
 from spatialgeo_ros.models.moge.depth_recovery import DepthRecovery
 from spatialgeo_ros.runtime.backend import Backend
@@ -24,16 +30,25 @@ from spatialgeo_ros.runtime.torch_backend import TorchBackend
 log = logging.getLogger(__name__)
 
 Graph = GeometryGraph | TowerGraph | SemanticGraph
+#: What PyTorch can capture beyond what other backends are given.
+SizedGraph = Graph | CameraGraph
 #: Image sizes that are kept at once; each holds the scratch memory of its graphs.
 _MOST_SIZES = 4
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A network for one size on a backend, and what surrounds its graph (None: nothing)."""
+    """A network for one size on a backend.
+
+    Attributes:
+        backend: Runs it.
+        plan: What surrounds its graph; None where nothing does.
+        reads_bytes: Whether it takes a camera image as it is, so that ``plan.prepare`` is inside.
+    """
 
     backend: Backend
     plan: GeometryPlan | None
+    reads_bytes: bool = False
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Any]:
         """Features and maps, as the network itself gives them."""
@@ -49,7 +64,9 @@ class SizedNetworks:
         stream: Where all of it runs.
     """
 
-    def __init__(self, make: Callable[[str, tuple[int, int]], Graph], stream: WorkStream) -> None:
+    def __init__(
+        self, make: Callable[[str, tuple[int, int]], SizedGraph], stream: WorkStream
+    ) -> None:
         self._make, self._stream = make, stream
         self._networks: OrderedDict[tuple[str, tuple[int, int]], Compiled] = OrderedDict()
         self._recoveries: OrderedDict[tuple[int, int, bool], DepthRecovery] = OrderedDict()
@@ -66,7 +83,7 @@ class SizedNetworks:
             called = f"the {name} network at {size[1]}x{size[0]}"
             backend = TorchBackend(graph, self._stream, called)
             plan = None if isinstance(graph, SemanticGraph) else graph.plan
-            self._networks[key] = Compiled(backend, plan)
+            self._networks[key] = Compiled(backend, plan, isinstance(graph, CameraGraph))
         self._networks.move_to_end(key)
         return self._networks[key]
 
@@ -115,8 +132,11 @@ class SizedNetworks:
         if self._remark:
             facts["depth"] = self._remark
         elif self._recoveries:
-            held = sum(one.memory_bytes for one in list(self._recoveries.values()))
+            recoveries = list(self._recoveries.values())
+            held = sum(one.memory_bytes for one in recoveries)
             facts["depth"] = f"solved beside the maps, {held / 1e6:.0f} MB"
+            if corrected := sum(one.corrected for one in recoveries):
+                facts["depth"] += f", {corrected} images solved once more"
         return facts
 
     def close(self) -> None:

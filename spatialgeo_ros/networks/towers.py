@@ -20,7 +20,13 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.models.backbones import Dinov2Backbone, Features
 from spatialgeo_ros.models.clip import ClipVisionTower
-from spatialgeo_ros.models.graphs import GeometryGraph, GeometryPlan, SemanticGraph, TowerGraph
+from spatialgeo_ros.models.graphs import (
+    CameraGraph,
+    GeometryGraph,
+    GeometryPlan,
+    SemanticGraph,
+    TowerGraph,
+)
 from spatialgeo_ros.models.letterbox import (
     Letterbox,
     image_values,
@@ -33,7 +39,12 @@ from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.moge.moge2 import MoGe2
 from spatialgeo_ros.models.profiles import GeometryPart, ImageInput
 from spatialgeo_ros.networks.interface import MonocularDepth
-from spatialgeo_ros.networks.sized_networks import Compiled, Graph, SizedNetworks
+from spatialgeo_ros.networks.sized_networks import (
+    Compiled,
+    Graph,
+    SizedGraph,
+    SizedNetworks,
+)
 from spatialgeo_ros.runtime.backend import Backend
 from spatialgeo_ros.runtime.cuda_graph import WorkStream
 from spatialgeo_ros.runtime.transfer import download, upload
@@ -162,11 +173,19 @@ class FrameTowers:
                 found["geometry"] = GeometryGraph(geometry, tokens, size, normals=normals)
         return found
 
-    def _sized_graph(self, name: str, image_size: tuple[int, int]) -> Graph:
-        """One of :meth:`graphs`, without heads that are only run where depth is asked for."""
+    def _sized_graph(self, name: str, image_size: tuple[int, int]) -> SizedGraph:
+        """One of :meth:`graphs`, without heads that are only run where depth is asked for.
+
+        In mode "native" the geometry network begins with the camera's bytes: nothing is drawn
+        around the image, and the robot waits for each launch before the network's own.
+        """
         if name == "tower" and self._backbone is not None:
             return TowerGraph(self._backbone, (self.image.height, self.image.width), heads=False)
-        return self.graphs(image_size, normals=False)[name]
+        graph = self.graphs(image_size, normals=False)[name]
+        if self.image.mode == "native" and not isinstance(graph, SemanticGraph):
+            if not graph.plan.prior_channels:
+                return CameraGraph(graph, image_size)
+        return graph
 
     @in_turn
     @torch.inference_mode()
@@ -343,12 +362,14 @@ class FrameTowers:
                 found: dict[str, Any] = view.cache[f"{self._key}geometry"]
                 return found
             return geometry.predict_from_features(features, size, size[1] / size[0])
+        compiled = self._network("geometry", view)
+        if compiled is not None and compiled.reads_bytes:
+            return compiled.run({"image": upload(view.image, self._device)[None]})
         pixels, prior = self.pixels(view), None
         if self._camera_prior and view.camera is not None and view.mount is not None:
             seen = self.letterbox(view).camera(view.camera)
             values = floor_prior(seen, view.mount.gravity, view.mount.height)
             prior = upload(values, self._device)[None]
-        compiled = self._network("geometry", view)
         if compiled is not None and compiled.plan is not None:
             return compiled.run(compiled.plan.prepare(pixels, prior))
         tokens = part.num_tokens or geometry.tokens_at(9)

@@ -19,7 +19,8 @@ from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.memory.slot import NewestSlot
 from spatialgeo_ros.node.class_labels import ClassLabels, VisionInfoLabels
 from spatialgeo_ros.node.compatibility import subscription_event_callbacks
-from spatialgeo_ros.node.conversions import stamp_to_ns
+from spatialgeo_ros.node.conversions import corners_of, stamp_to_ns
+from spatialgeo_ros.node.detection_findings import judge_extents
 from spatialgeo_ros.node.frame_history import FrameHistory, RawFrame
 from spatialgeo_ros.node.pairing import Pair, StampPairing
 from spatialgeo_ros.node.parameters import CameraConfig, Config
@@ -80,7 +81,7 @@ class CameraInput:
         )
         self.labels = ClassLabels(camera, self.detections_topic)
         self._vision_info: VisionInfoLabels | None = None
-        self._unnamed = ""  # why no box of the newest detections can be used
+        self._useless = ""  # why no box of the newest detections can be used
         self._node = node
         self._receiver = receiver
         self._on_frame = on_frame
@@ -179,7 +180,7 @@ class CameraInput:
         It may be late for an image or two on a machine that is busy; it is given up when nothing
         has come for :data:`DETECTOR_GIVEN_UP` seconds.
         """
-        if not self.detections_topic or Detection2DArray is None or self._unnamed:
+        if not self.detections_topic or Detection2DArray is None or self._useless:
             return False
         if self.detections.silence() > DETECTOR_GIVEN_UP:
             return False
@@ -195,8 +196,8 @@ class CameraInput:
     def detections_problem(self) -> str:
         """Say why boxes are missing although somebody publishes them; "" when nobody does."""
         topic = self.detections_topic
-        if not topic or self._unnamed:
-            return self._unnamed
+        if not topic or self._useless:
+            return self._useless
         with self._lock:
             problem, alive = self._history.problem, self._history.is_alive()
         if problem and alive:
@@ -240,11 +241,16 @@ class CameraInput:
         unnamed = self.labels.unnamed(message)
         if unnamed:
             self.counters.add("classes_without_a_name", self.labels.problem(unnamed))
-        # Boxes that nobody can ask for are no look at the image: what the map holds is not missed.
-        if unnamed and len(unnamed) == len(message.detections):
-            self._unnamed = self.labels.problem(unnamed)
+        unusable = sum(corners_of(one) is None for one in message.detections)
+        reason = next(judge_extents(self.detections_topic, unusable > 0), "")
+        if reason:
+            self.counters.add("boxes_left_out", reason)
+        # Boxes that nobody can ask for, or that enclose nothing, are no look at the image: what the
+        # map holds is not missed.
+        if message.detections and len(message.detections) in (len(unnamed), unusable):
+            self._useless = reason or self.labels.problem(unnamed)
             return
-        self._unnamed = ""
+        self._useless = ""
         with self._lock:
             matched = self._history.add_detections(stamp, message)
             problem = self._history.problem

@@ -115,6 +115,7 @@ class VisionInfoLabels:
         self._wanted: tuple[str, int] | None = None
         self._group = MutuallyExclusiveCallbackGroup()
         self._clients: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}  # by owner, what is still to be answered
         # A VisionInfo is published once and latched, or again and again: who offers only the latter
         # is not heard by a subscription to the former.
         self._subscriptions = [
@@ -175,7 +176,11 @@ class VisionInfoLabels:
         for owner in owners:
             client = self._client(owner)
             if client.service_is_ready():
+                before = self._asked.pop(owner, None)
+                if before is not None:  # it did not answer: nothing waits for that any more
+                    client.remove_pending_request(before)
                 future = client.call_async(GetParameters.Request(names=[parameter]))
+                self._asked[owner] = future
                 future.add_done_callback(lambda done, o=owner: self._on_value(done, o, location))
             else:
                 self._fail(location, f"{owner} does not answer")

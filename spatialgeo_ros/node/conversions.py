@@ -9,7 +9,6 @@ are offered here too.
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.errors import BadRegionError, escaped, quoted
+from spatialgeo_ros.errors import BadRegionError, escaped
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.plausibility import calibrated_camera
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
@@ -43,6 +42,7 @@ __all__ = [
     "camera_to_info",
     "compressed_depth_to_array",
     "compressed_to_rgb",
+    "corners_of",
     "depth_to_array",
     "depth_to_image",
     "detections_to_regions",
@@ -62,8 +62,6 @@ __all__ = [
     "rgb_to_image",
     "stamp_to_ns",
 ]
-
-_LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
 #: Bounds of ``msg/Region.msg``, as its comments state them.
@@ -356,8 +354,8 @@ def detections_to_regions(
 ) -> tuple[Region, ...]:
     """Return the boxes of a ``vision_msgs/Detection2DArray``, best hypothesis of each.
 
-    Boxes that are not finite or have no area are left out and logged: one bad box of a detector
-    must not cost the others. So are those whose class has no word.
+    Boxes without :func:`corners_of` are left out: one bad box of a detector must not cost the
+    others. So are those whose class has no word.
 
     Args:
         msg: The detector's message.
@@ -367,19 +365,28 @@ def detections_to_regions(
     regions = []
     drawn = stamp_to_ns(msg.header.stamp)
     for detection in msg.detections:
-        u, v = box_centre(detection.bbox)
-        half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
         name, score = hypothesis_of(detection)
         label = word(name)
         if score < min_score or (name and not label):
             continue
-        corners = (u - half_w, v - half_h, u + half_w, v + half_h)
-        if not (all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0):
-            _LOGGER.debug("detection %s has no usable box: %s", quoted(label), corners)
+        corners = corners_of(detection)
+        if corners is None:
             continue
         region = Region.from_box(*corners, label=label, score=score)
         regions.append(replace(region, stamp_ns=drawn))
     return tuple(regions)
+
+
+def corners_of(detection: Any) -> tuple[float, float, float, float] | None:
+    """Return left, upper, right and lower edge of a detection's box, px.
+
+    None where they are not finite or enclose nothing.
+    """
+    u, v = box_centre(detection.bbox)
+    half_w, half_h = detection.bbox.size_x / 2, detection.bbox.size_y / 2
+    corners = (u - half_w, v - half_h, u + half_w, v + half_h)
+    usable = all(map(math.isfinite, corners)) and half_w > 0 and half_h > 0
+    return corners if usable else None
 
 
 def hypothesis_of(detection: Any) -> tuple[str, float]:

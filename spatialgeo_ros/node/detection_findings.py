@@ -31,6 +31,21 @@ def judge_labels(topic: str, labels: Sequence[str]) -> Iterator[Finding]:
         )
 
 
+def judge_extents(topic: str, unusable: bool) -> Iterator[Finding]:
+    """Yield that there are boxes that enclose nothing.
+
+    Args:
+        topic: Of the detections.
+        unusable: Whether some have no extent or are not finite; the others are used.
+    """
+    if unusable:
+        yield Finding(
+            "detections-boxes",
+            f"boxes on {topic} are left out: they have no area, or are not finite; the detector "
+            "must publish their centre and size (bbox.size_x, bbox.size_y) in pixels",
+        )
+
+
 def judge_boxes(topic: str, boxes: Sequence[Region], width: int, height: int) -> Iterator[Finding]:
     """Yield that boxes are in other coordinates than the image's pixels.
 

@@ -20,12 +20,14 @@ from spatialgeo_ros.node.cameras import CameraInput
 from spatialgeo_ros.node.conversions import (
     compressed_depth_to_array,
     compressed_to_rgb,
+    corners_of,
     depth_to_array,
     detections_to_regions,
     image_to_rgb,
     stamp_to_ns,
 )
 from spatialgeo_ros.node.depth_transforms import DepthTransforms
+from spatialgeo_ros.node.detection_findings import judge_extents
 from spatialgeo_ros.node.frame_history import RawFrame
 from spatialgeo_ros.node.pose_source import PoseResult, PoseSource
 from spatialgeo_ros.scene.camera_inputs import DEPTH_IGNORED
@@ -106,6 +108,9 @@ class FrameAssembler:
         else:
             drawn = stamp_to_ns(raw.detections.header.stamp)
             boxes = detections_to_regions(raw.detections, word=camera.labels.word)
+            unusable = any(corners_of(box) is None for box in raw.detections.detections)
+            for finding in judge_extents(camera.detections_topic, unusable):
+                problems["detections"] = finding
             if unnamed := camera.labels.unnamed(raw.detections):
                 problems["detections"] = camera.labels.problem(unnamed)
         return Frame(

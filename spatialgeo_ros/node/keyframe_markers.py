@@ -43,6 +43,8 @@ def keyframe_markers(kept: Sequence[Keyframe], header: Header) -> MarkerArray:
         corners = view_corners(frame.model, _REACH)
         marker = Marker(header=header, ns=frame.camera, id=number, type=Marker.LINE_LIST)
         marker.action, marker.scale = Marker.ADD, Vector3(x=_LINE)
+        # Latched for minutes: by its stamp, no viewer has a transform from the world any more.
+        marker.frame_locked = True
         marker.color = ColorRGBA(r=red, g=green, b=blue, a=_ALPHA)
         marker.pose = pose_to_msg(frame.pose)
         marker.points = [_point(corners[end]) for edge in _EDGES for end in edge]

@@ -334,11 +334,26 @@ def fill_result(message: SpatialAnswer, result: Result, program: str) -> None:
 
 
 def failed_answer(
-    question: str, error: SpatialGeoError, frame: Frame | None = None
+    question: str,
+    error: SpatialGeoError,
+    frame: Frame | None = None,
+    *,
+    target: Target | None = None,
+    objects: Sequence[SpatialObject] = (),
 ) -> SpatialAnswer:
-    """Return the message of a question that was not answered; ``frame`` is what was looked at."""
+    """Return the message of a question that was not answered.
+
+    Args:
+        question: As it was asked.
+        error: Why not.
+        frame: What was looked at; None where nothing was.
+        target: Frame that was asked for; None for the camera's.
+        objects: Candidates of an ambiguous phrase.
+    """
+    frame_id = None if target is None else target.frame_id
     message = SpatialAnswer(
-        header=Header() if frame is None else frame_header(frame),
+        header=Header() if frame is None else frame_header(frame, frame_id),
+        objects=objects,
         question=question,
         error_code=error.code,
         error_message=str(error),

@@ -70,6 +70,7 @@ def object_markers(snapshot: MapSnapshot | None, frame_id: str = "") -> MarkerAr
 
 
 def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Header) -> list[Marker]:
+    """Return what shows an object, placed by the newest transform: it stays for longer than TF."""
     gone = thing.state is Presence.GONE
     pose, _ = placed(thing, None)
     red, green, blue = colour_of(thing)
@@ -93,7 +94,10 @@ def _markers(number: int, thing: MapObject, snapshot: MapSnapshot, header: Heade
     name.pose.orientation.w = 1.0
     centre = thing.centre
     name.pose.position = Point(x=float(centre[0]), y=float(centre[1]), z=thing.top + _TEXT)
-    return [box, name] if gone else [box, name, _spread(number, thing, header)]
+    shown = [box, name] if gone else [box, name, _spread(number, thing, header)]
+    for marker in shown:
+        marker.frame_locked = True
+    return shown
 
 
 def colour_of(thing: Named) -> tuple[float, float, float]:

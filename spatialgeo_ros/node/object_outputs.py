@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from visualization_msgs.msg import MarkerArray
 
 from spatialgeo_ros.errors import NoMapError
 from spatialgeo_ros.memory.snapshot import MapSnapshot, Presence
 from spatialgeo_ros.msg import SpatialObjectArray
 from spatialgeo_ros.node.conversions import pose_to_msg
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED, RESULTS, LifecyclePublishers
 from spatialgeo_ros.node.object_markers import object_markers
 from spatialgeo_ros.node.object_messages import (
     empty_objects_message,
@@ -32,14 +31,8 @@ except ImportError:  # optional
     vision = None
 
 NO_VISION = "no ~/detections_3d: vision_msgs is not installed (ros-$ROS_DISTRO-vision-msgs)"
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 _UNHEARD = 5.0  # s between messages that nobody listens to; who comes late gets the last one
 _SHARE = 0.1  # of the geometry lane's time that publishing may take
-_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class ObjectOutputs:
@@ -58,31 +51,30 @@ class ObjectOutputs:
             rate: Most messages a second; read before each.
             clock: Monotonic seconds.
         """
-        self._node, self._rate, self._clock = node, rate, clock
+        self._rate, self._clock = rate, clock
         self._lock = threading.Lock()
         self._due, self._last = 0.0, -_UNHEARD
         self._frame = ""
         self._missing: str | None = None
-        self._publishers: list[Any] = []
-        self._objects = self._create(SpatialObjectArray, "objects", _LATCHED)
-        self._markers = self._create(MarkerArray, "object_markers", _LATCHED)
+        self._publishers = LifecyclePublishers(node)
+        create = self._publishers.create
+        self._objects = create(SpatialObjectArray, "objects", LATCHED)
+        self._markers = create(MarkerArray, "object_markers", LATCHED)
         self._detections = None
         if vision is not None:
-            self._detections = self._create(vision.Detection3DArray, "detections_3d", _RESULTS)
+            self._detections = create(vision.Detection3DArray, "detections_3d", RESULTS)
         else:
             node.get_logger().info(NO_VISION)
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers:
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers.clear()
+        self._publishers.close()
 
     def publish(self, perception: Any, *, now: bool = False) -> None:
         """Publish the map where it is due; ``now`` always. On the geometry lane."""
         started = self._clock()
         with self._lock:
-            heard = any(one.get_subscription_count() > 0 for one in self._publishers)
+            heard = self._publishers.is_heard()
             due = self._due if heard else max(self._due, self._last + _UNHEARD)
             if started < due and not now:
                 return
@@ -120,16 +112,6 @@ class ObjectOutputs:
             self._objects.publish(empty_objects_message([reason]))
             if self._frame:  # nothing was ever shown without one
                 self._markers.publish(object_markers(None, self._frame))
-
-    def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
-        publisher = self._node.create_lifecycle_publisher(
-            kind,
-            f"~/{topic}",
-            qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-        self._publishers.append(publisher)
-        return publisher
 
 
 def detections_3d_available() -> bool:

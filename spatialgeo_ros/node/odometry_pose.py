@@ -160,7 +160,11 @@ class OdometryPose:
                 "late, raise pose_wait, else compare the clocks of both publishers"
             )
         elif early > 0:
-            id, missing = "odometry-late", f"the oldest is {early:.2f} s newer"
+            id = "odometry-late"
+            missing = (
+                f"the oldest is {early:.2f} s newer; where it has only begun, the next images have "
+                "it, else compare the clocks of both publishers"
+            )
         return Finding(id, f"no odometry around the image's stamp: {missing}")
 
     def _on_odometry(self, message: Odometry) -> None:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
@@ -29,18 +27,11 @@ from spatialgeo_ros.node.conversions import (
     rgb_to_image,
 )
 from spatialgeo_ros.node.keyframe_markers import keyframe_markers
+from spatialgeo_ros.node.lifecycle_publishers import IMAGES, LATCHED, RESULTS, LifecyclePublishers
 from spatialgeo_ros.node.markers import MarkerBoard
 from spatialgeo_ros.node.messages import REQUEST, Measurement, frame_header, keyframes_message
 from spatialgeo_ros.node.object_outputs import ObjectOutputs
 
-# Reliable publishers suit every subscriber: best-effort ones and RViz, which asks for reliable.
-_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_IMAGES = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 #: Stages whose durations are published, seconds.
 LATENCIES = (
     "stamp_to_processed",
@@ -80,26 +71,25 @@ class Outputs:
         self._board = MarkerBoard()
         self.objects = ObjectOutputs(node, objects_rate)
         self._overlay_until = 0.0
-        self._publishers: list[Any] = []
-        self._answers = self._create(SpatialAnswer, "answers", _RESULTS)
-        self._distances = self._create(DistanceEstimate, "distances", _RESULTS)
-        self._markers = self._create(MarkerArray, "markers", _RESULTS)
-        self._keyframes = self._create(KeyframeArray, "keyframes", _LATCHED)
-        self._views = self._create(MarkerArray, "keyframe_markers", _LATCHED)
+        self._publishers = LifecyclePublishers(node)
+        create = self._publishers.create
+        self._answers = create(SpatialAnswer, "answers", RESULTS)
+        self._distances = create(DistanceEstimate, "distances", RESULTS)
+        self._markers = create(MarkerArray, "markers", RESULTS)
+        self._keyframes = create(KeyframeArray, "keyframes", LATCHED)
+        self._views = create(MarkerArray, "keyframe_markers", LATCHED)
         self._views_in = ""  # the frame of what is shown
-        self._depth = self._create(Image, "depth/image", _IMAGES)
-        self._depth_info = self._create(CameraInfo, "depth/camera_info", _IMAGES)
-        self._points = self._create(PointCloud2, "points", _IMAGES)
-        self._overlay = self._create(Image, "overlay", _IMAGES)
+        self._depth = create(Image, "depth/image", IMAGES)
+        self._depth_info = create(CameraInfo, "depth/camera_info", IMAGES)
+        self._points = create(PointCloud2, "points", IMAGES)
+        self._overlay = create(Image, "overlay", IMAGES)
         self._latencies = {
-            stage: self._create(Float64, f"latency/{stage}", _RESULTS) for stage in LATENCIES
+            stage: create(Float64, f"latency/{stage}", RESULTS) for stage in LATENCIES
         }
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers:
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers.clear()
+        self._publishers.close()
         self.objects.close()
 
     def publish_result(self, message: SpatialAnswer) -> None:
@@ -212,16 +202,6 @@ class Outputs:
             if not namespace and self._views_in:
                 self._views.publish(keyframe_markers((), Header(frame_id=self._views_in)))
                 self._views_in = ""
-
-    def _create(self, kind: type, topic: str, qos: QoSProfile) -> Any:
-        publisher = self._node.create_lifecycle_publisher(
-            kind,
-            f"~/{topic}",
-            qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-        self._publishers.append(publisher)
-        return publisher
 
     def _wanted(self, publisher: Any) -> bool:
         return publisher.get_subscription_count() > 0

@@ -8,8 +8,15 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatialgeo_ros.node.parameter_table import CAMERA_TABLE, NODE_TABLE, Change, Spec
+from spatialgeo_ros.node.parameter_table import (
+    CAMERA_GROUPS,
+    NODE_GROUPS,
+    Change,
+    ParameterGroup,
+    Spec,
+)
 
+_CAMERA = "<camera>."
 _WHEN = {Change.LIVE: "live", Change.CONFIGURE: "configure", Change.STARTUP: "startup"}
 
 
@@ -36,12 +43,29 @@ def _row(spec: Spec, prefix: str) -> str:
     )
 
 
-def _table(specs: Sequence[Spec], prefix: str = "") -> list[str]:
+def _table(specs: Sequence[Spec], prefix: str) -> list[str]:
     header = [
         "| name | default | unit | allowed | changes | meaning |",
         "|---|---|---|---|---|---|",
     ]
     return header + [_row(spec, prefix) for spec in specs]
+
+
+def _sections(groups: Sequence[ParameterGroup], prefix: str = "") -> list[str]:
+    lines = []
+    for group in groups:
+        lines += [f"### {group.title}", "", *_table(group.specs, prefix), ""]
+    return lines
+
+
+def _index(groups: Sequence[ParameterGroup], prefix: str = "") -> list[str]:
+    """Return a line a group: a link to its section, whose anchor is made of its title."""
+    lines = []
+    for group in groups:
+        anchor = group.title.lower().replace(" ", "-")
+        names = ", ".join(f"`{prefix}{spec.name}`" for spec in group.specs)
+        lines.append(f"- [{group.title}](#{anchor}): {names}")
+    return lines
 
 
 def parameters_markdown() -> str:
@@ -53,16 +77,17 @@ def parameters_markdown() -> str:
         "`spatialgeo_ros/node/parameter_table.py` is the source. *live*: effective at once. "
         "*configure*: can change while the node is unconfigured. *startup*: only when it starts.",
         "",
+        *_index(NODE_GROUPS),
+        *_index(CAMERA_GROUPS, _CAMERA),
+        "",
         "## Node",
         "",
-        *_table(NODE_TABLE),
-        "",
+        *_sections(NODE_GROUPS),
         "## Each camera",
         "",
         "`<camera>` stands for each name in `cameras`.",
         "",
-        *_table(CAMERA_TABLE, "<camera>."),
-        "",
+        *_sections(CAMERA_GROUPS, _CAMERA),
     ]
     return "\n".join(lines)
 

@@ -185,11 +185,11 @@ def read(node: Node) -> Config:
         for topic in ("image_topic", "camera_info_topic"):
             if not row[topic]:
                 raise ParameterError(f"{name}.{topic}", "the topic must not be empty")
-        if row["depth_max"] and row["depth_max"] <= row["depth_min"]:
+        if row["depth_max"] <= row["depth_min"]:
             raise ParameterError(
                 f"{name}.depth_max",
-                f"{row['depth_max']:g} m is not above depth_min, {row['depth_min']:g} m; "
-                "0 is no limit",
+                f"{row['depth_max']:g} m is not above depth_min, {row['depth_min']:g} m: raise it, "
+                "or lower depth_min",
             )
         row["mount"] = tuple(row["mount"])
         labels = tuple(row["detection_labels"])

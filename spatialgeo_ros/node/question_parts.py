@@ -9,9 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from spatialgeo_ros.answer.program_part import all_of_image
-from spatialgeo_ros.errors import PhraseNotFoundError
-from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.msg import SpatialAnswer, SpatialObject
 from spatialgeo_ros.node.messages import REQUEST, Measurement, answer_message
 from spatialgeo_ros.node.object_messages import result_objects
@@ -19,6 +16,7 @@ from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.progress import Progress
 from spatialgeo_ros.node.request import Spoken
 from spatialgeo_ros.node.target_frames import Target, TargetFrames
+from spatialgeo_ros.scene.frame_map import FRAME, camera_from_map
 
 
 class Host(Protocol):
@@ -30,105 +28,56 @@ class Host(Protocol):
         """Return the seconds since a stamp by the node's clock; NaN for a zero stamp."""
 
 
-def begin_on_any(
-    perception: Any,
-    question: str,
-    observations: Sequence[Any],
-    regions: Sequence[Region],
-    cancelled: Callable[[], bool],
-    *,
-    recall: bool,
-    session: str = "",
-) -> tuple[Any, Any]:
-    """Work out the measured part of a question in the image that shows what it names.
-
-    With a map the question is about the whole map, whatever camera is asked: one image is enough,
-    and where another camera's shows all that the answer rests on, it is measured there. Without
-    poses the images are asked one after the other.
-
-    Args:
-        perception: The facade.
-        question: In plain English.
-        observations: Of the cameras that are asked, at least one.
-        regions: Objects that the question names.
-        cancelled: Asked between stages.
-        recall: Whether what is in no view may be remembered.
-        session: Name of the dialogue.
-
-    Returns:
-        What ``perception.begin`` returned, and the observation it is about.
-
-    Raises:
-        SpatialGeoError: As ``perception.begin``; of several images, what is wrong in the first.
-    """
-    in_view_of = () if recall else [one.frame.camera for one in observations]
-    before = perception.dialogue(session)  # of each image, not what the last one was asked
-
-    def begin(observation: Any) -> Any:
-        return perception.begin(
-            question,
-            observation,
-            regions,
-            cancelled,
-            in_view_of=in_view_of,
-            session=session,
-            dialogue=before,
-        )
-
-    problem: PhraseNotFoundError | None = None
-    for observation in observations:
-        try:
-            asked = begin(observation)
-        except PhraseNotFoundError as error:
-            problem = problem or error
-            continue
-        for other in observations:
-            if other is not observation and shown_better(asked.measured, other):
-                return begin(other), other
-        return asked, observation
-    assert problem is not None
-    raise problem
-
-
-def shown_better(part: Any, other: Any) -> bool:
-    """Tell whether another image shows all that an answer of the map rests on."""
-    snapshot, result = part.snapshot, part.result
-    if snapshot is None or result is None or not result.objects or part.sightings:
-        return False
-    return bool(all_of_image(result, snapshot, other))
-
-
 @dataclass(frozen=True, eq=False)
 class Places:
     """Where the points and objects of an answer are given.
 
     Attributes:
         target: frame of the points; None for the camera's.
-        objects: those of the map that it rests on, in the same frame, or the world's.
+        objects: those that it rests on, or may rest on, in the same frame, or the world's; without
+            poses in the camera's.
     """
 
     target: Target | None = None
     objects: Sequence[SpatialObject] = ()
 
     @classmethod
-    def of(cls, frames: TargetFrames, wanted: str, asked: Any, observation: Any) -> Places:
+    def of(cls, frames: TargetFrames, wanted: str, told: Any, observation: Any) -> Places:
         """Look the frame up for the measured part of a question; on the geometry lane.
 
         Args:
             frames: Knows the frames.
             wanted: Name of the frame asked for; "" for none.
-            asked: What ``perception.begin`` returned.
+            told: What has a ``result`` and its ``snapshot``: the measured part of a question, or
+                the error of one that has no answer.
             observation: That was asked about.
 
         Raises:
             BadRequestError, WrongFrameError: The frame is not known at the image's stamp.
         """
         target = frames.from_camera(wanted, observation.frame)
-        part = asked.measured
-        if part.snapshot is None or part.result is None:
+        result, snapshot = told.result, told.snapshot
+        if snapshot is None or result is None:
             return cls(target)
-        world = frames.from_world(wanted, part.snapshot.frame, part.snapshot.stamp_ns)
-        return cls(target, result_objects(part.result, part.snapshot, world))
+        if snapshot.frame == FRAME:
+            objects_in = _from_image(target, observation)
+        else:
+            objects_in = frames.from_world(wanted, snapshot.frame, snapshot.stamp_ns)
+        return cls(target, result_objects(result, snapshot, objects_in))
+
+
+def _from_image(target: Target | None, observation: Any) -> Target:
+    """Return how the things of a map of one image come where they are wanted.
+
+    That is the target, else the world where the image has a pose, else the camera's frame: the map
+    itself is in a frame that nobody else knows.
+    """
+    frame, pose = observation.frame, camera_from_map(observation)
+    if target is not None:
+        return Target(target.frame_id, target.pose @ pose)
+    if frame.pose is not None:
+        return Target(frame.world_frame, frame.pose @ pose)
+    return Target(frame.frame_id, pose)
 
 
 class QuestionParts:

@@ -17,6 +17,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallb
 from rclpy.node import Node
 
 from spatialgeo_ros.action import AskSpatial as AskSpatialAction
+from spatialgeo_ros.answer.all_cameras import begin_on_any
 from spatialgeo_ros.errors import (
     BadRequestError,
     CancelledError,
@@ -40,7 +41,7 @@ from spatialgeo_ros.node.messages import (
 )
 from spatialgeo_ros.node.outputs import Outputs
 from spatialgeo_ros.node.progress import Feedback, Progress
-from spatialgeo_ros.node.question_parts import Places, QuestionParts, begin_on_any
+from spatialgeo_ros.node.question_parts import Places, QuestionParts
 from spatialgeo_ros.node.request import Request
 from spatialgeo_ros.node.watches import Watch, WatchBoard
 from spatialgeo_ros.srv import AskSpatial, MeasureDistance, WatchDistance
@@ -123,6 +124,7 @@ class Services:
         progress: Progress | None = None,
     ) -> Any:
         looked_at: list[Any] = []  # the frame, once there is one: a failure names it too
+        candidates = Places()  # what an ambiguous phrase may mean
 
         def cancelled() -> bool:
             return goal is not None and goal.is_cancel_requested
@@ -149,19 +151,28 @@ class Services:
                 looked_at.append(observations[0].frame)
                 if progress is not None:
                     progress.state(Feedback.STATE_MEASURING)
-                asked, observation = begin_on_any(
-                    perception,
-                    question,
-                    observations,
-                    regions,
-                    given_up,
-                    recall=not request.in_view_only,
-                    session=request.session,
-                )
+                frames = self._client.target_frames()
+                nonlocal candidates
+                try:
+                    asked, observation = begin_on_any(
+                        perception,
+                        question,
+                        observations,
+                        regions,
+                        given_up,
+                        recall=not request.in_view_only,
+                        session=request.session,
+                    )
+                except SpatialGeoError as error:
+                    if error.observation is not None:
+                        looked_at[:] = [error.observation.frame]
+                    if error.snapshot is not None:
+                        candidates = Places.of(
+                            frames, request.target_frame, error, error.observation
+                        )
+                    raise
                 looked_at[:] = [observation.frame]
-                places = Places.of(
-                    self._client.target_frames(), request.target_frame, asked, observation
-                )
+                places = Places.of(frames, request.target_frame, asked.measured, observation)
                 part = QuestionParts(
                     self._host, request.question, perception, asked, observation, places, progress
                 )
@@ -173,7 +184,13 @@ class Services:
             return job
 
         def failed(error: SpatialGeoError) -> Any:
-            return failed_answer(request.question, error, *looked_at[:1])
+            return failed_answer(
+                request.question,
+                error,
+                *looked_at[:1],
+                target=candidates.target,
+                objects=candidates.objects,
+            )
 
         try:
             return self._client.wait(prepare(), cancelled)

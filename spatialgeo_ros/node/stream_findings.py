@@ -54,7 +54,7 @@ def judge_clock(behind: list[float], topic: str, simulated: bool) -> Iterator[Fi
     if -_NEWEST <= typical <= _OLDEST:
         return
     which = "/clock" if simulated else "this machine's clock"
-    side = f"{typical:.1f} s behind" if typical > 0 else f"{-typical:.1f} s before"
+    side = f"{typical:.1f} s behind" if typical > 0 else f"{-typical:.1f} s ahead of"
     cure = "synchronise the clocks of both machines (chrony)"
     if simulated:
         cure = "let the publisher take its time from /clock, too (use_sim_time)"

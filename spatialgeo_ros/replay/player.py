@@ -43,6 +43,8 @@ from spatialgeo_ros.replay.source_runner import run_source
 #: Recorded time -> time of the header that is published, nanoseconds.
 Restamp = Callable[[int], int]
 
+_UNKNOWN_RATE = 10.0  # Hz, of images whose recording tells none
+
 
 @dataclass(frozen=True)
 class Item:
@@ -239,8 +241,9 @@ class Replay(Node):
             if not self._wait(begin, seconds, first):
                 break
             item.publish(self._restamp(now, first, item.stamp_ns, seconds))
-        if options.loop and first is not None and frames > 1:  # keep the rhythm to the next lap
-            self._wait(begin, seconds * frames / (frames - 1), first)
+        if options.loop and first is not None:  # keep the rhythm to the next lap
+            alone = 1.0 / (options.rate or _UNKNOWN_RATE)
+            self._wait(begin, seconds * frames / (frames - 1) if frames > 1 else alone, first)
         return frames
 
     def _restamp(self, now: int, first: int, stamp_ns: int, seconds: float) -> Restamp:
@@ -276,7 +279,7 @@ def _open_folder(path: Path, options: argparse.Namespace) -> FolderRecording:
             raise SpatialGeoError("give all of --fx, --fy, --cx and --cy")
         camera = PinholeCamera(options.width, options.height, *numbers)
     return FolderRecording(
-        path, camera, options.rate or 10.0, options.world_axes, options.depth_scale
+        path, camera, options.rate or _UNKNOWN_RATE, options.world_axes, options.depth_scale
     )
 
 

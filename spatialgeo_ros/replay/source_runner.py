@@ -12,6 +12,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from spatialgeo_ros.errors import SpatialGeoError
 
+# rclpy's signal handler wakes the executor, and its thread ends the context: an executor that
+# looked at the context between the two waits again, and nobody wakes it any more.
+_LONGEST_WAIT = 0.5  # s
+
 
 class Source(Protocol):
     """A node whose thread publishes until :meth:`close`."""
@@ -53,7 +57,8 @@ def run_source(name: str, create: Callable[[], Source], arguments: list[str] | N
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
-            executor.spin()
+            while rclpy.ok():
+                executor.spin_once(timeout_sec=_LONGEST_WAIT)
         except (KeyboardInterrupt, ExternalShutdownException):
             pass
         node.close()

@@ -8,6 +8,7 @@ floor, or from the camera where the floor is not known.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -25,6 +26,7 @@ from spatialgeo_ros.scene.sighting import Sighting
 _REP103 = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 #: Name of the frame of such a map.
 FRAME = "camera_level"
+_ONE_OF_SEVERAL = re.compile(r"_\d+_of_\d+$")
 
 
 def level_pose(observation: Observation) -> Pose:
@@ -33,6 +35,11 @@ def level_pose(observation: Observation) -> Pose:
     level = np.eye(3) if gravity is None else level_frame(gravity)
     height = observation.camera_height or 0.0
     return Pose(_REP103 @ level, np.array([0.0, 0.0, height]))
+
+
+def camera_from_map(observation: Observation) -> Pose:
+    """Return the pose of an observation's map in the frame of its camera."""
+    return level_pose(observation).inverse()
 
 
 def object_of(sighting: Sighting, seen_in: Observation, pose: Pose, name: str) -> MapObject:
@@ -51,17 +58,23 @@ def object_of(sighting: Sighting, seen_in: Observation, pose: Pose, name: str) -
 def frame_snapshot(sightings: Iterable[Sighting], observation: Observation) -> MapSnapshot:
     """Return what is seen in one observation as a map.
 
+    Its ids are of this image alone ("cup", or "cup_1_of_2"), and never those of a map ("cup_1").
+
     Args:
         sightings: of the things, in this very observation.
         observation: the image.
     """
     pose, image = level_pose(observation), observation.frame.image
+    things = [detected_of(one.region, one.points, pose, image) for one in sightings]
+    alike = Counter(map(_kind, things))
     numbers: Counter[str] = Counter()
     objects = []
-    for one in sightings:
-        thing = detected_of(one.region, one.points, pose, image)
-        numbers[_kind(thing)] += 1
-        objects.append(_object(thing, observation, f"{_kind(thing)}_{numbers[_kind(thing)]}"))
+    for thing in things:
+        name = _kind(thing)
+        numbers[name] += 1
+        if alike[name] > 1:
+            name = f"{name}_{numbers[name]}_of_{alike[name]}"
+        objects.append(_object(thing, observation, name))
     z = float(pose.translation[2])
     room = None
     if observation.camera_height is not None:
@@ -75,6 +88,14 @@ def frame_snapshot(sightings: Iterable[Sighting], observation: Observation) -> M
         Viewer(0.0, 0.0, z, 0.0),
         frozenset(one.id for one in objects),
     )
+
+
+def same_in_next_image(names: Iterable[str]) -> bool:
+    """Tell whether ids of such a map mean the same things in the next image: each is the only one.
+
+    Several of a kind are numbered as a detector happened to list them.
+    """
+    return not any(_ONE_OF_SEVERAL.search(name) for name in names)
 
 
 def region_name(index: int, region: Region) -> str:

@@ -228,9 +228,10 @@ class Selection:
         holding = [one for one, holds in judged if holds]
         unsure = [one for one, holds in judged if holds is None]
         if unsure and len(holding) < 2:
-            raise AmbiguousError(
+            raise _ambiguous(
                 f"'{text}': whether {_listed(unsure)} fits is too close to call: give a box, "
-                "point or mask"
+                "point or mask",
+                [*holding, *unsure],
             )
         if not holding:
             raise PhraseNotFoundError(
@@ -287,16 +288,18 @@ class Selection:
     def _chosen(self, text: str, choice: Choice, fitting: list[Candidate]) -> Found:
         """Choose by a superlative, an ordinal or a comparing word."""
         if not choice.quantity:
-            raise AmbiguousError(
+            raise _ambiguous(
                 f"'{text}': '{choice.words}' counts in no stated order: say 'second from the left' "
-                f"or 'second nearest'; in view: {_listed(fitting)}"
+                f"or 'second nearest'; in view: {_listed(fitting)}",
+                fitting,
             )
         if choice.quantity == "side" and (choice.words not in ("left", "right") or _few(fitting)):
             return self._on_side(text, choice, fitting)
         if choice.comparing and len(fitting) == 1:
-            raise AmbiguousError(
+            raise _ambiguous(
                 f"'{text}': '{choice.words}' compares with others, and only {_listed(fitting)} is "
-                f"in view: leave '{choice.words}' out if it is the one"
+                f"in view: leave '{choice.words}' out if it is the one",
+                fitting,
             )
         anchor = None if choice.anchor is None else self._anchor(choice.words, choice.anchor)
         if anchor is not None:
@@ -308,9 +311,10 @@ class Selection:
             index = len(values) // 2
         odd = choice.quantity != "middle" or (len(values) % 2 and len(values) > 2)
         if not 0 <= index < len(values) or not odd:
-            raise AmbiguousError(
+            raise _ambiguous(
                 f"'{text}': '{choice.words}' does not single one out of {len(values)} in view"
-                f"{': ' + _listed(fitting) if fitting else ''}"
+                f"{': ' + _listed(fitting) if fitting else ''}",
+                fitting,
             )
         value, sigma, picked = values[index]
         unsure = [one for *_, one in values if one.found.doubt and one.found.how in OWN]
@@ -322,9 +326,10 @@ class Selection:
         for other, other_sigma, rival in values[max(0, index - 1) : index + 2]:
             least = max(2 * math.hypot(sigma, other_sigma), _least(choice, value, other))
             if rival is not picked and abs(value - other) < least:
-                raise AmbiguousError(
+                raise _ambiguous(
                     f"'{text}': too close to call between {_listed([picked, rival])}: give a box, "
-                    "point or mask"
+                    "point or mask",
+                    [picked, rival],
                 )
         note = "" if len(values) < 2 else f"'{choice.words}' of {len(values)} in view"
         return _noted(picked.found, note)
@@ -345,9 +350,10 @@ class Selection:
             raise PhraseNotFoundError(f"'{text}' is not in view: there is {_listed(fitting)}")
         if len(surely) == 1 and len(there) == 1:
             return surely[0].found
-        raise AmbiguousError(
+        raise _ambiguous(
             f"'{text}': '{choice.words}' does not single one out: {_listed(there)}; say 'leftmost',"
-            " 'rightmost' or 'nearest', or give a box, point or mask"
+            " 'rightmost' or 'nearest', or give a box, point or mask",
+            there,
         )
 
     def _single(self, text: str, phrase: NounPhrase, fitting: list[Candidate]) -> Found:
@@ -357,9 +363,11 @@ class Selection:
         if len(clear) == 1 and all(one.found.how in OWN for one in fitting):
             others = (one.found.doubt for one in fitting if one.found.doubt)
             return _noted(clear[0].found, f"left out: {'; '.join(others)}")
-        raise AmbiguousError(
-            f"'{text}' fits {len(fitting)} things in view: {_listed(fitting)}; say which: 'the "
-            f"nearest {phrase.noun}', 'the {phrase.noun} on the left', or give a box, point or mask"
+        raise _ambiguous(
+            f"'{text}' fits {len(fitting)} things in view: {_listed(fitting)}; say which: "
+            f"'the nearest {phrase.noun}', 'the {phrase.noun} on the left', or give a box, point "
+            "or mask",
+            fitting,
         )
 
 
@@ -384,6 +392,15 @@ def _listed(candidates: Sequence[Candidate]) -> str:
     if len(candidates) > len(words):
         words.append(f"{len(candidates) - len(words)} more")
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _ambiguous(text: str, candidates: Sequence[Candidate]) -> AmbiguousError:
+    """Return the error that lists candidates; those that may be another thing are only in words."""
+    error = AmbiguousError(text)
+    error.candidates = tuple(
+        one.thing for one in candidates if not (one.found.doubt or one.thing.doubt)
+    )
+    return error
 
 
 def _noted(found: Found, note: str) -> Found:

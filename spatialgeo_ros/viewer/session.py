@@ -74,6 +74,7 @@ class Session:
         self._stopping, self._wake = stopping, threading.Event()
         self._remote = RemoteNode(context, node, stopping)
         self._shown_layout: Any = None
+        self._seen: set[str] = set()  # cameras of which an image came
         self._newest_ns = 0
         self._started = self._looked = time.monotonic()
         try:
@@ -152,7 +153,11 @@ class Session:
 
     def _image(self, name: str, message: Any) -> list[Entry]:
         self._newest_ns = stamp_to_ns(message.header.stamp) or self._newest_ns
-        return self._board.image(name, message, self._topics.infos[name])
+        entries = self._board.image(name, message, self._topics.infos[name])
+        if name not in self._seen:
+            self._seen.add(name)
+            print(f"spatialgeo view: {name} is seen", file=sys.stderr, flush=True)
+        return entries
 
     def _show(self, stream: Stream, make: Callable[[Any], list[Entry]]) -> bool:
         """Show one message of a stream, if there is one."""

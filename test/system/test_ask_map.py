@@ -175,7 +175,7 @@ def test_an_action_and_a_program_are_part_of_the_dialogue(room):
 def test_an_ambiguous_question_names_the_candidates_of_all_cameras(room):
     room.driver.stand(0.0, 0.0, 0.0, (*ROOM, SECOND_CHAIR))
     room.wait_for_states(*ALL_SEEN, ("chair", SEEN))
-    answer = room.ask("How far is the chair?", session="which one")
+    answer = room.ask("How far is the chair?", session="which one", target_frame="base_link")
     assert answer.error_code == ErrorCode.AMBIGUOUS, answer.answer
     assert answer.result_type == SpatialAnswer.TYPE_ERROR
     assert len(answer.object_ids) == 2
@@ -184,6 +184,18 @@ def test_an_ambiguous_question_names_the_candidates_of_all_cameras(room):
     assert not answer.values
     assert not answer.distances
     assert json.loads(answer.program), "what was understood"
+    assert [one.id for one in answer.objects] == list(answer.object_ids), (
+        "to choose by their places"
+    )
+    assert {one.header.frame_id for one in (answer, *answer.objects)} == {"base_link"}
+    assert {one.label for one in answer.objects} == {"chair"}
+    places = [(one.pose.pose.position.x, one.pose.pose.position.y) for one in answer.objects]
+    assert sorted(places) == [
+        pytest.approx(centre(box)[:2], abs=0.15) for box in (SECOND_CHAIR, CHAIR)
+    ]
+    nowhere = room.ask("How far is the chair?", target_frame="no_such_frame")
+    assert nowhere.error_code == ErrorCode.WRONG_FRAME, nowhere.error_message
+    assert not nowhere.objects
     count = room.ask("How many chairs are there?")
     assert list(count.values) == [2.0]
     assert sorted(count.object_ids) == sorted(answer.object_ids)

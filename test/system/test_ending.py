@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,3 +220,30 @@ def test_the_real_node_in_the_middle_of_a_transition(launch, transition):
     status, seconds = end(robot, signal.SIGINT)
     assert (status, seconds < LONGEST) == (0, True), (status, seconds)
     assert "Traceback" not in robot.process.output, robot.process.output
+
+
+SOURCE = """
+import sys, threading, time
+import rclpy
+from rclpy.node import Node
+from spatialgeo_ros.replay.source_runner import run_source
+
+class Idle(Node):
+    failure = None
+    def __init__(self):
+        super().__init__("idle")
+        threading.Thread(target=self.end, daemon=True).start()
+    def end(self):
+        time.sleep(1.0)  # the executor waits by then
+        with self.context.handle:
+            self.context.handle.shutdown()  # as rclpy's signal handler does it: nobody is woken
+    def close(self):
+        pass
+
+sys.exit(run_source("idle", Idle, []))
+"""
+
+
+def test_a_source_whose_executor_missed_the_signal_ends():
+    done = subprocess.run([sys.executable, "-c", SOURCE], capture_output=True, timeout=30)
+    assert done.returncode == 0, done.stderr

@@ -147,11 +147,21 @@ def node(running: Node) -> Iterator[Node]:
     assert memory(pid, "VmHWM") - before < MOST_MEMORY
 
 
-def test_images(node):
-    batch = list(bad.fixed_images())
-    for image in batch:
-        node.look(image=image, depth=False)
-    assert len(batch) >= 40
+@pytest.mark.parametrize(
+    ("part", "fixed", "least"),
+    [
+        ("image", bad.fixed_images, 40),
+        ("info", bad.fixed_infos, 40),
+        ("depth", bad.fixed_depths, 15),
+    ],
+    ids=["images", "camera_infos", "depths"],
+)
+def test_messages_of_a_camera(node, part, fixed, least):
+    batch = list(fixed())
+    others = {"depth": False} if part == "image" else {}
+    for message in batch:
+        node.look(**{part: message}, **others)
+    assert len(batch) >= least
 
 
 @generated
@@ -172,24 +182,10 @@ def test_compressed_images(node):
     assert len(batch) >= 30
 
 
-def test_camera_infos(node):
-    batch = list(bad.fixed_infos())
-    for info in batch:
-        node.look(info=info)
-    assert len(batch) >= 40
-
-
 @generated
 @given(info=bad.some_info())
 def test_more_camera_infos(running, info):
     running.look(info=info)
-
-
-def test_depths(node):
-    batch = list(bad.fixed_depths())
-    for depth in batch:
-        node.look(depth=depth)
-    assert len(batch) >= 15
 
 
 @generated

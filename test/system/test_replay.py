@@ -92,6 +92,18 @@ def test_a_folder_is_looped(ros, run_node, folder):
     assert stamps == sorted(stamps)
 
 
+def test_one_image_is_looped_at_its_rate(ros, run_node, folder):
+    for kind in ("color", "depth"):
+        for k in range(1, FRAMES):
+            (folder / kind / f"{k}.png").unlink()
+    (folder / "odometry.log").unlink()
+    images, *_ = subscribe(ros)
+    run_node("replay", arguments=[str(folder), *INTRINSICS, "--rate", "20", "--loop"])
+    wait_for(lambda: len(images) > 10, 60.0, "the image again and again")
+    stamps = np.array([stamp_to_ns(image.header.stamp) for image in images])
+    assert np.diff(stamps).min() > 0.4 * 1e9 / 20, "not as fast as it can be read"
+
+
 def test_a_bag_keeps_its_rhythm_and_its_pixels(ros, run_node, tmp_path):
     rosbag2 = pytest.importorskip("rosbags.rosbag2")
     from rosbags.typesys import Stores, get_typestore

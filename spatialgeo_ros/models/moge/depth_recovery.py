@@ -1,10 +1,10 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of MoGe's maps as CUDA graphs: sums over points, sums at one more shift, and the maps."""
+"""Depth of MoGe's maps as CUDA graphs: focal and shift, and the maps that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from spatialgeo_ros.models.moge.base import MoGe
 from spatialgeo_ros.models.moge.focal import (
     Array,
     Foreseen,
+    Problem,
     foresee,
     four,
+    likely_shift,
     search_shift,
     torch_problem,
 )
-from spatialgeo_ros.runtime.cuda_graph import Captured, WorkStream, capture
+from spatialgeo_ros.runtime.cuda_graph import Captured, Function, WorkStream, capture
 from spatialgeo_ros.runtime.transfer import download
+from spatialgeo_ros.runtime.verified_capture import verify
 
 _MAPS = ("points", "mask", "metric_scale")
 
@@ -31,9 +34,10 @@ _MAPS = ("points", "mask", "metric_scale")
 class DepthRecovery:
     """Depth and its validity from the maps of one size, as ``MoGe.to_metric`` computes them.
 
-    The maps stay on the device. The search for the shift sees sums over the sampled points, most of
-    which are computed ahead, so that the host usually waits twice per image: for these sums, and
-    for the depth.
+    The maps stay on the device. One graph computes the sums that the search for the shift will ask
+    for, guesses where it ends, and computes depth with that; all of it comes to the host together.
+    There the search decides, on the sums: only where it ends elsewhere, or asks for a sum that was
+    not foreseen, the host waits again.
 
     Args:
         moge: Gives the rules; its weights are not used.
@@ -43,8 +47,11 @@ class DepthRecovery:
         known_focal: Whether the focal is given to the search.
         stream: Where it is captured, and run.
 
+    Attributes:
+        corrected: Images whose search ended elsewhere than guessed.
+
     Raises:
-        CaptureError: It cannot be captured.
+        CaptureError: It cannot be captured, or a graph computes something else than was captured.
     """
 
     def __init__(
@@ -64,20 +71,23 @@ class DepthRecovery:
         self._maps = [out[name].clone() for name in self._names]
         self._focal = torch.full((1,), 1.0 if known_focal else torch.nan, device=device)
         self._shift = torch.zeros(1, device=device)
-        self._graphs: list[Captured] = []
+        self._guessed: Captured | None = None
+        self._more: Captured | None = None
+        self.corrected = 0
+        given = [*self._maps, self._focal]
         if free_shift:
+            names = ("sums", "enough", "shift", "depth", "valid")
+            self._guessed = _captured(self._guess, given, stream, names)
             asked = torch.zeros(1, device=device, dtype=torch.float64)
-            sums = capture(self._sums, [*self._maps, self._focal], stream, pool=stream.pool)
-            # It reads what the first graph has left of the points, which is still there.
-            more = capture(self._more_sums, [asked], stream, pool=stream.pool)
-            self._graphs = [sums, more]
+            self._more = _captured(self._more_sums, [*given, asked], stream, ("sums",))
         maps = [*self._maps, self._shift]
-        self._last = capture(self._depth, maps, stream, pool=stream.pool)
+        self._last = _captured(self._depth, maps, stream, ("depth", "valid"))
 
     @property
     def memory_bytes(self) -> int:
         """What the graphs hold on the GPU."""
-        return sum(one.memory_bytes for one in (*self._graphs, self._last))
+        graphs = (self._guessed, self._more, self._last)
+        return sum(one.memory_bytes for one in graphs if one is not None)
 
     @torch.inference_mode()
     def depth(
@@ -91,31 +101,42 @@ class DepthRecovery:
         """
         for buffer, name in zip(self._maps, self._names, strict=True):
             buffer.copy_(out[name], non_blocking=True)
-        if self._graphs:
-            if focal is not None:
-                self._focal.fill_(focal)
-            table, enough = download(*self._graphs[0].replay())
-            (shift,) = search_shift(Foreseen(table, self._ask), enough)
-            self._shift.fill_(float(np.float32(shift)))
-        depth, valid = download(*self._last.replay())
+        if self._guessed is None:
+            depth, valid = download(*self._last.replay())
+            return depth[0], valid[0]
+        if focal is not None:
+            self._focal.fill_(focal)
+        table, enough, guess, depth, valid = download(*self._guessed.replay())
+        shift = search_shift(Foreseen(table, self._ask), enough).astype(np.float32)
+        if shift != guess:
+            self.corrected += 1
+            self._shift.fill_(float(shift[0]))
+            depth, valid = download(*self._last.replay())
         return depth[0], valid[0]
 
     def _ask(self, shift: Array) -> Array:
         """Sums at a shift that was not foreseen."""
-        more = self._graphs[1]
-        more.inputs[0].fill_(float(shift[0]))
-        (found,) = download(*more.replay())
+        assert self._more is not None
+        self._more.inputs[-1].fill_(float(shift[0]))
+        (found,) = download(*self._more.replay())
         return found
 
-    def _sums(self, *values: Tensor) -> list[Tensor]:
-        *maps, focal = values
+    def _guess(self, *values: Tensor) -> list[Tensor]:
+        *maps, _ = values
+        problem = self._problem(values)
+        foreseen = foresee(problem)
+        shift = likely_shift(foreseen).float()
+        return [foreseen, problem.enough, shift, *self._depth(*maps, shift)]
+
+    def _more_sums(self, *values: Tensor) -> list[Tensor]:
+        *given, shift = values
+        return [torch.stack(four(self._problem(given).at(shift)))]
+
+    def _problem(self, given: Sequence[Tensor]) -> Problem:
+        *maps, focal = given
         out = dict(zip(self._names, maps, strict=True))
         samples = solver_samples(out["points"], self._moge.usable(out), self._grid)
-        self._problem = torch_problem(*samples, focal, all_known=self._known)
-        return [foresee(self._problem), self._problem.enough]
-
-    def _more_sums(self, shift: Tensor) -> list[Tensor]:
-        return [torch.stack(four(self._problem.at(shift)))]
+        return torch_problem(*samples, focal, all_known=self._known)
 
     def _depth(self, *values: Tensor) -> tuple[Tensor, Tensor]:
         *maps, shift = values
@@ -124,3 +145,13 @@ class DepthRecovery:
         if "metric_scale" in out:
             depth = depth * out["metric_scale"][:, None, None]
         return depth, valid
+
+
+def _captured(
+    function: Function, inputs: Sequence[Tensor], stream: WorkStream, names: Sequence[str]
+) -> Captured:
+    """Capture in the lane's scratch memory, on these very buffers, and compare."""
+    with stream.running():
+        captured = capture(function, inputs, stream, pool=stream.pool)
+        verify(captured, function, names)
+    return captured

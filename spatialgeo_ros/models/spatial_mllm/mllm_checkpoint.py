@@ -22,7 +22,7 @@ from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.packed_weights import PackedWeights
-from spatialgeo_ros.models.quantise import require_quantisation
+from spatialgeo_ros.models.quantise import require_number_types
 from spatialgeo_ros.models.spatial_mllm.connector import Connector, EmbeddingMerger
 from spatialgeo_ros.models.spatial_mllm.mllm_model import SpatialMllm
 from spatialgeo_ros.models.spatial_mllm.qwen_checkpoint import (
@@ -91,9 +91,7 @@ def load_spatial_mllm(
         ModelLoadError: Names the file, key or tensor that is wrong.
     """
     folder = Path(folder)
-    if dtype not in PRECISIONS:
-        raise ModelLoadError(f"Spatial-MLLM runs in bfloat16, float16 or float32, not in {dtype}")
-    require_quantisation(quantisation)
+    require_number_types("Spatial-MLLM", dtype, PRECISIONS, quantisation)
     content = read_json(folder / "config.json")
     config = qwen_config(content, folder, _MODEL_TYPES)
     layer = _connector_layer(content, folder)

@@ -21,7 +21,7 @@ from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
-from spatialgeo_ros.models.quantise import require_quantisation
+from spatialgeo_ros.models.quantise import require_number_types
 from spatialgeo_ros.models.spatial_mllm.chat import QwenChat, load_qwen_tokenizer
 from spatialgeo_ros.models.spatial_mllm.qwen_vl import QwenVl
 from spatialgeo_ros.models.spatial_mllm.window_attention import group_windows
@@ -58,9 +58,7 @@ def load_qwen_vl(
         ModelLoadError: Names the file, key or tensor that is wrong.
     """
     folder = Path(folder)
-    if dtype not in PRECISIONS:
-        raise ModelLoadError(f"Qwen2.5-VL runs in bfloat16, float16 or float32, not in {dtype}")
-    require_quantisation(quantisation)
+    require_number_types("Qwen2.5-VL", dtype, PRECISIONS, quantisation)
     config = qwen_config(read_json(folder / "config.json"), folder)
     chat = load_chat(config, folder)
     ends, penalty = generation_settings(folder)

@@ -25,7 +25,7 @@ from spatialgeo_ros.models.files.meta_fill import fill, stored
 from spatialgeo_ros.models.files.shards import Shards, read_json
 from spatialgeo_ros.models.files.weights import require_shapes
 from spatialgeo_ros.models.packed_weights import PackedWeights, load_or_pack
-from spatialgeo_ros.models.quantise import require_quantisation
+from spatialgeo_ros.models.quantise import require_number_types
 from spatialgeo_ros.models.spatialrgpt.region_extractor import ImageProjector, RegionExtractor
 from spatialgeo_ros.models.spatialrgpt.rgpt_model import SpatialRgpt
 
@@ -79,9 +79,7 @@ def load_spatialrgpt(
         ModelLoadError: names the file, key or tensor that is wrong.
     """
     folder = Path(folder)
-    if dtype not in PRECISIONS:
-        raise ModelLoadError(f"SpatialRGPT runs in bfloat16 or float32, not in {dtype}")
-    require_quantisation(quantisation)
+    require_number_types("SpatialRGPT", dtype, PRECISIONS, quantisation)
     _check_root(folder)
     settings = {part: _part_settings(folder, part) for part in _KINDS}
     config = _language_config(settings[LANGUAGE], folder)

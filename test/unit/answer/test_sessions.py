@@ -12,12 +12,19 @@ import pytest
 from geometry_scene import CAMERA, Block, box_of, render
 from map_scene import looking, walls
 
-from spatialgeo_ros.errors import AmbiguousError, NotUnderstoodError, SpatialGeoError
+from spatialgeo_ros.errors import (
+    AmbiguousError,
+    NotUnderstoodError,
+    PhraseNotFoundError,
+    SpatialGeoError,
+)
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
-from spatialgeo_ros.query.program import Named, Quantity, TellNumber, The
+from spatialgeo_ros.query.program import Named, Quantity, TellNumber, The, Those
+from spatialgeo_ros.query.program_edit import nodes
+from spatialgeo_ros.scene.frame_map import same_in_next_image
 
 S = 10**9
 BLOCKS = {
@@ -72,6 +79,47 @@ def test_the_red_one_goes_on_from_an_ambiguous_question(perception):
     assert failed.value.program is not None
     assert objects(perception, "The red one", "tour") == ["red crate"]
     assert objects(perception, "And how wide is it?", "tour") == ["red crate"]
+
+
+def alone(*names: str) -> Observation:
+    """An image without a pose that shows some of the blocks."""
+    known = frame(1)
+    boxes = tuple(one for one in known.detections if one.label in names)
+    return Perception(None).observe(replace(known, pose=None, detections=boxes))
+
+
+def test_without_a_map_the_candidates_are_things_of_the_image():
+    perception = Perception(None)
+    seen = alone(*BLOCKS)
+    for question in ("How far is the crate?", "What colour is the crate?"):
+        with pytest.raises(AmbiguousError) as failed:
+            perception.begin(question, seen)
+        error = failed.value
+        assert error.result.objects == ("crate_1_of_2", "crate_2_of_2"), question
+        named = {one.id: one for one in error.snapshot.objects}
+        found = {named[name].label: named[name].centre for name in error.result.objects}
+        assert set(found) == {"red crate", "blue crate"}
+        for name, place in found.items():
+            assert place[1] == pytest.approx(BLOCKS[name][0].y, abs=0.15), "left is positive"
+
+
+def test_one_of_several_in_an_image_is_no_it_in_the_next():
+    """A detector numbers them in another order there; and a map has numbers of its own."""
+    perception = Perception(None)
+    perception.begin("What colour is the nearest crate?", alone(*BLOCKS), session="tour")
+    again = "How far is it from the farthest crate?"
+    asked = perception.begin(again, alone(*BLOCKS), session="tour")
+    assert not any(isinstance(node, Those) for node in nodes(asked.measured.program))
+    assert asked.measured.result.values[0] == pytest.approx(1.51, abs=0.1), "by its words again"
+    asked = perception.begin("What colour is the cabinet?", alone("cabinet"), session="tour")
+    assert asked.measured.result.objects == ("cabinet",)
+    with pytest.raises(PhraseNotFoundError):
+        objects(perception, "How tall is it?", "tour")
+
+
+def test_a_box_of_tissues_is_no_box_of_several():
+    assert same_in_next_image(("box_of_2_of_diamonds", "pair_1_of_socks"))
+    assert not same_in_next_image(("cabinet", "crate_10_of_12"))
 
 
 def test_what_was_not_understood_changes_nothing(perception):

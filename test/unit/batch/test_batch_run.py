@@ -609,6 +609,35 @@ def test_two_cameras_make_one_map(tmp_path: Path) -> None:
     assert cli.main(batch(path, tmp_path / "other")) == 1
 
 
+def test_a_question_without_a_camera_is_asked_of_all(tmp_path: Path) -> None:
+    """The front camera turns away, and its images end early: the rear one answers."""
+    seeing = Recorded(frames=16, camera="rear", poses="")
+    away = Recorded(frames=4, camera="front", poses="", turned_from=0)
+    path = write_bag(tmp_path / "bag", away, seeing)
+    topics = []
+    for camera in ("front", "rear"):
+        for role in ("image", "depth", "detections"):
+            topics += ["--topic", f"{camera}:{role}=/{camera}/{role}"]
+    asked = tmp_path / "asked.jsonl"
+    words = "How far away is the suitcase?"
+    asked.write_text(
+        f'{{"id": "all", "question": "{words}", "at": 0.3}}\n'
+        f'{{"id": "front", "question": "{words}", "at": 0.3, "camera": "front"}}\n'
+        f'{{"id": "nowhere", "question": "How far away is the piano?", "at": 0.3}}\n'
+        f'{{"id": "end", "question": "How far away is the piano?"}}\n'
+    )
+    out = tmp_path / "out"
+    command = batch(path, out, *topics, "--poses", "none", "--no-video", "--questions", str(asked))
+    assert cli.main(command) == 0
+    told = {row["id"]: (row["camera"], row["error_name"]) for row in answers_of(out)}
+    assert told == {
+        "all": ("rear", "OK"),
+        "front": ("front", "PHRASE_NOT_FOUND"),
+        "nowhere": ("front", "PHRASE_NOT_FOUND"),
+        "end": ("rear", "PHRASE_NOT_FOUND"),
+    }
+
+
 def test_one_bad_image_does_not_end_the_run(
     bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,17 +8,20 @@ import argparse
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
 from bench import full_size, gpu, load_once, tiny
-from bench.gpu_parts import loading
+from bench.gpu_parts import language, loading
 from bench.gpu_parts.context import Context
 from bench.gpu_wanted import AIMS, wanted
+from spatialgeo_ros.errors import CancelledError
+from spatialgeo_ros.networks.interface import Question
 
 CPU = torch.device("cpu")
 
@@ -52,7 +55,9 @@ def load_here(
 NUMBERS: dict[str, Callable[[Mapping[str, float]], bool]] = {
     "copy": lambda n: n["copied"] > 0,
     "nf4_decoding": lambda n: n["direct"] > 0 and n["limit"] > 0,
-    "nf4_questions": lambda n: n["hits"] == n["asked"] and n["second"] < n["first"],
+    "nf4_questions": lambda n: (
+        n["hits"] == n["asked"] and n["second"] < n["first"] and n["idle second"] < n["idle first"]
+    ),
     "lanes": lambda n: n["tokens together"] > 0 and n["depths together"] > 0,
     "fp16_decoding": lambda n: n["direct"] > 0 and n["transformers"] > 0,
     "fp16_questions": lambda n: n["hits"] == n["asked"],
@@ -61,8 +66,8 @@ NUMBERS: dict[str, Callable[[Mapping[str, float]], bool]] = {
     "encoders": lambda n: len(n) == 4,
     "vggt": lambda n: len(n) == 2,
     "qwen_tower": lambda n: len(n) > 1,
-    "rgpt_nf4": lambda n: n["hits"] == n["asked"] == 2 and n["rate"] > 0,
-    "rgpt_bf16": lambda n: n["hits"] == n["asked"] == 2 and n["eager"] > 0,
+    "rgpt_nf4": lambda n: n["hits"] == n["asked"] == 4 and n["rate"] > 0,
+    "rgpt_bf16": lambda n: n["hits"] == n["asked"] == 4 and n["eager"] > 0,
     "mllm_nf4": lambda n: n["hits"] == 1 and n["rate"] > 0,
     "mllm_bf16": lambda n: n["hits"] == 1 and n["eager"] > 0,
     "loading": lambda n: n["packed GB"] > 0 and n["packed, from disk: seconds"] > 0,
@@ -199,7 +204,9 @@ def test_what_is_wanted_stands_beside_what_was_measured() -> None:
 
     parts = {
         "nf4_decoding": part(graph=156.0, times=4.2),
-        "nf4_questions": part(first=0.073, second=0.0175, peak=5.84),
+        "nf4_questions": part(
+            first=0.073, second=0.0175, peak=5.84, **{"idle first": 0.07, "idle second": 0.0105}
+        ),
         "fp16_reference": part(peak=14.6),
         "depth": part(
             **{"x: network alone": 5.29e-3, "x: depth call": 7.61e-3, "x: depth call, eager": 0.02}
@@ -208,11 +215,72 @@ def test_what_is_wanted_stands_beside_what_was_measured() -> None:
     text = wanted(parts)
     assert "| tokens a second, NF4 | >= 120 | 156 | yes |" in text
     assert "| times the loop of one launch a kernel, NF4 | >= 8 | 4.2 | **no** |" in text
+    second = "first token of a second question over that of the first, NF4"
+    assert f"| {second} | <= 0.2 | 0.15 | yes |" in text
+    at_once = "the same, asked the moment an answer is broken off, NF4"
+    assert f"| {at_once} | <= 0.2 | 0.24 | **no** |" in text
     assert "| that over the fp16 reference without reuse | <= 0.4 | 0.4 | yes |" in text
     assert "MoGe-2 S, 777 patches | >= 90 | 131 | yes |" in text
     assert "| a depth call over its network alone | <= 1.25 | 1.44 | **no** |" in text
     assert "| loading packed NF4 | <= 6 s | not measured |  |" in text
     assert wanted({}).count("not measured") == len(AIMS)
+
+
+class Speaking:
+    """Networks whose answers have no end, in the order in which things happen to them."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self.happened = happened
+
+    def describe(self) -> dict[str, Any]:
+        return {"prefix_hits": self.happened.count("second")}
+
+    def answer(self, seen: Any, question: Question) -> str:
+        assert question.on_token is not None and question.cancelled is not None
+        self.happened.append(question.text)
+        while not question.cancelled():
+            question.on_token("a")
+        raise CancelledError("broken off")
+
+    def release_intermediates(self, seen: Any) -> None:
+        self.happened.append("released")
+
+
+def test_questions_are_asked_at_once_and_of_an_idle_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left of one answer is no part of the next one's time; but both are told."""
+    happened: list[str] = []
+    context = Context(CPU, tiny=True)
+    monkeypatch.setattr(Context, "synchronise", lambda self: happened.append("idle"))
+    numbers, (header, rows), said = language.asked_twice(
+        context, cast(Any, Speaking(happened)), (Question("first"), Question("second"))
+    )
+    assert happened == ["first", "second", "released"] * 2 + [
+        "idle", "first", "idle", "second", "released",
+    ] * 2  # fmt: skip
+    assert numbers["hits"] == numbers["asked"] == 4 and "4 times in 4" in said
+    assert {"first", "second", "idle first", "idle second"} < set(numbers)
+    assert len(rows) == 4 and all(len(row) == len(header) for row in rows)
+
+
+def test_a_part_knows_when_its_own_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be ended with what it has measured: loading leaves out what does not fit."""
+    ends: list[float] = []
+
+    def only(context: Context) -> Any:
+        ends.append(context.end - time.monotonic())
+        return gpu_outcome(1.0)
+
+    fake_part(monkeypatch, only)
+    parts = (gpu.Part("only", "one", "fake", limit=30.0), gpu.Part("other", "one", "fake"))
+    monkeypatch.setattr(gpu, "PARTS", parts)
+    for seconds, expected in (("200", 30.0), ("20", 20.0)):
+        chosen = options(tmp_path, "--seconds", seconds, "--only", "only")
+        gpu.run_parts(chosen.names, gpu.Record(chosen.json), chosen)
+        assert ends.pop() == pytest.approx(expected, abs=2.0)
 
 
 class Asked(dict[str, Any]):

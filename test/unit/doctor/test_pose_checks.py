@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
-import rclpy
+from declared_node import declared_node
 from geometry_msgs.msg import Transform
 from std_msgs.msg import String
 
@@ -28,13 +28,8 @@ SECOND = 1_000_000_000
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Any]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("pose_checks", context=context)
-    parameters.declare(node)
-    yield node
-    node.destroy_node()
-    context.try_shutdown()
+    with declared_node("pose_checks") as node:
+        yield node
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from geometry_scene import CAMERA
 
-from spatialgeo_ros.geometry.assembly import fill, select
+from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.cells import connected, make_cells
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 
@@ -16,12 +16,8 @@ WALL = 4.0
 DOWN = np.array([0.0, 1.0, 0.0])
 
 
-def chosen(*sheets, gravity=None, usual=None):
-    """What is chosen of upright sheets (rows, columns, depth), the later ones in front.
-
-    Returns:
-        The choice, and for each sheet the share of its cells inside the region that are chosen.
-    """
+def seen(*sheets):
+    """Cells of a window before a wall, which of them are in the region, and whose they are."""
     depth, owner = np.full((240, 320), WALL), np.full((240, 320), -1)
     for name, (rows, columns, z) in enumerate(sheets):
         depth[rows, columns], owner[rows, columns] = z, name
@@ -31,7 +27,16 @@ def chosen(*sheets, gravity=None, usual=None):
     x0, y0, x1, y1 = WINDOW
     within = np.zeros((240, 320), bool)
     within[REGION] = True
-    within, owner = within[y0:y1, x0:x1], owner[y0:y1, x0:x1]
+    return cells, within[y0:y1, x0:x1], owner[y0:y1, x0:x1]
+
+
+def chosen(*sheets, gravity=None, usual=None):
+    """What is chosen of upright sheets (rows, columns, depth), the later ones in front.
+
+    Returns:
+        The choice, and for each sheet the share of its cells inside the region that are chosen.
+    """
+    cells, within, owner = seen(*sheets)
     choice = select(cells, connected(cells, cells.raw_z < WALL - 0.1), within, gravity, usual)
     if choice is None:
         return None, []
@@ -49,6 +54,29 @@ def test_fill_compares_bounding_boxes():
 
 def test_nothing_in_the_region_is_no_choice():
     assert chosen((slice(0, 50), slice(0, 320), 2.0))[0] is None
+
+
+@pytest.mark.parametrize(
+    "sheets",
+    [
+        [(*REGION, 2.0)],
+        [(slice(60, 120), slice(100, 160), 2.0), (slice(150, 170), slice(180, 210), 1.5)],
+        [(slice(62, 110), slice(102, 218), 2.0), (slice(115, 178), slice(80, 240), 1.4)],
+    ],
+)
+def test_no_choice_scores_more_than_the_cells_allow(sheets):
+    """However they are labelled: what cannot be better need not be tried."""
+    cells, within, owner = seen(*sheets)
+    most = most_score(owner >= 0, within)
+    rng = np.random.default_rng(8)
+    by_depth = connected(cells, owner >= 0)
+    for label in (by_depth, owner.astype(np.int32), np.where(owner >= 0, rng.integers(3), -1)):
+        choice = select(cells, label.astype(np.int32), within, None)
+        assert choice is not None and choice.score <= most
+        kept = select(cells, label.astype(np.int32), within, None, None, choice.score - 1e-6)
+        np.testing.assert_array_equal(kept.cells, choice.cells)
+        assert select(cells, label.astype(np.int32), within, None, None, most) is None
+    assert most_score(owner > 5, within) == -np.inf
 
 
 def test_a_surface_that_fills_the_region_is_chosen():

@@ -239,3 +239,19 @@ def test_resized_keeps_every_ray():
     # The middle of the image's area stays the middle of the area (pixel areas, as cv2.resize).
     point = cam.unproject([[319.5, 239.5]], [1.0])
     np.testing.assert_allclose(small.project(point)[0], [79.5, 59.5], atol=1e-9)
+
+
+@pytest.mark.parametrize(("model", "distortion"), [("", ()), *MODELS])
+def test_rays_of_a_grid_and_of_single_pixels_are_those_of_the_camera(model, distortion):
+    cam = camera(model, distortion)
+    rows, columns = np.array([3.0, 100.5, 479.0]), np.array([0.0, 17.25, 320.5, 639.0])
+    grid = cam.rays_of_grid(rows, columns)
+    assert grid.shape == (3, 4, 2) and grid.dtype == np.float32
+    places = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    expected = cam.unproject(places, np.ones(12))[:, :2].reshape(3, 4, 2)
+    np.testing.assert_allclose(grid, expected, atol=1e-6)
+    rng = np.random.default_rng(2)
+    depth = rng.uniform(1, 4, (480, 640)).astype(np.float32)
+    v, u = rng.integers(0, 480, 50), rng.integers(0, 640, 50)
+    whole = cam.lift(depth, slice(None), slice(None))
+    np.testing.assert_array_equal(cam.lift_pixels(depth[v, u], v, u), whole[v, u])

@@ -7,7 +7,7 @@ import pytest
 from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.cells import connected, make_cells
-from spatialgeo_ros.geometry.pieces import LEAK, Piece, gap_between, pieces_in
+from spatialgeo_ros.geometry.pieces import LEAK, Piece, Reach, gap_between, pieces_in
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 
 SIDE = 60  # cells of the window along each side, a pixel each
@@ -113,3 +113,17 @@ def test_nearest_leaves_single_points_out():
     z[:5] = 0.5  # floating pixels
     points = np.stack([np.zeros(100), np.zeros(100), z], axis=1).astype(np.float32)
     assert Piece(np.zeros((100, 2), np.int64), points, 0).nearest == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.02, 0.3, 4.0])
+def test_boxes_bound_the_gap_of_what_is_in_them(apart):
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        a, b = (rng.random((n, 3)).astype(np.float32) * rng.random(3) for n in (40, 70))
+        b = (b + apart * rng.standard_normal(3)).astype(np.float32)
+        one, other, gap = Reach.of(a), Reach.of(b), gap_between(a, b)
+        assert one.least_gap(other) <= gap <= one.most_gap(other)
+        assert one.least_gap(other) == other.least_gap(one)
+        assert one.most_gap(other) == other.most_gap(one)
+    far = Reach.of(a + np.float32([3, 0, 0]))
+    assert far.least_gap(one) > 1.5 and far.most_gap(one) < 5

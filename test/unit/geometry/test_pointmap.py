@@ -149,6 +149,36 @@ def test_every_way_to_read_a_map_gives_the_same_bits(camera, kind):
     same(raw, before)
 
 
+@pytest.mark.parametrize("camera", [CAMERA, BARREL, FISHEYE])
+def test_a_map_that_keeps_a_window_says_the_same_of_it_and_of_the_rest(camera):
+    made = pointmap_from_depth(readings(np.uint16), camera, DepthNoise(0.001, 0.002, 0.003))
+    kept = made.keeping((10, 5, 40, 31))
+    for window in (
+        (10, 5, 40, 31),
+        (12, 8, 30, 31),
+        (10, 5, 11, 6),
+        (0, 0, 64, 48),
+        (9, 5, 40, 31),
+    ):
+        for name in ("depth_in", "sigma_in", "points_in"):
+            found, expected = getattr(kept, name)(window), getattr(made, name)(window)
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype
+    first = kept.depth_in((12, 8, 30, 31))
+    assert np.shares_memory(first, kept.depth_in((10, 5, 40, 31)))
+
+
+@pytest.mark.parametrize("camera", [CAMERA, BARREL, FISHEYE])
+def test_single_pixels_of_a_window_are_those_of_the_map(camera):
+    made = pointmap_from_depth(readings(np.uint16), camera, DepthNoise(0.001, 0.002, 0.003))
+    window, part = (4, 5, 60, 41), np.s_[5:41, 4:60]
+    mask = made.valid[part] & (np.random.default_rng(4).random((36, 56)) > 0.5)
+    for one in (made, made.keeping(window), made.keeping((0, 0, 9, 9))):
+        points, sigma = one.pixels_in(window, mask)
+        np.testing.assert_array_equal(points, made.points[part][mask])
+        np.testing.assert_array_equal(sigma, made.sigma[part][mask])
+
+
 def test_a_map_of_a_network_is_read_in_parts_too():
     depth = np.linspace(1, 4, 48 * 64).reshape(48, 64)
     valid = np.random.default_rng(3).random((48, 64)) > 0.2

@@ -14,7 +14,7 @@ import yaml
 from checkpoints.spatial_mllm import write_qwen_vl, write_spatial_mllm_3b
 
 from spatialgeo_ros.errors import CancelledError, ModelLoadError, RequestTimeoutError
-from spatialgeo_ros.grounding.box_models import LocalBoxModel
+from spatialgeo_ros.grounding.box_models import BoxQuestion, LocalBoxModel
 from spatialgeo_ros.grounding.factory import load_grounding
 from spatialgeo_ros.grounding.vlm_boxes import VlmBoxDetector
 from spatialgeo_ros.grounding.vlm_reply import ServedDetectorError, instructions
@@ -65,7 +65,7 @@ def test_it_says_what_transformers_says(weights: Path, tmp_path: Path) -> None:
     size = model.size(130, 90)
     question = instructions(["the inn", "ten"], "pixels_resized", size)
     deadline = Deadline(60.0)
-    said = model.say(IMAGE, size, question, {}, deadline)
+    said = model.say(BoxQuestion(IMAGE, size, question, {}, deadline))
 
     theirs = Qwen2_5_VLForConditionalGeneration.from_pretrained(weights, dtype=torch.float32)
     theirs.eval()

@@ -25,6 +25,7 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.grounding.box_models import SentImage
 from spatialgeo_ros.grounding.detector import PhraseResult
 from spatialgeo_ros.grounding.factory import load_grounding
+from spatialgeo_ros.grounding.grounder import Grounder
 from spatialgeo_ros.grounding.vlm_boxes import MOST_PHRASES, VlmBoxDetector
 from spatialgeo_ros.grounding.vlm_reply import ServedDetectorError, boxes_of
 from spatialgeo_ros.models.grounding_profile import load_grounding_profile
@@ -276,3 +277,13 @@ def test_images_are_sent_in_sizes_that_the_server_keeps(image, multiple, most, s
     assert size[0] % multiple == size[1] % multiple == 0
     assert size[0] * size[1] <= most
     assert size == sent
+
+
+def test_nothing_is_sent_before_something_is_asked_for(tmp_path: Path) -> None:
+    """Neither when it is loaded nor when it is warmed up; and a server may be started later."""
+    with serving(says("[]")) as server:
+        looks = Grounder(detector_of(tmp_path, server.address))
+        looks.warm_up()
+        assert not server.bodies
+    looks.warm_up()  # nobody is there
+    assert looks.failure == ""

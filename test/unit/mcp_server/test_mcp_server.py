@@ -118,6 +118,16 @@ def test_a_session_of_an_agent(robot: FileRobot) -> None:
     assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[:2] == (CAMERA.height, CAMERA.width)
 
 
+def test_what_is_ambiguous_comes_with_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "THINGS", (THINGS[0], thing("chair", 2.2, -0.8)))
+    perception = Perception(None)
+    robot = FileRobot(perception, perception.observe(seen_frame(0)), "two chairs")
+    reply = robot.ask("How far is the chair?", "")
+    assert reply.error.startswith("2 fit 'chair'")
+    assert [one.id for one in reply.objects] == reply.object_ids == ["chair_1", "chair_2"]
+    assert reply.objects_frame_id == "map"
+
+
 def test_a_file_knows_the_cameras_frame_and_the_maps(robot: FileRobot) -> None:
     measured, asked, listed, moved, elsewhere, base = call(
         make_server(robot),

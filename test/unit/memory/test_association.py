@@ -82,6 +82,14 @@ def test_only_clear_hues_that_are_no_neighbours_are_other_colours() -> None:
     assert not of_other_colour({}, {"blue": 0.9})
 
 
+def test_a_surface_that_also_has_the_other_ones_colour_may_be_the_same() -> None:
+    leaves, pot = {"green": 0.6, "orange": 0.3}, {"orange": 0.8}
+    assert not of_other_colour(leaves, pot) and not of_other_colour(pot, leaves)
+    assert not of_other_colour(leaves, {"red": 0.8})  # as lamps may turn the pot
+    assert of_other_colour(leaves, {"purple": 0.8, "pink": 0.1})
+    assert of_other_colour({"green": 0.9, "orange": 0.05}, pot)  # a speck is none of its colours
+
+
 def test_rare_labels_of_an_object_do_not_count() -> None:
     frame = Stage([thing("chair", 2.0, 0.0)]).frame(looking(0, 0, 0.0))
     (seen,) = frame.detected

@@ -350,6 +350,53 @@ def test_a_thing_that_was_detected_but_has_no_depth_is_not_missed() -> None:
     assert by_id(objects)["chair_1"].probability == sure
 
 
+def test_a_box_without_depth_around_a_thing_says_more_than_depth_that_looks_past_it() -> None:
+    """A black television on a wall: the sensor measures the wall behind its rim, or nothing."""
+    stage, objects = Stage([thing("chair", 2.0, 0.0)]), new_map()
+    for _ in range(2):
+        frame = stage.frame(looking(0, 0, 0.0))
+        objects.update(frame)
+    box = Unplaced("chair", frame.detected[0].box)
+    stage.things = []
+    for _ in range(4):
+        objects.update(replace(stage.frame(looking(0, 0, 0.0)), unplaced=(box,)))
+    assert states(objects)["chair_1"] is not Presence.GONE
+    beside = Unplaced("chair", (0.0, 40.0, 30.0, 90.0))
+    for _ in range(3):
+        objects.update(replace(stage.frame(looking(0, 0, 0.0)), unplaced=(beside,)))
+    assert states(objects)["chair_1"] is Presence.GONE
+
+
+@pytest.mark.parametrize("wrong", [3, 12])
+def test_first_sightings_lifted_elsewhere_are_outvoted_by_as_many_that_agree(wrong: int) -> None:
+    """Of a large thing all views touch each other, so that it stays one object."""
+    size, off = (2.0, 0.8, 0.8), np.array([0.9, 0.0, 0.0])
+    stage, objects = Stage([thing("sofa", 2.5, 0.0, size)]), new_map(drift_share=0.0)
+    for k in range(wrong + 16):
+        frame = stage.frame(towards(0.0, 0.15 * (k % 3 - 1), (2.5, 0.0)))
+        (one,) = frame.detected
+        if k < wrong:
+            one = replace(one, centre=one.centre + off)
+        objects.update(replace(frame, detected=(replace(one, covariance=0.1**2 * np.eye(3)),)))
+    (sofa,) = objects.snapshot().objects
+    assert sofa.sightings == wrong + 16
+    assert np.linalg.norm(sofa.centre[:2] - [2.5, 0.0]) < 0.1
+
+
+def test_a_few_partial_views_of_what_is_well_known_do_not_move_it() -> None:
+    size = (2.0, 0.8, 0.8)
+    stage, objects = Stage([thing("sofa", 2.5, 0.0, size)]), new_map(drift_share=0.0)
+    for k in range(20):
+        frame = stage.frame(towards(0.0, 0.15 * (k % 3 - 1), (2.5, 0.0)))
+        (one,) = frame.detected
+        if k >= 14:
+            half = np.array([1.0, 0.8, 0.8])
+            one = replace(one, centre=one.centre + [0.5, 0.0, 0.0], size=half)
+        objects.update(replace(frame, detected=(replace(one, covariance=0.1**2 * np.eye(3)),)))
+    (sofa,) = objects.snapshot().objects
+    assert np.linalg.norm(sofa.centre[:2] - [2.5, 0.0]) < 0.15
+
+
 def test_an_object_that_two_cameras_see_is_one_object() -> None:
     things = [thing("chair", 2.0, 0.0), thing("box", 1.5, 1.5, BOX)]
     front, left = Stage(things), Stage(things, camera_name="left")

@@ -51,6 +51,29 @@ def test_views_that_scatter_more_than_they_say_widen_the_covariance(frame) -> No
     assert restless.centre_covariance[1, 1] > 2 * calm.centre_covariance[1, 1]
 
 
+def test_many_views_that_agree_overcome_a_few_wrong_first_ones(frame) -> None:
+    """A table whose first boxes were lifted a metre off, with a standard deviation of 10 cm."""
+    sure = 0.1**2 * np.eye(3)
+    wrong = seen(frame, centre=frame.detected[0].centre + [1.0, 0.3, 0.0], covariance=sure)
+    place = Place.of(wrong, frame, 0)
+    for k in range(1, 4):
+        place.fuse(wrong, frame, 0.0, k, 0)
+    true = frame.detected[0].centre[:2]
+    for k in range(18):
+        place.fuse(seen(frame, covariance=sure), frame, 0.0, k % 3, k // 3)
+    assert np.linalg.norm(place.top[:2] - true) < 0.15
+
+
+def test_one_wrong_view_of_many_that_agree_hardly_moves_the_place(frame) -> None:
+    sure = 0.1**2 * np.eye(3)
+    place = Place.of(seen(frame, covariance=sure), frame, 0)
+    for k in range(1, 16):
+        place.fuse(seen(frame, covariance=sure), frame, 0.0, k % 8, k // 8)
+    off = seen(frame, centre=frame.detected[0].centre + [1.0, 0.3, 0.0], covariance=sure)
+    place.fuse(off, frame, 0.0, 0, 2)
+    assert np.linalg.norm(place.top[:2] - frame.detected[0].centre[:2]) < 0.05
+
+
 def test_good_views_overcome_many_that_took_width_for_depth(frame) -> None:
     """A sofa seen cut off from one end first: its sides follow, and their sigma says meanwhile."""
     true = np.array([1.56, 0.95])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from packed_files import tarred, zipped
 
 from spatialgeo_ros.errors import ModelLoadError
 from spatialgeo_ros.models.files import archive as archive_module
@@ -23,24 +24,6 @@ from spatialgeo_ros.models.files.shards import Shards
 from spatialgeo_ros.models.files.weights import read_weights
 
 WEIGHTS = bytes(range(256)) * 400
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return content.getvalue()
-
-
-def tarred(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return content.getvalue()
 
 
 def gzipped(*parts: bytes) -> bytes:

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import tarfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 import yaml
 from fake_hub import FakeHub, fake_hub
 from huggingface_hub import constants
+from packed_files import tarred, zipped
 
 from spatialgeo_ros import cli
 from spatialgeo_ros.errors import ModelLoadError
@@ -300,24 +299,6 @@ def test_verify_names_what_is_damaged_and_download_repairs_it(
     assert cli.main(["models", "download", str(path)]) == 0
     assert hub.requests == [("someone/clip/pytorch_model.bin", "")]
     assert cli.main(["models", "verify", str(path)]) == 0
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return content.getvalue()
-
-
-def tarred(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return content.getvalue()
 
 
 @pytest.mark.parametrize(("name", "pack"), [("all.zip", zipped), ("all.tar.gz", tarred)])

@@ -155,3 +155,81 @@ def test_focal_of_a_calibration() -> None:
     matrix = intrinsics_from_focal(from_fx, width / height)
     assert matrix[0, 0, 0].item() * width == pytest.approx(fx, rel=1e-6)
     assert matrix[0, 1, 1].item() * height == pytest.approx(fx, rel=1e-6)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_one_map_is_searched_as_one_of_several_to_the_bit(known: bool) -> None:
+    """Of one map the search is in numbers, of several in arrays."""
+    for seed in range(60):
+        noise = (0.0, 0.02, 0.1, 0.3, 0.8)[seed % 5]
+        points = scene(seed, (48, 64), 0.7 + 0.02 * seed, 0.5 - 0.02 * seed, noise)
+        mask = torch.rand(points.shape[:3], generator=torch.Generator().manual_seed(seed)) < 0.5
+        focal = torch.tensor([1.1]) if known else None
+        samples = (one.numpy() for one in moge_focal._float64(*solver_samples(points, mask), focal))
+        with np.errstate(all="ignore"):
+            problem = moge_focal.Problem.of(np, *samples)
+
+        def twice(shift: np.ndarray, problem: moge_focal.Problem = problem) -> moge_focal.Sums:
+            every = [moge_focal.four(problem.at(shift[k : k + 1])) for k in range(2)]
+            return moge_focal.Sums(*(np.concatenate(pair) for pair in zip(*every, strict=True)))
+
+        alone = moge_focal.search_shift(problem.at, problem.enough)
+        together = moge_focal.search_shift(twice, np.repeat(problem.enough, 2))
+        assert alone.dtype == together.dtype == np.float64
+        assert np.array_equal(together, np.repeat(alone, 2))
+
+
+def test_numbers_obey_numpy_s_rules() -> None:
+    """Infinities and what is no number end a search that nothing else would end."""
+    odd = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan]
+    for a in odd:
+        for b in odd:
+            for ours, theirs in (
+                (moge_focal._minimum, np.minimum), (moge_focal._maximum, np.maximum)
+            ):  # fmt: skip
+                found, right = ours(a, b), theirs(a, b)
+                assert found == right or (np.isnan(found) and np.isnan(right))
+
+
+def test_a_division_by_zero_goes_on_as_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's numbers have no infinity to divide to: the search begins anew in arrays."""
+    used: list[moge_focal.Arithmetic] = []
+    original = moge_focal._search
+
+    def recorded(at: object, enough: object, shift: object, use: moge_focal.Arithmetic) -> object:
+        used.append(use)
+        return original(at, enough, shift, use)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(moge_focal, "_search", recorded)
+
+    def sums(shift: np.ndarray) -> moge_focal.Sums:
+        """A cost of 0 at the first step: the gain of the next is 0 / 0."""
+        here, one = np.maximum(1 - 10 * shift, 0.0), np.ones_like(shift)
+        return moge_focal.Sums(focal=one, cost=here * here, jr=-10 * here - 1e-3, jj=100 * one)
+
+    for count in (1, 2):
+        found = moge_focal.search_shift(sums, np.ones(count, bool))
+        np.testing.assert_array_equal(found, np.full(count, found[0]))
+        assert np.isfinite(found).all()
+    first, again, both = used
+    assert (first, again, both) == (moge_focal._OF_ONE, moge_focal._OF_ALL, moge_focal._OF_ALL)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_guess_is_where_the_search_ends(known: bool) -> None:
+    right = 0
+    for seed in range(40):
+        points = scene(seed, (48, 64), 1.2, 0.01 * seed, noise=0.003 * (seed + 1))
+        focal = torch.tensor([1.2]) if known else None
+        problem = moge_focal.torch_problem(*solver_samples(points), focal, all_known=known)
+        table = moge_focal.foresee(problem)
+        guess = moge_focal.likely_shift(table)
+
+        def ask(shift: np.ndarray, problem: moge_focal.Problem = problem) -> np.ndarray:
+            return torch.stack(moge_focal.four(problem.at(torch.from_numpy(shift)))).numpy()
+
+        found = moge_focal.search_shift(
+            moge_focal.Foreseen(table.numpy(), ask), problem.enough.numpy()
+        )
+        right += bool(guess.item() == found[0])
+    assert right >= 38, f"{right} of 40"

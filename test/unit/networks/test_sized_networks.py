@@ -14,11 +14,14 @@ import pytest
 import torch
 from checkpoints.moge import BACKBONE, V1_CONFIG, V2_NORMAL_CONFIG, random_moge
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.memory.observation import Mount, View
 from spatialgeo_ros.models.backbones import Dinov2Backbone
 from spatialgeo_ros.models.clip import NANO_TEXT_CONFIG, NANO_VISION_CONFIG, Clip, ClipVisionTower
+from spatialgeo_ros.models.graphs import CameraGraph, GeometryGraph, TowerGraph
+from spatialgeo_ros.models.letterbox import image_tensor
 from spatialgeo_ros.models.moge import depth_recovery, focal
 from spatialgeo_ros.models.moge.depth_recovery import DepthRecovery
 from spatialgeo_ros.models.moge.moge1 import MoGe1
@@ -131,6 +134,57 @@ def test_the_towers_of_a_published_language_model() -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("kind", ["moge1", "moge2"])
+def test_a_network_from_the_camera_s_bytes_gives_the_bits_of_one_from_pixels(kind: str) -> None:
+    graph: GeometryGraph | TowerGraph
+    if kind == "moge1":
+        graph = TowerGraph.for_image(small_moge1(), 24, (60, 80))
+    else:
+        graph = GeometryGraph(small_moge2(), 24, (60, 80), normals=False)
+    whole = CameraGraph(graph, (60, 80))
+    assert not whole.training and whole.output_names == graph.output_names
+    images = np.stack([view(60, 80, seed).image for seed in (1, 2)])
+    expected = graph(**graph.plan.prepare(torch.cat([image_tensor(one) for one in images])))
+    for found, right in zip(whole(torch.from_numpy(images)), expected, strict=True):
+        assert torch.equal(found, right)
+    example = whole.example_inputs(3)["image"]
+    assert example.shape == (3, 60, 80, 3) and example.dtype == torch.uint8
+
+
+def test_a_camera_prior_is_no_part_of_the_image() -> None:
+    nano = GeometryGraph(MoGe2(**NANO_CONFIG).eval(), 48, (96, 128))
+    with pytest.raises(ValueError, match="camera prior"):
+        CameraGraph(nano, (96, 128))
+
+
+@torch.inference_mode()
+def test_nothing_but_the_bytes_goes_before_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU has nothing to do until the network is launched."""
+    plain, sized = both(small_moge2())
+    sized.depth(view(60, 80, 1))
+    operations: list[str] = []
+    before: list[int] = []
+    original = Captured.replay
+
+    def replay(self: Captured) -> tuple[Tensor, ...]:
+        before.append(len(operations))
+        return original(self)
+
+    class Recording(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+            if not func.is_view and "empty" not in func.name():
+                operations.append(func.name())
+            return func(*args, **(kwargs or {}))
+
+    monkeypatch.setattr(Captured, "replay", replay)
+    with Recording():
+        found = sized.depth(view(60, 80, 2))
+    assert operations[: before[0]] == ["aten::copy_"]  # into the network's buffer
+    assert len(before) == 2  # the network, and what follows from its maps
+    np.testing.assert_allclose(found.depth, plain.depth(view(60, 80, 2)).depth, rtol=2e-5)
+
+
+@torch.inference_mode()
 def test_a_frame_keeps_its_numbers_when_the_next_one_is_seen() -> None:
     _, towers = both(small_moge2())
     first, second = view(60, 80, 1), view(60, 80, 2)
@@ -203,7 +257,7 @@ def test_a_graph_that_computes_something_else_is_not_used(
 @torch.inference_mode()
 def test_what_the_search_asks_for_beyond_what_was_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, sized = both(small_moge2())
-    monkeypatch.setattr(focal, "_AHEAD", 1)
+    monkeypatch.setattr(focal, "_AHEAD", 2)
     asked = []
     original = DepthRecovery._ask
 

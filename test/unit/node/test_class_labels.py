@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 
-from spatialgeo_ros.node.class_labels import ClassLabels
+from spatialgeo_ros.node.class_labels import ClassLabels, VisionInfoLabels
 from spatialgeo_ros.node.conversions import detections_to_regions
 from spatialgeo_ros.node.parameter_table import ParameterError, camera_specs
 from spatialgeo_ros.node.parameters import CameraConfig
@@ -96,3 +96,45 @@ def test_parameters_are_judged_when_they_are_read(tmp_path):
         replace(FRONT, detection_labels_file=str(tmp_path / "no.txt")).class_names()
     with pytest.raises(ParameterError, match="201 characters"):
         replace(FRONT, detection_labels=("x" * 201,)).class_names()
+
+
+class MuteOwner:
+    """A node, and its client of a parameter service that is there and never answers."""
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+
+    def create_subscription(self, *_: Any, **__: Any) -> Any:
+        return Message()
+
+    def create_timer(self, *_: Any, **__: Any) -> Any:
+        return Message(cancel=lambda: None, reset=lambda: None)
+
+    def create_client(self, *_: Any, **__: Any) -> Any:
+        return self
+
+    def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
+        return [("detector", "/")]
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
+        return [Message(node_namespace="/", node_name="detector")]
+
+    def service_is_ready(self) -> bool:
+        return True
+
+    def call_async(self, request: Any) -> Any:
+        self.pending.append(Message(add_done_callback=lambda call: None))
+        return self.pending[-1]
+
+    def remove_pending_request(self, future: Any) -> None:
+        self.pending.remove(future)
+
+
+def test_a_node_that_never_answers_is_asked_again_and_nothing_piles_up():
+    pytest.importorskip("vision_msgs", reason="needs vision_msgs")
+    node = MuteOwner()
+    info = VisionInfoLabels(node, "/vision_info", labels(), None, print)
+    info._on_info(Message(database_location="names", database_version=0))
+    for _ in range(5):
+        info._try()
+    assert len(node.pending) == 1

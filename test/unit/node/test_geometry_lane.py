@@ -259,7 +259,8 @@ def test_full_queue_is_busy(bench):
     assert bench.counters.get("busy") == 1
 
 
-def test_cancel_of_waiting_and_of_running_work(bench):
+def running_and_waiting(bench: Any) -> tuple[Request, Request]:
+    """A request that runs until it is cancelled, and one that waits behind it."""
     bench.put("frame")
     running = threading.Event()
 
@@ -271,7 +272,11 @@ def test_cancel_of_waiting_and_of_running_work(bench):
     job = request(work)
     bench.lanes.submit(job)
     assert running.wait(10.0)
-    waiting = submit(bench)
+    return job, submit(bench)
+
+
+def test_cancel_of_waiting_and_of_running_work(bench):
+    job, waiting = running_and_waiting(bench)
     bench.lanes.cancel(waiting)
     with pytest.raises(CancelledError):
         waiting.future.result(1.0)
@@ -290,18 +295,7 @@ def test_nobody_waits_for_work_past_its_deadline(bench):
 
 
 def test_pause_ends_everything_and_resume_starts_again(bench):
-    bench.put("frame")
-    running = threading.Event()
-
-    def work(perception: Any, observation: Any) -> None:
-        running.set()
-        wait_for(job.is_cancelled)
-        raise CancelledError("at a token")
-
-    job = request(work)
-    bench.lanes.submit(job)
-    assert running.wait(10.0)
-    waiting = submit(bench)
+    job, waiting = running_and_waiting(bench)
     bench.lanes.pause()
     assert job.future.done(), "pause returns when nothing runs"
     for ended in (job, waiting):

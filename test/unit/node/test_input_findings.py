@@ -107,7 +107,7 @@ def test_coordinates_of_boxes(boxes, words):
         ([-0.05, -0.02, 0.0], False, ""),
         ([0.1, 0.1, 30.0], False, ""),  # one late message
         ([2.0, 2.1, 2.2], False, "synchronise the clocks"),
-        ([-0.6, -0.5, -0.5], False, "0.5 s before this machine"),
+        ([-0.6, -0.5, -0.5], False, "0.5 s ahead of this machine"),
         ([5e7, 5e7], False, "use_sim_time to true"),
         ([5e7, 5e7], True, "behind /clock"),
     ],

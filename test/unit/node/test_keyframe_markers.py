@@ -40,6 +40,7 @@ def test_each_placed_keyframe_is_the_outline_of_its_view():
         assert one.header.frame_id == "odom", "a deletion too: RViz drops one without"
     for one in views:
         assert (one.type, one.action) == (Marker.LINE_LIST, Marker.ADD)
+        assert one.frame_locked, "TF of its stamp is gone when RViz is started later"
         assert len(one.points) % 2 == 0
         assert one.scale.x > 0
         assert one.color.a > 0

@@ -40,6 +40,7 @@ def test_line_ends_and_text_in_the_source_frame():
     assert [p.z for p in line.points] == [0.0, 1.239]
     for marker in array.markers:
         assert marker.header.stamp.sec == 7
+        assert not marker.frame_locked, "a length stays where the camera was at its stamp"
         assert marker.header.frame_id == "optical"
         assert (marker.lifetime.sec, marker.lifetime.nanosec) == (2, 500_000_000)
         assert marker.pose.orientation.w == 1.0

@@ -155,6 +155,7 @@ def test_markers_show_remembered_ones_paler_and_mark_gone_ones():
     assert by_name[NAMES, 2].text == "mug_1 mug, gone"
     assert (SPREAD, 2) not in by_name
     assert {one.header.frame_id for one in markers} == {"odom"}
+    assert all(one.frame_locked for one in markers[1:]), "TF of their stamp may be gone"
     assert all(one.pose.orientation.w or one.pose.orientation.z for one in markers[1:])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +19,9 @@ from rclpy.parameter import Parameter
 
 from spatialgeo_ros.node import parameters
 from spatialgeo_ros.node.parameter_table import (
+    CAMERA_GROUPS,
     CAMERA_TABLE,
+    NODE_GROUPS,
     NODE_TABLE,
     Change,
     ParameterError,
@@ -139,6 +142,7 @@ def test_depth_parameters(make_node):
     with pytest.raises(ParameterError, match="depth_min, 5 m") as caught:
         read(make_node(camera__depth_min=5.0, camera__depth_max=4.0))
     assert caught.value.parameter == "camera.depth_max"
+    assert "raise it, or lower depth_min" in str(caught.value), "0 is out of range, and no limit"
 
 
 def change(name: str, value: Any, configured: bool) -> Any:
@@ -207,3 +211,15 @@ def test_the_parameter_page_is_current(repository):
 
     page = (repository / "docs" / "parameters.md").read_text(encoding="utf-8")
     assert page == parameters_markdown(), "run python -m spatialgeo_ros.node.parameter_docs"
+
+
+def test_the_parameter_page_has_every_parameter_in_one_section_that_can_be_linked(repository):
+    titles = [group.title for group in (*NODE_GROUPS, *CAMERA_GROUPS)]
+    assert len(set(titles)) == len(titles), "a second heading would get another anchor"
+    assert all(re.fullmatch(r"[A-Z][a-z ]+", title) for title in titles)
+    page = (repository / "docs" / "parameters.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| `([\w.<>]+)` ", page)
+    specs = [*(one.name for one in NODE_TABLE), *(f"<camera>.{one.name}" for one in CAMERA_TABLE)]
+    assert rows == specs and len(set(rows)) == len(rows)
+    links = dict(re.findall(r"(?m)^- \[(.+)\]\((.+)\): ", page))
+    assert links == {title: "#" + title.lower().replace(" ", "-") for title in titles}

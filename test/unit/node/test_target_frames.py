@@ -14,10 +14,14 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 
 from spatialgeo_ros.errors import BadRequestError, WrongFrameError
-from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot
 from spatialgeo_ros.node.camera_pose import PoseResult
 from spatialgeo_ros.node.target_frames import TargetFrames
+from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.query.result import Result, ResultType
+from spatialgeo_ros.scene.frame_map import FRAME
 
 
 @dataclass
@@ -134,3 +138,35 @@ def test_a_name_has_a_bound(frames):
                  lambda name: frames.from_camera(name, image())):  # fmt: skip
         with pytest.raises(BadRequestError, match="201 characters"):
             look("x" * 201)
+
+
+def placed_in(frames: TargetFrames, wanted: str, pose: Pose | None) -> tuple[str, list[float]]:
+    """Frame and place of a cup that an image alone shows half a metre right of the camera, 2 m off.
+
+    The image's gravity is unknown: its things are in the camera's axes of REP-103.
+    """
+    pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
+    from spatialgeo_ros.node.question_parts import Places
+
+    spread = np.diag([1e-2, 1e-4, 1e-4])
+    size = np.full(3, 0.1)
+    cup = MapObject("cup", "cup", np.array([2.0, -0.5, 0]), spread, size, size, 0.0, 7, 7)
+    told = SimpleNamespace(
+        result=Result(ResultType.ERROR, "", objects=("cup",)),
+        snapshot=MapSnapshot((cup,), FRAME, 7),
+    )
+    places = Places.of(frames, wanted, told, Perception(None).observe(image(pose=pose)))
+    (message,) = places.objects
+    position = message.pose.pose.position
+    return message.header.frame_id, [round(one, 6) for one in (position.x, position.y, position.z)]
+
+
+def test_what_one_image_shows_is_in_a_frame_that_tf_knows(frames):
+    optical = ("front_optical", [0.5, 0.0, 2.0])
+    assert placed_in(frames, "", None) == optical
+    assert placed_in(frames, "front_optical", None) == optical
+    pose = Pose(BODY_FROM_OPTICAL.rotation, np.array([1.0, 0, 1.0]))
+    assert placed_in(frames, "", pose) == ("odom", [3.0, -0.5, 0.0]), "on the floor"
+    assert placed_in(frames, "base_link", pose) == ("base_link", [2.0, -0.5, 0.0])
+    with pytest.raises(WrongFrameError):
+        placed_in(frames, "gripper", pose)

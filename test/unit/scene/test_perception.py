@@ -661,7 +661,7 @@ def test_open_questions_are_answered_by_what_is_seen_or_refused() -> None:
     perception = Perception(FakeNetworks())
     observation = perception.observe(frame(camera_pose()))
     answer = perception.ask("What do you see?", observation)
-    assert answer.text == "The red chair (chair_1) and the blue table (table_1)."
+    assert answer.text == "The red chair (chair) and the blue table (table)."
     assert answer.distances == () and answer.family == "open"
     assert answer.result is not None and answer.result.type is ResultType.OBJECTS
     with pytest.raises(NotUnderstoodError, match="ask for a distance"):
