@@ -142,6 +142,7 @@ def segment_object(
     sizes: Mapping[str, Size] | None = None,
     image: NDArray[np.uint8] | None = None,
     outlines: bool = True,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
@@ -161,6 +162,7 @@ def segment_object(
         image: [H, W, 3] uint8 RGB of the same pixels, when known: tells flat things from what they
             lie on.
         outlines: fill ``ObjectPoints.outlines``, for measuring; that doubles the time.
+        excluded: [H, W] bool, pixels that are known to be something else; None for none.
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
@@ -178,6 +180,8 @@ def segment_object(
         floor_height = None
     height, width = pointmap.shape
     inside = region.rasterise(height, width)
+    if excluded is not None:
+        inside &= ~excluded
     x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
     if region.type is RegionType.POINT:
         window = (0, 0, width, height)

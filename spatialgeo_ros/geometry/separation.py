@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import fill, most_score, select
+from spatialgeo_ros.geometry.assembly import FARTHEST, covered, depth_of, fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.colour import (
@@ -24,7 +24,7 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
-from spatialgeo_ros.geometry.pieces import gap_between
+from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
@@ -144,8 +144,9 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
 
     A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
     show what is far behind or well before the object. Such scraps are small, and far from all else
-    in the mask. What is far and too much for a scrap may be what the mask leaks onto, or a part
-    that something hides the rest of: the largest surface alone is one reading, all of it another.
+    in the mask. What is far and too much for a scrap may be what the mask leaks onto: the largest
+    surface alone is one reading, all of it another. Where something nearer fills the image between
+    the two (legs under a table top that hides the seat), it is no leak.
     """
     use = cells.ok & within
     label = connected(cells, use)
@@ -153,8 +154,8 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
     keep = use.copy()
     alone = use.copy()
     if len(sizes) > 1:
-        main = cells.points[label == int(np.argmax(sizes))]
-        main = main[:: max(1, len(main) // 400)]
+        largest = _piece(cells, label == int(np.argmax(sizes)))
+        main = largest.points[:: max(1, len(largest.points) // 400)]
         size = float(np.linalg.norm(np.ptp(np.percentile(main, (5, 95), axis=0), axis=0)))
         for name in np.flatnonzero(sizes < sizes.max()):
             own = label == name
@@ -165,11 +166,18 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
                     keep &= ~own
                     alone &= ~own
             elif gap > max(_LEAST_GAP, _MODE * size):
-                alone &= ~own
+                piece, whole = _piece(cells, own), largest.thinned(400)
+                if gap > FARTHEST or not covered(depth_of(cells), piece, whole, [largest]):
+                    alone &= ~own
     nothing = np.zeros(cells.shape, bool)
     if (keep & ~alone).any():
         return Separation(alone, nothing, (), other=Separation(keep, nothing, ()))
     return Separation(keep, nothing, ())
+
+
+def _piece(cells: Cells, own: NDArray[np.bool_]) -> Piece:
+    """The cells of a surface that the region holds all of."""
+    return Piece(np.argwhere(own), cells.points[own], 0.0)
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
