@@ -28,6 +28,7 @@ NAMES = (
     "encoders",
     "tower_rates",
     "grounding",
+    "nano_detector",
     "objects",
 )
 #: By name only: it needs a GPU, or half an hour.

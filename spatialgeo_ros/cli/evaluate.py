@@ -63,6 +63,10 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         "--beside", nargs="+", default=[], metavar="NAME",
         help="others that are asked for the same phrases, such as clip_patches",
     )  # fmt: skip
+    parser.add_argument(
+        "--alone", action="store_true",
+        help="also ask the detector for every name by itself, those that are not in view too",
+    )  # fmt: skip
     parser.add_argument("--load-4bit", action="store_true", help="NF4 language model")
     parser.add_argument("--json", type=Path, help="also write the summary here")
     parser.set_defaults(run=_run_nano)
@@ -157,7 +161,9 @@ def _run_nano(options: argparse.Namespace) -> int:
         beside[name] = Perception(perception.networks, grounder=grounder, use_clip=choice.use_clip)
     try:
         first = HELD_OUT_SEEDS if options.seed is None else options.seed
-        report = evaluate(perception, options.frames, options.questions, first, beside)
+        report = evaluate(
+            perception, options.frames, options.questions, first, beside, options.alone
+        )
     except RendererUnavailableError as error:
         print(f"spatialgeo evaluate: {error}", file=sys.stderr)
         return 2

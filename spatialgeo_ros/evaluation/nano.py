@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from spatialgeo_ros.errors import TooLittleSupportError
+from spatialgeo_ros.errors import BadRequestError, TooLittleSupportError
+from spatialgeo_ros.evaluation.phrase_boxes import AloneReport, ask_alone, format_alone
 from spatialgeo_ros.evaluation.phrase_search import (
     PhraseSearch,
     SearchReport,
@@ -53,11 +54,13 @@ class NanoReport:
         depth: per frame (abs-rel, share of pixels within a factor of 1.25), from the image alone.
         searches: what ways of looking for phrases made of them: the facade's own, then others.
         answers: questions with the language model's answer.
+        alone: what the facade's detector made of each phrase by itself; None where none was asked.
     """
 
     depth: list[tuple[float, float]] = field(default_factory=list)
     searches: dict[str, SearchReport] = field(default_factory=dict)
     answers: list[tuple[QA, str]] = field(default_factory=list)
+    alone: AloneReport | None = None
 
     def summary(self) -> dict[str, float]:
         """Return the numbers that docs/benchmarks.md cites."""
@@ -73,6 +76,7 @@ class NanoReport:
                 if name != OWN
                 for key, value in search.summary(f"{name}_").items()
             },
+            **({} if self.alone is None else self.alone.summary()),
             "questions": float(len(self.answers)),
             **score_answers(self.answers),
         }
@@ -156,6 +160,7 @@ def evaluate(
     questions: int = 6,
     seed: int = HELD_OUT_SEEDS,
     beside: Mapping[str, Perception] | None = None,
+    alone: bool = False,
 ) -> NanoReport:
     """Run all measurements.
 
@@ -165,10 +170,20 @@ def evaluate(
         questions: asked about each view.
         seed: of the first room.
         beside: other facades, which are asked for the same phrases, by name.
+        alone: also ask the facade's detector for every name by itself.
+
+    Raises:
+        BadRequestError: ``alone``, and the facade has no detector.
     """
+    grounder = perception.grounder
+    if alone and grounder is None:
+        raise BadRequestError(
+            "there is no detector to ask for each phrase by itself: choose one with --grounding"
+        )
     facades = {OWN: perception, **(beside or {})}
     searches = {name: PhraseSearch(facade) for name, facade in facades.items()}
     report = NanoReport(searches={name: SearchReport() for name in facades})
+    report.alone = AloneReport() if alone else None
     for number, frame in enumerate(tqdm(render_frames(seed, frames), "evaluate", frames)):
         rng = np.random.default_rng([seed, number, 2])
         taken = Frame(
@@ -184,6 +199,8 @@ def evaluate(
             view = seen if name == OWN else facades[name].observe(taken)
             draws = np.random.default_rng([seed, number, 3])
             search_frame(search, report.searches[name], view, frame, named, draws)
+        if report.alone is not None and grounder is not None:
+            ask_alone(grounder.networks[0], report.alone, frame, named)
         report.answers.extend(ask_about(perception, frame, seen, things, questions, rng))
         for facade in facades.values():
             facade.reset()  # every frame is a room of its own
@@ -219,6 +236,7 @@ def format_report(report: NanoReport) -> str:
             if search.network_seconds
         ),
         "",
+        *([] if report.alone is None else [format_alone(report.alone), ""]),
         "| family | n | right | best constant |",
         "|---|---|---|---|",
     ]

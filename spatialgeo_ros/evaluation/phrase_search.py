@@ -189,10 +189,11 @@ def true_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def box_overlap(region: Region, truth: tuple[int, int, int, int], height: int, width: int) -> float:
     """Intersection over union of a region's box with a true one."""
     x0, y0, x1, y1 = region.bounds(height, width)
-    return _iou((x0, y0, x1 + 1, y1 + 1), truth)
+    return box_iou((x0, y0, x1 + 1, y1 + 1), truth)
 
 
-def _iou(box: Box, truth: Box) -> float:
+def box_iou(box: Box, truth: Box) -> float:
+    """Intersection over union of two boxes by their corners."""
     across = min(box[2], truth[2]) - max(box[0], truth[0])
     along = min(box[3], truth[3]) - max(box[1], truth[1])
     shared = max(0.0, across) * max(0.0, along)
@@ -227,7 +228,7 @@ def search_frame(
     for _, mask in things:
         answer = next(answers)
         report.share.append(float(mask.mean()))
-        report.box_iou.append(0.0 if answer.box is None else _iou(answer.box, true_box(mask)))
+        report.box_iou.append(0.0 if answer.box is None else box_iou(answer.box, true_box(mask)))
         report.missed += not answer.something
         if answer.sighting is None:
             report.found.append(False)

@@ -9,6 +9,7 @@ in space: its pieces touch, stand above one another, or are cut apart by somethi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,14 +23,15 @@ from spatialgeo_ros.geometry.pose import level_frame
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
+#: Metres over which an occluder may cut an object apart.
+FARTHEST = 1.2
 _TOUCHING = 0.15  # metres between pieces of one object
 _TOUCHING_SHARE = 0.25  # of the object's size: small things stand near others
 _LEAST_TOUCHING = 0.03  # metres
 _BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
 _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
-_FARTHEST = 1.2  # metres over which an occluder may cut an object apart
-_NOT_FAR = 1.19  # surely less, whatever is rounded
+_NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
 _SMALL = 0.15  # of the object's cells, for a leg
@@ -201,13 +203,18 @@ class _View:
     @cached_property
     def depth(self) -> NDArray[np.float32]:
         """[h, w] depth of the cells, metres, infinite where there is none."""
-        return np.where(self.cells.ok, self.cells.points[..., 2], np.float32(np.inf))
+        return depth_of(self.cells)
+
+
+def depth_of(cells: Cells) -> NDArray[np.float32]:
+    """[h, w] depth of cells, metres, infinite where there is none."""
+    return np.where(cells.ok, cells.points[..., 2], np.float32(np.inf))
 
 
 def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
     """Tell whether two pieces are nearer than ``touching`` to each other, None when far apart."""
     least = a.reach.least_gap(b.reach)
-    if least > _FARTHEST:
+    if least > FARTHEST:
         return None
     if least >= touching:
         if a.reach.most_gap(b.reach) < _NOT_FAR:
@@ -215,7 +222,7 @@ def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
         if gap_between(a.points[:1], b.points) < _NOT_FAR:
             return False
     gap = gap_between(a.points, b.points)
-    return gap < touching if gap <= _FARTHEST else None
+    return gap < touching if gap <= FARTHEST else None
 
 
 def _grow(view: _View, main: Piece, pieces: list[Piece]) -> list[Piece]:
@@ -337,7 +344,7 @@ def _has_place(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
                 return True
         if _level(piece.part, group.whole, view.down):
             return True
-    return _covered(view, piece, group)
+    return covered(view.depth, piece, group.whole, group.pieces)
 
 
 def _outgrows(view: _View, piece: Piece, group: _Group) -> bool:
@@ -478,11 +485,20 @@ def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     return False
 
 
-def _covered(view: _View, piece: Piece, group: _Group) -> bool:
-    """Tell whether something nearer than both fills the image between a piece and the group."""
-    a, b = piece.part.at, group.whole.at
-    own = np.zeros(view.cells.shape, bool)  # what is of either is not between them
-    for one in (piece, *group.pieces):
+def covered(
+    depth: NDArray[np.float32], piece: Piece, whole: Piece, pieces: Sequence[Piece]
+) -> bool:
+    """Tell whether something nearer than both fills the image between a piece and an object.
+
+    Args:
+        depth: [h, w] of the window's cells, metres, infinite where there is none.
+        piece: a connected surface.
+        whole: at most some hundred cells of the object.
+        pieces: all of the object.
+    """
+    a, b = piece.part.at, whole.at
+    own = np.zeros(depth.shape, bool)  # what is of either is not between them
+    for one in (piece, *pieces):
         own[one.at[:, 0], one.at[:, 1]] = True
     apart = (a[:, 0, None] - b[:, 0]) ** 2 + (a[:, 1, None] - b[:, 1]) ** 2
     # Several lines across the gap, from different cells of the piece.
@@ -495,7 +511,6 @@ def _covered(view: _View, piece: Piece, group: _Group) -> bool:
     total = np.count_nonzero(between)
     if not total:
         return False
-    depth = view.depth
     limit = np.minimum(depth[tuple(starts.T)], depth[tuple(ends.T)]) - np.float32(0.05)
     hidden = np.count_nonzero(between & (depth[row, column] < limit[line]))
     return bool(hidden > 0.7 * total)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
@@ -91,6 +91,7 @@ class ObjectPoints:
         other: what the region may also be, where it cannot be decided; None where it can.
         outline: standard deviation of the outline, pixels of the image; 0 where it is what the
             depth image says.
+        beyond_pixels: how many pixels without a reading ``beyond`` stands for.
         outlines: the same object with other outlines, where its mask was made on a coarse grid:
             without a cell along its outline, and separated from its box by depth. What is measured
             of them too tells how much depends on the outline.
@@ -120,6 +121,7 @@ class ObjectPoints:
     floor_sigma: float = 0.0
     other: ObjectPoints | None = None
     outline: float = 0.0
+    beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
 
     def cell_size(self, z: float) -> float:
@@ -140,6 +142,7 @@ def segment_object(
     sizes: Mapping[str, Size] | None = None,
     image: NDArray[np.uint8] | None = None,
     outlines: bool = True,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
@@ -159,6 +162,7 @@ def segment_object(
         image: [H, W, 3] uint8 RGB of the same pixels, when known: tells flat things from what they
             lie on.
         outlines: fill ``ObjectPoints.outlines``, for measuring; that doubles the time.
+        excluded: [H, W] bool, pixels that are known to be something else; None for none.
 
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
@@ -176,6 +180,8 @@ def segment_object(
         floor_height = None
     height, width = pointmap.shape
     inside = region.rasterise(height, width)
+    if excluded is not None:
+        inside &= ~excluded
     x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
     if region.type is RegionType.POINT:
         window = (0, 0, width, height)
@@ -287,6 +293,9 @@ class _View:
             for pixels in (part, background, inside & valid & ~part & ~background)
         )
         surface, surface_sigma, side = surfels(pointmap, mask, crop)
+        beyond = np.zeros((0, 3), np.float32)
+        if bounded:
+            beyond = _beyond(cells, reading.thing, self.within, pointmap.camera)
         if floor is not None:
             ground = floor.below(surface)
             if ground.mean() < 0.5:
@@ -312,11 +321,10 @@ class _View:
             floor,
             support_mask,
             rejected,
-            _beyond(cells, reading.thing, self.within, pointmap.camera)
-            if bounded
-            else np.zeros((0, 3), np.float32),
+            beyond,
             _base(surface, reading.planes, self.gravity, floor),
             reading.flat,
+            beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -368,16 +376,12 @@ def _beyond(
     blind = within & ~cells.ok
     if np.count_nonzero(blind) < 3 or np.count_nonzero(chosen) < 6:
         return np.zeros((0, 3), np.float32)
-    rows, columns = np.nonzero(chosen)
-    q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
-    middle = np.array([rows.mean(), columns.mean()])
-    terms = np.stack([np.ones(len(q)), rows - middle[0], columns - middle[1]], axis=1)
-    system = terms.T @ terms + np.diag([0.0, 1.0, 1.0]) * len(q)
-    plane = np.linalg.solve(system, terms.T @ q)
     at = np.argwhere(blind)
     at = at[:: max(1, len(at) // 400)]
-    value = plane[0] + (at - middle) @ plane[1:]
-    value = np.clip(value, *percentiles(q, (5, 95)))
+    q = 1.0 / cells.points[..., 2][chosen].astype(np.float64)
+    value = DepthPlane.through(cells, chosen).inverse_depth(at)
+    low, high = percentiles(q, (5, 95))
+    value = np.clip(value, low, high)
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
 

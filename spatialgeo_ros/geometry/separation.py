@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import fill, most_score, select
+from spatialgeo_ros.geometry.assembly import FARTHEST, covered, depth_of, fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
-from spatialgeo_ros.geometry.cells import Cells, connected, extent
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.colour import (
     cell_colours,
     connected_by_colour,
     outline_of_flat,
     refined_outline,
 )
-from spatialgeo_ros.geometry.pieces import gap_between
+from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
@@ -40,6 +40,10 @@ _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat t
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
+_SHORT, _REACHED = 0.15, 0.09  # of the region's size: stops short of a side; reaches all
+_IN_PLANE = 0.03  # metres from an object's own plane
+_MOSTLY = 0.6  # of what is left in a region
+_LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SQUARE = np.ones((3, 3), np.uint8)
 
@@ -107,6 +111,7 @@ def separate_bounded(
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
+            chosen = completed_to_sides(cells, chosen, within)
             rival = None if choice is None or choice.other is None else choice.other
             second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
@@ -139,8 +144,9 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
 
     A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
     show what is far behind or well before the object. Such scraps are small, and far from all else
-    in the mask. What is far and too much for a scrap may be what the mask leaks onto, or a part
-    that something hides the rest of: the largest surface alone is one reading, all of it another.
+    in the mask. What is far and too much for a scrap may be what the mask leaks onto: the largest
+    surface alone is one reading, all of it another. Where something nearer fills the image between
+    the two (legs under a table top that hides the seat), it is no leak.
     """
     use = cells.ok & within
     label = connected(cells, use)
@@ -148,8 +154,8 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
     keep = use.copy()
     alone = use.copy()
     if len(sizes) > 1:
-        main = cells.points[label == int(np.argmax(sizes))]
-        main = main[:: max(1, len(main) // 400)]
+        largest = _piece(cells, label == int(np.argmax(sizes)))
+        main = largest.points[:: max(1, len(largest.points) // 400)]
         size = float(np.linalg.norm(np.ptp(np.percentile(main, (5, 95), axis=0), axis=0)))
         for name in np.flatnonzero(sizes < sizes.max()):
             own = label == name
@@ -160,11 +166,18 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
                     keep &= ~own
                     alone &= ~own
             elif gap > max(_LEAST_GAP, _MODE * size):
-                alone &= ~own
+                piece, whole = _piece(cells, own), largest.thinned(400)
+                if gap > FARTHEST or not covered(depth_of(cells), piece, whole, [largest]):
+                    alone &= ~own
     nothing = np.zeros(cells.shape, bool)
     if (keep & ~alone).any():
         return Separation(alone, nothing, (), other=Separation(keep, nothing, ()))
     return Separation(keep, nothing, ())
+
+
+def _piece(cells: Cells, own: NDArray[np.bool_]) -> Piece:
+    """The cells of a surface that the region holds all of."""
+    return Piece(np.argwhere(own), cells.points[own], 0.0)
 
 
 def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
@@ -243,6 +256,51 @@ def creases(
     whole = np.bincount(label[solid], minlength=count) > 0
     crease = np.append((share > _CREASE) & ~whole, False)  # the last for label -1
     return np.asarray(crease[label])
+
+
+def completed_to_sides(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Add what goes on in the object's own plane up to sides of the region that it stops short of.
+
+    A region bounds its object from side to side. Where one side of a thing leans on a wall or lies
+    on a shelf, depth alone takes that side for the background; if most of what is left in the
+    region is in the plane of what was found, and reaches the sides, it is the thing's.
+
+    Args:
+        cells: the window.
+        chosen: [h, w] bool, the object as far as it was found, not empty.
+        within: [h, w] bool, cells inside the region.
+    """
+    if _short_of(chosen, within) < _SHORT or np.count_nonzero(chosen) < _LEAST_PLANE:
+        return chosen
+    rest = cells.ok & within & ~chosen
+    at = np.argwhere(rest)
+    near = np.zeros(cells.shape, bool)
+    z, q = cells.points[..., 2][rest], DepthPlane.through(cells, chosen).inverse_depth(at)
+    on = (q > 0) & (np.abs(z * q - 1) < (_IN_PLANE + 2 * cells.sigma[rest]) * q)
+    if np.count_nonzero(on) < _MOSTLY * len(at):
+        return chosen
+    near[at[on, 0], at[on, 1]] = True
+    both = cv2.morphologyEx((near | chosen).astype(np.uint8), cv2.MORPH_OPEN, _SQUARE)
+    number, label = patches(both.astype(bool) | chosen)
+    touching = np.zeros(number + 1, bool)
+    touching[label[chosen]] = True
+    touching[0] = False
+    found = touching[label]
+    return found if _short_of(found, within) < _REACHED else chosen
+
+
+def _short_of(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Share of the region's size by which the chosen cells stop short of its farthest side."""
+    own, region = extent(chosen), extent(within)
+    height, width = region[1] - region[0] + 1, region[3] - region[2] + 1
+    return max(
+        (own[0] - region[0]) / height,
+        (region[1] - own[1]) / height,
+        (own[2] - region[2]) / width,
+        (region[3] - own[3]) / width,
+    )
 
 
 def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -21,6 +21,8 @@ MOST_INSTANCES = 64
 _LEAST_INSIDE = 0.5
 #: Least width and height of what lies in the image, pixels.
 _LEAST_SIDE = 1.0
+#: Intersection over union from which boxes of two looks at an image are of one thing.
+_AGREEING = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,60 @@ def corners(boxes: Floats, extent: tuple[float, float]) -> Floats:
     return np.concatenate([centre - half, centre + half], axis=1) * scale
 
 
+def mirrored(boxes: Floats, width: float) -> Floats:
+    """Boxes [N, 4] of a mirrored image as they lie in the image; corners in pixels."""
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([width - x1, y0, width - x0, y1], axis=1)
+
+
+def in_agreement(first: ScoredBoxes, second: ScoredBoxes) -> ScoredBoxes:
+    """Put two looks at one image together: both's boxes, each as sure as both looks are of it.
+
+    A score becomes the mean of the box's own and of the best that the other look gives the same
+    text in a box on the same thing, 0 where it has no such box. What one look alone invents falls
+    to half; what is not a number stays none.
+
+    Args:
+        first: of one look.
+        second: of the other; boxes in the same pixels, scores of the same texts.
+    """
+    alike = _pairwise_overlaps(first.boxes, second.boxes) > _AGREEING
+    return ScoredBoxes(
+        np.concatenate(
+            [_seconded(first.scores, second.scores, alike),
+             _seconded(second.scores, first.scores, alike.T)]
+        ),
+        np.concatenate([first.boxes, second.boxes]),
+    )  # fmt: skip
+
+
+def _seconded(scores: Floats, others: Floats, alike: npt.NDArray[np.bool_]) -> Floats:
+    """Mean of scores [N, T] and of the best of the boxes [M, T] that are on the same thing."""
+    rows, columns = np.nonzero(alike)  # by row
+    best = np.zeros_like(scores)
+    if len(rows):
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        # fmax: a box without a number says nothing about one that has some.
+        best[rows[starts]] = np.fmax(np.fmax.reduceat(others[columns], starts, axis=0), 0.0)
+    seconded: Floats = (scores + best) / np.float32(2.0)
+    return seconded
+
+
+def _pairwise_overlaps(first: Floats, second: Floats) -> Floats:
+    """Intersection over union of boxes [N, 4] with others [M, 4]: [N, M]; corners."""
+    with np.errstate(invalid="ignore"):
+        sides = (
+            np.minimum(first[:, None, side + 2], second[None, :, side + 2])
+            - np.maximum(first[:, None, side], second[None, :, side])
+            for side in (0, 1)
+        )
+        across, down = (np.clip(side, 0.0, None) for side in sides)
+        shared = across * down
+        mine, theirs = ((b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (first, second))
+        share: Floats = shared / np.maximum(mine[:, None] + theirs[None] - shared, np.float32(1e-9))
+    return share
+
+
 def choose_instances(
     found: ScoredBoxes,
     phrases: Sequence[str],
@@ -56,6 +112,7 @@ def choose_instances(
     threshold: float,
     nms: float,
     rivals: npt.NDArray[np.bool_] | None = None,
+    rival_margin: float = 1.0,
     masks: Callable[[int], InstanceMask | None] | None = None,
 ) -> list[PhraseResult]:
     """Give each box to the phrase that it fits best, and keep one box per thing.
@@ -71,6 +128,7 @@ def choose_instances(
         nms: of two boxes of one phrase that overlap by more (IoU), the surer one is kept.
         rivals: [phrases, phrases], true where both cannot mean the same thing; all others by
             default.
+        rival_margin: times its own score up to which a rival's does not take a box from a phrase.
         masks: of a box by its row, where the network segments; asked for what is kept only.
 
     Returns:
@@ -99,7 +157,7 @@ def choose_instances(
         with np.errstate(invalid="ignore"):
             mine = usable & (own > threshold)
             if rivals[index].any():
-                mine &= own >= scores[:, rivals[index]].max(axis=1)
+                mine &= rival_margin * own >= scores[:, rivals[index]].max(axis=1)
         kept = _without_overlaps(boxes, own, np.flatnonzero(mine), nms)
         remark = degraded
         if len(kept) > MOST_INSTANCES:
@@ -132,12 +190,7 @@ def merged(phrase: str, results: Sequence[PhraseResult], nms: float) -> PhraseRe
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box [4] with others [N, 4]; corners."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + areas - shared
-    share: Floats = shared / np.maximum(union, np.float32(1e-9))
-    return share
+    return _pairwise_overlaps(box[None], boxes)[0]
 
 
 def _clipped(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -99,7 +99,7 @@ class DetectorSource:
             return None
         image = observation.frame.image
         found = _merged(known, head.forms)
-        if phrase.colour and not phrase.unknown:
+        if phrase.colour and not phrase.unknown and not self._knows_colours:
             found += [
                 (one, result)
                 for one, result in _merged(known, head.bare)
@@ -112,6 +112,15 @@ class DetectorSource:
         made = [self._found(observation, phrase, one, result, known) for one, result in found]
         clear = [one for one in made if not one.doubt]
         return clear if clear or sure else made
+
+    @property
+    def _knows_colours(self) -> bool:
+        """Whether the detector was trained with every colour of its things.
+
+        What it boxes as a chair and not as a red chair is no red chair then, and how much red there
+        is in that box says nothing: it may be the wall's.
+        """
+        return self.familiar_only and bool(self._vocabulary.colours)
 
     def _knows(self, phrase: NounPhrase) -> bool:
         """Tell whether a detector of a small world was trained with a kind; one of any words is."""

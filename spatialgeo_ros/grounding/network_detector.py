@@ -50,6 +50,7 @@ class NetworkDetector(ABC):
         #: Head noun -> others that are asked with it and count as the same thing.
         self.synonyms: dict[str, tuple[str, ...]] = dict(part.synonyms)
         self._part, self._name, self._device, self._dtype = part, name, device, dtype
+        self._rival_margin: float = part.settings.get("rival_margin", 1.0)
         self._backends: dict[str, Backend] = {}
         self._captured = CapturedGraphs(device, f"the detector of {name}")
         # One image may be shown to several detectors, or to one that was loaded again.
@@ -98,6 +99,7 @@ class NetworkDetector(ABC):
             threshold=self._part.threshold,
             nms=self._part.nms,
             rivals=rival_phrases(plain),
+            rival_margin=self._rival_margin,
         )
 
     @abstractmethod
@@ -144,6 +146,7 @@ class NetworkDetector(ABC):
             "launch": self._captured.describe(),
             "threshold": part.threshold,
             "nms": part.nms,
+            "rival margin": self._rival_margin,
         }
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from spatialgeo_ros.errors import BadRequestError, quoted
-from spatialgeo_ros.grounding.detections import ScoredBoxes, corners
+from spatialgeo_ros.grounding.detections import ScoredBoxes, corners, in_agreement, mirrored
 from spatialgeo_ros.grounding.gate_rules import KNOWN_PHRASES, GateRule, detections
 from spatialgeo_ros.grounding.graphs import DetectorGraph, only_parts, with_parts
 from spatialgeo_ros.grounding.network_detector import Check, NetworkDetector, as_numpy
@@ -140,6 +140,7 @@ class OwlDetector(NetworkDetector):
         )
         self._tokens: int = config.text_config.max_position_embeddings
         self._template: str = part.settings.get("template", "{}")
+        self._mirror: bool = part.settings.get("mirror", False)
         self._text_features: OrderedDict[str, Tensor] = OrderedDict()
         self._image_graph = OwlImageGraph(model, self._rules.rows)
         self._text_graph = OwlTextGraph(model, self._tokens)
@@ -172,6 +173,7 @@ class OwlDetector(NetworkDetector):
             **super().describe(),
             "input": f"{side}x{side}",
             "template": self._template,
+            "looks at an image": "twice, once mirrored" if self._mirror else "once",
             "phrases kept": len(self._text_features),
         }
 
@@ -191,16 +193,30 @@ class OwlDetector(NetworkDetector):
         words = self._read(texts, check)
         key = f"{self._key}.image"
         if key not in cache:
-            prepared = prepare(image, self._rules)
-            check()
-            network = self._network("image", lambda: self._image_graph)
-            seen = network({"pixel_values": prepared.pixel_values.to(self._device)})
+            width = image.shape[1]
+            looks = [self._look(image, check)]
+            if self._mirror:
+                features, boxes = self._look(np.ascontiguousarray(image[:, ::-1]), check)
+                looks.append((features, mirrored(boxes, width)))
             self.images_seen += 1
-            boxes = corners(as_numpy(seen["boxes"])[0], prepared.extent)
-            cache[key] = (seen["image_features"].float(), boxes)
+            cache[key] = looks
         check()
-        features, boxes = cache[key]
-        return ScoredBoxes(as_numpy(self._logits(features, words).sigmoid()), boxes)
+        found = [
+            ScoredBoxes(as_numpy(self._logits(features, words).sigmoid()), boxes)
+            for features, boxes in cache[key]
+        ]
+        return in_agreement(*found) if self._mirror else found[0]
+
+    def _look(
+        self, image: npt.NDArray[np.uint8], check: Check
+    ) -> tuple[Tensor, npt.NDArray[np.float32]]:
+        """Features [1, patches, C] of an image, and boxes [patches, 4] in its pixels."""
+        prepared = prepare(image, self._rules)
+        check()
+        network = self._network("image", lambda: self._image_graph)
+        seen = network({"pixel_values": prepared.pixel_values.to(self._device)})
+        boxes = corners(as_numpy(seen["boxes"])[0], prepared.extent)
+        return seen["image_features"].float(), boxes
 
     @torch.inference_mode()
     def _logits(self, features: Tensor, words: Tensor) -> Tensor:

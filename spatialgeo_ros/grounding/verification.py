@@ -19,7 +19,7 @@ from spatialgeo_ros.grounding.clip_patches import MIN_COLOUR, name_probabilities
 from spatialgeo_ros.grounding.detector import Box, PhraseResult
 from spatialgeo_ros.memory.observation import View
 from spatialgeo_ros.networks.interface import Networks
-from spatialgeo_ros.query.colours import colour_mask
+from spatialgeo_ros.query.colours import colour_mask, strongest_other
 from spatialgeo_ros.query.nouns import canonical, relatedness
 from spatialgeo_ros.query.phrases import NounPhrase
 
@@ -27,6 +27,8 @@ from spatialgeo_ros.query.phrases import NounPhrase
 _LEAST_PRESENCE = 0.5
 #: Share of an object's own pixels that has to show its colour: less is a detail or a reflection.
 _LEAST_COLOUR = 0.15
+#: Times as much of it that shows one other hue, from which on people would name it by that.
+_OTHER_HUE = 2.0
 #: What a crop may show that is none of the things that people ask for.
 DISTRACTORS = (
     "wall", "floor", "ceiling", "window", "door", "shadow", "reflection", "cable", "person",
@@ -72,10 +74,37 @@ def colour_doubt(
         colour: canonical, "" for none.
         whole_box: whether the pixels are those of a box, background included.
     """
-    least = MIN_COLOUR if whole_box else _LEAST_COLOUR
-    if not colour or colour_share(image, pixels, colour) >= least:
+    if not colour:
         return ""
-    return f"what was taken for '{phrase}' does not look {colour}"
+    share = colour_share(image, pixels, colour)
+    if share < (MIN_COLOUR if whole_box else _LEAST_COLOUR):
+        return f"what was taken for '{phrase}' does not look {colour}"
+    other, more = ("", 0.0) if whole_box else strongest_other(image[pixels], colour)
+    if more > _OTHER_HUE * share:
+        return f"what was taken for '{phrase}' looks more {other} than {colour}"
+    return ""
+
+
+def other_things_pixels(
+    image: npt.NDArray[np.uint8], pixels: npt.NDArray[np.bool_], colour: str
+) -> tuple[str, npt.NDArray[np.bool_]] | None:
+    """Return the hue that an object's pixels show more than its own colour, and where it is seen.
+
+    Depth alone joins a white chair with the green sofa that it touches. None where they show no
+    other hue more.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        pixels: [H, W] of what was taken for the object.
+        colour: canonical, that the phrase names.
+    """
+    if not pixels.any():
+        return None
+    other, share = strongest_other(image[pixels], colour)
+    if share <= colour_share(image, pixels, colour):
+        return None
+    shown = (colour_mask(image, other) & ~colour_mask(image, colour)).reshape(image.shape[:2])
+    return other, shown
 
 
 def clip_doubt(networks: Networks | None, view: View, phrase: NounPhrase, box: Box) -> str:

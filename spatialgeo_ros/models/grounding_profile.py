@@ -255,7 +255,7 @@ def _grounding_dino(section: Section) -> dict[str, Any]:
             "its boxes are computed in it, and bfloat16 tells 256 places along a side apart"
         )
     tokens = section.positive("text_tokens", int, 32, most=_MOST_TOKENS)
-    return {"text_tokens": tokens}
+    return {"text_tokens": tokens, **_rivals(section)}
 
 
 def _owl(section: Section) -> dict[str, Any]:
@@ -265,7 +265,13 @@ def _owl(section: Section) -> dict[str, Any]:
         raise ModelLoadError(
             f"{section.path}: '{section.name}.template' must have one {{}}, for the phrase"
         )
-    return {"template": template}
+    mirror = section.get("mirror", bool, False)
+    return {"template": template, "mirror": mirror, **_rivals(section)}
+
+
+def _rivals(section: Section) -> dict[str, Any]:
+    """Read how much surer a phrase that cannot mean the same thing has to be, to take a box."""
+    return {"rival_margin": section.between("rival_margin", 1.0, 100.0, 1.0)}
 
 
 def _sam3(section: Section) -> dict[str, Any]:

@@ -73,3 +73,20 @@ def colour_mask(pixels: np.ndarray, colour: str) -> np.ndarray:
     if colour == "black":
         return high < 0.25
     return np.zeros(len(rgb), bool)
+
+
+def strongest_other(pixels: np.ndarray, colour: str) -> tuple[str, float]:
+    """Return which hue, other than a colour, most pixels show, and the share of those that do.
+
+    Shades that people also call the colour (orange and red ones of brown) are none of another.
+
+    Args:
+        pixels: [N, 3] uint8 RGB, at least one.
+        colour: a key of :data:`COLOUR_WORDS`.
+    """
+    own = colour_mask(pixels, colour)
+    shares = {
+        name: float((colour_mask(pixels, name) & ~own).mean()) for name in _HUES if name != colour
+    }
+    most = max(shares, key=lambda name: shares[name])
+    return most, shares[most]

@@ -7,7 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spatialgeo_ros.errors import BadRequestError, StaleFrameError, TooLittleSupportError
+from spatialgeo_ros.errors import (
+    BadRegionError,
+    BadRequestError,
+    StaleFrameError,
+    TooLittleSupportError,
+)
 from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
@@ -16,7 +21,7 @@ from spatialgeo_ros.grounding.found import OWN, REQUEST, Found
 from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.grounding.head_phrases import of_question
 from spatialgeo_ros.grounding.locator import Locator
-from spatialgeo_ros.grounding.verification import colour_doubt
+from spatialgeo_ros.grounding.verification import colour_doubt, other_things_pixels
 from spatialgeo_ros.memory.keyframes import KeyframeMemory
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.phrases import NounPhrase
@@ -158,12 +163,40 @@ class Finder:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
         """
         points, note = self.points_of(seen_in, found.region)
+        if found.how in OWN and found.colour and found.region.type is RegionType.BOX:
+            points, left_out = self._by_colour(seen_in, found, points)
+            note = "; ".join(text for text in (note, left_out) if text)
         notes = [found.note, seen_in.floor_dispute, note]
         found = replace(found, note="; ".join(note for note in notes if note))
         kind = self._locator.vocabulary.parse(found.region.label).kind
         if found.how in OWN and not found.doubt:
             found = replace(found, doubt=_doubt_of_points(seen_in, found, points, kind))
         return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
+
+    def _by_colour(
+        self, seen_in: Observation, found: Found, points: ObjectPoints
+    ) -> tuple[ObjectPoints, str]:
+        """Separate a box once more where depth left mostly another colour of it, with a note.
+
+        Without the other colour's pixels, which are then something else's; where that leaves
+        nothing of the colour that was asked for, what depth left stays, and is doubted.
+        """
+        image, region = seen_in.frame.image, found.region
+        if image.shape[:2] != points.mask.shape:
+            return points, ""
+        others = other_things_pixels(image, points.mask, found.colour)
+        if others is None:
+            return points, ""
+        other, shown = others
+        try:
+            again = segment(seen_in, require_pointmap(seen_in), region, excluded=shown)
+        except (BadRegionError, TooLittleSupportError):
+            return points, ""
+        if colour_doubt(image, again.mask, region.label, found.colour, whole_box=False):
+            return points, ""
+        if other_things_pixels(image, again.mask, found.colour) is not None:
+            return points, ""
+        return again, f"what looks {other} in the box of '{region.label}' is left out of it"
 
     def _given(self, observation: Observation, region: Region) -> tuple[Found, Observation]:
         """Take a region of the request in the image that it was drawn on."""

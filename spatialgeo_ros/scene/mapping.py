@@ -59,7 +59,11 @@ def _kind(label: str) -> str:
 
 
 def segment(
-    observation: Observation, pointmap: PointMap, region: Region, outlines: bool = True
+    observation: Observation,
+    pointmap: PointMap,
+    region: Region,
+    outlines: bool = True,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
@@ -68,6 +72,7 @@ def segment(
         pointmap: of it.
         region: in its pixels.
         outlines: of a coarse mask, for measuring lengths; see :func:`segment_object`.
+        excluded: [H, W] bool, pixels that are known to be something else; None for none.
 
     Raises:
         BadRegionError: the region covers no pixel.
@@ -81,6 +86,7 @@ def segment(
         observation.camera_height,
         image=image if image.shape[:2] == pointmap.shape else None,
         outlines=outlines,
+        excluded=excluded,
     )
     return replace(points, floor_sigma=observation.camera_height_sigma)
 

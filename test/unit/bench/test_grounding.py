@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import grounding
+from bench import grounding, nano_detector
 from bench.grounding_parts import NETWORKS, GroundingDinoParts, make_parts
 from spatialgeo_ros.grounding.dino_graphs import DinoImageGraph, DinoPhraseGraph
 from spatialgeo_ros.runtime.host_constants import HostConstants
@@ -25,6 +25,21 @@ SIZES = {
     "llmdet_tiny": 172.3, "llmdet_base": 232.3, "grounding_dino_tiny": 172.3, "owlvit_b32": 153.2,
     "owlv2_b16": 155.0, "sam2_tiny": 31.4, "sam2_small": 38.5, "sam3": 840.4,
 }  # fmt: skip
+
+
+def test_the_shipped_detector_is_timed_on_the_wall_and_on_the_cpu(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    threads = torch.get_num_threads()
+    try:
+        assert nano_detector.main(["--quick"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    wall, cpu = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:])
+    assert wall[0].endswith("wall clock") and wall[3] in ("yes", "no")
+    assert cpu[0] == "1, time of the CPU" and cpu[3] == ""
+    assert all(cell.split()[1] in ("ms", "s") for row in (wall, cpu) for cell in row[1:3])
 
 
 @pytest.mark.slow

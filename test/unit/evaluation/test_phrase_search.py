@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
+from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError, TooLittleSupportError
+from spatialgeo_ros.evaluation.nano import evaluate
+from spatialgeo_ros.evaluation.phrase_boxes import AloneReport, ask_alone, format_alone
 from spatialgeo_ros.evaluation.phrase_search import (
     FOREIGN,
     Answered,
@@ -111,6 +113,53 @@ def test_each_answer_is_counted_as_what_it_is(frame):
     assert summary["x_absent_answered"] == 0.75
     assert summary["x_foreign_answered"] == 0.0
     assert summary["x_absent_surely_answered"] == pytest.approx(2 / 5)
+
+
+class KnowingDetector:
+    """Boxes what a table says, and notes what it was asked together."""
+
+    def __init__(self, boxes):
+        self.boxes, self.asked, self.caches = boxes, [], []
+
+    def ground(self, image, phrases, *, cache=None):
+        self.asked.append(tuple(phrases))
+        self.caches.append(cache)
+        return [
+            PhraseResult(phrase, tuple(Instance(box, 0.9 - k / 10) for k, box in enumerate(found)))
+            for phrase in phrases
+            for found in [self.boxes.get(phrase, ())]
+        ]
+
+
+def test_alone_every_name_and_foreign_noun_is_asked_by_itself_in_one_image(frame):
+    frame.rgb = np.zeros((*SHAPE, 3), np.uint8)
+    names = [ROOM.objects[k].name for k in (0, 1)]
+    shown = {ROOM.objects[k] for k in (0, 1)}
+    absent = [name for name in object_names()[:-1] if name not in names]
+    near = [name for name in absent if name.split()[-1] in {thing.kind for thing in shown}]
+    masks = [frame.segmentation == k for k in (0, 1)]
+    wrong = (0.0, 0.0, 3.0, 3.0)
+    detector = KnowingDetector(
+        {names[0]: [(5.0, 10.0, 25.0, 30.0)], names[1]: [wrong, (40.0, 20.0, 60.0, 40.0)],
+         near[0]: [wrong], FOREIGN[1]: [wrong]}
+    )  # fmt: skip
+    report = AloneReport()
+    ask_alone(detector, report, frame, list(zip(names, masks, strict=True)))
+    assert [len(asked) for asked in detector.asked] == [1] * (len(names + absent) + len(FOREIGN))
+    assert all(cache is detector.caches[0] for cache in detector.caches), "seen once"
+    assert report.iou == [1.0, 0.0] and report.only == [True, False]
+    assert (sum(report.absent), len(report.absent)) == (1, len(absent))
+    summary = report.summary()
+    assert summary["alone_right"] == summary["alone_right_and_only_box"] == 0.5
+    assert summary["alone_other_colour_answered"] == pytest.approx(1 / len(near))
+    assert summary["alone_foreign_answered"] == pytest.approx(1 / len(FOREIGN))
+    assert summary[f"alone_right_{names[0].split()[-1]}"] in (0.5, 1.0)
+    assert f"| {1 / len(absent):.1%} |" in format_alone(report)
+
+
+def test_alone_needs_a_detector():
+    with pytest.raises(BadRequestError, match="--grounding"):
+        evaluate(FakePerception(), frames=1, alone=True)
 
 
 class FakeGrounder:

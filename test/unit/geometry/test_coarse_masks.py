@@ -161,3 +161,24 @@ def test_outlines_can_be_left_out_where_nothing_is_measured() -> None:
     found = segment_object(scene(), region, outlines=False)
     assert found.outlines == () and found.outline == 1.5
     np.testing.assert_array_equal(found.mask, seen(mask_of(BOX), 3.0).mask)
+
+
+@pytest.mark.parametrize(
+    ("bar", "legs", "readings"),
+    [(1.2, 1.5, 1), (1.2, 2.6, 1), (1.2, 3.2, 2), (None, 2.6, 2), (2.0, 2.6, 2)],
+    ids=["as near", "farther", "too far", "nothing before", "not before the front"],
+)
+@pytest.mark.parametrize("cell", [1.0, 2.0])
+def test_what_something_nearer_cuts_off_is_no_leak(bar, legs, readings, cell) -> None:
+    """A back rest at 1.5 m over legs; a table top may hide what joins them."""
+    depth = np.full((240, 320), 4.0, np.float32)
+    back, under = (slice(60, 100), slice(130, 190)), (slice(150, 190), slice(140, 160))
+    depth[back], depth[under] = 1.5, legs
+    if bar is not None:
+        depth[100:150, 80:240] = bar
+    depth += np.random.default_rng(0).normal(scale=0.002, size=depth.shape).astype(np.float32)
+    mask = mask_of(back) | mask_of(under)
+    found = seen(mask, cell, pointmap_from_depth(depth, CAMERA))
+    assert (found.other is None) == (readings == 1)
+    kept = found.mask[mask_of(under)].mean()
+    assert kept > 0.8 if readings == 1 else kept < 0.2  # but for cells on its outline

@@ -17,6 +17,8 @@ from spatialgeo_ros.grounding.detections import (
     ScoredBoxes,
     choose_instances,
     corners,
+    in_agreement,
+    mirrored,
     overlaps,
 )
 from spatialgeo_ros.grounding.detector import PhraseResult
@@ -66,6 +68,56 @@ def test_the_red_chair_is_a_chair_too() -> None:
     assert {i.box for i in chair.instances} == {LEFT, RIGHT}
     assert [i.box for i in red.instances] == [LEFT]
     assert [i.box for i in blue.instances] == [RIGHT]
+
+
+def test_a_rival_takes_a_box_where_it_is_surer_by_the_margin() -> None:
+    scores = [[0.5, 0.7], [0.4, 0.7]]
+    for margin, kept in ((1.0, []), (1.5, [LEFT])):
+        chair, door = choose(scores, [LEFT, RIGHT], ["chair", "door"], rival_margin=margin)
+        assert [i.box for i in chair.instances] == kept, "0.7 is more than 1.5 times 0.4 alone"
+        assert {i.box for i in door.instances} == {LEFT, RIGHT}
+
+
+def looks(*found: tuple[list[list[float]], list[tuple[float, ...]]]) -> ScoredBoxes:
+    first, second = (
+        ScoredBoxes(
+            np.array(scores, np.float32).reshape(len(boxes), len(found[0][0][0])),
+            np.array(boxes, np.float32).reshape(-1, 4),
+        )
+        for scores, boxes in found
+    )
+    return in_agreement(first, second)
+
+
+def test_what_both_looks_see_keeps_its_score_and_what_one_invents_loses_half() -> None:
+    moved = (11, 11, 41, 61)
+    both = looks(([[0.8, 0.1], [0.6, 0.0]], [LEFT, RIGHT]), ([[0.4, 0.3]], [moved]))
+    assert both.boxes.tolist() == [list(LEFT), list(RIGHT), list(moved)]
+    assert both.scores.ravel().tolist() == pytest.approx([0.6, 0.2, 0.3, 0.0, 0.6, 0.2])
+
+
+def test_the_surest_of_the_boxes_on_a_thing_counts_and_other_things_do_not() -> None:
+    near, apart = (12, 10, 40, 60), (35, 10, 65, 60)
+    both = looks(([[0.8]], [LEFT]), ([[0.2], [0.6], [0.9]], [LEFT, near, apart]))
+    assert both.scores[:, 0].tolist() == pytest.approx([0.7, 0.5, 0.7, 0.45])
+
+
+def test_a_look_without_numbers_or_boxes_seconds_nothing() -> None:
+    nan = float("nan")
+    both = looks(([[0.8], [nan]], [LEFT, RIGHT]), ([[nan], [0.6]], [LEFT, RIGHT]))
+    assert both.scores[[0, 3], 0].tolist() == pytest.approx([0.4, 0.3])
+    assert np.isnan(both.scores[[1, 2], 0]).all()
+    broken = looks(([[0.8]], [LEFT]), ([[0.8]], [(nan, 0.0, 9.0, 9.0)]))
+    assert broken.scores[0, 0] == pytest.approx(0.4)
+    alone = looks(([[0.8]], [LEFT]), ([], []))
+    assert alone.scores.tolist() == [[pytest.approx(0.4)]]
+
+
+def test_mirrored_boxes_lie_on_the_other_side_and_twice_mirrored_where_they_were() -> None:
+    boxes = np.array([LEFT, RIGHT], np.float32)
+    there = mirrored(boxes, 200)
+    assert there.tolist() == [[160, 10, 190, 60], [40, 20, 80, 80]]
+    assert mirrored(there, 200).tolist() == boxes.tolist()
 
 
 def test_boxes_are_clipped_to_the_image() -> None:

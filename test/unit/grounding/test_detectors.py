@@ -371,6 +371,47 @@ def test_an_owl_sees_at_another_size_than_it_was_trained_with(
     assert len(result.instances) > len(own.instances)  # 36 patches instead of 16
 
 
+@pytest.mark.parametrize("checkpoint", OWLS)
+def test_an_owl_that_looks_twice_sees_a_mirrored_image_mirrored(
+    checkpoint: str, load: Callable[..., LoadedGrounding]
+) -> None:
+    image = picture(67, 101)
+    detector: Any = load(checkpoint, threshold=0.05, nms=1.0, mirror=True).detector
+    cache: dict[str, Any] = {}
+    results = detector.ground(image, ["red chair", "door"], cache=cache)
+    assert detector.images_seen == 1
+    assert detector.describe()["looks at an image"] == "twice, once mirrored"
+    there = detector.ground(np.ascontiguousarray(image[:, ::-1]), ["red chair", "door"])
+    for one, other in zip(results, there, strict=True):
+        assert len(one.instances) > 1
+        found = sorted((i.box, i.score) for i in one.instances)
+        wanted = sorted(
+            ((101 - i.box[2], i.box[1], 101 - i.box[0], i.box[3]), i.score) for i in other.instances
+        )
+        for (box, score), (true_box, true_score) in zip(found, wanted, strict=True):
+            assert box == pytest.approx(true_box, abs=5e-3)
+            assert score == pytest.approx(true_score, abs=2e-5)
+    once = load(checkpoint, threshold=0.05, nms=1.0).detector.ground(image, ["red chair", "door"])
+    assert [i.score for r in results for i in r.instances] != pytest.approx(
+        [i.score for r in once for i in r.instances]
+    )
+    detector.ground(image, ["lamp"], cache=cache)
+    assert detector.images_seen == 2, "both looks are kept with the image"
+
+
+def test_an_owl_that_looks_twice_runs_its_backend_twice(
+    load: Callable[..., LoadedGrounding],
+) -> None:
+    detector: Any = load("owlvit", mirror=True).detector
+    (graph,) = detector.graphs((67, 101)).values()
+    network = TorchBackend(copy.deepcopy(graph))
+    backend = FakeBackend(lambda feeds: dict(network.run(feeds)))
+    detector.use("image", graph, backend)
+    detector.ground(picture(67, 101), ["door"])
+    first, second = (feeds["pixel_values"] for feeds in backend.feeds)
+    assert torch.allclose(first.flip(-1), second, atol=0.02) and not torch.equal(first, second)
+
+
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 @pytest.mark.parametrize("checkpoint", OWLS)
 def test_owl_in_halves_keeps_exact_places(

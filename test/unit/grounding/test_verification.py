@@ -16,6 +16,7 @@ from spatialgeo_ros.grounding.verification import (
     DISTRACTORS,
     clip_doubt,
     colour_doubt,
+    other_things_pixels,
     presence_doubt,
 )
 from spatialgeo_ros.memory.observation import View
@@ -104,6 +105,29 @@ def test_colour_is_looked_up_in_the_pixels_and_a_mask_has_to_show_more():
     assert colour_doubt(image, every, "mug", "", whole_box=False) == ""
     nothing = np.zeros((20, 20), bool)
     assert colour_doubt(image, nothing, "red mug", "red", whole_box=True)
+
+
+@pytest.mark.parametrize(("green_rows", "doubted"), [(13, True), (10, False), (0, False)])
+def test_what_looks_far_more_like_another_hue_is_doubted(green_rows: int, doubted: bool):
+    image = np.full((20, 20, 3), 235, np.uint8)
+    image[6:] = 127  # its grey legs
+    image[6 : 6 + green_rows] = (33, 140, 51)
+    every = np.ones((20, 20), bool)
+    said = colour_doubt(image, every, "white chair", "white", whole_box=False)
+    assert said == ("what was taken for 'white chair' looks more green than white" * doubted)
+    whole = colour_doubt(image, every, "white chair", "white", whole_box=True)
+    assert whole == "", "of a box nobody knows which pixels are the thing's"
+
+
+def test_another_things_pixels_are_those_of_the_hue_that_shows_more():
+    image = np.full((20, 20, 3), 127, np.uint8)
+    image[:4], image[10:16] = (200, 30, 30), (33, 140, 51)
+    every = np.ones((20, 20), bool)
+    found = other_things_pixels(image, every, "red")
+    assert found is not None and found[0] == "green"
+    assert found[1].sum() == 6 * 20 and found[1][10:16].all()
+    assert other_things_pixels(image, every, "green") is None
+    assert other_things_pixels(image, ~every, "red") is None
 
 
 @pytest.mark.parametrize(

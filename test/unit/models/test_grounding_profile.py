@@ -120,6 +120,8 @@ def test_a_profile_says_what_a_user_needs_to_know(name: str) -> None:
         ({"detector": {"template": "a photo"}}, "'detector.template' must have one"),
         ({"detector": {"template": "{} {}"}}, "'detector.template' must have one"),
         ({"detector": {"template": "{} {0}"}}, "'detector.template' must have one"),
+        ({"detector": {"mirror": "yes"}}, "'detector.mirror' must be a bool"),
+        ({"detector": {"rival_margin": 0.9}}, "'detector.rival_margin' must be from 1 to 100"),
         ({"detector": {"synonyms": {"sofa": "couch"}}}, "'detector.synonyms.sofa' must be a list"),
         ({"detector": {"text_tokens": 5}}, "'detector.text_tokens' is not a known setting"),
         ({"detector": {"kind": "grounding_dino", "precision": "bfloat16"}}, "float32 or float16"),

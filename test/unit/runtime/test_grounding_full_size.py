@@ -36,11 +36,26 @@ from spatialgeo_ros.runtime.tensorrt_build import build_engine
 from spatialgeo_ros.runtime.tensorrt_module import Device, find_tensorrt
 from spatialgeo_ros.runtime.torch_backend import TorchBackend
 
+def is_joined(name):  # where a DINO puts its towers together
+    return network in ("llmdet_tiny", "grounding_dino_tiny") and name == "phrases"
+
+
 def judge(name, outputs, wanted, precision):
-    if (network, name) != ("llmdet_tiny", "phrases"):
+    if not is_joined(name):
         return compare(outputs, wanted, precision)
     metric = DetectionMetric(lambda o: detections(o["logits"][0].sigmoid().T, o["boxes"][0]))
-    return metric.compare(metric.summary(outputs), metric.summary(wanted), precision)
+    reports = metric.compare(metric.summary(outputs), metric.summary(wanted), precision)
+    if network == "llmdet_tiny":
+        return reports
+    # Two proposals of one score change places, and a place has learnt words of its own: the same
+    # box gets other scores. Where the proposal is the same, everything is.
+    same = (outputs["boxes"] - wanted["boxes"]).abs().amax(-1)[0] < 0.01
+    share = float(same.float().mean())
+    assert share > 0.99, share
+    words = torch.isfinite(wanted["logits"][0]).all(0)
+    kept = [{"logits": o["logits"][:, same][..., words], "boxes": o["boxes"][:, same]}
+            for o in (outputs, wanted)]
+    return [reports[0], *compare(*kept, precision)]
 
 
 network, target, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
@@ -56,7 +71,7 @@ sizes = {}
 graphs = [("image", parts.image_graph), *(("phrases", g) for g in parts.question_graphs()[:1])]
 for name, graph in graphs:
     started = time.monotonic()
-    precision = "fp32" if (network, name) == ("llmdet_tiny", "phrases") else "fp16"
+    precision = "fp32" if is_joined(name) else "fp16"
     exported = export_onnx(graph, folder / f"{name}.onnx", precision=precision)
     found = {"export_s": time.monotonic() - started,
              "weights": sum(p.stat().st_size for p in exported.weights)}
@@ -95,8 +110,8 @@ print(json.dumps(sizes))
 )
 @pytest.mark.parametrize(
     ("network", "target"),
-    [("owlvit_b32", "sm_86"), ("llmdet_tiny", "sm_89"), ("sam2_small", "sm_120"),
-     ("sam3", "sm_89")],
+    [("owlvit_b32", "sm_86"), ("llmdet_tiny", "sm_89"), ("grounding_dino_tiny", "none"),
+     ("sam2_small", "sm_120"), ("sam3", "sm_89")],
 )  # fmt: skip
 def test_published_size(network: str, target: str, repository: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("tensorrt_rtx_bindings") is None:

@@ -23,10 +23,13 @@ from spatialgeo_ros.errors import (
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
+from spatialgeo_ros.grounding.detector_source import DetectorSource
 from spatialgeo_ros.grounding.grounder import Grounder, PendingError
+from spatialgeo_ros.grounding.map_vocabulary import MapVocabulary
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.query.vocabulary import Vocabulary
 from spatialgeo_ros.scene.sighting import HowSeen
 
 CAMERA = PinholeCamera(320, 240, 260.0, 260.0, 159.5, 119.5)
@@ -163,6 +166,48 @@ def test_a_colour_of_what_lies_behind_does_not_count():
     perception, observation, _ = seen(script, boxes=(chair, curtain))
     (estimate,) = perception.measure(observation, [], "the red chair")
     assert not estimate.valid and "does not look red" in estimate.reason
+
+
+GREEN = (33, 140, 51)
+#: Beside the chair and touching it, as deep and as high: depth cannot tell them apart.
+CRATE = Box((2.0, -0.7, 0.0), (2.5, 0.3, 0.9), GREEN)
+
+
+def test_what_touches_a_thing_in_another_colour_is_no_part_of_it():
+    x0, y0, x1, y1 = bounds(NEAR_CHAIR, CRATE)
+    loose = (x0, y0, bounds(CRATE, NEAR_CHAIR)[2], y1)
+    perception, observation, _ = seen({"red chair": [(loose, 0.8)], "chair": [(loose, 0.8)]},
+                                      boxes=(NEAR_CHAIR, CRATE))  # fmt: skip
+    both = perception.locate(observation, "the chair").points.mask
+    thing = perception.locate(observation, "the red chair")
+    assert not thing.doubt and "what looks green in the box" in " ".join(thing.notes)
+    red = (observation.frame.image == RED).all(axis=-1)
+    assert (thing.points.mask & red).sum() > 0.97 * thing.points.mask.sum()
+    assert (both & red).sum() < 0.5 * both.sum(), "depth alone joins them"
+
+
+def test_where_nothing_of_its_colour_is_left_it_is_doubted_as_before():
+    box = bounds(CRATE)
+    perception, observation, _ = seen({"red chair": [(box, 0.8)]}, boxes=(CRATE,))
+    assert "does not look red" in perception.locate(observation, "the red chair").doubt
+
+
+@pytest.mark.parametrize(("colours", "found"), [(("red", "blue"), 0), ((), 1)])
+def test_a_small_worlds_detector_that_knows_colours_is_believed_about_them(colours, found):
+    """The wall's red in the box of a blue chair makes no red chair of it."""
+    curtain = Box((4.6, -1.3, 0.0), (4.7, 0.0, 2.0), RED)
+    chair = Box((3.0, -0.95, 0.0), (3.4, -0.5, 0.9), BLUE)
+    x0, y0, x1, y1 = bounds(chair, curtain)
+    loose = (x0 - 12, y0 - 40, x1 + 12, y1)
+    detector = ScriptedDetector({"chair": [(loose, 0.8)], "blue chair": [(loose, 0.8)]})
+    vocabulary = Vocabulary(("chair",), colours)
+    for small_world, candidates in ((False, 1), (True, found)):
+        source = DetectorSource(
+            Grounder(detector, familiar_only=small_world), None, vocabulary, MapVocabulary()
+        )
+        observation = seen(boxes=(chair, curtain))[1]
+        made = source.candidates(observation, vocabulary.parse("the red chair"))
+        assert made is not None and len(made) == candidates
 
 
 def test_a_chair_as_long_as_a_counter_is_none():
