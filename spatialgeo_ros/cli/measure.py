@@ -19,7 +19,13 @@ from spatialgeo_ros.cli.inputs import (
     read_region,
     require_readings,
 )
-from spatialgeo_ros.cli.output import distance_dict, distance_line, print_degraded, write_overlay
+from spatialgeo_ros.cli.output import (
+    distance_dict,
+    distance_line,
+    object_dict,
+    print_degraded,
+    write_overlay,
+)
 from spatialgeo_ros.geometry.distance import Kind
 
 _PAIR = ("CENTRE_TO_CENTRE", "NEAREST_POINTS")
@@ -67,8 +73,12 @@ def run(options: argparse.Namespace) -> int:
         distances=estimates,
     )
     if options.json:
-        distances = [distance_dict(estimate) for estimate in estimates]
-        print(json.dumps({"distances": distances, "degraded": observation.degraded}, indent=2))
+        report = {
+            "objects": [object_dict(thing.region.label, thing.points) for thing in located],
+            "distances": [distance_dict(estimate) for estimate in estimates],
+            "degraded": observation.degraded,
+        }
+        print(json.dumps(report, indent=2))
     else:
         for estimate in estimates:
             print(distance_line(estimate))

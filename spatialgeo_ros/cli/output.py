@@ -15,6 +15,8 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.distance import DistanceEstimate
+from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.visible_centre import visible_centre
 from spatialgeo_ros.scene.sighting import SightedEstimate
 
 
@@ -65,6 +67,17 @@ def distance_line(estimate: DistanceEstimate) -> str:
         return f"{kind} ({names}): not measured: {estimate.reason}"
     note = f"  [{estimate.reason}]" if estimate.reason else ""
     return f"{kind} ({names}): {estimate.distance:.3f} m +- {estimate.sigma:.3f} m{note}"
+
+
+def object_dict(label: str, points: ObjectPoints) -> dict[str, Any]:
+    """One object for JSON: where the middle of what is seen of it is, camera optical frame."""
+    centre = visible_centre(points)
+    return {
+        "label": label,
+        "visible_centre_m": [float(v) for v in centre.point],
+        "visible_centre_std_dev_m": centre.sigma,
+        "unread_share": centre.unread,
+    }
 
 
 def distance_dict(estimate: SightedEstimate) -> dict[str, Any]:

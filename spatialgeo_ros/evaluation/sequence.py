@@ -26,6 +26,7 @@ from spatialgeo_ros.evaluation.annotated_frames import (
 from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Box, Region
+from spatialgeo_ros.geometry.visible_centre import visible_centre
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception, Sighting
@@ -76,6 +77,11 @@ class ObjectRecord:
         error_m: from the reference centre to the median of the found points, NaN when refused.
         along_m: of that, along the viewing ray; positive when found too far away.
         across_m: of that, at right angles to the ray.
+        centre_error_m: from the reference centre to the centre of the visible surface, completed
+            where it was not read; NaN when refused.
+        centre_sigma_m: its standard deviation in the direction of that error.
+        reference_sigma_m: of the reference centre.
+        unread_share: of the surface, that was completed.
         refusal: why no point was found; "" when some were.
     """
 
@@ -88,6 +94,10 @@ class ObjectRecord:
     error_m: float
     along_m: float
     across_m: float
+    centre_error_m: float
+    centre_sigma_m: float
+    reference_sigma_m: float
+    unread_share: float
     refusal: str
 
 
@@ -337,7 +347,7 @@ def _object_record(
     condition: Condition,
     found: Sighting | SpatialGeoError,
 ) -> ObjectRecord:
-    error = along = across = math.nan
+    error = along = across = centre_error = centre_sigma = unread = math.nan
     if isinstance(found, Sighting):
         truth = reference_in_camera(sequence, frame, thing.name)
         offset = np.median(found.points.points, axis=0).astype(np.float64) - truth
@@ -345,6 +355,12 @@ def _object_record(
         error = float(np.linalg.norm(offset))
         along = float(offset @ ray)
         across = float(np.linalg.norm(offset - along * ray))
+        centre = visible_centre(found.points)
+        unread = centre.unread
+        offset = centre.point - truth
+        centre_error = float(np.linalg.norm(offset))
+        direction = offset / max(centre_error, 1e-9)
+        centre_sigma = float(np.sqrt(direction @ centre.covariance @ direction))
     return ObjectRecord(
         condition,
         frame.number,
@@ -355,6 +371,10 @@ def _object_record(
         error,
         along,
         across,
+        centre_error,
+        centre_sigma,
+        sequence.centres[thing.name].sigma,
+        unread,
         "" if isinstance(found, Sighting) else str(found),
     )
 

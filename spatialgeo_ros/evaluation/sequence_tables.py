@@ -99,6 +99,8 @@ def worst_table(records: Iterable[ObjectRecord]) -> Table:
                 "error_m": one.error_m,
                 "along_ray_m": one.along_m,
                 "across_ray_m": one.across_m,
+                "centre_error_m": one.centre_error_m,
+                "unread_share": one.unread_share,
                 "refusal": one.refusal,
             }
             for one in records
@@ -170,6 +172,10 @@ def _object_rows(records: Sequence[ObjectRecord], by_label: bool) -> Iterable[di
         error = np.array([one.error_m for one in ones])
         along = np.array([one.along_m for one in ones])
         across = np.array([one.across_m for one in ones])
+        centre = np.array([one.centre_error_m for one in ones])
+        both = np.hypot(
+            [one.centre_sigma_m for one in ones], [one.reference_sigma_m for one in ones]
+        )
         yield {
             **group,
             "n": len(ones),
@@ -180,6 +186,11 @@ def _object_rows(records: Sequence[ObjectRecord], by_label: bool) -> Iterable[di
             "median_along_ray_m": _median(along),
             "median_abs_along_ray_m": _median(np.abs(along)),
             "median_across_ray_m": _median(across),
+            "median_centre_error_m": _median(centre),
+            "centre_within_5_cm_share": _share(centre <= CLOSE),
+            "centre_over_15_cm_off_or_refused_share": _share(~(centre <= FAR)),
+            "centre_within_1_sigma_and_reference_share": _share(centre <= both),
+            "centre_within_2_sigma_and_reference_share": _share(centre <= 2 * both),
         }
 
 

@@ -33,9 +33,12 @@ _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
+_LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
 _SMALL = 0.15  # of the object's cells, for a leg
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
+_MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
+_ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
 _CANDIDATES = 3
@@ -317,26 +320,70 @@ def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
     doubtful = nearer or piece.leak > _NO_LEAK
     touching = min(_CONTACT, group.touching) if doubtful else group.touching
     touches = _nearness(part, whole, touching)
-    if touches is None or touches:
-        return bool(touches)
+    if touches is None:
+        return False
+    if touches:
+        return not _outgrows(view, piece, group)
     if piece.leak > _NO_LEAK:
         return False
     # From here on in the order of their cost: each alone is enough.
     if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
         return True
-    if view.gravity is not None:
-        margin = _CONTACT if doubtful else max(_TOUCHING, group.row_spacing(view))
-        if group.footprint(view).holds(part.points @ view.ground, margin).mean() > 0.8:
-            return True
+    return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
+
+
+def _has_place(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
+    """Tell whether a piece that does not touch the object is where parts of one object may be."""
+    if view.gravity is not None and _above_or_below(view, piece, group, nearer):
+        return True
     if nearer:
         return False
     if view.gravity is not None:
         if view.usual is not None and _under(piece, group.at):
-            if _fits(part, whole, view.gravity, view.usual):
+            if _fits(piece.part, group.whole, view.gravity, view.usual):
                 return True
-        if _level(part, whole, view.down):
+        if _level(piece.part, group.whole, view.down):
             return True
     return covered(view.depth, piece, group.whole, group.pieces)
+
+
+def _outgrows(view: _View, piece: Piece, group: _Group) -> bool:
+    """Tell whether an object that is not too large for its kind would be with one more piece."""
+    if view.gravity is None or view.usual is None:
+        return False
+    limits = np.sort(np.array(view.usual[:2])) * _MOST_OVERSIZE
+    footprint = group.footprint(view)
+    own = np.sort(footprint.high - footprint.low)
+    if (own > limits).any():
+        return False
+    along = piece.part.points @ view.ground @ footprint.axes.T
+    low, high = (
+        np.minimum(footprint.low, along.min(axis=0)),
+        np.maximum(footprint.high, along.max(axis=0)),
+    )
+    if (np.sort(high - low) <= limits).all():
+        return False
+    return not _together(piece.part, group.whole, view.gravity, view.usual, _MOST_OVERSIZE)
+
+
+def _above_or_below(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
+    """Tell whether a piece stands within the ground that a group covers.
+
+    A horizontal surface may go on unseen behind its last visible row, and so may the ground.
+    """
+    footprint, ground = group.footprint(view), piece.part.points @ view.ground
+    margin = _CONTACT if nearer else _TOUCHING
+    if footprint.holds(ground, margin).mean() > _ABOVE:
+        return True
+    unseen = 0.0 if nearer else group.row_spacing(view)
+    if unseen <= margin:
+        return False
+    away = ground.mean(axis=0)
+    away /= max(float(np.linalg.norm(away)), 1e-6)
+    for step in (unseen / 2, unseen):
+        if footprint.holds(ground - step * away, margin).mean() > _ABOVE:
+            return True
+    return False
 
 
 def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
@@ -374,12 +421,22 @@ def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size)
     """
     if max(usual[:2]) > _SMALL_KIND:
         return False
+    return _together(piece, whole, gravity, usual, _OVERSIZE)
+
+
+def _together(
+    piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size, oversize: float
+) -> bool:
+    """Tell whether whole and piece together are at most so many times as large as usual."""
     level = level_frame(gravity).T.astype(np.float32)
-    points = np.concatenate([piece.points, whole.points]) @ level
+    own = piece.points @ level
+    points = np.concatenate([own, whole.points @ level])
     found = fit_footprint(points[:, [0, 2]])
-    sides = np.sort(found.high - found.low)
-    limits = np.sort(np.array(usual[:2])) * _OVERSIZE
-    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * _OVERSIZE)
+    # A footprint passes over one point in a hundred, which a small piece is all of.
+    low, high = np.percentile(own[:, [0, 2]] @ found.axes.T, (10, 90), axis=0)
+    sides = np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
+    limits = np.sort(np.array(usual[:2])) * oversize
+    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * oversize)
 
 
 def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
@@ -406,6 +463,8 @@ def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
     rows, columns = (np.abs(piece.at[:, k, None] - whole.at[:, k]) for k in (0, 1))
     near = (rows <= 3) & (columns <= 3)
     same = np.abs(drop[:, None] - other[None]) < _FLAT
+    if (near & same).sum() < _LEVEL_SHARE * near.sum():
+        return False  # beside a pole or a leg everything is at the height of some of it
     return bool((near & same).any(axis=1).mean() > 0.5)
 
 

@@ -176,10 +176,10 @@ def background_planes(
         limit = _tolerance(cells, along, cells.points[..., 2], cells.sigma)
         near = np.abs(offset - along) < limit + slack
         own = rest & near
-        # Where the floor is, is known: it need not be seen outside furniture.
+        # Where the floor is, is known: below furniture it is as good as beside it, where it need
+        # not be seen, or too little of it to tell how it goes on.
         known = attempt < 0 and large
-        hidden = known and np.count_nonzero(own) < enough
-        if hidden:
+        if known:
             own = use & near
         grown = None
         if np.count_nonzero(own) >= enough:
@@ -191,7 +191,7 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on if hidden else on & outside, normal, offset)
+        plane = _bent(cells, on if known else on & outside, normal, offset)
         if plane.spread > _SCATTER * float(median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
@@ -204,7 +204,7 @@ def background_planes(
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         rest_inside = use & within & ~on
-        hiding = large and np.count_nonzero(rest_inside) > 20
+        hiding = large and bool(np.count_nonzero(rest_inside) > 20)
         hiding = hiding and bool(median(front[rest_inside]) < -_HIDING)
         # Without its own small planes, what is left of an occluder would seem to end at the region.
         small = attempt >= 0 and (np.count_nonzero(joined) < _LEAST_SEEN * np.count_nonzero(within))
@@ -270,7 +270,7 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
     """
     terms = cells.bend_terms
     flat = np.float32(offset) - cells.points @ normal.astype(np.float32)
-    thin = slice(None, None, max(1, np.count_nonzero(on) // _SAMPLE))
+    thin = slice(None, None, max(1, int(np.count_nonzero(on)) // _SAMPLE))
     sample = np.flatnonzero(on)[thin]
     own = terms.reshape(-1, 6)[sample].astype(np.float64)
     off = flat.ravel()[sample].astype(np.float64)
@@ -365,7 +365,8 @@ def _dominant_plane(
     chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
     corners = points[chosen]
     first, second = (corners[:, k] - corners[:, 0] for k in (1, 2))
-    normals = np.cross(first, second)
+    (ax, ay, az), (bx, by, bz) = first.T, second.T
+    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
     length = _norms(normals)
     sides = _norms(first) * _norms(second)
     usable = length > 0.2 * sides + 1e-9

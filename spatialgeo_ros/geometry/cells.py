@@ -265,6 +265,33 @@ def _link(
         return link | (planar & (jump < 0.12 * np.minimum(a, b)))
 
 
+@dataclass(frozen=True, eq=False)
+class DepthPlane:
+    """The plane through some cells: inverse depth is linear in rows and columns.
+
+    Attributes:
+        middle: [2] row and column.
+        terms: [3] inverse depth there, its change from row to row and from column to column, 1/m.
+    """
+
+    middle: NDArray[np.float64]
+    terms: NDArray[np.float64]
+
+    @classmethod
+    def through(cls, cells: Cells, chosen: NDArray[np.bool_]) -> DepthPlane:
+        """Fit to the chosen cells [h, w], at least one; level where they do not tell its slope."""
+        rows, columns = np.nonzero(chosen)
+        q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
+        middle = np.array([rows.mean(), columns.mean()])
+        terms = np.stack([np.ones(len(q)), rows - middle[0], columns - middle[1]], axis=1)
+        system = terms.T @ terms + np.diag([0.0, 1.0, 1.0]) * len(q)
+        return cls(middle, np.linalg.solve(system, terms.T @ q))
+
+    def inverse_depth(self, at: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Inverse depth [N] of rows and columns [N, 2], 1/m; not positive behind the camera."""
+        return np.asarray(self.terms[0] + (at - self.middle) @ self.terms[1:])
+
+
 def extent(cells: NDArray[np.bool_]) -> Extent:
     """First row, last row, first column, last column of a mask.
 

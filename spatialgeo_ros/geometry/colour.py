@@ -185,5 +185,5 @@ def _grab_cut(
     back_model, front_model = np.zeros((1, 65)), np.zeros((1, 65))
     whole = (0, 0, 0, 0)  # not used with a mask
     cv2.grabCut(small, labels, whole, back_model, front_model, 1, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     return cv2.resize(found, (w, h), interpolation=cv2.INTER_NEAREST).astype(bool)

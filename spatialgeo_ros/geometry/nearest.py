@@ -24,10 +24,13 @@ Point = NDArray[np.float64]
 _THINNED = 128  # points of one surface that the other's candidates are looked for with
 _CANDIDATES = 256  # points of each surface that are compared with each other
 _SURFELS_SKIPPED = 0.001  # share of a surface's points that may be strays nearest to the other
+_LOOKS, _GAIN = 4, 0.05  # close-ups of large things, while each lessens the gap by this share
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.007  # share of those that may be wrong
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
+_FIRST_FIT, _LEAST_FIT = 4, 10  # pixels around a place, and how many, that tell its plane
+_PLANE = 0.01  # of inverse depth that a steep surface may be off its plane beside noise
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
 _TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
 _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
@@ -110,13 +113,23 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     surface_b, sigma_b = _surface(b, own_b)
     i, j, ahead = _nearest_of_surfaces(surface_a, surface_b, size)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    apart = float(np.linalg.norm(end - start))
     noise = float(sigma_a[i]), float(sigma_b[j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
-    # themselves, each with the noise taken out.
-    near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
-    if len(near_a) and len(near_b):
+    # themselves, each with the noise taken out. Along the edge of a large and steep surface the
+    # nearest may be some squares away: look again around what was found.
+    least = np.inf
+    for _ in range(_LOOKS if size > _COMPACT else 1):
+        near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
+        if not len(near_a) or not len(near_b):
+            break
         i, j = _nearest_pair(near_a, near_b, _PIXELS_SKIPPED)
-        start, end = near_a[i], near_b[j]
+        gap = float(np.linalg.norm(near_b[j] - near_a[i]))
+        if gap > (1 - _GAIN) * least:
+            break
+        start, end, least = near_a[i], near_b[j], gap
+    if _strays(size, ahead):  # what they are nearer by than what was found instead of them
+        ahead -= max(apart - least, 0.0)
     return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
 
 
@@ -135,7 +148,12 @@ def _nearest_of_surfaces(
     typical = float(np.linalg.norm(a[k] - b[n]))
     nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
     ahead = typical - float(nearest)
-    return (k, n, ahead) if size < _COMPACT and ahead > _APART * size else (i, j, ahead)
+    return (k, n, ahead) if _strays(size, ahead) else (i, j, ahead)
+
+
+def _strays(size: float, ahead: float) -> bool:
+    """Tell whether what is so much nearer than the rest of small things is none of them."""
+    return size < _COMPACT and ahead > _APART * size
 
 
 def thing_size(thing: ObjectPoints) -> float:
@@ -258,6 +276,8 @@ def _close_up(
     rows, columns = rows[within], columns[within] + x0 - left
     away = np.maximum(np.abs(rows + top - v), np.abs(columns + left - u))
     own = np.abs(points[:, 2] - place[2]) < (_OWN + _SLOPE * away) * place[2] + 4 * sigma
+    slope = _steep(columns + left - u, rows + top - v, points[:, 2], sigma, own)
+    own |= slope.any(axis=1)
     points, sigma, rows, columns = points[own], sigma[own], rows[own], columns[own]
     if not len(points):
         return np.zeros((0, 3))
@@ -265,5 +285,43 @@ def _close_up(
     squared = (apart * apart).sum(axis=1)
     count = min(_CLOSE_UP, len(squared))
     pick = np.argpartition(squared, count - 1)[:count]
-    out = denoised_pixels(rows, columns, points, sigma, pick, reach=3)
+    out = denoised_pixels(rows, columns, points, sigma, pick, 3, slope[own][pick])
     return out if thing.floor is None else out[~thing.floor.below(out)]
+
+
+def _steep(
+    du: NDArray[np.floating],
+    dv: NDArray[np.floating],
+    z: NDArray[np.floating],
+    sigma: NDArray[np.floating],
+    own: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The steep surface around a place, however much its depth changes over it.
+
+    Inverse depth is linear over the image of a plane. It is fitted to what lies around the place
+    at its depth, then twice to all that is found on it.
+
+    Args:
+        du: [N] columns from the place, pixels.
+        dv: [N] rows from the place.
+        z: [N] depth, metres.
+        sigma: [N] its standard deviation.
+        own: [N] bool, pixels at about the depth of the place.
+
+    Returns:
+        [N, 2] change of inverse depth from column to column and row to row of the plane that a
+        pixel is on; zero for those on none, and for all where the surface is not steep.
+    """
+    q = 1.0 / z.astype(np.float64)
+    limit = 3 * sigma * q**2 + _PLANE * q
+    terms = np.stack([np.ones(len(q)), du, dv], axis=1)
+    on = own & (np.maximum(np.abs(du), np.abs(dv)) <= _FIRST_FIT)
+    for _ in range(3):
+        if np.count_nonzero(on) < _LEAST_FIT:
+            return np.zeros((len(q), 2))
+        used = terms[on]
+        plane = np.linalg.solve(used.T @ used + np.diag([0.0, 0.5, 0.5]), used.T @ q[on])
+        if np.hypot(plane[1], plane[2]) < _SLOPE * plane[0]:
+            return np.zeros((len(q), 2))
+        on = np.abs(q - terms @ plane) < limit
+    return np.where(on[:, None], plane[1:], 0.0)

@@ -9,16 +9,17 @@ image. All masks here are of a window of the image: half-open (x0, y0, x1, y1).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, Window, extent
+from spatialgeo_ros.geometry.cells import STEPS, Cells, Window, extent, neighbours
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.small_arrays import bordered
-from spatialgeo_ros.geometry.surfels import without_strips
+from spatialgeo_ros.geometry.surfels import on_slope, without_strips
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -32,6 +33,7 @@ _MINE, _CORE, _OTHER = np.uint8(1), np.uint8(2), np.uint8(4)  # in the mask, sur
 _MOST_LEAKED = 0.5  # of a mask: where more would go, what is left must stand before it,
 _AHEAD = 0.03  # by so much of the depth,
 _LEAST_REST = 0.1  # and be so much of the mask
+_STEEP = np.float32(0.02)  # change of depth from cell to cell, as a share, of a steep surface
 _LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
 
 
@@ -105,6 +107,12 @@ def settled(
             nearest, farthest = np.percentile(depth[core], (1, 99))
             thin = (high < 0) & (depth > nearest - margin) & (depth < farthest + _LEG)
             part &= core | own | thin
+    known = np.isfinite(depth)
+    beside = cv2.dilate(part.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    rows, columns = np.nonzero(beside & inside & known & ~part)
+    q = np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32)
+    steep = on_slope(q, part, rows, columns, sigma[rows, columns])
+    part[rows[steep], columns[steep]] = True
     part &= ~_leaked(part, inside, depth, sigma, cell)
     return without_strips(part, depth, sigma, inside)
 
@@ -204,18 +212,67 @@ def pixels_of(
         np.less(np.abs(off, out=off), tolerance + np.float32(0.02) * depth, out=found)
         if step == 1:
             return out
+        slopes = _slopes([link[place] for link in cells.links[:2]], own, chosen)
+        steep = chosen & (np.abs(slopes).max(axis=0) > _STEEP * own)
+        rows, columns = np.nonzero(_spread(steep, step, found.shape) & ~found)
+        at = rows // step, columns // step
+        down, across = _places(rows, step), _places(columns, step)
+        there = own[at] + slopes[0][at] * down + slopes[1][at] * across
+        off = np.abs(depth[rows, columns] - there)
+        good = off < tolerance[rows, columns] + np.float32(0.01) * there
+        found[rows[good], columns[good]] = True
         # Only pixels of cells beside chosen ones: few.
         beside = cv2.dilate(chosen.astype(np.uint8), _CROSS).astype(bool) & ~chosen
         rows, columns = np.nonzero(_spread(beside, step, found.shape))
         z, limit = depth[rows, columns], tolerance[rows, columns]
         cell = rows // step + 1, columns // step + 1
+        down, across = _places(rows, step), _places(columns, step)
         apart = np.abs(z - bordered(own, 1, np.inf)[cell])
         padded = bordered(np.where(chosen, own, np.float32(np.nan)), 1, np.nan)
+        tilted = [bordered(one, 1, 0.0) for one in slopes]
         taken = np.zeros(len(z), bool)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            off = np.abs(z - padded[cell[0] + dy, cell[1] + dx])
+            near = cell[0] + dy, cell[1] + dx
+            there = padded[near] + tilted[0][near] * (down - dy) + tilted[1][near] * (across - dx)
+            off = np.abs(z - there)
             taken |= (off < limit) & (off < 0.5 * apart)
     found[rows[taken], columns[taken]] = True
+    return out
+
+
+def _places(pixels: NDArray[np.int64], step: int) -> NDArray[np.float32]:
+    """Where in its cell a row or column of pixels is: -0.5 at its first edge, 0.5 at its last."""
+    return ((pixels % step + np.float32(0.5)) / np.float32(step) - np.float32(0.5)).astype(
+        np.float32
+    )
+
+
+def _slopes(
+    links: Sequence[NDArray[np.bool_]], depth: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Change of depth from cell to cell along rows and columns, [2, h, w] metres.
+
+    Between chosen cells of one surface; zero where a cell has no such neighbour. What two
+    neighbours say differently is a bend or an edge: there the smaller is taken.
+
+    Args:
+        links: which cells are of one surface with the next column's, and with the next row's.
+        depth: [h, w] metres.
+        chosen: [h, w] bool.
+    """
+    shape = chosen.shape
+    out = np.zeros((2, *shape), np.float32)
+    for axis in (0, 1):
+        here, there = neighbours(*STEPS[1 - axis], shape)
+        link = links[1 - axis][: shape[0] - (axis == 0), : shape[1] - (axis == 1)]
+        with np.errstate(invalid="ignore"):
+            change = np.where(link & chosen[here] & chosen[there], depth[there] - depth[here], 0)
+        before, after = np.zeros((2, *shape), np.float32)
+        after[here], before[there] = change, change
+        smaller = np.where(np.abs(before) < np.abs(after), before, after)
+        larger = before + after - smaller
+        out[axis] = np.where(smaller == 0, larger, smaller)
+        out[axis][smaller * larger < 0] = 0
     return out
 
 

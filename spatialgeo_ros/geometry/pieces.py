@@ -18,6 +18,11 @@ from spatialgeo_ros.geometry.small_arrays import squared_distances
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
+_BEND, _BEND_SHARE = 0.006, 0.003  # metres and share of the depth that a plane may seem to bend
+_LONG = 0.8  # metres: a region from this length on can hold a part of something before it
+_OUTER, _NEAR_BORDER = 2, 3  # cells beyond the border that are looked at, and within it
+_FILLS = 0.8  # of the region's area: the extent of what is no part of something in it
+_STEP, _STEP_SHARE = 0.006, 0.0015  # and by so much all along
 _LEAST = 3  # cells of a piece that counts
 _ROUNDING = 0.01  # metres that :func:`gap_between` may be off in single precision, and more
 _ZEROS = (0.0, 0.0, 0.0)
@@ -137,7 +142,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
         members = order[first[k] : first[k + 1]]
         own = points[members[_spread_out(len(members), 150)]]
         beyond.append((own, Reach.of(own), len(members)))
-    passing = _passing(label + 1, within, count + 1)[1:]
+    passing = _passing(cells, label + 1, within, count + 1)[1:]
     found = []
     flat_within = within.ravel()
     for k in np.argsort(-inside, kind="stable"):
@@ -160,12 +165,15 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
 
 
 def _passing(
-    index: NDArray[np.int32], within: NDArray[np.bool_], count: int
+    cells: Cells, index: NDArray[np.int32], within: NDArray[np.bool_], count: int
 ) -> NDArray[np.float64]:
     """Share of each surface's cells at the region's border that go on to the end of the window.
 
     What reaches into the region from outside and is cut off by its border is not what it bounds,
-    however much of it is inside.
+    however much of it is inside. So does what lies on one plane with what is beyond the border,
+    although that was found to be a background: of a thing in front of the object its own largest
+    plane may have been. Only of large regions, which such things fit into; on a small thing the
+    side and what it stands on are hardly out of one plane.
     """
     top, bottom, left, right = extent(within)
     h, w = index.shape
@@ -182,7 +190,71 @@ def _passing(
         here = np.bincount(border, minlength=count)
         near += here
         far += np.minimum(np.bincount(end, minlength=count), here)
-    return np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+    share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+    if _holds_others(cells, within):
+        share = np.maximum(share, _level_beyond(cells, index, within, count))
+    return share
+
+
+def _holds_others(cells: Cells, within: NDArray[np.bool_]) -> bool:
+    """Tell whether a region is as long as furniture, so that a part of some may be in it."""
+    top, bottom, left, right = extent(within)
+    depth = cells.points[within & cells.ok][:, 2]
+    far = float(np.percentile(depth, 90)) if len(depth) else 0.0  # the nearer may be the other
+    return max(bottom - top, right - left) * cells.angle * far > _LONG
+
+
+def _level_beyond(
+    cells: Cells, index: NDArray[np.int32], within: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Share of each surface's cells near the border that are level with what is beyond it.
+
+    Args:
+        cells: the window around the region.
+        index: [h, w] number of the surface of each cell, from 0.
+        within: [h, w] cells inside the region.
+        count: of surfaces.
+
+    Returns:
+        [count], 0 for those with less than three cells there.
+    """
+    top, bottom, left, right = extent(within)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = 1.0 / np.where(cells.ok, cells.points[..., 2], np.float32(np.nan))
+        limit = (_BEND + 3 * cells.sigma + _BEND_SHARE / q) * q**2
+    near, far = np.zeros(count), np.zeros(count)
+    for axis, line, way in ((0, top, 1), (1, left, 1), (1, right, -1)):
+        # Lines across the border as rows, the first cell of each the first inside.
+        along = slice(left, right + 1) if axis == 0 else slice(top, bottom + 1)
+        places = line + way * np.arange(-_OUTER, _NEAR_BORDER + 3)
+        if places.min() < 0 or places.max() >= cells.shape[axis]:
+            continue
+        value = np.moveaxis(np.take(q, places, axis), axis, 1)[along]
+        room = np.moveaxis(np.take(limit, places, axis), axis, 1)[along]
+        name = np.moveaxis(np.take(index, places, axis), axis, 1)[along]
+        inside = name[:, _OUTER : _OUTER + _NEAR_BORDER]
+        first = np.argmax(inside > 0, axis=1) + _OUTER
+        rows = np.arange(len(first))
+        own, q0, q2 = name[rows, first], value[rows, first], value[rows, first + 2]
+        there = first.astype(np.float32)  # cells from it to the one beyond
+        off = value[:, 0] - (q0 + (q0 - q2) / 2 * there)
+        touching = (own > 0) & (name[rows, first + 2] == own)
+        near += np.bincount(own[touching], minlength=count)
+        with np.errstate(invalid="ignore"):
+            level = touching & (np.abs(off) < room[rows, first] * (1 + there / 4))
+            step = off / q0**2
+        for k in np.unique(own[level]):
+            mine = level & (own == k)
+            # A door is before its wall by little, but all along.
+            if abs(float(np.median(step[mine]))) < _STEP + _STEP_SHARE / float(np.median(q0[mine])):
+                far[k] += np.count_nonzero(mine)
+    share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
+    for k in np.flatnonzero(share):  # what fills the region is no part of something in it
+        first, last, west, east = extent(within & (index == k))
+        filled = (last - first + 1) * (east - west + 1) / ((bottom - top + 1) * (right - left + 1))
+        if filled > _FILLS or share[k] <= LEAK:
+            share[k] = 0.0
+    return share
 
 
 def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

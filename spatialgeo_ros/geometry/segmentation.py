@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import Cells, Window, extent, make_cells
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
@@ -50,7 +50,8 @@ _LEAST_SHARE = 0.05  # of the region's cells on the object
 _LEAST_SETTLED = 0.25  # of a cell's pixels, for a cell of a mask
 _COARSE_OUTLINE = 0.5  # of a cell of a mask's grid: standard deviation of its outline
 _THIN_OUTLINE = 1.5  # the same, of a mask that has no inside a cell from its outline
-_MARGIN = 0.2  # of the region's size: how much surrounding is looked at
+_MARGIN = 0.2  # of the region's size: how much surrounding is looked at,
+_LEAST_MARGIN = 0.06  # at least so much of its longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,7 @@ class ObjectPoints:
         other: what the region may also be, where it cannot be decided; None where it can.
         outline: standard deviation of the outline, pixels of the image; 0 where it is what the
             depth image says.
+        beyond_pixels: how many pixels without a reading ``beyond`` stands for.
         outlines: the same object with other outlines, where its mask was made on a coarse grid:
             without a cell along its outline, and separated from its box by depth. What is measured
             of them too tells how much depends on the outline.
@@ -119,6 +121,7 @@ class ObjectPoints:
     floor_sigma: float = 0.0
     other: ObjectPoints | None = None
     outline: float = 0.0
+    beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
 
     def cell_size(self, z: float) -> float:
@@ -184,8 +187,9 @@ def segment_object(
     if region.type is RegionType.POINT:
         window = (0, 0, width, height)
     else:
-        pad_x = max(8, int(_MARGIN * (x1 - x0)))
-        pad_y = max(8, int(_MARGIN * (y1 - y0)))
+        least = max(8, int(_LEAST_MARGIN * max(x1 - x0, y1 - y0)))  # cells are as large as that
+        pad_x = max(least, int(_MARGIN * (x1 - x0)))
+        pad_y = max(least, int(_MARGIN * (y1 - y0)))
         window = (
             max(0, x0 - pad_x),
             max(0, y0 - pad_y),
@@ -294,6 +298,9 @@ class _View:
             for pixels in (part, background, inside & valid & ~part & ~background)
         )
         surface, surface_sigma, side = surfels(pointmap, mask, crop)
+        beyond = np.zeros((0, 3), np.float32)
+        if bounded:
+            beyond = _beyond(cells, reading.thing, self.within, pointmap.camera)
         if floor is not None:
             ground = floor.below(surface)
             if ground.mean() < 0.5:
@@ -319,11 +326,10 @@ class _View:
             floor,
             support_mask,
             rejected,
-            _beyond(cells, reading.thing, self.within, pointmap.camera)
-            if bounded
-            else np.zeros((0, 3), np.float32),
+            beyond,
             _base(surface, reading.planes, self.gravity, floor),
             reading.flat,
+            beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -375,16 +381,12 @@ def _beyond(
     blind = within & ~cells.ok
     if np.count_nonzero(blind) < 3 or np.count_nonzero(chosen) < 6:
         return np.zeros((0, 3), np.float32)
-    rows, columns = np.nonzero(chosen)
-    q = 1.0 / cells.points[rows, columns, 2].astype(np.float64)
-    middle = np.array([rows.mean(), columns.mean()])
-    terms = np.stack([np.ones(len(q)), rows - middle[0], columns - middle[1]], axis=1)
-    system = terms.T @ terms + np.diag([0.0, 1.0, 1.0]) * len(q)
-    plane = np.linalg.solve(system, terms.T @ q)
     at = np.argwhere(blind)
     at = at[:: max(1, len(at) // 400)]
-    value = plane[0] + (at - middle) @ plane[1:]
-    value = np.clip(value, *percentiles(q, (5, 95)))
+    q = 1.0 / cells.points[..., 2][chosen].astype(np.float64)
+    value = DepthPlane.through(cells, chosen).inverse_depth(at)
+    low, high = percentiles(q, (5, 95))
+    value = np.clip(value, low, high)
     centre = np.array([cells.x0, cells.y0]) + (at[:, ::-1] + 0.5) * cells.step - 0.5
     return camera.unproject(centre, 1.0 / value).astype(np.float32)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import FARTHEST, covered, depth_of, fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
-from spatialgeo_ros.geometry.cells import Cells, connected, extent
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.colour import (
     cell_colours,
     connected_by_colour,
@@ -40,6 +40,10 @@ _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat t
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
+_SHORT, _REACHED = 0.15, 0.09  # of the region's size: stops short of a side; reaches all
+_IN_PLANE = 0.03  # metres from an object's own plane
+_MOSTLY = 0.6  # of what is left in a region
+_LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SQUARE = np.ones((3, 3), np.uint8)
 
@@ -107,6 +111,7 @@ def separate_bounded(
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
+            chosen = completed_to_sides(cells, chosen, within)
             rival = None if choice is None or choice.other is None else choice.other
             second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
@@ -251,6 +256,51 @@ def creases(
     whole = np.bincount(label[solid], minlength=count) > 0
     crease = np.append((share > _CREASE) & ~whole, False)  # the last for label -1
     return np.asarray(crease[label])
+
+
+def completed_to_sides(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Add what goes on in the object's own plane up to sides of the region that it stops short of.
+
+    A region bounds its object from side to side. Where one side of a thing leans on a wall or lies
+    on a shelf, depth alone takes that side for the background; if most of what is left in the
+    region is in the plane of what was found, and reaches the sides, it is the thing's.
+
+    Args:
+        cells: the window.
+        chosen: [h, w] bool, the object as far as it was found, not empty.
+        within: [h, w] bool, cells inside the region.
+    """
+    if _short_of(chosen, within) < _SHORT or np.count_nonzero(chosen) < _LEAST_PLANE:
+        return chosen
+    rest = cells.ok & within & ~chosen
+    at = np.argwhere(rest)
+    near = np.zeros(cells.shape, bool)
+    z, q = cells.points[..., 2][rest], DepthPlane.through(cells, chosen).inverse_depth(at)
+    on = (q > 0) & (np.abs(z * q - 1) < (_IN_PLANE + 2 * cells.sigma[rest]) * q)
+    if np.count_nonzero(on) < _MOSTLY * len(at):
+        return chosen
+    near[at[on, 0], at[on, 1]] = True
+    both = cv2.morphologyEx((near | chosen).astype(np.uint8), cv2.MORPH_OPEN, _SQUARE)
+    number, label = patches(both.astype(bool) | chosen)
+    touching = np.zeros(number + 1, bool)
+    touching[label[chosen]] = True
+    touching[0] = False
+    found = touching[label]
+    return found if _short_of(found, within) < _REACHED else chosen
+
+
+def _short_of(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Share of the region's size by which the chosen cells stop short of its farthest side."""
+    own, region = extent(chosen), extent(within)
+    height, width = region[1] - region[0] + 1, region[3] - region[2] + 1
+    return max(
+        (own[0] - region[0]) / height,
+        (region[1] - own[1]) / height,
+        (own[2] - region[2]) / width,
+        (region[3] - own[3]) / width,
+    )
 
 
 def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -86,4 +86,6 @@ def squared_distances(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArr
     second[:, :3] = b
     second[:, 3] = 1
     second[:, 4] = np.einsum("ij,ij->i", b, b)
-    return np.asarray(first @ second.T)
+    # BLAS works on more than such short rows, and flags what it finds beyond them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(first @ second.T)

@@ -24,6 +24,10 @@ _RIDGE = 0.5  # pixels^2: keeps a fit through few or aligned neighbours from til
 _STRIDES = ((3, 9), (2, 4), (1, 0))  # (every how many pixels, from squares of this side on)
 _STRIP = 3  # pixels: the width of the strips that sensors make of a neighbour's depth at an outline
 _STRIP_STEP = 0.02  # of the depth, from pixel to pixel: an edge rather than a steep surface
+_SLOPE_REACH = 4  # pixels around one that tell the plane of a steep surface,
+_SLOPE_SUPPORT, _SLOPE_SPREAD = 10, 0.5  # at least so many, and their variance (pixels^2)
+_SLOPE_LEAST = 0.01  # of inverse depth from pixel to pixel: a steep surface
+_SLOPE_SLACK = 0.002  # of inverse depth that a surface may be off its plane beside noise
 _STRIP_SHARE = 0.6  # of the object's pixels around one that have to be on its own surface
 
 
@@ -75,6 +79,10 @@ def surfels(
         parts = _means(behind, z, error, step)
         enough = parts[4] >= _SUPPORT
         back = [one[enough] for one in parts[:5]]
+        back = [
+            np.concatenate(pair)
+            for pair in zip(back, _steep_ends(folded, use, z, error, step), strict=True)
+        ]
     ok = weight > 0
     smooth, gain, pixels = _regress(q, u, v, sigma, weight)
     if (pixels >= _SUPPORT).any():  # a few pixels alone may be noise at an edge
@@ -149,8 +157,123 @@ def without_strips(
         within = outline[at]
         lone = same < _STRIP_SHARE * within.sum(axis=1)
         strip |= lone & ((alike & ~within).sum(axis=1) > same)
+    doubted = np.flatnonzero(strip)
+    noise = np.pad(sigma, reach)[rows[doubted], columns[doubted]]
+    strip[doubted] = ~on_slope(q, padded, rows[doubted], columns[doubted], noise)
     padded[rows[strip], columns[strip]] = False
     return padded[reach:-reach, reach:-reach]
+
+
+def _steep_ends(
+    folded: NDArray[np.bool_],
+    use: NDArray[np.float32],
+    z: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    step: int,
+) -> list[NDArray[np.float64]]:
+    """Both ends of squares that hold a piece of one steep plane, whose middle says little of it.
+
+    Args:
+        folded: [h, w] bool, squares of which more than one depth is seen.
+        use: [h * step, w * step] float32, 1 for pixels in use.
+        z: [h * step, w * step] depth, metres.
+        sigma: [h * step, w * step] its standard deviation.
+        step: side of the squares in pixels.
+
+    Returns:
+        [N] each: inverse depth, column, row, sigma and the number of pixels it is fitted to.
+    """
+    rows, columns = np.nonzero(folded)
+    side = np.arange(step)
+    v, u = (d.ravel() for d in np.meshgrid(side, side, indexing="ij"))
+    at = rows[:, None] * step + v, columns[:, None] * step + u
+    weight, error = use[at].astype(np.float64), sigma[at]
+    q = weight / z[at]
+    n = weight.sum(axis=1)
+    share = weight / np.maximum(n, 1)[:, None]
+    mu, mv, mq = share @ u, share @ v, q.sum(axis=1) / np.maximum(n, 1)
+    du, dv, dq = u - mu[:, None], v - mv[:, None], weight * (q - mq[:, None])
+    uu, vv, uv = ((share * one * two).sum(axis=1) for one, two in ((du, du), (dv, dv), (du, dv)))
+    uq, vq = (share * du * dq).sum(axis=1), (share * dv * dq).sum(axis=1)
+    determinant = np.maximum(uu * vv - uv * uv, 1e-6)
+    along, down = (vv * uq - uv * vq) / determinant, (uu * vq - uv * uq) / determinant
+    spread = np.sqrt(np.maximum((share * dq * dq).sum(axis=1) - along * uq - down * vq, 0))
+    noise = (share * error).sum(axis=1)
+    steep = (n >= _SUPPORT) & (np.minimum(uu, vv) > 0.3)
+    steep &= np.hypot(along, down) > _SLOPE_LEAST * mq
+    steep &= spread < 1.3 * noise * mq**2 + _SLOPE_SLACK * mq
+    plane = along[steep, None] * du[steep] + down[steep, None] * dv[steep]
+    plane = np.where(weight[steep] > 0, plane, np.nan)
+    found = []
+    for end in (np.nanargmin(plane, axis=1), np.nanargmax(plane, axis=1)):
+        k = np.arange(len(end))
+        found.append(
+            [
+                mq[steep] + plane[k, end],
+                columns[steep] * step + u[end],
+                rows[steep] * step + v[end],
+                noise[steep],
+                n[steep] / 4,  # at an end a plane is known as well as by a quarter of them
+            ]
+        )
+    return [np.concatenate(pair).astype(np.float64) for pair in zip(*found, strict=True)]
+
+
+def on_slope(
+    q: NDArray[np.float32],
+    use: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    noise: NDArray[np.floating],
+) -> NDArray[np.bool_]:
+    """Pixels on the plane of a steep surface that the pixels around them lie on.
+
+    The far end of a table top or the side of a sofa at a grazing angle has no neighbours at its own
+    depth; but inverse depth is linear over the image of a plane, so that what lies next to it tells
+    where it should be. A step between two surfaces, and pixels that float in it, fit no plane.
+
+    Args:
+        q: [H, W] inverse depth, 0 where there is none.
+        use: [H, W] bool, pixels that are surely of the surface, or of another that a plane through
+            both does not fit.
+        rows: [N] of the pixels asked for, which need not be in use.
+        columns: [N] of them.
+        noise: [N] standard deviation of their depth, metres.
+
+    Returns:
+        [N] bool.
+    """
+    if not len(rows):
+        return np.zeros(0, bool)
+    reach = _SLOPE_REACH
+    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    other = (dv != 0) | (du != 0)
+    dv, du = dv[other].astype(np.float32), du[other].astype(np.float32)
+    q, use = np.pad(q, reach), np.pad(use, reach)
+    at = (rows + reach) * q.shape[1] + columns + reach
+    around = at[:, None] + (dv * q.shape[1] + du).astype(np.int64)
+    own = q.ravel()[at]
+    weight = use.ravel()[around].astype(np.float32)
+    value = (q.ravel()[around] - own[:, None]) * weight
+    n = np.maximum(weight.sum(axis=1), 1)
+    mu, mv, mq = (weight @ du) / n, (weight @ dv) / n, value.sum(axis=1) / n
+    uu = (weight @ (du * du)) / n - mu * mu
+    vv = (weight @ (dv * dv)) / n - mv * mv
+    uv = (weight @ (du * dv)) / n - mu * mv
+    uq, vq = (value @ du) / n - mu * mq, (value @ dv) / n - mv * mq
+    qq = (value * value).sum(axis=1) / n - mq * mq
+    determinant = np.maximum(uu * vv - uv * uv, 1e-6)
+    along, down = (vv * uq - uv * vq) / determinant, (uu * vq - uv * uq) / determinant
+    spread = np.sqrt(np.maximum(qq - along * uq - down * vq, 0))
+    off = np.abs(mq - along * mu - down * mv)
+    error = noise * own * own
+    return np.asarray(
+        (n >= _SLOPE_SUPPORT)
+        & (np.minimum(uu, vv) > _SLOPE_SPREAD)
+        & (np.hypot(along, down) > _SLOPE_LEAST * own)
+        & (spread < 1.3 * error + _SLOPE_SLACK * own)
+        & (off < 3 * error + 2 * _SLOPE_SLACK * own)
+    )
 
 
 def _steep(
@@ -277,6 +400,7 @@ def denoised_pixels(
     sigma: NDArray[np.float32],
     pick: NDArray[np.intp],
     reach: int,
+    slope: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Some measured pixels of a surface, each moved along its ray onto the plane around it.
 
@@ -287,6 +411,8 @@ def denoised_pixels(
         sigma: [N] their standard deviation of z, metres.
         pick: [K] which of them.
         reach: pixels to each side that the plane is fitted to.
+        slope: [K, 2] change of inverse depth from column to column and row to row around each,
+            where it is known to be steep; else zero.
 
     Returns:
         [L, 3] points; those with fewer than six pixels on their plane are left out.
@@ -300,6 +426,7 @@ def denoised_pixels(
     q = 1.0 / points[pick, 2].astype(np.float64)
     dq = q_image[at] - q[:, None]
     noise = sigma[pick] * q**2
+    dq -= slope[:, :1] * du + slope[:, 1:] * dv
     near = np.abs(dq) < (4 * noise + 0.005 * q * reach)[:, None]
     dq = np.where(near, dq, 0.0)
     for _ in range(2):  # fit, drop what is off the plane, fit again

@@ -43,7 +43,7 @@ Point = NDArray[np.float64]
 _SCALE = 0.005  # of the distance between both ends
 _BEND = 0.005  # of the depth at the corners of the image
 _LEAST = 0.002  # metres
-_OUTLINE = 1.5  # pixels
+OUTLINE = 1.5  # pixels that outlines are off by
 _SHARE = 0.01  # of a gap: what grows with it beside its scale
 _DOUBT = ((0.15, 0.25), (0.65, 0.045))  # (share of the region found to be the object, of its size)
 _FLAT_DOUBT = 0.05  # of the size of what lies flat
@@ -62,7 +62,7 @@ def camera_sigma(thing: ObjectPoints, end: End) -> float:
     ray = end.point / distance
     variance = (end.sigma * distance / end.point[2]) ** 2 + _LEAST**2
     variance += systematic_variance(thing, np.zeros(3), end.point, ray)
-    return float(np.sqrt(variance + (_CAMERA_DOUBT * _doubt(thing)) ** 2))
+    return float(np.sqrt(variance + (_CAMERA_DOUBT * doubt(thing)) ** 2))
 
 
 def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap, a_from_b: Pose | None = None) -> float:
@@ -89,9 +89,9 @@ def gap_sigma(a: ObjectPoints, b: ObjectPoints, gap: Gap, a_from_b: Pose | None 
         point, way = _in_view(view, one.point, along)
         length = float(np.linalg.norm(point))
         cosine = float(point @ way) / length
-        across = max(_OUTLINE, thing.outline) * point[2] / thing.camera.fx
+        across = max(OUTLINE, thing.outline) * point[2] / thing.camera.fx
         variance += (one.sigma * cosine * length / point[2]) ** 2
-        variance += across**2 * (1 - cosine**2) + _doubt(thing) ** 2
+        variance += across**2 * (1 - cosine**2) + doubt(thing) ** 2
     return float(np.sqrt(variance))
 
 
@@ -171,7 +171,7 @@ def _corner(camera: PinholeCamera, point: Point) -> float:
     return float((x * x + y * y) / (0.25 * (camera.width**2 + camera.height**2)))
 
 
-def _doubt(thing: ObjectPoints) -> float:
+def doubt(thing: ObjectPoints) -> float:
     """Standard deviation by what may wrongly be counted as the object, or not, metres."""
     share = float(np.interp(thing.fraction, *np.transpose(_DOUBT)))
     if thing.flat:

@@ -19,6 +19,7 @@ from spatialgeo_ros.errors import NoGeometryError
 from spatialgeo_ros.geometry.completion import Completed, estimate_centre
 from spatialgeo_ros.geometry.distance import DistanceEstimate, Kind, measure
 from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.visible_centre import visible_centre
 from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.query.nouns import is_a
 from spatialgeo_ros.scene.sighting import Sighting
@@ -215,7 +216,7 @@ def _on(one: Candidate, anchor: Candidate) -> bool | None:
 
 def _over(one: Candidate, anchor: Candidate) -> bool:
     """Whether the middle of what is seen of a thing is over or under another's footprint."""
-    seen = one.level @ np.median(one.thing.points.surface.astype(np.float64), axis=0)
+    seen = one.level @ visible_centre(one.thing.points).point
     offset = seen - anchor.centre
     axes = anchor.level @ anchor.box.rotation
     width, _, depth = anchor.box.extents

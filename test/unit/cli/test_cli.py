@@ -44,6 +44,9 @@ def test_measure_prints_lengths_between_two_boxes(
     assert status == 0
     assert result["distances"][0]["distance_m"] == pytest.approx(1.136, abs=0.05)
     assert result["distances"][0]["source"] == "sensor"
+    for one in result["objects"]:
+        assert len(one["visible_centre_m"]) == 3 and one["unread_share"] < 0.2
+        assert 0 < one["visible_centre_std_dev_m"] < 0.2
     picture = cv2.imread(str(overlay))
     assert picture is not None and picture.shape[1] == 320
 

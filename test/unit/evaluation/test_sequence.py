@@ -208,6 +208,34 @@ def test_an_object_without_depth_is_refused_and_its_pairs_are_invalid(
     assert records_json(records)["objects"][0]["error_m"] is None
 
 
+def test_the_centre_is_completed_where_the_depth_image_ends_in_the_box(
+    write: Callable[[], Path], contents: dict[str, Any]
+) -> None:
+    """The middle of the readings, and the middle of what is seen, are counted each by itself."""
+    folder = write()
+    whole = {one.name: one for one in measured(read_sequence(folder)).objects}
+    box = contents["annotations_a.json"]["frames"][0]["objects"][0]["box"]
+    for file in (folder / "depth").iterdir():
+        depth = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        depth[:, : round((2 * box[0] + box[2]) / 3)] = 0
+        cv2.imwrite(str(file), depth)
+    records = measured(read_sequence(folder))
+    for one in records.objects:
+        if one.name == "red":
+            assert one.unread_share == pytest.approx(1 / 3, abs=0.05)
+            assert one.centre_error_m < 0.5 * one.error_m
+            assert one.centre_sigma_m > 1.5 * whole["red"].centre_sigma_m
+        else:
+            assert one.unread_share == 0
+            assert one.centre_error_m == pytest.approx(one.error_m, abs=0.01)
+    objects, _ = summary_of(records)
+    for row in objects.rows:
+        assert row["centre_within_5_cm_share"] == 1
+        assert row["centre_over_15_cm_off_or_refused_share"] == 0
+        assert row["centre_within_2_sigma_and_reference_share"] == 1
+        assert row["median_centre_error_m"] < 0.03
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("truncated", True), ("sliver", True), ("label", "table")]
 )

@@ -146,3 +146,31 @@ def test_the_same_surfaces_give_the_same_choice():
     first, second = chosen(*sheets)[0], chosen(*sheets)[0]
     np.testing.assert_array_equal(first.cells, second.cells)
     assert first.score == second.score
+
+
+CHAIR = (0.48, 0.5, 0.9)
+
+
+@pytest.mark.parametrize(("usual", "share"), [(None, 1.0), (CHAIR, 0.0), ((2.0, 1.0, 1.0), 1.0)])
+def test_nothing_joins_what_would_outgrow_its_kind(usual, share):
+    """Something 0.9 m wide, hardly behind a back rest of 0.4 m."""
+    rest = (slice(62, 150), slice(130, 182), 2.0)
+    behind = (slice(155, 162), slice(102, 218), 2.1)
+    own, other = chosen(rest, behind, gravity=DOWN, usual=usual)[1]
+    assert own == 1.0 and other == share
+
+
+def test_a_few_cells_far_behind_are_no_legs():
+    """Below a seat and seen between its legs, but further back than a chair is deep."""
+    seat, scrap = (slice(60, 120), slice(100, 220), 0.9), (slice(150, 151), slice(150, 153), 1.8)
+    leg = (slice(150, 165), slice(150, 156), 1.25)
+    assert chosen(seat, scrap, gravity=DOWN, usual=CHAIR)[1] == [1.0, 0.0]
+    assert chosen(seat, leg, gravity=DOWN, usual=CHAIR)[1] == [1.0, 1.0]
+
+
+def test_what_is_seen_beside_a_pole_is_at_the_height_of_some_of_it():
+    """A level surface goes on at its height; a pole has every height."""
+    pole, scrap = (slice(60, 180), slice(158, 164), 2.0), (slice(128, 130), slice(165, 168), 2.9)
+    assert chosen(pole, scrap, gravity=DOWN)[1] == [1.0, 0.0]
+    edge, row = (slice(130, 134), slice(100, 220), 2.0), (slice(128, 130), slice(104, 216), 2.45)
+    assert chosen(edge, row, gravity=DOWN)[1] == [1.0, 1.0]

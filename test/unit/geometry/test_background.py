@@ -171,3 +171,24 @@ def test_regions_of_furniture_are_told_from_those_of_small_things():
         made, index, _, _ = see([block])
         cells, within, _ = window_of(made, box_of(index, 0))
         assert is_large(cells, within) == large
+
+
+def test_below_furniture_the_known_floor_is_as_good_as_beside_it():
+    """Beside a table lies a rug, which goes on nowhere below it."""
+    made, _, gravity, _ = see([])
+    down = made.points @ gravity.astype(np.float32)
+    floor = np.abs(down - HEIGHT) < 0.01
+    x0, y0, x1, y1 = box = (90, 140, 230, 215)
+    rug = floor.copy()
+    rug[y0 : y1 + 1, x0 : x1 + 1] = False
+    depth = np.where(rug, made.depth * (HEIGHT - 0.025) / HEIGHT, made.depth)
+    cells, within, outside = window_of(
+        pointmap_from_depth(depth, CAMERA, DepthNoise(0.0005, 0.0)), box
+    )
+    assert is_large(cells, within)
+    planes = background_planes(cells, cells.ok, within, outside, Floor(gravity, HEIGHT))
+    taken = np.zeros(cells.shape, bool)
+    for plane in planes:
+        taken |= plane.cells
+    below = within & part_of(cells, floor)
+    assert (taken & below).sum() > 0.95 * below.sum()

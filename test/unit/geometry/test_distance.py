@@ -137,6 +137,18 @@ def test_a_few_cells_of_a_neighbour_do_not_make_two_things_touch():
     assert estimate.sigma > clean.sigma + 0.02
 
 
+@pytest.mark.parametrize("height", [0.78, 0.65])
+@pytest.mark.parametrize("y", [-0.35, 0.35])
+def test_the_far_edge_of_a_grazing_top_is_found(height, y):
+    """A board hardly below the camera: the rows of its far end are 7 cm and more apart."""
+    top, post = Block(1.6, 0.0, (1.2, 1.2, height)), Block(2.55, y, (0.12, 0.12, 1.3))
+    made, index, gravity, _ = see([top, post], KINECT, pitch=np.radians(5))
+    pa, pb = visible(made, index, 0), visible(made, index, 1)
+    truth = min(np.linalg.norm(pb - p, axis=1).min() for p in pa)
+    a, b = (segment_object(made, Region.from_mask(index == k), gravity, HEIGHT) for k in (0, 1))
+    assert truth - 0.02 < measure(Kind.NEAREST_POINTS, a, b).distance < truth + 0.07
+
+
 def test_pixels_claimed_by_two_things_belong_to_the_one_that_has_most_of_them():
     made, index, _, (a, b) = both()
     rows, columns = np.nonzero(index == 1)

@@ -105,6 +105,46 @@ def test_settled_follows_a_slanted_surface_to_its_end():
     assert settled(made, mask, WINDOW).sum() > 0.97 * mask.sum()
 
 
+def steep(columns, slope=0.03, noise=KINECT):
+    """Depth whose inverse falls by a share from column to column, before a wall at 6 m."""
+    q = 0.5 * (1 - slope * (np.arange(320.0) - columns.start))
+    depth = np.full((240, 320), 6.0)
+    depth[40:100, columns] = 1 / q[columns]
+    return depth + np.random.default_rng(0).normal(size=depth.shape) * noise.sigma(depth)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.5])
+def test_settled_follows_a_steep_surface_to_its_last_column(holes):
+    """The side of a sofa: no pixel of it has neighbours along its rows at its own depth."""
+    side = slice(70, 88)
+    depth = steep(side)
+    depth[40:100, 86:88][np.random.default_rng(1).random((60, 2)) < holes] = np.nan
+    made = pointmap_from_depth(depth, CAMERA, KINECT)
+    mask = whole(slice(40, 100), side)
+    found = settled(made, window_part(mask), WINDOW)
+    read = window_part(mask & np.isfinite(made.depth))
+    assert (found & read)[15:65, 86 - 40 : 88 - 40].sum() > 0.8 * read[
+        15:65, 86 - 40 : 88 - 40
+    ].sum()
+    # Pixels in between it and the wall are on neither.
+    depth[40:100, 88] = 1 / (0.5 / np.median(0.5 * depth[40:100, 87]) * 0.85)
+    made = pointmap_from_depth(depth, CAMERA, KINECT)
+    wider = window_part(whole(slice(40, 100), slice(70, 89)))
+    assert settled(made, wider, WINDOW)[:, 88 - 40].sum() < 6
+
+
+def test_pixels_of_a_steep_surface_are_those_on_its_slope():
+    side = slice(64, 88)
+    made = pointmap_from_depth(steep(side, 0.02), CAMERA, KINECT)
+    cells = make_cells(made, WINDOW, 400)
+    assert cells.step > 3
+    chosen = share_inside(whole(slice(40, 100), side), cells) > 0.6
+    found = pixels_of(made, cells, chosen, WINDOW)
+    own = window_part(whole(slice(44, 96), slice(66, 84)))
+    assert (found & own).sum() > 0.8 * own.sum()
+    assert not (found & ~window_part(whole(slice(40, 100), side))).any()
+
+
 def test_settled_keeps_what_is_thin():
     pole = whole(slice(40, 100), slice(80, 84))
     made = scene(pole=(slice(40, 100), slice(80, 84), 1.5))

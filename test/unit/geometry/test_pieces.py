@@ -127,3 +127,25 @@ def test_boxes_bound_the_gap_of_what_is_in_them(apart):
         assert one.most_gap(other) == other.most_gap(one)
     far = Reach.of(a + np.float32([3, 0, 0]))
     assert far.least_gap(one) > 1.5 and far.most_gap(one) < 5
+
+
+@pytest.mark.parametrize(("ahead", "goes_on"), [(0.0, True), (0.06, False), (-0.3, False)])
+def test_what_is_level_with_a_background_beyond_goes_on_there(ahead, goes_on):
+    """A back rest that reaches into a door's box: outside its plane was taken for a background.
+
+    A door that is before its wall by little, or stands in a niche, ends where its box does.
+    """
+    rest, door = (slice(30, 70), slice(20, 60)), (slice(75, 95), slice(30, 80))
+    depth = np.full((240, 320), 4.0)
+    depth[30:70, :20] = 2.0
+    depth[rest] = 2.0 - ahead
+    depth[door] = 3.0
+    cells = make_cells(pointmap_from_depth(depth, CAMERA), (0, 0, 120, 120), 20_000)
+    within = np.zeros(cells.shape, bool)
+    within[20:100, 20:100] = True
+    label = np.full(cells.shape, -1, np.int32)
+    label[rest], label[door] = 0, 1
+    found = pieces_in(cells, label, within)
+    depths = [float(np.median(piece.points[:, 2])) for piece in found]
+    assert depths[-1] == pytest.approx(3.0, abs=0.01)
+    assert (len(found) == 1) == goes_on

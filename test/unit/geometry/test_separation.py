@@ -4,16 +4,19 @@
 
 from dataclasses import fields
 
+import cv2
 import numpy as np
 import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.separation import completed_to_sides
 
 KINECT = DepthNoise(0.0012, 0.0019)
 TOP = 0.6  # metres above the floor
@@ -320,3 +323,62 @@ def test_strips_of_another_depth_are_dropped_from_a_mask(shift):
     assert strip.sum() > 50, "there is a strip"
     assert (found.mask & strip).sum() <= 0.02 * strip.sum()
     assert (found.mask & seen & mask).sum() > 0.95 * (seen & mask).sum()
+
+
+def leaning(lean, seed=0, end=240):
+    """A sheet before a wall: its left side stands out by ``lean`` metres, its right by nothing.
+
+    Neighbouring readings err together, as those of real sensors do.
+    """
+    u = np.arange(320.0)
+    depth = np.full((240, 320), 2.5)
+    depth[70:170, 80:end] -= lean * (1 - np.clip((u - 80) / 160, 0, 1))[80:end]
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, depth.shape), (0, 0), 4)
+    return with_depth(depth + noise * 0.012 / noise.std())
+
+
+def width_of(found):
+    x0, _, x1, _ = found.box
+    return x1 - x0 + 1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("lean", [0.08, 0.1, 0.12])
+def test_the_side_of_a_sheet_that_leans_on_the_wall_is_its_own(lean, seed):
+    """Depth alone tells nothing of it, but the box and the sheet's own plane do."""
+    found = segment_object(leaning(lean, seed), Region.from_box(80, 70, 239, 169))
+    assert not found.flat
+    assert width_of(found) > 0.93 * 160
+    assert found.mask[70:170, 80:240].mean() > 0.85
+    assert not found.mask[:, 245:].any() and not found.mask[:, :75].any()
+
+
+def test_what_ends_before_a_side_of_its_box_is_not_made_longer():
+    """The sheet's right part is not there: the wall behind it is not in its plane."""
+    made = leaning(0.4, end=180)
+    found = segment_object(made, Region.from_box(80, 70, 239, 169))
+    assert width_of(found) < 0.75 * 160
+    assert not found.mask[:, 190:].any()
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(0.0, 100), (0.05, 60), (-0.05, 60)],
+    ids=["in its plane", "behind it", "before it"],
+)
+def test_a_thing_is_completed_in_its_own_plane_alone(left, expected):
+    depth = np.full((240, 320), 3.0)
+    depth[50:150, 100:200] = 2.0
+    depth[50:150, 160:200] += left
+    cells = make_cells(with_depth(depth), (80, 30, 220, 170), 1_000_000)
+    within = np.zeros(cells.shape, bool)
+    within[20:120, 20:120] = True
+    chosen = np.zeros(cells.shape, bool)
+    chosen[20:120, 20:80] = True
+    found = completed_to_sides(cells, chosen, within)
+    assert found.sum() == 100 * expected
+    assert (found & within).sum() == found.sum()
+    # What nearly fills its region stays as it is.
+    most = np.zeros(cells.shape, bool)
+    most[20:120, 20:110] = True
+    assert completed_to_sides(cells, most, within) is most

@@ -7,7 +7,7 @@ import pytest
 from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
-from spatialgeo_ros.geometry.surfels import surfels, without_strips
+from spatialgeo_ros.geometry.surfels import on_slope, surfels, without_strips
 
 NEAR, FAR = 1.5, 2.5
 SHAPE = (60, 80)
@@ -63,6 +63,55 @@ def test_steep_surfaces_have_no_strips():
     depth = np.broadcast_to(1 / (0.3 * 1.01 ** np.arange(60.0))[:, None], SHAPE)
     depth = depth.astype(np.float32)
     np.testing.assert_array_equal(without_strips(outline, depth, sigma_of(depth)), outline)
+
+
+def sofa_side(first, last):
+    """Depth of the side of a sofa: inverse depth falls by 2.5 % from column to column."""
+    q = 0.6 * (1 - 0.025 * (np.arange(80.0) - first))
+    depth = np.full(SHAPE, 6.0, np.float32)
+    depth[10:50, first:last] = 1 / q[first:last]
+    outline = np.zeros(SHAPE, bool)
+    outline[10:50, first:last] = True
+    return depth + np.random.default_rng(0).normal(0, 0.003, SHAPE).astype(np.float32), outline
+
+
+def test_the_end_of_a_steep_surface_is_no_strip():
+    depth, outline = sofa_side(30, 56)
+    kept = without_strips(outline, depth, sigma_of(depth), outline)
+    assert kept[14:46, 54:56].mean() > 0.9
+    # What floats between it and the wall is none of it.
+    floating = outline.copy()
+    floating[10:50, 56] = True
+    depth[10:50, 56] = 1.25 * depth[10:50, 55]
+    assert not without_strips(floating, depth, sigma_of(depth), floating)[14:46, 56].any()
+
+
+def test_pixels_on_the_slope_of_their_neighbours_are_on_one_plane():
+    depth, outline = sofa_side(30, 56)
+    q = 1 / depth
+    rows, columns = np.full(3, 30), np.array([54, 55, 60])  # the last on the wall
+    noise = np.full(3, 0.003)
+    assert on_slope(q, outline, rows, columns, noise).tolist() == [True, True, False]
+    # Two level surfaces with a step are no slope, nor is one of them.
+    step = np.where(np.arange(80) < 40, np.float32(0.6), np.float32(0.5)) * np.ones(SHAPE)
+    places = np.full(2, 30), np.array([40, 20])
+    assert not on_slope(step.astype(np.float32), outline, *places, noise[:2]).any()
+
+
+def test_a_square_of_a_steep_surface_has_both_its_ends():
+    """The middle of a square of 12 pixels says little of where the surface ends."""
+    q = np.broadcast_to(0.6 * (1 - 0.0045 * (np.arange(240.0) - 20))[:, None], (240, 320))
+    q = np.maximum(q, 0.05)
+    depth = (1 / q).astype(np.float32)
+    made = pointmap_from_depth(depth, CAMERA, DepthNoise(0.002, 0.0))
+    mask = np.zeros(depth.shape, bool)
+    mask[20:220, 40:300] = True
+    points, _, step = surfels(made, mask, (40, 20, 300, 220))
+    rows = CAMERA.project(points)[:, 1]
+    assert step > 4
+    assert rows.max() > 217
+    on = 1 / points[:, 2] - 0.6 * (1 - 0.0045 * (rows - 20))
+    assert np.abs(on).max() < 0.01
 
 
 @pytest.mark.parametrize("side", [30, 100, 220])
