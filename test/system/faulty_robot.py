@@ -177,9 +177,8 @@ class Robot:
     ) -> None:
         self.name, self.faults = name, dict(faults)
         self._world, self._number = world, 0
-        context = world.ros.context
-        self.driver = rclpy.create_node(f"driver_{name}", namespace=name, context=context)
-        other = rclpy.create_node(f"other_{name}", namespace=name, context=context)
+        self.driver = world.node(f"driver_{name}", name)
+        other = world.node(f"other_{name}", name)
         self.cameras = {k: Camera(self.driver, other, k, what) for k, what in cameras.items()}
         self._others: dict[str, Any] = {}
         self.values = {"cameras": list(cameras), "profile": "moge2_s", **values}
@@ -195,10 +194,9 @@ class Robot:
         if self.node is not None:
             self._world.remove(self.node)
         self.values.update({key.replace("__", "."): value for key, value in values.items()})
-        self.node = rclpy.create_node(
+        self.node = self._world.node(
             "spatialgeo",
-            namespace=self.name,
-            context=self._world.ros.context,
+            self.name,
             parameter_overrides=[Parameter(k, value=v) for k, v in self.values.items()],
             automatically_declare_parameters_from_overrides=True,
         )
@@ -268,6 +266,7 @@ class World:
     def __init__(self, ros: RosClient) -> None:
         self.ros = ros
         self.robots: dict[str, Robot] = {}
+        self._nodes: list[Any] = []
         self._executor = SingleThreadedExecutor(context=ros.context)
         self._lock, self._answering = threading.RLock(), threading.RLock()
         self._stop = threading.Event()
@@ -282,6 +281,12 @@ class World:
         self.robots[name] = Robot(self, name, cameras, rest, values)
         return self.robots[name]
 
+    def node(self, name: str, namespace: str, **options: Any) -> Any:
+        """Return a new node on this graph, that leaves it when the world stops."""
+        context = self.ros.context
+        self._nodes.append(rclpy.create_node(name, namespace=namespace, context=context, **options))
+        return self._nodes[-1]
+
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
@@ -290,6 +295,9 @@ class World:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=10.0)
+        self._executor.shutdown()
+        for node in self._nodes:  # the end of their context leaves them on the graph
+            node.destroy_node()
         assert self.error is None, self.error
 
     def change(self, what: Callable[[], object]) -> None:
@@ -302,6 +310,7 @@ class World:
 
     def remove(self, node: Any) -> None:
         self._executor.remove_node(node)
+        self._nodes.remove(node)
         node.destroy_node()
 
     def _run(self) -> None:

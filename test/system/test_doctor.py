@@ -21,7 +21,6 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `make test`")
 
-import rclpy
 from ros_support import RosClient
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -322,7 +321,7 @@ ROBOTS = {
 
 
 def _twin(world: World, robot: Robot, name: str) -> None:
-    robot.twin = rclpy.create_node(name, namespace=robot.name, context=world.ros.context)
+    robot.twin = world.node(name, robot.name)
 
 
 @pytest.fixture(scope="module")
@@ -351,9 +350,11 @@ def _world() -> Iterator[World]:
     _twin(made, made.robots["twins"], "spatialgeo")
     _twin(made, made.robots["shared"], "driver_shared")
     made.start()
-    yield made
-    made.stop()
-    made.ros.close()
+    try:
+        yield made
+    finally:
+        made.stop()
+        made.ros.close()
 
 
 def found(report: Report, subject: str, id: str) -> Reported | None:
