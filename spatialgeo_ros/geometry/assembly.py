@@ -2,45 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses, among the connected surfaces in a region, those that are the object it bounds.
 
-Three facts are used. A region bounds its object: a surface that goes on outside is something else.
-An object fills its region: its surfaces together reach from side to side. An object is one thing
-in space: its pieces touch, stand above one another, or are cut apart by something nearer.
+Two facts are used beside what makes an object one thing (``growth.py``). A region bounds its
+object: a surface that goes on outside is something else. An object fills its region: its surfaces
+together reach from side to side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, Extent, extent
-from spatialgeo_ros.geometry.footprint import Footprint, fit_footprint
-from spatialgeo_ros.geometry.pieces import Piece, gap_between, pieces_in
-from spatialgeo_ros.geometry.pose import level_frame
+from spatialgeo_ros.geometry.growth import View, grow, sides_of
+from spatialgeo_ros.geometry.pieces import Piece, pieces_in
 from spatialgeo_ros.geometry.sizes import Size
-from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
-#: Metres over which an occluder may cut an object apart.
-FARTHEST = 1.2
-_TOUCHING = 0.15  # metres between pieces of one object
-_TOUCHING_SHARE = 0.25  # of the object's size: small things stand near others
-_LEAST_TOUCHING = 0.03  # metres
-_BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
-_SCRAP = 0.5  # share of a piece's cells in that band
-_CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
-_NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
-_FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
-_LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
-_SMALL = 0.15  # of the object's cells, for a leg
-_SMALL_KIND = 0.8  # metres of width or depth
-_OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
-_MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
-_ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
-_LOOSE_LEAK = 0.2  # the same for a piece that joins another
-_NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
 _CANDIDATES = 3
 _AS_GOOD = 0.15  # of the score: readings this close cannot be told apart
 _STEP = 0.25  # metres of depth between two things, one before the other
@@ -92,16 +70,16 @@ def select(
     pieces = pieces_in(cells, label, within)
     bounds = extent(within)
     count = sum(len(piece.at) for piece in pieces)
-    if not pieces or _most_score(_sides_of(pieces), count, bounds) <= better_than:
+    if not pieces or _most_score(sides_of(pieces), count, bounds) <= better_than:
         return None
-    view = _View(cells, bounds, gravity, usual)
+    view = View(cells, bounds, gravity, usual)
     large = [piece for piece in pieces if len(piece.at) >= 0.2 * len(pieces[0].at)]
     mains = sorted(large, key=lambda piece: -_score([piece], bounds))[:_CANDIDATES]
     groups: list[tuple[float, list[Piece]]] = []
     for main in mains:
         if any(piece is main for _, group in groups for piece in group):
             continue  # it has joined a better one already
-        group = _grow(view, main, pieces)
+        group = grow(view, main, pieces)
         groups.append((_score(group, bounds), group))
     groups.sort(key=lambda scored: -scored[0])
     best, chosen = groups[0]
@@ -153,7 +131,7 @@ def _score(group: list[Piece], bounds: Extent) -> float:
     """How well surfaces explain the region: fill it from side to side, and do not leave it."""
     count = sum(len(piece.at) for piece in group)
     leak = sum(piece.leak * len(piece.at) for piece in group) / count
-    return _most_score(_sides_of(group), count, bounds) - 3.0 * leak
+    return _most_score(sides_of(group), count, bounds) - 3.0 * leak
 
 
 def _most_score(sides: Extent, count: int, bounds: Extent) -> float:
@@ -166,368 +144,3 @@ def most_score(cells: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
     inside = cells & within
     count = int(np.count_nonzero(inside))
     return _most_score(extent(inside), count, extent(within)) if count else -np.inf
-
-
-def _sides_of(pieces: list[Piece]) -> Extent:
-    """First row, last row, first column, last column of some pieces together."""
-    tops, bottoms, lefts, rights = zip(*(piece.sides for piece in pieces), strict=True)
-    return min(tops), max(bottoms), min(lefts), max(rights)
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """What all pieces of a region have in common.
-
-    Attributes:
-        cells: the window around the region.
-        bounds: of the region.
-        gravity: direction of falling [3], None when unknown.
-        usual: (width, depth, height) of this kind of object in metres, None when unknown.
-    """
-
-    cells: Cells
-    bounds: Extent
-    gravity: NDArray[np.float64] | None
-    usual: Size | None
-
-    @cached_property
-    def down(self) -> NDArray[np.float32]:
-        """[3] the direction of falling; with gravity only."""
-        return np.asarray(self.gravity, np.float32)
-
-    @cached_property
-    def ground(self) -> NDArray[np.float32]:
-        """[3, 2] projection onto the ground; with gravity only."""
-        return level_frame(np.asarray(self.gravity))[[0, 2]].T.astype(np.float32)
-
-    @cached_property
-    def depth(self) -> NDArray[np.float32]:
-        """[h, w] depth of the cells, metres, infinite where there is none."""
-        return depth_of(self.cells)
-
-
-def depth_of(cells: Cells) -> NDArray[np.float32]:
-    """[h, w] depth of cells, metres, infinite where there is none."""
-    return np.where(cells.ok, cells.points[..., 2], np.float32(np.inf))
-
-
-def _nearness(a: Piece, b: Piece, touching: float) -> bool | None:
-    """Tell whether two pieces are nearer than ``touching`` to each other, None when far apart."""
-    least = a.reach.least_gap(b.reach)
-    if least > FARTHEST:
-        return None
-    if least >= touching:
-        if a.reach.most_gap(b.reach) < _NOT_FAR:
-            return False
-        if gap_between(a.points[:1], b.points) < _NOT_FAR:
-            return False
-    gap = gap_between(a.points, b.points)
-    return gap < touching if gap <= FARTHEST else None
-
-
-def _grow(view: _View, main: Piece, pieces: list[Piece]) -> list[Piece]:
-    """Join to ``main`` every piece that is of the same object."""
-    group = _Group([main])
-    loose = [p for p in pieces if p is not main and p.leak <= _LOOSE_LEAK]
-    grew = True
-    while grew and loose:
-        grew = False
-        for piece in list(loose):
-            if _belongs(view, piece, group):
-                group = _Group([*group.pieces, piece])
-                loose.remove(piece)
-                grew = True
-    return group.pieces
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Pieces that are of one object, and what is asked of them together."""
-
-    pieces: list[Piece]
-
-    @cached_property
-    def at(self) -> NDArray[np.int64]:
-        return np.concatenate([piece.at for piece in self.pieces])
-
-    @cached_property
-    def whole(self) -> Piece:
-        """At most 400 of the cells."""
-        points = np.concatenate([piece.points for piece in self.pieces])
-        return Piece(self.at, points, self.pieces[0].leak).thinned(400)
-
-    @cached_property
-    def nearest(self) -> float:
-        """Depth that nearly all of it lies beyond, metres."""
-        z = self.whole.points[:, 2]
-        return float(np.partition(z, len(z) // 50)[len(z) // 50])
-
-    @cached_property
-    def touching(self) -> float:
-        """Metres between it and a piece up to which they are one thing."""
-        ordered = np.sort(self.whole.points, axis=0)
-        few = len(ordered) // 20
-        size = float(np.linalg.norm(ordered[-1 - few] - ordered[few]))
-        return min(_TOUCHING, max(_LEAST_TOUCHING, _TOUCHING_SHARE * size))
-
-    @cached_property
-    def sides(self) -> Extent:
-        """First row, last row, first column, last column."""
-        return _sides_of(self.pieces)
-
-    def footprint(self, view: _View) -> Footprint:
-        """Rectangle on the ground around it; with gravity only."""
-        if "_footprint" not in self.__dict__:
-            self.__dict__["_footprint"] = fit_footprint(self.whole.points @ view.ground)
-        found: Footprint = self.__dict__["_footprint"]
-        return found
-
-    def row_spacing(self, view: _View) -> float:
-        """How far a horizontal surface may go on behind its last visible row of cells, metres.
-
-        With gravity only.
-        """
-        if "_row_spacing" not in self.__dict__:
-            z = self.whole.points[:, 2]
-            far = self.whole.points[np.argsort(z)[-max(3, len(z) // 40) :]]
-            drop = abs(float(median(far @ view.down)))
-            spacing = float(median(far[:, 2])) ** 2 * view.cells.angle / max(drop, 0.05)
-            self.__dict__["_row_spacing"] = min(0.5, spacing)
-        found: float = self.__dict__["_row_spacing"]
-        return found
-
-
-def _belongs(view: _View, piece: Piece, group: _Group) -> bool:
-    """Tell whether a loose piece (a leg, a part behind an occluder) is of the object.
-
-    It is when it nearly touches the object in space. A piece that stays inside the region also is
-
-    - when it stands above or below the object (the far leg of a table),
-    - when something nearer covers the whole gap between the two in the image (one object, seen on
-      both sides of a post),
-    - when the object without it ends short of a side of its region,
-    - when it is seen below the object and both together still have the usual size of their kind
-      (the far legs of a chair);
-
-    never when it is nearer to the camera than the object, as an occluder is, or a scrap along the
-    region's border.
-    """
-    if _on_border(piece, group, view.bounds):
-        return False
-    part, whole = piece.part, group.whole
-    # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
-    nearer = piece.nearest < group.nearest - 0.1
-    doubtful = nearer or piece.leak > _NO_LEAK
-    touching = min(_CONTACT, group.touching) if doubtful else group.touching
-    touches = _nearness(part, whole, touching)
-    if touches is None:
-        return False
-    if touches:
-        return not _outgrows(view, piece, group)
-    if piece.leak > _NO_LEAK:
-        return False
-    # From here on in the order of their cost: each alone is enough.
-    if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
-        return True
-    return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
-
-
-def _has_place(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
-    """Tell whether a piece that does not touch the object is where parts of one object may be."""
-    if view.gravity is not None and _above_or_below(view, piece, group, nearer):
-        return True
-    if nearer:
-        return False
-    if view.gravity is not None:
-        if view.usual is not None and _under(piece, group.at):
-            if _fits(piece.part, group.whole, view.gravity, view.usual):
-                return True
-        if _level(piece.part, group.whole, view.down):
-            return True
-    return covered(view.depth, piece, group.whole, group.pieces)
-
-
-def _outgrows(view: _View, piece: Piece, group: _Group) -> bool:
-    """Tell whether an object that is not too large for its kind would be with one more piece."""
-    if view.gravity is None or view.usual is None:
-        return False
-    limits = np.sort(np.array(view.usual[:2])) * _MOST_OVERSIZE
-    footprint = group.footprint(view)
-    own = np.sort(footprint.high - footprint.low)
-    if (own > limits).any():
-        return False
-    along = piece.part.points @ view.ground @ footprint.axes.T
-    low, high = (
-        np.minimum(footprint.low, along.min(axis=0)),
-        np.maximum(footprint.high, along.max(axis=0)),
-    )
-    if (np.sort(high - low) <= limits).all():
-        return False
-    return not _together(piece.part, group.whole, view.gravity, view.usual, _MOST_OVERSIZE)
-
-
-def _above_or_below(view: _View, piece: Piece, group: _Group, nearer: bool) -> bool:
-    """Tell whether a piece stands within the ground that a group covers.
-
-    A horizontal surface may go on unseen behind its last visible row, and so may the ground.
-    """
-    footprint, ground = group.footprint(view), piece.part.points @ view.ground
-    margin = _CONTACT if nearer else _TOUCHING
-    if footprint.holds(ground, margin).mean() > _ABOVE:
-        return True
-    unseen = 0.0 if nearer else group.row_spacing(view)
-    if unseen <= margin:
-        return False
-    away = ground.mean(axis=0)
-    away /= max(float(np.linalg.norm(away)), 1e-6)
-    for step in (unseen / 2, unseen):
-        if footprint.holds(ground - step * away, margin).mean() > _ABOVE:
-            return True
-    return False
-
-
-def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
-    """Tell whether a piece is a scrap along a side of the region that the group reaches without it.
-
-    A box that is not cut tight holds slivers of what is beside, below and behind the object.
-    """
-    bands = []
-    for axis in (0, 1):
-        first, last = bounds[2 * axis : 2 * axis + 2]
-        least, largest = group.sides[2 * axis : 2 * axis + 2]
-        lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
-        band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        if lowest <= first + band:
-            if least > first + slack:
-                return False
-            bands.append((axis, -np.inf, first + band))
-        if highest >= last - band:
-            if largest < last - slack:
-                return False
-            bands.append((axis, last - band, np.inf))
-    if not bands:
-        return False
-    hugging = np.zeros(len(piece.at), bool)
-    for axis, low, high in bands:
-        own = piece.at[:, axis]
-        hugging |= (own >= low) & (own <= high)
-    return bool(np.count_nonzero(hugging) > _SCRAP * len(hugging))
-
-
-def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
-    """Tell whether whole and piece together still have the usual size of their kind.
-
-    Only for small kinds: the sizes of large ones vary by more than things stand apart.
-    """
-    if max(usual[:2]) > _SMALL_KIND:
-        return False
-    return _together(piece, whole, gravity, usual, _OVERSIZE)
-
-
-def _together(
-    piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size, oversize: float
-) -> bool:
-    """Tell whether whole and piece together are at most so many times as large as usual."""
-    level = level_frame(gravity).T.astype(np.float32)
-    own = piece.points @ level
-    points = np.concatenate([own, whole.points @ level])
-    found = fit_footprint(points[:, [0, 2]])
-    # A footprint passes over one point in a hundred, which a small piece is all of.
-    low, high = np.percentile(own[:, [0, 2]] @ found.axes.T, (10, 90), axis=0)
-    sides = np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
-    limits = np.sort(np.array(usual[:2])) * oversize
-    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * oversize)
-
-
-def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
-    """Tell whether a small piece is seen below the group: its columns have the group above them."""
-    if len(piece.at) > _SMALL * len(at):
-        return False
-    width = int(max(at[:, 1].max(), piece.at[:, 1].max())) + 1
-    top, own = np.full(width, np.iinfo(np.int64).max), np.full(width, np.iinfo(np.int64).max)
-    np.minimum.at(top, at[:, 1], at[:, 0])
-    np.minimum.at(own, piece.at[:, 1], piece.at[:, 0])
-    columns = np.unique(piece.at[:, 1])
-    return bool((top[columns] < own[columns]).mean() > 0.7)
-
-
-def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
-    """Tell whether a piece goes on a horizontal surface of the whole: a top seen edge-on.
-
-    At a grazing angle neighbouring rows of a table top are far apart, but at one height.
-    """
-    drop, other = piece.points @ down, whole.points @ down
-    low, high = percentiles(drop, (10, 90))
-    if high - low > 2 * _FLAT:
-        return False
-    rows, columns = (np.abs(piece.at[:, k, None] - whole.at[:, k]) for k in (0, 1))
-    near = (rows <= 3) & (columns <= 3)
-    same = np.abs(drop[:, None] - other[None]) < _FLAT
-    if (near & same).sum() < _LEVEL_SHARE * near.sum():
-        return False  # beside a pole or a leg everything is at the height of some of it
-    return bool((near & same).any(axis=1).mean() > 0.5)
-
-
-def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
-    """Tell whether a piece reaches a side of the region that the group stays well away from."""
-    if sum(len(one.at) for one in group.pieces) < 0.5 * len(piece.at):
-        return False  # a scrap does not decide where its object is
-    for axis in (0, 1):
-        first, last = bounds[2 * axis : 2 * axis + 2]
-        least, largest = group.sides[2 * axis : 2 * axis + 2]
-        lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
-        size = last - first + 1
-        short, slack = max(3, 0.07 * size), max(2, 0.04 * size)
-        if lowest <= first + slack and least > first + short:
-            return True
-        if highest >= last - slack and largest < last - short:
-            return True
-    return False
-
-
-def covered(
-    depth: NDArray[np.float32], piece: Piece, whole: Piece, pieces: Sequence[Piece]
-) -> bool:
-    """Tell whether something nearer than both fills the image between a piece and an object.
-
-    Args:
-        depth: [h, w] of the window's cells, metres, infinite where there is none.
-        piece: a connected surface.
-        whole: at most some hundred cells of the object.
-        pieces: all of the object.
-    """
-    a, b = piece.part.at, whole.at
-    own = np.zeros(depth.shape, bool)  # what is of either is not between them
-    for one in (piece, *pieces):
-        own[one.at[:, 0], one.at[:, 1]] = True
-    apart = (a[:, 0, None] - b[:, 0]) ** 2 + (a[:, 1, None] - b[:, 1]) ** 2
-    # Several lines across the gap, from different cells of the piece.
-    spread = np.argsort(apart.min(axis=1))[: max(1, len(a) // 3)]
-    spread = spread[:: max(1, len(spread) // 8)]
-    starts, ends = a[spread], b[apart[spread].argmin(axis=1)]
-    line, place = _lines(starts, ends)
-    row, column = place.T
-    between = ~own[row, column]
-    total = np.count_nonzero(between)
-    if not total:
-        return False
-    limit = np.minimum(depth[tuple(starts.T)], depth[tuple(ends.T)]) - np.float32(0.05)
-    hidden = np.count_nonzero(between & (depth[row, column] < limit[line]))
-    return bool(hidden > 0.7 * total)
-
-
-def _lines(
-    starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cells on straight lines between cells [N, 2], without these.
-
-    Returns:
-        [K] which line, and [K, 2] row and column.
-    """
-    way = ends - starts
-    steps = np.abs(way).max(axis=1)
-    count = np.maximum(steps - 1, 0)
-    line = np.repeat(np.arange(len(way)), count)
-    step = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count) + 1
-    share = step / steps[line]
-    return line, np.rint(starts[line] + share[:, None] * way[line]).astype(np.int64)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import FARTHEST, covered, depth_of, fill, most_score, select
+from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.colour import (
@@ -24,6 +24,7 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
+from spatialgeo_ros.geometry.growth import FARTHEST, covered, depth_of
 from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
