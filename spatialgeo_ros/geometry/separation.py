@@ -116,14 +116,14 @@ def separate_bounded(
             second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
         chosen = chosen | (flat.cells & within)
-        outline = outline_of_flat(cells, chosen, within, image)
+        outline = outline_of_flat(cells, chosen, within, image, flat.cells & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(
         planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
     )
-    on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
-    patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
+    on = np.zeros(cells.shape, bool) if largest is None else largest.cells
+    patch = select(cells, np.where(on & within, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
     standing_out = 0.0 if chosen is None else fill(chosen, within)
     if flush is not None and (
@@ -131,7 +131,7 @@ def separate_bounded(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
-        outline = outline_of_flat(cells, flush, within, image)
+        outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)

@@ -15,6 +15,7 @@ from spatialgeo_ros.geometry.colour import (
     refined_outline,
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+from spatialgeo_ros.geometry.separation import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 RED, BLUE, GREY = (200, 50, 40), (40, 60, 190), (140, 140, 140)
@@ -108,7 +109,7 @@ def flat_thing():
 
 def test_the_outline_of_a_flat_thing_is_where_its_colour_ends():
     cells, disc, within, image = flat_thing()
-    found = outline_of_flat(cells, within, within, image)
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
     assert overlap(found, disc) > 0.9
     assert not (found & ~within).any()
 
@@ -116,11 +117,39 @@ def test_the_outline_of_a_flat_thing_is_where_its_colour_ends():
 def test_without_a_colour_of_its_own_a_flat_thing_is_its_box():
     cells, _, within, _ = flat_thing()
     for image in (None, picture()):
-        found = outline_of_flat(cells, within, within, image)
+        found = outline_of_flat(cells, within, within, image, ~grown(within))
         assert found.sum() > 0.9 * within.sum()
     # A small print in the box is not its outline.
     spot = picture((slice(95, 102), slice(146, 152), RED))
-    assert outline_of_flat(cells, within, within, spot).sum() > 0.9 * within.sum()
+    assert outline_of_flat(cells, within, within, spot, ~grown(within)).sum() > 0.9 * within.sum()
+
+
+@pytest.mark.parametrize("printed", [False, True])
+def test_a_flat_thing_that_lies_askew_fills_a_quarter_of_its_box(printed):
+    cells = sheet()
+    rows, columns = np.indices((240, 320))
+    along, across = columns - rows - 50, columns + rows - 250
+    bar = (np.abs(across) < 10) & (np.abs(along) < 50)
+    image = picture()
+    image[bar] = RED
+    if printed:  # a picture on it in the sheet's own colour is the thing's all the same
+        image[(np.abs(across) < 5) & (np.abs(along) < 20)] = GREY
+    bar = bar[60:140, 100:200]
+    within = np.zeros(cells.shape, bool)
+    at = np.nonzero(bar)
+    within[at[0].min() : at[0].max() + 1, at[1].min() : at[1].max() + 1] = True
+    assert bar.sum() < 0.3 * within.sum()
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
+    assert overlap(found, bar) > 0.85
+
+
+def test_a_flat_thing_is_told_from_a_print_that_its_surface_has_all_over():
+    cells, disc, within, image = flat_thing()
+    rows, columns = np.indices((240, 320))
+    stripes = (rows // 8 % 2 == 0) & (image != RED).any(axis=-1)
+    image[stripes] = image[stripes] // 2
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
+    assert overlap(found, disc) > 0.85
 
 
 def test_an_outline_moves_to_the_colour_edge_near_it():
