@@ -20,6 +20,11 @@ _ALIKE = 0.04  # metres of depth from the object's own nearby
 _CHANGE = (0.6, 1.4)  # least and largest share of the object's cells that are left
 _REACH = 4  # cells that an outline is wide at most
 _LEAST_SEEN, _SAMPLES = 20, 64  # cells of a surface whose colour is learnt; of these are compared
+_GOES_ON = 0.15  # share of a patch outside the region, relative to that inside, that is too much
+_LEAST_PATCH, _PATCH = 3, 0.02  # cells; share of the region's cells that a patch has at least
+_PATTERN = 0.5  # of a patch's cells: in a colour that is usual around the region
+_AGREES = 0.7  # of all cells that depth or colour give to the thing: those that both do
+_BOUNDED = 0.85  # of the region's box that what its colour bounds reaches over
 _USUAL = 0.05  # share of them with a colour that is usual there
 _REACHES = 0.7  # of the region's box that an outline's box covers
 _LEAST_FLAT, _LEAST_CUT = 0.15, 0.3  # of the flat cells; where the surface is not known
@@ -81,6 +86,48 @@ def connected_by_colour(
     left = use & (label < 0)  # no even neighbour: surfaces of their own
     alone = connected(cells, left)
     return np.where(left, alone + int(label.max()) + 1, label)
+
+
+def bounded_by_colour(
+    cells: Cells,
+    thing: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    image: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """A small thing without what goes on outside its region in colour, with what ends inside.
+
+    Depth does not tell a book from those it stands between: all are one surface, and where the
+    backs of the others were found to be a background, its own back is too. Patches of even colour
+    that go on outside the region are not what it bounds; those that end within it are, where their
+    colour is not usual around it (a pattern). Taken only where both together reach over the region.
+
+    Args:
+        cells: the window.
+        thing: [h, w] bool, what depth says, not empty.
+        within: [h, w] bool, cells inside the region.
+        around: [h, w] bool, the region grown by what it may be too small.
+        image: [H, W, 3] uint8 RGB, or None: then nothing changes.
+    """
+    if image is None:
+        return thing
+    colours = cell_colours(cells, image)
+    label = connected_by_colour(cells, cells.ok, colours)
+    count = int(label.max(initial=-1)) + 1
+    inside = np.bincount(label[within & (label >= 0)], minlength=count)
+    outside = np.bincount(label[~around & (label >= 0)], minlength=count)
+    goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
+    ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
+    usual = _coloured_as(colours, ~around & cells.ok)
+    if usual is not None:
+        alike = np.bincount(label[within & usual & (label >= 0)], minlength=count)
+        ends &= alike < _PATTERN * inside
+    goes_on, ends = np.append(goes_on, False), np.append(ends, False)  # the last for label -1
+    trimmed = thing & ~goes_on[label]
+    found = trimmed | (within & ends[label])
+    if np.count_nonzero(thing & found) > _AGREES * np.count_nonzero(thing | found):
+        found = trimmed  # depth has found it: what it has left out is a hole or another thing
+    return found if found.any() and fill(found, within) > _BOUNDED else thing
 
 
 def outline_of_flat(
