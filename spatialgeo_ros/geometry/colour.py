@@ -118,16 +118,23 @@ def bounded_by_colour(
     outside = np.bincount(label[~around & (label >= 0)], minlength=count)
     goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
     ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
-    usual = _coloured_as(colours, ~around & cells.ok)
-    if usual is not None:
-        alike = np.bincount(label[within & usual & (label >= 0)], minlength=count)
-        ends &= alike < _PATTERN * inside
-    goes_on, ends = np.append(goes_on, False), np.append(ends, False)  # the last for label -1
-    trimmed = thing & ~goes_on[label]
-    found = trimmed | (within & ends[label])
-    if np.count_nonzero(thing & found) > _AGREES * np.count_nonzero(thing | found):
-        found = trimmed  # depth has found it: what it has left out is a hole or another thing
+    goes_on = np.append(goes_on, False)  # the last for label -1
+    found = trimmed = thing & ~goes_on[label]
+    if not _agree(thing, trimmed | (within & np.append(ends, False)[label])):
+        # Depth has not found it. Else what it has left out is a hole or another thing.
+        usual = _coloured_as(colours, ~around & cells.ok)
+        if usual is not None:
+            alike = np.bincount(label[within & usual & (label >= 0)], minlength=count)
+            ends &= alike < _PATTERN * inside
+        more = trimmed | (within & np.append(ends, False)[label])
+        found = trimmed if _agree(thing, more) else more
     return found if found.any() and fill(found, within) > _BOUNDED else thing
+
+
+def _agree(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Tell whether two masks are mostly the same cells."""
+    both = np.count_nonzero(first & second)
+    return both > _AGREES * np.count_nonzero(first | second)
 
 
 def outline_of_flat(

@@ -102,7 +102,7 @@ def separate_bounded(
         found,
         thing=thing,
         background=found.background & ~thing,
-        flat=found.flat and same,
+        flat=bool(found.flat and same),
         other=found.other if same else replace(found, other=None),
     )
 
