@@ -114,19 +114,18 @@ def bounded_by_colour(
     colours = cell_colours(cells, image)
     label = connected_by_colour(cells, cells.ok, colours)
     count = int(label.max(initial=-1)) + 1
-    inside = np.bincount(label[within & (label >= 0)], minlength=count)
-    outside = np.bincount(label[~around & (label >= 0)], minlength=count)
+    label[label < 0] = count  # cells without depth: no patch
+    inside, outside = (np.bincount(label[part], minlength=count + 1) for part in (within, ~around))
+    inside[count] = outside[count] = 0
     goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
     ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
-    goes_on = np.append(goes_on, False)  # the last for label -1
     found = trimmed = thing & ~goes_on[label]
-    if not _agree(thing, trimmed | (within & np.append(ends, False)[label])):
+    if not _agree(thing, trimmed | (within & ends[label])):
         # Depth has not found it. Else what it has left out is a hole or another thing.
         usual = _coloured_as(colours, ~around & cells.ok)
         if usual is not None:
-            alike = np.bincount(label[within & usual & (label >= 0)], minlength=count)
-            ends &= alike < _PATTERN * inside
-        more = trimmed | (within & np.append(ends, False)[label])
+            ends &= np.bincount(label[within & usual], minlength=count + 1) < _PATTERN * inside
+        more = trimmed | (within & ends[label])
         found = trimmed if _agree(thing, more) else more
     return found if found.any() and fill(found, within) > _BOUNDED else thing
 
