@@ -133,7 +133,7 @@ def bounded_by_colour(
 def _agree(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
     """Tell whether two masks are mostly the same cells."""
     both = np.count_nonzero(first & second)
-    return both > _AGREES * np.count_nonzero(first | second)
+    return bool(both > _AGREES * np.count_nonzero(first | second))
 
 
 def outline_of_flat(
