@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill
 from spatialgeo_ros.geometry.cells import STEPS, Cells, connected, extent, linked, neighbours
+from spatialgeo_ros.geometry.small_arrays import squared_distances
 
 _EDGE = 9.0  # of CIE L*a*b*: contrast within three cells that is an outline
 _CUT_SIDE = 64  # pixels of the longer side of the picture that GrabCut works on
@@ -18,6 +19,15 @@ _LEAST_CORE = 0.2  # of the object's cells: with less it has no inside
 _ALIKE = 0.04  # metres of depth from the object's own nearby
 _CHANGE = (0.6, 1.4)  # least and largest share of the object's cells that are left
 _REACH = 4  # cells that an outline is wide at most
+_LEAST_SEEN, _SAMPLES = 20, 64  # cells of a surface whose colour is learnt; of these are compared
+_GOES_ON = 0.15  # share of a patch outside the region, relative to that inside, that is too much
+_LEAST_PATCH, _PATCH = 3, 0.02  # cells; share of the region's cells that a patch has at least
+_PATTERN = 0.5  # of a patch's cells: in a colour that is usual around the region
+_AGREES = 0.7  # of all cells that depth or colour give to the thing: those that both do
+_BOUNDED = 0.85  # of the region's box that what its colour bounds reaches over
+_USUAL = 0.05  # share of them with a colour that is usual there
+_REACHES = 0.7  # of the region's box that an outline's box covers
+_LEAST_FLAT, _LEAST_CUT = 0.15, 0.3  # of the flat cells; where the surface is not known
 
 
 def cell_colours(cells: Cells, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -78,27 +88,118 @@ def connected_by_colour(
     return np.where(left, alone + int(label.max()) + 1, label)
 
 
+def bounded_by_colour(
+    cells: Cells,
+    thing: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    image: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """A small thing without what goes on outside its region in colour, with what ends inside.
+
+    Depth does not tell a book from those it stands between: all are one surface, and where the
+    backs of the others were found to be a background, its own back is too. Patches of even colour
+    that go on outside the region are not what it bounds; those that end within it are, where their
+    colour is not usual around it (a pattern). Taken only where both together reach over the region.
+
+    Args:
+        cells: the window.
+        thing: [h, w] bool, what depth says, not empty.
+        within: [h, w] bool, cells inside the region.
+        around: [h, w] bool, the region grown by what it may be too small.
+        image: [H, W, 3] uint8 RGB, or None: then nothing changes.
+    """
+    if image is None:
+        return thing
+    colours = cell_colours(cells, image)
+    label = connected_by_colour(cells, cells.ok, colours)
+    count = int(label.max(initial=-1)) + 1
+    label[label < 0] = count  # cells without depth: no patch
+    inside, outside = (np.bincount(label[part], minlength=count + 1) for part in (within, ~around))
+    inside[count] = outside[count] = 0
+    goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
+    ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
+    found = trimmed = thing & ~goes_on[label]
+    if not _agree(thing, trimmed | (within & ends[label])):
+        # Depth has not found it. Else what it has left out is a hole or another thing.
+        usual = _coloured_as(colours, ~around & cells.ok)
+        if usual is not None:
+            ends &= np.bincount(label[within & usual], minlength=count + 1) < _PATTERN * inside
+        more = trimmed | (within & ends[label])
+        found = trimmed if _agree(thing, more) else more
+    return found if found.any() and fill(found, within) > _BOUNDED else thing
+
+
+def _agree(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Tell whether two masks are mostly the same cells."""
+    both = np.count_nonzero(first & second)
+    return bool(both > _AGREES * np.count_nonzero(first | second))
+
+
 def outline_of_flat(
     cells: Cells,
     flat: NDArray[np.bool_],
     within: NDArray[np.bool_],
     image: NDArray[np.uint8] | None,
+    surface: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Of the cells of a flat thing, those whose colour is not that of what surrounds the region.
+    """Of the cells of a flat thing, those whose colour is not that of what it lies on.
 
     Taken only where it looks like an outline: it reaches over most of the region.
+
+    Args:
+        cells: the window.
+        flat: [h, w] bool, cells at the depth of the thing and of what it lies on.
+        within: [h, w] bool, cells inside the region.
+        image: [H, W, 3] uint8 RGB, or None: then nothing changes.
+        surface: [h, w] bool, cells outside the region of the surface that the thing lies on.
     """
     if image is None:
         return flat
+    # A thing that lies askew fills less than half of its box: GrabCut, told that most of the box is
+    # the thing, learns the surface's colour as the thing's. What the surface looks like is seen.
+    usual = _coloured_as(cell_colours(cells, image), surface)
+    if usual is not None:
+        found = _opened(flat & ~usual)
+        if (
+            found.any()
+            and fill(found, within) > _REACHES
+            and found.sum() > _LEAST_FLAT * flat.sum()
+        ):
+            return flat & _filled(found)
     labels = np.where(flat, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-    found = _grab_cut(cells, labels, image)
-    if found is None:
+    cut = _grab_cut(cells, labels, image)
+    if cut is None:
         return flat
-    found &= flat
-    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
-    if found.any() and fill(found, within) > 0.7 and found.sum() > 0.3 * flat.sum():
+    found = _opened(cut & flat)
+    if found.any() and fill(found, within) > _REACHES and found.sum() > _LEAST_CUT * flat.sum():
         return found
     return flat
+
+
+def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask [h, w] without what is less than three cells wide."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))).astype(bool)
+
+
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask [h, w] with its holes."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    out = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(out, outlines, -1, 1, cv2.FILLED)
+    return out.astype(bool)
+
+
+def _coloured_as(
+    colours: NDArray[np.float32], surface: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Cells [h, w] of a colour that is usual on a surface; None where too little of it is seen."""
+    seen = colours[surface]
+    if len(seen) < _LEAST_SEEN:
+        return None
+    few = seen[:: max(1, len(seen) // _SAMPLES)]
+    near = squared_distances(colours.reshape(-1, 3), few) < _EDGE**2
+    return np.asarray(near.mean(axis=1) > _USUAL).reshape(surface.shape)
 
 
 def refined_outline(

@@ -9,7 +9,7 @@ does not stand out lies flat on its background: then its colour tells where it e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.colour import (
+    bounded_by_colour,
     cell_colours,
     connected_by_colour,
     outline_of_flat,
@@ -46,6 +47,7 @@ _IN_PLANE = 0.03  # metres from an object's own plane
 _MOSTLY = 0.6  # of what is left in a region
 _LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
+_SAME = 0.5  # of all cells of two readings that are in both: they are one
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -78,16 +80,48 @@ def separate_bounded(
 ) -> Separation:
     """Separate the object that a box or polygon bounds.
 
+    Where the colour of a small thing says something quite else than its depth, there are two
+    readings.
+
     Args:
         cells: the window around the region.
         within: [h, w] bool, cells inside the region.
         gravity: direction of falling [3], None when unknown.
         floor: the floor, None when unknown.
         usual: (width, depth, height) of this kind of object in metres, None when unknown.
-        image: [H, W, 3] uint8 RGB, for flat things; None where there is none.
+        image: [H, W, 3] uint8 RGB; None where there is none.
+    """
+    around = grown(within)
+    found = _separated(cells, within, around, gravity, floor, usual, image)
+    if not found.thing.any() or is_large(cells, within):
+        return found
+    thing = bounded_by_colour(cells, found.thing, within, around, image)
+    if thing is found.thing:
+        return found
+    same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
+    return replace(
+        found,
+        thing=thing,
+        background=found.background & ~thing,
+        flat=bool(found.flat and same),
+        other=found.other if same else replace(found, other=None),
+    )
+
+
+def _separated(
+    cells: Cells,
+    within: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+    floor: Floor | None,
+    usual: Size | None,
+    image: NDArray[np.uint8] | None,
+) -> Separation:
+    """Separate by depth, with colour where depth alone is vague; as :func:`separate_bounded`.
+
+    ``around`` is the region grown by what it may be too small.
     """
     use = cells.ok.copy()
-    around = grown(within)
     planes = tuple(background_planes(cells, use, within, ~around, floor))
     backdrop = np.zeros(cells.shape, bool)
     for plane in planes:
@@ -117,14 +151,14 @@ def separate_bounded(
             second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
         chosen = chosen | (flat.cells & within)
-        outline = outline_of_flat(cells, chosen, within, image)
+        outline = outline_of_flat(cells, chosen, within, image, flat.cells & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(
         planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
     )
-    on = np.zeros(cells.shape, bool) if largest is None else largest.cells & within
-    patch = select(cells, np.where(on, 0, -1).astype(np.int32), within, gravity, usual)
+    on = np.zeros(cells.shape, bool) if largest is None else largest.cells
+    patch = select(cells, np.where(on & within, 0, -1).astype(np.int32), within, gravity, usual)
     flush = None if patch is None else patch.cells
     standing_out = 0.0 if chosen is None else fill(chosen, within)
     if flush is not None and (
@@ -132,7 +166,7 @@ def separate_bounded(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
-        outline = outline_of_flat(cells, flush, within, image)
+        outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)

@@ -9,12 +9,14 @@ from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.colour import (
+    bounded_by_colour,
     cell_colours,
     connected_by_colour,
     outline_of_flat,
     refined_outline,
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+from spatialgeo_ros.geometry.separation import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 RED, BLUE, GREY = (200, 50, 40), (40, 60, 190), (140, 140, 140)
@@ -108,7 +110,7 @@ def flat_thing():
 
 def test_the_outline_of_a_flat_thing_is_where_its_colour_ends():
     cells, disc, within, image = flat_thing()
-    found = outline_of_flat(cells, within, within, image)
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
     assert overlap(found, disc) > 0.9
     assert not (found & ~within).any()
 
@@ -116,11 +118,102 @@ def test_the_outline_of_a_flat_thing_is_where_its_colour_ends():
 def test_without_a_colour_of_its_own_a_flat_thing_is_its_box():
     cells, _, within, _ = flat_thing()
     for image in (None, picture()):
-        found = outline_of_flat(cells, within, within, image)
+        found = outline_of_flat(cells, within, within, image, ~grown(within))
         assert found.sum() > 0.9 * within.sum()
     # A small print in the box is not its outline.
     spot = picture((slice(95, 102), slice(146, 152), RED))
-    assert outline_of_flat(cells, within, within, spot).sum() > 0.9 * within.sum()
+    assert outline_of_flat(cells, within, within, spot, ~grown(within)).sum() > 0.9 * within.sum()
+
+
+@pytest.mark.parametrize("printed", [False, True])
+def test_a_flat_thing_that_lies_askew_fills_a_quarter_of_its_box(printed):
+    cells = sheet()
+    rows, columns = np.indices((240, 320))
+    along, across = columns - rows - 50, columns + rows - 250
+    bar = (np.abs(across) < 10) & (np.abs(along) < 50)
+    image = picture()
+    image[bar] = RED
+    if printed:  # a picture on it in the sheet's own colour is the thing's all the same
+        image[(np.abs(across) < 5) & (np.abs(along) < 20)] = GREY
+    bar = bar[60:140, 100:200]
+    within = np.zeros(cells.shape, bool)
+    at = np.nonzero(bar)
+    within[at[0].min() : at[0].max() + 1, at[1].min() : at[1].max() + 1] = True
+    assert bar.sum() < 0.3 * within.sum()
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
+    assert overlap(found, bar) > 0.85
+
+
+def test_a_flat_thing_is_told_from_a_print_that_its_surface_has_all_over():
+    cells, disc, within, image = flat_thing()
+    rows, columns = np.indices((240, 320))
+    stripes = (rows // 8 % 2 == 0) & (image != RED).any(axis=-1)
+    image[stripes] = image[stripes] // 2
+    found = outline_of_flat(cells, within, within, image, ~grown(within))
+    assert overlap(found, disc) > 0.85
+
+
+def row_of_books(ground=GREY):
+    """Three leaning books that are one surface; the middle one's box holds corners of the others.
+
+    Returns cells, the middle book, its box, and the image.
+    """
+    cells = sheet()
+    rows, columns = np.indices((240, 320))
+    along = columns - 150 + (rows - 100) // 2
+    image = picture(ground=ground)
+    tall = (rows > 75) & (rows < 125)
+    for first, colour in ((-42, BLUE), (-14, RED), (14, (60, 140, 60))):
+        image[tall & (along >= first) & (along < first + 28)] = colour
+    book = (tall & (along >= -14) & (along < 14))[60:140, 100:200]
+    within = np.zeros(cells.shape, bool)
+    at = np.nonzero(book)
+    within[at[0].min() : at[0].max() + 1, at[1].min() : at[1].max() + 1] = True
+    assert book.sum() < 0.6 * within.sum()
+    return cells, book, within, image
+
+
+def test_a_book_ends_where_the_colour_of_those_beside_it_goes_on():
+    cells, book, within, image = row_of_books()
+    found = bounded_by_colour(cells, within, within, grown(within), image)
+    assert overlap(found, book) > 0.85
+    assert bounded_by_colour(cells, within, within, grown(within), None) is within
+
+
+def test_a_book_that_was_taken_for_its_background_is_what_its_colour_bounds():
+    cells, book, within, image = row_of_books()
+    sliver = within.copy()
+    sliver[32:] = False
+    found = bounded_by_colour(cells, sliver, within, grown(within), image)
+    assert overlap(found, book) > 0.85
+
+
+def test_a_colour_that_reaches_over_little_of_the_region_changes_nothing():
+    cells, _, within, image = row_of_books()
+    image[...] = picture(ground=RED)
+    image[90:105, 140:150] = BLUE
+    assert bounded_by_colour(cells, within, within, grown(within), image) is within
+
+
+def test_what_depth_left_out_of_a_thing_that_it_found_stays_out():
+    cells, book, within, image = row_of_books()
+    hole = np.zeros(cells.shape, bool)
+    hole[35:45, 45:55] = True
+    found = bounded_by_colour(cells, book & ~hole, within, grown(within), image)
+    assert not (found & hole).any()
+    assert overlap(found, book & ~hole) > 0.9
+
+
+def test_the_pattern_of_what_a_thing_lies_on_is_not_the_thing():
+    cells, book, within, image = row_of_books()
+    rows, columns = np.indices((240, 320))
+    dots = ((rows // 9) % 2 == 0) & ((columns // 9) % 2 == 0)
+    image[...] = picture(ground=BLUE)
+    image[dots] = RED  # all over the surface, in the box as well
+    sliver = within.copy()
+    sliver[40:] = False
+    found = bounded_by_colour(cells, sliver, within, grown(within), image)
+    assert not (found & ~sliver).any()
 
 
 def test_an_outline_moves_to_the_colour_edge_near_it():

@@ -10,6 +10,7 @@ from geometry_scene import HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.distance import Kind, measure
+from spatialgeo_ros.geometry.nearest import thing_size
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
     DepthSource,
@@ -18,6 +19,7 @@ from spatialgeo_ros.geometry.pointmap import (
 )
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.uncertainty import hole_doubt
 
 KINECT = DepthNoise(0.0012, 0.0019)
 LEFT = Block(2.6, 0.7, (0.5, 0.5, 0.6))
@@ -191,6 +193,18 @@ def test_a_thing_of_which_little_was_found_is_less_certain():
     sure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.9), b)
     unsure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.2), b)
     assert unsure.sigma > sure.sigma
+
+
+def test_holes_that_are_more_than_what_was_found_make_a_gap_uncertain():
+    _, _, _, (a, b) = both()
+    plain = measure(Kind.NEAREST_POINTS, a, b).sigma
+    few = measure(Kind.NEAREST_POINTS, replace(a, beyond_pixels=a.support // 3), b).sigma
+    many = measure(Kind.NEAREST_POINTS, replace(a, beyond_pixels=2 * a.support), b).sigma
+    assert few == plain, "holes here and there are as usual"
+    assert many == pytest.approx(np.hypot(plain, 0.1), rel=0.01), "a tenth of a metre at most"
+    small = replace(a, surface=a.surface / 20, beyond_pixels=2 * a.support)
+    assert hole_doubt(small) == pytest.approx(0.3 * thing_size(small))
+    assert hole_doubt(small) < 0.1
 
 
 def test_sigma_grows_with_noise_and_does_not_average_away():

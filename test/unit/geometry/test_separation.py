@@ -10,6 +10,7 @@ import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import TooLittleSupportError
+from spatialgeo_ros.geometry import separation
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
@@ -132,6 +133,37 @@ def test_touching_things_are_told_apart_by_colour(knows):
         region = Region.from_box(*box_of(index, name))
         found = segment_object(made, region, *told(knows, gravity), image=picture)
         assert overlap(found.mask, index == name) > 0.8
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_where_colour_says_quite_else_than_depth_there_are_two_readings(monkeypatch, share):
+    made, index, gravity, _ = see([TABLE, MUG], KINECT)
+    box = Region.from_box(*box_of(index, 1))
+    by_depth = segment_object(made, box, gravity, HEIGHT)
+    assert by_depth.other is None
+
+    def upper_part(cells, thing, within, around, image):
+        rows = np.nonzero(thing)[0]
+        return thing & (np.indices(thing.shape)[0] < np.percentile(rows, 100 * share))
+
+    monkeypatch.setattr(separation, "bounded_by_colour", upper_part)
+    found = segment_object(made, box, gravity, HEIGHT)
+    assert found.support < (share + 0.1) * by_depth.support
+    if share > 0.5:
+        assert found.other is None
+    else:
+        assert overlap(found.other.mask, by_depth.mask) > 0.98
+
+
+def test_furniture_is_not_cut_by_its_colours(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("asked for the colours of something large")
+
+    monkeypatch.setattr(separation, "bounded_by_colour", refuse)
+    made, index, gravity, _ = see([Block(2.6, 0.0, (0.5, 1.2, 0.9))], KINECT)
+    box = Region.from_box(*box_of(index, 0))
+    found = segment_object(made, box, gravity, HEIGHT, image=painted(index))
+    assert overlap(found.mask, index == 0) > 0.8
 
 
 @pytest.mark.parametrize("knows", KNOWN)
