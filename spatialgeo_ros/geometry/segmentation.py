@@ -275,7 +275,7 @@ class _View:
         else:
             part = pixels_of(pointmap, cells, reading.thing, self.window)
             if bounded:  # a box may be a few pixels too small
-                part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+                pass
         support = int(np.count_nonzero(part))
         self._require(reading, support, bounded)
         top, bottom, left, right = extent(part)

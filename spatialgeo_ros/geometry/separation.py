@@ -29,6 +29,7 @@ from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
 _GROW = 0.02
+_BAND = 0.08
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
@@ -105,13 +106,14 @@ def separate_bounded(
             labels = connected_by_colour(cells, standing, cell_colours(cells, image))
             other = select(cells, labels, around, gravity, usual, wanted)
             if other is not None and other.score > wanted:
-                choice = other
+                choice, label = other, labels
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
             chosen = completed_to_sides(cells, chosen, within)
+            chosen = completed_beyond(label, chosen, around, within)
             rival = None if choice is None or choice.other is None else choice.other
             second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
@@ -210,11 +212,33 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
     return Separation(label == label[at[0], at[1]], background, planes)
 
 
-def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def completed_beyond(
+    label: NDArray[np.int32],
+    chosen: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Add what goes on from an object beyond its region and ends near: the region was too small.
+    """
+    names = np.zeros(int(label.max()) + 2, bool)
+    names[label[chosen]] = True
+    names[-1] = False
+    own = names[label] & ~around
+    if not own.any():
+        return chosen
+    number, patch = patches(own)
+    far = np.zeros(number + 1, bool)
+    far[patch[~grown(within, _BAND)]] = True
+    far[0] = True
+    return chosen | ~far[patch]
+
+
+def grown(within: NDArray[np.bool_], share: float | None = None) -> NDArray[np.bool_]:
     """The region grown by what a box may be too small: 4 % of its size, at least two cells."""
     top, bottom, left, right = extent(within)
+    share = _GROW if share is None else share
     rows, columns = (
-        max(2, round(_GROW * (last - first + 1))) for first, last in ((top, bottom), (left, right))
+        max(2, round(share * (last - first + 1))) for first, last in ((top, bottom), (left, right))
     )
     kernel = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
