@@ -250,7 +250,11 @@ def _level_beyond(
                 far[k] += np.count_nonzero(mine)
     share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
     for k in np.flatnonzero(share):  # what fills the region is no part of something in it
-        first, last, west, east = extent(within & (index == k))
+        own_cells = within & (index == k)
+        if not own_cells.any():  # in a corner that the region, no rectangle, leaves out
+            share[k] = 0.0
+            continue
+        first, last, west, east = extent(own_cells)
         filled = (last - first + 1) * (east - west + 1) / ((bottom - top + 1) * (right - left + 1))
         if filled > _FILLS or share[k] <= LEAK:
             share[k] = 0.0

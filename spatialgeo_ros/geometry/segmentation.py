@@ -167,7 +167,8 @@ def segment_object(
     Raises:
         BadRegionError: the region is empty, outside the image, or a phrase.
         TooLittleSupportError: fewer than :data:`MIN_SUPPORT` measured pixels on the object, or so
-            little depth in the region that what there is may be of anything.
+            little depth in the region that what there is may be of anything; or all of the region
+            is excluded.
     """
     if region.type is RegionType.PHRASE:
         raise BadRegionError(f"phrase '{region.label}' has to be located before it is measured")
@@ -198,6 +199,10 @@ def segment_object(
     pointmap = pointmap.keeping(window)
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = share_inside(inside, cells) > 0.5
+    if excluded is not None and not within.any():
+        raise TooLittleSupportError(
+            f"nothing is left of '{region.label}' without what is known to be something else"
+        )
     usual = usual_size(region.label, TYPICAL_SIZES if sizes is None else sizes)
     floor = None
     if down is not None and floor_height is not None:

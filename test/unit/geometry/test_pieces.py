@@ -149,3 +149,19 @@ def test_what_is_level_with_a_background_beyond_goes_on_there(ahead, goes_on):
     depths = [float(np.median(piece.points[:, 2])) for piece in found]
     assert depths[-1] == pytest.approx(3.0, abs=0.01)
     assert (len(found) == 1) == goes_on
+
+
+def test_what_a_region_that_is_no_rectangle_leaves_out_is_no_piece_of_it():
+    """A polygon, or a box without another thing's pixels: the rest is within its sides only."""
+    rest, door = (slice(30, 70), slice(20, 60)), (slice(75, 95), slice(30, 80))
+    depth = np.full((240, 320), 4.0)
+    depth[30:70, :60] = 2.0
+    depth[door] = 3.0
+    cells = make_cells(pointmap_from_depth(depth, CAMERA), (0, 0, 120, 120), 20_000)
+    within = np.zeros(cells.shape, bool)
+    within[20:100, 20:100] = True
+    within[rest] = False
+    label = np.full(cells.shape, -1, np.int32)
+    label[rest], label[door] = 0, 1
+    (piece,) = pieces_in(cells, label, within)
+    assert float(np.median(piece.points[:, 2])) == pytest.approx(3.0, abs=0.01)

@@ -186,8 +186,10 @@ def test_what_touches_a_thing_in_another_colour_is_no_part_of_it():
     assert (both & red).sum() < 0.5 * both.sum(), "depth alone joins them"
 
 
-def test_where_nothing_of_its_colour_is_left_it_is_doubted_as_before():
-    box = bounds(CRATE)
+@pytest.mark.parametrize("margin", [0.0, 6.0, -8.0])
+def test_where_nothing_of_its_colour_is_left_it_is_doubted_as_before(margin):
+    x0, y0, x1, y1 = bounds(CRATE)
+    box = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     perception, observation, _ = seen({"red chair": [(box, 0.8)]}, boxes=(CRATE,))
     assert "does not look red" in perception.locate(observation, "the red chair").doubt
 
