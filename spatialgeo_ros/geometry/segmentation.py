@@ -60,7 +60,7 @@ class ObjectPoints:
 
     Attributes:
         label: the region's label.
-        mask: [H, W] bool, the object's pixels (inside the region).
+        mask: [H, W] bool, the object's pixels: inside the region, or near it where a box cuts it.
         points: [N, 3] float32, their points in the optical frame, metres.
         sigma: [N] float32, standard deviation of each point's z, metres.
         camera: intrinsics of the image.
@@ -220,7 +220,9 @@ def segment_object(
         reading = separate_bounded(cells, within, down, floor, usual, image)
     if floor is not None:
         floor = _seen_floor(reading.planes, floor)
-    view = _View(pointmap, region, inside, own, window, cells, within, down, floor_height, floor)
+    view = _View(
+        pointmap, region, inside, excluded, own, window, cells, within, down, floor_height, floor
+    )
     found = view.object(reading)
     if reading.other is not None:
         with suppress(TooLittleSupportError):
@@ -253,6 +255,7 @@ class _View:
     pointmap: PointMap
     region: Region
     inside: NDArray[np.bool_]
+    excluded: NDArray[np.bool_] | None
     own: NDArray[np.bool_] | None
     window: Window
     cells: Cells
@@ -279,8 +282,10 @@ class _View:
                 part = part & ~spread_mask(scraps, cells, self.window)
         else:
             part = pixels_of(pointmap, cells, reading.thing, self.window)
-            if bounded:  # a box may be a few pixels too small
+            if bounded and reading.flat:  # its outline may be the box alone
                 part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+            if self.excluded is not None:
+                part &= ~self.excluded[y0:y1, x0:x1]
         support = int(np.count_nonzero(part))
         self._require(reading, support, bounded)
         top, bottom, left, right = extent(part)
@@ -316,7 +321,7 @@ class _View:
             pointmap.source,
             surface,
             surface_sigma,
-            1.0 if region.type is RegionType.POINT else support / int(np.count_nonzero(inside)),
+            1.0 if region.type is RegionType.POINT else float(part[inside].mean()),
             truncated,
             self.gravity,
             self.floor_height,

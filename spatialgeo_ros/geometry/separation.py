@@ -30,7 +30,8 @@ from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
-_GROW = 0.02
+_GROW = 0.03  # of a box's size on each side, that it may be too small: still inside,
+_BAND = 0.08  # and what ends so near is the object's too if it goes on from it
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
@@ -140,15 +141,18 @@ def _separated(
             labels = connected_by_colour(cells, standing, cell_colours(cells, image))
             other = select(cells, labels, around, gravity, usual, wanted)
             if other is not None and other.score > wanted:
-                choice = other
+                choice, label = other, labels
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
             chosen = completed_to_sides(cells, chosen, within)
-            rival = None if choice is None or choice.other is None else choice.other
-            second = None if rival is None else Separation(rival, _behind(planes, rival), planes)
+            chosen = completed_beyond(label, chosen, around, within)
+            second = None
+            if choice is not None and choice.other is not None:
+                rival = completed_beyond(label, choice.other, around, within)
+                second = Separation(rival, _behind(planes, rival), planes)
             return Separation(chosen, _behind(planes, chosen), planes, other=second)
         chosen = chosen | (flat.cells & within)
         outline = outline_of_flat(cells, chosen, within, image, flat.cells & ~around)
@@ -245,11 +249,41 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
     return Separation(label == label[at[0], at[1]], background, planes)
 
 
-def grown(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The region grown by what a box may be too small: 4 % of its size, at least two cells."""
+def completed_beyond(
+    label: NDArray[np.int32],
+    chosen: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Add what goes on from an object beyond its region and ends near it.
+
+    A region that is too small cuts its object. What is not the object's goes on further than a
+    region may be wrong.
+
+    Args:
+        label: [h, w] number of the connected surface of each cell, -1 for none.
+        chosen: [h, w] bool, the object as far as it was found.
+        around: [h, w] bool, cells that it was looked for in.
+        within: [h, w] bool, cells inside the region.
+    """
+    names = np.zeros(int(label.max(initial=-1)) + 2, bool)
+    names[label[chosen]] = True
+    names[-1] = False  # of label -1
+    beyond = names[label] & ~around
+    if not beyond.any():
+        return chosen
+    number, patch = patches(beyond)
+    goes_on = np.zeros(number + 1, bool)
+    goes_on[patch[~grown(within, _BAND)]] = True
+    goes_on[0] = True
+    return chosen | ~goes_on[patch]
+
+
+def grown(within: NDArray[np.bool_], share: float = _GROW) -> NDArray[np.bool_]:
+    """The region grown on each side by a share of its size, at least two cells."""
     top, bottom, left, right = extent(within)
     rows, columns = (
-        max(2, round(_GROW * (last - first + 1))) for first, last in ((top, bottom), (left, right))
+        max(2, round(share * (last - first + 1))) for first, last in ((top, bottom), (left, right))
     )
     kernel = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
     return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)

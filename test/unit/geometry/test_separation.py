@@ -17,7 +17,7 @@ from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.geometry.separation import completed_to_sides
+from spatialgeo_ros.geometry.separation import completed_beyond, completed_to_sides, grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 TOP = 0.6  # metres above the floor
@@ -90,6 +90,65 @@ def test_a_box_that_is_not_tight_measures_the_same(knows, side, pixels):
     first, second = (measure(Kind.NEAREST_POINTS, one, other) for one in (exact, moved))
     assert second.valid
     assert abs(first.distance - second.distance) < 0.01 + second.sigma
+
+
+CABINET = Block(2.2, 0.1, (0.5, 0.9, 0.8), yaw=0.3)
+
+
+@pytest.mark.parametrize("share", [0.045, 0.06])
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+@pytest.mark.parametrize("knows", KNOWN)
+@pytest.mark.parametrize(
+    "blocks", [(CABINET,), (TABLE, CARTON)], ids=["on the floor", "on a table"]
+)
+def test_a_box_that_cuts_a_thing_finds_all_of_it(blocks, knows, side, share):
+    made, index, gravity, _ = see(list(blocks), KINECT)
+    thing = len(blocks) - 1
+    x0, y0, x1, y1 = box = box_of(index, thing)
+    less = share * (x1 - x0 if side in ("left", "right") else y1 - y0)
+    region = Region.from_box(*grown_box(box, **{side: -less}))
+    known = told(knows, gravity)
+    exact = segment_object(made, Region.from_box(*box), *known)
+    found = segment_object(made, region, *known)
+    own = (index == thing) & np.isfinite(made.depth)
+    assert (found.mask & own).sum() > 0.985 * (exact.mask & own).sum()
+    assert (found.mask & ~own).sum() < (exact.mask & ~own).sum() + 0.02 * own.sum()
+    assert 0 < found.fraction <= 1
+
+
+@pytest.mark.parametrize(("reach", "added"), [(1, True), (2, True), (5, False), (15, False)])
+def test_what_ends_near_a_region_is_its_object_what_goes_on_is_not(reach, added):
+    within = np.zeros((90, 90), bool)
+    within[20:70, 20:70] = True
+    around = grown(within)
+    label = np.full(within.shape, -1, np.int32)
+    label[30:60, 30 : 72 + reach] = 0  # a side of it is that far beyond the cells around the region
+    label[30:60, 5:17] = 1  # another surface that ends near the region is not the object's
+    chosen = around & (label == 0)
+    found = completed_beyond(label, chosen, around, within)
+    assert np.array_equal(found, label == 0 if added else chosen)
+
+
+def test_what_is_known_to_be_something_else_stays_out_beyond_a_box_that_is_too_small():
+    made, index, gravity, _ = see([CABINET], KINECT)
+    x0, y0, x1, y1 = box_of(index, 0)
+    other = np.zeros(index.shape, bool)
+    other[:, : x0 + 8] = True
+    region = Region.from_box(x0 + 10, y0, x1, y1)
+    whole = segment_object(made, region, gravity, HEIGHT)
+    found = segment_object(made, region, gravity, HEIGHT, excluded=other)
+    assert (whole.mask & other).any() and not (found.mask & other).any()
+
+
+def test_each_part_beyond_a_region_is_judged_by_itself():
+    within = np.zeros((90, 90), bool)
+    within[20:70, 20:70] = True
+    around = grown(within)
+    label = np.full(within.shape, -1, np.int32)
+    label[30:60, 16:85] = 0  # ends near the left, goes on at the right
+    chosen = around & (label == 0)
+    found = completed_beyond(label, chosen, around, within)
+    assert np.flatnonzero(found.any(axis=0))[[0, -1]].tolist() == [16, 71]
 
 
 @pytest.mark.parametrize("knows", KNOWN)
