@@ -22,5 +22,8 @@ def own_first(path, own, prefixes):
 
 def main():
     """Do so in this Python."""
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    own_first(sys.path, sysconfig.get_path("purelib"), [*prefixes, "/opt/ros"])
+    prefixes = [*os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep), "/opt/ros"]
+    # What was built here, or installed in the environment itself, hides nothing of it.
+    checkout = os.path.dirname(sys.prefix) + os.sep
+    others = [prefix for prefix in prefixes if not prefix.startswith(checkout)]
+    own_first(sys.path, sysconfig.get_path("purelib"), others)

@@ -24,7 +24,8 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    venv = tmp_path / "venv"
+    venv = tmp_path / "checkout" / "venv"
+    venv.parent.mkdir()
     monkeypatch.setattr(module, "VENV", venv)
     monkeypatch.setattr(module, "PYTHON", venv / "bin" / "python")
     monkeypatch.setattr(module, "LOG", tmp_path / "setup.log")
@@ -110,6 +111,25 @@ def test_only_what_ros_has_is_found_later(path: list[str], moved: list[str] | No
     found = list(path)
     module.own_first(found, "/own", ["", "/ws/"])
     assert found == (path if moved is None else moved)
+
+
+def test_what_stands_before_what_was_built_here_stays_there(setup: Any, tmp_path: Path) -> None:
+    """ROS 2 from PyPI lies in the environment itself, and its overlay in the checkout."""
+    setup.make_environment(Path(sys._base_executable), "")  # type: ignore[attr-defined]
+    setup.put_own_packages_first()
+    install = tmp_path / "checkout" / "install"
+    first, built = setup.VENV / "transformers-1.0", install / "lib"
+    (site,) = setup.VENV.glob("lib/python3*/site-packages")
+    write_package(first, "fake_transformers", "1.0")
+    write_package(site, "fake_transformers", "2.0")
+    built.mkdir(parents=True)
+    environment = {
+        "PYTHONPATH": f"{built}{os.pathsep}{first}",
+        "AMENT_PREFIX_PATH": f"{install}{os.pathsep}{setup.VENV}",
+    }
+    code = "import fake_transformers; print(fake_transformers.version)"
+    command = [str(setup.PYTHON), "-c", code]
+    assert subprocess.check_output(command, env=environment, text=True).strip() == "1.0"
 
 
 @pytest.mark.parametrize(
