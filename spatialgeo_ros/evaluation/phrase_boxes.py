@@ -15,13 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.evaluation.phrase_search import FOREIGN, RIGHT_IOU, box_iou, true_box
+from spatialgeo_ros.evaluation.phrase_search import (
+    FOREIGN,
+    RIGHT_IOU,
+    SMALL_SHARE,
+    box_iou,
+    mean,
+    true_box,
+)
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame
 from spatialgeo_ros.grounding.detector import Detector
 from spatialgeo_ros.training.contrastive import object_names
-
-#: What covers less of the image counts as small, too.
-SMALL_SHARE = 0.03
 
 
 @dataclass
@@ -53,25 +57,21 @@ class AloneReport:
         right, absent = iou >= RIGHT_IOU, np.array(self.absent, bool)
         values = {
             "things": float(len(iou)),
-            "right": _mean(right),
-            "right_below_3_percent": _mean(right[small]),
-            "right_and_only_box": _mean(right & np.array(self.only, bool)),
+            "right": mean(right),
+            "right_below_3_percent": mean(right[small]),
+            "right_and_only_box": mean(right & np.array(self.only, bool)),
             "iou_median": float(np.median(iou[right])) if right.any() else float("nan"),
             "absent_names": float(len(absent)),
-            "absent_answered": _mean(absent),
-            "other_colour_answered": _mean(absent[np.array(self.near_miss, bool)]),
+            "absent_answered": mean(absent),
+            "other_colour_answered": mean(absent[np.array(self.near_miss, bool)]),
             "foreign_nouns": float(len(self.foreign)),
-            "foreign_answered": _mean(np.array(self.foreign, bool)),
+            "foreign_answered": mean(np.array(self.foreign, bool)),
         }
         by_kind = defaultdict(list)
         for kind, hit in zip(self.kinds, right.tolist(), strict=True):
             by_kind[kind].append(hit)
-        values |= {f"right_{kind}": _mean(np.array(by_kind[kind])) for kind in sorted(by_kind)}
+        values |= {f"right_{kind}": mean(np.array(by_kind[kind])) for kind in sorted(by_kind)}
         return {prefix + key: value for key, value in values.items()}
-
-
-def _mean(values: NDArray) -> float:
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def ask_alone(

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: A box is right from this overlap with the thing's visible pixels on, as in PASCAL VOC.
 RIGHT_IOU = 0.5
+#: What covers less of the image counts as small, too.
+SMALL_SHARE = 0.03
 #: Absent names asked for in each frame: of kinds in view in another colour, and of all others.
 _OTHER_COLOUR, _OTHER = 2, 2
 #: Nouns that no simulated room has; one is asked for in each frame.
@@ -79,15 +81,17 @@ class SearchReport:
         right, share = np.array(self.found), np.array(self.share)
         values = {
             "phrases": float(len(self.found)),
-            "phrases_right": _mean(self.found),
-            "phrases_right_below_3_percent": _mean(right[share < 0.03]) if len(right) else np.nan,
+            "phrases_right": mean(self.found),
+            "phrases_right_below_3_percent": mean(right[share < SMALL_SHARE])
+            if len(right)
+            else np.nan,
             "phrases_not_found": self.missed / max(1, len(self.found)),
             "box_iou_median": float(np.median(self.iou)) if self.iou else np.nan,
             "absent_phrases": float(len(self.absent)),
-            "absent_answered": _mean(self.absent),
-            "other_colour_answered": _mean(self.other_colour),
-            "foreign_answered": _mean(self.foreign),
-            "absent_surely_answered": _mean(self.sure),
+            "absent_answered": mean(self.absent),
+            "other_colour_answered": mean(self.other_colour),
+            "foreign_answered": mean(self.foreign),
+            "absent_surely_answered": mean(self.sure),
             "milliseconds": _milliseconds(self.seconds),
         }
         if self.network_seconds:
@@ -95,10 +99,10 @@ class SearchReport:
             right = overlap >= RIGHT_IOU
             values |= {
                 "network_milliseconds": _milliseconds(self.network_seconds),
-                "detector_right": _mean(right),
-                "detector_right_below_3_percent": _mean(right[share < 0.03]),
+                "detector_right": mean(right),
+                "detector_right_below_3_percent": mean(right[share < SMALL_SHARE]),
                 "detector_iou_median": float(np.median(overlap[right])) if right.any() else np.nan,
-                "detector_absent_answered": _mean(self.absent_boxes),
+                "detector_absent_answered": mean(self.absent_boxes),
             }
         return {prefix + key: value for key, value in values.items()}
 
@@ -107,7 +111,8 @@ def _milliseconds(seconds: Sequence[float]) -> float:
     return 1e3 * float(np.median(seconds)) if seconds else float("nan")
 
 
-def _mean(values: Sequence[bool] | NDArray) -> float:
+def mean(values: Sequence[bool] | NDArray) -> float:
+    """Return the share that is true; NaN of nothing."""
     return float(np.mean(values)) if len(values) else float("nan")
 
 
