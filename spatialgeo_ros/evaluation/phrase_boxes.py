@@ -19,11 +19,11 @@ from spatialgeo_ros.evaluation.phrase_search import (
     FOREIGN,
     RIGHT_IOU,
     SMALL_SHARE,
-    box_iou,
     mean,
     true_box,
 )
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame
+from spatialgeo_ros.geometry.regions import box_iou
 from spatialgeo_ros.grounding.detector import Detector
 from spatialgeo_ros.training.contrastive import object_names
 

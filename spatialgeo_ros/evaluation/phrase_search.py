@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.errors import PhraseNotFoundError, SpatialGeoError
 from spatialgeo_ros.evaluation.truth_frames import TruthFrame
-from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.regions import Region, box_iou
 from spatialgeo_ros.grounding.detector import Box
 from spatialgeo_ros.grounding.head_phrases import head_phrase, of_question
 from spatialgeo_ros.memory.observation import Observation
@@ -195,15 +195,6 @@ def box_overlap(region: Region, truth: tuple[int, int, int, int], height: int, w
     """Intersection over union of a region's box with a true one."""
     x0, y0, x1, y1 = region.bounds(height, width)
     return box_iou((x0, y0, x1 + 1, y1 + 1), truth)
-
-
-def box_iou(box: Box, truth: Box) -> float:
-    """Intersection over union of two boxes by their corners."""
-    across = min(box[2], truth[2]) - max(box[0], truth[0])
-    along = min(box[3], truth[3]) - max(box[1], truth[1])
-    shared = max(0.0, across) * max(0.0, along)
-    areas = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, truth))
-    return float(shared / (areas - shared))
 
 
 def search_frame(

@@ -268,3 +268,12 @@ def _fill(polygon: NDArray[np.float64], x0: int, y0: int, x1: int, y1: int) -> N
     toggles = np.bincount((row - y0) * across + column, minlength=(y1 - y0) * across)
     odd = np.cumsum(toggles.reshape(y1 - y0, across), axis=1, dtype=np.int32) & 1
     return odd[:, :-1].astype(bool)
+
+
+def box_iou(first: Box, second: Box) -> float:
+    """Intersection over union, in [0, 1], of two boxes (x0, y0, x1, y1)."""
+    across = min(first[2], second[2]) - max(first[0], second[0])
+    down = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(0.0, across) * max(0.0, down)
+    areas = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (first, second))
+    return float(shared / max(areas - shared, 1e-9))

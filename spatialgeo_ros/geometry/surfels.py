@@ -158,7 +158,7 @@ def without_strips(
         lone = same < _STRIP_SHARE * within.sum(axis=1)
         strip |= lone & ((alike & ~within).sum(axis=1) > same)
     doubted = np.flatnonzero(strip)
-    noise = np.pad(sigma, reach)[rows[doubted], columns[doubted]]
+    noise = sigma[rows[doubted] - reach, columns[doubted] - reach]
     strip[doubted] = ~on_slope(q, padded, rows[doubted], columns[doubted], noise)
     padded[rows[strip], columns[strip]] = False
     return padded[reach:-reach, reach:-reach]
@@ -195,8 +195,7 @@ def _steep_ends(
     du, dv, dq = u - mu[:, None], v - mv[:, None], weight * (q - mq[:, None])
     uu, vv, uv = ((share * one * two).sum(axis=1) for one, two in ((du, du), (dv, dv), (du, dv)))
     uq, vq = (share * du * dq).sum(axis=1), (share * dv * dq).sum(axis=1)
-    determinant = np.maximum(uu * vv - uv * uv, 1e-6)
-    along, down = (vv * uq - uv * vq) / determinant, (uu * vq - uv * uq) / determinant
+    along, down = _slopes(uu, uv, vv, uq, vq)
     spread = np.sqrt(np.maximum((share * dq * dq).sum(axis=1) - along * uq - down * vq, 0))
     noise = (share * error).sum(axis=1)
     steep = (n >= _SUPPORT) & (np.minimum(uu, vv) > 0.3)
@@ -249,7 +248,7 @@ def on_slope(
     dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     other = (dv != 0) | (du != 0)
     dv, du = dv[other].astype(np.float32), du[other].astype(np.float32)
-    q, use = np.pad(q, reach), np.pad(use, reach)
+    q, use = bordered(q, reach, 0), bordered(use, reach, False)
     at = (rows + reach) * q.shape[1] + columns + reach
     around = at[:, None] + (dv * q.shape[1] + du).astype(np.int64)
     own = q.ravel()[at]
@@ -262,8 +261,7 @@ def on_slope(
     uv = (weight @ (du * dv)) / n - mu * mv
     uq, vq = (value @ du) / n - mu * mq, (value @ dv) / n - mv * mq
     qq = (value * value).sum(axis=1) / n - mq * mq
-    determinant = np.maximum(uu * vv - uv * uv, 1e-6)
-    along, down = (vv * uq - uv * vq) / determinant, (uu * vq - uv * uq) / determinant
+    along, down = _slopes(uu, uv, vv, uq, vq)
     spread = np.sqrt(np.maximum(qq - along * uq - down * vq, 0))
     off = np.abs(mq - along * mu - down * mv)
     error = noise * own * own
@@ -274,6 +272,18 @@ def on_slope(
         & (spread < 1.3 * error + _SLOPE_SLACK * own)
         & (off < 3 * error + 2 * _SLOPE_SLACK * own)
     )
+
+
+def _slopes(
+    uu: NDArray[np.floating],
+    uv: NDArray[np.floating],
+    vv: NDArray[np.floating],
+    uq: NDArray[np.floating],
+    vq: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Change of q along u and v of the planes with these covariances, [N] each."""
+    determinant = np.maximum(uu * vv - uv * uv, 1e-6)
+    return (vv * uq - uv * vq) / determinant, (uu * vq - uv * uq) / determinant
 
 
 def _steep(

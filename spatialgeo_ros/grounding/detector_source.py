@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.regions import Region, box_iou
 from spatialgeo_ros.grounding.detector import Instance, PhraseResult
 from spatialgeo_ros.grounding.found import DETECTOR, Found, SeenObject
-from spatialgeo_ros.grounding.grounder import SAME_BOX, Grounder, Looked, overlap
+from spatialgeo_ros.grounding.grounder import SAME_BOX, Grounder, Looked
 from spatialgeo_ros.grounding.head_phrases import head_phrase, of_question
 from spatialgeo_ros.grounding.map_vocabulary import MapVocabulary
 from spatialgeo_ros.grounding.verification import (
@@ -103,7 +103,7 @@ class DetectorSource:
             found += [
                 (one, result)
                 for one, result in _merged(known, head.bare)
-                if all(overlap(one.box, other.box) <= SAME_BOX for other, _ in found)
+                if all(box_iou(one.box, other.box) <= SAME_BOX for other, _ in found)
                 and colour_share(image, _pixels(one, image), phrase.colour) >= _CLEAR_COLOUR
             ]
         for rival in rivals:
@@ -205,7 +205,7 @@ class DetectorSource:
         every.sort(key=lambda pair: -pair[0].score)
         kept: list[tuple[Instance, PhraseResult]] = []
         for one, result in every:
-            if all(overlap(one.box, other.box) <= SAME_BOX for other, _ in kept):
+            if all(box_iou(one.box, other.box) <= SAME_BOX for other, _ in kept):
                 kept.append((one, result))
         made = [
             self._found(observation, parse_label(result.phrase), one, result, {})
@@ -258,7 +258,7 @@ def _merged(known: dict[str, Looked], forms: Iterable[str]) -> list[tuple[Instan
     every.sort(key=lambda pair: -pair[0].score)
     kept: list[tuple[Instance, PhraseResult]] = []
     for one, result in every:
-        if all(overlap(one.box, other.box) <= SAME_BOX for other, _ in kept):
+        if all(box_iou(one.box, other.box) <= SAME_BOX for other, _ in kept):
             kept.append((one, result))
     return kept
 
@@ -277,7 +277,7 @@ def _without(
         (one, result)
         for one, result in found
         if not any(
-            other.score > one.score and overlap(one.box, other.box) > SAME_BOX
+            other.score > one.score and box_iou(one.box, other.box) > SAME_BOX
             for other, _ in theirs
         )
     ]
@@ -303,7 +303,7 @@ def _surer(one: Instance, phrase: NounPhrase, known: dict[str, Looked]) -> str:
         if relatedness(canonical(other) or other, canonical(phrase.kind) or phrase.kind) > 0.0:
             continue
         for rival in looked.result.instances:
-            if rival.score > _SURER * one.score and overlap(one.box, rival.box) > SAME_BOX:
+            if rival.score > _SURER * one.score and box_iou(one.box, rival.box) > SAME_BOX:
                 return f"what was taken for '{phrase.text}' may be a {looked.result.phrase}"
     return ""
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialgeo_ros.errors import BadRequestError, CancelledError, SpatialGeoError
+from spatialgeo_ros.geometry.regions import box_iou
 from spatialgeo_ros.grounding.detector import Box, Detector, Instance, PhraseResult, Segmenter
 from spatialgeo_ros.memory.observation import Observation
 
@@ -365,7 +366,7 @@ def _checked(result: PhraseResult, width: int, height: int) -> PhraseResult:
                 "in this precision; run it in float32, or on another backend"
             )
         box = _inside(one.box, width, height)
-        if box is not None and all(overlap(box, other.box) <= SAME_BOX for other in kept):
+        if box is not None and all(box_iou(box, other.box) <= SAME_BOX for other in kept):
             kept.append(replace(one, box=box))
     return replace(result, instances=tuple(one for one in kept if not _is_group(one, kept)))
 
@@ -389,12 +390,6 @@ def _is_group(one: Instance, others: Sequence[Instance]) -> bool:
         for index, first in enumerate(held)
         for second in held[index + 1 :]
     )
-
-
-def overlap(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]."""
-    shared = _shared(first, second)
-    return shared / max(_area(first) + _area(second) - shared, 1e-9)
 
 
 def _shared(first: Box, second: Box) -> float:

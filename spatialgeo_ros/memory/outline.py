@@ -16,6 +16,7 @@ from enum import Enum
 
 import numpy as np
 
+from spatialgeo_ros.geometry.regions import Box, box_iou
 from spatialgeo_ros.memory.detected import Detected, MapFrame
 from spatialgeo_ros.memory.existence import Look
 from spatialgeo_ros.memory.map_object import TrackedObject
@@ -24,8 +25,6 @@ _SAME = 0.35  # intersection over union from which a box is around an outline
 _KNOWN = 3  # sightings from which the place of an object is taken for better than a new one
 _NEAREST = 0.1  # metres before the camera: what comes closer has no outline in the image
 _CORNERS = np.stack(np.meshgrid(*3 * [(-0.5, 0.5)]), axis=-1).reshape(8, 3)
-
-Box = tuple[float, float, float, float]
 
 
 class Claim(Enum):
@@ -68,7 +67,7 @@ def claim(
     best, chosen = _SAME, None
     for tracked, look in known:
         box = outline(tracked, frame)
-        share = 0.0 if box is None else _overlap(box, thing.box)
+        share = 0.0 if box is None else box_iou(box, thing.box)
         if share >= best:
             best, chosen = share, (tracked, look)
     if chosen is None:
@@ -78,13 +77,3 @@ def claim(
     away = np.linalg.norm(thing.points - frame.pose.translation, axis=1)
     sure = tracked.sightings >= _KNOWN and look.there and np.median(away) > np.median(at)
     return (Claim.KNOWN if sure else Claim.DOUBTFUL), tracked
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b)]
-    return both / (sum(areas) - both)

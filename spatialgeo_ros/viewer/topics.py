@@ -13,12 +13,13 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Float64
 
 from spatialgeo_ros.msg import DistanceEstimate, KeyframeArray, SpatialAnswer, SpatialObjectArray
 from spatialgeo_ros.node import parameters
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED
 from spatialgeo_ros.node.outputs import LATENCIES
 from spatialgeo_ros.node.parameters import CameraConfig
 from spatialgeo_ros.node.pose_source import make_pose_source
@@ -33,11 +34,6 @@ except ImportError:  # optional: without it nobody publishes boxes
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _RESULTS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 # Parameters that mean something where the node runs: its clock, and a file there.
@@ -161,8 +157,8 @@ class Topics:
             self._subscribe(PointCloud2, f"{own}/points", self.clouds, _NEWEST)
         if rates.overlays:
             self._subscribe(Image, f"{own}/overlay", self.overlays, _NEWEST)
-        self._subscribe(SpatialObjectArray, f"{own}/objects", self.objects, _LATCHED)
-        self._subscribe(KeyframeArray, f"{own}/keyframes", self.keyframes, _LATCHED)
+        self._subscribe(SpatialObjectArray, f"{own}/objects", self.objects, LATCHED)
+        self._subscribe(KeyframeArray, f"{own}/keyframes", self.keyframes, LATCHED)
         self._subscribe(DistanceEstimate, f"{own}/distances", self.distances, _RESULTS)
         self._subscribe(SpatialAnswer, f"{own}/answers", self.answers, _RESULTS)
         self._subscribe(DiagnosticArray, "/diagnostics", self.diagnostics, _RESULTS)
