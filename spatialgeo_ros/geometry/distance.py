@@ -23,6 +23,7 @@ from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.uncertainty import (
     camera_sigma,
+    gap_evidence,
     gap_sigma,
     shared_variance,
     tilt_sigma,
@@ -34,6 +35,7 @@ Point = NDArray[np.float64]
 _MOST_RELATIVE_SIGMA = 0.5
 #: Of the difference between two readings of a region: both lie within two standard deviations.
 _EITHER = 0.7
+_TOLD = 0.1  # of a distance: what nothing explains must change so much of it to be told
 _LEAST_SIGMA_LIMIT = 0.15  # metres: short distances may be relatively uncertain
 
 
@@ -201,8 +203,13 @@ def _measured(
         distance, sigma, start, end = _from_camera(a)
         return _estimate(kind, "camera", a.label, distance, sigma, start, end, a.source, notes)
     if kind is Kind.NEAREST_POINTS and b is not None:
-        distance, sigma, start, end = _nearest(a, b, a_from_b)
+        distance, sigma, start, end, possible = _nearest(a, b, a_from_b)
         notes += _cut_notes(a, b)
+        if possible > _TOLD * distance:
+            notes.append(
+                f"what the regions hold beside {_name(a)} and {_name(b)} may be a part of them: "
+                f"{distance:.2f} or {distance - possible:.2f} m; give masks to tell"
+            )
         return _estimate(
             kind, a.label, b.label, distance, sigma, start, end, _worse(a.source, b.source), notes
         )
@@ -285,8 +292,11 @@ def _estimate(
 
 
 def _cut_notes(*objects: ObjectPoints) -> list[str]:
-    names = [f"'{o.label}'" if o.label else "object" for o in objects if o.truncated]
-    return [f"{name} is cut by the image border" for name in names]
+    return [f"{_name(one)} is cut by the image border" for one in objects if one.truncated]
+
+
+def _name(thing: ObjectPoints) -> str:
+    return f"'{thing.label}'" if thing.label else "object"
 
 
 def _worse(a: DepthSource, b: DepthSource) -> DepthSource:
@@ -306,10 +316,13 @@ def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
 
 def _nearest(
     a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None
-) -> tuple[float, float, Point, Point]:
+) -> tuple[float, float, Point, Point, float]:
+    """Distance, sigma, both ends, and how much less it may be by what nothing explains, metres."""
     gap = nearest_ends(a, b, a_from_b)
     start, end = gap.start.point, gap.end.point
-    return float(np.linalg.norm(end - start)), gap_sigma(a, b, gap, a_from_b), start, end
+    evidence = gap_evidence(a, b, gap, a_from_b)
+    sigma = gap_sigma(a, b, gap, evidence, a_from_b)
+    return float(np.linalg.norm(end - start)), sigma, start, end, evidence.possible
 
 
 def _centre_of_other(

@@ -37,6 +37,8 @@ _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest p
 _APART = 0.6  # the same from which they are strays, on things that are small,
 _COMPACT = 0.5  # metres
 _SAME = 0.8  # share of an object's pixels that are another's, too, from which they are one thing
+_LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object,
+_NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
 _CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
 
@@ -63,11 +65,14 @@ class Gap:
         end: on the second.
         lone: by how much the rest of the surfaces is farther apart than things of their size
             usually show, metres: the nearest points may be strays, or the nearest parts unread.
+        ahead: by how much a twentieth of each surface that is nearest to the other is nearer than
+            the rest, metres.
     """
 
     start: End
     end: End
     lone: float
+    ahead: float = 0.0
 
 
 def nearest_to_camera(thing: ObjectPoints) -> End:
@@ -104,14 +109,14 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     size = min(thing_size(a), thing_size(b))
     if a_from_b is not None:
         moved = np.asarray(a_from_b.apply(b.surface), np.float32)
-        i, j, ahead = _nearest_of_surfaces(a.surface, moved, size)
+        i, j, ahead, typical = _nearest_of_surfaces(a.surface, moved, size)
         start = End(a.surface[i].astype(np.float64), float(a.surface_sigma[i]))
         end = End(moved[j].astype(np.float64), float(b.surface_sigma[j]))
-        return Gap(start, end, max(ahead - _PROTRUDES * size, 0.0))
+        return _gap(start, end, ahead, typical, size)
     own_a, own_b = _disputed(a, b)
     surface_a, sigma_a = _surface(a, own_a)
     surface_b, sigma_b = _surface(b, own_b)
-    i, j, ahead = _nearest_of_surfaces(surface_a, surface_b, size)
+    i, j, ahead, typical = _nearest_of_surfaces(surface_a, surface_b, size)
     start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
     apart = float(np.linalg.norm(end - start))
     noise = float(sigma_a[i]), float(sigma_b[j])
@@ -130,13 +135,20 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
         start, end, least = near_a[i], near_b[j], gap
     if _strays(size, ahead):  # what they are nearer by than what was found instead of them
         ahead -= max(apart - least, 0.0)
-    return Gap(End(start, noise[0]), End(end, noise[1]), max(ahead - _PROTRUDES * size, 0.0))
+    return _gap(End(start, noise[0]), End(end, noise[1]), ahead, typical, size)
+
+
+def _gap(start: End, end: End, ahead: float, typical: float, size: float) -> Gap:
+    apart = typical - float(np.linalg.norm(end.point - start.point))
+    return Gap(start, end, max(ahead - _PROTRUDES * size, 0.0), max(apart, 0.0))
 
 
 def _nearest_of_surfaces(
     a: NDArray[np.float32], b: NDArray[np.float32], size: float
-) -> tuple[int, int, float]:
-    """Indices of the nearest pair, and by how much the surfaces are usually farther apart, metres.
+) -> tuple[int, int, float, float]:
+    """Indices of the nearest pair, by how much it is nearer than the usual distance, and that.
+
+    In metres; the usual distance is that without a twentieth of each surface.
 
     Args:
         a: surface of one.
@@ -148,7 +160,7 @@ def _nearest_of_surfaces(
     typical = float(np.linalg.norm(a[k] - b[n]))
     nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
     ahead = typical - float(nearest)
-    return (k, n, ahead) if _strays(size, ahead) else (i, j, ahead)
+    return (k, n, ahead, typical) if _strays(size, ahead) else (i, j, ahead, typical)
 
 
 def _strays(size: float, ahead: float) -> bool:
@@ -173,6 +185,70 @@ def unread_gap(
             apart = unread - other.astype(np.float32)
             nearer = min(nearer, float(np.sqrt((apart * apart).sum(axis=1).min())))
     return distance - nearer
+
+
+def possible_gap(
+    a: ObjectPoints, b: ObjectPoints, start: Point, end: Point, a_from_b: Pose | None = None
+) -> float:
+    """By how much the distance would be less if what is unexplained were the objects', metres.
+
+    What a region holds near its object, and nothing explains, may be the object's. Not so what is
+    nearer to the other object, or one of its pixels. As strays do, the nearest few do not count.
+
+    Args:
+        a: an object.
+        b: the other, in its own view.
+        start: [3] the nearest point of the first, metres, in the view of ``a``.
+        end: [3] of the second, in the same view.
+        a_from_b: of the view of ``b``, where that is another one.
+    """
+    distance = nearer = float(np.linalg.norm(end - start))
+    for one, other, place in ((a, b, end), (b, a, start)):
+        points = one.evidence.possible
+        if len(points) and a_from_b is None:
+            points = points[~_on(other.mask, other, points)]
+        if len(points) < _LEAST_POSSIBLE:
+            continue
+        points, own, others = (
+            _seen_from_a(those, thing is b, a_from_b)
+            for those, thing in ((points, one), (one.surface, one), (other.surface, other))
+        )
+        to_place = np.linalg.norm(points - place.astype(np.float32), axis=1)
+        apart = np.minimum(_from(points, others), to_place)
+        near = apart < nearer
+        if np.count_nonzero(near) < _LEAST_POSSIBLE:
+            continue
+        away, apart = _from(points[near], own), apart[near]
+        reach = min(_NEAR_OBJECT, _NEAR_SHARE * thing_size(one))
+        apart = np.sort(apart[(away < reach) & (away < apart)])
+        if len(apart) >= _LEAST_POSSIBLE:
+            nearer = float(apart[_LEAST_POSSIBLE - 1])
+    return distance - nearer
+
+
+def _seen_from_a(
+    points: NDArray[np.float32], of_b: bool, a_from_b: Pose | None
+) -> NDArray[np.float32]:
+    """Points [N, 3] in the view of the first object."""
+    if a_from_b is None or not of_b:
+        return points
+    return np.asarray(a_from_b.apply(points), np.float32)
+
+
+def _from(points: NDArray[np.float32], surface: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distance [N] of points [N, 3] from a surface, metres, from some of its points."""
+    middle = surface[0]  # keeps single precision good to a tenth of a millimetre
+    some = surface[:: max(1, len(surface) // _CANDIDATES)] - middle
+    return np.asarray(np.sqrt(_squared(points - middle, some).min(axis=1)))
+
+
+def _on(
+    pixels: NDArray[np.bool_], thing: ObjectPoints, points: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Which points [N, 3] of an object's view are on some pixels [H, W], [N] bool."""
+    height, width = pixels.shape
+    u, v = np.rint(thing.camera.project(points)).astype(np.int64).T
+    return np.asarray(pixels[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)])
 
 
 def _disputed(
@@ -203,9 +279,7 @@ def _surface(
     """Surface points and their sigma, without those on lost pixels."""
     if lost is None:
         return thing.surface, thing.surface_sigma
-    height, width = lost.shape
-    u, v = np.rint(thing.camera.project(thing.surface)).astype(np.int64).T
-    kept = ~lost[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)]
+    kept = ~_on(lost, thing, thing.surface)
     if not kept.any():
         return thing.surface, thing.surface_sigma
     return thing.surface[kept], thing.surface_sigma[kept]

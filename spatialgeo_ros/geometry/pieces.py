@@ -74,7 +74,7 @@ class Piece:
 
     def thinned(self, most: int) -> Piece:
         """Return at most about ``most`` of its cells."""
-        pick = _spread_out(len(self.at), most)
+        pick = spread_out(len(self.at), most)
         return Piece(self.at[pick], self.points[pick], self.leak)
 
     @cached_property
@@ -100,7 +100,7 @@ class Piece:
         return float(np.partition(z, len(z) // 10)[len(z) // 10])
 
 
-def _spread_out(count: int, most: int) -> NDArray[np.int64]:
+def spread_out(count: int, most: int) -> NDArray[np.int64]:
     """At most ``most`` of the indices below ``count``, in order.
 
     Steps of the golden ratio: every n-th cell of a piece that is n wide would be one column.
@@ -140,7 +140,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
     beyond = []
     for k in np.flatnonzero(((inside < _LEAST) | (outside > LEAK * inside)) & (outside >= _LEAST)):
         members = order[first[k] : first[k + 1]]
-        own = points[members[_spread_out(len(members), 150)]]
+        own = points[members[spread_out(len(members), 150)]]
         beyond.append((own, Reach.of(own), len(members)))
     passing = _passing(cells, label + 1, within, count + 1)[1:]
     found = []
@@ -153,7 +153,7 @@ def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_])
         at = np.empty((len(members), 2), np.int64)
         np.divmod(members, label.shape[1], out=(at[:, 0], at[:, 1]))
         leak = max(float(outside[k] / inside[k]), float(passing[k]))
-        own = points[members[_spread_out(len(members), 150)]]
+        own = points[members[spread_out(len(members), 150)]]
         reach = Reach.of(own)
         spilled = sum(
             size

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
+from spatialgeo_ros.geometry.evidence import Evidence, evidence_of, evidence_of_mask
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
@@ -95,6 +96,7 @@ class ObjectPoints:
         outlines: the same object with other outlines, where its mask was made on a coarse grid:
             without a cell along its outline, and separated from its box by depth. What is measured
             of them too tells how much depends on the outline.
+        evidence: for its having been found whole, and nothing else with it.
     """
 
     label: str
@@ -123,6 +125,7 @@ class ObjectPoints:
     outline: float = 0.0
     beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""
@@ -298,9 +301,9 @@ class _View:
         )
         valid = np.isfinite(pointmap.depth_in(self.window))
         background = valid & ~part & spread_mask(reading.background, cells, self.window)
+        unclaimed = inside & valid & ~part & ~background
         mask, support_mask, rejected = (
-            self._whole(pixels)
-            for pixels in (part, background, inside & valid & ~part & ~background)
+            self._whole(pixels) for pixels in (part, background, unclaimed)
         )
         surface, surface_sigma, side = surfels(pointmap, mask, crop)
         beyond = np.zeros((0, 3), np.float32)
@@ -312,6 +315,13 @@ class _View:
                 surface, surface_sigma = surface[~ground], surface_sigma[~ground]
             else:  # a rug, or a point on the ground: the object is the floor
                 floor = None
+        fraction = 1.0 if region.type is RegionType.POINT else float(part[inside].mean())
+        if self.own is not None:
+            # A coarse mask holds other things along its outline: its outlines tell of these.
+            lost = unclaimed if region.cell <= 1.0 else np.zeros_like(unclaimed)
+            evidence = evidence_of_mask(pointmap, self.window, lost, fraction)
+        else:
+            evidence = evidence_of(cells, self.within, reading)
         return ObjectPoints(
             region.label,
             mask,
@@ -321,7 +331,7 @@ class _View:
             pointmap.source,
             surface,
             surface_sigma,
-            1.0 if region.type is RegionType.POINT else float(part[inside].mean()),
+            fraction,
             truncated,
             self.gravity,
             self.floor_height,
@@ -335,6 +345,7 @@ class _View:
             _base(surface, reading.planes, self.gravity, floor),
             reading.flat,
             beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
+            evidence=evidence,
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:

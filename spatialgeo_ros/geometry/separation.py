@@ -341,7 +341,7 @@ def completed_to_sides(
         chosen: [h, w] bool, the object as far as it was found, not empty.
         within: [h, w] bool, cells inside the region.
     """
-    if _short_of(chosen, within) < _SHORT or np.count_nonzero(chosen) < _LEAST_PLANE:
+    if short_of(chosen, within) < _SHORT or np.count_nonzero(chosen) < _LEAST_PLANE:
         return chosen
     rest = cells.ok & within & ~chosen
     at = np.argwhere(rest)
@@ -357,10 +357,10 @@ def completed_to_sides(
     touching[label[chosen]] = True
     touching[0] = False
     found = touching[label]
-    return found if _short_of(found, within) < _REACHED else chosen
+    return found if short_of(found, within) < _REACHED else chosen
 
 
-def _short_of(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+def short_of(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
     """Share of the region's size by which the chosen cells stop short of its farthest side."""
     own, region = extent(chosen), extent(within)
     height, width = region[1] - region[0] + 1, region[3] - region[2] + 1

@@ -189,9 +189,9 @@ def test_a_scale_error_of_the_sensor_counts_for_what_is_measured_only():
 
 
 def test_a_thing_of_which_little_was_found_is_less_certain():
-    _, _, _, (a, b) = both()
-    sure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.9), b)
-    unsure = measure(Kind.NEAREST_POINTS, replace(a, fraction=0.2), b)
+    _, _, _, (a, _) = both()
+    sure = measure(Kind.CAMERA_TO_OBJECT, replace(a, fraction=0.9))
+    unsure = measure(Kind.CAMERA_TO_OBJECT, replace(a, fraction=0.2))
     assert unsure.sigma > sure.sigma
 
 

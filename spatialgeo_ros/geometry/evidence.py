@@ -1,0 +1,81 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What speaks for an object's having been found whole, and nothing else with it.
+
+Separation knows more than which cells it took: how much of the region nothing explains, where that
+is, and whether the object reaches the sides that bound it. A number is as uncertain as this says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.cells import Cells, Window
+from spatialgeo_ros.geometry.pieces import spread_out
+from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.separation import Separation, short_of
+
+_MOST_POSSIBLE = 200  # points
+
+
+def _no_points() -> NDArray[np.float32]:
+    return np.zeros((0, 3), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a separation leaves open.
+
+    Attributes:
+        unexplained: share of the region's cells that are measured and neither the object's nor its
+            background's.
+        short: share of the region's width or height by which the object ends before the side that
+            it is farthest from.
+        possible: [K, 3] float32, points of some of the unexplained cells, or of what a given mask
+            lost to its depth edges, optical frame, metres: they may be the object's, too.
+        unread: share of a given mask that has no reading of the object.
+    """
+
+    unexplained: float = 0.0
+    short: float = 0.0
+    possible: NDArray[np.float32] = field(default_factory=_no_points)
+    unread: float = 0.0
+
+
+def evidence_of_mask(
+    pointmap: PointMap, window: Window, lost: NDArray[np.bool_], fraction: float
+) -> Evidence:
+    """Evidence of a given mask.
+
+    Args:
+        pointmap: of the whole image.
+        window: of the image that holds the mask.
+        lost: [h, w] bool, measured pixels of the mask that were not taken.
+        fraction: share of its pixels that were.
+    """
+    rows, columns = np.nonzero(lost)
+    pick = spread_out(len(rows), _MOST_POSSIBLE)
+    some = np.zeros_like(lost)
+    some[rows[pick], columns[pick]] = True
+    return Evidence(possible=pointmap.pixels_in(window, some)[0], unread=1.0 - fraction)
+
+
+def evidence_of(cells: Cells, within: NDArray[np.bool_], reading: Separation) -> Evidence:
+    """Evidence of one reading of a region that bounds its object.
+
+    Args:
+        cells: the window around the region.
+        within: [h, w] bool, cells inside the region; at least one.
+        reading: of it, with at least one cell of an object.
+    """
+    rest = cells.ok & within & ~reading.thing & ~reading.background
+    count = int(np.count_nonzero(rest))
+    points = cells.points[rest]
+    return Evidence(
+        count / int(np.count_nonzero(within)),
+        max(0.0, short_of(reading.thing, within)),
+        points[spread_out(count, _MOST_POSSIBLE)],
+    )
