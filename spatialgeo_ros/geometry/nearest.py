@@ -10,6 +10,7 @@ passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Point = NDArray[np.float64]
 _THINNED = 128  # points of one surface that the other's candidates are looked for with
 _CANDIDATES = 256  # points of each surface that are compared with each other
 _SURFELS_SKIPPED = 0.001  # share of a surface's points that may be strays nearest to the other
+_EDGE = 0.01  # the same share to see how far apart the surfaces are just behind their edges
 _LOOKS, _GAIN = 4, 0.05  # close-ups of large things, while each lessens the gap by this share
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.007  # share of those that may be wrong
@@ -67,12 +69,31 @@ class Gap:
             usually show, metres: the nearest points may be strays, or the nearest parts unread.
         ahead: by how much a twentieth of each surface that is nearest to the other is nearer than
             the rest, metres.
+        edge: the same of one in a hundred: how far apart the surfaces' outermost points are.
     """
 
     start: End
     end: End
     lone: float
     ahead: float = 0.0
+    edge: float = 0.0
+
+
+class _Nearest(NamedTuple):
+    """Of two surfaces the indices of their nearest points, and metres that tell how sure these are.
+
+    Attributes:
+        i, j: of the first and of the second.
+        ahead: by how much they are nearer than the usual distance.
+        typical: that: of the nearest without a twentieth of each surface.
+        next: distance of the nearest without one in a hundred.
+    """
+
+    i: int
+    j: int
+    ahead: float
+    typical: float
+    next: float
 
 
 def nearest_to_camera(thing: ObjectPoints) -> End:
@@ -109,17 +130,17 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     size = min(thing_size(a), thing_size(b))
     if a_from_b is not None:
         moved = np.asarray(a_from_b.apply(b.surface), np.float32)
-        i, j, ahead, typical = _nearest_of_surfaces(a.surface, moved, size)
-        start = End(a.surface[i].astype(np.float64), float(a.surface_sigma[i]))
-        end = End(moved[j].astype(np.float64), float(b.surface_sigma[j]))
-        return _gap(start, end, ahead, typical, size)
+        found = _nearest_of_surfaces(a.surface, moved, size)
+        start = End(a.surface[found.i].astype(np.float64), float(a.surface_sigma[found.i]))
+        end = End(moved[found.j].astype(np.float64), float(b.surface_sigma[found.j]))
+        return _gap(start, end, found, found.ahead, size)
     own_a, own_b = _disputed(a, b)
     surface_a, sigma_a = _surface(a, own_a)
     surface_b, sigma_b = _surface(b, own_b)
-    i, j, ahead, typical = _nearest_of_surfaces(surface_a, surface_b, size)
-    start, end = surface_a[i].astype(np.float64), surface_b[j].astype(np.float64)
+    found = _nearest_of_surfaces(surface_a, surface_b, size)
+    start, end = surface_a[found.i].astype(np.float64), surface_b[found.j].astype(np.float64)
     apart = float(np.linalg.norm(end - start))
-    noise = float(sigma_a[i]), float(sigma_b[j])
+    noise = float(sigma_a[found.i]), float(sigma_b[found.j])
     # A surface point is the middle of a square of pixels: look at the pixels near the two
     # themselves, each with the noise taken out. Along the edge of a large and steep surface the
     # nearest may be some squares away: look again around what was found.
@@ -133,34 +154,34 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
         if gap > (1 - _GAIN) * least:
             break
         start, end, least = near_a[i], near_b[j], gap
+    ahead = found.ahead
     if _strays(size, ahead):  # what they are nearer by than what was found instead of them
         ahead -= max(apart - least, 0.0)
-    return _gap(End(start, noise[0]), End(end, noise[1]), ahead, typical, size)
+    return _gap(End(start, noise[0]), End(end, noise[1]), found, ahead, size)
 
 
-def _gap(start: End, end: End, ahead: float, typical: float, size: float) -> Gap:
-    apart = typical - float(np.linalg.norm(end.point - start.point))
-    return Gap(start, end, max(ahead - _PROTRUDES * size, 0.0), max(apart, 0.0))
+def _gap(start: End, end: End, found: _Nearest, ahead: float, size: float) -> Gap:
+    apart = float(np.linalg.norm(end.point - start.point))
+    lone = max(ahead - _PROTRUDES * size, 0.0)
+    return Gap(start, end, lone, max(found.typical - apart, 0.0), max(found.next - apart, 0.0))
 
 
-def _nearest_of_surfaces(
-    a: NDArray[np.float32], b: NDArray[np.float32], size: float
-) -> tuple[int, int, float, float]:
-    """Indices of the nearest pair, by how much it is nearer than the usual distance, and that.
-
-    In metres; the usual distance is that without a twentieth of each surface.
+def _nearest_of_surfaces(a: NDArray[np.float32], b: NDArray[np.float32], size: float) -> _Nearest:
+    """The nearest pair of two surfaces.
 
     Args:
         a: surface of one.
         b: surface of the other, in the same frame.
         size: of the smaller thing; of a small one the nearest points may be strays.
     """
-    i, j = _nearest_surfels(a, b)
+    i, j, following = _nearest_surfels(a, b)
     k, n = _typical_pair(a, b)
     typical = float(np.linalg.norm(a[k] - b[n]))
     nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
     ahead = typical - float(nearest)
-    return (k, n, ahead, typical) if _strays(size, ahead) else (i, j, ahead, typical)
+    if _strays(size, ahead):
+        i, j = k, n
+    return _Nearest(i, j, ahead, typical, following)
 
 
 def _strays(size: float, ahead: float) -> bool:
@@ -285,14 +306,17 @@ def _surface(
     return thing.surface[kept], thing.surface_sigma[kept]
 
 
-def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
+def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int, float]:
+    """Indices of the nearest pair, and the distance without one in a hundred of each, metres."""
     middle = a.mean(axis=0)  # keeps single precision good to a tenth of a millimetre
     a, b = a - middle, b - middle
     few_a, few_b = a[:: max(1, len(a) // _THINNED)], b[:: max(1, len(b) // _THINNED)]
     chosen_a, chosen_b = _nearer(a, few_b), _nearer(b, few_a)
-    share = _SURFELS_SKIPPED * max(len(a) / len(chosen_a), len(b) / len(chosen_b))
-    i, j = _nearest_pair(a[chosen_a], b[chosen_b], share)
-    return int(chosen_a[i]), int(chosen_b[j])
+    share = max(len(a) / len(chosen_a), len(b) / len(chosen_b))
+    squared = _squared(a[chosen_a], b[chosen_b])
+    i, j = _pair_of(squared, _SURFELS_SKIPPED * share)
+    k, n = _pair_of(squared, _EDGE * share)
+    return int(chosen_a[i]), int(chosen_b[j]), float(np.sqrt(squared[k, n]))
 
 
 def _typical_pair(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
@@ -314,11 +338,16 @@ def _nearest_pair(
     a: NDArray[np.floating], b: NDArray[np.floating], share: float
 ) -> tuple[int, int]:
     """Indices of the nearest pair; a share of each cloud's nearest points is passed over."""
-    squared = _squared(a, b)
-    skip = min(int(share * len(b) + 0.5), len(b) - 1)
+    return _pair_of(_squared(a, b), share)
+
+
+def _pair_of(squared: NDArray[np.floating], share: float) -> tuple[int, int]:
+    """The same, of the squared distances [N, M] of two clouds."""
+    count = squared.shape[1]
+    skip = min(int(share * count + 0.5), count - 1)
     keep = np.argpartition(squared.min(axis=0), skip)[skip:]
     squared = squared[:, keep]
-    skip = min(int(share * len(a) + 0.5), len(a) - 1)
+    skip = min(int(share * len(squared) + 0.5), len(squared) - 1)
     i = int(np.argpartition(squared.min(axis=1), skip)[skip])
     return i, int(keep[np.argmin(squared[i])])
 

@@ -316,12 +316,13 @@ class _View:
             else:  # a rug, or a point on the ground: the object is the floor
                 floor = None
         fraction = 1.0 if region.type is RegionType.POINT else float(part[inside].mean())
-        if self.own is not None:
+        evidence = Evidence()  # a point bounds nothing
+        if bounded:
+            evidence = evidence_of(cells, self.within, reading)
+        elif self.own is not None:
             # A coarse mask holds other things along its outline: its outlines tell of these.
             lost = unclaimed if region.cell <= 1.0 else np.zeros_like(unclaimed)
             evidence = evidence_of_mask(pointmap, self.window, lost, fraction)
-        else:
-            evidence = evidence_of(cells, self.within, reading)
         return ObjectPoints(
             region.label,
             mask,
