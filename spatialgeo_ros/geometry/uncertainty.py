@@ -11,23 +11,20 @@ The parts, added as independent:
 * The outline: across the ray, pixels times depth over focal length. Of a mask that was made on a
   coarse grid, half a cell of it, and the spread of what is measured with other outlines
   (``ObjectPoints.outlines``).
-* Doubt whether the surface found is the object's. Of a gap, what separation left open says how
-  much (:func:`gap_evidence`); a centre and the nearest point to the camera hang less on where a
-  surface ends, and know a share of the object's size only, more where little of its region was
-  found to be it or its outline is by colour alone.
+* Doubt whether the surface found is the object's. Of nearest points, what separation left open
+  says how much (:func:`gap_evidence`); a centre hangs less on where a surface ends: a share of the
+  object's size, more where little of its region was found to be it or its outline is by colour
+  alone (:func:`doubt`).
 * What the object may be where there are no readings (``ObjectPoints.beyond``); where these are
   most of it, a share of its size.
 * For centres and extents, what was not seen: :mod:`spatialgeo_ros.geometry.completion`.
 
 Scale and bend are those of factory-calibrated structured light: 0.5 % each after Khoshelham and
 Elberink, "Accuracy and Resolution of Kinect Depth Data for Indoor Mapping Applications", Sensors
-12, 2012, who find 2 cm at 3 m. The other numbers were chosen on simulated frames with
-structured-light depth (rooms of furniture, things and clutter that nothing is reported of) and
-dev frames of a real kitchen, so that 60 to 80 % of the errors are within one standard deviation.
-On other simulated rooms with masks as regions, of furniture and of things, 83 and 81 % of the gaps
-were within one and 94 % within two; 82 and 81 %, and 94 %, of the distances of centres. With boxes,
-errors have long tails from objects that were separated wrongly: 67 and 74 % were within one, 78 and
-89 % within two, and no width of theirs would make these honest and still say something.
+12, 2012, who find 2 cm at 3 m. The other numbers were chosen on simulated frames (rooms of
+furniture, things and clutter that nothing is reported of), so that 60 to 80 % of the errors are
+within one standard deviation and 93 % within two; what other rooms and a real kitchen say of them
+is in docs/measuring.md.
 """
 
 from __future__ import annotations
@@ -42,6 +39,7 @@ from spatialgeo_ros.geometry.nearest import End, Gap, possible_gap, thing_size, 
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.small_arrays import percentiles
 
 Point = NDArray[np.float64]
 
@@ -53,10 +51,13 @@ _SHARE = 0.01  # of a gap: what grows with it beside its scale
 _DOUBT = ((0.15, 0.25), (0.65, 0.045))  # (share of the region found to be the object, of its size)
 _FLAT_DOUBT = 0.05  # of the size of what lies flat
 _MOST_DOUBT = 0.03  # metres
-_CAMERA_DOUBT = 0.7  # of the doubt, for the distance to the camera: strays are beside or behind
+_CAMERA_DEPTH = 0.005  # of the distance to the camera
+#: Of :func:`object_evidence`, for the distance to the camera; fitted as ``_SHARES``.
+_CAMERA_SHARES = np.array([1.5, 0.02, 0.1, 1.0])
 _LEAST_SHORT, _MOST_SHORT = 0.1, 0.6  # of a region's size: as usual; how short may say no more
 _LEAST_UNREAD = 0.1  # of a mask: rims have no readings
 _AHEAD, _MOST_AHEAD = 0.3, 0.08  # of the smaller thing's size, as usual; metres more
+_MOST_DEEP, _HOLDS = 0.15, 0.2  # metres; share of a region that is surely another thing
 _LARGEST = 1.0  # metres of size: what is larger is not the more doubtful
 _LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
 _LARGE = 0.5  # metres, from which
@@ -87,6 +88,8 @@ class GapEvidence(NamedTuple):
             usually show.
         edge: how far apart the surfaces are just behind their nearest points: where these are the
             tip of something, or the edge of a steep surface, a pixel more or less is much.
+        deep: how much farther a small thing reaches along the view than across it, where its region
+            holds more than it: what is behind or before it may have been taken for a part.
     """
 
     depth: float
@@ -96,13 +99,23 @@ class GapEvidence(NamedTuple):
     unread: float
     ahead: float
     edge: float
+    deep: float
 
 
-#: One standard deviation as a share of each. Fitted together so that 94 % of the errors were within
-#: two standard deviations and 74 % within one, on tuning views that nothing is reported of
-#: (furniture from 864000, 874000 and 876000, things from 828000 and 830000, clutter from 844000,
-#: 1,700 pairs each from exact boxes, boxes 3 % off, true masks and masks of a 256-cell grid).
-_SHARES = GapEvidence(0.0045, 0.6, 0.8, 0.08, 0.17, 1.65, 0.3)
+#: One standard deviation as a share of each. Fitted together so that 95 % of the errors were within
+#: two standard deviations and 74 % within one, each kind of scenes and regions alike, on tuning
+#: views that nothing is reported of (furniture from 864000 and 874000, things from 830000, clutter
+#: from 844000; 1,240 pairs each from exact boxes, boxes 3 % off, true and coarse masks).
+_SHARES = GapEvidence(
+    depth=0.003,
+    possible=0.65,
+    short=0.75,
+    unexplained=0.06,
+    unread=0.2,
+    ahead=1.7,
+    edge=0.3,
+    deep=1.9,
+)
 
 
 def camera_sigma(thing: ObjectPoints, end: End) -> float:
@@ -111,7 +124,12 @@ def camera_sigma(thing: ObjectPoints, end: End) -> float:
     ray = end.point / distance
     variance = (end.sigma * distance / end.point[2]) ** 2 + _LEAST**2
     variance += systematic_variance(thing, np.zeros(3), end.point, ray)
-    return float(np.sqrt(variance + (_CAMERA_DOUBT * doubt(thing)) ** 2))
+    size = thing_size(thing)
+    variance += (_CAMERA_DEPTH * distance) ** 2
+    variance += float(((_CAMERA_SHARES * object_evidence(thing, size)) ** 2).sum())
+    if thing.flat:
+        variance += (_FLAT_DOUBT * size) ** 2
+    return float(np.sqrt(variance))
 
 
 def gap_sigma(
@@ -166,22 +184,35 @@ def gap_evidence(
     start, end = gap.start.point, gap.end.point
     offset = end - start
     along = offset / max(float(np.linalg.norm(offset)), 1e-6)
-    size = min(thing_size(a), thing_size(b))
-    squared = np.zeros(4)  # of depth, short, unexplained, unread
-    for point, thing, view in ((start, a, None), (end, b, a_from_b)):
+    sizes = thing_size(a), thing_size(b)
+    squared = np.zeros(5)  # of depth, short, unexplained, unread, deep
+    ends = (start, a, None, sizes[0]), (end, b, a_from_b, sizes[1])
+    for point, thing, view, size in ends:
         place, way = _in_view(view, point, along)
-        found = thing.evidence
-        own = min(thing_size(thing), _LARGEST)
-        lacks = max(min(found.short, _MOST_SHORT) - _LEAST_SHORT, 0.0)
-        unread = max(found.unread - _LEAST_UNREAD, 0.0)
-        shares = np.array([lacks, found.unexplained, unread])
-        squared += np.append(place @ way, own * shares) ** 2
-    depth, short, unexplained, unread = np.sqrt(squared).tolist()
+        squared += np.append(place @ way, object_evidence(thing, size)) ** 2
+    depth, short, unexplained, unread, deep = np.sqrt(squared).tolist()
     ahead = 0.0
-    if size < _LARGE:  # corners of furniture are often far out
-        ahead = min(max(gap.ahead - _AHEAD * size, 0.0), _MOST_AHEAD)
+    if min(sizes) < _LARGE:  # corners of furniture are often far out
+        ahead = min(max(gap.ahead - _AHEAD * min(sizes), 0.0), _MOST_AHEAD)
     possible = possible_gap(a, b, start, end, a_from_b)
-    return GapEvidence(depth, possible, short, unexplained, unread, ahead, gap.edge)
+    return GapEvidence(depth, possible, short, unexplained, unread, ahead, gap.edge, deep)
+
+
+def object_evidence(thing: ObjectPoints, size: float) -> NDArray[np.float64]:
+    """What speaks against one object: short, unexplained, unread, deep, as :class:`GapEvidence`.
+
+    Args:
+        thing: the object.
+        size: of it, metres, as :func:`thing_size`.
+    """
+    found, own = thing.evidence, min(size, _LARGEST)
+    short = max(min(found.short, _MOST_SHORT) - _LEAST_SHORT, 0.0)
+    unread = max(found.unread - _LEAST_UNREAD, 0.0)
+    deep = 0.0
+    if size < _LARGE and found.unexplained > 0 and not thing.flat:
+        low, high = percentiles(thing.surface[:, 2], (5, 95))
+        deep = min(max(high - low - size, 0.0), _MOST_DEEP) * min(found.unexplained / _HOLDS, 1.0)
+    return np.array([own * short, own * found.unexplained, own * unread, deep])
 
 
 def evidence_variance(evidence: GapEvidence) -> float:

@@ -188,13 +188,6 @@ def test_a_scale_error_of_the_sensor_counts_for_what_is_measured_only():
     assert measure(Kind.CAMERA_TO_OBJECT, network).sigma < away.sigma
 
 
-def test_a_thing_of_which_little_was_found_is_less_certain():
-    _, _, _, (a, _) = both()
-    sure = measure(Kind.CAMERA_TO_OBJECT, replace(a, fraction=0.9))
-    unsure = measure(Kind.CAMERA_TO_OBJECT, replace(a, fraction=0.2))
-    assert unsure.sigma > sure.sigma
-
-
 def test_holes_that_are_more_than_what_was_found_make_a_gap_uncertain():
     _, _, _, (a, b) = both()
     plain = measure(Kind.NEAREST_POINTS, a, b).sigma

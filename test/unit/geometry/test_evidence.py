@@ -10,11 +10,13 @@ from geometry_scene import HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.evidence import Evidence
-from spatialgeo_ros.geometry.nearest import possible_gap
+from spatialgeo_ros.geometry.nearest import nearest_ends, possible_gap, thing_size
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.uncertainty import gap_evidence, object_evidence
+from spatialgeo_ros.geometry.visible_centre import visible_centre
 
 KINECT = DepthNoise(0.0012, 0.0019)
 LEFT = Block(2.6, 0.7, (0.5, 0.5, 0.6))
@@ -58,6 +60,8 @@ def test_an_object_that_ends_before_the_sides_of_its_region_is_doubtful():
     doubtful = gap(a, b)
     assert doubtful.distance == pytest.approx(sure.distance, abs=0.03), "it was found all the same"
     assert doubtful.sigma > 2 * sure.sigma
+    whole, short = (measure(Kind.CAMERA_TO_OBJECT, thing).sigma for thing in (scene()[0], a))
+    assert short > 2 * whole
 
 
 def test_what_nothing_explains_in_a_region_makes_its_object_doubtful():
@@ -172,3 +176,53 @@ def test_a_mask_without_readings_is_doubtful():
     assert gap(replace(a, evidence=usual), b).sigma == pytest.approx(plain, rel=0.02)
     half = replace(a.evidence, unread=0.5)
     assert gap(replace(a, evidence=half), b).sigma > 1.5 * plain
+
+
+def test_nearest_points_far_ahead_of_a_small_thing_are_doubtful():
+    a, b = scene()
+    found = nearest_ends(a, b)
+    small = replace(a, surface=a.surface / 20)  # at the same pixels: a twentieth as large
+    size = thing_size(small)
+    usual, ahead = (
+        gap_evidence(small, b, replace(found, ahead=share * size)).ahead for share in (0.3, 0.8)
+    )
+    assert usual == 0.0 and ahead == pytest.approx(0.5 * size)
+    most = gap_evidence(small, b, replace(found, ahead=5.0)).ahead
+    assert most == pytest.approx(0.08)
+    assert gap_evidence(a, b, replace(found, ahead=5.0)).ahead == 0.0, "furniture has corners"
+
+
+def test_a_small_thing_that_reaches_deeper_than_it_is_large_is_doubtful():
+    made, index, gravity, _ = see([Block(1.2, 0.1, (0.12, 0.12, 0.2), bottom=0.4)], KINECT)
+    thing = segment_object(made, Region.from_box(*box_of(index, 0)), gravity, HEIGHT)
+    size = thing_size(thing)
+    assert size < 0.25
+    held = replace(thing.evidence, unexplained=0.3)
+    far = thing.surface.copy()
+    far[::3] *= 1 + (size + 0.1) / far[::3, 2:]
+    deep = replace(thing, surface=far, evidence=held)
+    assert object_evidence(replace(thing, evidence=held), size)[3] == 0.0
+    assert object_evidence(deep, size)[3] == pytest.approx(0.1, abs=0.05)
+    # Alone in its region, or flat on a table that is seen at a grazing angle, it may be so.
+    assert object_evidence(replace(deep, evidence=thing.evidence), size)[3] < 0.02
+    assert object_evidence(replace(deep, flat=True), size)[3] == 0.0
+
+
+def test_the_tip_of_something_is_less_certain_than_a_side():
+    """Of the same gap, once between two sides and once from the corner of a turned block."""
+    side = [Block(2.6, 0.55, (0.5, 0.5, 0.6)), Block(2.6, -0.55, (0.5, 0.5, 0.6))]
+    corner = [Block(2.6, 0.65, (0.5, 0.5, 0.6), yaw=np.pi / 4), side[1]]
+    sigmas = []
+    for blocks in (side, corner):
+        made, index, gravity, _ = see(blocks, DepthNoise(0.0005, 0.0))
+        a, b = (segment_object(made, Region.from_mask(index == k), gravity, HEIGHT) for k in (0, 1))
+        edge = gap_evidence(a, b, nearest_ends(a, b)).edge
+        sigmas.append((edge, gap(a, b).sigma))
+    assert sigmas[1][0] > sigmas[0][0] + 0.005
+    assert sigmas[1][1] > sigmas[0][1]
+
+
+def test_a_centre_of_which_little_was_found_is_less_certain():
+    thing, _ = scene()
+    few, most = (visible_centre(replace(thing, fraction=share)).sigma for share in (0.2, 0.9))
+    assert few > most
