@@ -51,9 +51,9 @@ _SHARE = 0.01  # of a gap: what grows with it beside its scale
 _DOUBT = ((0.15, 0.25), (0.65, 0.045))  # (share of the region found to be the object, of its size)
 _FLAT_DOUBT = 0.05  # of the size of what lies flat
 _MOST_DOUBT = 0.03  # metres
-_CAMERA_DEPTH = 0.005  # of the distance to the camera
+_CAMERA_DEPTH = 0.0045  # of the distance to the camera
 #: Of :func:`object_evidence`, for the distance to the camera; fitted as ``_SHARES``.
-_CAMERA_SHARES = np.array([1.5, 0.02, 0.1, 1.0])
+_CAMERA_SHARES = np.array([1.5, 0.05, 0.05, 2.0])
 _LEAST_SHORT, _MOST_SHORT = 0.1, 0.6  # of a region's size: as usual; how short may say no more
 _LEAST_UNREAD = 0.1  # of a mask: rims have no readings
 _AHEAD, _MOST_AHEAD = 0.3, 0.08  # of the smaller thing's size, as usual; metres more
@@ -108,7 +108,7 @@ class GapEvidence(NamedTuple):
 #: from 844000; 1,240 pairs each from exact boxes, boxes 3 % off, true and coarse masks).
 _SHARES = GapEvidence(
     depth=0.003,
-    possible=0.65,
+    possible=0.75,
     short=0.75,
     unexplained=0.06,
     unread=0.2,
