@@ -23,6 +23,7 @@ from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.uncertainty import (
     camera_sigma,
+    centre_variance,
     gap_evidence,
     gap_sigma,
     shared_variance,
@@ -370,6 +371,7 @@ def _between_centres(
     along = (end - start) / distance if distance > 1e-9 else down
     variance = along @ (a.covariance + b.covariance) @ along
     variance += shared_variance(first, second, a.centre, b.centre, along, a_from_b)
+    variance += centre_variance(first) + centre_variance(second)
     if gravity is None and kind in _NEEDS_GRAVITY:
         rest = offset - (offset @ along) * along
         variance += tilt_sigma(along, rest[None]) ** 2

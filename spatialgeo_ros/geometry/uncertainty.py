@@ -53,7 +53,8 @@ _FLAT_DOUBT = 0.05  # of the size of what lies flat
 _MOST_DOUBT = 0.03  # metres
 _CAMERA_DEPTH = 0.0045  # of the distance to the camera
 #: Of :func:`object_evidence`, for the distance to the camera; fitted as ``_SHARES``.
-_CAMERA_SHARES = np.array([1.5, 0.05, 0.05, 2.0])
+_CAMERA_SHARES = np.array([2.0, 0.05, 0.05, 2.5])
+_CENTRE_SHARES = np.array([0.5, 0.3, 0.0, 0.9])  # the same, for the distance of two centres
 _LEAST_SHORT, _MOST_SHORT = 0.1, 0.6  # of a region's size: as usual; how short may say no more
 _LEAST_UNREAD = 0.1  # of a mask: rims have no readings
 _AHEAD, _MOST_AHEAD = 0.3, 0.08  # of the smaller thing's size, as usual; metres more
@@ -108,7 +109,7 @@ class GapEvidence(NamedTuple):
 #: from 844000; 1,240 pairs each from exact boxes, boxes 3 % off, true and coarse masks).
 _SHARES = GapEvidence(
     depth=0.003,
-    possible=0.75,
+    possible=0.7,
     short=0.75,
     unexplained=0.06,
     unread=0.2,
@@ -126,7 +127,7 @@ def camera_sigma(thing: ObjectPoints, end: End) -> float:
     variance += systematic_variance(thing, np.zeros(3), end.point, ray)
     size = thing_size(thing)
     variance += (_CAMERA_DEPTH * distance) ** 2
-    variance += float(((_CAMERA_SHARES * object_evidence(thing, size)) ** 2).sum())
+    variance += _shared_out(_CAMERA_SHARES, object_evidence(thing, size))
     if thing.flat:
         variance += (_FLAT_DOUBT * size) ** 2
     return float(np.sqrt(variance))
@@ -217,7 +218,16 @@ def object_evidence(thing: ObjectPoints, size: float) -> NDArray[np.float64]:
 
 def evidence_variance(evidence: GapEvidence) -> float:
     """Variance of a gap by what speaks against it, square metres."""
-    return sum((share * length) ** 2 for share, length in zip(_SHARES, evidence, strict=True))
+    return _shared_out(np.array(_SHARES), np.array(evidence))
+
+
+def centre_variance(thing: ObjectPoints) -> float:
+    """Variance of a centre, in any direction, by what speaks against an object, square metres."""
+    return _shared_out(_CENTRE_SHARES, object_evidence(thing, thing_size(thing)))
+
+
+def _shared_out(shares: NDArray[np.float64], lengths: NDArray[np.float64]) -> float:
+    return float(((shares * lengths) ** 2).sum())
 
 
 def systematic_variance(thing: ObjectPoints, start: Point, end: Point, along: Point) -> float:

@@ -62,6 +62,8 @@ def test_an_object_that_ends_before_the_sides_of_its_region_is_doubtful():
     assert doubtful.sigma > 2 * sure.sigma
     whole, short = (measure(Kind.CAMERA_TO_OBJECT, thing).sigma for thing in (scene()[0], a))
     assert short > 2 * whole
+    whole, short = (measure(Kind.CENTRE_TO_CENTRE, thing, b).sigma for thing in (scene()[0], a))
+    assert short > 1.05 * whole
 
 
 def test_what_nothing_explains_in_a_region_makes_its_object_doubtful():
