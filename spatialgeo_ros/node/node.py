@@ -253,6 +253,7 @@ class SpatialGeoNode(ConfiguredNode):
             self, lambda: self.config.marker_lifetime, lambda: self.config.objects_rate
         )
         self._receiver = Receiver(self)
+        self._receiver.take_over("/clock")
         tf = TfListener(self._receiver)
         self.poses = make_pose_source(self._receiver, tf, config)
         for camera in config.cameras:
