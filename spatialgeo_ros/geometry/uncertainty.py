@@ -157,7 +157,8 @@ def gap_sigma(
     variance += _LEAST**2 + (_SHARE * distance) ** 2
     variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point, a_from_b)) ** 2
     lone = _LONE_SHARE * gap.lone
-    if min(thing_size(a), thing_size(b)) > _LARGE:  # corners of furniture are often far out
+    if lone > _LARGE_LONE and min(thing_size(a), thing_size(b)) > _LARGE:
+        # Corners of furniture are often far out.
         lone = min(lone, max(_LARGE_LONE, _LARGE_LONE_SHARE * distance))
     variance += lone**2
     variance += evidence_variance(evidence)
@@ -321,4 +322,4 @@ def hole_doubt(thing: ObjectPoints) -> float:
     of something behind or beside it.
     """
     share = float(np.interp(thing.beyond_pixels / max(thing.support, 1), *np.transpose(_HOLES)))
-    return min(share * thing_size(thing), _MOST_HOLES)
+    return min(share * thing_size(thing), _MOST_HOLES) if share else 0.0
