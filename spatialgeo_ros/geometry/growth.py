@@ -188,7 +188,7 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     region's border.
     """
     part, whole = piece.part, group.whole
-    if _on_border(piece, group, view.bounds) and not _goes_on_level(view, part, whole):
+    if _on_border(piece, group, view.bounds) and not _far_end(view, part, whole):
         return False
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = piece.nearest < group.nearest - 0.1
@@ -344,6 +344,16 @@ def _goes_on_level(view: View, piece: Piece, whole: Piece) -> bool:
     if (near & same).sum() < _LEVEL_SHARE * near.sum():
         return False  # beside a pole or a leg everything is at the height of some of it
     return bool((near & same).any(axis=1).mean() > 0.5)
+
+
+def _far_end(view: View, piece: Piece, whole: Piece) -> bool:
+    """Tell whether a piece goes on a horizontal surface of the whole behind it: its far end.
+
+    The last rows of a table top seen at a grazing angle are a sliver along the region's upper side.
+    """
+    if float(median(piece.points[:, 2])) < float(median(whole.points[:, 2])):
+        return False
+    return _goes_on_level(view, piece, whole)
 
 
 def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
