@@ -28,6 +28,7 @@ _TOUCHING = 0.15  # metres between pieces of one object
 _TOUCHING_SHARE = 0.25  # of the object's size: small things stand near others
 _LEAST_TOUCHING = 0.03  # metres
 _BORDER, _REACHED = 0.08, 0.03  # of the region's size: a band along its sides; a side is reached
+_SHORT, _AT_SIDE = 0.11, 0.04  # of it: a group stays away from a side; a piece reaches it
 _SCRAP = 0.5  # share of a piece's cells in that band
 _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
@@ -186,9 +187,9 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     never when it is nearer to the camera than the object, as an occluder is, or a scrap along the
     region's border.
     """
-    if _on_border(piece, group, view.bounds):
-        return False
     part, whole = piece.part, group.whole
+    if _on_border(piece, group, view.bounds) and not _far_end(view, part, whole):
+        return False
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = piece.nearest < group.nearest - 0.1
     doubtful = nearer or piece.leak > _NO_LEAK
@@ -216,7 +217,7 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
         if view.usual is not None and _under(piece, group.at):
             if _fits(piece.part, group.whole, view.gravity, view.usual):
                 return True
-        if _level(piece.part, group.whole, view.down):
+        if _goes_on_level(view, piece.part, group.whole):
             return True
     return covered(view.depth, piece, group.whole, group.pieces)
 
@@ -325,12 +326,15 @@ def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
     return bool((top[columns] < own[columns]).mean() > 0.7)
 
 
-def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
+def _goes_on_level(view: View, piece: Piece, whole: Piece) -> bool:
     """Tell whether a piece goes on a horizontal surface of the whole: a top seen edge-on.
 
-    At a grazing angle neighbouring rows of a table top are far apart, but at one height.
+    At a grazing angle neighbouring rows of a table top are far apart, but at one height. Unknown
+    without gravity: False.
     """
-    drop, other = piece.points @ down, whole.points @ down
+    if view.gravity is None:
+        return False
+    drop, other = piece.points @ view.down, whole.points @ view.down
     low, high = percentiles(drop, (10, 90))
     if high - low > 2 * _FLAT:
         return False
@@ -342,6 +346,16 @@ def _level(piece: Piece, whole: Piece, down: NDArray[np.float32]) -> bool:
     return bool((near & same).any(axis=1).mean() > 0.5)
 
 
+def _far_end(view: View, piece: Piece, whole: Piece) -> bool:
+    """Tell whether a piece goes on a horizontal surface of the whole behind it: its far end.
+
+    The last rows of a table top seen at a grazing angle are a sliver along the region's upper side.
+    """
+    if float(median(piece.points[:, 2])) < float(median(whole.points[:, 2])):
+        return False
+    return _goes_on_level(view, piece, whole)
+
+
 def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     """Tell whether a piece reaches a side of the region that the group stays well away from."""
     if sum(len(one.at) for one in group.pieces) < 0.5 * len(piece.at):
@@ -351,7 +365,7 @@ def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
         least, largest = group.sides[2 * axis : 2 * axis + 2]
         lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         size = last - first + 1
-        short, slack = max(3, 0.07 * size), max(2, 0.04 * size)
+        short, slack = max(3, _SHORT * size), max(2, _AT_SIDE * size)
         if lowest <= first + slack and least > first + short:
             return True
         if highest >= last - slack and largest < last - short:

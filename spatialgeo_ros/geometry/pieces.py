@@ -24,6 +24,7 @@ _OUTER, _NEAR_BORDER = 2, 3  # cells beyond the border that are looked at, and w
 _FILLS = 0.8  # of the region's area: the extent of what is no part of something in it
 _STEP, _STEP_SHARE = 0.006, 0.0015  # and by so much all along
 _LEAST = 3  # cells of a piece that counts
+_LOOSE = 0.05  # of the region's size: a side may be drawn so much too near to the other
 _ROUNDING = 0.01  # metres that :func:`gap_between` may be off in single precision, and more
 _ZEROS = (0.0, 0.0, 0.0)
 
@@ -177,15 +178,18 @@ def _passing(
     """
     top, bottom, left, right = extent(within)
     h, w = index.shape
+    rows, columns = slice(top, bottom + 1), slice(left, right + 1)
+    high, wide = (_LOOSE * (last - first + 1) for first, last in ((top, bottom), (left, right)))
     sides = (
-        (index[top, left : right + 1], index[0, left : right + 1], top),
-        (index[bottom, left : right + 1], index[h - 1, left : right + 1], h - 1 - bottom),
-        (index[top : bottom + 1, left], index[top : bottom + 1, 0], left),
-        (index[top : bottom + 1, right], index[top : bottom + 1, w - 1], w - 1 - right),
+        (index[top, columns], index[0, columns], top, high),
+        (index[bottom, columns], index[h - 1, columns], h - 1 - bottom, high),
+        (index[rows, left], index[rows, 0], left, wide),
+        (index[rows, right], index[rows, w - 1], w - 1 - right, wide),
     )
     near, far = np.zeros(count), np.zeros(count)
-    for border, end, room in sides:
-        if room < 3:  # the image ends here
+    for border, end, room, loose in sides:
+        # Where the image ends is where this side may be: what reaches it is cut by both.
+        if room < max(3, 1 + round(loose)):
             continue
         here = np.bincount(border, minlength=count)
         near += here

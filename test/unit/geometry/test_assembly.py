@@ -121,6 +121,21 @@ def test_a_part_without_which_the_region_is_not_filled_is_kept():
     assert shares == [1.0, 1.0]
 
 
+@pytest.mark.parametrize(("short", "joined"), [(0.04, False), (0.09, False), (0.16, True)])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_what_shows_beside_a_thing_in_a_region_that_is_too_large_is_left_out(side, short, joined):
+    """Something behind, in the strip between the thing and a side that is drawn too far out.
+
+    A strip that is wider than a side may be off is a part that the region is not filled without.
+    """
+    ends = 220 - round(short * 120)
+    columns, strip = slice(100, ends), slice(214, 220)
+    if side == "left":
+        columns, strip = slice(319 - ends, 220), slice(100, 106)
+    _, shares = chosen((slice(60, 180), columns, 2.0), (slice(80, 110), strip, 2.8))
+    assert shares == [1.0, 1.0 if joined else 0.0]
+
+
 def test_a_part_that_stands_below_belongs_by_gravity():
     """A stool's foot: 0.4 m below its seat, and well inside the region's sides."""
     seat = (slice(60, 90), slice(100, 220), 2.0)

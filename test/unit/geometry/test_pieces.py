@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from geometry_scene import CAMERA
 
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import connected, make_cells
 from spatialgeo_ros.geometry.pieces import LEAK, Piece, Reach, gap_between, pieces_in
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
@@ -59,6 +60,26 @@ def test_what_goes_on_to_the_end_of_the_window_is_not_bounded():
     found = pieces(tape, inner)
     assert all(piece.leak <= LEAK for piece in found)
     assert [piece.at[:, 0].min() for piece in found] == [41]
+
+
+@pytest.mark.parametrize(("room", "bounded"), [(2, True), (4, True), (8, False)])
+@pytest.mark.parametrize("turned", [False, True], ids=["upper end", "left end"])
+def test_what_the_image_cuts_beside_a_side_does_not_pass_through(turned, room, bounded):
+    """A region whose side is drawn a little before the image's end, over a thing that goes on.
+
+    With the end of the window farther away than a side may be off, the same thing passes through.
+    """
+    depth = np.full((240, 240), 1.0)
+    depth[:60, 20:40] = 0.5
+    within = np.zeros((120, 120), bool)
+    within[room : room + 100, 15:45] = True
+    camera = PinholeCamera(240, 240, 262.5, 262.5, 119.5, 119.5)
+    if turned:
+        depth, within = depth.T, within.T
+    cells = make_cells(pointmap_from_depth(depth, camera), (0, 0, 120, 120), 20_000)
+    (found,) = pieces_in(cells, connected(cells, cells.raw_z < 0.9), within)
+    assert len(found.at) == (60 - room) * 20
+    assert found.leak == pytest.approx((room - 1) / (60 - room) if bounded else 1.0)
 
 
 def test_pieces_are_sorted_by_what_is_inside():

@@ -116,6 +116,31 @@ def test_a_box_that_cuts_a_thing_finds_all_of_it(blocks, knows, side, share):
     assert 0 < found.fraction <= 1
 
 
+@pytest.mark.parametrize("share", [0.02, 0.03])
+@pytest.mark.parametrize("height", [0.72, 0.75, 0.78])
+def test_a_box_that_cuts_the_far_end_of_a_top_keeps_it_and_its_legs(height, share):
+    """Seen at a grazing angle the last rows of a top are far apart: slivers along the box's border.
+
+    What stands behind the table and shows at the same place is still left out.
+    """
+    legs = [
+        Block(2.2 + x, y, (0.06, 0.06, height - 0.04)) for x in (-0.75, 0.75) for y in (-0.4, 0.4)
+    ]
+    top = Block(2.2, 0.0, (1.6, 0.9, 0.04), bottom=height - 0.04)
+    beyond = Block(3.8, 0.0, (0.2, 0.5, height + 0.1))
+    made, index, gravity, _ = see([top, *legs, beyond], KINECT)
+    table = (index >= 0) & (index < 5)
+    rows, columns = np.nonzero(table)
+    cut = share * (rows.max() - rows.min() + 1)
+    region = Region.from_box(columns.min(), rows.min() + cut, columns.max(), rows.max())
+    found = segment_object(made, region, gravity, HEIGHT)
+    for leg in (3, 4):
+        seen = index == leg
+        assert (found.mask & seen).sum() > 0.8 * seen.sum(), f"leg {leg} is lost"
+    assert (found.mask & (index == 5)).sum() < 0.02 * (index == 5).sum()
+    assert (found.mask & ~table).sum() < 0.03 * found.support
+
+
 @pytest.mark.parametrize(("reach", "added"), [(1, True), (2, True), (5, False), (15, False)])
 def test_what_ends_near_a_region_is_its_object_what_goes_on_is_not(reach, added):
     within = np.zeros((90, 90), bool)
