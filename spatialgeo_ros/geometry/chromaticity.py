@@ -30,7 +30,6 @@ _GAP, _LEAST_GAP = 0.03, 2.0  # of the region's size; pixels: an outline may sto
 _LEAST_PATCH, _LEAST_PART = 4, 0.1  # cells of a patch; share of the region of one that is a part
 _ACROSS, _LEAST_PAIRS = 3, 3  # cells across the edge of a patch; pairs of them that tell a step
 _BEFORE, _BEHIND = 0.0065, 0.05  # metres that another thing stands before the paint, or behind it
-_SURE = 0.15  # of what depth found: of other things; of the paint: what depth did not find
 
 
 def bounded_paint(
@@ -149,13 +148,12 @@ def of_paint(
     thing: NDArray[np.bool_],
     label: NDArray[np.int32],
     around: NDArray[np.bool_],
-) -> NDArray[np.bool_] | None:
-    """A thing of a paint and of what else is on it; None where depth has found it already.
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """A thing of a paint and of what else is on it, and what is of others.
 
     Of what depth found beside the paint, a large patch of even colour is a part of the thing (the
     body of a can with a rim) unless it goes on outside the region, or stands before the paint by a
-    step, as a book does before the one that it hides. Depth has found the thing where little of
-    what it found is of others, and little of the paint is missing.
+    step, as a book does before the one that it hides: then it is of another.
 
     Args:
         cells: the window.
@@ -163,6 +161,9 @@ def of_paint(
         thing: [h, w] bool, what depth says.
         label: [h, w] patches of even colour, -1 for none.
         around: [h, w] bool, the region grown by what it may be too small.
+
+    Returns:
+        [h, w] bool, the thing; [h, w] bool, what depth took for it and is of others.
     """
     found = painted.copy()
     rest = thing & ~painted
@@ -172,7 +173,8 @@ def of_paint(
     order = np.argsort(-sizes, kind="stable")
     names = order[: np.count_nonzero(sizes >= _LEAST_PATCH)]
     goes_on = outside[names] > _GOES_ON * sizes[names]
-    others = int(sizes[names[goes_on]].sum())
+    foreign = np.zeros(count + 1, bool)  # the last for label -1
+    foreign[names[goes_on]] = True
     left = names[~goes_on].tolist()
     for _ in range(2):  # what does not touch the paint may touch a part of the thing beside it
         for k in list(left):
@@ -182,12 +184,10 @@ def of_paint(
                 continue
             left.remove(k)
             if not -_BEHIND < step < _BEFORE:
-                others += int(sizes[k])
+                foreign[k] = True
             elif sizes[k] >= _LEAST_PART * np.count_nonzero(around):
                 found |= own
-    missing = np.count_nonzero(painted & ~thing)
-    sure = others > _SURE * np.count_nonzero(thing)
-    return found if sure or missing > _SURE * np.count_nonzero(painted) else None
+    return found, rest & foreign[label]
 
 
 def _step_between(cells: Cells, near: NDArray[np.bool_], far: NDArray[np.bool_]) -> float | None:

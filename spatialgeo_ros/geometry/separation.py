@@ -51,6 +51,7 @@ _MOSTLY = 0.6  # of what is left in a region
 _LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
+_SURE = 0.15  # of what depth found: of other things; of a paint: what depth did not find
 _READ = 0.3  # of a paint's cells that have depth
 _SQUARE = np.ones((3, 3), np.uint8)
 
@@ -131,9 +132,14 @@ def _painted(
     if np.count_nonzero(read) <= _READ * np.count_nonzero(paint):
         return None
     label = connected_by_colour(cells, cells.ok & ~read, cell_colours(cells, image))
-    thing = of_paint(cells, read, found.thing, label, around)
-    if thing is None or (agree(thing, found.thing) and not found.flat):
-        return None  # depth draws the outline of what it finds better
+    thing, others = of_paint(cells, read, found.thing, label, around)
+    if not found.flat and agree(thing, found.thing):
+        # Depth draws the outline of what it finds better.
+        own = cv2.dilate(thing.astype(np.uint8), _SQUARE).astype(bool)
+        return found.thing & own & ~others
+    missing = np.count_nonzero(read & ~found.thing) > _SURE * np.count_nonzero(read)
+    if not missing and np.count_nonzero(others) <= _SURE * np.count_nonzero(found.thing):
+        return None
     reading = separate_given(cells, thing)  # without scraps of what is before and behind
     return reading.thing if reading.other is None else reading.other.thing
 

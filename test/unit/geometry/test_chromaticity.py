@@ -109,32 +109,27 @@ def test_what_stands_before_a_paint_is_another_thing():
     cells, within, around = window(depth_of(1.47))
     paint = of_cells(places(*PAINT), cells)
     label = np.where(paint, 1, 0)
-    found = of_paint(cells, paint, within, label, around)
+    found, others = of_paint(cells, paint, within, np.where(within, label, 2), around)
     np.testing.assert_array_equal(found, paint)
+    np.testing.assert_array_equal(others, within & ~paint)
 
 
 def test_what_is_level_with_a_paint_is_of_the_thing():
-    """Only the paint is what depth has not found."""
-    cells, within, around = window(depth_of(1.5))
-    paint = of_cells(places(*PAINT), cells)
-    body = within & ~paint
-    label = np.where(paint, 1, 0)
-    found = of_paint(cells, paint, body, np.where(within, label, 2), around)
-    np.testing.assert_array_equal(found, within)
-
-
-def test_what_depth_has_found_stays():
     cells, within, around = window(depth_of(1.5))
     paint = of_cells(places(*PAINT), cells)
     label = np.where(paint, 1, np.where(within, 0, 2))
-    assert of_paint(cells, paint, within, label, around) is None
+    found, others = of_paint(cells, paint, within, label, around)
+    np.testing.assert_array_equal(found, within)
+    assert not others.any()
 
 
 def test_a_patch_that_goes_on_outside_is_not_of_the_thing():
     cells, within, around = window(depth_of(1.5))
     paint = of_cells(places(*PAINT), cells)
     label = np.where(paint, 1, 0)  # all of the grey around it, too
-    np.testing.assert_array_equal(of_paint(cells, paint, within, label, around), paint)
+    found, others = of_paint(cells, paint, within, label, around)
+    np.testing.assert_array_equal(found, paint)
+    np.testing.assert_array_equal(others, within & ~paint)
 
 
 def row_of_books(colours):
@@ -163,3 +158,19 @@ def test_books_of_one_colour_are_what_depth_says_of_them():
     plain = segment_object(made, region, gravity, HEIGHT)
     found = segment_object(made, region, gravity, HEIGHT, image=image)
     assert overlap(found.mask, plain.mask) > 0.8
+
+
+def test_depth_keeps_its_outline_but_not_what_stands_on_a_thing():
+    """A ball on a box is another thing, although depth finds both as one."""
+    lid = Block(1.5, 0.0, (0.03, 0.25, 0.25))
+    knob = Block(1.47, 0.0, (0.03, 0.08, 0.08), bottom=0.08)
+    made, index, gravity, _ = see([Block(2.3, 0.0, (0.2, 5.0, 2.4)), lid, knob], KINECT)
+    noise = np.random.default_rng(0).normal(0, 1, (*index.shape, 3))
+    palette = np.array([GREY, GREEN, RED, GREY], np.float64)
+    image = np.clip(palette[index] + noise, 0, 255).astype(np.uint8)
+    region = Region.from_box(*box_of(index, 1), "box")
+    plain = segment_object(made, region, gravity, HEIGHT)
+    assert (plain.mask & (index == 2)).sum() > 0.5 * (index == 2).sum()
+    found = segment_object(made, region, gravity, HEIGHT, image=image)
+    assert (found.mask & (index == 2)).sum() < 0.2 * (index == 2).sum()
+    assert overlap(found.mask, index == 1) > 0.85

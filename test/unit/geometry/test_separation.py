@@ -205,6 +205,7 @@ def test_where_colour_says_quite_else_than_depth_there_are_two_readings(monkeypa
         rows = np.nonzero(thing)[0]
         return thing & (np.indices(thing.shape)[0] < np.percentile(rows, 100 * share))
 
+    monkeypatch.setattr(separation, "bounded_paint", lambda *_: None)
     monkeypatch.setattr(separation, "bounded_by_colour", upper_part)
     found = segment_object(made, box, gravity, HEIGHT, image=painted(index))
     assert found.support < (share + 0.1) * by_depth.support
