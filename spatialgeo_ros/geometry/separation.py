@@ -135,8 +135,8 @@ def _painted(
     thing, others = of_paint(cells, read, found.thing, label, around)
     if not found.flat and agree(thing, found.thing):
         # Depth draws the outline of what it finds better.
-        own = cv2.dilate(thing.astype(np.uint8), _SQUARE).astype(bool)
-        return found.thing & own & ~others
+        own = cv2.dilate(thing.astype(np.uint8), _SQUARE).astype(bool) & ~others
+        return found.thing & own if (found.thing & ~own).any() else None
     missing = np.count_nonzero(read & ~found.thing) > _SURE * np.count_nonzero(read)
     if not missing and np.count_nonzero(others) <= _SURE * np.count_nonzero(found.thing):
         return None
