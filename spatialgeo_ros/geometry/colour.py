@@ -30,6 +30,19 @@ _REACHES = 0.7  # of the region's box that an outline's box covers
 _LEAST_FLAT, _LEAST_CUT = 0.15, 0.3  # of the flat cells; where the surface is not known
 
 
+def image_of(cells: Cells, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The window's part of the whole image, [h * step, w * step, 3].
+
+    The last cells may reach over the border of the image: there its last pixels are repeated.
+    """
+    height, width = (size * cells.step for size in cells.shape)
+    part: NDArray[np.uint8] = image[cells.y0 : cells.y0 + height, cells.x0 : cells.x0 + width]
+    missing = height - part.shape[0], width - part.shape[1]
+    if any(missing):
+        part = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+    return part
+
+
 def cell_colours(cells: Cells, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Mean colour of every cell, [h, w, 3] CIE L*a*b*.
 
@@ -38,12 +51,7 @@ def cell_colours(cells: Cells, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         image: [H, W, 3] uint8 RGB, the whole image.
     """
     h, w = cells.shape
-    part: NDArray[np.uint8] = image[
-        cells.y0 : cells.y0 + h * cells.step, cells.x0 : cells.x0 + w * cells.step
-    ]
-    missing = h * cells.step - part.shape[0], w * cells.step - part.shape[1]
-    if any(missing):  # the last cells reach over the border of the image
-        part = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+    part = image_of(cells, image)
     small = part if cells.step == 1 else cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
 
@@ -93,7 +101,7 @@ def bounded_by_colour(
     thing: NDArray[np.bool_],
     within: NDArray[np.bool_],
     around: NDArray[np.bool_],
-    image: NDArray[np.uint8] | None,
+    image: NDArray[np.uint8],
 ) -> NDArray[np.bool_]:
     """A small thing without what goes on outside its region in colour, with what ends inside.
 
@@ -107,10 +115,8 @@ def bounded_by_colour(
         thing: [h, w] bool, what depth says, not empty.
         within: [h, w] bool, cells inside the region.
         around: [h, w] bool, the region grown by what it may be too small.
-        image: [H, W, 3] uint8 RGB, or None: then nothing changes.
+        image: [H, W, 3] uint8 RGB, the whole image.
     """
-    if image is None:
-        return thing
     colours = cell_colours(cells, image)
     label = connected_by_colour(cells, cells.ok, colours)
     count = int(label.max(initial=-1)) + 1
@@ -120,17 +126,17 @@ def bounded_by_colour(
     goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
     ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
     found = trimmed = thing & ~goes_on[label]
-    if not _agree(thing, trimmed | (within & ends[label])):
+    if not agree(thing, trimmed | (within & ends[label])):
         # Depth has not found it. Else what it has left out is a hole or another thing.
         usual = _coloured_as(colours, ~around & cells.ok)
         if usual is not None:
             ends &= np.bincount(label[within & usual], minlength=count + 1) < _PATTERN * inside
         more = trimmed | (within & ends[label])
-        found = trimmed if _agree(thing, more) else more
+        found = trimmed if agree(thing, more) else more
     return found if found.any() and fill(found, within) > _BOUNDED else thing
 
 
-def _agree(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+def agree(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
     """Tell whether two masks are mostly the same cells."""
     both = np.count_nonzero(first & second)
     return bool(both > _AGREES * np.count_nonzero(first | second))

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
+from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.colour import (
+    agree,
     bounded_by_colour,
     cell_colours,
     connected_by_colour,
@@ -49,6 +51,8 @@ _MOSTLY = 0.6  # of what is left in a region
 _LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
+_SURE = 0.15  # of what depth found: of other things; of a paint: what depth did not find
+_READ = 0.3  # of a paint's cells that have depth
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -94,9 +98,13 @@ def separate_bounded(
     """
     around = grown(within)
     found = _separated(cells, within, around, gravity, floor, usual, image)
-    if not found.thing.any() or is_large(cells, within):
+    if image is None or is_large(cells, within):
         return found
-    thing = bounded_by_colour(cells, found.thing, within, around, image)
+    thing = _painted(cells, found, within, around, image)
+    if thing is None:
+        if not found.thing.any():
+            return found
+        thing = bounded_by_colour(cells, found.thing, within, around, image)
     if thing is found.thing:
         return found
     same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
@@ -107,6 +115,33 @@ def separate_bounded(
         flat=bool(found.flat and same),
         other=found.other if same else replace(found, other=None),
     )
+
+
+def _painted(
+    cells: Cells,
+    found: Separation,
+    within: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+    image: NDArray[np.uint8],
+) -> NDArray[np.bool_] | None:
+    """A small thing as its paint tells it, [h, w] bool; None where depth has found it as well."""
+    paint = bounded_paint(cells, within, around, image)
+    if paint is None:
+        return None
+    read = paint & cells.ok
+    if np.count_nonzero(read) <= _READ * np.count_nonzero(paint):
+        return None
+    label = connected_by_colour(cells, cells.ok & ~read, cell_colours(cells, image))
+    thing, others = of_paint(cells, read, found.thing, label, around)
+    if not found.flat and agree(thing, found.thing):
+        # Depth draws the outline of what it finds better.
+        own = cv2.dilate(thing.astype(np.uint8), _SQUARE).astype(bool) & ~others
+        return found.thing & own if (found.thing & ~own).any() else None
+    missing = np.count_nonzero(read & ~found.thing) > _SURE * np.count_nonzero(read)
+    if not missing and np.count_nonzero(others) <= _SURE * np.count_nonzero(found.thing):
+        return None
+    reading = separate_given(cells, thing)  # without scraps of what is before and behind
+    return reading.thing if reading.other is None else reading.other.thing
 
 
 def _separated(

@@ -230,13 +230,14 @@ def test_where_colour_says_quite_else_than_depth_there_are_two_readings(monkeypa
         rows = np.nonzero(thing)[0]
         return thing & (np.indices(thing.shape)[0] < np.percentile(rows, 100 * share))
 
+    monkeypatch.setattr(separation, "bounded_paint", lambda *_: None)
     monkeypatch.setattr(separation, "bounded_by_colour", upper_part)
-    found = segment_object(made, box, gravity, HEIGHT)
+    found = segment_object(made, box, gravity, HEIGHT, image=painted(index))
     assert found.support < (share + 0.1) * by_depth.support
     if share > 0.5:
         assert found.other is None
     else:
-        assert overlap(found.other.mask, by_depth.mask) > 0.98
+        assert overlap(found.other.mask, by_depth.mask) > 0.9  # colour moves its outline, too
 
 
 def test_furniture_is_not_cut_by_its_colours(monkeypatch):
