@@ -186,7 +186,7 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     never when it is nearer to the camera than the object, as an occluder is, or a scrap along the
     region's border.
     """
-    if _on_border(piece, group, view.bounds):
+    if _on_border(piece, group, view):
         return False
     part, whole = piece.part, group.whole
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
@@ -260,22 +260,23 @@ def _above_or_below(view: View, piece: Piece, group: _Group, nearer: bool) -> bo
     return False
 
 
-def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
+def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     """Tell whether a piece is a scrap along a side of the region that the group reaches without it.
 
-    A box that is not cut tight holds slivers of what is beside, below and behind the object.
+    A box that is not cut tight holds slivers of what is beside, below and behind the object. Where
+    the image ends, a box is cut by the image, not by hand: what is cut there may be any part.
     """
     bands = []
     for axis in (0, 1):
-        first, last = bounds[2 * axis : 2 * axis + 2]
+        first, last = view.bounds[2 * axis : 2 * axis + 2]
         least, largest = group.sides[2 * axis : 2 * axis + 2]
         lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        if lowest <= first + band:
+        if lowest <= first + band and first > 0:
             if least > first + slack:
                 return False
             bands.append((axis, -np.inf, first + band))
-        if highest >= last - band:
+        if highest >= last - band and last < view.cells.shape[axis] - 1:
             if largest < last - slack:
                 return False
             bands.append((axis, last - band, np.inf))

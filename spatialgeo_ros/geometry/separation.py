@@ -178,7 +178,7 @@ def _separated(
     return Separation(chosen, _behind(planes, chosen) if chosen.any() else backdrop, planes)
 
 
-def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
+def separate_given(cells: Cells, within: NDArray[np.bool_], cell: float = 1.0) -> Separation:
     """Take a mask as it is, without scraps of other surfaces along its outline.
 
     A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
@@ -186,8 +186,17 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
     in the mask. What is far and too much for a scrap may be what the mask leaks onto: the largest
     surface alone is one reading, all of it another. Where something nearer fills the image between
     the two (legs under a table top that hides the seat), it is no leak.
+
+    Args:
+        cells: the window around the mask.
+        within: [h, w] bool, cells of the mask.
+        cell: side of a cell of the grid that the mask was made on, pixels. The outline of a mask
+            that was drawn at the image's resolution is right: only strips along it are a sensor's,
+            and what has an inside is the object's, however far from the rest (a sofa's back behind
+            its arm, in the corner of the image).
     """
     use = cells.ok & within
+    solid = cv2.erode(use.astype(np.uint8), _SQUARE, borderValue=1) > 0
     label = connected(cells, use)
     sizes = np.bincount(label[use])
     keep = use.copy()
@@ -201,7 +210,8 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
             part = cells.points[own]
             gap = gap_between(part[:: max(1, len(part) // 100)], main)
             if sizes[name] < _SCRAP * use.sum():
-                if gap > max(_LEAST_GAP, _FAR * size):
+                drawn = cell <= 1.0 and (solid & own).any()
+                if not drawn and gap > max(_LEAST_GAP, _FAR * size):
                     keep &= ~own
                     alone &= ~own
             elif gap > max(_LEAST_GAP, _MODE * size):
