@@ -35,6 +35,7 @@ _BAND = 0.08  # and what ends so near is the object's too if it goes on from it
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
+_SCATTERED = 2.0  # tolerances of a plane that a thing on it may seem to rise
 _SCRAP, _FAR = 0.05, 1.0  # share of a mask's cells; gap as a share of the object's size
 _MODE = 0.7  # such a gap of what is too much for a scrap
 _LEAST_GAP = 0.05  # metres: what is nearer is beside it
@@ -170,6 +171,8 @@ def _separated(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
+        if largest is not None:
+            flush = flush | (_near(cells, largest, within) & standing & within)
         outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
@@ -396,6 +399,20 @@ def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
+def _flat(cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
+    """Metres by which something of the region's size at the depth of ``chosen`` is flat."""
+    top, bottom, left, right = extent(within)
+    size = min(bottom - top, right - left) + 1  # of the region, in cells
+    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
+    return max(_FLAT, _FLAT_SHARE * metres)
+
+
+def _near(cells: Cells, plane: Plane, within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells that are so near to a plane that they may be something flat on it."""
+    limit = max(_flat(cells, plane.cells & within, within), _SCATTERED * plane.tolerance)
+    return np.abs(plane.front) < limit
+
+
 def _lies_on(
     cells: Cells,
     chosen: NDArray[np.bool_],
@@ -403,16 +420,13 @@ def _lies_on(
     planes: tuple[Plane, ...],
 ) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
-    top, bottom, left, right = extent(within)
-    size = min(bottom - top, right - left) + 1  # of the region, in cells
-    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
-    limit = max(_FLAT, _FLAT_SHARE * metres)
+    limit = _flat(cells, chosen, within)
     if np.count_nonzero(chosen) < _FEW * np.count_nonzero(
         within
     ):  # creases and noise of something flat
         limit *= 2
     for plane in planes:
         (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
-        if off < limit:
+        if off < max(limit, _SCATTERED * plane.tolerance):
             return plane
     return None
