@@ -50,6 +50,8 @@ _MOSTLY = 0.6  # of what is left in a region
 _LEAST_PLANE = 40  # cells that tell a plane
 _CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
+_NEAREST = 2.0  # per cent of an object's cells that may be strays before it
+_AHEAD = 0.1  # metres: what is so much nearer is before an object
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -101,6 +103,9 @@ def separate_bounded(
     if thing is found.thing:
         return found
     same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
+    if same:  # then what is nearer than all of it hides it
+        (nearest,) = percentiles(cells.points[..., 2][found.thing], (_NEAREST,))
+        thing = thing & (found.thing | (cells.points[..., 2] > nearest - _AHEAD))
     return replace(
         found,
         thing=thing,
