@@ -29,6 +29,7 @@ _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BENT = 0.008  # of depth, over one radian of the image, before the bend is measured
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0  # neighbouring cells whose errors are alike
+_TOLD = 0.2  # share of the known floor's cells outside the region that tell how it scatters
 _GROWTH = 2  # fits of a plane to what is joined to it
 _SCATTER = 0.7  # largest spread of a plane as a share of what noise explains
 _FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
@@ -191,7 +192,10 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on if known else on & outside, normal, offset)
+        # The low foot of a lamp within the region is no scatter of the floor.
+        beside = on & outside
+        told = not known or np.count_nonzero(beside) > _TOLD * np.count_nonzero(on)
+        plane = _bent(cells, beside if told else on, normal, offset)
         if plane.spread > _SCATTER * float(median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
