@@ -201,8 +201,9 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     if piece.leak > _NO_LEAK:
         return False
     # From here on in the order of their cost: each alone is enough.
-    if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
-        return True
+    if group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
+        if not nearer or _of_usual_size(view, piece, group):
+            return True
     return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
 
 
@@ -218,7 +219,34 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
                 return True
         if _level(piece.part, group.whole, view.down):
             return True
+    if _cut_together(view, piece, group):
+        return True
     return covered(view.depth, piece, group.whole, group.pieces)
+
+
+def _of_usual_size(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether an object of a small kind would have its usual size with one more piece."""
+    if view.gravity is None or view.usual is None:
+        return False
+    return _fits(piece.part, group.whole, view.gravity, view.usual)
+
+
+def _cut_together(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether the image cuts a piece and an object at one side, which may join them beyond.
+
+    Only where both together still have the usual size of their kind.
+    """
+    if view.gravity is None or view.usual is None:
+        return False
+    for axis in (0, 1):
+        end = view.cells.shape[axis] - 1
+        low, high = view.bounds[2 * axis : 2 * axis + 2]
+        own, other = (s[2 * axis : 2 * axis + 2] for s in (piece.sides, group.sides))
+        if (low == 0 and max(own[0], other[0]) <= 1) or (
+            high == end and min(own[1], other[1]) >= end - 1
+        ):
+            return _together(piece.part, group.whole, view.gravity, view.usual, _OVERSIZE)
+    return False
 
 
 def _outgrows(view: View, piece: Piece, group: _Group) -> bool:
