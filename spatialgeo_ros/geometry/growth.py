@@ -33,7 +33,8 @@ _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
-_SMALL = 0.15  # of the object's cells, for a leg
+_SMALL = 0.25  # of the object's cells, for a leg
+_LEG = 0.15  # metres of width
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
 _MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
@@ -322,9 +323,16 @@ def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size)
 
     Only for small kinds: the sizes of large ones vary by more than things stand apart.
     """
-    if max(usual[:2]) > _SMALL_KIND:
+    if max(usual[:2]) > _SMALL_KIND and not _is_leg(piece, gravity):
         return False
     return _together(piece, whole, gravity, usual, _OVERSIZE)
+
+
+def _is_leg(piece: Piece, gravity: NDArray[np.float64]) -> bool:
+    """Tell whether a piece is upright and no wider than a leg."""
+    level = level_frame(gravity).T.astype(np.float32)
+    across, tall, along = np.ptp(np.percentile(piece.points @ level, (5, 95), axis=0), axis=0)
+    return bool(max(across, along) < min(_LEG, tall))
 
 
 def _together(
