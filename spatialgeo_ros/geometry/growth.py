@@ -37,6 +37,7 @@ _SMALL = 0.25  # of the object's cells, for a leg
 _LEG = 0.15  # metres of width
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
+_LEG_OVERSIZE = 1.1  # the same of a large kind, with a leg that stands apart
 _MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
 _ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
@@ -321,11 +322,11 @@ def _on_border(piece: Piece, group: _Group, view: View) -> bool:
 def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
     """Tell whether whole and piece together still have the usual size of their kind.
 
-    Only for small kinds: the sizes of large ones vary by more than things stand apart.
+    The sizes of large kinds vary by more than things stand apart: of these only for legs.
     """
-    if max(usual[:2]) > _SMALL_KIND and not _is_leg(piece, gravity):
-        return False
-    return _together(piece, whole, gravity, usual, _OVERSIZE)
+    if max(usual[:2]) <= _SMALL_KIND:
+        return _together(piece, whole, gravity, usual, _OVERSIZE)
+    return _is_leg(piece, gravity) and _together(piece, whole, gravity, usual, _LEG_OVERSIZE)
 
 
 def _is_leg(piece: Piece, gravity: NDArray[np.float64]) -> bool:
