@@ -188,8 +188,9 @@ def _separated(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
-        if largest is not None:
-            flush = flush | (_near(cells, largest, within) & standing & within)
+        if largest is not None and is_large(cells, within):
+            rising = np.abs(largest.front) < _flat(cells, flush, within, largest)
+            flush = flush | (rising & standing & within)
         outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
@@ -475,18 +476,18 @@ def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
-def _flat(cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
-    """Metres by which something of the region's size at the depth of ``chosen`` is flat."""
+def _flat(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_], plane: Plane
+) -> float:
+    """Metres by which something of the region's size may rise from a plane and be flat on it.
+
+    What is large may rise by as much as the plane seems to scatter: a door far away.
+    """
     top, bottom, left, right = extent(within)
     size = min(bottom - top, right - left) + 1  # of the region, in cells
     metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
-    return max(_FLAT, _FLAT_SHARE * metres)
-
-
-def _near(cells: Cells, plane: Plane, within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells that are so near to a plane that they may be something flat on it."""
-    limit = max(_flat(cells, plane.cells & within, within), _SCATTERED * plane.tolerance)
-    return np.abs(plane.front) < limit
+    scatter = _SCATTERED * plane.tolerance if is_large(cells, within) else 0.0
+    return max(_FLAT, _FLAT_SHARE * metres, scatter)
 
 
 def _lies_on(
@@ -496,13 +497,10 @@ def _lies_on(
     planes: tuple[Plane, ...],
 ) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
-    limit = _flat(cells, chosen, within)
-    if np.count_nonzero(chosen) < _FEW * np.count_nonzero(
-        within
-    ):  # creases and noise of something flat
-        limit *= 2
+    few = np.count_nonzero(chosen) < _FEW * np.count_nonzero(within)
+    more = 2 if few else 1  # creases and noise of something flat
     for plane in planes:
         (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
-        if off < max(limit, _SCATTERED * plane.tolerance):
+        if off < more * _flat(cells, chosen, within, plane):
             return plane
     return None
