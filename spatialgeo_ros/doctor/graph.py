@@ -40,6 +40,7 @@ from spatialgeo_ros.node.overrides import parameters_for, undeclared
 from spatialgeo_ros.node.parameters import CameraConfig, Config, ParameterError
 from spatialgeo_ros.node.perception_factory import mounts_of
 from spatialgeo_ros.node.receiver import Receiver
+from spatialgeo_ros.node.tf_listener import TfListener
 
 # Seconds of discovery: without a new node or topic; at least; at most where none of our nodes is
 # seen (a participant that was missed announces itself again after 3 s); and at most.
@@ -94,8 +95,9 @@ class _Target:
         config = replace(config, depth_wait=max(config.depth_wait, _PAIRING_WAIT))
         self.guest, self.config, self.running = guest, config, running
         self._receiver = Receiver(guest)
-        self.poses = PoseCheck(self._receiver, config)
-        self._transforms = DepthTransforms(guest, config)
+        tf = TfListener(self._receiver)
+        self.poses = PoseCheck(self._receiver, tf, config)
+        self._transforms = DepthTransforms(tf, config)
         self.cameras = [CameraCheck(self._receiver, camera, config) for camera in config.cameras]
         self._mounts = mounts_of(config)
         self._assembler = FrameAssembler(

@@ -10,9 +10,10 @@ from spatialgeo_ros.findings.finding import Finding, named
 from spatialgeo_ros.node import graph_checks
 from spatialgeo_ros.node.camera_pose import PoseResult, PoseSource
 from spatialgeo_ros.node.parameters import CameraConfig, Config
-from spatialgeo_ros.node.pose_source import NO_TF, NoPose, OdometryPose, TfPose, tf2_ros
+from spatialgeo_ros.node.pose_source import NO_TF, NoPose, OdometryPose, TfPose
 from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
+from spatialgeo_ros.node.tf_listener import TfListener, tf_is_installed
 
 _TF = "/tf"
 
@@ -25,14 +26,14 @@ class PoseCheck:
 
     name = "all"
 
-    def __init__(self, receiver: Receiver, config: Config) -> None:
+    def __init__(self, receiver: Receiver, tf: TfListener, config: Config) -> None:
         """Listen to the sources of ``config.pose_source``."""
         node = receiver.node
         self._node, self._config = node, config
         self.counters = Counters()
         self._sources: list[PoseSource] = []
-        if config.pose_source in ("auto", "tf") and tf2_ros is not None:
-            self._sources.append(TfPose(node, config, self.counters))
+        if config.pose_source in ("auto", "tf") and tf_is_installed():
+            self._sources.append(TfPose(tf, config, self.counters))
         if config.pose_source in ("auto", "odometry"):
             self._sources.append(OdometryPose(receiver, config, self.counters))
         self._reasons: dict[str, dict[str, Finding]] = {}
@@ -99,6 +100,6 @@ class PoseCheck:
             if several := graph_checks.several_publishers(self._node, topic):
                 yield several
         without = self._asked - self._posed
-        if tf2_ros is None and config.pose_source in ("auto", "tf") and without:
+        if not tf_is_installed() and config.pose_source in ("auto", "tf") and without:
             if self._node.count_publishers(_TF):
                 yield NO_TF.within("somebody publishes TF, but ")

@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-from rclpy.node import Node
+from typing import Any
+
 from rclpy.time import Time
 
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.node.camera_pose import pose_of
 from spatialgeo_ros.node.conversions import msg_to_pose
 from spatialgeo_ros.node.parameters import CameraConfig, Config
-
-try:
-    import tf2_ros
-except ImportError:  # not on PyPI: a workspace from wheels has no TF
-    tf2_ros = None
+from spatialgeo_ros.node.tf_listener import TfListener, TransformException, tf_is_installed
 
 
 class DepthTransforms:
@@ -24,13 +21,13 @@ class DepthTransforms:
     The two are bolted together, so one lookup is enough, whatever its stamp.
     """
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, tf: TfListener, config: Config) -> None:
         """Listen to TF where a depth camera has a calibration of its own and no given place."""
         asked = [one for one in config.cameras if one.depth_camera_info_topic]
-        self._buffer = self._listener = None
-        if tf2_ros is not None and any(one.depth_extrinsics is None for one in asked):
-            self._buffer = tf2_ros.Buffer()
-            self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
+        self._tf = tf
+        self._buffer: Any = None
+        if tf_is_installed() and any(one.depth_extrinsics is None for one in asked):
+            self._buffer = tf.open()
         self._known: dict[tuple[str, str], Pose] = {}
 
     def lookup(self, camera: CameraConfig, colour_frame: str, depth_frame: str) -> Pose | None:
@@ -44,11 +41,12 @@ class DepthTransforms:
             try:
                 found = self._buffer.lookup_transform(colour_frame, depth_frame, Time())
                 self._known[key] = msg_to_pose(found.transform)
-            except (tf2_ros.TransformException, ValueError):
+            except (TransformException, ValueError):
                 return None
         return self._known[key]
 
     def close(self) -> None:
         """Stop listening."""
-        if self._listener is not None:
-            self._listener.unregister()
+        if self._buffer is not None:
+            self._buffer = None
+            self._tf.close()

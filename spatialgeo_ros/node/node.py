@@ -41,6 +41,7 @@ from spatialgeo_ros.node.pose_source import PoseResult, PoseSource, make_pose_so
 from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.services import Services
 from spatialgeo_ros.node.target_frames import TargetFrames
+from spatialgeo_ros.node.tf_listener import TfListener
 from spatialgeo_ros.node.watches import WatchBoard
 
 _PROGRESS_PERIOD = 5.0  # s between two lines of the log about a build
@@ -252,12 +253,14 @@ class SpatialGeoNode(ConfiguredNode):
             self, lambda: self.config.marker_lifetime, lambda: self.config.objects_rate
         )
         self._receiver = Receiver(self)
-        self.poses = make_pose_source(self._receiver, config)
+        self._receiver.take_over("/clock")
+        tf = TfListener(self._receiver)
+        self.poses = make_pose_source(self._receiver, tf, config)
         for camera in config.cameras:
             self.cameras[camera.name] = CameraInput(
                 self._receiver, camera, config, self._notify, self.on_time_jump
             )
-        self._transforms = DepthTransforms(self, config)
+        self._transforms = DepthTransforms(tf, config)
         self._assembler = FrameAssembler(
             self.cameras,
             self.poses,

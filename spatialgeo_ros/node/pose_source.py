@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.time import Time
 
 from spatialgeo_ros.errors import quoted
@@ -22,11 +21,7 @@ from spatialgeo_ros.node.odometry_pose import OdometryPose
 from spatialgeo_ros.node.parameters import CameraConfig, Config
 from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
-
-try:
-    import tf2_ros
-except ImportError:  # not on PyPI: a workspace from wheels has no TF
-    tf2_ros = None
+from spatialgeo_ros.node.tf_listener import TfListener, TransformException, tf_is_installed
 
 __all__ = [
     "FirstPose",
@@ -49,18 +44,17 @@ NO_TF = Finding(
 _TF_HEAD_START = 1.0  # s
 
 
-def make_pose_source(receiver: Receiver, config: Config) -> PoseSource:
+def make_pose_source(receiver: Receiver, tf: TfListener, config: Config) -> PoseSource:
     """Return the source that the parameter ``pose_source`` asks for."""
-    node = receiver.node
     if config.pose_source == "none":
         return NoPose("pose_source is 'none'")
     if config.pose_source == "tf":
-        return TfPose(node, config) if tf2_ros is not None else NoPose(NO_TF)
-    if config.pose_source == "odometry" or tf2_ros is None:
+        return TfPose(tf, config) if tf_is_installed() else NoPose(NO_TF)
+    if config.pose_source == "odometry" or not tf_is_installed():
         return OdometryPose(receiver, config)
     counters = Counters()
-    tf, odometry = TfPose(node, config, counters), OdometryPose(receiver, config, counters)
-    return FirstPose(tf, odometry, counters, node.get_logger().info)
+    both = TfPose(tf, config, counters), OdometryPose(receiver, config, counters)
+    return FirstPose(*both, counters, receiver.node.get_logger().info)
 
 
 class NoPose:
@@ -97,13 +91,13 @@ class TfPose:
 
     name = "tf"
 
-    def __init__(self, node: Node, config: Config, counters: Counters | None = None) -> None:
+    def __init__(self, tf: TfListener, config: Config, counters: Counters | None = None) -> None:
         """Listen to /tf and /tf_static; count in ``counters`` if they are shared."""
         self.counters = Counters() if counters is None else counters
         self._world = config.world_frame
         self._wait = Duration(seconds=config.pose_wait)
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
+        self._tf = tf
+        self._buffer = tf.open()
 
     def lookup(self, camera: CameraConfig, frame_id: str, stamp_ns: int) -> PoseResult:
         """Return the transform from ``frame_id`` to the world frame at ``stamp_ns``."""
@@ -127,7 +121,7 @@ class TfPose:
                 timeout=self._wait if known else Duration(),
             ).transform
             pose = msg_to_pose(transform)
-        except (tf2_ros.TransformException, ValueError) as error:
+        except (TransformException, ValueError) as error:
             late = self._delay(target, frame_id, stamp_ns)
             if late <= 0:
                 why = str(error).rstrip(" .")
@@ -155,7 +149,7 @@ class TfPose:
         """Return by how many seconds the newest transform is older than an image; 0 if unknown."""
         try:
             newest = self._buffer.get_latest_common_time(target, frame_id)
-        except tf2_ros.TransformException:
+        except TransformException:
             return 0.0
         # Zero: only static transforms, which never are late.
         return (stamp_ns - newest.nanoseconds) * 1e-9 if newest.nanoseconds else 0.0
@@ -166,7 +160,7 @@ class TfPose:
 
     def close(self) -> None:
         """Stop listening."""
-        self._listener.unregister()
+        self._tf.close()
 
 
 class FirstPose:

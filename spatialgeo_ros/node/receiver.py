@@ -72,6 +72,7 @@ class Receiver:
         self.node = node
         self._lock = threading.Lock()
         self._callbacks: dict[Subscription, Callback] = {}
+        self._borrowed: dict[Subscription, CallbackGroup] = {}
         self._changed = self._closed = False
         # Of no callback group: the executor does not know it.
         self._wake = GuardCondition(None, None, context=node.context)
@@ -111,6 +112,22 @@ class Receiver:
         self._wake.trigger()
         return subscription
 
+    def take_over(self, topic: str) -> None:
+        """Take the messages of subscriptions that rclpy itself made, until this is closed.
+
+        Args:
+            topic: Full name, such as ``/clock``, which simulators publish up to a thousand times a
+                second.
+        """
+        for subscription in self.node.subscriptions:
+            if subscription.topic_name == topic and subscription not in self._callbacks:
+                self._borrowed[subscription] = subscription.callback_group
+                _regroup(subscription, _TakenElsewhere())
+                with self._lock:
+                    self._callbacks[subscription] = _without_arrival(subscription.callback)
+                    self._changed = True
+                self._wake.trigger()
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """Destroy a subscription; a callback that runs at this moment ends."""
         with self._lock:
@@ -120,7 +137,10 @@ class Receiver:
         self.node.destroy_subscription(subscription)
 
     def close(self) -> None:
-        """Destroy what is subscribed, and end the thread."""
+        """Destroy what is subscribed, give back what was taken over, and end the thread."""
+        with self._lock:
+            for subscription in self._borrowed:
+                self._callbacks.pop(subscription, None)
         for subscription in tuple(self._callbacks):
             self.unsubscribe(subscription)
         with self._lock:
@@ -131,6 +151,12 @@ class Receiver:
         if threading.current_thread() is not self._thread:
             self._thread.join()
         self._wake.destroy()
+        while self._borrowed:
+            subscription, group = self._borrowed.popitem()
+            _regroup(subscription, group)
+        executor = self.node.executor
+        if executor is not None:
+            executor.wake()  # it waits without what was given back
 
     def _run(self) -> None:
         while self.node.context.ok():
@@ -201,3 +227,18 @@ class Receiver:
         self.node.get_logger().error(
             f"receiving failed:\n{traceback.format_exc()}", throttle_duration_sec=_LOG_PERIOD
         )
+
+
+def _regroup(subscription: Subscription, group: CallbackGroup) -> None:
+    """Give a subscription and its events to a callback group."""
+    for entity in (subscription, *subscription.event_handlers):
+        entity.callback_group = group
+
+
+def _without_arrival(callback: Callable[[Any], None]) -> Callback:
+    """Make a callback of rclpy's kind one that takes the time of arrival, too."""
+
+    def call(message: Any, arrived_ns: int) -> None:
+        callback(message)
+
+    return call

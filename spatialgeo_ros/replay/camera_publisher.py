@@ -13,7 +13,7 @@ from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -21,6 +21,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.conversions import camera_to_info, pose_to_msg
 from spatialgeo_ros.node.image_conversions import depth_to_image, message_bytes, rgb_to_image
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED
 
 
 def sensor_qos(reliable: bool = False) -> QoSProfile:
@@ -28,15 +29,6 @@ def sensor_qos(reliable: bool = False) -> QoSProfile:
     if not reliable:
         return qos_profile_sensor_data
     return QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-
-
-def latched_qos() -> QoSProfile:
-    """Return reliable, transient-local quality of service: late subscribers get the last one."""
-    return QoSProfile(
-        depth=1,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    )
 
 
 class CameraPublisher:
@@ -136,7 +128,7 @@ class PosePublisher:
         self._message = TFMessage
         # /tf and /tf_static are absolute by convention: every TF listener looks there.
         self._tf = node.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
-        self._static = node.create_publisher(TFMessage, "/tf_static", latched_qos())
+        self._static = node.create_publisher(TFMessage, "/tf_static", LATCHED)
         stamp = node.get_clock().now().to_msg()
         transforms = []
         for name, mount in mounts:

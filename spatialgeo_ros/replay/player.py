@@ -28,13 +28,13 @@ from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL, Pose
 from spatialgeo_ros.node.conversions import ns_to_stamp, stamp_to_ns
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED
 from spatialgeo_ros.node.pose_source import mount_pose
 from spatialgeo_ros.recordings.bags import BagMessage, BagRecording, is_bag
 from spatialgeo_ros.recordings.rgbd_folder import FolderRecording, RecordedFrame, read_calibration
 from spatialgeo_ros.replay.camera_publisher import (
     CameraPublisher,
     PosePublisher,
-    latched_qos,
     sensor_qos,
 )
 from spatialgeo_ros.replay.options import parse
@@ -123,7 +123,7 @@ class BagSource:
                 continue
             qos: Any = 10
             if role == "tf_static":
-                qos = latched_qos()
+                qos = LATCHED
             elif role in ("image", "depth", "camera_info", "depth_camera_info"):
                 qos = sensor_qos(options.reliable)
             publisher = node.create_publisher(self._types[role], targets[role], qos)

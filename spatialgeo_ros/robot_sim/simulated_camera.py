@@ -28,11 +28,11 @@ from std_msgs.msg import Header
 from spatialgeo_ros.errors import quoted
 from spatialgeo_ros.geometry.pose import BODY_FROM_OPTICAL
 from spatialgeo_ros.msg import SceneGroundTruth
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED
 from spatialgeo_ros.node.parameters import Change, ParameterError, Spec
 from spatialgeo_ros.replay.camera_publisher import (
     CameraPublisher,
     PosePublisher,
-    latched_qos,
 )
 from spatialgeo_ros.replay.source_runner import run_source
 from spatialgeo_ros.robot_sim.ground_truth import DetectionPublisher, ground_truth
@@ -174,7 +174,7 @@ class SimulatedCamera(Node):
         self._poses = PosePublisher(
             self, zip(names, mounts, strict=True), s.odom_frame, s.base_frame
         )
-        self._truth = self.create_publisher(SceneGroundTruth, "~/ground_truth", latched_qos())
+        self._truth = self.create_publisher(SceneGroundTruth, "~/ground_truth", LATCHED)
         self._detections = (
             DetectionPublisher(self, names, s.detected_kinds) if s.detections else None
         )

@@ -24,6 +24,7 @@ from spatialgeo_ros.node.outputs import LATENCIES
 from spatialgeo_ros.node.parameters import CameraConfig
 from spatialgeo_ros.node.pose_source import make_pose_source
 from spatialgeo_ros.node.receiver import Receiver
+from spatialgeo_ros.node.tf_listener import TfListener
 from spatialgeo_ros.viewer.remote_node import Spinner
 from spatialgeo_ros.viewer.streams import EventStream, FramesStream, NewestStream
 
@@ -98,7 +99,7 @@ class Topics:
         try:
             parameters.declare(node)
             self.config = parameters.read(node)
-            self.poses = make_pose_source(self._receiver, self.config)
+            self.poses = make_pose_source(self._receiver, TfListener(self._receiver), self.config)
             self._name = name
             self.images: dict[str, NewestStream] = {}
             self.detections: dict[str, NewestStream] = {}

@@ -25,8 +25,8 @@ from spatialgeo_ros.geometry.camera import PinholeCamera  # noqa: E402
 from spatialgeo_ros.geometry.pose import Pose  # noqa: E402
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns  # noqa: E402
 from spatialgeo_ros.node.image_conversions import compressed_to_rgb, image_to_rgb  # noqa: E402
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED  # noqa: E402
 from spatialgeo_ros.node.pose_source import mount_pose  # noqa: E402
-from spatialgeo_ros.replay.camera_publisher import latched_qos  # noqa: E402
 
 EXACT = {
     "width": 160, "height": 120, "rate": 4.0, "seed": 900001,
@@ -60,7 +60,7 @@ def test_image_depth_pose_and_truth_fit_together(ros, run_node):
     depths = ros.collect(Image, "camera/depth/image_raw", qos_profile_sensor_data)
     infos = ros.collect(CameraInfo, "camera/camera_info", qos_profile_sensor_data)
     odometry = ros.collect(Odometry, "odom")
-    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", LATCHED)
     run_node("simulated_camera", parameters=EXACT)
 
     def seen():
@@ -117,7 +117,7 @@ def test_the_robot_moves_and_stands_still(ros, run_node):
 
 
 def test_several_cameras_look_in_all_directions(ros, run_node):
-    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", LATCHED)
     jpegs = ros.collect(CompressedImage, "camera_2/image_raw/compressed", qos_profile_sensor_data)
     run_node("simulated_camera", parameters={**EXACT, "cameras": 2, "compressed": True})
     wait_for(lambda: truth and jpegs, 90.0, "two cameras")
@@ -143,7 +143,7 @@ def test_a_wrong_parameter_is_named(run_node):
 
 
 def test_what_is_taken_away_is_seen_no_more(ros, run_node):
-    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", LATCHED)
     process = run_node("simulated_camera", parameters=EXACT)
     wait_for(lambda: truth and truth[-1].objects, 90.0, "the ground truth")
     names = [thing.label for thing in truth[-1].objects]
@@ -166,7 +166,7 @@ def test_what_is_taken_away_is_seen_no_more(ros, run_node):
 
 def test_detections_are_what_a_detector_sees(ros, run_node):
     vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
-    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", latched_qos())
+    truth = ros.collect(SceneGroundTruth, "simulated_camera/ground_truth", LATCHED)
     arrays = ros.collect(vision.Detection2DArray, "camera/detections")
     run_node("simulated_camera", parameters={**EXACT, "detections": True, "detected_kinds": True})
     wait_for(lambda: any(one.detections for one in arrays), 90.0, "detections")

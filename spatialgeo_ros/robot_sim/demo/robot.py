@@ -33,7 +33,7 @@ from spatialgeo_ros.node.action_calls import get_result, send_goal
 from spatialgeo_ros.node.clouds import cloud_arrays
 from spatialgeo_ros.node.conversions import msg_to_pose, stamp_to_ns
 from spatialgeo_ros.node.image_conversions import image_to_rgb
-from spatialgeo_ros.replay.camera_publisher import latched_qos
+from spatialgeo_ros.node.lifecycle_publishers import LATCHED
 from spatialgeo_ros.srv import AskSpatial
 
 T = TypeVar("T")
@@ -75,11 +75,11 @@ class Robot:
         node = rclpy.create_node("spatialgeo_demo", context=self._context)
         self._node = node
         sensor = qos_profile_sensor_data
-        truth, latched = "simulated_camera/ground_truth", latched_qos()
-        node.create_subscription(SceneGroundTruth, truth, self._on_truth, latched)
-        node.create_subscription(KeyframeArray, "spatialgeo/keyframes", self._on_keyframes, latched)
+        truth = "simulated_camera/ground_truth"
+        node.create_subscription(SceneGroundTruth, truth, self._on_truth, LATCHED)
+        node.create_subscription(KeyframeArray, "spatialgeo/keyframes", self._on_keyframes, LATCHED)
         node.create_subscription(
-            SpatialObjectArray, "spatialgeo/objects", self._on_objects, latched
+            SpatialObjectArray, "spatialgeo/objects", self._on_objects, LATCHED
         )
         node.create_subscription(PointCloud2, "spatialgeo/points", self._on_cloud, sensor)
         node.create_subscription(Image, "spatialgeo/overlay", self._on_overlay, sensor)

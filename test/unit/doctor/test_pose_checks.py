@@ -16,12 +16,13 @@ pytest.importorskip("spatialgeo_ros.msg", reason="needs the built interfaces: `m
 
 from declared_node import declared_node
 from geometry_msgs.msg import Transform
+from sensor_msgs.msg import MultiDOFJointState
 from std_msgs.msg import String
 
-from spatialgeo_ros.doctor import pose_checks
 from spatialgeo_ros.doctor.pose_checks import PoseCheck
-from spatialgeo_ros.node import parameters, pose_source
+from spatialgeo_ros.node import parameters, tf_listener
 from spatialgeo_ros.node.receiver import Receiver
+from spatialgeo_ros.node.tf_listener import TfListener, TransformException
 
 SECOND = 1_000_000_000
 
@@ -37,18 +38,12 @@ def config(node: Any) -> parameters.Config:
     return replace(parameters.read(node), pose_wait=0.01)
 
 
-class TransformException(Exception):
-    pass
-
-
 class FakeTf:
     """Stands for tf2_ros: the frame "optical", whose newest transform is of second 2."""
 
-    TransformException = TransformException
-
     def __init__(self) -> None:
         self.Buffer = lambda: self
-        self.TransformListener = lambda *_, **__: SimpleNamespace(unregister=lambda: None)
+        self.set_transform = self.set_transform_static = lambda transform, authority: None
 
     def can_transform(self, target: str, source: str, stamp: Any) -> bool:
         return source == "optical"
@@ -75,8 +70,8 @@ def receiver(node: Any) -> Iterator[Receiver]:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, tf: Any) -> None:
-    for module in (pose_source, pose_checks):
-        monkeypatch.setattr(module, "tf2_ros", tf)
+    monkeypatch.setattr(tf_listener, "tf2_ros", tf)
+    monkeypatch.setattr(tf_listener, "TFMessage", MultiDOFJointState)  # tf2_msgs is not on PyPI
 
 
 @pytest.mark.parametrize(
@@ -85,7 +80,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tf: Any) -> None:
 )
 def test_the_chain_of_tf_and_its_delay(receiver, config, monkeypatch, frame, stamp, id):
     use(monkeypatch, FakeTf())
-    check = PoseCheck(receiver, replace(config, pose_source="tf"))
+    check = PoseCheck(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     check.lookup(config.cameras[0], frame, stamp * SECOND)
     found = list(check.about_camera("camera"))
     assert [one.id for one in found] == ([id] if id else [])
@@ -95,7 +90,7 @@ def test_the_chain_of_tf_and_its_delay(receiver, config, monkeypatch, frame, sta
 
 def test_each_source_says_why_it_has_no_pose(receiver, config, monkeypatch):
     use(monkeypatch, FakeTf())
-    check = PoseCheck(receiver, config)
+    check = PoseCheck(receiver, TfListener(receiver), config)
     check.lookup(config.cameras[0], "elsewhere", SECOND)
     assert [one.id for one in check.about_camera("camera")] == ["tf-chain", "odometry-missing"]
     check.lookup(config.cameras[0], "optical", SECOND)
@@ -106,7 +101,7 @@ def test_each_source_says_why_it_has_no_pose(receiver, config, monkeypatch):
 
 def test_tf_that_is_published_and_cannot_be_read(node, receiver, config, monkeypatch):
     use(monkeypatch, None)
-    check = PoseCheck(receiver, config)
+    check = PoseCheck(receiver, TfListener(receiver), config)
     check.lookup(config.cameras[0], "optical", SECOND)
     assert not [one for one in check.about_robot() if one.id == "tf2-missing"]
     publisher = node.create_publisher(String, "/tf", 1)
@@ -117,14 +112,14 @@ def test_tf_that_is_published_and_cannot_be_read(node, receiver, config, monkeyp
     assert len(found) == 1
     assert "tf2-ros-py" in found[0]
     check.close()
-    only = PoseCheck(receiver, replace(config, pose_source="tf"))
+    only = PoseCheck(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     only.lookup(config.cameras[0], "optical", SECOND)
     assert [one.id for one in only.about_camera("camera")] == ["tf2-missing"]
     only.close()
 
 
 def test_who_wants_no_poses_is_told_nothing(receiver, config):
-    check = PoseCheck(receiver, replace(config, pose_source="none"))
+    check = PoseCheck(receiver, TfListener(receiver), replace(config, pose_source="none"))
     check.lookup(config.cameras[0], "optical", SECOND)
     assert not list(check.about_camera("camera"))
     assert not list(check.about_robot())

@@ -18,20 +18,25 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 from declared_node import declared_node
 from geometry_msgs.msg import Transform
 from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import MultiDOFJointState
 
 from spatialgeo_ros.geometry.pose import gravity_in_camera
-from spatialgeo_ros.node import parameters, pose_source
+from spatialgeo_ros.node import parameters, tf_listener
 from spatialgeo_ros.node.conversions import ns_to_stamp
+from spatialgeo_ros.node.depth_transforms import DepthTransforms
 from spatialgeo_ros.node.odometry_pose import CHANGES, FOREIGN, REFUSED
 from spatialgeo_ros.node.pose_source import (
     FirstPose,
     NoPose,
     OdometryPose,
+    TfPose,
     make_pose_source,
     mount_pose,
 )
 from spatialgeo_ros.node.receiver import Receiver
 from spatialgeo_ros.node.stream_statistics import Counters
+from spatialgeo_ros.node.tf_listener import TfListener, TransformException
 
 SECOND = 1_000_000_000
 MOUNT = (0.2, 0.0, 0.9, 0.0, math.radians(12.0), 0.0)
@@ -238,37 +243,43 @@ def test_late_messages_are_dropped_and_a_restarted_bag_begins_anew(source, confi
     assert source.lookup(camera, "o", 2 * SECOND).pose is None
 
 
-class TransformException(Exception):
-    pass
+def moved(x: float) -> Transform:
+    transform = Transform()
+    transform.translation.x = x
+    return transform
 
 
 class FakeTf:
     """Stands for tf2_ros: one transform, from 1 s to 2 s."""
 
-    TransformException = TransformException
-
     def __init__(self) -> None:
         self.cleared = 0
+        self.heard: list[tuple[str, float, str]] = []
+        self.static: dict[tuple[str, str], float] = {}
         self.waits: list[float] = []
         self.asked: list[tuple[str, str]] = []
         self.Buffer = lambda: self
-        self.TransformListener = lambda buffer, node, spin_thread: SimpleNamespace(
-            unregister=lambda: None
-        )
+
+    def set_transform(self, transform: Any, authority: str) -> None:
+        self.heard.append(("tf", transform.translation.x, threading.current_thread().name))
+
+    def set_transform_static(self, transform: Any, authority: str) -> None:
+        self.heard.append(("static", transform.translation.x, threading.current_thread().name))
 
     def can_transform(self, target: str, source: str, stamp: Any) -> bool:
         return source == "camera_optical"
 
-    def lookup_transform(self, target: str, source: str, stamp: Any, timeout: Any) -> Any:
+    def lookup_transform(self, target: str, source: str, stamp: Any, timeout: Any = None) -> Any:
         self.asked.append((target, source))
-        self.waits.append(timeout.nanoseconds * 1e-9)
+        if (target, source) in self.static:
+            return SimpleNamespace(transform=moved(self.static[target, source]))
+        if timeout is not None:
+            self.waits.append(timeout.nanoseconds * 1e-9)
         if source != "camera_optical":
             raise TransformException(f"frame {source} does not exist")
         if not SECOND <= stamp.nanoseconds <= 2 * SECOND:
             raise TransformException("extrapolation into the future")
-        transform = Transform()
-        transform.translation.x = stamp.nanoseconds / SECOND
-        return SimpleNamespace(transform=transform)
+        return SimpleNamespace(transform=moved(stamp.nanoseconds / SECOND))
 
     def get_latest_common_time(self, target: str, source: str) -> Any:
         if source != "camera_optical":
@@ -282,12 +293,14 @@ class FakeTf:
 @pytest.fixture
 def tf(monkeypatch: pytest.MonkeyPatch) -> FakeTf:
     fake = FakeTf()
-    monkeypatch.setattr(pose_source, "tf2_ros", fake)
+    monkeypatch.setattr(tf_listener, "tf2_ros", fake)
+    # tf2_msgs is not on PyPI: this, too, has a field "transforms".
+    monkeypatch.setattr(tf_listener, "TFMessage", MultiDOFJointState)
     return fake
 
 
 def test_tf_at_the_images_stamp_never_the_latest(receiver, config, tf):
-    source = make_pose_source(receiver, replace(config, pose_source="tf"))
+    source = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     camera = config.cameras[0]
     result = source.lookup(camera, "camera_optical", SECOND * 3 // 2)
     assert result.pose.translation == pytest.approx([1.5, 0.0, 0.0])
@@ -302,7 +315,7 @@ def test_tf_at_the_images_stamp_never_the_latest(receiver, config, tf):
 
 
 def test_late_tf_is_named_with_its_delay(receiver, config, tf):
-    source = make_pose_source(receiver, replace(config, pose_source="tf"))
+    source = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     reason = source.lookup(config.cameras[0], "camera_optical", 2 * SECOND + 350_000_000).reason
     assert "0.35 s behind the image's stamp after a wait of 0.05 s" in reason
     assert "pose_wait" in reason
@@ -315,7 +328,7 @@ def test_late_tf_is_named_with_its_delay(receiver, config, tf):
 def auto(node: Any, receiver: Receiver, config: parameters.Config, tf: FakeTf) -> Iterator[Any]:
     """The source for "auto" with what it logs, its clock and its odometry."""
     clock, lines, counters = Clock(), [], Counters()
-    parts = pose_source.TfPose(node, config, counters), OdometryPose(receiver, config, counters)
+    parts = TfPose(TfListener(receiver), config, counters), OdometryPose(receiver, config, counters)
     source = FirstPose(*parts, counters, lines.append, clock)
     yield SimpleNamespace(source=source, odometry=parts[1], lines=lines, clock=clock)
     source.close()
@@ -357,20 +370,20 @@ def test_auto_takes_odometry_where_tf_has_nothing_and_keeps_it(auto, config):
 
 
 def test_auto_is_made_of_both(receiver, config, tf):
-    source = make_pose_source(receiver, replace(config, pose_source="auto"))
+    source = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="auto"))
     assert isinstance(source, FirstPose)
     source.close()
 
 
 def test_missing_tf2_is_said_or_replaced(receiver, config, monkeypatch):
-    monkeypatch.setattr(pose_source, "tf2_ros", None)
-    source = make_pose_source(receiver, replace(config, pose_source="tf"))
+    monkeypatch.setattr(tf_listener, "tf2_ros", None)
+    source = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     assert isinstance(source, NoPose)
     assert "tf2" in source.lookup(config.cameras[0], "o", SECOND).reason
-    source = make_pose_source(receiver, config)
+    source = make_pose_source(receiver, TfListener(receiver), config)
     assert isinstance(source, OdometryPose)
     source.close()
-    none = make_pose_source(receiver, replace(config, pose_source="none"))
+    none = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="none"))
     assert none.lookup(config.cameras[0], "o", SECOND).pose is None
     assert np.isfinite(mount_pose(MOUNT).matrix).all()
 
@@ -391,7 +404,7 @@ def test_auto_knows_frames_once_it_has_chosen(auto, config):
 
 
 def test_tf_knows_frames_beside_each_other_without_a_world(receiver, config, tf):
-    source = make_pose_source(receiver, replace(config, pose_source="tf"))
+    source = make_pose_source(receiver, TfListener(receiver), replace(config, pose_source="tf"))
     beside = source.between("base_link", "camera_optical", SECOND)
     assert tf.asked[-1] == ("base_link", "camera_optical")
     assert beside.pose.translation[0] == 1.0
@@ -410,3 +423,60 @@ def test_auto_asks_tf_what_stands_beside_before_any_camera_is_placed(auto, tf):
 def test_odometry_leaves_frames_beside_each_other_to_its_world(source):
     assert source.between("base_link", "camera_optical", SECOND) is None
     assert NoPose("chosen").between("a", "b", SECOND).reason == "chosen"
+
+
+def listens(node: Any) -> int:
+    """How many subscriptions of /tf a node has."""
+    return sum(subscription.topic_name == "/tf" for subscription in node.subscriptions)
+
+
+def test_one_listener_serves_poses_and_depth_cameras(node, receiver, config, tf):
+    shared = TfListener(receiver)
+    own = replace(config.cameras[0], depth_camera_info_topic="depth/camera_info")
+    config = replace(config, pose_source="auto", cameras=(own,))
+    poses = make_pose_source(receiver, shared, config)
+    depth = DepthTransforms(shared, config)
+    assert listens(node) == 1
+    poses.close()  # as when odometry is chosen: the depth camera is still looked for
+    assert listens(node) == 1
+    assert depth.lookup(own, "colour_optical", "depth_optical") is None
+    tf.static = {("colour_optical", "depth_optical"): 0.05}
+    assert depth.lookup(own, "colour_optical", "depth_optical").translation[0] == 0.05
+    tf.static.clear()
+    assert depth.lookup(own, "colour_optical", "depth_optical") is not None, "bolted together"
+    depth.close()
+    depth.close()
+    assert listens(node) == 0
+
+
+def test_nobody_listens_to_tf_for_a_depth_camera_whose_place_is_given(node, receiver, config, tf):
+    place = (0.03, 0.0, 0.0, 0.0, 0.0, 0.0)
+    own = replace(
+        config.cameras[0], depth_camera_info_topic="depth/camera_info", depth_extrinsics=place
+    )
+    depth = DepthTransforms(TfListener(receiver), replace(config, cameras=(own,)))
+    assert listens(node) == 0
+    assert depth.lookup(own, "a", "b") is not None
+    depth.close()
+    plain = DepthTransforms(TfListener(receiver), config)  # depth is registered to colour
+    assert listens(node) == 0
+    plain.close()
+
+
+def test_tf_is_read_beside_the_executor(node, receiver, tf):
+    """Nothing spins this node: a thousand transforms a second are no load of its executor."""
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    moving = node.create_publisher(MultiDOFJointState, "/tf", 100)
+    static = node.create_publisher(MultiDOFJointState, "/tf_static", latched)
+    static.publish(MultiDOFJointState(transforms=[moved(3.0)]))  # before anybody listens
+    listener = TfListener(receiver)
+    listener.open()
+    until = time.monotonic() + 20.0
+    while len({kind for kind, _, _ in tf.heard}) < 2 and time.monotonic() < until:
+        moving.publish(MultiDOFJointState(transforms=[moved(1.0), moved(2.0)]))
+        time.sleep(0.01)
+    assert ("static", 3.0, "receiver") in tf.heard
+    assert tf.heard.count(("tf", 1.0, "receiver")) == tf.heard.count(("tf", 2.0, "receiver")) > 0
+    listener.close()
+    node.destroy_publisher(moving)
+    node.destroy_publisher(static)

@@ -15,9 +15,13 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run through `make test`")
 
 import rclpy
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.executors import MultiThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_support import wait_for
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from spatialgeo_ros.node.compatibility import subscription_event_callbacks
@@ -148,3 +152,38 @@ def test_it_closes_once_and_at_once_from_whichever_thread(graph):
     other = Receiver(graph.node)
     other.close()
     assert not other._thread.is_alive()
+
+
+def test_simulated_time_comes_beside_the_executor_and_is_given_back(graph):
+    on = Parameter("use_sim_time", value=True)
+    assert graph.node.set_parameters([on])[0].successful
+    threads: list[str] = []
+    kept = graph.node.get_clock().create_jump_callback(
+        JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=None),
+        post_callback=lambda jump: threads.append(threading.current_thread().name),
+    )
+    sender = graph.sender.create_publisher(Clock, "/clock", 1)
+
+    def tell(seconds: int) -> bool:
+        message = Clock()
+        message.clock.sec = seconds
+        sender.publish(message)
+        time.sleep(0.005)
+        return bool(graph.node.get_clock().now().nanoseconds == seconds * 1_000_000_000)
+
+    wait_for(lambda: tell(1), what="the executor's time")
+    graph.receiver.take_over("/clock")
+    graph.receiver.take_over("/clock")  # twice is no harm
+    wait_for(lambda: tell(2), what="the receiver's first time")
+    threads.clear()
+    spinning = time.pthread_getcpuclockid(graph.spinning.ident)
+    before = time.clock_gettime(spinning)
+    for seconds in range(3, 203):
+        wait_for(lambda: tell(seconds), what="the receiver's time")  # noqa: B023
+    assert set(threads) == {"receiver"}
+    assert time.clock_gettime(spinning) - before < 0.1, "200 times must not wake the executor"
+    graph.receiver.close()
+    threads.clear()
+    wait_for(lambda: tell(300), what="the executor's time again")
+    assert threads and "receiver" not in threads
+    kept.unregister()
