@@ -374,9 +374,7 @@ def _together(
     return bool((_sides_together(own, other) <= limits).all() and tall <= usual[2] * oversize)
 
 
-def _sides_together(
-    own: NDArray[np.float32], other: NDArray[np.float32]
-) -> NDArray[np.floating]:
+def _sides_together(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.floating]:
     """Shorter and longer side, metres, of the rectangle on the ground around two level clouds.
 
     Args:
