@@ -297,7 +297,7 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
 def _explains(plane: Plane, on: NDArray[np.bool_]) -> bool:
     """Tell whether most of some cells [h, w] are on a plane, its bend and scatter as measured."""
     off = np.abs(plane.front[on])
-    return 2 * np.count_nonzero(off < plane.tolerance) >= len(off)
+    return bool(2 * np.count_nonzero(off < plane.tolerance) >= len(off))
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:

@@ -8,6 +8,8 @@ from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.cells import connected, make_cells
+from spatialgeo_ros.geometry.growth import _in_line
+from spatialgeo_ros.geometry.pieces import Piece
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 
 WINDOW = (80, 40, 240, 200)
@@ -236,3 +238,17 @@ def test_of_a_chair_a_leg_may_be_a_quarter():
     """The image cuts the chair: hardly more than its back rest is seen beside a leg."""
     rest, leg = (slice(62, 110), slice(150, 182), 0.9), (slice(130, 170), slice(160, 168), 1.25)
     assert chosen(rest, leg, gravity=DOWN, usual=CHAIR)[1] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("x", "z", "expected"), [(0.68, 2.8, True), (0.02, 2.8, True), (1.0, 2.8, False)]
+)
+def test_legs_stand_along_a_side_of_a_top(x, z, expected):
+    """What stands beside and behind a top makes its rectangle longer and wider."""
+    rng = np.random.default_rng(0)
+    top = rng.uniform([0.0, 0.0, 2.0], [0.7, 0.01, 2.4], (400, 3)).astype(np.float32)
+    leg = (rng.uniform([-0.02, 0.05, -0.02], [0.02, 0.7, 0.02], (100, 3)) + [x, 0, z]).astype(
+        np.float32
+    )
+    at = np.zeros((400, 2), np.int64)
+    assert _in_line(Piece(at[:100], leg, 0.0), Piece(at, top, 0.0), DOWN) == expected
