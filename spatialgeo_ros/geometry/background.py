@@ -29,6 +29,8 @@ _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BENT = 0.008  # of depth, over one radian of the image, before the bend is measured
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
 _ALIKE = 25.0  # neighbouring cells whose errors are alike
+_TOLD = 0.2  # share of the known floor's cells outside the region: they tell how it scatters,
+# and the low foot of a lamp within it is no scatter
 _GROWTH = 2  # fits of a plane to what is joined to it
 _SCATTER = 0.7  # largest spread of a plane as a share of what noise explains
 _FLOOR_SLACK = 0.04  # metres that the floor may lie off where it should be
@@ -191,7 +193,11 @@ def background_planes(
         normal, offset, on = grown
         if attempt < 0 and floor is not None and normal @ floor.normal < _FLOOR_TURN:
             continue
-        plane = _bent(cells, on if known else on & outside, normal, offset)
+        beside = on & outside
+        told = not known or np.count_nonzero(beside) > _TOLD * np.count_nonzero(on)
+        plane = _bent(cells, beside if told else on, normal, offset)
+        if known and told and not _explains(plane, on & within):  # a rug lies beside the region
+            plane = _bent(cells, on, normal, offset)
         if plane.spread > _SCATTER * float(median(limit[on])):
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
@@ -286,6 +292,12 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
         bend = np.linalg.solve(system, weighted @ off[use]).astype(np.float64)
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
+
+
+def _explains(plane: Plane, on: NDArray[np.bool_]) -> bool:
+    """Tell whether most of some cells [h, w] are on a plane, its bend and scatter as measured."""
+    off = np.abs(plane.front[on])
+    return bool(2 * np.count_nonzero(off < plane.tolerance) >= len(off))
 
 
 def _robust_spread(values: NDArray[np.float64]) -> float:

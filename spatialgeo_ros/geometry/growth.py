@@ -34,9 +34,11 @@ _CONTACT = 0.07  # the same for a piece that may be an occluder or a neighbour
 _NOT_FAR = 1.19  # surely less than FARTHEST, whatever is rounded
 _FLAT = 0.02  # metres by which a horizontal surface may seem to vary in height
 _LEVEL_SHARE = 0.5  # of the neighbours of what goes on a horizontal surface that are on it
-_SMALL = 0.15  # of the object's cells, for a leg
+_SMALL = 0.25  # of the object's cells, for a leg
+_LEG = 0.15  # metres of width, and that what it stands along may grow across
 _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
+_LEG_OVERSIZE = 1.1  # the same of a large kind, with a leg that stands apart
 _MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
 _ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
@@ -188,7 +190,7 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     region's border.
     """
     part, whole = piece.part, group.whole
-    if _on_border(piece, group, view.bounds) and not _far_end(view, part, whole):
+    if _on_border(piece, group, view) and not _far_end(view, part, whole):
         return False
     # What is nearer than the object may be its occluder, and what leaks may be a neighbour.
     nearer = piece.nearest < group.nearest - 0.1
@@ -202,8 +204,9 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
     if piece.leak > _NO_LEAK:
         return False
     # From here on in the order of their cost: each alone is enough.
-    if not nearer and group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
-        return True
+    if group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
+        if not nearer or _of_usual_size(view, piece, group):
+            return True
     return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
 
 
@@ -219,7 +222,42 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
                 return True
         if _goes_on_level(view, piece.part, group.whole):
             return True
+    if _cut_together(view, piece, group):
+        return True
     return covered(view.depth, piece, group.whole, group.pieces)
+
+
+def _of_usual_size(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether an object of a small kind would have its usual size with one more piece."""
+    if view.gravity is None or view.usual is None:
+        return False
+    return _fits(piece.part, group.whole, view.gravity, view.usual)
+
+
+def _is_under(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether a piece is seen below an object and no leg: something else, under a table."""
+    leg = view.gravity is not None and _is_leg(piece.part, view.gravity)
+    return not leg and _below(piece, group.at)
+
+
+def _cut_together(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether the image cuts a piece and an object at one side, which may join them beyond.
+
+    Only where both together still have the usual size of their kind.
+    """
+    if view.gravity is None or view.usual is None:
+        return False
+    for axis in (0, 1):
+        end = view.cells.shape[axis] - 1
+        low, high = view.bounds[2 * axis : 2 * axis + 2]
+        own, other = (s[2 * axis : 2 * axis + 2] for s in (piece.sides, group.sides))
+        if (low == 0 and max(own[0], other[0]) <= 1) or (
+            high == end and min(own[1], other[1]) >= end - 1
+        ):
+            if _is_under(view, piece, group):
+                return False
+            return _together(piece.part, group.whole, view.gravity, view.usual, _OVERSIZE)
+    return False
 
 
 def _outgrows(view: View, piece: Piece, group: _Group) -> bool:
@@ -261,22 +299,28 @@ def _above_or_below(view: View, piece: Piece, group: _Group, nearer: bool) -> bo
     return False
 
 
-def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
+def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     """Tell whether a piece is a scrap along a side of the region that the group reaches without it.
 
-    A box that is not cut tight holds slivers of what is beside, below and behind the object.
+    A box that is not cut tight holds slivers of what is beside, below and behind the object. Where
+    the image ends, a box is cut by the image, not by hand: what is cut there may be any part that
+    is not under the object, where other things stand.
     """
     bands = []
+    rows, columns = view.cells.shape
+    ends = ((0, 0), (rows - 1, columns - 1))
+    if _is_under(view, piece, group):
+        ends = ((-1, -1), (-1, -1))
     for axis in (0, 1):
-        first, last = bounds[2 * axis : 2 * axis + 2]
+        first, last = view.bounds[2 * axis : 2 * axis + 2]
         least, largest = group.sides[2 * axis : 2 * axis + 2]
         lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        if lowest <= first + band:
+        if lowest <= first + band and first != ends[0][axis]:
             if least > first + slack:
                 return False
             bands.append((axis, -np.inf, first + band))
-        if highest >= last - band:
+        if highest >= last - band and last != ends[1][axis]:
             if largest < last - slack:
                 return False
             bands.append((axis, last - band, np.inf))
@@ -292,11 +336,32 @@ def _on_border(piece: Piece, group: _Group, bounds: Extent) -> bool:
 def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
     """Tell whether whole and piece together still have the usual size of their kind.
 
-    Only for small kinds: the sizes of large ones vary by more than things stand apart.
+    The sizes of large kinds vary by more than things stand apart: of these only for legs.
     """
-    if max(usual[:2]) > _SMALL_KIND:
+    if max(usual[:2]) <= _SMALL_KIND:
+        return _together(piece, whole, gravity, usual, _OVERSIZE)
+    if not _is_leg(piece, gravity) or not _in_line(piece, whole, gravity):
         return False
-    return _together(piece, whole, gravity, usual, _OVERSIZE)
+    return _together(piece, whole, gravity, usual, _LEG_OVERSIZE)
+
+
+def _is_leg(piece: Piece, gravity: NDArray[np.float64]) -> bool:
+    """Tell whether a piece is upright and no wider than a leg."""
+    level = level_frame(gravity).T.astype(np.float32)
+    across, tall, along = np.ptp(np.percentile(piece.points @ level, (5, 95), axis=0), axis=0)
+    return bool(max(across, along) < min(_LEG, tall))
+
+
+def _in_line(piece: Piece, whole: Piece, gravity: NDArray[np.float64]) -> bool:
+    """Tell whether a leg stands along a side of what is seen of an object.
+
+    Legs stand at the corners of one rectangle, so that it grows along one of its sides; what stands
+    anywhere behind makes it longer and wider.
+    """
+    level = level_frame(gravity).T.astype(np.float32)
+    seen = fit_footprint((whole.points @ level)[:, [0, 2]])
+    grown = _sides_together(piece.points @ level, whole.points @ level)
+    return bool((grown - np.sort(seen.high - seen.low)).min() < _LEG)
 
 
 def _together(
@@ -304,20 +369,32 @@ def _together(
 ) -> bool:
     """Tell whether whole and piece together are at most so many times as large as usual."""
     level = level_frame(gravity).T.astype(np.float32)
-    own = piece.points @ level
-    points = np.concatenate([own, whole.points @ level])
-    found = fit_footprint(points[:, [0, 2]])
+    own, other = piece.points @ level, whole.points @ level
+    tall = max(own[:, 1].max(), other[:, 1].max()) - min(own[:, 1].min(), other[:, 1].min())
+    limits = np.sort(np.array(usual[:2])) * oversize
+    return bool((_sides_together(own, other) <= limits).all() and tall <= usual[2] * oversize)
+
+
+def _sides_together(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Shorter and longer side, metres, of the rectangle on the ground around two level clouds.
+
+    Args:
+        own: [N, 3] of a piece: x, down, z.
+        other: [M, 3] of the object.
+    """
+    found = fit_footprint(np.concatenate([own, other])[:, [0, 2]])
     # A footprint passes over one point in a hundred, which a small piece is all of.
     low, high = np.percentile(own[:, [0, 2]] @ found.axes.T, (10, 90), axis=0)
-    sides = np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
-    limits = np.sort(np.array(usual[:2])) * oversize
-    return bool((sides <= limits).all() and np.ptp(points[:, 1]) <= usual[2] * oversize)
+    return np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
 
 
 def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
-    """Tell whether a small piece is seen below the group: its columns have the group above them."""
-    if len(piece.at) > _SMALL * len(at):
-        return False
+    """Tell whether a small piece is seen below the group."""
+    return len(piece.at) <= _SMALL * len(at) and _below(piece, at)
+
+
+def _below(piece: Piece, at: NDArray[np.int64]) -> bool:
+    """Tell whether the columns of a piece have the group, cells ``at`` [N, 2], above them."""
     width = int(max(at[:, 1].max(), piece.at[:, 1].max())) + 1
     top, own = np.full(width, np.iinfo(np.int64).max), np.full(width, np.iinfo(np.int64).max)
     np.minimum.at(top, at[:, 1], at[:, 0])

@@ -216,7 +216,7 @@ def segment_object(
         part = slice(window[1], window[3]), slice(window[0], window[2])
         own[part] = settled(pointmap, inside[part], window, region.cell)
         within &= share_inside(own, cells) > _LEAST_SETTLED
-        reading = separate_given(cells, within)
+        reading = separate_given(cells, within, region.cell)
     elif region.type is RegionType.POINT:
         reading = separate_grown(cells, *cells.at(x0, y0), floor)
     else:

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
-from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
+from spatialgeo_ros.geometry.cells import (
+    STEPS,
+    Cells,
+    DepthPlane,
+    connected,
+    extent,
+    neighbours,
+    patches,
+)
 from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.colour import (
     agree,
@@ -37,6 +45,7 @@ _BAND = 0.08  # and what ends so near is the object's too if it goes on from it
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
+_SCATTERED = 2.0  # tolerances of a plane that a thing on it may seem to rise
 _SCRAP, _FAR = 0.05, 1.0  # share of a mask's cells; gap as a share of the object's size
 _MODE = 0.7  # such a gap of what is too much for a scrap
 _LEAST_GAP = 0.05  # metres: what is nearer is beside it
@@ -53,6 +62,10 @@ _CREASE = 0.8  # share of a strip's cells that hardly stand out of the backgroun
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
 _SURE = 0.15  # of what depth found: of other things; of a paint: what depth did not find
 _READ = 0.3  # of a paint's cells that have depth
+_ON_PLANE, _LESS = 0.8, 0.05  # of a surface's cells; of the region's box that an object fills less
+_LEAST_LINKS, _LINKS = 3, 0.04  # cells of a surface that go on in a background; share of them
+_NEAREST = 2.0  # per cent of an object's cells that may be strays before it
+_AHEAD = 0.1  # metres: what is so much nearer is before an object
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -108,6 +121,9 @@ def separate_bounded(
     if thing is found.thing:
         return found
     same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
+    if same:  # then what is nearer than all of it hides it
+        (nearest,) = percentiles(cells.points[..., 2][found.thing], (_NEAREST,))
+        thing = thing & (found.thing | (cells.points[..., 2] > nearest - _AHEAD))
     return replace(
         found,
         thing=thing,
@@ -178,6 +194,8 @@ def _separated(
             if other is not None and other.score > wanted:
                 choice, label = other, labels
     chosen = None if choice is None else choice.cells
+    if chosen is not None and is_large(cells, within):
+        chosen = without_background(cells, label, chosen, planes, around)
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, planes)
         if flat is None:
@@ -205,6 +223,9 @@ def _separated(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
+        if largest is not None and is_large(cells, within):
+            rising = np.abs(largest.front) < _flat(cells, flush, within, largest)
+            flush = flush | (rising & standing & within)
         outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
     if chosen is None:
@@ -213,7 +234,7 @@ def _separated(
     return Separation(chosen, _behind(planes, chosen) if chosen.any() else backdrop, planes)
 
 
-def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
+def separate_given(cells: Cells, within: NDArray[np.bool_], cell: float = 1.0) -> Separation:
     """Take a mask as it is, without scraps of other surfaces along its outline.
 
     A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
@@ -221,8 +242,17 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
     in the mask. What is far and too much for a scrap may be what the mask leaks onto: the largest
     surface alone is one reading, all of it another. Where something nearer fills the image between
     the two (legs under a table top that hides the seat), it is no leak.
+
+    Args:
+        cells: the window around the mask.
+        within: [h, w] bool, cells of the mask.
+        cell: side of a cell of the grid that the mask was made on, pixels. The outline of a mask
+            that was drawn at the image's resolution is right: only strips along it are a sensor's,
+            and what has an inside is the object's, however far from the rest (a sofa's back behind
+            its arm, in the corner of the image).
     """
     use = cells.ok & within
+    solid = cv2.erode(use.astype(np.uint8), _SQUARE, borderValue=1) > 0
     label = connected(cells, use)
     sizes = np.bincount(label[use])
     keep = use.copy()
@@ -236,7 +266,8 @@ def separate_given(cells: Cells, within: NDArray[np.bool_]) -> Separation:
             part = cells.points[own]
             gap = gap_between(part[:: max(1, len(part) // 100)], main)
             if sizes[name] < _SCRAP * use.sum():
-                if gap > max(_LEAST_GAP, _FAR * size):
+                drawn = cell <= 1.0 and (solid & own).any()
+                if not drawn and gap > max(_LEAST_GAP, _FAR * size):
                     keep &= ~own
                     alone &= ~own
             elif gap > max(_LEAST_GAP, _MODE * size):
@@ -282,6 +313,65 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
         return Separation(np.zeros(cells.shape, bool), background, planes)
     at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
     return Separation(label == label[at[0], at[1]], background, planes)
+
+
+def without_background(
+    cells: Cells,
+    label: NDArray[np.int32],
+    chosen: NDArray[np.bool_],
+    planes: tuple[Plane, ...],
+    within: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Leave out surfaces that are of a background which most of the object lies before.
+
+    Between the legs of a chair a patch of the sofa behind it is seen that is cut off from the rest
+    of the sofa; and the side of a cabinet that ends within the region goes on in its front, which
+    does not. What the object does not fill its region without stays.
+
+    Args:
+        cells: the window.
+        label: [h, w] number of the connected surface of each cell, -1 for none.
+        chosen: [h, w] bool, the object, not empty.
+        planes: of the background.
+        within: [h, w] bool, cells that it was looked for in.
+    """
+    names = label[chosen] + 1
+    size = np.bincount(names)
+    if np.count_nonzero(size) < 2:
+        return chosen
+    least = fill(chosen, within) - _LESS
+    for plane in planes:
+        slack = _SCATTERED * plane.tolerance
+        front = plane.front[chosen]
+        part = np.zeros(len(size), bool)
+        if 2 * np.count_nonzero(front > slack) > len(front):
+            on = np.bincount(names[np.abs(front) < slack], minlength=len(size))
+            part = on > _ON_PLANE * size
+        if not plane.closes(cells.ok):
+            joined = _linked_to(cells, label + 1, chosen, plane.cells, len(size))
+            part |= joined > np.maximum(_LEAST_LINKS, _LINKS * size)
+        rest = chosen.copy()
+        rest[chosen] = ~part[names]
+        if 2 * np.count_nonzero(rest) > len(front) and fill(rest, within) > least:
+            if np.count_nonzero(rest) < len(front):
+                return without_background(cells, label, rest, planes, within)
+    return chosen
+
+
+def _linked_to(
+    cells: Cells,
+    name: NDArray[np.int32],
+    chosen: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    count: int,
+) -> NDArray[np.int64]:
+    """How many chosen cells of each name go on in ``others`` without a step of depth, [count]."""
+    going_on = np.zeros(cells.shape, bool)
+    for (dy, dx), link in zip(STEPS, cells.links, strict=True):
+        here, there = neighbours(dy, dx, cells.shape)
+        going_on[here] |= link & others[there]
+        going_on[there] |= link & others[here]
+    return np.bincount(name[chosen & going_on], minlength=count)
 
 
 def completed_beyond(
@@ -421,6 +511,20 @@ def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
+def _flat(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_], plane: Plane
+) -> float:
+    """Metres by which something of the region's size may rise from a plane and be flat on it.
+
+    What is large may rise by as much as the plane seems to scatter: a door far away.
+    """
+    top, bottom, left, right = extent(within)
+    size = min(bottom - top, right - left) + 1  # of the region, in cells
+    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
+    scatter = _SCATTERED * plane.tolerance if is_large(cells, within) else 0.0
+    return max(_FLAT, _FLAT_SHARE * metres, scatter)
+
+
 def _lies_on(
     cells: Cells,
     chosen: NDArray[np.bool_],
@@ -428,16 +532,10 @@ def _lies_on(
     planes: tuple[Plane, ...],
 ) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
-    top, bottom, left, right = extent(within)
-    size = min(bottom - top, right - left) + 1  # of the region, in cells
-    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
-    limit = max(_FLAT, _FLAT_SHARE * metres)
-    if np.count_nonzero(chosen) < _FEW * np.count_nonzero(
-        within
-    ):  # creases and noise of something flat
-        limit *= 2
+    few = np.count_nonzero(chosen) < _FEW * np.count_nonzero(within)
+    more = 2 if few else 1  # creases and noise of something flat
     for plane in planes:
         (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
-        if off < limit:
+        if off < more * _flat(cells, chosen, within, plane):
             return plane
     return None

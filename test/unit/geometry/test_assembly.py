@@ -8,6 +8,8 @@ from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.cells import connected, make_cells
+from spatialgeo_ros.geometry.growth import _in_line
+from spatialgeo_ros.geometry.pieces import Piece
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 
 WINDOW = (80, 40, 240, 200)
@@ -16,7 +18,7 @@ WALL = 4.0
 DOWN = np.array([0.0, 1.0, 0.0])
 
 
-def seen(*sheets):
+def seen(*sheets, region=REGION):
     """Cells of a window before a wall, which of them are in the region, and whose they are."""
     depth, owner = np.full((240, 320), WALL), np.full((240, 320), -1)
     for name, (rows, columns, z) in enumerate(sheets):
@@ -26,17 +28,19 @@ def seen(*sheets):
     assert cells.step == 1
     x0, y0, x1, y1 = WINDOW
     within = np.zeros((240, 320), bool)
-    within[REGION] = True
+    within[region] = True
     return cells, within[y0:y1, x0:x1], owner[y0:y1, x0:x1]
 
 
-def chosen(*sheets, gravity=None, usual=None):
+def chosen(*sheets, gravity=None, usual=None, region=REGION):
     """What is chosen of upright sheets (rows, columns, depth), the later ones in front.
+
+    Where the region reaches the side of :data:`WINDOW`, the image ends.
 
     Returns:
         The choice, and for each sheet the share of its cells inside the region that are chosen.
     """
-    cells, within, owner = seen(*sheets)
+    cells, within, owner = seen(*sheets, region=region)
     choice = select(cells, connected(cells, cells.raw_z < WALL - 0.1), within, gravity, usual)
     if choice is None:
         return None, []
@@ -189,3 +193,77 @@ def test_what_is_seen_beside_a_pole_is_at_the_height_of_some_of_it():
     assert chosen(pole, scrap, gravity=DOWN)[1] == [1.0, 0.0]
     edge, row = (slice(130, 134), slice(100, 220), 2.0), (slice(128, 130), slice(104, 216), 2.45)
     assert chosen(edge, row, gravity=DOWN)[1] == [1.0, 1.0]
+
+
+AT_IMAGE_END = (slice(60, 180), slice(80, 220))
+SOFA, SHELF, TABLE = (1.9, 0.9, 0.85), (0.9, 0.35, 1.8), (1.25, 0.78, 0.74)
+
+
+def test_what_the_image_cuts_is_no_scrap_along_the_border():
+    """The back of a sofa that is seen at the left end of the image, above its arm."""
+    arm, back = (slice(62, 178), slice(110, 218), 2.0), (slice(100, 178), slice(80, 110), 2.0)
+    part = (slice(65, 95), slice(80, 87), 2.1)
+    assert chosen(arm, back, part, region=AT_IMAGE_END)[1] == [1.0, 1.0, 1.0]
+    beside = (slice(65, 95), slice(110, 117), 2.1)  # the same at a side that is no end of it
+    seat, rest = (slice(100, 178), slice(110, 218), 2.0), (slice(62, 100), slice(122, 218), 2.0)
+    inner = (slice(60, 180), slice(110, 220))
+    assert chosen(seat, rest, beside, region=inner)[1] == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("usual", "region", "share"),
+    [
+        (SOFA, AT_IMAGE_END, 1.0),
+        (None, AT_IMAGE_END, 0.0),
+        (SHELF, AT_IMAGE_END, 0.0),  # less deep than that
+        (SOFA, (slice(60, 180), slice(82, 220)), 0.0),
+    ],
+    ids=["cut by the image", "kind unknown", "too large", "not cut"],
+)
+def test_what_the_image_cuts_may_join_beyond_it(usual, region, share):
+    """A sofa's arm, and behind it its back."""
+    arm = (slice(62, 178), slice(130, 218), 1.0)
+    front = (slice(100, 178), slice(83, 130), 1.0)
+    back = (slice(75, 98), slice(83, 120), 1.5)
+    if region is AT_IMAGE_END:
+        front, back = (front[0], slice(80, 130), 1.0), (back[0], slice(80, 120), 1.5)
+    shares = chosen(arm, front, back, gravity=DOWN, usual=usual, region=region)[1]
+    assert shares == [1.0, 1.0, share]
+
+
+@pytest.mark.parametrize(("usual", "share"), [(CHAIR, 1.0), (None, 0.0), ((0.3, 0.2, 0.9), 0.0)])
+def test_a_nearer_leg_without_which_the_region_is_not_filled(usual, share):
+    """Below a table top that hides the seat, a chair's front leg is nearer than its back rest."""
+    rest, leg = (slice(62, 110), slice(102, 180), 1.2), (slice(150, 178), slice(208, 218), 0.95)
+    assert chosen(rest, leg, gravity=DOWN, usual=usual)[1] == [1.0, share]
+
+
+@pytest.mark.parametrize(
+    ("columns", "z", "share"),
+    [(slice(150, 158), 2.5, 1.0), (slice(148, 172), 2.5, 0.0), (slice(150, 158), 3.0, 0.0)],
+    ids=["leg", "no leg", "too far"],
+)
+def test_a_leg_of_a_table_stands_apart_within_its_usual_size(columns, z, share):
+    top = (slice(62, 80), slice(102, 218), 2.0)
+    leg = (slice(100, 145), columns, z)
+    assert chosen(top, leg, gravity=DOWN, usual=TABLE)[1] == [1.0, share]
+
+
+def test_of_a_chair_a_leg_may_be_a_quarter():
+    """The image cuts the chair: hardly more than its back rest is seen beside a leg."""
+    rest, leg = (slice(62, 110), slice(150, 182), 0.9), (slice(130, 170), slice(160, 168), 1.25)
+    assert chosen(rest, leg, gravity=DOWN, usual=CHAIR)[1] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("x", "z", "expected"), [(0.68, 2.8, True), (0.02, 2.8, True), (1.0, 2.8, False)]
+)
+def test_legs_stand_along_a_side_of_a_top(x, z, expected):
+    """What stands beside and behind a top makes its rectangle longer and wider."""
+    rng = np.random.default_rng(0)
+    top = rng.uniform([0.0, 0.0, 2.0], [0.7, 0.01, 2.4], (400, 3)).astype(np.float32)
+    leg = (rng.uniform([-0.02, 0.05, -0.02], [0.02, 0.7, 0.02], (100, 3)) + [x, 0, z]).astype(
+        np.float32
+    )
+    at = np.zeros((400, 2), np.int64)
+    assert _in_line(Piece(at[:100], leg, 0.0), Piece(at, top, 0.0), DOWN) == expected

@@ -192,3 +192,18 @@ def test_below_furniture_the_known_floor_is_as_good_as_beside_it():
         taken |= plane.cells
     below = within & part_of(cells, floor)
     assert (taken & below).sum() > 0.95 * below.sum()
+
+
+def test_a_low_foot_is_no_scatter_of_the_known_floor():
+    """A lamp's foot of 2 cm covers most of what a box shows of the floor."""
+    foot, upper = Block(2.4, 0.0, (1.0, 1.0, 0.02)), Block(2.4, 0.0, (0.1, 1.0, 0.7), bottom=0.5)
+    noise = DepthNoise(0.0012, 0.0)
+    made, index, gravity, _ = see([foot, upper], noise)
+    x0, y0, x1, y1 = np.array([box_of(index, 0), box_of(index, 1)]).T
+    cells, within, outside = window_of(made, (x0.min(), y0.min(), x1.max(), y1.max()))
+    assert is_large(cells, within)
+    plane = background_planes(cells, cells.ok, within, outside, Floor(gravity, HEIGHT))[0]
+    assert plane.normal @ gravity > 0.999 and plane.tolerance < 0.015
+    owner = part_of(cells, index)
+    assert plane.cells[owner == 0].mean() < 0.1
+    assert plane.cells[outside & (cells.points @ gravity > HEIGHT - 0.005)].mean() > 0.95

@@ -182,3 +182,23 @@ def test_what_something_nearer_cuts_off_is_no_leak(bar, legs, readings, cell) ->
     assert (found.other is None) == (readings == 1)
     kept = found.mask[mask_of(under)].mean()
     assert kept > 0.8 if readings == 1 else kept < 0.2  # but for cells on its outline
+
+
+@pytest.mark.parametrize(
+    ("scrap", "cell", "kept"),
+    [
+        ((slice(80, 100), slice(190, 206)), 1.0, True),
+        ((slice(80, 160), slice(190, 192)), 1.0, False),  # a strip along the outline
+        ((slice(80, 88), slice(190, 198)), 4.0, False),  # may be what the mask leaked onto
+    ],
+    ids=["with an inside", "strip", "coarse mask"],
+)
+def test_what_of_a_drawn_mask_has_an_inside_is_no_scrap(scrap, cell, kept) -> None:
+    """A sofa's back behind its arm in the corner of the image: small, and far from the rest."""
+    depth = np.full((240, 320), 4.0, np.float32)
+    arm = (slice(80, 160), slice(110, 190))
+    depth[arm], depth[scrap] = 1.0, 2.5
+    found = seen(mask_of(arm) | mask_of(scrap), cell, pointmap_from_depth(depth, CAMERA))
+    share = found.mask[mask_of(scrap)].mean()
+    assert share > 0.7 if kept else share == 0.0
+    assert found.mask[mask_of(arm)].mean() > 0.9
