@@ -307,9 +307,11 @@ def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     is not under the object, where other things stand.
     """
     bands = []
+    first_row, last_row, first_column, last_column = view.bounds
     rows, columns = view.cells.shape
     ends = ((0, 0), (rows - 1, columns - 1))
-    if _is_under(view, piece, group):
+    cut = min(first_row, first_column) == 0 or last_row == rows - 1 or last_column == columns - 1
+    if cut and _is_under(view, piece, group):
         ends = ((-1, -1), (-1, -1))
     for axis in (0, 1):
         first, last = view.bounds[2 * axis : 2 * axis + 2]

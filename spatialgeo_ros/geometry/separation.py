@@ -110,8 +110,9 @@ def separate_bounded(
         image: [H, W, 3] uint8 RGB; None where there is none.
     """
     around = grown(within)
-    found = _separated(cells, within, around, gravity, floor, usual, image)
-    if image is None or is_large(cells, within):
+    large = is_large(cells, within)
+    found = _separated(cells, within, around, large, gravity, floor, usual, image)
+    if image is None or large:
         return found
     thing = _painted(cells, found, within, around, image)
     if thing is None:
@@ -164,6 +165,7 @@ def _separated(
     cells: Cells,
     within: NDArray[np.bool_],
     around: NDArray[np.bool_],
+    large: bool,
     gravity: NDArray[np.float64] | None,
     floor: Floor | None,
     usual: Size | None,
@@ -171,7 +173,8 @@ def _separated(
 ) -> Separation:
     """Separate by depth, with colour where depth alone is vague; as :func:`separate_bounded`.
 
-    ``around`` is the region grown by what it may be too small.
+    ``around`` is the region grown by what it may be too small, ``large`` whether it is of the size
+    of furniture.
     """
     use = cells.ok.copy()
     planes = tuple(background_planes(cells, use, within, ~around, floor))
@@ -180,7 +183,7 @@ def _separated(
         backdrop |= plane.cells
     standing = use & ~backdrop
     label = connected(cells, standing)
-    if is_large(cells, within):  # small things are themselves no wider than a crease
+    if large:  # small things are themselves no wider than a crease
         # Outside the region such strips stay: they show what goes on there.
         crease = creases(cells, label, planes, backdrop) & around
         standing &= ~crease
@@ -194,10 +197,10 @@ def _separated(
             if other is not None and other.score > wanted:
                 choice, label = other, labels
     chosen = None if choice is None else choice.cells
-    if chosen is not None and is_large(cells, within):
+    if chosen is not None and large:
         chosen = without_background(cells, label, chosen, planes, around)
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
-        flat = _lies_on(cells, chosen, within, planes)
+        flat = _lies_on(cells, chosen, within, large, planes)
         if flat is None:
             chosen = refined_outline(cells, chosen, use & around, image)
             chosen = completed_to_sides(cells, chosen, within)
@@ -223,8 +226,8 @@ def _separated(
         or fill(flush, within) > _LIES_FLAT
         or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
     ):
-        if largest is not None and is_large(cells, within):
-            rising = np.abs(largest.front) < _flat(cells, flush, within, largest)
+        if largest is not None and large:
+            rising = np.abs(largest.front) < _flat(cells, flush, within, large, largest)
             flush = flush | (rising & standing & within)
         outline = outline_of_flat(cells, flush, within, image, on & ~around)
         return Separation(outline, backdrop & ~outline, planes, flat=True)
@@ -512,7 +515,11 @@ def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
 
 
 def _flat(
-    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_], plane: Plane
+    cells: Cells,
+    chosen: NDArray[np.bool_],
+    within: NDArray[np.bool_],
+    large: bool,
+    plane: Plane,
 ) -> float:
     """Metres by which something of the region's size may rise from a plane and be flat on it.
 
@@ -521,7 +528,7 @@ def _flat(
     top, bottom, left, right = extent(within)
     size = min(bottom - top, right - left) + 1  # of the region, in cells
     metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
-    scatter = _SCATTERED * plane.tolerance if is_large(cells, within) else 0.0
+    scatter = _SCATTERED * plane.tolerance if large else 0.0
     return max(_FLAT, _FLAT_SHARE * metres, scatter)
 
 
@@ -529,6 +536,7 @@ def _lies_on(
     cells: Cells,
     chosen: NDArray[np.bool_],
     within: NDArray[np.bool_],
+    large: bool,
     planes: tuple[Plane, ...],
 ) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
@@ -536,6 +544,6 @@ def _lies_on(
     more = 2 if few else 1  # creases and noise of something flat
     for plane in planes:
         (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
-        if off < more * _flat(cells, chosen, within, plane):
+        if off < more * _flat(cells, chosen, within, large, plane):
             return plane
     return None
