@@ -17,15 +17,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
-from spatialgeo_ros.geometry.cells import (
-    STEPS,
-    Cells,
-    DepthPlane,
-    connected,
-    extent,
-    neighbours,
-    patches,
-)
+from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.colour import (
     agree,
@@ -62,8 +54,6 @@ _CREASE = 0.8  # share of a strip's cells that hardly stand out of the backgroun
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
 _SURE = 0.15  # of what depth found: of other things; of a paint: what depth did not find
 _READ = 0.3  # of a paint's cells that have depth
-_ON_PLANE, _LESS = 0.8, 0.05  # of a surface's cells; of the region's box that an object fills less
-_LEAST_LINKS, _LINKS = 3, 0.04  # cells of a surface that go on in a background; share of them
 _NEAREST = 2.0  # per cent of an object's cells that may be strays before it
 _AHEAD = 0.1  # metres: what is so much nearer is before an object
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -197,8 +187,6 @@ def _separated(
             if other is not None and other.score > wanted:
                 choice, label = other, labels
     chosen = None if choice is None else choice.cells
-    if chosen is not None and large:
-        chosen = without_background(cells, label, chosen, planes, around)
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, large, planes)
         if flat is None:
@@ -316,65 +304,6 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
         return Separation(np.zeros(cells.shape, bool), background, planes)
     at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
     return Separation(label == label[at[0], at[1]], background, planes)
-
-
-def without_background(
-    cells: Cells,
-    label: NDArray[np.int32],
-    chosen: NDArray[np.bool_],
-    planes: tuple[Plane, ...],
-    within: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Leave out surfaces that are of a background which most of the object lies before.
-
-    Between the legs of a chair a patch of the sofa behind it is seen that is cut off from the rest
-    of the sofa; and the side of a cabinet that ends within the region goes on in its front, which
-    does not. What the object does not fill its region without stays.
-
-    Args:
-        cells: the window.
-        label: [h, w] number of the connected surface of each cell, -1 for none.
-        chosen: [h, w] bool, the object, not empty.
-        planes: of the background.
-        within: [h, w] bool, cells that it was looked for in.
-    """
-    names = label[chosen] + 1
-    size = np.bincount(names)
-    if np.count_nonzero(size) < 2:
-        return chosen
-    least = fill(chosen, within) - _LESS
-    for plane in planes:
-        slack = _SCATTERED * plane.tolerance
-        front = plane.front[chosen]
-        part = np.zeros(len(size), bool)
-        if 2 * np.count_nonzero(front > slack) > len(front):
-            on = np.bincount(names[np.abs(front) < slack], minlength=len(size))
-            part = on > _ON_PLANE * size
-        if not plane.closes(cells.ok):
-            joined = _linked_to(cells, label + 1, chosen, plane.cells, len(size))
-            part |= joined > np.maximum(_LEAST_LINKS, _LINKS * size)
-        rest = chosen.copy()
-        rest[chosen] = ~part[names]
-        if 2 * np.count_nonzero(rest) > len(front) and fill(rest, within) > least:
-            if np.count_nonzero(rest) < len(front):
-                return without_background(cells, label, rest, planes, within)
-    return chosen
-
-
-def _linked_to(
-    cells: Cells,
-    name: NDArray[np.int32],
-    chosen: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    count: int,
-) -> NDArray[np.int64]:
-    """How many chosen cells of each name go on in ``others`` without a step of depth, [count]."""
-    going_on = np.zeros(cells.shape, bool)
-    for (dy, dx), link in zip(STEPS, cells.links, strict=True):
-        here, there = neighbours(dy, dx, cells.shape)
-        going_on[here] |= link & others[there]
-        going_on[there] |= link & others[here]
-    return np.bincount(name[chosen & going_on], minlength=count)
 
 
 def completed_beyond(

@@ -11,9 +11,8 @@ from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, render, s
 
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry import separation
-from spatialgeo_ros.geometry.background import Plane
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import connected, make_cells
+from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import gravity_in_camera
@@ -23,7 +22,6 @@ from spatialgeo_ros.geometry.separation import (
     completed_beyond,
     completed_to_sides,
     grown,
-    without_background,
 )
 
 KINECT = DepthNoise(0.0012, 0.0019)
@@ -506,69 +504,6 @@ def test_a_thing_is_completed_in_its_own_plane_alone(left, expected):
     most = np.zeros(cells.shape, bool)
     most[20:120, 20:110] = True
     assert completed_to_sides(cells, most, within) is most
-
-
-def before_a_background(patch, rows=slice(40, 200)):
-    """What of a window is taken for the object: a frame of legs before a sheet at 2.5 m.
-
-    The sheet is seen outside the region and taken for a background there. ``patch`` (rows, columns,
-    metres before the sheet) is seen between the legs and not joined to it.
-
-    Returns:
-        [H, W] bool, the object as it was found, and without what is of the background; the patch.
-    """
-    depth = np.full((240, 320), 4.0)
-    depth[30:210, 0:320] = 2.5
-    depth[rows, 60:260] = 1.5
-    depth[60:200, 80:240] = 4.0  # between the legs
-    inner = np.zeros(depth.shape, bool)
-    inner[patch[:2]] = True
-    depth[inner] = 2.5 - patch[2]
-    cells = make_cells(with_depth(depth), (0, 0, 320, 240), 320 * 240)
-    assert cells.step == 1
-    within = np.zeros(depth.shape, bool)
-    within[40:200, 60:260] = True
-    sheet = cells.ok & (np.abs(cells.raw_z - 2.5) < 0.02) & ~within
-    front = (2.5 - cells.points[..., 2]).astype(np.float32)
-    plane = Plane(np.array([0.0, 0.0, 1.0]), 2.5, 0.002, front, sheet)
-    chosen = (cells.raw_z < 2) | inner
-    label = connected(cells, cells.ok & (cells.raw_z < 3) & ~sheet)
-    return chosen, without_background(cells, label, chosen, (plane,), within), inner
-
-
-@pytest.mark.parametrize("before", [0.0, 0.3], ids=["on the sheet", "before it"])
-def test_a_patch_of_the_background_between_legs_is_not_the_object(before):
-    chosen, found, patch = before_a_background((slice(100, 140), slice(120, 160), before))
-    np.testing.assert_array_equal(found, chosen & ~patch if before == 0 else chosen)
-
-
-def test_without_what_an_object_does_not_fill_its_region_it_is_kept():
-    """The legs end half way: the rest of the region is the patch's."""
-    patch = slice(100, 200), slice(60, 260), 0.0
-    chosen, found, _ = before_a_background(patch, slice(40, 61))
-    np.testing.assert_array_equal(found, chosen)
-
-
-@pytest.mark.parametrize("step", [0.0, 0.3], ids=["goes on", "ends with a step"])
-def test_a_surface_that_goes_on_in_a_background_is_not_the_object(step):
-    """The side of a cabinet ends within the region, its front does not."""
-    depth = np.full((240, 320), 4.0)
-    depth[60:180, 60:160] = depth[90:180, 60:200] = 1.5  # the object
-    side = np.zeros(depth.shape, bool)
-    side[60:90, 180:200] = True
-    depth[60:90, 200:320] = 2.5  # the front, a background
-    depth[60:90, 180:200] = np.linspace(2.7, 2.5 + step, 20)
-    cells = make_cells(with_depth(depth), (0, 0, 320, 240), 320 * 240)
-    within = np.zeros(depth.shape, bool)
-    within[60:180, 60:200] = True
-    own = np.zeros(depth.shape, bool)
-    own[60:90, 200:320] = True
-    front = (2.5 - cells.points[..., 2]).astype(np.float32)
-    plane = Plane(np.array([0.0, 0.0, 1.0]), 2.5, 0.002, front, own)
-    label = connected(cells, cells.ok & (cells.raw_z < 3.5) & ~own)
-    chosen = (cells.raw_z < 2) | side
-    found = without_background(cells, label, chosen, (plane,), within)
-    np.testing.assert_array_equal(found, chosen if step else chosen & ~side)
 
 
 def test_what_stands_before_a_thing_is_not_added_by_its_colour(monkeypatch):
