@@ -236,8 +236,9 @@ def _of_usual_size(view: View, piece: Piece, group: _Group) -> bool:
 
 def _is_under(view: View, piece: Piece, group: _Group) -> bool:
     """Tell whether a piece is seen below an object and no leg: something else, under a table."""
-    leg = view.gravity is not None and _is_leg(piece.part, view.gravity)
-    return not leg and _below(piece, group.at)
+    if not _below(piece, group.at):
+        return False
+    return view.gravity is None or not _is_leg(piece.part, view.gravity)
 
 
 def _cut_together(view: View, piece: Piece, group: _Group) -> bool:
@@ -350,8 +351,9 @@ def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size)
 def _is_leg(piece: Piece, gravity: NDArray[np.float64]) -> bool:
     """Tell whether a piece is upright and no wider than a leg."""
     level = level_frame(gravity).T.astype(np.float32)
-    across, tall, along = np.ptp(np.percentile(piece.points @ level, (5, 95), axis=0), axis=0)
-    return bool(max(across, along) < min(_LEG, tall))
+    ends = (percentiles(axis, (5, 95)) for axis in (piece.points @ level).T)
+    across, tall, along = (high - low for low, high in ends)
+    return max(across, along) < min(_LEG, tall)
 
 
 def _in_line(piece: Piece, whole: Piece, gravity: NDArray[np.float64]) -> bool:
