@@ -33,7 +33,7 @@ class Evidence:
         unexplained: share of the region's cells that are measured and neither the object's nor its
             background's.
         short: share of the region's width or height by which the object ends before the side that
-            it is farthest from.
+            it is farthest from; 0 for what lies flat, which the rest of its region may go on.
         possible: [K, 3] float32, points of some of the unexplained cells, or of what a given mask
             lost to its depth edges, optical frame, metres: they may be the object's, too.
         unread: share of a given mask that has no reading of the object.
@@ -73,9 +73,12 @@ def evidence_of(cells: Cells, within: NDArray[np.bool_], reading: Separation) ->
     """
     rest = cells.ok & within & ~reading.thing & ~reading.background
     count = int(np.count_nonzero(rest))
+    short = max(0.0, short_of(reading.thing, within))
+    if reading.flat:  # what its colour left of the region is on its plane, and may be its own
+        rest, short = cells.ok & within & ~reading.thing, 0.0
     points = cells.points[rest]
     return Evidence(
         count / int(np.count_nonzero(within)),
-        max(0.0, short_of(reading.thing, within)),
-        points[spread_out(count, _MOST_POSSIBLE)],
+        short,
+        points[spread_out(len(points), _MOST_POSSIBLE)],
     )

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from geometry_scene import HEIGHT, Block, box_of, see
 
+from spatialgeo_ros.geometry.camera import PinholeCamera
+from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
-from spatialgeo_ros.geometry.evidence import Evidence
+from spatialgeo_ros.geometry.evidence import Evidence, evidence_of
 from spatialgeo_ros.geometry.nearest import nearest_ends, possible_gap, thing_size
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.separation import Separation
 from spatialgeo_ros.geometry.uncertainty import gap_evidence, object_evidence
 from spatialgeo_ros.geometry.visible_centre import visible_centre
 
@@ -64,6 +67,26 @@ def test_an_object_that_ends_before_the_sides_of_its_region_is_doubtful():
     assert short > 2 * whole
     whole, short = (measure(Kind.CENTRE_TO_CENTRE, thing, b).sigma for thing in (scene()[0], a))
     assert short > 1.05 * whole
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_what_lies_flat_may_go_on_in_the_rest_of_its_region(flat):
+    """Half of a curtain's box has its colour: the rest, on its plane, may be its own."""
+    depth = np.full((120, 160), 2000, np.uint16)
+    made = pointmap_from_depth(depth, PinholeCamera(160, 120, 130, 130, 79.5, 59.5), KINECT)
+    cells = make_cells(made, (0, 0, 160, 120), 160 * 120)
+    within, found = np.zeros((2, 120, 160), bool)
+    within[20:100, 60:80] = True
+    found[20:60, 60:80] = True
+    evidence = evidence_of(cells, within, Separation(found, cells.ok & ~found, (), flat=flat))
+    assert evidence.unexplained == 0.0, "it is the background's"
+    if flat:
+        assert evidence.short == 0.0
+        assert evidence.possible[:, 1].min() > 0, "the lower half"
+        assert np.ptp(evidence.possible[:, 1]) > 0.5
+    else:
+        assert evidence.short == pytest.approx(0.5)
+        assert len(evidence.possible) == 0
 
 
 def test_what_nothing_explains_in_a_region_makes_its_object_doubtful():
