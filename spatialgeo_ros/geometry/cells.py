@@ -180,13 +180,7 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int32]:
     its second difference tells a slanted surface from a jump.
     """
     between = linked(cells, use)
-    # Cells and the links between them as one image, in which OpenCV finds what is connected:
-    # a cell at even rows and columns, links to the right and below between them.
-    h, w = cells.shape
-    lattice = np.zeros((2 * h - 1, 2 * w - 1), np.uint8)
-    lattice[::2, ::2] = use
-    lattice[::2, 1::2] = between[0]
-    lattice[1::2, ::2] = between[1]
+    lattice = lattice_of(use, between[0], between[1])
     count, names = cv2.connectedComponents(lattice, connectivity=4, ltype=cv2.CV_32S)
     label = names[::2, ::2]
     # Diagonal links join some of these: few, so a table of names is enough.
@@ -202,6 +196,27 @@ def connected(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int32]:
     used[name[1:]] = True  # 0 is what is not in use
     name = (np.cumsum(used) - 1).astype(np.int32)[name]
     return np.where(use, name[label], np.int32(-1))
+
+
+def lattice_of(
+    use: NDArray[np.bool_], right: NDArray[np.bool_], below: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Cells and the links between them as one image, in which OpenCV finds what is connected.
+
+    Args:
+        use: [h, w] bool, cells: at even rows and columns.
+        right: [h, w - 1] bool, links from cells to those at their right: between them.
+        below: [h - 1, w] bool, links to those below.
+
+    Returns:
+        [2 h - 1, 2 w - 1] uint8, 4-connected.
+    """
+    h, w = use.shape
+    lattice = np.zeros((2 * h - 1, 2 * w - 1), np.uint8)
+    lattice[::2, ::2] = use
+    lattice[::2, 1::2] = right
+    lattice[1::2, ::2] = below
+    return lattice
 
 
 def patches(use: NDArray[np.bool_]) -> tuple[int, NDArray[np.int32]]:

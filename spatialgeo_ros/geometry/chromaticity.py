@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, extent
+from spatialgeo_ros.geometry.cells import STEPS, Cells, extent, lattice_of, neighbours
 from spatialgeo_ros.geometry.colour import image_of
 
 _DARK = 12.0  # of 255: below it noise tells more than colour
@@ -123,17 +123,14 @@ def _even_patches(
     Returns:
         Count with 0, for none; [H, W] number; [count, 4] first row and column, last row and column.
     """
-    h, w = part.shape[:2]
-    # Pixels and the links between them as one image, as cells.connected does it.
-    lattice = np.zeros((2 * h - 1, 2 * w - 1), np.uint8)
-    lattice[::2, ::2] = 1
+    shape = part.shape[:2]
     bright = part.max(axis=2)
-    for axis, link in ((0, lattice[1::2, ::2]), (1, lattice[::2, 1::2])):
-        one, two = (slice(1, None), slice(None, -1))
-        a, b = (part[one], part[two]) if axis == 0 else (part[:, one], part[:, two])
-        light = bright[one] if axis == 0 else bright[:, one]
-        step = cv2.absdiff(a, b).max(axis=2)
-        link[:] = step < _EDGE + _EDGE_SHARE * light
+    links = []
+    for dy, dx in STEPS[:2]:
+        here, there = neighbours(dy, dx, shape)
+        step = cv2.absdiff(part[there], part[here]).max(axis=2)
+        links.append(step < _EDGE + _EDGE_SHARE * bright[there])
+    lattice = lattice_of(np.ones(shape, bool), *links)
     count, names, stats, _ = cv2.connectedComponentsWithStats(
         lattice, connectivity=4, ltype=cv2.CV_32S
     )
@@ -194,12 +191,9 @@ def _step_between(cells: Cells, near: NDArray[np.bool_], far: NDArray[np.bool_])
     """Metres that one patch stands before another along the edge between them, the median."""
     z = cells.points[..., 2]
     steps = []
-    for axis in (0, 1):
-        ahead = slice(_ACROSS, None), slice(None, -_ACROSS)
-        for one, two in (ahead, ahead[::-1]):
-            here = (one, slice(None)) if axis == 0 else (slice(None), one)
-            there = (two, slice(None)) if axis == 0 else (slice(None), two)
-            both = near[here] & far[there]
-            steps.append((z[there] - z[here])[both])
+    for dy, dx in STEPS[:2]:
+        ends = neighbours(_ACROSS * dy, _ACROSS * dx, cells.shape)
+        for here, there in (ends, ends[::-1]):
+            steps.append((z[there] - z[here])[near[here] & far[there]])
     across = np.concatenate(steps)
     return float(np.median(across)) if len(across) >= _LEAST_PAIRS else None

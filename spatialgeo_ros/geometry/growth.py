@@ -73,9 +73,21 @@ class View:
         return np.asarray(self.gravity, np.float32)
 
     @cached_property
+    def level(self) -> NDArray[np.float32]:
+        """[3, 3] what turns points [N, 3] into the level frame; with gravity only."""
+        return level_frame(np.asarray(self.gravity)).T.astype(np.float32)
+
+    @cached_property
     def ground(self) -> NDArray[np.float32]:
         """[3, 2] projection onto the ground; with gravity only."""
-        return level_frame(np.asarray(self.gravity))[[0, 2]].T.astype(np.float32)
+        return self.level[:, [0, 2]]
+
+    @cached_property
+    def cut(self) -> tuple[bool, ...]:
+        """Whether the image cuts the region at its first and last row, first and last column."""
+        rows, columns = self.cells.shape
+        ends = (0, rows - 1, 0, columns - 1)
+        return tuple(bound == end for bound, end in zip(self.bounds, ends, strict=True))
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -205,7 +217,7 @@ def _belongs(view: View, piece: Piece, group: _Group) -> bool:
         return False
     # From here on in the order of their cost: each alone is enough.
     if group.pieces[0].leak <= _NO_LEAK and _reaches(piece, group, view.bounds):
-        if not nearer or _of_usual_size(view, piece, group):
+        if not nearer or _fits(view, piece, group):
             return True
     return _has_place(view, piece, group, nearer) and not _outgrows(view, piece, group)
 
@@ -216,29 +228,18 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
         return True
     if nearer:
         return False
-    if view.gravity is not None:
-        if view.usual is not None and _under(piece, group.at):
-            if _fits(piece.part, group.whole, view.gravity, view.usual):
-                return True
-        if _goes_on_level(view, piece.part, group.whole):
-            return True
-    if _cut_together(view, piece, group):
+    if view.usual is not None and _under(piece, group.at) and _fits(view, piece, group):
+        return True
+    if _goes_on_level(view, piece.part, group.whole) or _cut_together(view, piece, group):
         return True
     return covered(view.depth, piece, group.whole, group.pieces)
-
-
-def _of_usual_size(view: View, piece: Piece, group: _Group) -> bool:
-    """Tell whether an object of a small kind would have its usual size with one more piece."""
-    if view.gravity is None or view.usual is None:
-        return False
-    return _fits(piece.part, group.whole, view.gravity, view.usual)
 
 
 def _is_under(view: View, piece: Piece, group: _Group) -> bool:
     """Tell whether a piece is seen below an object and no leg: something else, under a table."""
     if not _below(piece, group.at):
         return False
-    return view.gravity is None or not _is_leg(piece.part, view.gravity)
+    return view.gravity is None or not _is_leg(view, piece)
 
 
 def _cut_together(view: View, piece: Piece, group: _Group) -> bool:
@@ -248,17 +249,12 @@ def _cut_together(view: View, piece: Piece, group: _Group) -> bool:
     """
     if view.gravity is None or view.usual is None:
         return False
-    for axis in (0, 1):
-        end = view.cells.shape[axis] - 1
-        low, high = view.bounds[2 * axis : 2 * axis + 2]
-        own, other = (s[2 * axis : 2 * axis + 2] for s in (piece.sides, group.sides))
-        if (low == 0 and max(own[0], other[0]) <= 1) or (
-            high == end and min(own[1], other[1]) >= end - 1
-        ):
-            if _is_under(view, piece, group):
-                return False
-            return _together(piece.part, group.whole, view.gravity, view.usual, _OVERSIZE)
-    return False
+    sides = zip(view.cut, view.bounds, piece.sides, group.sides, strict=True)
+    if not any(
+        cut and max(abs(own - end), abs(other - end)) <= 1 for cut, end, own, other in sides
+    ):
+        return False
+    return not _is_under(view, piece, group) and _together(view, piece, group, _OVERSIZE)
 
 
 def _outgrows(view: View, piece: Piece, group: _Group) -> bool:
@@ -277,7 +273,7 @@ def _outgrows(view: View, piece: Piece, group: _Group) -> bool:
     )
     if (np.sort(high - low) <= limits).all():
         return False
-    return not _together(piece.part, group.whole, view.gravity, view.usual, _MOST_OVERSIZE)
+    return not _together(view, piece, group, _MOST_OVERSIZE)
 
 
 def _above_or_below(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
@@ -308,22 +304,19 @@ def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     is not under the object, where other things stand.
     """
     bands = []
-    first_row, last_row, first_column, last_column = view.bounds
-    rows, columns = view.cells.shape
-    ends = ((0, 0), (rows - 1, columns - 1))
-    cut = min(first_row, first_column) == 0 or last_row == rows - 1 or last_column == columns - 1
-    if cut and _is_under(view, piece, group):
-        ends = ((-1, -1), (-1, -1))
+    cut = view.cut
+    if any(cut) and _is_under(view, piece, group):
+        cut = (False,) * 4
     for axis in (0, 1):
         first, last = view.bounds[2 * axis : 2 * axis + 2]
         least, largest = group.sides[2 * axis : 2 * axis + 2]
         lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        if lowest <= first + band and first != ends[0][axis]:
+        if lowest <= first + band and not cut[2 * axis]:
             if least > first + slack:
                 return False
             bands.append((axis, -np.inf, first + band))
-        if highest >= last - band and last != ends[1][axis]:
+        if highest >= last - band and not cut[2 * axis + 1]:
             if largest < last - slack:
                 return False
             bands.append((axis, last - band, np.inf))
@@ -336,59 +329,61 @@ def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     return bool(np.count_nonzero(hugging) > _SCRAP * len(hugging))
 
 
-def _fits(piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size) -> bool:
-    """Tell whether whole and piece together still have the usual size of their kind.
+def _fits(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether an object would still have the usual size of its kind with one more piece.
 
-    The sizes of large kinds vary by more than things stand apart: of these only for legs.
+    The sizes of large kinds vary by more than things stand apart: of these only for legs. Unknown
+    without gravity or a usual size: False.
     """
-    if max(usual[:2]) <= _SMALL_KIND:
-        return _together(piece, whole, gravity, usual, _OVERSIZE)
-    if not _is_leg(piece, gravity) or not _in_line(piece, whole, gravity):
+    if view.gravity is None or view.usual is None:
         return False
-    return _together(piece, whole, gravity, usual, _LEG_OVERSIZE)
+    if max(view.usual[:2]) <= _SMALL_KIND:
+        return _together(view, piece, group, _OVERSIZE)
+    if not _is_leg(view, piece) or not _in_line(view, piece, group):
+        return False
+    return _together(view, piece, group, _LEG_OVERSIZE)
 
 
-def _is_leg(piece: Piece, gravity: NDArray[np.float64]) -> bool:
-    """Tell whether a piece is upright and no wider than a leg."""
-    level = level_frame(gravity).T.astype(np.float32)
-    ends = (percentiles(axis, (5, 95)) for axis in (piece.points @ level).T)
+def _is_leg(view: View, piece: Piece) -> bool:
+    """Tell whether a piece is upright and no wider than a leg; with gravity only."""
+    ends = (percentiles(axis, (5, 95)) for axis in (piece.part.points @ view.level).T)
     across, tall, along = (high - low for low, high in ends)
     return max(across, along) < min(_LEG, tall)
 
 
-def _in_line(piece: Piece, whole: Piece, gravity: NDArray[np.float64]) -> bool:
-    """Tell whether a leg stands along a side of what is seen of an object.
+def _in_line(view: View, piece: Piece, group: _Group) -> bool:
+    """Tell whether a leg stands along a side of what is seen of an object; with gravity only.
 
     Legs stand at the corners of one rectangle, so that it grows along one of its sides; what stands
     anywhere behind makes it longer and wider.
     """
-    level = level_frame(gravity).T.astype(np.float32)
-    seen = fit_footprint((whole.points @ level)[:, [0, 2]])
-    grown = _sides_together(piece.points @ level, whole.points @ level)
+    seen = group.footprint(view)
+    grown = _sides_together(view, piece, group)
     return bool((grown - np.sort(seen.high - seen.low)).min() < _LEG)
 
 
-def _together(
-    piece: Piece, whole: Piece, gravity: NDArray[np.float64], usual: Size, oversize: float
-) -> bool:
-    """Tell whether whole and piece together are at most so many times as large as usual."""
-    level = level_frame(gravity).T.astype(np.float32)
-    own, other = piece.points @ level, whole.points @ level
-    tall = max(own[:, 1].max(), other[:, 1].max()) - min(own[:, 1].min(), other[:, 1].min())
-    limits = np.sort(np.array(usual[:2])) * oversize
-    return bool((_sides_together(own, other) <= limits).all() and tall <= usual[2] * oversize)
+def _together(view: View, piece: Piece, group: _Group, oversize: float) -> bool:
+    """Tell whether an object is at most so many times as large as usual with one more piece.
 
-
-def _sides_together(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Shorter and longer side, metres, of the rectangle on the ground around two level clouds.
-
-    Args:
-        own: [N, 3] of a piece: x, down, z.
-        other: [M, 3] of the object.
+    With gravity and a usual size only.
     """
-    found = fit_footprint(np.concatenate([own, other])[:, [0, 2]])
+    usual = np.asarray(view.usual)
+    down = (piece.part.points @ view.level)[:, 1], (group.whole.points @ view.level)[:, 1]
+    tall = max(own.max() for own in down) - min(own.min() for own in down)
+    limits = np.sort(usual[:2]) * oversize
+    sides = _sides_together(view, piece, group)
+    return bool((sides <= limits).all() and tall <= usual[2] * oversize)
+
+
+def _sides_together(view: View, piece: Piece, group: _Group) -> NDArray[np.floating]:
+    """Shorter and longer side of the rectangle on the ground around an object with a piece, metres.
+
+    With gravity only.
+    """
+    own, other = piece.part.points @ view.ground, group.whole.points @ view.ground
+    found = fit_footprint(np.concatenate([own, other]))
     # A footprint passes over one point in a hundred, which a small piece is all of.
-    low, high = np.percentile(own[:, [0, 2]] @ found.axes.T, (10, 90), axis=0)
+    low, high = np.percentile(own @ found.axes.T, (10, 90), axis=0)
     return np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
 
 

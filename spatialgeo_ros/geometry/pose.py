@@ -8,7 +8,6 @@ World frames follow REP-103 (z up); camera frames are optical (x right, y down, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -163,14 +162,7 @@ def level_frame(gravity: ArrayLike) -> Array:
     Raises:
         ValueError: gravity is zero or not finite.
     """
-    x, y, z = np.asarray(gravity, np.float64).reshape(3).tolist()
-    return _level_frame(x, y, z).copy()
-
-
-@lru_cache(maxsize=32)
-def _level_frame(x: float, y: float, z: float) -> Array:
-    """Work out :func:`level_frame`, which is asked many times of one image's gravity."""
-    g = np.array([x, y, z])
+    g = np.asarray(gravity, np.float64).reshape(3)
     norm = float(np.linalg.norm(g))
     if not np.isfinite(norm) or norm < 1e-9:
         raise ValueError("gravity must be a finite vector that is not zero")

@@ -8,7 +8,7 @@ from geometry_scene import CAMERA
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
 from spatialgeo_ros.geometry.cells import connected, make_cells
-from spatialgeo_ros.geometry.growth import _in_line
+from spatialgeo_ros.geometry.growth import View, _Group, _in_line
 from spatialgeo_ros.geometry.pieces import Piece
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 
@@ -266,4 +266,6 @@ def test_legs_stand_along_a_side_of_a_top(x, z, expected):
         np.float32
     )
     at = np.zeros((400, 2), np.int64)
-    assert _in_line(Piece(at[:100], leg, 0.0), Piece(at, top, 0.0), DOWN) == expected
+    cells, _, _ = seen()
+    view = View(cells, (0, 0, 0, 0), DOWN, None)
+    assert _in_line(view, Piece(at[:100], leg, 0.0), _Group([Piece(at, top, 0.0)])) == expected
