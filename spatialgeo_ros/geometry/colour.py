@@ -101,7 +101,7 @@ def bounded_by_colour(
     thing: NDArray[np.bool_],
     within: NDArray[np.bool_],
     around: NDArray[np.bool_],
-    image: NDArray[np.uint8],
+    colours: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
     """A small thing without what goes on outside its region in colour, with what ends inside.
 
@@ -115,9 +115,8 @@ def bounded_by_colour(
         thing: [h, w] bool, what depth says, not empty.
         within: [h, w] bool, cells inside the region.
         around: [h, w] bool, the region grown by what it may be too small.
-        image: [H, W, 3] uint8 RGB, the whole image.
+        colours: [h, w, 3] of the cells, as :func:`cell_colours` gives them.
     """
-    colours = cell_colours(cells, image)
     label = connected_by_colour(cells, cells.ok, colours)
     count = int(label.max(initial=-1)) + 1
     label[label < 0] = count  # cells without depth: no patch

@@ -104,11 +104,12 @@ def separate_bounded(
     found = _separated(cells, within, around, large, gravity, floor, usual, image)
     if image is None or large:
         return found
-    thing = _painted(cells, found, within, around, image)
+    colours = cell_colours(cells, image)
+    thing = _painted(cells, found, within, around, image, colours)
     if thing is None:
         if not found.thing.any():
             return found
-        thing = bounded_by_colour(cells, found.thing, within, around, image)
+        thing = bounded_by_colour(cells, found.thing, within, around, colours)
     if thing is found.thing:
         return found
     same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
@@ -130,6 +131,7 @@ def _painted(
     within: NDArray[np.bool_],
     around: NDArray[np.bool_],
     image: NDArray[np.uint8],
+    colours: NDArray[np.float32],
 ) -> NDArray[np.bool_] | None:
     """A small thing as its paint tells it, [h, w] bool; None where depth has found it as well."""
     paint = bounded_paint(cells, within, around, image)
@@ -138,7 +140,7 @@ def _painted(
     read = paint & cells.ok
     if np.count_nonzero(read) <= _READ * np.count_nonzero(paint):
         return None
-    label = connected_by_colour(cells, cells.ok & ~read, cell_colours(cells, image))
+    label = connected_by_colour(cells, cells.ok & ~read, colours)
     thing, others = of_paint(cells, read, found.thing, label, around)
     if not found.flat and agree(thing, found.thing):
         # Depth draws the outline of what it finds better.

@@ -175,7 +175,7 @@ def row_of_books(ground=GREY):
 
 def test_a_book_ends_where_the_colour_of_those_beside_it_goes_on():
     cells, book, within, image = row_of_books()
-    found = bounded_by_colour(cells, within, within, grown(within), image)
+    found = bounded_by_colour(cells, within, within, grown(within), cell_colours(cells, image))
     assert overlap(found, book) > 0.85
 
 
@@ -183,7 +183,7 @@ def test_a_book_that_was_taken_for_its_background_is_what_its_colour_bounds():
     cells, book, within, image = row_of_books()
     sliver = within.copy()
     sliver[32:] = False
-    found = bounded_by_colour(cells, sliver, within, grown(within), image)
+    found = bounded_by_colour(cells, sliver, within, grown(within), cell_colours(cells, image))
     assert overlap(found, book) > 0.85
 
 
@@ -191,14 +191,19 @@ def test_a_colour_that_reaches_over_little_of_the_region_changes_nothing():
     cells, _, within, image = row_of_books()
     image[...] = picture(ground=RED)
     image[90:105, 140:150] = BLUE
-    assert bounded_by_colour(cells, within, within, grown(within), image) is within
+    assert (
+        bounded_by_colour(cells, within, within, grown(within), cell_colours(cells, image))
+        is within
+    )
 
 
 def test_what_depth_left_out_of_a_thing_that_it_found_stays_out():
     cells, book, within, image = row_of_books()
     hole = np.zeros(cells.shape, bool)
     hole[35:45, 45:55] = True
-    found = bounded_by_colour(cells, book & ~hole, within, grown(within), image)
+    found = bounded_by_colour(
+        cells, book & ~hole, within, grown(within), cell_colours(cells, image)
+    )
     assert not (found & hole).any()
     assert overlap(found, book & ~hole) > 0.9
 
@@ -211,7 +216,7 @@ def test_the_pattern_of_what_a_thing_lies_on_is_not_the_thing():
     image[dots] = RED  # all over the surface, in the box as well
     sliver = within.copy()
     sliver[40:] = False
-    found = bounded_by_colour(cells, sliver, within, grown(within), image)
+    found = bounded_by_colour(cells, sliver, within, grown(within), cell_colours(cells, image))
     assert not (found & ~sliver).any()
 
 
