@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
-from spatialgeo_ros.geometry.small_arrays import median, squared_distances
+from spatialgeo_ros.geometry.small_arrays import squared_distances
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
 Point = NDArray[np.float64]
@@ -127,7 +127,7 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
         a_from_b: of the view of ``b``, where that is another one. What pixels tell beside points
             they tell of one image alone: between two views surfaces decide.
     """
-    size = min(thing_size(a), thing_size(b))
+    size = min(a.size, b.size)
     if a_from_b is not None:
         moved = np.asarray(a_from_b.apply(b.surface), np.float32)
         found = _nearest_of_surfaces(a.surface, moved, size)
@@ -189,12 +189,6 @@ def _strays(size: float, ahead: float) -> bool:
     return size < _COMPACT and ahead > _APART * size
 
 
-def thing_size(thing: ObjectPoints) -> float:
-    """Longer side of an object in the image, metres at its own depth."""
-    x0, y0, x1, y1 = thing.box
-    return max(x1 - x0, y1 - y0) * float(median(thing.surface[:, 2])) / thing.camera.fx
-
-
 def unread_gap(
     a: ObjectPoints, b: ObjectPoints, start: Point, end: Point, a_from_b: Pose | None = None
 ) -> float:
@@ -240,7 +234,7 @@ def possible_gap(
         if np.count_nonzero(near) < _LEAST_POSSIBLE:
             continue
         away, apart = _from(points[near], own), apart[near]
-        reach = min(_NEAR_OBJECT, _NEAR_SHARE * thing_size(one))
+        reach = min(_NEAR_OBJECT, _NEAR_SHARE * one.size)
         apart = np.sort(apart[(away < reach) & (away < apart)])
         if len(apart) >= _LEAST_POSSIBLE:
             nearer = float(apart[_LEAST_POSSIBLE - 1])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -126,6 +127,12 @@ class ObjectPoints:
     beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
+
+    @cached_property
+    def size(self) -> float:
+        """Longer side in the image, metres at its own depth."""
+        x0, y0, x1, y1 = self.box
+        return max(x1 - x0, y1 - y0) * float(median(self.surface[:, 2])) / self.camera.fx
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""

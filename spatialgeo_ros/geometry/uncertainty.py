@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.nearest import End, Gap, possible_gap, thing_size, unread_gap
+from spatialgeo_ros.geometry.nearest import End, Gap, possible_gap, unread_gap
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
@@ -125,11 +125,10 @@ def camera_sigma(thing: ObjectPoints, end: End) -> float:
     ray = end.point / distance
     variance = (end.sigma * distance / end.point[2]) ** 2 + _LEAST**2
     variance += systematic_variance(thing, np.zeros(3), end.point, ray)
-    size = thing_size(thing)
     variance += (_CAMERA_DEPTH * distance) ** 2
-    variance += _shared_out(_CAMERA_SHARES, object_evidence(thing, size))
+    variance += _shared_out(_CAMERA_SHARES, object_evidence(thing))
     if thing.flat:
-        variance += (_FLAT_DOUBT * size) ** 2
+        variance += (_FLAT_DOUBT * thing.size) ** 2
     return float(np.sqrt(variance))
 
 
@@ -157,8 +156,7 @@ def gap_sigma(
     variance += _LEAST**2 + (_SHARE * distance) ** 2
     variance += (_UNREAD_SHARE * unread_gap(a, b, start.point, end.point, a_from_b)) ** 2
     lone = _LONE_SHARE * gap.lone
-    if lone > _LARGE_LONE and min(thing_size(a), thing_size(b)) > _LARGE:
-        # Corners of furniture are often far out.
+    if min(a.size, b.size) > _LARGE:  # corners of furniture are often far out
         lone = min(lone, max(_LARGE_LONE, _LARGE_LONE_SHARE * distance))
     variance += lone**2
     variance += evidence_variance(evidence)
@@ -186,34 +184,30 @@ def gap_evidence(
     start, end = gap.start.point, gap.end.point
     offset = end - start
     along = offset / max(float(np.linalg.norm(offset)), 1e-6)
-    sizes = thing_size(a), thing_size(b)
+    size = min(a.size, b.size)
     squared = np.zeros(5)  # of depth, short, unexplained, unread, deep
-    ends = (start, a, None, sizes[0]), (end, b, a_from_b, sizes[1])
-    for point, thing, view, size in ends:
+    for point, thing, view in ((start, a, None), (end, b, a_from_b)):
         place, way = _in_view(view, point, along)
-        squared += np.append(place @ way, object_evidence(thing, size)) ** 2
+        squared += np.append(place @ way, object_evidence(thing)) ** 2
     depth, short, unexplained, unread, deep = np.sqrt(squared).tolist()
     ahead = 0.0
-    if min(sizes) < _LARGE:  # corners of furniture are often far out
-        ahead = min(max(gap.ahead - _AHEAD * min(sizes), 0.0), _MOST_AHEAD)
+    if size < _LARGE:  # corners of furniture are often far out
+        ahead = min(max(gap.ahead - _AHEAD * size, 0.0), _MOST_AHEAD)
     possible = possible_gap(a, b, start, end, a_from_b)
     return GapEvidence(depth, possible, short, unexplained, unread, ahead, gap.edge, deep)
 
 
-def object_evidence(thing: ObjectPoints, size: float) -> NDArray[np.float64]:
-    """What speaks against one object: short, unexplained, unread, deep, as :class:`GapEvidence`.
-
-    Args:
-        thing: the object.
-        size: of it, metres, as :func:`thing_size`.
-    """
-    found, own = thing.evidence, min(size, _LARGEST)
+def object_evidence(thing: ObjectPoints) -> NDArray[np.float64]:
+    """What speaks against one object: short, unexplained, unread, deep, as :class:`GapEvidence`."""
+    found, own = thing.evidence, min(thing.size, _LARGEST)
     short = max(min(found.short, _MOST_SHORT) - _LEAST_SHORT, 0.0)
     unread = max(found.unread - _LEAST_UNREAD, 0.0)
     deep = 0.0
-    if size < _LARGE and found.unexplained > 0 and not thing.flat:
+    if thing.size < _LARGE and found.unexplained > 0 and not thing.flat:
         low, high = percentiles(thing.surface[:, 2], (5, 95))
-        deep = min(max(high - low - size, 0.0), _MOST_DEEP) * min(found.unexplained / _HOLDS, 1.0)
+        deep = min(max(high - low - thing.size, 0.0), _MOST_DEEP) * min(
+            found.unexplained / _HOLDS, 1.0
+        )
     return np.array([own * short, own * found.unexplained, own * unread, deep])
 
 
@@ -224,7 +218,7 @@ def evidence_variance(evidence: GapEvidence) -> float:
 
 def centre_variance(thing: ObjectPoints) -> float:
     """Variance of a centre, in any direction, by what speaks against an object, square metres."""
-    return _shared_out(_CENTRE_SHARES, object_evidence(thing, thing_size(thing)))
+    return _shared_out(_CENTRE_SHARES, object_evidence(thing))
 
 
 def _shared_out(shares: NDArray[np.float64], lengths: NDArray[np.float64]) -> float:
@@ -312,7 +306,7 @@ def doubt(thing: ObjectPoints) -> float:
     share = float(np.interp(thing.fraction, *np.transpose(_DOUBT)))
     if thing.flat:
         share = max(share, _FLAT_DOUBT)
-    return min(share * thing_size(thing), _MOST_DOUBT)
+    return min(share * thing.size, _MOST_DOUBT)
 
 
 def hole_doubt(thing: ObjectPoints) -> float:
@@ -322,4 +316,4 @@ def hole_doubt(thing: ObjectPoints) -> float:
     of something behind or beside it.
     """
     share = float(np.interp(thing.beyond_pixels / max(thing.support, 1), *np.transpose(_HOLES)))
-    return min(share * thing_size(thing), _MOST_HOLES) if share else 0.0
+    return min(share * thing.size, _MOST_HOLES)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.nearest import thing_size
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.small_arrays import median
 from spatialgeo_ros.geometry.uncertainty import OUTLINE, doubt, systematic_variance
@@ -56,7 +55,7 @@ def visible_centre(thing: ObjectPoints) -> VisibleCentre:
     kept = np.abs(depth - middle) < _STRAY * spread + _LEAST_SPREAD
     read = thing.surface[kept].mean(axis=0, dtype=np.float64)
     unread, shift = 0.0, np.zeros(3)
-    size = thing_size(thing)
+    size = thing.size
     if len(thing.beyond):
         unread = thing.beyond_pixels / (thing.support + thing.beyond_pixels)
         shift = unread * (thing.beyond.mean(axis=0, dtype=np.float64) - read)

@@ -10,7 +10,6 @@ from geometry_scene import HEIGHT, Block, box_of, see
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.distance import Kind, measure
-from spatialgeo_ros.geometry.nearest import thing_size
 from spatialgeo_ros.geometry.pointmap import (
     DepthNoise,
     DepthSource,
@@ -196,7 +195,7 @@ def test_holes_that_are_more_than_what_was_found_make_a_gap_uncertain():
     assert few == plain, "holes here and there are as usual"
     assert many == pytest.approx(np.hypot(plain, 0.1), rel=0.01), "a tenth of a metre at most"
     small = replace(a, surface=a.surface / 20, beyond_pixels=2 * a.support)
-    assert hole_doubt(small) == pytest.approx(0.3 * thing_size(small))
+    assert hole_doubt(small) == pytest.approx(0.3 * small.size)
     assert hole_doubt(small) < 0.1
 
 

@@ -12,7 +12,7 @@ from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.evidence import Evidence, evidence_of
-from spatialgeo_ros.geometry.nearest import nearest_ends, possible_gap, thing_size
+from spatialgeo_ros.geometry.nearest import nearest_ends, possible_gap
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
@@ -207,7 +207,7 @@ def test_nearest_points_far_ahead_of_a_small_thing_are_doubtful():
     a, b = scene()
     found = nearest_ends(a, b)
     small = replace(a, surface=a.surface / 20)  # at the same pixels: a twentieth as large
-    size = thing_size(small)
+    size = small.size
     usual, ahead = (
         gap_evidence(small, b, replace(found, ahead=share * size)).ahead for share in (0.3, 0.8)
     )
@@ -220,17 +220,17 @@ def test_nearest_points_far_ahead_of_a_small_thing_are_doubtful():
 def test_a_small_thing_that_reaches_deeper_than_it_is_large_is_doubtful():
     made, index, gravity, _ = see([Block(1.2, 0.1, (0.12, 0.12, 0.2), bottom=0.4)], KINECT)
     thing = segment_object(made, Region.from_box(*box_of(index, 0)), gravity, HEIGHT)
-    size = thing_size(thing)
+    size = thing.size
     assert size < 0.25
     held = replace(thing.evidence, unexplained=0.3)
     far = thing.surface.copy()
     far[::3] *= 1 + (size + 0.1) / far[::3, 2:]
     deep = replace(thing, surface=far, evidence=held)
-    assert object_evidence(replace(thing, evidence=held), size)[3] == 0.0
-    assert object_evidence(deep, size)[3] == pytest.approx(0.1, abs=0.05)
+    assert object_evidence(replace(thing, evidence=held))[3] == 0.0
+    assert object_evidence(deep)[3] == pytest.approx(0.1, abs=0.05)
     # Alone in its region, or flat on a table that is seen at a grazing angle, it may be so.
-    assert object_evidence(replace(deep, evidence=thing.evidence), size)[3] < 0.02
-    assert object_evidence(replace(deep, flat=True), size)[3] == 0.0
+    assert object_evidence(replace(deep, evidence=thing.evidence))[3] < 0.02
+    assert object_evidence(replace(deep, flat=True))[3] == 0.0
 
 
 def test_the_tip_of_something_is_less_certain_than_a_side():
