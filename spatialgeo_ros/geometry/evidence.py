@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, Window
+from spatialgeo_ros.geometry.cells import Cells, Window, extent
 from spatialgeo_ros.geometry.pieces import spread_out
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.separation import Separation, short_of
@@ -34,6 +34,7 @@ class Evidence:
             background's.
         short: share of the region's width or height by which the object ends before the side that
             it is farthest from; 0 for what lies flat, which the rest of its region may go on.
+        side: longer side of the region, pixels; 0 for a given mask.
         possible: [K, 3] float32, points of some of the unexplained cells, or of what a given mask
             lost to its depth edges, optical frame, metres: they may be the object's, too.
         unread: share of a given mask that has no reading of the object.
@@ -41,6 +42,7 @@ class Evidence:
 
     unexplained: float = 0.0
     short: float = 0.0
+    side: float = 0.0
     possible: NDArray[np.float32] = field(default_factory=_no_points)
     unread: float = 0.0
 
@@ -77,8 +79,10 @@ def evidence_of(cells: Cells, within: NDArray[np.bool_], reading: Separation) ->
     if reading.flat:  # what its colour left of the region is on its plane, and may be its own
         rest, short = cells.ok & within & ~reading.thing, 0.0
     points = cells.points[rest]
+    top, bottom, left, right = extent(within)
     return Evidence(
         count / int(np.count_nonzero(within)),
         short,
+        float(max(bottom - top, right - left) * cells.step),
         points[spread_out(len(points), _MOST_POSSIBLE)],
     )

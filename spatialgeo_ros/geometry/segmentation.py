@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
+from spatialgeo_ros.geometry.assembly import fill
 from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
@@ -49,6 +50,7 @@ _SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
 _LEAST_READ = 0.4  # share of a region with depth, below which it must show enough of a thing
 _LEAST_READ_FLAT = 0.5  # the same for what does not stand out: screens and windows show none
 _LEAST_SHARE = 0.05  # of the region's cells on the object
+_LEAST_FILL, _MOST_UNEXPLAINED = 0.3, 0.3  # of a region: slivers reach over less, beside more
 _LEAST_SETTLED = 0.25  # of a cell's pixels, for a cell of a mask
 _COARSE_OUTLINE = 0.5  # of a cell of a mask's grid: standard deviation of its outline
 _THIN_OUTLINE = 1.5  # the same, of a mask that has no inside a cell from its outline
@@ -132,7 +134,11 @@ class ObjectPoints:
     def size(self) -> float:
         """Longer side in the image, metres at its own depth."""
         x0, y0, x1, y1 = self.box
-        return max(x1 - x0, y1 - y0) * float(median(self.surface[:, 2])) / self.camera.fx
+        return self.in_metres(max(x1 - x0, y1 - y0))
+
+    def in_metres(self, pixels: float) -> float:
+        """Length in metres of some pixels of the image at the object's depth."""
+        return pixels * float(median(self.surface[:, 2])) / self.camera.fx
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""
@@ -235,8 +241,10 @@ def segment_object(
     )
     found = view.object(reading)
     if reading.other is not None:
-        with suppress(TooLittleSupportError):
+        try:
             found = replace(found, other=view.object(reading.other))
+        except TooLittleSupportError:
+            found = view.object(replace(reading, other=None))
     if region.type is not RegionType.MASK or region.cell <= 1.0:
         return found
     others = _other_outlines(region, height, width)
@@ -297,7 +305,10 @@ class _View:
             if self.excluded is not None:
                 part &= ~self.excluded[y0:y1, x0:x1]
         support = int(np.count_nonzero(part))
-        self._require(reading, support, bounded)
+        evidence = Evidence()  # a point bounds nothing
+        if bounded and reading.thing.any():
+            evidence = evidence_of(cells, self.within, reading)
+        self._require(reading, support, evidence if bounded else None)
         top, bottom, left, right = extent(part)
         box = (x0 + left, y0 + top, x0 + right, y0 + bottom)
         crop = (box[0], box[1], box[2] + 1, box[3] + 1)
@@ -323,10 +334,7 @@ class _View:
             else:  # a rug, or a point on the ground: the object is the floor
                 floor = None
         fraction = 1.0 if region.type is RegionType.POINT else float(part[inside].mean())
-        evidence = Evidence()  # a point bounds nothing
-        if bounded:
-            evidence = evidence_of(cells, self.within, reading)
-        elif self.own is not None:
+        if self.own is not None:
             # A coarse mask holds other things along its outline: its outlines tell of these.
             lost = unclaimed if region.cell <= 1.0 else np.zeros_like(unclaimed)
             evidence = evidence_of_mask(pointmap, self.window, lost, fraction)
@@ -362,11 +370,16 @@ class _View:
         out[y0:y1, x0:x1] = pixels
         return out
 
-    def _require(self, reading: Separation, support: int, bounded: bool) -> None:
+    def _require(self, reading: Separation, support: int, evidence: Evidence | None) -> None:
         """Refuse what has too little depth to say which surface is the object's.
 
+        Args:
+            reading: of the region.
+            support: measured pixels on its object.
+            evidence: for it, None where the region bounds nothing.
+
         Raises:
-            TooLittleSupportError: names the share of the region that has depth.
+            TooLittleSupportError: names the share of the region that has depth, or that is found.
         """
         name = f"'{self.region.label}'" if self.region.label else "the region"
         if support < MIN_SUPPORT or not reading.thing.any():
@@ -374,7 +387,7 @@ class _View:
                 f"only {support} measured pixels on {name} ({MIN_SUPPORT} needed); depth may be "
                 "missing there, or the region holds only background"
             )
-        if not bounded:
+        if evidence is None:
             return
         measured = float(self.cells.ok[self.within].mean())
         share = float((reading.thing & self.within).sum() / self.within.sum())
@@ -383,6 +396,15 @@ class _View:
             raise TooLittleSupportError(
                 f"only {measured:.0%} of {name} has depth, too little to tell what it is of: dark, "
                 "shiny or transparent surfaces give none; move the camera, or give a mask"
+            )
+        if reading.flat or reading.other is not None or evidence.unexplained < _MOST_UNEXPLAINED:
+            return
+        found = fill(reading.thing & self.within, self.within) if share > 0 else 0.0
+        if found < _LEAST_FILL:
+            raise TooLittleSupportError(
+                f"what ends within {name} reaches over {found:.0%} of it only, and surfaces that "
+                f"go on outside fill {evidence.unexplained:.0%} of it: it may be of any of them; "
+                "draw the box around all of one thing, or give a mask"
             )
 
 

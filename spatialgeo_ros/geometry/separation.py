@@ -187,7 +187,9 @@ def _separated(
             labels = connected_by_colour(cells, standing, cell_colours(cells, image))
             other = select(cells, labels, around, gravity, usual, wanted)
             if other is not None and other.score > wanted:
-                choice, label = other, labels
+                # A sliver that leaves nothing is no better than a surface that leaves a little.
+                if choice is None or fill(other.cells, within) >= _STANDS_OUT:
+                    choice, label = other, labels
     chosen = None if choice is None else choice.cells
     if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
         flat = _lies_on(cells, chosen, within, large, planes)

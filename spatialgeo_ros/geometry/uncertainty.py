@@ -200,6 +200,8 @@ def gap_evidence(
 def object_evidence(thing: ObjectPoints) -> NDArray[np.float64]:
     """What speaks against one object: short, unexplained, unread, deep, as :class:`GapEvidence`."""
     found, own = thing.evidence, min(thing.size, _LARGEST)
+    # What was found may be a small part of what the region bounds.
+    whole = min(max(thing.size, thing.in_metres(found.side)), _LARGEST)
     short = max(min(found.short, _MOST_SHORT) - _LEAST_SHORT, 0.0)
     unread = max(found.unread - _LEAST_UNREAD, 0.0)
     deep = 0.0
@@ -208,7 +210,7 @@ def object_evidence(thing: ObjectPoints) -> NDArray[np.float64]:
         deep = min(max(high - low - thing.size, 0.0), _MOST_DEEP) * min(
             found.unexplained / _HOLDS, 1.0
         )
-    return np.array([own * short, own * found.unexplained, own * unread, deep])
+    return np.array([whole * short, whole * found.unexplained, own * unread, deep])
 
 
 def evidence_variance(evidence: GapEvidence) -> float:

@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """An object is separated from floor, wall, occluders and neighbours in its box."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, render, see
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
+from spatialgeo_ros.geometry import separation
+from spatialgeo_ros.geometry.assembly import Choice
 from spatialgeo_ros.geometry.background import find_floor
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.geometry.uncertainty import object_evidence
 
 KINECT = DepthNoise(0.0012, 0.0019)
 CABINET = Block(3.0, 0.0, (1.0, 0.45, 0.9), yaw=0.4)
@@ -187,3 +193,60 @@ def test_the_same_input_gives_the_same_output():
     region = Region.from_box(*box_of(index, 0))
     first, second = (segment_object(made, region, gravity) for _ in range(2))
     np.testing.assert_array_equal(first.mask, second.mask)
+
+
+def thing_cut_by_its_box(standing_out=40):
+    """A bulging thing that goes on below its box; far behind it a strip peeps out over it."""
+    rng = np.random.default_rng(0)
+    depth = 2.5 + rng.normal(0, 0.004, (240, 320))
+    top, bottom, left, right = 80, 160, 120, 180
+    rows = np.linspace(-1, 1, bottom + standing_out - top)[:, None]
+    depth[top + 4 : bottom + standing_out, left:right] = (
+        0.8 + 0.05 * rows[4:] ** 2 + 0.06 * np.linspace(-1, 1, right - left) ** 2
+    )
+    depth[top : top + 4, 140:160] = 2.2
+    camera = PinholeCamera(320, 240, 300, 300, 159.5, 119.5)
+    made = pointmap_from_depth(depth.astype(np.float32), camera, DepthNoise(0.0012, 0.0019))
+    return made, Region.from_box(left, top, right - 1, bottom, "robot")
+
+
+def test_a_sliver_behind_a_thing_that_its_box_cuts_is_refused(monkeypatch):
+    """It was measured, 1.5 m behind the thing and valid: RealSense frames, a figure on a box."""
+    monkeypatch.setattr(separation, "background_planes", lambda *_: [])
+    made, region = thing_cut_by_its_box()
+    with pytest.raises(TooLittleSupportError, match=r"'robot' reaches over \d% of it only.*mask"):
+        segment_object(made, region)
+    made, region = thing_cut_by_its_box(standing_out=8)
+    assert np.median(segment_object(made, region).points[:, 2]) < 0.9, "bounded: it is the thing"
+
+
+def test_colour_does_not_put_a_sliver_in_the_place_of_a_thing(monkeypatch):
+    """What depth found goes on outside a little; what colour left of it was next to nothing."""
+    monkeypatch.setattr(separation, "background_planes", lambda *_: [])
+    made, region = thing_cut_by_its_box(standing_out=28)
+    asked = []
+
+    def in_turn(cells, label, within, *_):
+        asked.append(within)
+        thing = within & (cells.points[..., 2] < 1.0)
+        sliver = within & (abs(cells.points[..., 2] - 2.2) < 0.1)
+        return Choice(thing, -0.13) if len(asked) == 1 else Choice(sliver, 0.01)
+
+    monkeypatch.setattr(separation, "select", in_turn)
+    image = np.full((240, 320, 3), 120, np.uint8)
+    found = segment_object(made, region, image=image)
+    assert len(asked) == 2 and np.median(found.points[:, 2]) < 0.9
+
+
+def test_a_small_part_of_a_region_is_as_doubtful_as_the_region_is_large():
+    """A tip, found alone, is small, but what is missing of its thing is not."""
+    made, region = thing_cut_by_its_box(standing_out=0)
+    whole = segment_object(made, region)
+    x0, y0, x1, y1 = whole.box
+    tip = replace(
+        whole, box=(x0, y0, x1, y0 + 8), evidence=replace(whole.evidence, short=0.8, side=80.0)
+    )
+    short, _, _, _ = object_evidence(tip)
+    assert short == pytest.approx(0.5 * tip.in_metres(80.0))
+    assert tip.in_metres(80.0) == pytest.approx(80 * np.median(tip.surface[:, 2]) / 300, rel=1e-3)
+    assert whole.evidence.side == pytest.approx(y1 - y0, abs=6)
