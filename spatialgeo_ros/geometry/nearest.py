@@ -29,6 +29,8 @@ _EDGE = 0.01  # the same share to see how far apart the surfaces are just behind
 _LOOKS, _GAIN = 4, 0.05  # close-ups of large things, while each lessens the gap by this share
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.007  # share of those that may be wrong
+_RIM = 3  # pixels from one of an object's rim to those of its surface,
+_LEAST_TURN = 0.2  # of inverse depth, that may be left of it there
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
 _FIRST_FIT, _LEAST_FIT = 4, 10  # pixels around a place, and how many, that tell its plane
@@ -43,6 +45,16 @@ _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
 _CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
+#: Rows and columns from there to a rim's pixel's own, the nearest first, in a frame of 2 x _RIM.
+_AROUND_RIM = (
+    np.array(
+        sorted(
+            ((dv, du) for dv in range(-_RIM, _RIM + 1) for du in range(-_RIM, _RIM + 1)),
+            key=lambda step: step[0] ** 2 + step[1] ** 2,
+        )
+    )
+    + 2 * _RIM
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,7 +368,8 @@ def _close_up(
 ) -> Point:
     """The pixels around a place of an object that are nearest to another place, denoised, [K, 3].
 
-    None where the place has too few pixels around it.
+    Those of its rim, which have no reading, are on the surface beside them. None where the place
+    has too few pixels around it.
     """
     x0, y0, x1, y1 = thing.box
     (u, v) = thing.camera.project(place)[0]
@@ -376,13 +389,34 @@ def _close_up(
     slope = _steep(columns + left - u, rows + top - v, points[:, 2], sigma, own)
     own |= slope.any(axis=1)
     points, sigma, rows, columns = points[own], sigma[own], rows[own], columns[own]
-    if not len(points):
+    slope = slope[own]
+    measured = len(points)
+    if not measured:
         return np.zeros((0, 3))
+    rim = thing.rim - (top, left)
+    near = (rim >= -_RIM) & (rim < (bottom - top + _RIM, right - left + _RIM))
+    rim = rim[near[:, 0] & near[:, 1]]
+    if len(rim):
+        index = np.full((bottom - top + 4 * _RIM, right - left + 4 * _RIM), -1)
+        index[rows + 2 * _RIM, columns + 2 * _RIM] = np.arange(measured)
+        around = index[tuple((rim[:, None] + _AROUND_RIM).T)].T
+        first = (around >= 0).argmax(axis=1)
+        beside = around[np.arange(len(rim)), first]
+        found = beside >= 0
+        (down, across), beside = rim[found].T, beside[found]
+        z, tilt = points[beside, 2], slope[beside]
+        turn = tilt[:, 0] * (across - columns[beside]) + tilt[:, 1] * (down - rows[beside])
+        z = z / np.maximum(1 + z * turn, _LEAST_TURN)
+        ends = np.stack([across + left, down + top], axis=1).astype(np.float64)
+        more = np.asarray(thing.camera.unproject(ends, z), np.float32)
+        points, sigma = np.concatenate([points, more]), np.append(sigma, sigma[beside])
+        rows, columns = np.append(rows, down), np.append(columns, across)
+        slope = np.concatenate([slope, tilt])
     apart = points - towards.astype(np.float32)
     squared = (apart * apart).sum(axis=1)
     count = min(_CLOSE_UP, len(squared))
     pick = np.argpartition(squared, count - 1)[:count]
-    out = denoised_pixels(rows, columns, points, sigma, pick, 3, slope[own][pick])
+    out = denoised_pixels(rows, columns, points, sigma, pick, 3, slope[pick], measured)
     return out if thing.floor is None else out[~thing.floor.below(out)]
 
 

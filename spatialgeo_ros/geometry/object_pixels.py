@@ -34,6 +34,7 @@ _MOST_LEAKED = 0.5  # of a mask: where more would go, what is left must stand be
 _AHEAD = 0.03  # by so much of the depth,
 _LEAST_REST = 0.1  # and be so much of the mask
 _STEEP = np.float32(0.02)  # change of depth from cell to cell, as a share, of a steep surface
+_RIM, _MASK_RIM = 2, 3  # pixels beside an object that may be its own: of a box, of a given mask
 _LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
 
 
@@ -115,6 +116,29 @@ def settled(
     part[rows[steep], columns[steep]] = True
     part &= ~_leaked(part, inside, depth, sigma, cell)
     return without_strips(part, depth, sigma, inside)
+
+
+def rim_of(
+    part: NDArray[np.bool_], inside: NDArray[np.bool_], read: NDArray[np.bool_], given: bool
+) -> NDArray[np.int64]:
+    """Pixels beside an object's that are its own, too, as far as is known, [K, 2] row and column.
+
+    Sensors lose the outermost pixels of things, where the nearest points are. What is not read
+    within two pixels of an object and inside its region, or three in a mask, counts as its own.
+
+    Args:
+        part: [h, w] bool, measured pixels of the object.
+        inside: [h, w] bool, pixels of the region.
+        read: [h, w] bool, pixels that have a reading.
+        given: the region is a mask.
+    """
+    reach = _MASK_RIM if given else _RIM
+    top, bottom, left, right = extent(part)
+    top, left = max(0, top - reach), max(0, left - reach)
+    around = slice(top, bottom + reach + 1), slice(left, right + reach + 1)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    beside = cv2.dilate(part[around].view(np.uint8), kernel).view(bool)
+    return np.argwhere(beside & inside[around] & ~read[around]) + (top, left)
 
 
 def eroded(inside: NDArray[np.bool_], cell: float) -> NDArray[np.bool_]:

@@ -27,6 +27,7 @@ from spatialgeo_ros.geometry.evidence import Evidence, evidence_of, evidence_of_
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
+    rim_of,
     settled,
     share_inside,
     spread_mask,
@@ -100,6 +101,8 @@ class ObjectPoints:
             without a cell along its outline, and separated from its box by depth. What is measured
             of them too tells how much depends on the outline.
         evidence: for its having been found whole, and nothing else with it.
+        rim: [K, 2] int64, row and column of pixels beside the object's that are its own as well, as
+            far as is known, and have no reading of it (:func:`rim_of`).
     """
 
     label: str
@@ -129,6 +132,7 @@ class ObjectPoints:
     beyond_pixels: int = 0
     outlines: tuple[ObjectPoints, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
+    rim: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
     @cached_property
     def size(self) -> float:
@@ -362,6 +366,7 @@ class _View:
             reading.flat,
             beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
             evidence=evidence,
+            rim=rim_of(part, inside, valid, self.own is not None) + (y0, x0),
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:

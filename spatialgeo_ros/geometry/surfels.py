@@ -411,8 +411,9 @@ def denoised_pixels(
     pick: NDArray[np.intp],
     reach: int,
     slope: NDArray[np.float64],
+    measured: int,
 ) -> NDArray[np.float64]:
-    """Some measured pixels of a surface, each moved along its ray onto the plane around it.
+    """Some pixels of a surface, each moved along its ray onto the plane around it.
 
     Args:
         rows: [N] of the pixels, counted from any place.
@@ -423,6 +424,8 @@ def denoised_pixels(
         reach: pixels to each side that the plane is fitted to.
         slope: [K, 2] change of inverse depth from column to column and row to row around each,
             where it is known to be steep; else zero.
+        measured: how many of the pixels are; the others, at about the depth of the surface beside
+            them, tell nothing of it.
 
     Returns:
         [L, 3] points; those with fewer than six pixels on their plane are left out.
@@ -430,7 +433,7 @@ def denoised_pixels(
     rows, columns = rows - rows.min(), columns - columns.min()
     h, w = int(rows.max()) + 1, int(columns.max()) + 1
     q_image = np.full((h + 2 * reach, w + 2 * reach), np.nan)
-    q_image[rows + reach, columns + reach] = 1.0 / points[:, 2]
+    q_image[rows[:measured] + reach, columns[:measured] + reach] = 1.0 / points[:measured, 2]
     dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     at = (rows[pick] + reach)[:, None] + dv, (columns[pick] + reach)[:, None] + du
     q = 1.0 / points[pick, 2].astype(np.float64)
