@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros import cli
 from spatialgeo_ros.errors import ModelLoadError, NoGeometryError, PhraseNotFoundError
+from spatialgeo_ros.evaluation.annotated_frames import read_sequence
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
@@ -192,16 +193,18 @@ def nano() -> Iterator[Perception]:
 
 def test_the_default_profile_on_a_real_kitchen(nano: Perception, real_sequence: Path) -> None:
     camera = PinholeCamera(640, 480, 525.7, 525.7, 320.0, 236.8)
-    for path in sorted((real_sequence / "color").glob("*.jpg"))[::8]:
-        image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        depth = cv2.imread(str(real_sequence / "depth" / f"{path.stem}.png"), -1)
+    sequence = read_sequence(real_sequence, [real_sequence / "annotations_dev.json"])
+    frames = [frame for frame in sequence.frames if any(thing.whole for thing in frame.objects)]
+    for frame in frames[::8]:
+        image = cv2.cvtColor(cv2.imread(str(frame.colour)), cv2.COLOR_BGR2RGB)
+        depth = cv2.imread(str(frame.depth), -1)
         nano.reset()
         seen = nano.observe(_frame(image, depth, camera))
         for kind in ("sofa", "lamp", "plant", "chair"):
             with pytest.raises(PhraseNotFoundError, match=SENTENCE):
                 nano.ask(f"How far is the {kind}?", seen)
         assert nano.scan(seen) == []
-        box = Region.from_box(250, 180, 390, 300, "crate")
+        box = Region.from_box(*next(t.box for t in frame.objects if t.whole), "crate")
         answer = nano.ask("How far is the crate?", seen, (box,))
         assert answer.distances[0].valid and answer.language_text == ""
         assert any(SENTENCE in reason for reason in answer.degraded)
