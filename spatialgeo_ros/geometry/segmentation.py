@@ -32,6 +32,7 @@ from spatialgeo_ros.geometry.object_pixels import (
     share_inside,
     spread_mask,
 )
+from spatialgeo_ros.geometry.pointing import box_around
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.separation import (
@@ -55,6 +56,8 @@ _LEAST_FILL, _MOST_UNEXPLAINED = 0.3, 0.3  # of a region: slivers reach over les
 _LEAST_SETTLED = 0.25  # of a cell's pixels, for a cell of a mask
 _COARSE_OUTLINE = 0.5  # of a cell of a mask's grid: standard deviation of its outline
 _THIN_OUTLINE = 1.5  # the same, of a mask that has no inside a cell from its outline
+_AGREE = 0.7  # of both masks' pixels: one thing
+_PLACE = 0.1  # metres around what is pointed at
 _MARGIN = 0.2  # of the region's size: how much surrounding is looked at,
 _LEAST_MARGIN = 0.06  # at least so much of its longer side
 
@@ -166,9 +169,10 @@ def segment_object(
 ) -> ObjectPoints:
     """Separate the object of a region from everything else in it.
 
-    Boxes and polygons are searched for the object they bound. A point grows to the connected
-    surface around it. A mask is trusted, but for pixels that float at its depth edges; the outline
-    of one that was made on a coarse grid, only to a cell of it.
+    Boxes and polygons are searched for the object they bound. A point means what stands out around
+    it and ends; where that is in doubt, all that goes on around it is the other reading. A mask is
+    trusted, but for pixels that float at its depth edges; the outline of one that was made on a
+    coarse grid, only to a cell of it.
 
     Args:
         pointmap: of the whole image.
@@ -216,7 +220,7 @@ def segment_object(
             min(width, x1 + 1 + pad_x),
             min(height, y1 + 1 + pad_y),
         )
-    pointmap = pointmap.keeping(window)
+    whole, pointmap = pointmap, pointmap.keeping(window)
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = share_inside(inside, cells) > 0.5
     if excluded is not None and not within.any():
@@ -244,6 +248,17 @@ def segment_object(
         pointmap, region, inside, excluded, own, window, cells, within, down, floor_height, floor
     )
     found = view.object(reading)
+    if region.type is RegionType.POINT:
+        place = box_around(whole, x0, y0, floor)
+        thing = None
+        if place is not None:
+            boxed = Region.from_box(*place.box, region.label, region.score)
+            with suppress(TooLittleSupportError):
+                thing = segment_object(
+                    whole, boxed, down, floor_height, sizes, image, outlines, excluded
+                )
+        sure = place is not None and place.sure
+        return _pointed_at(view, reading, found, (x0, y0), thing, sure)
     if reading.other is not None:
         try:
             found = replace(found, other=view.object(reading.other))
@@ -259,6 +274,40 @@ def segment_object(
     thin = len(others) < 2  # nothing of it is surely inside
     outline = (_THIN_OUTLINE if thin else _COARSE_OUTLINE) * region.cell
     return replace(found, outline=outline, outlines=tuple(measured))
+
+
+def _pointed_at(
+    view: _View,
+    reading: Separation,
+    surface: ObjectPoints,
+    point: tuple[int, int],
+    thing: ObjectPoints | None,
+    sure: bool,
+) -> ObjectPoints:
+    """The object that a point is on, with all that may be it as the other reading.
+
+    Args:
+        view: of the point.
+        reading: all that goes on around it.
+        surface: the same, lifted.
+        point: column, row.
+        thing: what the box around the thing at the point bounds; None where there is none.
+        sure: that box is of one thing.
+    """
+    column, row = point
+    around = slice(max(0, row - 2), row + 3), slice(max(0, column - 2), column + 3)
+    if thing is not None and thing.mask[around].any():
+        both = np.count_nonzero(thing.mask & surface.mask)
+        if both > _AGREE * np.count_nonzero(thing.mask | surface.mask):
+            return surface
+        return thing if sure else replace(thing, other=surface)
+    # What is there goes on, over all of the image maybe: the place itself is all that is sure.
+    cells = view.cells
+    away = np.linalg.norm(cells.points - cells.points[cells.at(column, row)], axis=-1)
+    with suppress(TooLittleSupportError):
+        spot = Separation(reading.thing & (away < _PLACE), reading.background, ())
+        return replace(view.object(spot), other=surface)
+    return surface
 
 
 def _other_outlines(region: Region, height: int, width: int) -> list[Region]:
