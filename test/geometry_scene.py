@@ -31,6 +31,13 @@ class Block:
         return np.array([self.x, self.y, self.bottom + self.size[2] / 2])
 
 
+TOP = 0.6  # metres above the floor
+TABLE = Block(1.5, 0.0, (0.8, 1.3, 0.04), bottom=TOP - 0.04)
+MUG = Block(1.4, 0.1, (0.09, 0.09, 0.1), yaw=0.3, bottom=TOP)
+CARTON = Block(1.5, -0.25, (0.15, 0.2, 0.15), bottom=TOP)
+WALL = Block(2.3, 0.0, (0.2, 5.0, 2.4))
+
+
 def camera_pose(pitch: float = np.radians(12)) -> Pose:
     """A camera at the world's origin, ``HEIGHT`` above the floor, that heads along world x."""
     forward = np.array([np.cos(pitch), 0, -np.sin(pitch)])

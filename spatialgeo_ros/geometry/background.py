@@ -9,6 +9,7 @@ to a sofa. Where the floor is known it is one more plane to try, fitted to what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -206,7 +207,7 @@ def background_planes(
         if known or plane.closes(use):
             joined = on
         else:
-            new = on & outside & ~_on_any(found, cells)
+            new = on & outside & ~on_any(found, cells)
             joined = _joined(on, behind, within, outside, new)
         rest &= ~(on & outside)
         rest_inside = use & within & ~on
@@ -227,8 +228,8 @@ def is_large(cells: Cells, within: NDArray[np.bool_]) -> bool:
     return min(bottom - top, right - left) * cells.angle * middle > _LARGE
 
 
-def _on_any(planes: list[Plane], cells: Cells) -> NDArray[np.bool_]:
-    """Cells that planes found before explain."""
+def on_any(planes: Sequence[Plane], cells: Cells) -> NDArray[np.bool_]:
+    """Cells [h, w] that some of the planes explain."""
     taken = np.zeros(cells.shape, bool)
     for plane in planes:
         taken |= plane.cells

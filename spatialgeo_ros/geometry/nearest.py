@@ -10,11 +10,13 @@ passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.geometry.object_pixels import MASK_RIM
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.small_arrays import squared_distances
@@ -29,8 +31,7 @@ _EDGE = 0.01  # the same share to see how far apart the surfaces are just behind
 _LOOKS, _GAIN = 4, 0.05  # close-ups of large things, while each lessens the gap by this share
 _CLOSE_UP = 80  # pixels of each surface that are looked at in the end
 _PIXELS_SKIPPED = 0.007  # share of those that may be wrong
-_RIM = 3  # pixels from one of an object's rim to those of its surface,
-_LEAST_TURN = 0.2  # of inverse depth, that may be left of it there
+_LEAST_TURN = 0.2  # of inverse depth, that is left at least where a steep surface goes on
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
 _FIRST_FIT, _LEAST_FIT = 4, 10  # pixels around a place, and how many, that tell its plane
@@ -45,15 +46,12 @@ _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
 _CAMERA_SKIPPED = 0.002  # share of a surface's points that may be strays nearest to the camera
-#: Rows and columns from there to a rim's pixel's own, the nearest first, in a frame of 2 x _RIM.
-_AROUND_RIM = (
-    np.array(
-        sorted(
-            ((dv, du) for dv in range(-_RIM, _RIM + 1) for du in range(-_RIM, _RIM + 1)),
-            key=lambda step: step[0] ** 2 + step[1] ** 2,
-        )
+#: Rows and columns [K, 2] from a pixel of a rim to those that it may be beside, the nearest first.
+_AROUND_RIM = np.array(
+    sorted(
+        product(range(-MASK_RIM, MASK_RIM + 1), repeat=2),
+        key=lambda step: step[0] ** 2 + step[1] ** 2,
     )
-    + 2 * _RIM
 )
 
 
@@ -393,18 +391,9 @@ def _close_up(
     measured = len(points)
     if not measured:
         return np.zeros((0, 3))
-    rim = thing.rim - (top, left)
-    near = (rim >= -_RIM) & (rim < (bottom - top + _RIM, right - left + _RIM))
-    rim = rim[near[:, 0] & near[:, 1]]
+    rim, beside = _rim_beside(thing.rim - (top, left), rows, columns, (bottom - top, right - left))
     if len(rim):
-        index = np.full((bottom - top + 4 * _RIM, right - left + 4 * _RIM), -1)
-        index[rows + 2 * _RIM, columns + 2 * _RIM] = np.arange(measured)
-        around = index[tuple((rim[:, None] + _AROUND_RIM).T)].T
-        first = (around >= 0).argmax(axis=1)
-        beside = around[np.arange(len(rim)), first]
-        found = beside >= 0
-        (down, across), beside = rim[found].T, beside[found]
-        z, tilt = points[beside, 2], slope[beside]
+        (down, across), z, tilt = rim.T, points[beside, 2], slope[beside]
         turn = tilt[:, 0] * (across - columns[beside]) + tilt[:, 1] * (down - rows[beside])
         z = z / np.maximum(1 + z * turn, _LEAST_TURN)
         ends = np.stack([across + left, down + top], axis=1).astype(np.float64)
@@ -418,6 +407,34 @@ def _close_up(
     pick = np.argpartition(squared, count - 1)[:count]
     out = denoised_pixels(rows, columns, points, sigma, pick, 3, slope[pick], measured)
     return out if thing.floor is None else out[~thing.floor.below(out)]
+
+
+def _rim_beside(
+    rim: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which pixels of a rim are beside some pixels, and which of these is nearest to each.
+
+    Args:
+        rim: [N, 2] row and column.
+        rows: [M] of the pixels, below ``shape``.
+        columns: [M] of them.
+        shape: rows and columns that they are within.
+
+    Returns:
+        [K, 2] of the rim, and [K] index of the pixel beside each.
+    """
+    near = (rim >= -MASK_RIM) & (rim < np.array(shape) + MASK_RIM)
+    rim = rim[near[:, 0] & near[:, 1]]
+    frame = 2 * MASK_RIM
+    index = np.full((shape[0] + 2 * frame, shape[1] + 2 * frame), -1)
+    index[rows + frame, columns + frame] = np.arange(len(rows))
+    around = index[tuple((rim[:, None] + _AROUND_RIM + frame).T)].T
+    beside = around[np.arange(len(rim)), (around >= 0).argmax(axis=1)]
+    found = beside >= 0
+    return rim[found], beside[found]
 
 
 def _steep(

@@ -23,6 +23,8 @@ from spatialgeo_ros.geometry.surfels import on_slope, without_strips
 
 _T = TypeVar("_T", bound=np.generic)
 
+#: Pixels beside an object that may be its own, in a given mask: the most.
+MASK_RIM = 3
 _OUTLINE = 3  # pixels along the outline of a mask whose depth may be another surface's
 _LEG = 0.5  # metres behind a mask's inside at which its thin parts may lie
 _BEYOND = 3  # pixels beyond two cells of a mask that are looked at around one of its pixels
@@ -34,7 +36,7 @@ _MOST_LEAKED = 0.5  # of a mask: where more would go, what is left must stand be
 _AHEAD = 0.03  # by so much of the depth,
 _LEAST_REST = 0.1  # and be so much of the mask
 _STEEP = np.float32(0.02)  # change of depth from cell to cell, as a share, of a steep surface
-_RIM, _MASK_RIM = 2, 3  # pixels beside an object that may be its own: of a box, of a given mask
+_RIM = 2  # pixels beside an object that may be its own, in a box
 _LEAST_CORE = 0.4  # share of a mask's pixels inside that band, for a thing that has an inside
 
 
@@ -132,7 +134,7 @@ def rim_of(
         read: [h, w] bool, pixels that have a reading.
         given: the region is a mask.
     """
-    reach = _MASK_RIM if given else _RIM
+    reach = MASK_RIM if given else _RIM
     top, bottom, left, right = extent(part)
     top, left = max(0, top - reach), max(0, left - reach)
     around = slice(top, bottom + reach + 1), slice(left, right + reach + 1)

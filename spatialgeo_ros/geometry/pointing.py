@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.background import Floor, background_planes
+from spatialgeo_ros.geometry.background import Floor, background_planes, on_any
 from spatialgeo_ros.geometry.cells import Cells, connected, extent, make_cells
 from spatialgeo_ros.geometry.pointmap import PointMap
-from spatialgeo_ros.geometry.regions import Box
+from spatialgeo_ros.geometry.regions import Box, box_iou
 from spatialgeo_ros.geometry.separation import grown
 
 _SIZES = 0.08 * np.sqrt(2.0) ** np.arange(13)  # metres, sides of the squares
@@ -77,7 +77,7 @@ def box_around(pointmap: PointMap, column: int, row: int, floor: Floor | None) -
         if square == (0, 0, width, height):  # nothing is seen around it
             break
         box = _ends_within(pointmap, square, (column, row), floor)
-        if box is not None and first is not None and _overlap(box, first) > _SAME:
+        if box is not None and first is not None and box_iou(box, first) > _SAME:
             times += 1
             if times == _SURE:
                 return Pointed(first, sure=True)
@@ -103,11 +103,8 @@ def _ends_within(
     cells = make_cells(part, window, _MOST_CELLS)
     within = _cells_in(cells, square)
     outside = ~grown(within)
-    use = cells.ok.copy()
-    standing = use.copy()
-    for plane in background_planes(cells, use, within, outside, floor):
-        standing &= ~plane.cells
-    label = connected(cells, standing)
+    planes = background_planes(cells, cells.ok, within, outside, floor)
+    label = connected(cells, cells.ok & ~on_any(planes, cells))
     row, column = cells.at(*point)
     near = label[max(0, row - _NEAR) : row + _NEAR + 1, max(0, column - _NEAR) : column + _NEAR + 1]
     names = near[near >= 0]
@@ -134,12 +131,3 @@ def _cells_in(cells: Cells, square: tuple[int, int, int, int]) -> NDArray[np.boo
     x0, y0, x1, y1 = square
     inside = (rows >= y0) & (rows < y1)
     return np.asarray(inside[:, None] & ((columns >= x0) & (columns < x1)))
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    wide = min(a[2], b[2]) - max(a[0], b[0]) + 1
-    high = min(a[3], b[3]) - max(a[1], b[1]) + 1
-    both = max(0.0, wide) * max(0.0, high)
-    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b)]
-    return both / (sum(areas) - both)

@@ -143,9 +143,14 @@ class ObjectPoints:
         x0, y0, x1, y1 = self.box
         return self.in_metres(max(x1 - x0, y1 - y0))
 
+    @cached_property
+    def depth(self) -> float:
+        """Median z of its surface, metres."""
+        return float(median(self.surface[:, 2]))
+
     def in_metres(self, pixels: float) -> float:
         """Length in metres of some pixels of the image at the object's depth."""
-        return pixels * float(median(self.surface[:, 2])) / self.camera.fx
+        return pixels * self.depth / self.camera.fx
 
     def cell_size(self, z: float) -> float:
         """Width in metres of a cell of ``surface`` at depth ``z``."""

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill, most_score, select
-from spatialgeo_ros.geometry.background import Floor, Plane, background_planes, is_large
+from spatialgeo_ros.geometry.background import (
+    Floor,
+    Plane,
+    background_planes,
+    is_large,
+    on_any,
+)
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
 from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.colour import (
@@ -170,9 +176,7 @@ def _separated(
     """
     use = cells.ok.copy()
     planes = tuple(background_planes(cells, use, within, ~around, floor))
-    backdrop = np.zeros(cells.shape, bool)
-    for plane in planes:
-        backdrop |= plane.cells
+    backdrop = on_any(planes, cells)
     standing = use & ~backdrop
     label = connected(cells, standing)
     if large:  # small things are themselves no wider than a crease

@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from geometry_scene import HEIGHT, Block, see
+from geometry_scene import CARTON, HEIGHT, MUG, TABLE, WALL, Block, see
 
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointing import box_around
@@ -13,11 +13,6 @@ from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
 
 KINECT = DepthNoise(0.0012, 0.0019)
-TOP = 0.6  # metres above the floor
-TABLE = Block(1.5, 0.0, (0.8, 1.3, 0.04), bottom=TOP - 0.04)
-MUG = Block(1.4, 0.1, (0.09, 0.09, 0.1), yaw=0.3, bottom=TOP)
-CARTON = Block(1.5, -0.25, (0.15, 0.2, 0.15), bottom=TOP)
-WALL = Block(2.3, 0.0, (0.2, 5.0, 2.4))
 
 
 def middle(index, block):

@@ -7,7 +7,20 @@ from dataclasses import fields
 import cv2
 import numpy as np
 import pytest
-from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, render, see
+from geometry_scene import (
+    CAMERA,
+    CARTON,
+    HEIGHT,
+    MUG,
+    TABLE,
+    TOP,
+    WALL,
+    Block,
+    box_of,
+    camera_pose,
+    render,
+    see,
+)
 
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry import separation
@@ -25,11 +38,6 @@ from spatialgeo_ros.geometry.separation import (
 )
 
 KINECT = DepthNoise(0.0012, 0.0019)
-TOP = 0.6  # metres above the floor
-TABLE = Block(1.5, 0.0, (0.8, 1.3, 0.04), bottom=TOP - 0.04)
-MUG = Block(1.4, 0.1, (0.09, 0.09, 0.1), yaw=0.3, bottom=TOP)
-CARTON = Block(1.5, -0.25, (0.15, 0.2, 0.15), bottom=TOP)
-WALL = Block(2.3, 0.0, (0.2, 5.0, 2.4))
 KNOWN = ["gravity and floor", "gravity", "nothing"]
 COLOURS = [(40, 60, 200), (210, 60, 50), (230, 200, 60), (60, 160, 80), (150, 70, 160)]
 BACKGROUND = (150, 140, 125)
