@@ -18,17 +18,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
+from spatialgeo_ros.geometry.pieces import spread_out
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.small_arrays import median
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 128
 _SAMPLE = 700  # points that vote for a plane
+_FITTED = 1500  # that it is fitted to in the end
+_THINNED, _PROMISING = 4, 16  # every so many vote first, for so many planes that all vote for
 _MOST_PLANES = 4
+#: Random numbers for each plane that is looked for: the same window always gives the same answer.
+_DRAWN = np.random.default_rng(0).random((_MOST_PLANES, _HYPOTHESES, 8))
 _NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
 _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BENT = 0.008  # of depth, over one radian of the image, before the bend is measured
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
+_STIFF = np.eye(6) / _BEND**2
 _ALIKE = 25.0  # neighbouring cells whose errors are alike
 _TOLD = 0.2  # share of the known floor's cells outside the region: they tell how it scatters,
 # and the low foot of a lamp within it is no scatter
@@ -103,42 +109,19 @@ class Plane:
         return bool((self.front[use] < -self.tolerance - _BEHIND_BY).mean() < _BEHIND)
 
 
-def _tolerance(
-    cells: Cells,
-    along: NDArray[np.floating],
-    z: NDArray[np.floating],
-    sigma: NDArray[np.floating],
-) -> NDArray[np.floating]:
-    """How far a point may be off a plane before its bend is known: noise seen across the plane.
+def _tolerance(cells: Cells) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How far a cell may be off a plane before its bend is known, in two parts.
 
-    Args:
-        cells: the window.
-        along: of points, their distance from the camera along the plane's normal, metres.
-        z: their depth, metres.
-        sigma: its standard deviation, metres.
+    Noise is seen across the plane. A camera bends surfaces over its whole image: little within a
+    small window.
+
+    Returns:
+        [h, w] metres that each cell may be off any plane, and [h, w] what is added for each metre
+        that it is from the camera along the plane's normal.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        across = np.abs(along) / z
-    return _limit(cells, z, sigma * across)
-
-
-def _limit(
-    cells: Cells, z: NDArray[np.floating], noise: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    """The same for points at depth ``z`` with a standard deviation of ``noise`` across the plane.
-
-    A camera bends surfaces over its whole image: little within a small window.
-    """
-    fixed, noise = _limit_parts(cells, z, noise)
-    return fixed + noise
-
-
-def _limit_parts(
-    cells: Cells, z: NDArray[np.floating], noise: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """What of it is there without noise, and the part of the noise."""
-    bent = _BENT * max(cells.shape) * cells.angle
-    return _THICKNESS + z.dtype.type(bent) * z, 2.0 * noise
+    z = cells.points[..., 2]
+    bent = np.float32(_BENT * max(cells.shape) * cells.angle)
+    return np.float32(_THICKNESS) + bent * z, np.float32(2) * cells.sigma / z
 
 
 def background_planes(
@@ -157,7 +140,7 @@ def background_planes(
         outside: [h, w] bool, cells that are surely outside the region.
         floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
     """
-    rng = np.random.default_rng(0)  # the same window always gives the same answer
+    parts = _tolerance(cells)
     large = is_large(cells, within)
     found: list[Plane] = []
     rest = use & outside
@@ -171,12 +154,12 @@ def background_planes(
                 continue
             normal, offset, slack = floor.normal, floor.height, _FLOOR_SLACK
         else:
-            fitted = _dominant_plane(cells, rest, rng)
+            fitted = _dominant_plane(cells, rest, parts, _DRAWN[attempt])
             if fitted is None:
                 break
             normal, offset = fitted
         along = cells.points @ normal.astype(np.float32)
-        limit = _tolerance(cells, along, cells.points[..., 2], cells.sigma)
+        limit = parts[0] + parts[1] * np.abs(along)
         near = np.abs(offset - along) < limit + slack
         own = rest & near
         # Where the floor is, is known: below furniture it is as good as beside it, where it need
@@ -223,7 +206,7 @@ def background_planes(
 def is_large(cells: Cells, within: NDArray[np.bool_]) -> bool:
     """Tell whether a region is of the size of furniture by the shorter of its sides."""
     top, bottom, left, right = extent(within)
-    depth = cells.points[within & cells.ok][:, 2]
+    depth = cells.points[..., 2][within & cells.ok]
     middle = float(median(depth)) if len(depth) else 0.0
     return min(bottom - top, right - left) * cells.angle * middle > _LARGE
 
@@ -251,7 +234,7 @@ def _grown(
     Returns:
         Normal, offset and the cells it was fitted to; None when it does not hold together.
     """
-    normal, offset = _refined(cells.points[own], cells.sigma[own], normal)
+    normal, offset = _refined_on(cells, own, normal)
     for _ in range(_GROWTH):
         flat = offset - cells.points @ normal.astype(np.float32)
         on = use & (np.abs(flat) < limit)
@@ -262,7 +245,7 @@ def _grown(
         own = keep[label]
         if np.count_nonzero(own) < enough:
             return None
-        normal, offset = _refined(cells.points[own], cells.sigma[own], normal)
+        normal, offset = _refined_on(cells, own, normal)
         if offset < _NEAREST:
             return None
     return normal, offset, own
@@ -289,8 +272,10 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
         weight = float(thin.step) / (_ALIKE * spread**2)
         near = own[use]
         weighted = weight * near.T
-        system = weighted @ near + np.eye(6) / _BEND**2
-        bend = np.linalg.solve(system, weighted @ off[use]).astype(np.float64)
+        # OpenCV's for symmetric matrices: a fifth of the time of numpy's.
+        system = weighted @ near + _STIFF
+        _, solved = cv2.solve(system, weighted @ off[use, None], flags=cv2.DECOMP_CHOLESKY)
+        bend = np.asarray(solved[:, 0], np.float64)
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
 
@@ -360,66 +345,97 @@ def _joined(
 
 
 def _dominant_plane(
-    cells: Cells, seeds: NDArray[np.bool_], rng: np.random.Generator
+    cells: Cells,
+    seeds: NDArray[np.bool_],
+    tolerance: tuple[NDArray[np.float32], NDArray[np.float32]],
+    drawn: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float] | None:
-    """Plane through most of the seeds: (normal, offset), or None."""
-    rows, columns = np.nonzero(seeds)
-    if len(rows) > _SAMPLE:
-        pick = np.sort(rng.choice(len(rows), _SAMPLE, replace=False))
-        rows, columns = rows[pick], columns[pick]
-    near_points = cells.points[rows, columns]
-    points, sigma = near_points.astype(np.float64), cells.sigma[rows, columns]
+    """Plane through most of the seeds.
+
+    Args:
+        cells: the window.
+        seeds: [h, w] bool, at least three of its cells.
+        tolerance: of :func:`_tolerance`.
+        drawn: [N, 8] random numbers, 0 to 1: of each row comes one plane that is tried.
+
+    Returns:
+        Normal and offset; None where most are on none.
+    """
+    at = np.flatnonzero(seeds)
+    at = at[spread_out(len(at), _SAMPLE)]
+    rows, columns = np.divmod(at, cells.shape[1])
+    near_points = cells.points.reshape(-1, 3)[at]
+    fixed, noise = (part.ravel()[at] for part in tolerance)
+    points, sigma = near_points.astype(np.float64), cells.sigma.ravel()[at]
     # Of a few random corners those near the first in the image: likelier on one surface.
-    drawn = rng.integers(len(points), size=(_HYPOTHESES, 8))
-    apart = np.abs(rows[drawn] - rows[drawn[:, :1]])
-    apart += np.abs(columns[drawn] - columns[drawn[:, :1]])
+    corner = (drawn * len(at)).astype(np.int64)
+    apart = np.abs(rows[corner] - rows[corner[:, :1]])
+    apart += np.abs(columns[corner] - columns[corner[:, :1]])
     apart[apart < 3] += 10_000
-    order = np.argsort(apart[:, 1:], axis=1)[:, [1, 2]] + 1
-    chosen = np.concatenate([drawn[:, :1], np.take_along_axis(drawn, order, 1)], axis=1)
-    corners = points[chosen]
-    first, second = (corners[:, k] - corners[:, 0] for k in (1, 2))
-    (ax, ay, az), (bx, by, bz) = first.T, second.T
-    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
+    order = np.argsort(apart[:, 1:], axis=1)[:, :2] + 1
+    first, second = (points[np.take_along_axis(corner, order[:, k, None], 1)[:, 0]] for k in (0, 1))
+    origin = points[corner[:, 0]]
+    (ax, ay, az), (bx, by, bz) = (first - origin).T, (second - origin).T
+    normals = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
     length = _norms(normals)
-    sides = _norms(first) * _norms(second)
-    usable = length > 0.2 * sides + 1e-9
+    usable = length > 0.2 * _norms(np.array([ax, ay, az])) * _norms(np.array([bx, by, bz])) + 1e-9
     if not usable.any():
         return None
-    normals = normals[usable] / length[usable, None]
-    offsets = np.einsum("ij,ij->i", normals, corners[usable, 0])
-    normals[offsets < 0] *= -1
+    normals = (normals / np.maximum(length, 1e-12))[:, usable]
+    offsets = (normals * origin[usable].T).sum(axis=0)
+    normals *= np.where(offsets < 0, -1.0, 1.0)
     offsets = np.abs(offsets)
     # A point lies near a plane where |offset - normal @ p| < fixed + noise |normal @ p|: all over
     # its own ``fixed``, so that products of matrices are all there is to do.
-    z = near_points[:, 2]
-    fixed, noise = _limit_parts(cells, z, sigma / z)
     scaled = near_points / fixed[:, None]
-    turned = normals.T.astype(np.float32)
-    shares = np.concatenate([scaled, 1 / fixed[:, None]], axis=1)
-    off = np.abs(shares @ np.concatenate([-turned, offsets.astype(np.float32)[None]]))
-    limit = np.abs((scaled * noise[:, None]) @ turned)
-    limit += 1
-    # What lies well within the noise counts most: else a plane that cuts a corner wins.
-    near = (off < limit).astype(np.float32)
-    off *= 3
-    each = np.ones(len(z), np.float32)
-    support = each @ (off < limit).astype(np.float32) + 0.25 * (each @ near)
-    support[offsets < _NEAREST] = 0
-    best = int(np.argmax(support))
-    normal, offset = normals[best], float(offsets[best])
-    for width in (1.5, 1.0, 1.0):  # refine on what lies near, noise-weighted
+    shares = np.concatenate([scaled, 1 / fixed[:, None], scaled * noise[:, None]], axis=1)
+    tried = np.concatenate([-normals, offsets[None]]).astype(np.float32)
+    few = np.argsort(-_support(shares[::_THINNED], tried))[:_PROMISING]
+    best = int(few[np.argmax(_support(shares, tried[:, few]))])
+    normal, offset = normals[:, best], float(offsets[best])
+    for width in (1.5, 1.0):  # refine on what lies near, noise-weighted
         through = points @ normal
-        limit = width * _tolerance(cells, through, points[:, 2], sigma)
-        near = np.abs(offset - through) < limit
+        near = np.abs(offset - through) < width * (fixed + noise * np.abs(through))
         if np.count_nonzero(near) < 10:
             return None
         normal, offset = _refined(points[near], sigma[near], normal)
     return (normal, offset) if offset > _NEAREST else None
 
 
+def _support(shares: NDArray[np.float32], planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How many points are near each of some planes.
+
+    Args:
+        shares: [N, 7] points, 1, and points times their noise, over what each may be off any plane.
+        planes: [4, M] minus their normals, and their offsets, metres.
+
+    Returns:
+        [M]; what lies well within the noise counts most: else a plane that cuts a corner wins.
+    """
+    off = shares[:, :4] @ planes
+    np.abs(off, out=off)
+    limit = shares[:, 4:] @ planes[:3]
+    np.abs(limit, out=limit)
+    limit += 1
+    each = np.ones(len(off), np.float32)
+    near = each @ (off < limit).astype(np.float32)
+    off *= 3
+    support = each @ (off < limit).astype(np.float32) + np.float32(0.25) * near
+    return np.where(planes[3] < _NEAREST, np.float32(0), support)
+
+
 def _norms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Length of each vector [N, 3]."""
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    """Length of each vector [3, N]."""
+    return np.asarray(np.sqrt((vectors * vectors).sum(axis=0)))
+
+
+def _refined_on(
+    cells: Cells, own: NDArray[np.bool_], towards: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """The same of some cells [h, w]: of many, a part tells as much."""
+    at = np.flatnonzero(own)
+    at = at[spread_out(len(at), _FITTED)]
+    return _refined(cells.points.reshape(-1, 3)[at], cells.sigma.ravel()[at], towards)
 
 
 def _refined(

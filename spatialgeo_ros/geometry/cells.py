@@ -132,8 +132,10 @@ def _reduce(
         return depth, np.isfinite(depth).astype(np.int64), np.nan_to_num(sigma)
     blocks = depth.reshape(h, side, w, side).swapaxes(1, 2).reshape(h, w, side * side)
     ordered = np.sort(blocks, axis=2)  # NaN last
-    middle = np.maximum(counts(np.isfinite(ordered)) - 1, 0)[..., None] // 2
-    median = np.take_along_axis(ordered, middle, axis=2)
+    pixels = side * side
+    middle = np.maximum(counts(np.isfinite(ordered)) - 1, 0) // 2
+    place = np.arange(h * w) * pixels + middle.ravel()
+    median = ordered.ravel()[place].reshape(h, w, 1)
     with np.errstate(invalid="ignore"):
         # Row by row of the cells first: numpy is slow along short axes.
         noise = np.where(sigma > 0, sigma, 0).reshape(h, side, w * side)
@@ -141,7 +143,8 @@ def _reduce(
         noise = np.maximum.reduce([noise[..., k] for k in range(side)])
         near = np.abs(ordered - median) <= (3 * noise + 0.01)[..., None]
         count = counts(near)
-        mean = np.where(near, ordered, 0).sum(axis=2) / np.maximum(count, 1)
+        total = np.where(near, ordered, np.float32(0)) @ np.ones(pixels, np.float32)
+        mean = total / np.maximum(count, 1)
     return np.where(count > 0, mean, np.nan).astype(np.float32), count, noise
 
 

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_ANGLES = np.radians(np.arange(0, 90, 3))
-_MOST = 400
+_MOST, _FEW = 400, 150  # points that are looked at, and for a first choice of the heading
+
+
+def _sides(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit directions of one side of rectangles with these headings, then of the other [2 N, 2]."""
+    c, s = np.cos(angles), np.sin(angles)
+    return np.concatenate([np.stack([c, s], axis=1), np.stack([-s, c], axis=1)])
+
+
+_COARSE, _FINE = np.radians(np.arange(0, 90, 3)), np.radians(np.arange(-2, 3))
+_COARSE_SIDES = _sides(_COARSE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +35,12 @@ class Footprint:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
-    def holds(self, ground: NDArray[np.floating], margin: float) -> NDArray[np.bool_]:
-        """Tell which points [N, 2] are inside, grown by ``margin`` metres."""
-        along = ground @ self.axes.T
-        return np.all((along > self.low - margin) & (along < self.high + margin), axis=1)
+    def share_inside(self, ground: NDArray[np.floating], margin: float) -> float:
+        """Share of points [N, 2], at least one, that are inside, grown by ``margin`` metres."""
+        along = self.axes @ ground.T
+        inside = along > (self.low - margin)[:, None]
+        inside &= along < (self.high + margin)[:, None]
+        return np.count_nonzero(inside[0] & inside[1]) / len(ground)
 
 
 def fit_footprint(ground: NDArray[np.floating]) -> Footprint:
@@ -39,24 +50,23 @@ def fit_footprint(ground: NDArray[np.floating]) -> Footprint:
     closeness criterion of Zhang, Xu, Dong and Dolan, "Efficient L-Shape Fitting for Vehicle
     Detection Using Laser Scanners", IV 2017. One point in a hundred may lie outside each side.
     """
-    sample = np.asarray(ground, np.float64)[:: max(1, len(ground) // _MOST)].T
-    best, axes = -np.inf, np.eye(2)
-    angles = _ANGLES
-    for _ in range(2):  # coarse, then one degree around the best
-        c, s = np.cos(angles), np.sin(angles)
-        directions = np.array([[*c, *-s], [*s, *c]]).T  # of one side for all angles, of the other
-        along = directions @ sample  # [2 angles, N]
-        low, high = _range(along)
-        near, far = along - low[:, None], high[:, None] - along
-        np.minimum(np.abs(near, out=near), np.abs(far, out=far), out=near)
-        nearest = np.minimum(near[: len(c)], near[len(c) :])
-        score = (1 / np.maximum(nearest, 0.02)).sum(axis=1)
-        k = int(np.argmax(score))
-        if score[k] > best:
-            best, axes = score[k], np.array([[c[k], s[k]], [-s[k], c[k]]])
-        angles = np.arctan2(axes[0, 1], axes[0, 0]) + np.radians(np.arange(-2, 3))
-    low, high = _range(axes @ np.asarray(ground, np.float64).T)
-    return Footprint(axes, low, high)
+    points = np.asarray(ground, np.float64)
+    few = points[:: max(1, len(points) // _FEW)]
+    heading = _COARSE[_closest(_COARSE_SIDES, few)]
+    sides = _sides(heading + _FINE)
+    k = _closest(sides, points[:: max(1, len(points) // _MOST)])
+    axes = sides[[k, k + len(_FINE)]]
+    return Footprint(axes, *_range(axes @ points.T))
+
+
+def _closest(sides: NDArray[np.float64], points: NDArray[np.float64]) -> int:
+    """Which heading brings most of the points [N, 2] close to a side of their rectangle."""
+    along = sides @ points.T
+    low, high = _range(along)
+    near, far = along - low[:, None], high[:, None] - along
+    np.minimum(np.abs(near, out=near), np.abs(far, out=far), out=near)
+    nearest = np.minimum(near[: len(sides) // 2], near[len(sides) // 2 :])
+    return int(np.argmax((1 / np.maximum(nearest, 0.02)).sum(axis=1)))
 
 
 def _range(along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -40,6 +40,7 @@ _SMALL_KIND = 0.8  # metres of width or depth
 _OVERSIZE = 1.15  # how much larger than usual an object of a kind may be
 _LEG_OVERSIZE = 1.1  # the same of a large kind, with a leg that stands apart
 _MOST_OVERSIZE = 1.4  # the same of any kind, where what is of the object is in doubt
+_HAS_ABOVE = 0.7  # of a piece's columns, that have the object above them
 _ABOVE = 0.8  # of a piece, that stands within the ground that the object covers
 _LOOSE_LEAK = 0.2  # the same for a piece that joins another
 _NO_LEAK = 0.05  # a piece with less than this outside is bounded by the region
@@ -136,14 +137,25 @@ class _Group:
     pieces: list[Piece]
 
     @cached_property
-    def at(self) -> NDArray[np.int64]:
-        return np.concatenate([piece.at for piece in self.pieces])
+    def count(self) -> int:
+        """How many cells it has."""
+        return sum(len(piece.at) for piece in self.pieces)
 
     @cached_property
     def whole(self) -> Piece:
         """At most 400 of the cells."""
+        at = np.concatenate([piece.at for piece in self.pieces])
         points = np.concatenate([piece.points for piece in self.pieces])
-        return Piece(self.at, points, self.pieces[0].leak).thinned(400)
+        return Piece(at, points, self.pieces[0].leak).thinned(400)
+
+    @cached_property
+    def tops(self) -> NDArray[np.int64]:
+        """First row of each column from 0 on, a large number where it has no cell."""
+        top = np.full(self.sides[3] + 1, np.iinfo(np.int64).max)
+        for piece in self.pieces:
+            columns, rows = piece.tops
+            top[columns] = np.minimum(top[columns], rows)
+        return top
 
     @cached_property
     def nearest(self) -> float:
@@ -228,7 +240,7 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
         return True
     if nearer:
         return False
-    if view.usual is not None and _under(piece, group.at) and _fits(view, piece, group):
+    if view.usual is not None and _under(piece, group) and _fits(view, piece, group):
         return True
     if _goes_on_level(view, piece.part, group.whole) or _cut_together(view, piece, group):
         return True
@@ -237,7 +249,7 @@ def _has_place(view: View, piece: Piece, group: _Group, nearer: bool) -> bool:
 
 def _is_under(view: View, piece: Piece, group: _Group) -> bool:
     """Tell whether a piece is seen below an object and no leg: something else, under a table."""
-    if not _below(piece, group.at):
+    if not _below(piece, group):
         return False
     return view.gravity is None or not _is_leg(view, piece)
 
@@ -283,7 +295,7 @@ def _above_or_below(view: View, piece: Piece, group: _Group, nearer: bool) -> bo
     """
     footprint, ground = group.footprint(view), piece.part.points @ view.ground
     margin = _CONTACT if nearer else _TOUCHING
-    if footprint.holds(ground, margin).mean() > _ABOVE:
+    if footprint.share_inside(ground, margin) > _ABOVE:
         return True
     unseen = 0.0 if nearer else group.row_spacing(view)
     if unseen <= margin:
@@ -291,7 +303,7 @@ def _above_or_below(view: View, piece: Piece, group: _Group, nearer: bool) -> bo
     away = ground.mean(axis=0)
     away /= max(float(np.linalg.norm(away)), 1e-6)
     for step in (unseen / 2, unseen):
-        if footprint.holds(ground - step * away, margin).mean() > _ABOVE:
+        if footprint.share_inside(ground - step * away, margin) > _ABOVE:
             return True
     return False
 
@@ -303,27 +315,24 @@ def _on_border(piece: Piece, group: _Group, view: View) -> bool:
     the image ends, a box is cut by the image, not by hand: what is cut there may be any part that
     is not under the object, where other things stand.
     """
-    bands = []
-    cut = view.cut
-    if any(cut) and _is_under(view, piece, group):
-        cut = (False,) * 4
+    near = []  # (which side, whether the group reaches it, axis and range of its band)
     for axis in (0, 1):
         first, last = view.bounds[2 * axis : 2 * axis + 2]
         least, largest = group.sides[2 * axis : 2 * axis + 2]
         lowest, highest = piece.sides[2 * axis : 2 * axis + 2]
         band, slack = (max(2.0, share * (last - first + 1)) for share in (_BORDER, _REACHED))
-        if lowest <= first + band and not cut[2 * axis]:
-            if least > first + slack:
-                return False
-            bands.append((axis, -np.inf, first + band))
-        if highest >= last - band and not cut[2 * axis + 1]:
-            if largest < last - slack:
-                return False
-            bands.append((axis, last - band, np.inf))
-    if not bands:
+        if lowest <= first + band:
+            near.append((2 * axis, least <= first + slack, (axis, -np.inf, first + band)))
+        if highest >= last - band:
+            near.append((2 * axis + 1, largest >= last - slack, (axis, last - band, np.inf)))
+    if not all(reached or view.cut[side] for side, reached, _ in near):
+        return False
+    if any(view.cut[side] for side, _, _ in near) and not _is_under(view, piece, group):
+        near = [one for one in near if not view.cut[one[0]]]
+    if not near or not all(reached for _, reached, _ in near):
         return False
     hugging = np.zeros(len(piece.at), bool)
-    for axis, low, high in bands:
+    for _, _, (axis, low, high) in near:
         own = piece.at[:, axis]
         hugging |= (own >= low) & (own <= high)
     return bool(np.count_nonzero(hugging) > _SCRAP * len(hugging))
@@ -383,23 +392,22 @@ def _sides_together(view: View, piece: Piece, group: _Group) -> NDArray[np.float
     own, other = piece.part.points @ view.ground, group.whole.points @ view.ground
     found = fit_footprint(np.concatenate([own, other]))
     # A footprint passes over one point in a hundred, which a small piece is all of.
-    low, high = np.percentile(own @ found.axes.T, (10, 90), axis=0)
+    low, high = np.transpose([percentiles(axis, (10, 90)) for axis in found.axes @ own.T])
     return np.sort(np.maximum(found.high, high) - np.minimum(found.low, low))
 
 
-def _under(piece: Piece, at: NDArray[np.int64]) -> bool:
+def _under(piece: Piece, group: _Group) -> bool:
     """Tell whether a small piece is seen below the group."""
-    return len(piece.at) <= _SMALL * len(at) and _below(piece, at)
+    return len(piece.at) <= _SMALL * group.count and _below(piece, group)
 
 
-def _below(piece: Piece, at: NDArray[np.int64]) -> bool:
-    """Tell whether the columns of a piece have the group, cells ``at`` [N, 2], above them."""
-    width = int(max(at[:, 1].max(), piece.at[:, 1].max())) + 1
-    top, own = np.full(width, np.iinfo(np.int64).max), np.full(width, np.iinfo(np.int64).max)
-    np.minimum.at(top, at[:, 1], at[:, 0])
-    np.minimum.at(own, piece.at[:, 1], piece.at[:, 0])
-    columns = np.unique(piece.at[:, 1])
-    return bool((top[columns] < own[columns]).mean() > 0.7)
+def _below(piece: Piece, group: _Group) -> bool:
+    """Tell whether the columns of a piece have the group above them."""
+    columns, own = piece.tops
+    top = group.tops
+    reached = columns < len(top)
+    above = np.count_nonzero(top[columns[reached]] < own[reached])
+    return bool(above > _HAS_ABOVE * len(columns))
 
 
 def _goes_on_level(view: View, piece: Piece, whole: Piece) -> bool:
@@ -434,7 +442,7 @@ def _far_end(view: View, piece: Piece, whole: Piece) -> bool:
 
 def _reaches(piece: Piece, group: _Group, bounds: Extent) -> bool:
     """Tell whether a piece reaches a side of the region that the group stays well away from."""
-    if sum(len(one.at) for one in group.pieces) < 0.5 * len(piece.at):
+    if group.count < 0.5 * len(piece.at):
         return False  # a scrap does not decide where its object is
     for axis in (0, 1):
         first, last = bounds[2 * axis : 2 * axis + 2]

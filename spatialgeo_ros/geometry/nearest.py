@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ _LEAST_TURN = 0.2  # of inverse depth, that is left at least where a steep surfa
 _AROUND = 6  # pixels beyond two cells of the surface that a close-up reaches
 _SLOPE = 0.01  # change of depth from pixel to pixel, as a share, of a steep surface
 _FIRST_FIT, _LEAST_FIT = 4, 10  # pixels around a place, and how many, that tell its plane
+_STIFF = np.diag([0.0, 0.5, 0.5])  # keeps the slopes of a plane through few pixels small
 _PLANE = 0.01  # of inverse depth that a steep surface may be off its plane beside noise
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
 _TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
@@ -468,7 +470,8 @@ def _steep(
         if np.count_nonzero(on) < _LEAST_FIT:
             return np.zeros((len(q), 2))
         used = terms[on]
-        plane = np.linalg.solve(used.T @ used + np.diag([0.0, 0.5, 0.5]), used.T @ q[on])
+        system = used.T @ used + _STIFF
+        plane = cv2.solve(system, used.T @ q[on, None], flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
         if np.hypot(plane[1], plane[2]) < _SLOPE * plane[0]:
             return np.zeros((len(q), 2))
         on = np.abs(q - terms @ plane) < limit

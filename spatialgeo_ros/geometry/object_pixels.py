@@ -240,37 +240,57 @@ def pixels_of(
             return out
         slopes = _slopes([link[place] for link in cells.links[:2]], own, chosen)
         steep = chosen & (np.abs(slopes).max(axis=0) > _STEEP * own)
-        rows, columns = np.nonzero(_spread(steep, step, found.shape) & ~found)
-        at = rows // step, columns // step
-        down, across = _places(rows, step), _places(columns, step)
-        there = own[at] + slopes[0][at] * down + slopes[1][at] * across
-        off = np.abs(depth[rows, columns] - there)
-        good = off < tolerance[rows, columns] + np.float32(0.01) * there
-        found[rows[good], columns[good]] = True
+        if steep.any():
+            pixel, at, down, across = _pixels_in(steep, step, found.shape)
+            there = own.ravel()[at] + slopes[0].ravel()[at] * down + slopes[1].ravel()[at] * across
+            off = np.abs(np.take(depth, pixel) - there)
+            good = off < np.take(tolerance, pixel) + np.float32(0.01) * there
+            found[np.divmod(pixel[good], found.shape[1])] = True
         # Only pixels of cells beside chosen ones: few.
-        beside = cv2.dilate(chosen.astype(np.uint8), _CROSS).astype(bool) & ~chosen
-        rows, columns = np.nonzero(_spread(beside, step, found.shape))
-        z, limit = depth[rows, columns], tolerance[rows, columns]
-        cell = rows // step + 1, columns // step + 1
-        down, across = _places(rows, step), _places(columns, step)
-        apart = np.abs(z - bordered(own, 1, np.inf)[cell])
+        beside = cv2.dilate(chosen.view(np.uint8), _CROSS).view(bool) & ~chosen
+        pixel, _, down, across = _pixels_in(beside, step, found.shape)
+        z, limit = np.take(depth, pixel), np.take(tolerance, pixel)
+        # A frame of one cell around all, and places in it by one number.
+        width = chosen.shape[1] + 2
+        rows, columns = np.divmod(pixel, found.shape[1])
+        cell = (rows // step + 1) * width + columns // step + 1
+        apart = np.abs(z - np.take(bordered(own, 1, np.inf), cell))
         padded = bordered(np.where(chosen, own, np.float32(np.nan)), 1, np.nan)
         tilted = [bordered(one, 1, 0.0) for one in slopes]
         taken = np.zeros(len(z), bool)
         for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            near = cell[0] + dy, cell[1] + dx
-            there = padded[near] + tilted[0][near] * (down - dy) + tilted[1][near] * (across - dx)
+            near = cell + (dy * width + dx)
+            there = np.take(padded, near)
+            there += np.take(tilted[0], near) * (down - np.float32(dy))
+            there += np.take(tilted[1], near) * (across - np.float32(dx))
             off = np.abs(z - there)
-            taken |= (off < limit) & (off < 0.5 * apart)
+            taken |= (off < limit) & (off < np.float32(0.5) * apart)
     found[rows[taken], columns[taken]] = True
     return out
 
 
-def _places(pixels: NDArray[np.int64], step: int) -> NDArray[np.float32]:
-    """Where in its cell a row or column of pixels is: -0.5 at its first edge, 0.5 at its last."""
-    return ((pixels % step + np.float32(0.5)) / np.float32(step) - np.float32(0.5)).astype(
-        np.float32
+def _pixels_in(
+    mask: NDArray[np.bool_], step: int, shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Pixels of some cells [h, w] of ``step`` x ``step`` pixels, in an image of a shape.
+
+    Returns:
+        [N] number of each pixel and of its cell, row by row, and where in its cell it is, down and
+        across: -0.5 at the cell's first edge, 0.5 at its last.
+    """
+    tops, lefts = np.nonzero(mask)
+    v, u = (axis.ravel() for axis in np.indices((step, step)))
+    rows, columns = (tops[:, None] * step + v).ravel(), (lefts[:, None] * step + u).ravel()
+    at = np.repeat(tops * mask.shape[1] + lefts, step * step)
+    down, across = (
+        np.tile(((side + np.float32(0.5)) / np.float32(step) - np.float32(0.5)), len(tops))
+        for side in (v, u)
     )
+    pixel = rows * shape[1] + columns
+    if (mask.shape[0] * step, mask.shape[1] * step) == tuple(shape):
+        return pixel, at, down, across
+    inside = (rows < shape[0]) & (columns < shape[1])  # the last cells may be cut
+    return pixel[inside], at[inside], down[inside], across[inside]
 
 
 def _slopes(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent
-from spatialgeo_ros.geometry.small_arrays import squared_distances
+from spatialgeo_ros.geometry.small_arrays import median, percentiles, squared_distances
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
@@ -88,6 +88,15 @@ class Piece:
         """First row, last row, first column, last column."""
         rows, columns = self.at[:, 0], self.at[:, 1]
         return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
+
+    @cached_property
+    def tops(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Columns of its cells [K], and the first row of each [K]."""
+        none = np.iinfo(np.int64).max
+        top = np.full(self.sides[3] + 1, none)
+        np.minimum.at(top, self.at[:, 1], self.at[:, 0])
+        columns = np.flatnonzero(top != none)
+        return columns, top[columns]
 
     @cached_property
     def reach(self) -> Reach:
@@ -203,8 +212,8 @@ def _passing(
 def _holds_others(cells: Cells, within: NDArray[np.bool_]) -> bool:
     """Tell whether a region is as long as furniture, so that a part of some may be in it."""
     top, bottom, left, right = extent(within)
-    depth = cells.points[within & cells.ok][:, 2]
-    far = float(np.percentile(depth, 90)) if len(depth) else 0.0  # the nearer may be the other
+    depth = cells.points[..., 2][within & cells.ok]
+    far = percentiles(depth, (90,))[0] if len(depth) else 0.0  # the nearer may be the other
     return max(bottom - top, right - left) * cells.angle * far > _LONG
 
 
@@ -250,7 +259,7 @@ def _level_beyond(
         for k in np.unique(own[level]):
             mine = level & (own == k)
             # A door is before its wall by little, but all along.
-            if abs(float(np.median(step[mine]))) < _STEP + _STEP_SHARE / float(np.median(q0[mine])):
+            if abs(float(median(step[mine]))) < _STEP + _STEP_SHARE / float(median(q0[mine])):
                 far[k] += np.count_nonzero(mine)
     share = np.where(near >= 3, far / np.maximum(near, 1), 0.0)
     for k in np.flatnonzero(share):  # what fills the region is no part of something in it
@@ -267,8 +276,8 @@ def _level_beyond(
 
 def gap_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Least distance between two small clouds [N, 3], metres."""
-    middle = a.mean(axis=0)  # near the origin float32 keeps the differences
-    a, b = a - middle, b - middle
+    origin = a[0]  # near the origin float32 keeps the differences
+    a, b = a - origin, b - origin
     return math.sqrt(max(float(squared_distances(a, b).min()), 0.0))
 
 

@@ -9,6 +9,7 @@ plane, so the fit is a weighted linear regression over the neighbours that lie o
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ _SLOPE_REACH = 4  # pixels around one that tell the plane of a steep surface,
 _SLOPE_SUPPORT, _SLOPE_SPREAD = 10, 0.5  # at least so many, and their variance (pixels^2)
 _SLOPE_LEAST = 0.01  # of inverse depth from pixel to pixel: a steep surface
 _SLOPE_SLACK = 0.002  # of inverse depth that a surface may be off its plane beside noise
+_FEW = 1000  # pixels that tell how much noise there is
 _STRIP_SHARE = 0.6  # of the object's pixels around one that have to be on its own surface
 
 
@@ -136,7 +138,9 @@ def without_strips(
     padded = bordered(mask, reach, False)
     outline = padded if inside is None else bordered(inside, reach, False)
     q = bordered(np.where(np.isfinite(depth), 1 / depth, np.float32(0)), reach, 0)
-    least = _STRIP_STEP + 4 * float(median((sigma / depth)[mask]))
+    some = np.flatnonzero(mask)
+    some = some[:: max(1, len(some) // _FEW)]
+    least = _STRIP_STEP + 4 * float(median(sigma.ravel()[some] / depth.ravel()[some]))
     edge = _steps(np.where(padded, q, np.float32(np.nan)), least)
     if inside is not None:
         edge |= outline & ~padded
@@ -145,16 +149,16 @@ def without_strips(
     core = cv2.erode(outline.astype(np.uint8), ring, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     doubtful = padded & (core == 0) & (cv2.dilate(edge.astype(np.uint8), ring) > 0)
     rows, columns = np.nonzero(doubtful)
-    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    at = rows[:, None] + dv, columns[:, None] + du
+    dv, du = square_around(reach)
+    at = (rows * q.shape[1] + columns)[:, None] + (dv * q.shape[1] + du)
     own = q[rows, columns][:, None]
-    apart = np.maximum(np.abs(du), np.abs(dv)) * np.float32(0.5 * _STRIP_STEP)
-    alike = np.abs(q[at] - own) < (apart + np.float32(least)) * own
-    mine = padded[at]
+    apart = np.abs([dv, du]).max(axis=0).astype(np.float32) * np.float32(0.5 * _STRIP_STEP)
+    alike = np.abs(np.take(q, at) - own) < (apart + np.float32(least)) * own
+    mine = np.take(padded, at)
     same = counts(alike & mine)
     strip = (same < _STRIP_SHARE * counts(mine)) & ~_steep(q, padded, rows, columns, least)
     if inside is not None:
-        within = outline[at]
+        within = np.take(outline, at)
         lone = same < _STRIP_SHARE * within.sum(axis=1)
         strip |= lone & ((alike & ~within).sum(axis=1) > same)
     doubted = np.flatnonzero(strip)
@@ -245,7 +249,7 @@ def on_slope(
     if not len(rows):
         return np.zeros(0, bool)
     reach = _SLOPE_REACH
-    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    dv, du = square_around(reach)
     other = (dv != 0) | (du != 0)
     dv, du = dv[other].astype(np.float32), du[other].astype(np.float32)
     q, use = bordered(q, reach, 0), bordered(use, reach, False)
@@ -272,6 +276,14 @@ def on_slope(
         & (spread < 1.3 * error + _SLOPE_SLACK * own)
         & (off < 3 * error + 2 * _SLOPE_SLACK * own)
     )
+
+
+@lru_cache(maxsize=8)
+def square_around(reach: int) -> NDArray[np.int64]:
+    """Rows and columns [2, N] of the pixels up to ``reach`` from one, counted from it."""
+    square = np.indices((2 * reach + 1, 2 * reach + 1)).reshape(2, -1) - reach
+    square.flags.writeable = False
+    return square
 
 
 def _slopes(
@@ -380,12 +392,12 @@ def _regress(
     own = np.flatnonzero(fields[3] > 0)
     offsets = (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
     at = own + offsets[:, None]  # [9, M]: numpy is slow along short axes
-    dq, du, dv = (field[at] - field[own] for field in fields[:3])
+    dq, du, dv = (np.take(field, at) - field[own] for field in fields[:3])
     q = fields[0][own]
     sigma = bordered(sigma, 1, 0).ravel()[own]
     # A neighbour is on the same surface when its depth is close for its distance in the image.
     tolerance = 3 * sigma * q**2 + 0.03 * q
-    n = np.where(np.abs(dq) < tolerance, fields[3][at], 0)
+    n = np.where(np.abs(dq) < tolerance, np.take(fields[3], at), 0)
     ndu, ndv = n * du, n * dv
     products = (n, ndu, ndv, ndu * du, ndu * dv, ndv * dv, n * dq, ndu * dq, ndv * dq)
     n, su, sv, suu, suv, svv, sq, squ, sqv = (one.sum(axis=0) for one in products)
@@ -434,28 +446,28 @@ def denoised_pixels(
     h, w = int(rows.max()) + 1, int(columns.max()) + 1
     q_image = np.full((h + 2 * reach, w + 2 * reach), np.nan)
     q_image[rows[:measured] + reach, columns[:measured] + reach] = 1.0 / points[:measured, 2]
-    dv, du = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    at = (rows[pick] + reach)[:, None] + dv, (columns[pick] + reach)[:, None] + du
+    dv, du = square_around(reach)
+    middle = (rows[pick] + reach) * q_image.shape[1] + columns[pick] + reach
     q = 1.0 / points[pick, 2].astype(np.float64)
-    dq = q_image[at] - q[:, None]
+    dq = np.take(q_image, middle[:, None] + (dv * q_image.shape[1] + du)) - q[:, None]
     noise = sigma[pick] * q**2
     dq -= slope[:, :1] * du + slope[:, 1:] * dv
     near = np.abs(dq) < (4 * noise + 0.005 * q * reach)[:, None]
     dq = np.where(near, dq, 0.0)
+    ones = np.ones(len(du))
+    terms = np.array([ones, du, dv], np.float64)
+    products = np.stack([ones, du, dv, du * du, dv * dv, du * dv], axis=1)
     for _ in range(2):  # fit, drop what is off the plane, fit again
-        n = near.sum(axis=1)
-        weight = near / np.maximum(n, 1)[:, None]
-        mean_u, mean_v, mean_q = weight @ du, weight @ dv, (weight * dq).sum(axis=1)
-        uu = weight @ (du * du) - mean_u**2 + _RIDGE
-        vv = weight @ (dv * dv) - mean_v**2 + _RIDGE
-        uv = weight @ (du * dv) - mean_u * mean_v
-        uq = (weight * dq) @ du - mean_u * mean_q
-        vq = (weight * dq) @ dv - mean_v * mean_q
-        determinant = uu * vv - uv**2
-        slope_u = (vv * uq - uv * vq) / determinant
-        slope_v = (uu * vq - uv * uq) / determinant
+        use = near.astype(np.float64)
+        n, *moments = (use @ products).T
+        share = 1 / np.maximum(n, 1)
+        mean_u, mean_v, mean_uu, mean_vv, mean_uv = (share * moment for moment in moments)
+        mean_q, mean_uq, mean_vq = share * ((use * dq) @ terms.T).T
+        uu, vv = mean_uu - mean_u**2 + _RIDGE, mean_vv - mean_v**2 + _RIDGE
+        uv = mean_uv - mean_u * mean_v
+        slope_u, slope_v = _slopes(uu, uv, vv, mean_uq - mean_u * mean_q, mean_vq - mean_v * mean_q)
         offset = mean_q - slope_u * mean_u - slope_v * mean_v
-        plane = offset[:, None] + slope_u[:, None] * du + slope_v[:, None] * dv
+        plane = np.stack([offset, slope_u, slope_v], axis=1) @ terms
         near &= np.abs(dq - plane) < 3 * noise[:, None] + 1e-4
     fitted = q + offset
     good = (n >= _SUPPORT) & (fitted > 0)

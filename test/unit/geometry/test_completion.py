@@ -239,5 +239,5 @@ def test_footprint_of_an_l_shape(heading):
     found = fit_footprint(noisy)
     assert np.abs(found.axes @ axes.T).max(axis=1).min() > np.cos(np.radians(2))
     assert sorted(found.high - found.low) == pytest.approx([0.6, 1.2], abs=0.04)
-    assert found.holds(noisy, 0.05).all()
-    assert not found.holds(noisy + 5, 0.05).any()
+    assert found.share_inside(noisy, 0.05) == 1.0
+    assert found.share_inside(noisy + 5, 0.05) == 0.0
