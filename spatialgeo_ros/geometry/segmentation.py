@@ -24,6 +24,7 @@ from spatialgeo_ros.geometry.background import Floor, Plane, find_floor
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import Cells, DepthPlane, Window, extent, make_cells
 from spatialgeo_ros.geometry.evidence import Evidence, evidence_of, evidence_of_mask
+from spatialgeo_ros.geometry.fringe import fringe_of
 from spatialgeo_ros.geometry.object_pixels import (
     eroded,
     pixels_of,
@@ -250,8 +251,9 @@ def segment_object(
     if floor is not None:
         floor = _seen_floor(reading.planes, floor)
     view = _View(
-        pointmap, region, inside, excluded, own, window, cells, within, down, floor_height, floor
-    )
+        pointmap, region, inside, excluded, own, window, cells, within, down, floor_height, floor,
+        image,
+    )  # fmt: skip
     found = view.object(reading)
     if region.type is RegionType.POINT:
         place = box_around(whole, x0, y0, floor)
@@ -339,6 +341,7 @@ class _View:
     gravity: NDArray[np.float64] | None
     floor_height: float | None
     floor: Floor | None
+    image: NDArray[np.uint8] | None
 
     def object(self, reading: Separation) -> ObjectPoints:
         """Lift one reading.
@@ -349,7 +352,7 @@ class _View:
         pointmap, region, cells, floor = self.pointmap, self.region, self.cells, self.floor
         x0, y0, x1, y1 = self.window
         height, width = pointmap.shape
-        inside = self.inside[y0:y1, x0:x1]
+        around = inside = self.inside[y0:y1, x0:x1]
         bounded = region.type in (RegionType.BOX, RegionType.POLYGON)
         if self.own is not None:
             part = self.own[y0:y1, x0:x1]
@@ -362,6 +365,10 @@ class _View:
                 part &= cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
             if self.excluded is not None:
                 part &= ~self.excluded[y0:y1, x0:x1]
+            if bounded and not reading.flat and self.image is not None and part.any():
+                others = fringe_of(part, self.image[y0:y1, x0:x1])
+                if (part & ~others).any():
+                    part, around = part & ~others, inside & ~others
         support = int(np.count_nonzero(part))
         evidence = Evidence()  # a point bounds nothing
         if bounded and reading.thing.any():
@@ -420,7 +427,7 @@ class _View:
             reading.flat,
             beyond_pixels=int(np.count_nonzero(inside & ~valid)) if len(beyond) else 0,
             evidence=evidence,
-            rim=rim_of(part, inside, valid, self.own is not None) + (y0, x0),
+            rim=rim_of(part, around, valid, self.own is not None) + (y0, x0),
         )
 
     def _whole(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
