@@ -140,7 +140,8 @@ def rim_of(
     around = slice(top, bottom + reach + 1), slice(left, right + reach + 1)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     beside = cv2.dilate(part[around].view(np.uint8), kernel).view(bool)
-    return np.argwhere(beside & inside[around] & ~read[around]) + (top, left)
+    rim = beside & inside[around] & ~read[around]
+    return np.stack(np.divmod(np.flatnonzero(rim), rim.shape[1]), axis=1) + (top, left)
 
 
 def eroded(inside: NDArray[np.bool_], cell: float) -> NDArray[np.bool_]:

@@ -353,6 +353,7 @@ class _View:
         x0, y0, x1, y1 = self.window
         height, width = pointmap.shape
         around = inside = self.inside[y0:y1, x0:x1]
+        valid = np.isfinite(pointmap.depth_in(self.window))
         bounded = region.type in (RegionType.BOX, RegionType.POLYGON)
         if self.own is not None:
             part = self.own[y0:y1, x0:x1]
@@ -366,7 +367,7 @@ class _View:
             if self.excluded is not None:
                 part &= ~self.excluded[y0:y1, x0:x1]
             if bounded and not reading.flat and self.image is not None and part.any():
-                others = fringe_of(part, self.image[y0:y1, x0:x1])
+                others = fringe_of(part, valid, self.image[y0:y1, x0:x1])
                 if (part & ~others).any():
                     part, around = part & ~others, inside & ~others
         support = int(np.count_nonzero(part))
@@ -382,7 +383,6 @@ class _View:
         truncated = (
             box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
         )
-        valid = np.isfinite(pointmap.depth_in(self.window))
         background = valid & ~part & spread_mask(reading.background, cells, self.window)
         unclaimed = inside & valid & ~part & ~background
         mask, support_mask, rejected = (

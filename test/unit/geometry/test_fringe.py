@@ -14,6 +14,7 @@ from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
 
 CAMERA = PinholeCamera(320, 240, 300.0, 300.0, 159.5, 119.5)
+READ = np.ones((240, 320), bool)
 RED, BLUE, GREY = (190, 60, 50), (60, 70, 170), (128, 128, 128)
 
 
@@ -33,11 +34,27 @@ def larger(mask, by):
 def test_a_ring_of_other_colour_is_the_fringe():
     own = np.zeros((240, 320), bool)
     own[80:140, 100:170] = True
-    found = fringe_of(larger(own, 2), drawn((slice(80, 140), slice(100, 170), RED)))
+    found = fringe_of(larger(own, 2), READ, drawn((slice(80, 140), slice(100, 170), RED)))
     assert not (found & own).any()
     ring = larger(own, 2) & ~own
     assert (found & ring).sum() > 0.98 * ring.sum()
     assert not (found & ~larger(own, 5)).any()
+
+
+def test_unread_pixels_beside_a_thing_are_told_apart_too():
+    own = np.zeros((240, 320), bool)
+    own[80:140, 100:170] = True
+    read = ~larger(own, 3)
+    read[84:136, 104:166] = True  # the thing has lost four pixels, what is behind it three
+    image = drawn((slice(80, 140), slice(100, 170), RED))
+    found = fringe_of(own & read, read, image)
+    assert not (found & own).any()
+    beside = larger(own & read, 3) & ~own  # nothing: all of that is the thing's own
+    assert not beside.any()
+    read[80:140, 100:170] = True
+    found = fringe_of(own, read, image)
+    assert found.sum() > 0.9 * (larger(own, 3) & ~own).sum()
+    assert not (found & read).any()
 
 
 @pytest.mark.parametrize("colour", [GREY, (134, 130, 122)])
@@ -45,13 +62,13 @@ def test_one_colour_on_both_sides_tells_nothing(colour):
     own = np.zeros((240, 320), bool)
     own[80:140, 100:170] = True
     image = drawn((slice(80, 140), slice(100, 170), colour))
-    assert not fringe_of(larger(own, 2), image).any()
+    assert not fringe_of(larger(own, 2), READ, image).any()
 
 
 def test_a_leg_without_an_inside_stays():
     leg = np.zeros((240, 320), bool)
     leg[60:180, 150:154] = True
-    assert not fringe_of(larger(leg, 1), drawn((slice(60, 180), slice(150, 154), RED))).any()
+    assert not fringe_of(larger(leg, 1), READ, drawn((slice(60, 180), slice(150, 154), RED))).any()
 
 
 @pytest.mark.parametrize(("gap", "seed"), [(30, 0), (60, 1)])
