@@ -22,6 +22,7 @@ from spatialgeo_ros.geometry.pose import Pose, level_frame
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.uncertainty import (
+    GapEvidence,
     camera_sigma,
     centre_variance,
     gap_evidence,
@@ -204,8 +205,14 @@ def _measured(
         distance, sigma, start, end = _from_camera(a)
         return _estimate(kind, "camera", a.label, distance, sigma, start, end, a.source, notes)
     if kind is Kind.NEAREST_POINTS and b is not None:
-        distance, sigma, start, end, possible = _nearest(a, b, a_from_b)
+        distance, sigma, start, end, evidence = _nearest(a, b, a_from_b)
+        possible = evidence.possible
         notes += _cut_notes(a, b)
+        if evidence.shared > 0:
+            notes.append(
+                f"some of what was found of {_name(a)} was found of {_name(b)}, too; "
+                "give masks to tell whose it is"
+            )
         if possible > _TOLD * distance:
             notes.append(
                 f"what the regions hold beside {_name(a)} and {_name(b)} may be a part of them: "
@@ -317,13 +324,13 @@ def _from_camera(a: ObjectPoints) -> tuple[float, float, Point, Point]:
 
 def _nearest(
     a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None
-) -> tuple[float, float, Point, Point, float]:
-    """Distance, sigma, both ends, and how much less it may be by what nothing explains, metres."""
+) -> tuple[float, float, Point, Point, GapEvidence]:
+    """Distance, sigma, both ends, metres, and what speaks against them."""
     gap = nearest_ends(a, b, a_from_b)
     start, end = gap.start.point, gap.end.point
     evidence = gap_evidence(a, b, gap, a_from_b)
     sigma = gap_sigma(a, b, gap, evidence, a_from_b)
-    return float(np.linalg.norm(end - start)), sigma, start, end, evidence.possible
+    return float(np.linalg.norm(end - start)), sigma, start, end, evidence
 
 
 def _centre_of_other(

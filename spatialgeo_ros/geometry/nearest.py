@@ -9,7 +9,7 @@ passed over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.object_pixels import MASK_RIM
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.shared_pixels import shared_pixels
 from spatialgeo_ros.geometry.small_arrays import squared_distances
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
@@ -43,7 +44,6 @@ _TYPICAL = 0.05  # share of each surface that is passed over to see how far apar
 _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
 _APART = 0.6  # the same from which they are strays, on things that are small,
 _COMPACT = 0.5  # metres
-_SAME = 0.8  # share of an object's pixels that are another's, too, from which they are one thing
 _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object,
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
@@ -82,6 +82,7 @@ class Gap:
         ahead: by how much a twentieth of each surface that is nearest to the other is nearer than
             the rest, metres.
         edge: the same of one in a hundred: how far apart the surfaces' outermost points are.
+        shared: side of a square as large as what both were found to hold, metres.
     """
 
     start: End
@@ -89,6 +90,7 @@ class Gap:
     lone: float
     ahead: float = 0.0
     edge: float = 0.0
+    shared: float = 0.0
 
 
 class _Nearest(NamedTuple):
@@ -146,9 +148,9 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
         start = End(a.surface[found.i].astype(np.float64), float(a.surface_sigma[found.i]))
         end = End(moved[found.j].astype(np.float64), float(b.surface_sigma[found.j]))
         return _gap(start, end, found, found.ahead, size)
-    own_a, own_b = _disputed(a, b)
-    surface_a, sigma_a = _surface(a, own_a)
-    surface_b, sigma_b = _surface(b, own_b)
+    lost_a, lost_b, shared = shared_pixels(a, b)
+    surface_a, sigma_a = _surface(a, lost_a)
+    surface_b, sigma_b = _surface(b, lost_b)
     found = _nearest_of_surfaces(surface_a, surface_b, size)
     start, end = surface_a[found.i].astype(np.float64), surface_b[found.j].astype(np.float64)
     apart = float(np.linalg.norm(end - start))
@@ -158,18 +160,19 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     # nearest may be some squares away: look again around what was found.
     least = np.inf
     for _ in range(_LOOKS if size > _COMPACT else 1):
-        near_a, near_b = _close_up(a, start, end, own_a), _close_up(b, end, start, own_b)
+        near_a, near_b = _close_up(a, start, end, lost_a), _close_up(b, end, start, lost_b)
         if not len(near_a) or not len(near_b):
             break
         i, j = _nearest_pair(near_a, near_b, _PIXELS_SKIPPED)
-        gap = float(np.linalg.norm(near_b[j] - near_a[i]))
-        if gap > (1 - _GAIN) * least:
+        length = float(np.linalg.norm(near_b[j] - near_a[i]))
+        if length > (1 - _GAIN) * least:
             break
-        start, end, least = near_a[i], near_b[j], gap
+        start, end, least = near_a[i], near_b[j], length
     ahead = found.ahead
     if _strays(size, ahead):  # what they are nearer by than what was found instead of them
         ahead -= max(apart - least, 0.0)
-    return _gap(End(start, noise[0]), End(end, noise[1]), found, ahead, size)
+    gap = _gap(End(start, noise[0]), End(end, noise[1]), found, ahead, size)
+    return replace(gap, shared=shared)
 
 
 def _gap(start: End, end: End, found: _Nearest, ahead: float, size: float) -> Gap:
@@ -278,35 +281,15 @@ def _on(
     return np.asarray(pixels[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)])
 
 
-def _disputed(
-    a: ObjectPoints, b: ObjectPoints
-) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
-    """Pixels [H, W] that each of two objects loses to the other, None for none.
-
-    Where both were found to hold the same pixels, they are the object's of which they are more.
-    """
-    x0, y0 = max(a.box[0], b.box[0]), max(a.box[1], b.box[1])
-    x1, y1 = min(a.box[2], b.box[2]) + 1, min(a.box[3], b.box[3]) + 1
-    if x0 >= x1 or y0 >= y1:
-        return None, None
-    window = slice(y0, y1), slice(x0, x1)
-    both = a.mask[window] & b.mask[window]
-    count = np.count_nonzero(both)
-    larger, smaller = max(a.support, b.support), min(a.support, b.support)
-    if count == 0 or count > _SAME * larger or larger - count < _CLOSE_UP:
-        return None, None
-    lost = np.zeros_like(a.mask)
-    lost[window] = both
-    return (lost, None) if a.support > smaller else (None, lost)
-
-
 def _surface(
     thing: ObjectPoints, lost: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Surface points and their sigma, without those on lost pixels."""
     if lost is None:
         return thing.surface, thing.surface_sigma
-    kept = ~_on(lost, thing, thing.surface)
+    around = np.ones((2 * thing.cell_pixels + 1, 2 * thing.cell_pixels + 1), np.uint8)
+    near = cv2.dilate(lost.view(np.uint8), around).view(bool)
+    kept = ~_on(near & (lost | ~thing.mask), thing, thing.surface)
     if not kept.any():
         return thing.surface, thing.surface_sigma
     return thing.surface[kept], thing.surface_sigma[kept]

@@ -141,7 +141,8 @@ def rim_of(
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     beside = cv2.dilate(part[around].view(np.uint8), kernel).view(bool)
     rim = beside & inside[around] & ~read[around]
-    return np.stack(np.divmod(np.flatnonzero(rim), rim.shape[1]), axis=1) + (top, left)
+    rows, columns = np.divmod(np.flatnonzero(rim), rim.shape[1])
+    return np.stack([rows + top, columns + left], axis=1)
 
 
 def eroded(inside: NDArray[np.bool_], cell: float) -> NDArray[np.bool_]:

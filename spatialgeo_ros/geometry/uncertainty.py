@@ -59,6 +59,7 @@ _LEAST_SHORT, _MOST_SHORT = 0.1, 0.6  # of a region's size: as usual; how short 
 _LEAST_UNREAD = 0.1  # of a mask: rims have no readings
 _AHEAD, _MOST_AHEAD = 0.3, 0.08  # of the smaller thing's size, as usual; metres more
 _MOST_DEEP, _HOLDS = 0.15, 0.2  # metres; share of a region that is surely another thing
+_MOST_SHARED, _SHARED = 0.4, 0.1  # metres
 _LARGEST = 1.0  # metres of size: what is larger is not the more doubtful
 _LONE_SHARE = 0.5  # of what the rest of the surfaces is farther apart than usual
 _LARGE = 0.5  # metres, from which
@@ -91,6 +92,9 @@ class GapEvidence(NamedTuple):
             tip of something, or the edge of a steep surface, a pixel more or less is much.
         deep: how much farther a small thing reaches along the view than across it, where its region
             holds more than it: what is behind or before it may have been taken for a part.
+        shared: the smaller one's size, 0.4 m at most, where both were found to hold the same pixels
+            of furniture, less where these are less than 0.1 m across: what one of them was wrong to
+            hold, it may hold more of.
     """
 
     depth: float
@@ -101,6 +105,7 @@ class GapEvidence(NamedTuple):
     ahead: float
     edge: float
     deep: float
+    shared: float
 
 
 #: One standard deviation as a share of each. Fitted together so that 95 % of the errors were within
@@ -116,6 +121,7 @@ _SHARES = GapEvidence(
     ahead=1.7,
     edge=0.3,
     deep=1.9,
+    shared=0.4,
 )
 
 
@@ -194,7 +200,10 @@ def gap_evidence(
     if size < _LARGE:  # corners of furniture are often far out
         ahead = min(max(gap.ahead - _AHEAD * size, 0.0), _MOST_AHEAD)
     possible = possible_gap(a, b, start, end, a_from_b)
-    return GapEvidence(depth, possible, short, unexplained, unread, ahead, gap.edge, deep)
+    shared = 0.0
+    if size > _LARGE:  # of small things as many gaps are right that share pixels as that do not
+        shared = min(size, _MOST_SHARED) * min(gap.shared / _SHARED, 1.0)
+    return GapEvidence(depth, possible, short, unexplained, unread, ahead, gap.edge, deep, shared)
 
 
 def object_evidence(thing: ObjectPoints) -> NDArray[np.float64]:
