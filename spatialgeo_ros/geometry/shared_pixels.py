@@ -27,6 +27,7 @@ _SAME = 0.8  # share of an object's pixels that are another's, too, from which t
 _LEAST_LEFT = 80  # pixels that are left of the larger one
 _BESIDE = 4  # pixels around what both hold that tell whose it is
 _ALIKE = 0.02  # of the depth, to go on at it
+_SCRAP = 0.1  # of the largest patch's pixels
 _NEARER, _ROUGH = 2.0, 0.02  # times as near; metres that some points of an object are apart
 _STEP = 0.01  # of the depth from pixel to pixel, at most, on one surface
 
@@ -37,7 +38,8 @@ class SharedPixels(NamedTuple):
     Attributes:
         of_first: [H, W] bool, pixels that the first one loses to the second; None for none.
         of_second: [H, W] bool, those that the second one loses.
-        side: of a square as large as what both hold, metres.
+        side: of a square as large as what both hold, metres; 0 for two masks, whose outlines are
+            sure to a cell of their grid and overlap where they touch.
     """
 
     of_first: NDArray[np.bool_] | None = None
@@ -48,9 +50,10 @@ class SharedPixels(NamedTuple):
 def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
     """Tell whose the pixels are that two objects of one image were both found to hold.
 
-    They are the object's whose own pixels are much nearer to them in space; where both's are, the
-    object's of which they are more. What the other one holds beside them, and goes on from them
-    without a step, it was found to hold for the same reason, and loses as well.
+    They are the object's that was given as a mask, where one was; else the one's whose own pixels
+    are much nearer to them in space; where both's are, that of which they are more. What the other
+    holds beside them, and goes on from them without a step, it was found to hold for the same
+    reason, and loses as well.
 
     Args:
         a: an object.
@@ -70,11 +73,11 @@ def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
     depths = [_depth_in(thing, window) for thing in (a, b)]
     count, found = cv2.connectedComponents(shared.view(np.uint8), connectivity=8)
     patch = np.asarray(found, np.int32)
-    of_first = np.full(count, a.support <= b.support)
-    for name in range(1, count):
-        first, second = _distances(patch == name, shared, depths, a.camera.fx)
-        if max(first, second) > _NEARER * min(first, second):
-            of_first[name] = first < second
+    given = a.evidence.side == 0, b.evidence.side == 0  # masks, of which somebody is sure
+    if given[0] != given[1]:
+        of_first = np.full(count, given[0])
+    else:
+        of_first = _nearer_to_first(patch, count, depths, a.camera.fx, a.support <= b.support)
     around = (2 * _BESIDE + 1, 2 * _BESIDE + 1)
     weight = cv2.blur(shared.astype(np.float32), around)
     near = cv2.blur(np.where(shared, depths[0], np.float32(0)), around) / np.maximum(weight, 1e-6)
@@ -90,31 +93,52 @@ def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
         pixels = np.zeros_like(thing.mask)
         pixels[window] = others[patch] | _joined(depths[k], own, start)
         lost.append(pixels)
-    return SharedPixels(lost[0], lost[1], a.in_metres(math.sqrt(both)))
+    side = 0.0 if all(given) else a.in_metres(math.sqrt(both))
+    return SharedPixels(lost[0], lost[1], side)
 
 
-def _distances(
-    patch: NDArray[np.bool_],
-    shared: NDArray[np.bool_],
+def _nearer_to_first(
+    patch: NDArray[np.int32],
+    count: int,
     depths: list[NDArray[np.float32]],
     focal: float,
-) -> tuple[float, float]:
-    """How far a patch is from what is the first object's alone, and the second's, metres.
+    unsure: bool,
+) -> NDArray[np.bool_]:
+    """Which patches [count] are much nearer in space to what is the first object's alone.
 
-    A tenth of it is nearer: an object goes on beyond one side of a patch, seldom around it.
+    By the tenth of a patch that is nearest: an object goes on beyond one side of it, seldom all
+    around. Scraps are what the largest patch is.
+
+    Args:
+        patch: [h, w] number of the patch, 0 for none.
+        count: of patches, with 0.
+        depths: [h, w] of both objects, metres, 0 where there is nothing of them.
+        focal: length of the camera, pixels.
+        unsure: what is as near to both.
     """
-    at = np.flatnonzero(patch)
-    some = _in_space(at[spread_out(len(at), _FEW)], depths[0], focal)
-    apart = []
+    sizes = np.bincount(patch.ravel(), minlength=count)
+    sizes[0] = 0
+    clouds = []
     for z in depths:
-        own = np.flatnonzero((z > 0) & ~shared)
+        own = np.flatnonzero((z > 0) & (patch == 0))
         if not len(own):
-            return 1.0, 1.0
-        cloud = _in_space(own[spread_out(len(own), _MOST)], z, focal)
-        squared = squared_distances(some, cloud).min(axis=1)
-        tenth = float(np.partition(squared, len(squared) // 10)[len(squared) // 10])
-        apart.append(math.sqrt(max(tenth, 0.0)) + _ROUGH)
-    return apart[0], apart[1]
+            return np.full(count, unsure)
+        clouds.append(_in_space(own[spread_out(len(own), _MOST)], z, focal))
+    largest = int(np.argmax(sizes))
+    out = np.full(count, unsure)
+    for name in {largest, *np.flatnonzero(sizes > _SCRAP * sizes[largest]).tolist()}:
+        at = np.flatnonzero(patch == name)
+        some = _in_space(at[spread_out(len(at), _FEW)], depths[0], focal)
+        first, second = (_tenth(squared_distances(some, cloud).min(axis=1)) for cloud in clouds)
+        if max(first, second) > _NEARER * min(first, second):
+            out[name] = first < second
+    return np.where(sizes > _SCRAP * sizes[largest], out, out[largest])
+
+
+def _tenth(squared: NDArray[np.floating]) -> float:
+    """Distance that a tenth of some squared ones is below, metres, and what points are apart."""
+    few = len(squared) // 10
+    return math.sqrt(max(float(np.partition(squared, few)[few]), 0.0)) + _ROUGH
 
 
 def _in_space(

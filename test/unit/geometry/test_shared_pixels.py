@@ -9,6 +9,7 @@ import pytest
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
+from spatialgeo_ros.geometry.evidence import Evidence
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
@@ -29,21 +30,21 @@ CHAIR = rectangle((180, 360), (300, 400))  # before it, and on below it
 SHARED = CABINET & CHAIR
 
 
-def seen(mask, depth=None):
-    """An object that holds these pixels."""
-    if depth is None:
-        depth = np.full((480, 640), WALL)
-        depth[CABINET] = FAR
-        depth[CHAIR] = NEAR
-    return segment_object(pointmap_from_depth(depth, CAMERA), Region.from_mask(mask))
-
-
-def as_found(thing, mask):
-    """The same object, found to hold these pixels instead."""
+def scene():
     depth = np.full((480, 640), WALL)
     depth[CABINET] = FAR
     depth[CHAIR] = NEAR
-    made = pointmap_from_depth(depth, CAMERA)
+    return pointmap_from_depth(depth, CAMERA)
+
+
+def seen(mask):
+    """An object that was given as a mask of these pixels."""
+    return segment_object(scene(), Region.from_mask(mask))
+
+
+def as_found(thing, mask, made=None):
+    """The same object, found in a box to hold these pixels."""
+    made = made or scene()
     rows, columns = np.nonzero(mask)
     box = (int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max()))
     return replace(
@@ -54,6 +55,7 @@ def as_found(thing, mask):
         surface=made.points[mask][::20],
         surface_sigma=np.full(len(made.points[mask][::20]), 0.01, np.float32),
         box=box,
+        evidence=Evidence(side=float(max(box[2] - box[0], box[3] - box[1]))),
     )
 
 
@@ -64,7 +66,7 @@ def cabinet():
 
 @pytest.fixture(scope="module")
 def chair():
-    return seen(CHAIR)
+    return as_found(seen(CHAIR), CHAIR)
 
 
 def test_objects_without_a_pixel_in_common_lose_none(cabinet, chair):
@@ -95,7 +97,7 @@ def test_what_is_seen_under_a_table_is_not_the_tables_although_it_is_more_of_tha
     of_cabinet = rectangle((100, 300), (150, 300)) | below | rectangle((250, 300), (300, 310))
     parts = []
     for mask in (of_cabinet, legs & ~of_cabinet | top | below):
-        parts.append(replace(as_found(chair, mask), points=made.points[mask]))
+        parts.append(as_found(chair, mask, made))
     found = shared_pixels(*parts)
     assert found.of_first is None
     assert found.of_second[below].all()
@@ -109,7 +111,7 @@ def test_a_rest_that_goes_on_from_them_is_lost_as_well(cabinet, chair):
     depth[CABINET] = FAR
     depth[CHAIR | strip] = NEAR
     made = pointmap_from_depth(depth, CAMERA)
-    both = replace(as_found(cabinet, CABINET), points=made.points[CABINET])
+    both = as_found(cabinet, CABINET, made)
     lost = shared_pixels(both, chair).of_first
     assert lost[strip].mean() > 0.95
     assert not (lost & CABINET & ~CHAIR & ~strip).any()
@@ -124,3 +126,22 @@ def test_gaps_are_between_what_is_each_ones_own_and_say_so(cabinet, chair):
     assert estimate.sigma > 0.15 > alone.sigma
     assert "was found of object, too; give masks" in estimate.reason
     assert not alone.reason
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_a_mask_holds_is_not_the_boxes(cabinet, chair, swapped):
+    """The mask holds a strip of the cabinet, and that stays its own: whoever gave it is sure."""
+    wide = seen(CHAIR | rectangle((100, 300), (400, 410)))
+    both = as_found(cabinet, CABINET)
+    found = shared_pixels(*((wide, both) if swapped else (both, wide)))
+    lost, kept = (found.of_second, found.of_first) if swapped else (found.of_first, found.of_second)
+    assert kept is None
+    assert lost[wide.mask & CABINET].all()
+
+
+def test_masks_that_overlap_along_their_outlines_are_no_doubt(cabinet):
+    wide = seen(CHAIR | rectangle((180, 300), (296, 300)))
+    whole = seen(CABINET & ~CHAIR)
+    assert (wide.mask & whole.mask).any()
+    assert shared_pixels(whole, wide).side == 0
+    assert "give masks" not in measure(Kind.NEAREST_POINTS, whole, wide).reason
