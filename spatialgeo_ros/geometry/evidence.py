@@ -38,6 +38,7 @@ class Evidence:
         possible: [K, 3] float32, points of some of the unexplained cells, or of what a given mask
             lost to its depth edges, optical frame, metres: they may be the object's, too.
         unread: share of a given mask that has no reading of the object.
+        given: the region is a mask.
     """
 
     unexplained: float = 0.0
@@ -45,6 +46,7 @@ class Evidence:
     side: float = 0.0
     possible: NDArray[np.float32] = field(default_factory=_no_points)
     unread: float = 0.0
+    given: bool = False
 
 
 def evidence_of_mask(
@@ -62,7 +64,8 @@ def evidence_of_mask(
     pick = spread_out(len(rows), _MOST_POSSIBLE)
     some = np.zeros_like(lost)
     some[rows[pick], columns[pick]] = True
-    return Evidence(possible=pointmap.pixels_in(window, some)[0], unread=1.0 - fraction)
+    possible = pointmap.pixels_in(window, some)[0]
+    return Evidence(possible=possible, unread=1.0 - fraction, given=True)
 
 
 def evidence_of(cells: Cells, within: NDArray[np.bool_], reading: Separation) -> Evidence:

@@ -50,10 +50,9 @@ class SharedPixels(NamedTuple):
 def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
     """Tell whose the pixels are that two objects of one image were both found to hold.
 
-    They are the object's that was given as a mask, where one was; else the one's whose own pixels
-    are much nearer to them in space; where both's are, that of which they are more. What the other
-    holds beside them, and goes on from them without a step, it was found to hold for the same
-    reason, and loses as well.
+    They are the object's whose own pixels are much nearer to them in space; where both's are, that
+    of which they are more. What the other holds beside them, and goes on from them without a step,
+    it was found to hold for the same reason, and loses as well.
 
     Args:
         a: an object.
@@ -73,11 +72,7 @@ def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
     depths = [_depth_in(thing, window) for thing in (a, b)]
     count, found = cv2.connectedComponents(shared.view(np.uint8), connectivity=8)
     patch = np.asarray(found, np.int32)
-    given = a.evidence.side == 0, b.evidence.side == 0  # masks, of which somebody is sure
-    if given[0] != given[1]:
-        of_first = np.full(count, given[0])
-    else:
-        of_first = _nearer_to_first(patch, count, depths, a.camera.fx, a.support <= b.support)
+    of_first = _nearer_to_first(patch, count, depths, a.camera.fx, a.support <= b.support)
     around = (2 * _BESIDE + 1, 2 * _BESIDE + 1)
     weight = cv2.blur(shared.astype(np.float32), around)
     near = cv2.blur(np.where(shared, depths[0], np.float32(0)), around) / np.maximum(weight, 1e-6)
@@ -93,7 +88,8 @@ def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
         pixels = np.zeros_like(thing.mask)
         pixels[window] = others[patch] | _joined(depths[k], own, start)
         lost.append(pixels)
-    side = 0.0 if all(given) else a.in_metres(math.sqrt(both))
+    masks = a.evidence.given and b.evidence.given
+    side = 0.0 if masks else a.in_metres(math.sqrt(both))
     return SharedPixels(lost[0], lost[1], side)
 
 

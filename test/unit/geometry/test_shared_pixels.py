@@ -128,17 +128,6 @@ def test_gaps_are_between_what_is_each_ones_own_and_say_so(cabinet, chair):
     assert not alone.reason
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_what_a_mask_holds_is_not_the_boxes(cabinet, chair, swapped):
-    """The mask holds a strip of the cabinet, and that stays its own: whoever gave it is sure."""
-    wide = seen(CHAIR | rectangle((100, 300), (400, 410)))
-    both = as_found(cabinet, CABINET)
-    found = shared_pixels(*((wide, both) if swapped else (both, wide)))
-    lost, kept = (found.of_second, found.of_first) if swapped else (found.of_first, found.of_second)
-    assert kept is None
-    assert lost[wide.mask & CABINET].all()
-
-
 def test_masks_that_overlap_along_their_outlines_are_no_doubt(cabinet):
     wide = seen(CHAIR | rectangle((180, 300), (296, 300)))
     whole = seen(CABINET & ~CHAIR)
