@@ -53,17 +53,19 @@ class Service:
         request.send_header("Connection", "close")
         request.end_headers()
         self.speaks.wait(30)
+        try:
+            self._stream(request)
+        except OSError:  # at any piece: a cancel may come before the last one is written
+            self.gone.set()
+
+    def _stream(self, request: BaseHTTPRequestHandler) -> None:
         for number, piece in enumerate(PIECES):
             if number:
                 self.heard.wait(30)
             self._send(request, {"delta": {"content": piece}, "finish_reason": None})
-        while self.hangs.is_set():
-            try:  # a comment, as servers send them to keep a stream alive
-                request.wfile.write(b": still thinking\n\n")
-                request.wfile.flush()
-            except OSError:
-                self.gone.set()
-                return
+        while self.hangs.is_set():  # a comment, as servers send them to keep a stream alive
+            request.wfile.write(b": still thinking\n\n")
+            request.wfile.flush()
             self.gone.wait(0.05)
         self._send(request, {"delta": {}, "finish_reason": "stop"})
 
