@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
-from spatialgeo_ros.geometry.pieces import spread_out
 from spatialgeo_ros.geometry.pointmap import PointMap
-from spatialgeo_ros.geometry.small_arrays import median
+from spatialgeo_ros.geometry.small_arrays import median, solved, spread_out
 
 _FLOOR_TOLERANCE = 0.018  # metres above the floor that still count as floor
 _HYPOTHESES = 128
@@ -34,7 +33,7 @@ _NEAREST = 0.05  # metres from the camera to a plane; nearer it is seen edge-on
 _THICKNESS = 0.004  # metres in front of a plane that cannot be told from it
 _BENT = 0.008  # of depth, over one radian of the image, before the bend is measured
 _BEND = 0.008  # metres, standard deviation of how far a camera bends a plane
-_STIFF = np.eye(6) / _BEND**2
+_STIFF = np.eye(6) / _BEND**2  # keeps the bend that small where little is seen
 _ALIKE = 25.0  # neighbouring cells whose errors are alike
 _TOLD = 0.2  # share of the known floor's cells outside the region: they tell how it scatters,
 # and the low foot of a lamp within it is no scatter
@@ -272,10 +271,7 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
         weight = float(thin.step) / (_ALIKE * spread**2)
         near = own[use]
         weighted = weight * near.T
-        # OpenCV's for symmetric matrices: a fifth of the time of numpy's.
-        system = weighted @ near + _STIFF
-        _, solved = cv2.solve(system, weighted @ off[use, None], flags=cv2.DECOMP_CHOLESKY)
-        bend = np.asarray(solved[:, 0], np.float64)
+        bend = solved(weighted @ near + _STIFF, weighted @ off[use])
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
 
@@ -375,10 +371,11 @@ def _dominant_plane(
     order = np.argsort(apart[:, 1:], axis=1)[:, :2] + 1
     first, second = (points[np.take_along_axis(corner, order[:, k, None], 1)[:, 0]] for k in (0, 1))
     origin = points[corner[:, 0]]
-    (ax, ay, az), (bx, by, bz) = (first - origin).T, (second - origin).T
+    first, second = (first - origin).T, (second - origin).T
+    (ax, ay, az), (bx, by, bz) = first, second
     normals = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
     length = _norms(normals)
-    usable = length > 0.2 * _norms(np.array([ax, ay, az])) * _norms(np.array([bx, by, bz])) + 1e-9
+    usable = length > 0.2 * _norms(first) * _norms(second) + 1e-9
     if not usable.any():
         return None
     normals = (normals / np.maximum(length, 1e-12))[:, usable]

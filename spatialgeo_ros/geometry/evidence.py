@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, Window, extent
-from spatialgeo_ros.geometry.pieces import spread_out
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.separation import Separation, short_of
+from spatialgeo_ros.geometry.small_arrays import spread_out
 
 _MOST_POSSIBLE = 200  # points
 

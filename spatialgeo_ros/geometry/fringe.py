@@ -52,9 +52,13 @@ def fringe_of(
     band = (cv2.dilate(solid, _RING) > core) & (part[around] | ~read[around])
     at = np.flatnonzero(band)
     beyond = np.asarray(cv2.dilate(solid, _SQUARE) == 0).view(np.uint8)
+    # Every other row and column tells as much.
     thinned = colour[::_STEP, ::_STEP].copy()
-    inside, near_inside = _mean_around(thinned, core, at)
-    outside, near_outside = _mean_around(thinned, beyond, at)
+    rows, columns = np.divmod(at, band.shape[1])
+    place = rows // _STEP * thinned.shape[1] + columns // _STEP
+    (inside, near_inside), (outside, near_outside) = (
+        _mean_around(thinned, use[::_STEP, ::_STEP].copy(), place) for use in (core, beyond)
+    )
     own = np.take(colour.reshape(-1, 3), at, axis=0).astype(np.float32)
     contrast, to_inside, to_outside = (
         (one - other) ** 2 @ np.ones(3, np.float32)
@@ -68,25 +72,22 @@ def fringe_of(
 
 
 def _mean_around(
-    colour: NDArray[np.uint8], use: NDArray[np.uint8], at: NDArray[np.int64]
+    colour: NDArray[np.uint8], use: NDArray[np.uint8], place: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean colour [N, 3] of the pixels in use around some, and the share [N] that is in use.
 
     Args:
-        colour: [h', w', 3] uint8, every :data:`_STEP`-th row and column: they tell as much.
+        colour: [h, w, 3] uint8, every :data:`_STEP`-th row and column of an image.
         use: [h, w] uint8, 0 or 1.
-        at: [N] numbers of the pixels asked about, row by row.
+        place: [N] numbers of the pixels asked about, row by row.
     """
-    few = use[::_STEP, ::_STEP].copy()
     side = 2 * ((_WIDE + _AROUND) // _STEP) + 1
     total, count = (
         cv2.boxFilter(
             one, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
         )
-        for one in (cv2.copyTo(colour, few), few)
+        for one in (cv2.copyTo(colour, use), use)
     )
-    rows, columns = np.divmod(at, use.shape[1])
-    place = rows // _STEP * few.shape[1] + columns // _STEP
     number = np.asarray(count.ravel()[place], np.float32)
     mean = np.take(total.reshape(-1, 3), place, axis=0) / np.maximum(number, 1)[:, None]
     return np.asarray(mean, np.float32), number / np.float32(side * side)

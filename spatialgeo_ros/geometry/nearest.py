@@ -21,7 +21,7 @@ from spatialgeo_ros.geometry.object_pixels import MASK_RIM
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.shared_pixels import shared_pixels
-from spatialgeo_ros.geometry.small_arrays import squared_distances
+from spatialgeo_ros.geometry.small_arrays import solved, squared_distances
 from spatialgeo_ros.geometry.surfels import denoised_pixels
 
 Point = NDArray[np.float64]
@@ -453,8 +453,7 @@ def _steep(
         if np.count_nonzero(on) < _LEAST_FIT:
             return np.zeros((len(q), 2))
         used = terms[on]
-        system = used.T @ used + _STIFF
-        plane = cv2.solve(system, used.T @ q[on, None], flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
+        plane = solved(used.T @ used + _STIFF, used.T @ q[on])
         if np.hypot(plane[1], plane[2]) < _SLOPE * plane[0]:
             return np.zeros((len(q), 2))
         on = np.abs(q - terms @ plane) < limit

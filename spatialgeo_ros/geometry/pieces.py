@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from operator import sub
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, extent
-from spatialgeo_ros.geometry.small_arrays import median, percentiles, squared_distances
+from spatialgeo_ros.geometry.small_arrays import median, percentiles, spread_out, squared_distances
 
 LEAK = 0.5  # share of a surface outside the region from which it cannot be the object
 _JOINED = 0.08  # metres between a piece and its continuation outside the region
@@ -108,25 +108,6 @@ class Piece:
         """Depth that nine in ten of its cells lie beyond, metres."""
         z = self.part.points[:, 2]
         return float(np.partition(z, len(z) // 10)[len(z) // 10])
-
-
-def spread_out(count: int, most: int) -> NDArray[np.int64]:
-    """At most ``most`` of the indices below ``count``, in order.
-
-    Steps of the golden ratio: every n-th cell of a piece that is n wide would be one column.
-    """
-    if count <= most:
-        return np.arange(count)
-    pick = (_golden_steps(most) * count).astype(np.int64)
-    return pick[np.append(True, pick[1:] != pick[:-1])]
-
-
-@lru_cache(maxsize=8)
-def _golden_steps(most: int) -> NDArray[np.float64]:
-    """Steps of the golden ratio from 0 to 1, in order."""
-    steps = np.sort(np.arange(most) * 0.6180339887498949 % 1.0)
-    steps.flags.writeable = False
-    return steps
 
 
 def pieces_in(cells: Cells, label: NDArray[np.int32], within: NDArray[np.bool_]) -> list[Piece]:

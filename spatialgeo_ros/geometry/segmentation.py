@@ -368,8 +368,9 @@ class _View:
                 part &= ~self.excluded[y0:y1, x0:x1]
             if bounded and not reading.flat and self.image is not None and part.any():
                 others = fringe_of(part, valid, self.image[y0:y1, x0:x1])
-                if (part & ~others).any():
-                    part, around = part & ~others, inside & ~others
+                kept = part & ~others
+                if kept.any():
+                    part, around = kept, inside & ~others
         support = int(np.count_nonzero(part))
         evidence = Evidence()  # a point bounds nothing
         if bounded and reading.thing.any():

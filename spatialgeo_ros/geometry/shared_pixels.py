@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import lattice_of, neighbours
-from spatialgeo_ros.geometry.pieces import spread_out
 from spatialgeo_ros.geometry.segmentation import ObjectPoints
-from spatialgeo_ros.geometry.small_arrays import squared_distances
+from spatialgeo_ros.geometry.small_arrays import spread_out, squared_distances
 
 _MARGIN = 0.25  # of the size of where both are, that is looked at around it
 _MOST, _FEW = 600, 60  # pixels of an object and of a patch that tell where these are
@@ -36,14 +36,14 @@ class SharedPixels(NamedTuple):
     """What two objects were both found to hold.
 
     Attributes:
-        of_first: [H, W] bool, pixels that the first one loses to the second; None for none.
-        of_second: [H, W] bool, those that the second one loses.
+        lost_by_first: [H, W] bool, pixels that the second one's are; None for none.
+        lost_by_second: [H, W] bool, those that the first one's are.
         side: of a square as large as what both hold, metres; 0 for two masks, whose outlines are
             sure to a cell of their grid and overlap where they touch.
     """
 
-    of_first: NDArray[np.bool_] | None = None
-    of_second: NDArray[np.bool_] | None = None
+    lost_by_first: NDArray[np.bool_] | None = None
+    lost_by_second: NDArray[np.bool_] | None = None
     side: float = 0.0
 
 
@@ -72,7 +72,7 @@ def shared_pixels(a: ObjectPoints, b: ObjectPoints) -> SharedPixels:
     depths = [_depth_in(thing, window) for thing in (a, b)]
     count, found = cv2.connectedComponents(shared.view(np.uint8), connectivity=8)
     patch = np.asarray(found, np.int32)
-    of_first = _nearer_to_first(patch, count, depths, a.camera.fx, a.support <= b.support)
+    of_first = _nearer_to_first(patch, count, depths, a.camera, window, a.support <= b.support)
     around = (2 * _BESIDE + 1, 2 * _BESIDE + 1)
     weight = cv2.blur(shared.astype(np.float32), around)
     near = cv2.blur(np.where(shared, depths[0], np.float32(0)), around) / np.maximum(weight, 1e-6)
@@ -97,7 +97,8 @@ def _nearer_to_first(
     patch: NDArray[np.int32],
     count: int,
     depths: list[NDArray[np.float32]],
-    focal: float,
+    camera: PinholeCamera,
+    window: tuple[slice, slice],
     unsure: bool,
 ) -> NDArray[np.bool_]:
     """Which patches [count] are much nearer in space to what is the first object's alone.
@@ -109,22 +110,29 @@ def _nearer_to_first(
         patch: [h, w] number of the patch, 0 for none.
         count: of patches, with 0.
         depths: [h, w] of both objects, metres, 0 where there is nothing of them.
-        focal: length of the camera, pixels.
+        camera: intrinsics.
+        window: rows and columns of the image.
         unsure: what is as near to both.
     """
     sizes = np.bincount(patch.ravel(), minlength=count)
     sizes[0] = 0
+
+    def lifted(at: NDArray[np.int64], most: int, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows, columns = np.divmod(at[spread_out(len(at), most)], z.shape[1])
+        image = rows + window[0].start, columns + window[1].start
+        return camera.lift_pixels(z[rows, columns], *image)
+
     clouds = []
     for z in depths:
         own = np.flatnonzero((z > 0) & (patch == 0))
         if not len(own):
             return np.full(count, unsure)
-        clouds.append(_in_space(own[spread_out(len(own), _MOST)], z, focal))
+        clouds.append(lifted(own, _MOST, z))
     largest = int(np.argmax(sizes))
     out = np.full(count, unsure)
     for name in {largest, *np.flatnonzero(sizes > _SCRAP * sizes[largest]).tolist()}:
         at = np.flatnonzero(patch == name)
-        some = _in_space(at[spread_out(len(at), _FEW)], depths[0], focal)
+        some = lifted(at, _FEW, depths[0])
         first, second = (_tenth(squared_distances(some, cloud).min(axis=1)) for cloud in clouds)
         if max(first, second) > _NEARER * min(first, second):
             out[name] = first < second
@@ -135,15 +143,6 @@ def _tenth(squared: NDArray[np.floating]) -> float:
     """Distance that a tenth of some squared ones is below, metres, and what points are apart."""
     few = len(squared) // 10
     return math.sqrt(max(float(np.partition(squared, few)[few]), 0.0)) + _ROUGH
-
-
-def _in_space(
-    at: NDArray[np.int64], depth: NDArray[np.float32], focal: float
-) -> NDArray[np.float32]:
-    """Points [N, 3] of the pixels of a window with these numbers, metres, sheared as it lies."""
-    rows, columns = np.divmod(at, depth.shape[1])
-    z = depth.ravel()[at]
-    return np.stack([columns * z / focal, rows * z / focal, z], axis=1).astype(np.float32)
 
 
 def _joined(

@@ -78,7 +78,11 @@ def test_what_was_found_of_the_thing_behind_too_is_the_nearer_ones(cabinet, chai
     both = as_found(cabinet, CABINET)  # its box holds most of the chair
     first, second = (chair, both) if swapped else (both, chair)
     found = shared_pixels(first, second)
-    lost, kept = (found.of_second, found.of_first) if swapped else (found.of_first, found.of_second)
+    lost, kept = (
+        (found.lost_by_second, found.lost_by_first)
+        if swapped
+        else (found.lost_by_first, found.lost_by_second)
+    )
     assert kept is None
     assert np.count_nonzero(lost & chair.mask) > 0.98 * np.count_nonzero(both.mask & chair.mask)
     assert not (lost & CABINET & ~CHAIR).any()
@@ -99,9 +103,9 @@ def test_what_is_seen_under_a_table_is_not_the_tables_although_it_is_more_of_tha
     for mask in (of_cabinet, legs & ~of_cabinet | top | below):
         parts.append(as_found(chair, mask, made))
     found = shared_pixels(*parts)
-    assert found.of_first is None
-    assert found.of_second[below].all()
-    assert not (found.of_second & top).any()
+    assert found.lost_by_first is None
+    assert found.lost_by_second[below].all()
+    assert not (found.lost_by_second & top).any()
 
 
 def test_a_rest_that_goes_on_from_them_is_lost_as_well(cabinet, chair):
@@ -112,7 +116,7 @@ def test_a_rest_that_goes_on_from_them_is_lost_as_well(cabinet, chair):
     depth[CHAIR | strip] = NEAR
     made = pointmap_from_depth(depth, CAMERA)
     both = as_found(cabinet, CABINET, made)
-    lost = shared_pixels(both, chair).of_first
+    lost = shared_pixels(both, chair).lost_by_first
     assert lost[strip].mean() > 0.95
     assert not (lost & CABINET & ~CHAIR & ~strip).any()
 
