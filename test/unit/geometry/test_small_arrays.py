@@ -10,6 +10,7 @@ from spatialgeo_ros.geometry.small_arrays import (
     counts,
     median,
     percentiles,
+    solved,
     squared_distances,
 )
 
@@ -64,3 +65,11 @@ def test_squared_distances_of_every_pair():
     single = squared_distances(a.astype(np.float32), b.astype(np.float32))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [3, 6])
+def test_small_systems_are_solved_as_numpy_does(size):
+    rng = np.random.default_rng(size)
+    rows = rng.normal(size=(40, size))
+    system, right = rows.T @ rows + np.eye(size), rng.normal(size=size)
+    assert solved(system, right) == pytest.approx(np.linalg.solve(system, right), rel=1e-9)
