@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spatialgeo_ros.geometry.cells import Cells, extent, patches
+from spatialgeo_ros.geometry.cells import Cells, extent, on_both_sides, patches
 from spatialgeo_ros.geometry.floor import estimate_floor
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.small_arrays import median, solved, spread_out
@@ -47,6 +47,7 @@ _LARGE = 0.4  # metres: a region from this size on can hold an occluder, whose s
 _HIDING = 0.1  # most of the rest of the region so many metres behind it,
 _LEAST_SEEN = 0.1  # or is less than this share of the region's cells
 _BAND = 3  # cells on both sides of the region's border that are looked at
+_ALONG, _STEEP = 2, 0.5  # cells, and rise over so many to both sides, from which a plane cuts
 _GOES_ON = 0.7  # of a patch's cells at the border that go on outside, for a background
 
 
@@ -185,6 +186,8 @@ def background_planes(
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
+        if not large:
+            on = _along(cells, on, front)
         behind = use & (front < -plane.tolerance)
         if known or plane.closes(use):
             joined = on
@@ -274,6 +277,31 @@ def _bent(cells: Cells, on: NDArray[np.bool_], normal: NDArray[np.float64], offs
         bend = solved(weighted @ near + _STIFF, weighted @ off[use])
         spread = _robust_spread(off - own @ bend)
     return Plane(normal, offset, spread, flat - terms @ bend.astype(np.float32), on)
+
+
+def _along(cells: Cells, on: NDArray[np.bool_], front: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Cells on a plane, without those where it cuts through a surface of another direction.
+
+    Small things in a heap have many of these, each a band without an inside that lies along the
+    plane.
+
+    Args:
+        cells: the window.
+        on: [h, w] bool, cells on the plane.
+        front: [h, w] distance of every cell in front of it, metres.
+    """
+    across = np.zeros(cells.shape, bool)
+    z = cells.points[..., 2]
+    width = np.float32(cells.angle) * z
+    for dy, dx in (_ALONG, 0), (0, _ALONG):
+        before, middle, after = on_both_sides(dy, dx, cells.shape)
+        with np.errstate(invalid="ignore"):
+            rise = np.abs(front[after] - front[before]) - 2 * cells.sigma[middle]
+            along = np.hypot(z[after] - z[before], (dy + dx) * 2 * width[middle])
+            across[middle] |= rise > _STEEP * along
+    inside = cv2.morphologyEx((on & ~across).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    reach = 2 * _ALONG + 3
+    return on & cv2.dilate(inside, np.ones((reach, reach), np.uint8)).astype(bool)
 
 
 def _explains(plane: Plane, on: NDArray[np.bool_]) -> bool:

@@ -9,6 +9,7 @@ pixels, so it is faster and less noisy at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -247,8 +248,62 @@ def neighbours(
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Slices of all cells that have a neighbour at (dy, dx), and of those neighbours."""
     h, w = shape
-    left, right = max(0, -dx), w - max(0, dx)
+    dy = min(dy, h)
+    left = max(0, -dx)
+    right = max(left, w - max(0, dx))
     return (slice(0, h - dy), slice(left, right)), (slice(dy, h), slice(left + dx, right + dx))
+
+
+def on_both_sides(
+    dy: int, dx: int, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of all cells that have neighbours at (-dy, -dx) and (dy, dx), these between them."""
+    before, after = neighbours(2 * dy, 2 * dx, shape)
+    rows, columns = (
+        slice(a.start + (b.start - a.start) // 2, a.stop + (b.start - a.start) // 2)
+        for a, b in zip(before, after, strict=True)
+    )
+    return before, (rows, columns), after
+
+
+def spread_labels(
+    label: NDArray[np.int32],
+    links: Sequence[tuple[NDArray[np.bool_], NDArray[np.float32]]],
+    times: int,
+) -> NDArray[np.int32]:
+    """Give cells without a label that of the neighbour they resemble most, cell by cell.
+
+    Args:
+        label: [h, w] number of the surface of each cell, -1 for none.
+        links: for each of :data:`STEPS` [h', w'] bool, which neighbours are of one surface, and
+            [h', w'] how little they resemble each other.
+        times: cells that a surface grows by at most.
+    """
+    for _ in range(times):
+        best = np.full(label.shape, np.inf, np.float32)
+        taken = label.copy()
+        labelled = label >= 0
+        for (dy, dx), (link, apart) in zip(STEPS, links, strict=True):
+            here, there = neighbours(dy, dx, label.shape)
+            for source, target in ((here, there), (there, here)):
+                free = link & ~labelled[target] & labelled[source]
+                if not free.any():
+                    continue
+                nearer = free & (apart < best[target])
+                np.copyto(best[target], apart, where=nearer)
+                np.copyto(taken[target], label[source], where=nearer)
+        if np.array_equal(taken, label):
+            break
+        label = taken
+    return label
+
+
+def separate_rest(
+    cells: Cells, use: NDArray[np.bool_], label: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Label what is left of ``use`` without a label by connected surface, too."""
+    alone = connected(cells, use & (label < 0))
+    return np.where(alone >= 0, alone + int(label.max(initial=-1)) + 1, label)
 
 
 def _pair(array: NDArray[_T], dy: int, dx: int) -> tuple[NDArray[_T], NDArray[_T]]:
@@ -271,13 +326,9 @@ def _link(
         link = jump < limit
         # Slanted surfaces: predict b from the cell before a, and a from the cell after b.
         bend = np.full(inverse.shape, np.nan, np.float32)
-        h, w = z.shape
-        lo, hi = abs(dx), w - abs(dx)
-        middle = inverse[dy : h - dy, lo:hi] if dy else inverse[:, lo:hi]
-        before = inverse[: h - 2 * dy, lo - dx : hi - dx]
-        after = inverse[2 * dy :, lo + dx : hi + dx]
-        target = bend[dy : h - dy, lo:hi] if dy else bend[:, lo:hi]
-        np.copyto(target, np.abs(before - 2 * middle + after) * middle**-2)
+        before, middle, after = on_both_sides(dy, dx, inverse.shape)
+        own = inverse[middle]
+        np.copyto(bend[middle], np.abs(inverse[before] - 2 * own + inverse[after]) * own**-2)
         bend_a, bend_b = _pair(bend, dy, dx)
         planar = np.fmin(bend_a, bend_b) < limit
         return link | (planar & (jump < 0.12 * np.minimum(a, b)))

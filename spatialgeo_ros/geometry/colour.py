@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.assembly import fill
-from spatialgeo_ros.geometry.cells import STEPS, Cells, connected, extent, linked, neighbours
+from spatialgeo_ros.geometry.cells import (
+    STEPS,
+    Cells,
+    connected,
+    extent,
+    linked,
+    neighbours,
+    separate_rest,
+    spread_labels,
+)
 from spatialgeo_ros.geometry.small_arrays import squared_distances
 
 _EDGE = 9.0  # of CIE L*a*b*: contrast within three cells that is an outline
@@ -71,29 +80,13 @@ def connected_by_colour(
     even = use & (contrast < _EDGE)
     label = connected(cells, even)
     channels = [np.ascontiguousarray(colours[..., k]) for k in range(3)]
-    steps = []
+    links = []
     for (dy, dx), link in zip(STEPS, linked(cells, use), strict=True):
         here, there = neighbours(dy, dx, cells.shape)
         first, second, third = (np.abs(channel[here] - channel[there]) for channel in channels)
-        steps.append((here, there, link, first + (second + third)))
-    for _ in range(_REACH):
-        best = np.full(cells.shape, np.inf, np.float32)
-        taken = label.copy()
-        labelled = label >= 0
-        for here, there, link, apart in steps:
-            for source, target in ((here, there), (there, here)):
-                free = link & ~labelled[target] & labelled[source]
-                if not free.any():
-                    continue
-                nearer = free & (apart < best[target])
-                np.copyto(best[target], apart, where=nearer)
-                np.copyto(taken[target], label[source], where=nearer)
-        if np.array_equal(taken, label):
-            break
-        label = taken
-    left = use & (label < 0)  # no even neighbour: surfaces of their own
-    alone = connected(cells, left)
-    return np.where(left, alone + int(label.max()) + 1, label)
+        links.append((link, first + (second + third)))
+    # What has no even neighbour is a surface of its own.
+    return separate_rest(cells, use, spread_labels(label, links, _REACH))
 
 
 def bounded_by_colour(
@@ -102,6 +95,8 @@ def bounded_by_colour(
     within: NDArray[np.bool_],
     around: NDArray[np.bool_],
     colours: NDArray[np.float32],
+    background: NDArray[np.bool_],
+    others: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """A small thing without what goes on outside its region in colour, with what ends inside.
 
@@ -116,21 +111,30 @@ def bounded_by_colour(
         within: [h, w] bool, cells inside the region.
         around: [h, w] bool, the region grown by what it may be too small.
         colours: [h, w, 3] of the cells, as :func:`cell_colours` gives them.
+        background: [h, w] bool, what the thing stands on or lies before: that its colour goes on
+            there (a mug in the colour of its table) says nothing of the thing.
+        others: [h, w] bool, what is surely another thing: the print on it ends within the region.
     """
     label = connected_by_colour(cells, cells.ok, colours)
     count = int(label.max(initial=-1)) + 1
     label[label < 0] = count  # cells without depth: no patch
-    inside, outside = (np.bincount(label[part], minlength=count + 1) for part in (within, ~around))
-    inside[count] = outside[count] = 0
-    goes_on = (outside > _GOES_ON * inside) & (outside >= _LEAST_PATCH)
-    ends = ~goes_on & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
-    found = trimmed = thing & ~goes_on[label]
-    if not agree(thing, trimmed | (within & ends[label])):
+    inside, outside, standing = (
+        np.bincount(label[part], minlength=count + 1)
+        for part in (within, ~around, ~around & ~background)
+    )
+    inside[count] = outside[count] = standing[count] = 0
+    leaving, passing = (
+        (beyond > _GOES_ON * inside) & (beyond >= _LEAST_PATCH) for beyond in (standing, outside)
+    )
+    ends = ~passing & (inside >= max(_LEAST_PATCH, _PATCH * np.count_nonzero(within)))
+    own = within & ~others
+    found = trimmed = thing & ~leaving[label]
+    if not agree(thing, trimmed | (own & ends[label])):
         # Depth has not found it. Else what it has left out is a hole or another thing.
         usual = _coloured_as(colours, ~around & cells.ok)
         if usual is not None:
             ends &= np.bincount(label[within & usual], minlength=count + 1) < _PATTERN * inside
-        more = trimmed | (within & ends[label])
+        more = trimmed | (own & ends[label])
         found = trimmed if agree(thing, more) else more
     return found if found.any() and fill(found, within) > _BOUNDED else thing
 

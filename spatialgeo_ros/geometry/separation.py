@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.assembly import fill, most_score, select
+from spatialgeo_ros.geometry.assembly import Choice, fill, most_score, select
 from spatialgeo_ros.geometry.background import (
     Floor,
     Plane,
@@ -33,6 +33,7 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
+from spatialgeo_ros.geometry.contacts import without_folding
 from spatialgeo_ros.geometry.growth import FARTHEST, covered, depth_of
 from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
@@ -50,6 +51,8 @@ _LEAST_GAP = 0.05  # metres: what is nearer is beside it
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat thing's holes
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
+_AS_GOOD = 0.2  # less than this: without what is of others a choice explains the region as well
+_EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
 _SHORT, _REACHED = 0.15, 0.09  # of the region's size: stops short of a side; reaches all
@@ -107,7 +110,7 @@ def separate_bounded(
     """
     around = grown(within)
     large = is_large(cells, within)
-    found = _separated(cells, within, around, large, gravity, floor, usual, image)
+    found, others = _separated(cells, within, around, large, gravity, floor, usual, image)
     if image is None or large:
         return found
     colours = cell_colours(cells, image)
@@ -115,7 +118,8 @@ def separate_bounded(
     if thing is None:
         if not found.thing.any():
             return found
-        thing = bounded_by_colour(cells, found.thing, within, around, colours)
+        behind = np.zeros(cells.shape, bool) if found.flat else found.background
+        thing = bounded_by_colour(cells, found.thing, within, around, colours, behind, others)
     if thing is found.thing:
         return found
     same = np.count_nonzero(thing & found.thing) > _SAME * np.count_nonzero(thing | found.thing)
@@ -168,23 +172,33 @@ def _separated(
     floor: Floor | None,
     usual: Size | None,
     image: NDArray[np.uint8] | None,
-) -> Separation:
+) -> tuple[Separation, NDArray[np.bool_]]:
     """Separate by depth, with colour where depth alone is vague; as :func:`separate_bounded`.
 
     ``around`` is the region grown by what it may be too small, ``large`` whether it is of the size
     of furniture.
+
+    Returns:
+        The object, and [h, w] bool, cells that stand out as well and are surely another thing.
     """
     use = cells.ok.copy()
     planes = tuple(background_planes(cells, use, within, ~around, floor))
     backdrop = on_any(planes, cells)
     standing = use & ~backdrop
     label = connected(cells, standing)
+    others = np.zeros(cells.shape, bool)
     if large:  # small things are themselves no wider than a crease
         # Outside the region such strips stay: they show what goes on there.
         crease = creases(cells, label, planes, backdrop) & around
         standing &= ~crease
         label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
+    if not large:
+        choice, label = _of_one_thing(
+            cells, standing, label, choice, planes, within, gravity, usual
+        )
+        others = standing & (label < 0)
+        standing &= ~others
     if image is not None and (choice is None or choice.score < _CLEAR):
         wanted = -np.inf if choice is None else choice.score + _BETTER
         if most_score(standing, around) > wanted:
@@ -201,14 +215,17 @@ def _separated(
             chosen = refined_outline(cells, chosen, use & around, image)
             chosen = completed_to_sides(cells, chosen, within)
             chosen = completed_beyond(label, chosen, around, within)
-            second = None
+            other_reading = None
             if choice is not None and choice.other is not None:
                 rival = completed_beyond(label, choice.other, around, within)
-                second = Separation(rival, _behind(planes, rival), planes)
-            return Separation(chosen, _behind(planes, chosen), planes, other=second)
+                other_reading = Separation(rival, _behind(planes, rival), planes)
+            reading = Separation(chosen, _behind(planes, chosen), planes, other=other_reading)
+            if choice is not None and choice.score > _EXPLAINS:
+                others = use & ~chosen & ~reading.background
+            return reading, others
         chosen = chosen | (flat.cells & within)
         outline = outline_of_flat(cells, chosen, within, image, flat.cells & ~around)
-        return Separation(outline, backdrop & ~outline, planes, flat=True)
+        return Separation(outline, backdrop & ~outline, planes, flat=True), others
     # Nothing stands out: the object is flush with its background (a door, a picture, a window).
     largest = max(
         planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
@@ -226,11 +243,50 @@ def _separated(
             rising = np.abs(largest.front) < _flat(cells, flush, within, large, largest)
             flush = flush | (rising & standing & within)
         outline = outline_of_flat(cells, flush, within, image, on & ~around)
-        return Separation(outline, backdrop & ~outline, planes, flat=True)
+        return Separation(outline, backdrop & ~outline, planes, flat=True), others
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, gravity, usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
-    return Separation(chosen, _behind(planes, chosen) if chosen.any() else backdrop, planes)
+    background = _behind(planes, chosen) if chosen.any() else backdrop
+    return Separation(chosen, background, planes), others
+
+
+def _of_one_thing(
+    cells: Cells,
+    standing: NDArray[np.bool_],
+    label: NDArray[np.int32],
+    choice: Choice | None,
+    planes: tuple[Plane, ...],
+    within: NDArray[np.bool_],
+    gravity: NDArray[np.float64] | None,
+    usual: Size | None,
+) -> tuple[Choice | None, NDArray[np.int32]]:
+    """A choice without the surfaces of things that go on outside the region, where it explains it.
+
+    Args:
+        cells: the window.
+        standing: [h, w] bool, cells on none of the planes.
+        label: [h, w] number of the connected surface of each of them, -1 elsewhere.
+        choice: among these surfaces.
+        planes: of the background.
+        within: [h, w] bool, cells inside the region.
+        gravity: as for :func:`separate_bounded`.
+        usual: as for :func:`separate_bounded`.
+
+    Returns:
+        The choice, and the surfaces that it was made of; what is in none is of other things. Where
+        it explains less without them it is as before, with what is left as another reading.
+    """
+    around = grown(within)
+    rest = without_folding(cells, standing, planes, around)
+    if rest is None:
+        return choice, label
+    second = select(cells, rest, around, gravity, usual)
+    if second is None or fill(second.cells, within) < _STANDS_OUT:
+        return choice, label
+    if choice is None or second.score > choice.score - _AS_GOOD:
+        return second, rest
+    return (choice if choice.other is not None else replace(choice, other=second.cells)), label
 
 
 def separate_given(cells: Cells, within: NDArray[np.bool_], cell: float = 1.0) -> Separation:

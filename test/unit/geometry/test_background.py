@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, see
 
-from spatialgeo_ros.geometry.background import Floor, background_planes, is_large
+from spatialgeo_ros.geometry.background import Floor, background_planes, is_large, on_any
+from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
-from spatialgeo_ros.geometry.separation import creases
+from spatialgeo_ros.geometry.separation import creases, grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 TOP = 0.6
@@ -207,3 +208,16 @@ def test_a_low_foot_is_no_scatter_of_the_known_floor():
     owner = part_of(cells, index)
     assert plane.cells[owner == 0].mean() < 0.1
     assert plane.cells[outside & (cells.points @ gravity > HEIGHT - 0.005)].mean() > 0.95
+
+
+def test_a_plane_that_cuts_through_slats_is_no_background():
+    """Slats that lean by as much as they are apart: half of each is near the plane between them."""
+    camera = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    slats = 0.04 * ((np.arange(640) % 24) / 24 - 0.5)
+    depth = np.broadcast_to(1.0 + slats, (480, 640))
+    depth = depth + np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
+    cells = make_cells(pointmap_from_depth(depth, camera, KINECT), (200, 120, 440, 360), 5000)
+    within = np.zeros(cells.shape, bool)
+    within[15:45, 15:45] = True
+    planes = background_planes(cells, cells.ok, within, ~grown(within))
+    assert on_any(planes, cells)[within].mean() < 0.3

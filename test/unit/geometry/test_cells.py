@@ -12,7 +12,11 @@ from spatialgeo_ros.geometry.cells import (
     extent,
     linked,
     make_cells,
+    neighbours,
+    on_both_sides,
     patches,
+    separate_rest,
+    spread_labels,
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 
@@ -47,7 +51,7 @@ def same_partition(a, b):
     return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
-def neighbours(links):
+def pairs_of(links):
     """Pairs of cells of links as those of ``linked``."""
     found = []
     for (dy, dx), link in zip(STEPS, links, strict=True):
@@ -65,7 +69,7 @@ def test_connected_is_a_flood_fill(seed, share):
     cells = make_cells(made, (60, 40, 260, 220), 2500)
     use = cells.ok & (np.random.default_rng(seed).random(cells.shape) < share)
     label = connected(cells, use)
-    expected = flood_fill(use, neighbours(linked(cells, use)))
+    expected = flood_fill(use, pairs_of(linked(cells, use)))
     assert same_partition(label, expected)
     assert (label >= 0).sum() == use.sum()
     assert set(np.unique(label[use])) == set(range(label.max() + 1)), "no name is left out"
@@ -147,7 +151,7 @@ def test_patches_are_a_flood_fill(seed):
         for dy, dx in STEPS
     ]
     number, label = patches(use)
-    expected = flood_fill(use, neighbours([link for *_, link in everywhere]))
+    expected = flood_fill(use, pairs_of([link for *_, link in everywhere]))
     assert number == expected.max() + 1
     assert same_partition(label, expected)
 
@@ -156,3 +160,50 @@ def test_extent_is_first_and_last():
     use = np.zeros((6, 8), bool)
     use[2, 3] = use[4, 6] = True
     assert extent(use) == (2, 4, 3, 6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 9), (9, 3), (8, 10)])
+@pytest.mark.parametrize("reach", [1, 2, 3])
+def test_cells_between_two_have_these_on_both_sides(shape, reach):
+    rows, columns = np.indices(shape)
+    for dy, dx in STEPS:
+        before, middle, after = on_both_sides(reach * dy, reach * dx, shape)
+        for values, way in ((rows, dy), (columns, dx)):
+            np.testing.assert_array_equal(values[middle] - values[before], reach * way)
+            np.testing.assert_array_equal(values[after] - values[middle], reach * way)
+        height = max(0, shape[0] - 2 * reach * dy)
+        width = max(0, shape[1] - 2 * reach * abs(dx))
+        assert rows[middle].size == height * width
+
+
+def test_labels_spread_to_the_neighbour_that_is_most_alike():
+    """A gap of three cells between two surfaces, of which the last two resemble the second."""
+    label = np.full((3, 9), -1, np.int32)
+    label[:, :3], label[:, 6:] = 0, 1
+    apart = []
+    for dy, dx in STEPS:
+        here, _ = neighbours(dy, dx, label.shape)
+        columns = np.indices(label.shape)[1][here] + min(dx, 0)
+        apart.append(np.where((columns == 3) & (dx != 0), 9.0, 1.0).astype(np.float32))
+    every = [np.ones(each.shape, bool) for each in apart]
+    links = list(zip(every, apart, strict=True))
+    near = spread_labels(label, links, 1)
+    np.testing.assert_array_equal(near[1], [0, 0, 0, 0, -1, 1, 1, 1, 1])
+    np.testing.assert_array_equal(spread_labels(label, links, 5)[1], [0, 0, 0, 0, 1, 1, 1, 1, 1])
+    none = [(np.zeros_like(link), each) for link, each in links]
+    np.testing.assert_array_equal(spread_labels(label, none, 5), label)
+
+
+def test_what_is_left_without_a_label_is_surfaces_of_their_own():
+    depth = np.full((240, 320), 2.0)
+    depth[:, 160:] = 1.0
+    cells = make_cells(pointmap_from_depth(depth, CAMERA, KINECT), (150, 100, 170, 110), 10_000)
+    label = np.full(cells.shape, -1, np.int32)
+    label[:5] = 0
+    use = cells.ok.copy()
+    use[-1] = False
+    found = separate_rest(cells, use, label)
+    assert (found[:5] == 0).all() and (found[-1] == -1).all()
+    left, right = found[5:-1, :9], found[5:-1, 11:]
+    assert left.min() == left.max() and right.min() == right.max()
+    assert {int(left[0, 0]), int(right[0, 0])} == {1, 2}

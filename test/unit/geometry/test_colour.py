@@ -173,9 +173,22 @@ def row_of_books(ground=GREY):
     return cells, book, within, image
 
 
+def bounded(cells, thing, within, image, background=None, others=None):
+    nothing = np.zeros(cells.shape, bool)
+    return bounded_by_colour(
+        cells,
+        thing,
+        within,
+        grown(within),
+        cell_colours(cells, image),
+        nothing if background is None else background,
+        nothing if others is None else others,
+    )
+
+
 def test_a_book_ends_where_the_colour_of_those_beside_it_goes_on():
     cells, book, within, image = row_of_books()
-    found = bounded_by_colour(cells, within, within, grown(within), cell_colours(cells, image))
+    found = bounded(cells, within, within, image)
     assert overlap(found, book) > 0.85
 
 
@@ -183,7 +196,7 @@ def test_a_book_that_was_taken_for_its_background_is_what_its_colour_bounds():
     cells, book, within, image = row_of_books()
     sliver = within.copy()
     sliver[32:] = False
-    found = bounded_by_colour(cells, sliver, within, grown(within), cell_colours(cells, image))
+    found = bounded(cells, sliver, within, image)
     assert overlap(found, book) > 0.85
 
 
@@ -191,19 +204,14 @@ def test_a_colour_that_reaches_over_little_of_the_region_changes_nothing():
     cells, _, within, image = row_of_books()
     image[...] = picture(ground=RED)
     image[90:105, 140:150] = BLUE
-    assert (
-        bounded_by_colour(cells, within, within, grown(within), cell_colours(cells, image))
-        is within
-    )
+    assert bounded(cells, within, within, image) is within
 
 
 def test_what_depth_left_out_of_a_thing_that_it_found_stays_out():
     cells, book, within, image = row_of_books()
     hole = np.zeros(cells.shape, bool)
     hole[35:45, 45:55] = True
-    found = bounded_by_colour(
-        cells, book & ~hole, within, grown(within), cell_colours(cells, image)
-    )
+    found = bounded(cells, book & ~hole, within, image)
     assert not (found & hole).any()
     assert overlap(found, book & ~hole) > 0.9
 
@@ -216,8 +224,27 @@ def test_the_pattern_of_what_a_thing_lies_on_is_not_the_thing():
     image[dots] = RED  # all over the surface, in the box as well
     sliver = within.copy()
     sliver[40:] = False
-    found = bounded_by_colour(cells, sliver, within, grown(within), cell_colours(cells, image))
+    found = bounded(cells, sliver, within, image)
     assert not (found & ~sliver).any()
+
+
+def test_a_thing_in_the_colour_of_what_it_lies_before_stays_whole():
+    """The front of a cup is as white as its table, its inside is not."""
+    cells = sheet()
+    image = picture((slice(80, 100), slice(130, 170), RED))
+    within = np.zeros(cells.shape, bool)
+    within[20:60, 30:70] = True
+    table = cells.ok & ~within
+    assert bounded(cells, within, within, image, background=table)[40:60, 30:70].all()
+
+
+def test_the_print_on_another_thing_is_not_added():
+    cells, book, within, image = row_of_books()
+    sliver = within.copy()
+    sliver[32:] = False
+    assert (bounded(cells, sliver, within, image) & ~sliver).any()
+    known = within & ~sliver
+    assert not (bounded(cells, sliver, within, image, others=known) & known).any()
 
 
 def test_an_outline_moves_to_the_colour_edge_near_it():

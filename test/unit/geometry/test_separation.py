@@ -239,7 +239,7 @@ def test_where_colour_says_quite_else_than_depth_there_are_two_readings(monkeypa
     by_depth = segment_object(made, box, gravity, HEIGHT)
     assert by_depth.other is None
 
-    def upper_part(cells, thing, within, around, image):
+    def upper_part(cells, thing, *_):
         rows = np.nonzero(thing)[0]
         return thing & (np.indices(thing.shape)[0] < np.percentile(rows, 100 * share))
 
@@ -522,7 +522,7 @@ def test_what_stands_before_a_thing_is_not_added_by_its_colour(monkeypatch):
     by_depth = segment_object(made, region, gravity, HEIGHT)
     assert (by_depth.mask & (index == 2)).sum() == 0
 
-    def all_within(cells, thing, within, around, image):
+    def all_within(cells, thing, within, *_):
         return thing | (within & cells.ok)
 
     monkeypatch.setattr(separation, "bounded_by_colour", all_within)
