@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.small_arrays import bordered, counts
 
+_ARM = 3  # cells on both sides of a valley that are compared with it
+_VALLEY, _NOISE = 0.004, 2.5  # metres that it is behind both, and standard deviations of its depth
 _SAMPLES = 4  # pixels of a cell along each side that are looked at
 
 Window = tuple[int, int, int, int]
@@ -65,6 +67,23 @@ class Cells:
             inverse = np.float32(1.0) / z
         tolerance = 0.03 + 3 * self.sigma + 0.006 * np.nan_to_num(z)
         return [_link(z, inverse, tolerance, dy, dx) for dy, dx in STEPS]
+
+    @cached_property
+    def valleys(self) -> NDArray[np.bool_]:
+        """Cells [h, w] that lie behind the middle between cells on both sides of them.
+
+        Inverse depth is linear over the image of a plane, so its second difference tells how two
+        surfaces meet, whatever their slope; so it does at the foot of a step.
+        """
+        z = self.points[..., 2]
+        out = np.zeros(self.shape, bool)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            q = np.float32(1.0) / z
+            limit = 2 * (_VALLEY + _NOISE * self.sigma) * q * q
+            for dy, dx in STEPS:
+                before, middle, after = on_both_sides(_ARM * dy, _ARM * dx, self.shape)
+                out[middle] |= q[before] - 2 * q[middle] + q[after] > limit[middle]
+        return out
 
     @cached_property
     def bend_terms(self) -> NDArray[np.float32]:

@@ -15,41 +15,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.geometry.assembly import fill
 from spatialgeo_ros.geometry.background import Plane
 from spatialgeo_ros.geometry.cells import (
-    STEPS,
     Cells,
     connected,
     linked,
-    on_both_sides,
     separate_rest,
     spread_labels,
 )
 
-_ARM = 3  # cells on both sides of a valley that are compared with it
-_VALLEY, _NOISE = 0.004, 2.5  # metres that it is behind both, and standard deviations of its depth
 _WIDEST = 5  # cells from the middle of a valley to what it is between
 _FOLD = 1.5  # widths of a cell that the first one beyond an edge is behind the face before it
 _ALIKE = np.zeros((1, 1), np.float32)  # one surface beside a valley is as good as another
 _SQUARE = np.ones((3, 3), np.uint8)
+_PARTS, _LEAST_PART = 4, 0.15  # largest parts of an object; share of its cells that one has
+_AS_FAR, _MOST = 0.8, 0.7  # of what it fills, that the rest does; of its cells, left out
 _LEAST_FOLD, _FOLD_SHARE = 3, 0.4  # cells along an edge; share of the root of the piece's cells
-
-
-def valleys(cells: Cells) -> NDArray[np.bool_]:
-    """Cells [h, w] that lie behind the middle between cells on both sides of them.
-
-    Inverse depth is linear over the image of a plane, so its second difference tells how two
-    surfaces meet, whatever their slope; so it does at the foot of a step.
-    """
-    z = cells.points[..., 2]
-    out = np.zeros(cells.shape, bool)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        q = np.float32(1.0) / z
-        limit = 2 * (_VALLEY + _NOISE * cells.sigma) * q * q
-        for dy, dx in STEPS:
-            before, middle, after = on_both_sides(_ARM * dy, _ARM * dx, cells.shape)
-            out[middle] |= q[before] - 2 * q[middle] + q[after] > limit[middle]
-    return out
 
 
 def connected_by_shape(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -57,7 +39,7 @@ def connected_by_shape(cells: Cells, use: NDArray[np.bool_]) -> NDArray[np.int32
 
     The cells of the valleys join a surface beside them.
     """
-    label = connected(cells, use & ~valleys(cells))
+    label = connected(cells, use & ~cells.valleys)
     links = [(link, _ALIKE) for link in linked(cells, use)]
     return separate_rest(cells, use, spread_labels(label, links, _WIDEST))
 
@@ -111,3 +93,32 @@ def without_folding(
         return None
     label[np.append(other, False)[label]] = -1  # the last for label -1
     return label
+
+
+def without_standing(
+    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """An object without what may stand on it or before it, wholly inside its region.
+
+    A mug on a carton is in the carton's box, and meets it in a valley; so does the back of a sofa
+    its seat. Which of both it is, one region does not tell, where the rest reaches as far.
+
+    Args:
+        cells: the window.
+        chosen: [h, w] bool, the object with all that touches it, not empty.
+        within: [h, w] bool, cells inside the region.
+
+    Returns:
+        [h, w] bool; None where nothing may be left out.
+    """
+    label = connected_by_shape(cells, chosen)
+    size = np.bincount(label[chosen])
+    parts = np.argsort(-size, kind="stable")[:_PARTS]
+    rest = chosen
+    for part in parts[1:][size[parts[1:]] >= _LEAST_PART * size.sum()]:
+        left = rest & (label != part)
+        if fill(left, within) > _AS_FAR * fill(chosen, within):
+            rest = left
+    if rest is chosen or np.count_nonzero(rest) < (1 - _MOST) * np.count_nonzero(chosen):
+        return None
+    return rest

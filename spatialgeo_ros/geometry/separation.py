@@ -33,7 +33,7 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
-from spatialgeo_ros.geometry.contacts import without_folding
+from spatialgeo_ros.geometry.contacts import without_folding, without_standing
 from spatialgeo_ros.geometry.growth import FARTHEST, covered, depth_of
 from spatialgeo_ros.geometry.pieces import Piece, gap_between
 from spatialgeo_ros.geometry.sizes import Size
@@ -215,11 +215,14 @@ def _separated(
             chosen = refined_outline(cells, chosen, use & around, image)
             chosen = completed_to_sides(cells, chosen, within)
             chosen = completed_beyond(label, chosen, around, within)
-            other_reading = None
-            if choice is not None and choice.other is not None:
-                rival = completed_beyond(label, choice.other, around, within)
-                other_reading = Separation(rival, _behind(planes, rival), planes)
-            reading = Separation(chosen, _behind(planes, chosen), planes, other=other_reading)
+            rival = None if choice is None else choice.other
+            if rival is None and not large:
+                rival = without_standing(cells, chosen, within)
+            reading = Separation(chosen, _behind(planes, chosen), planes)
+            if rival is not None:
+                rival = completed_beyond(label, rival, around, within)
+                second = Separation(rival, _behind(planes, rival), planes)
+                reading = replace(reading, other=second)
             if choice is not None and choice.score > _EXPLAINS:
                 others = use & ~chosen & ~reading.background
             return reading, others

@@ -13,8 +13,8 @@ from spatialgeo_ros.geometry.cells import connected, make_cells
 from spatialgeo_ros.geometry.contacts import (
     connected_by_shape,
     folds,
-    valleys,
     without_folding,
+    without_standing,
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
@@ -109,7 +109,7 @@ def test_a_lying_thing_meets_the_one_on_it_in_a_valley():
     cells, within = cells_around(made, box_of(index, 2))
     block = named(cells, index)
     things = cells.ok & (block > 0)
-    found = valleys(cells)
+    found = cells.valleys
     beside = cv2.dilate((block == 1).astype(np.uint8), np.ones((5, 5))) > 0
     contact = beside & (block == 2)
     assert found[contact].mean() > 0.7
@@ -133,14 +133,14 @@ def test_a_plane_has_no_valleys_however_steep():
     )
     cells = make_cells(pointmap_from_depth(depth, CAMERA, KINECT), (250, 150, 400, 300), 5000)
     assert cells.ok.all()
-    assert not valleys(cells).any()
+    assert not cells.valleys.any()
 
 
 def test_windows_smaller_than_an_arm_have_no_valleys():
     flat = pointmap_from_depth(np.full((480, 640), 1.0), CAMERA, KINECT)
     for window in ((0, 0, 4, 4), (0, 0, 3, 40), (0, 0, 40, 3), (0, 0, 1, 1)):
         cells = make_cells(flat, window, 5000)
-        assert not valleys(cells).any()
+        assert not cells.valleys.any()
         assert (connected_by_shape(cells, cells.ok) == 0).all()
 
 
@@ -169,3 +169,35 @@ def test_the_top_of_a_thing_folds_away_from_its_front_and_a_foot_does_not():
     assert len(table) == 1
     whole = cells.ok & ~on_any(table, cells)
     assert without_folding(cells, whole, table, grown(within)) is None
+
+
+def test_what_stands_within_a_box_is_another_reading():
+    """A low thing on a large one, all of it in the box of the large one as seen from above."""
+    low = Block(1.32, 0.0, (0.1, 0.12, 0.05), bottom=TOP + 0.08)
+    pose = looking_down()
+    made, index = seen([low, LYING], pose)
+    x0, y0, x1, y1 = box_of(index, 2)
+    assert (box_of(index, 1)[1] > y0) and (box_of(index, 1)[3] < y1)
+    cells, within = cells_around(made, (x0, y0, x1, y1))
+    block = named(cells, index)
+    both = cells.ok & (block > 0)
+    rest = without_standing(cells, both, within)
+    assert rest is not None
+    assert (rest & (block == 1)).sum() < 0.1 * (block == 1).sum()
+    assert (rest & (block == 2)).sum() > 0.85 * (both & (block == 2)).sum()
+    found = segment_object(made, Region.from_box(x0, y0, x1, y1), gravity_in_camera(pose), 1.3)
+    assert (found.mask & (index == 1)).sum() > 0.9 * (index == 1).sum()
+    assert found.other is not None
+    assert (found.other.mask & (index == 1)).sum() < 0.1 * (index == 1).sum()
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.5])
+def test_one_thing_has_one_reading(turn):
+    pose = looking_down()
+    carton = Block(1.3, 0.0, (0.12, 0.2, 0.16), yaw=turn, bottom=TOP)
+    made, index = seen([carton], pose)
+    cells, within = cells_around(made, box_of(index, 1))
+    own = cells.ok & (named(cells, index) == 1)
+    assert without_standing(cells, own, within) is None
+    found = segment_object(made, Region.from_box(*box_of(index, 1)), gravity_in_camera(pose), 1.3)
+    assert found.other is None
