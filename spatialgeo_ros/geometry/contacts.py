@@ -100,8 +100,8 @@ def without_standing(
 ) -> NDArray[np.bool_] | None:
     """An object without what may stand on it or before it, wholly inside its region.
 
-    A mug on a carton is in the carton's box, and meets it in a valley; so does the back of a sofa
-    its seat. Which of both it is, one region does not tell, where the rest reaches as far.
+    A mug on a carton is in the carton's box, and meets it in a valley; so does a laptop's screen
+    its keyboard. Which of both it is, one region does not tell, where the rest reaches as far.
 
     Args:
         cells: the window.
