@@ -171,10 +171,10 @@ def arrays(start: object) -> Iterator[np.ndarray]:
 
 def test_a_kept_keyframe_holds_no_map_of_the_whole_image(walk):
     perception = Perception(None)
-    box = Region.from_box(300, 150, 420, 400, "crate")
-    for seen in walk[:2]:
+    crate = (226, 128, 382, 397), (373, 128, 521, 406)  # in the first two frames
+    for seen, box in zip(walk, crate, strict=False):
         observation = perception.observe(seen)
-        perception.measure(observation, [], box)
+        perception.measure(observation, [], Region.from_box(*box, "crate"))
         assert observation.pointmap is not None and observation.pointmap.points.size
     pixels = CAMERA.width * CAMERA.height
 
