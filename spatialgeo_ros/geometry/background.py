@@ -130,6 +130,7 @@ def background_planes(
     within: NDArray[np.bool_],
     outside: NDArray[np.bool_],
     floor: Floor | None = None,
+    furniture: bool = False,
 ) -> list[Plane]:
     """Planes that are seen outside the region and reach into it, the floor and the largest first.
 
@@ -139,6 +140,7 @@ def background_planes(
         within: [h, w] bool, cells inside the region.
         outside: [h, w] bool, cells that are surely outside the region.
         floor: where the floor should be, when known. It is taken as it is seen, if it is seen.
+        furniture: the region is known to be of furniture, however small it is.
     """
     parts = _tolerance(cells)
     large = is_large(cells, within)
@@ -186,7 +188,7 @@ def background_planes(
             continue  # scattered evenly: several surfaces that pass through one slab
         front = plane.front
         on = use & (np.abs(front) < plane.tolerance)
-        if not large:
+        if not large and not furniture:
             on = _along(cells, on, front)
         behind = use & (front < -plane.tolerance)
         if known or plane.closes(use):

@@ -52,6 +52,7 @@ _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat thing's holes
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _AS_GOOD = 0.2  # less than this: without what is of others a choice explains the region as well
+_FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, however little is seen
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
@@ -182,7 +183,8 @@ def _separated(
         The object, and [h, w] bool, cells that stand out as well and are surely another thing.
     """
     use = cells.ok.copy()
-    planes = tuple(background_planes(cells, use, within, ~around, floor))
+    furniture = large or (usual is not None and max(usual) > _FURNITURE)
+    planes = tuple(background_planes(cells, use, within, ~around, floor, furniture))
     backdrop = on_any(planes, cells)
     standing = use & ~backdrop
     label = connected(cells, standing)
@@ -193,7 +195,7 @@ def _separated(
         standing &= ~crease
         label[crease] = -1
     choice = select(cells, label, around, gravity, usual)
-    if not large:
+    if not furniture:
         choice, label = _of_one_thing(
             cells, standing, label, choice, planes, within, gravity, usual
         )
@@ -216,14 +218,14 @@ def _separated(
             chosen = completed_to_sides(cells, chosen, within)
             chosen = completed_beyond(label, chosen, around, within)
             rival = None if choice is None else choice.other
-            if rival is None and not large:
+            if rival is None and not furniture:
                 rival = without_standing(cells, chosen, within)
             reading = Separation(chosen, _behind(planes, chosen), planes)
             if rival is not None:
                 rival = completed_beyond(label, rival, around, within)
                 second = Separation(rival, _behind(planes, rival), planes)
                 reading = replace(reading, other=second)
-            if choice is not None and choice.score > _EXPLAINS:
+            if not furniture and choice is not None and choice.score > _EXPLAINS:
                 others = use & ~chosen & ~reading.background
             return reading, others
         chosen = chosen | (flat.cells & within)
