@@ -197,7 +197,7 @@ def _separated(
     choice = select(cells, label, around, gravity, usual)
     if not furniture:
         choice, label = _of_one_thing(
-            cells, standing, label, choice, planes, within, gravity, usual
+            cells, standing, label, choice, planes, within, around, gravity, usual
         )
         others = standing & (label < 0)
         standing &= ~others
@@ -263,6 +263,7 @@ def _of_one_thing(
     choice: Choice | None,
     planes: tuple[Plane, ...],
     within: NDArray[np.bool_],
+    around: NDArray[np.bool_],
     gravity: NDArray[np.float64] | None,
     usual: Size | None,
 ) -> tuple[Choice | None, NDArray[np.int32]]:
@@ -275,6 +276,7 @@ def _of_one_thing(
         choice: among these surfaces.
         planes: of the background.
         within: [h, w] bool, cells inside the region.
+        around: [h, w] bool, the region grown by what it may be too small.
         gravity: as for :func:`separate_bounded`.
         usual: as for :func:`separate_bounded`.
 
@@ -282,7 +284,6 @@ def _of_one_thing(
         The choice, and the surfaces that it was made of; what is in none is of other things. Where
         it explains less without them it is as before, with what is left as another reading.
     """
-    around = grown(within)
     rest = without_folding(cells, standing, planes, around)
     if rest is None:
         return choice, label

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -333,11 +332,7 @@ def test_synonyms_measure_the_same_pixels_alike(words: Sequence[str]) -> None:
         ("Is there a chair?", "Yes. I know chair_1.", (NEAR,)),
         ("Is there a chair?", "Yes. I know chair_1 and chair_2.", (NEAR, FAR)),
         ("Is there a couch?", "No. I know no couch.", (NEAR,)),
-        (
-            "Is there a cup on the table?",
-            r"Yes \(probability 0\.[5-9]\d\)\. I know mug_1\.",
-            (CUP, TABLE),
-        ),
+        ("Is there a cup on the table?", "Yes (probability 0.56). I know mug_1.", (CUP, TABLE)),
         ("Is there a cup on the table?", "No. I know no cup on the table.", (FLOOR_CUP, TABLE)),
         (
             "How many chairs are there?",
@@ -352,7 +347,7 @@ def test_presence_is_answered_by_yes_no_or_a_number(
 ) -> None:
     perception, observation = seen(*things)
     answer = perception.ask(question, observation)
-    assert re.match(text, answer.text)
+    assert answer.text.startswith(text)
     assert all(estimate.valid for estimate in answer.distances)
 
 
