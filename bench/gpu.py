@@ -70,6 +70,10 @@ PARTS = (
     Part("rgpt_bf16", "regions", "regions"),
     Part("mllm_nf4", "video", "video"),
     Part("mllm_bf16", "video", "video"),
+    Part("stage2", "training", "training", limit=120.0),
+    Part("stage1", "training", "training", limit=120.0),
+    Part("task_lora", "training", "training", limit=120.0),
+    Part("sft", "training", "training", limit=120.0),
 )
 GROUPS = tuple(dict.fromkeys(part.group for part in PARTS))
 

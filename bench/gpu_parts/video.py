@@ -36,7 +36,7 @@ def mllm_bf16(context: Context) -> dict[str, Any]:
     return _mllm(context, "bf16")
 
 
-def _qwen(
+def qwen_vl(
     context: Context, dtype: torch.dtype, quantisation: str
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Qwen2.5-VL 3B with random weights."""
@@ -88,7 +88,7 @@ class Chat:
 def _mllm(context: Context, kind: str) -> dict[str, Any]:
     dtype = torch.bfloat16 if context.device.type == "cuda" else torch.float32
     context.free()
-    qwen = _qwen(context, dtype, "nf4" if kind == "nf4" else "none")
+    qwen = qwen_vl(context, dtype, "nf4" if kind == "nf4" else "none")
     with torch.device(context.device):
         vggt_, width = Vggt(full_size.VGGT_1B, heads=()).to(dtype), qwen.lm_head.in_features
         connector = Connector(2 * full_size.VGGT_1B.embed_dim, width).to(dtype)

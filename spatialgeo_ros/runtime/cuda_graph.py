@@ -12,8 +12,10 @@ Rules that make several lanes of work safe beside each other:
 - captures are thread-local, so that what other threads allocate or launch does not break them, and
   take turns (``CAPTURING``), because the allocator knows one capture at a time. Whoever waits for
   the whole device or empties the allocator's cache while another lane runs holds it too: a device
-  that is captured on cannot be waited for. Random numbers of another lane must not come from
-  PyTorch's default generator, which a capture claims.
+  that is captured on cannot be waited for;
+- a capture claims the state of PyTorch's default generator, and one that fails keeps it: with
+  PyTorch 2.11 no other graph can be replayed until it is given back. Each capture has a copy
+  (:func:`capturing`). Random numbers of another lane must not come from that generator even so.
 """
 
 from __future__ import annotations
@@ -44,6 +46,27 @@ def refusal(device: torch.device) -> str:
     if device.type != "cuda":
         return f"CUDA graphs need an NVIDIA GPU; this runs on {device.type}"
     return ""
+
+
+@contextmanager
+def capturing(device: torch.device) -> Iterator[None]:
+    """Around one capture: its turn, and a state of random numbers that only its own graph knows.
+
+    Args:
+        device: That is captured on.
+    """
+    with CAPTURING:
+        if not torch.cuda.is_initialized():  # another library's graph, or a trial without a GPU
+            yield
+            return
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generator = torch.cuda.default_generators[index]
+        kept = generator.graphsafe_get_state()
+        generator.graphsafe_set_state(generator.clone_state())
+        try:
+            yield
+        finally:
+            generator.graphsafe_set_state(kept)
 
 
 class WorkStream:
@@ -207,8 +230,11 @@ def capture(
             torch.cuda.synchronize(device)
             torch.cuda.empty_cache()
             before = torch.cuda.memory_reserved(device)
-            with torch.cuda.graph(
-                graph, pool=pool, stream=stream.stream, capture_error_mode="thread_local"
+            with (
+                capturing(device),
+                torch.cuda.graph(
+                    graph, pool=pool, stream=stream.stream, capture_error_mode="thread_local"
+                ),
             ):
                 outputs = tuple(function(*inputs))
         except torch.OutOfMemoryError as error:

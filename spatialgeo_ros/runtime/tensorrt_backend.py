@@ -27,7 +27,7 @@ from spatialgeo_ros.runtime.backend import (
     check_feeds,
     usual_feeds,
 )
-from spatialgeo_ros.runtime.cuda_graph import CAPTURING
+from spatialgeo_ros.runtime.cuda_graph import capturing
 from spatialgeo_ros.runtime.files import UntrustedFileError, read_trusted, write_atomically
 from spatialgeo_ros.runtime.tensorrt_module import (
     TensorRT,
@@ -256,7 +256,7 @@ class TensorRTBackend:
         try:
             # thread_local: other threads of the node may allocate memory meanwhile.
             with (
-                CAPTURING,
+                capturing(self._device),
                 self._cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
             ):
                 self._enqueue(stream)

@@ -55,6 +55,46 @@ def test_reading_a_value_back_is_refused_with_the_reason_and_the_stream_is_left(
     assert captured.replay()[0].tolist() == [2.0] * 4
 
 
+def test_a_capture_that_fails_leaves_other_graphs_and_random_numbers_alone() -> None:
+    """PyTorch 2.11 keeps the default generator for it, and refuses every other graph."""
+    stream = WorkStream(DEVICE)
+    doubled = capture(lambda x: [x * 2], [torch.ones(4, device=DEVICE)], stream)
+    torch.manual_seed(5)
+    expected = torch.rand(3, device=DEVICE)
+    torch.manual_seed(5)
+    with pytest.raises(CaptureError, match="cannot be captured"):
+        capture(lambda x: [x * float(x.sum().item())], [torch.ones(4, device=DEVICE)], stream)
+    assert doubled.replay()[0].tolist() == [2.0] * 4
+    assert torch.equal(torch.rand(3, device=DEVICE), expected)
+
+
+def test_another_lane_may_replay_while_a_graph_is_captured() -> None:
+    network, stream, other = small_network(), WorkStream(DEVICE), WorkStream(DEVICE)
+    doubled = capture(lambda x: [x * 2], [torch.ones(4, device=DEVICE)], other)
+    ended, rounds, failures = threading.Event(), [0], []
+
+    def work() -> None:
+        try:
+            while not ended.is_set():
+                with other.running():
+                    assert doubled.replay()[0].tolist() == [2.0] * 4
+                rounds[0] += 1
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        image = torch.rand(1, 3, 64, 64, device=DEVICE, dtype=torch.float16)
+        for _ in range(20):
+            capture(lambda x: [network(x)], [image], stream)
+    finally:
+        ended.set()
+        thread.join()
+    assert not failures, failures
+    assert rounds[0] > 20
+
+
 def test_another_lane_may_launch_and_allocate_while_a_graph_is_captured() -> None:
     network, stream, other = small_network(), WorkStream(DEVICE), WorkStream(DEVICE)
     ended, failures = threading.Event(), []

@@ -70,6 +70,9 @@ NUMBERS: dict[str, Callable[[Mapping[str, float]], bool]] = {
     "rgpt_bf16": lambda n: n["hits"] == n["asked"] == 4 and n["eager"] > 0,
     "mllm_nf4": lambda n: n["hits"] == 1 and n["rate"] > 0,
     "mllm_bf16": lambda n: n["hits"] == 1 and n["eager"] > 0,
+    **dict.fromkeys(
+        ("stage1", "stage2", "task_lora", "sft"), lambda n: n["seconds"] > 0 and n["passes"] == 2
+    ),
     "loading": lambda n: n["packed GB"] > 0 and n["packed, from disk: seconds"] > 0,
 }
 

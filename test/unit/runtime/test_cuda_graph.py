@@ -13,6 +13,7 @@ from spatialgeo_ros.runtime.cuda_graph import (
     CaptureError,
     WorkStream,
     capture,
+    capturing,
     first_line,
     refusal,
     tensors_in,
@@ -75,3 +76,31 @@ def test_the_first_of_a_chain_of_errors_is_told() -> None:
             raise CaptureError("the capture was invalidated")
     except CaptureError as error:
         assert first_line(error) == "cannot copy to the host"
+
+
+class Generator:
+    """PyTorch's generator of a GPU as far as a capture goes: it is claimed, and may stay so."""
+
+    def __init__(self, state: dict[str, bool]) -> None:
+        self.state = state
+
+    def graphsafe_get_state(self) -> Generator:
+        return Generator(self.state)
+
+    def graphsafe_set_state(self, other: Generator) -> None:
+        self.state = other.state
+
+    def clone_state(self) -> Generator:
+        return Generator(dict(self.state))
+
+
+def test_a_capture_that_fails_has_claimed_a_copy_of_the_random_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = Generator({"claimed": False})
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "default_generators", (generator,))
+    with pytest.raises(RuntimeError, match="not captured"), capturing(torch.device("cuda", 0)):
+        generator.state["claimed"] = True
+        raise RuntimeError("not captured")
+    assert generator.state == {"claimed": False}
