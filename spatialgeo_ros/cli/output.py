@@ -15,7 +15,7 @@ import numpy as np
 
 from spatialgeo_ros.errors import BadImageError
 from spatialgeo_ros.geometry.distance import DistanceEstimate
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.visible_centre import visible_centre
 from spatialgeo_ros.scene.sighting import SightedEstimate
 

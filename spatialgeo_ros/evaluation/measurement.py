@@ -33,10 +33,11 @@ from spatialgeo_ros.evaluation.truth_frames import (
     stored_frames,
 )
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind, measure
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.sim.depth_noise import DepthSensorModel
 from spatialgeo_ros.sim.room import SceneObject

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialgeo_ros.geometry.footprint import fit_footprint
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pose import level_frame
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 
 # Calibrated on simulated frames with structured-light depth of the tuning seeds (furniture, things,

@@ -31,6 +31,7 @@ _ALIKE = np.zeros((1, 1), np.float32)  # one surface beside a valley is as good 
 _SQUARE = np.ones((3, 3), np.uint8)
 _PARTS, _LEAST_PART = 4, 0.15  # largest parts of an object; share of its cells that one has
 _AS_FAR, _MOST = 0.8, 0.7  # of what it fills, that the rest does; of its cells, left out
+_CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _LEAST_FOLD, _FOLD_SHARE = 3, 0.4  # cells along an edge; share of the root of the piece's cells
 
 
@@ -122,3 +123,38 @@ def without_standing(
     if rest is chosen or np.count_nonzero(rest) < (1 - _MOST) * np.count_nonzero(chosen):
         return None
     return rest
+
+
+def creases(
+    cells: Cells,
+    label: NDArray[np.int32],
+    planes: Sequence[Plane],
+    backdrop: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Connected surfaces [h, w] bool that are left over where background surfaces meet or end.
+
+    The cells along a crease are a mixture of both sides and on neither. They are a strip without an
+    inside, beside the background all along, and off it by less than a cell is wide.
+
+    Args:
+        cells: the window.
+        label: [h, w] number of the connected surface of each cell, -1 for none.
+        planes: of the background.
+        backdrop: [h, w] bool, cells that these explain.
+    """
+    count = int(label.max(initial=-1)) + 1
+    if count == 0 or not planes:
+        return np.zeros(cells.shape, bool)
+    size = np.bincount(label[label >= 0], minlength=count)
+    solid = cv2.morphologyEx((label >= 0).astype(np.uint8), cv2.MORPH_ERODE, _SQUARE).astype(bool)
+    beside = cv2.dilate(backdrop.astype(np.uint8), _SQUARE).astype(bool)
+    width = np.float32(cells.angle) * cells.points[..., 2]
+    close = np.zeros(cells.shape, bool)
+    for plane in planes:
+        with np.errstate(invalid="ignore"):
+            close |= np.abs(plane.front) < plane.tolerance + width
+    close &= beside & (label >= 0)
+    share = np.bincount(label[close], minlength=count) / size
+    whole = np.bincount(label[solid], minlength=count) > 0
+    crease = np.append((share > _CREASE) & ~whole, False)  # the last for label -1
+    return np.asarray(crease[label])

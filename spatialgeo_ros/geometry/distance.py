@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.completion import Completed, estimate_centre
 from spatialgeo_ros.geometry.nearest import nearest_ends, nearest_to_camera
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose, level_frame
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size
 from spatialgeo_ros.geometry.uncertainty import (
     GapEvidence,

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.object_pixels import MASK_RIM
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.shared_pixels import shared_pixels
 from spatialgeo_ros.geometry.small_arrays import solved, squared_distances
 from spatialgeo_ros.geometry.surfels import denoised_pixels

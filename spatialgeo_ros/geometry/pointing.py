@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.background import Floor, background_planes, on_any
 from spatialgeo_ros.geometry.cells import Cells, connected, extent, make_cells
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.region_borders import grown
 from spatialgeo_ros.geometry.regions import Box, box_iou
-from spatialgeo_ros.geometry.separation import grown
 
 _SIZES = 0.08 * np.sqrt(2.0) ** np.arange(13)  # metres, sides of the squares
 _LEAST_SIDE = 24  # pixels

@@ -23,7 +23,7 @@ from spatialgeo_ros.geometry.background import (
     is_large,
     on_any,
 )
-from spatialgeo_ros.geometry.cells import Cells, DepthPlane, connected, extent, patches
+from spatialgeo_ros.geometry.cells import Cells, connected, extent
 from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.colour import (
     agree,
@@ -33,14 +33,13 @@ from spatialgeo_ros.geometry.colour import (
     outline_of_flat,
     refined_outline,
 )
-from spatialgeo_ros.geometry.contacts import without_folding, without_standing
+from spatialgeo_ros.geometry.contacts import creases, without_folding, without_standing
 from spatialgeo_ros.geometry.growth import FARTHEST, covered, depth_of
 from spatialgeo_ros.geometry.pieces import Piece, gap_between
+from spatialgeo_ros.geometry.region_borders import completed_beyond, completed_to_sides, grown
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
-_GROW = 0.03  # of a box's size on each side, that it may be too small: still inside,
-_BAND = 0.08  # and what ends so near is the object's too if it goes on from it
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
@@ -56,11 +55,6 @@ _FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, how
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
-_SHORT, _REACHED = 0.15, 0.09  # of the region's size: stops short of a side; reaches all
-_IN_PLANE = 0.03  # metres from an object's own plane
-_MOSTLY = 0.6  # of what is left in a region
-_LEAST_PLANE = 40  # cells that tell a plane
-_CREASE = 0.8  # share of a strip's cells that hardly stand out of the background beside them
 _SAME = 0.5  # of all cells of two readings that are in both: they are one
 _SURE = 0.15  # of what depth found: of other things; of a paint: what depth did not find
 _READ = 0.3  # of a paint's cells that have depth
@@ -88,6 +82,40 @@ class Separation:
     other: Separation | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Bounded:
+    """A window, and what is known of the thing that a region in it bounds.
+
+    Attributes:
+        cells: the window.
+        within: [h, w] bool, cells inside the region.
+        around: [h, w] bool, the region grown by what it may be too small.
+        large: the region is of the size of furniture.
+        gravity: direction of falling [3], None when unknown.
+        floor: the floor, None when unknown.
+        usual: (width, depth, height) of this kind of object in metres, None when unknown.
+        image: [H, W, 3] uint8 RGB; None where there is none.
+    """
+
+    cells: Cells
+    within: NDArray[np.bool_]
+    around: NDArray[np.bool_]
+    large: bool
+    gravity: NDArray[np.float64] | None
+    floor: Floor | None
+    usual: Size | None
+    image: NDArray[np.uint8] | None
+
+    @property
+    def furniture(self) -> bool:
+        """Of the size of furniture, or of such a kind, however little of it is seen."""
+        return self.large or (self.usual is not None and max(self.usual) > _FURNITURE)
+
+    def select(self, label: NDArray[np.int32], better_than: float = -np.inf) -> Choice | None:
+        """Choose the thing among connected surfaces: :func:`select`."""
+        return select(self.cells, label, self.around, self.gravity, self.usual, better_than)
+
+
 def separate_bounded(
     cells: Cells,
     within: NDArray[np.bool_],
@@ -109,13 +137,29 @@ def separate_bounded(
         usual: (width, depth, height) of this kind of object in metres, None when unknown.
         image: [H, W, 3] uint8 RGB; None where there is none.
     """
-    around = grown(within)
     large = is_large(cells, within)
-    found, others = _separated(cells, within, around, large, gravity, floor, usual, image)
-    if image is None or large:
-        return found
+    asked = _Bounded(cells, within, grown(within), large, gravity, floor, usual, image)
+    found, others = _by_depth(asked)
+    return found if image is None or large else _by_colour(asked, found, others, image)
+
+
+def _by_colour(
+    asked: _Bounded,
+    found: Separation,
+    others: NDArray[np.bool_],
+    image: NDArray[np.uint8],
+) -> Separation:
+    """A small thing as its colour tells it, with what depth has found as the other reading.
+
+    Args:
+        asked: what is looked for.
+        found: by depth.
+        others: [h, w] bool, cells that stand out as well and are surely another thing.
+        image: of ``asked``.
+    """
+    cells, within, around = asked.cells, asked.within, asked.around
     colours = cell_colours(cells, image)
-    thing = _painted(cells, found, within, around, image, colours)
+    thing = _painted(asked, found, image, colours)
     if thing is None:
         if not found.thing.any():
             return found
@@ -137,15 +181,14 @@ def separate_bounded(
 
 
 def _painted(
-    cells: Cells,
+    asked: _Bounded,
     found: Separation,
-    within: NDArray[np.bool_],
-    around: NDArray[np.bool_],
     image: NDArray[np.uint8],
     colours: NDArray[np.float32],
 ) -> NDArray[np.bool_] | None:
     """A small thing as its paint tells it, [h, w] bool; None where depth has found it as well."""
-    paint = bounded_paint(cells, within, around, image)
+    cells, around = asked.cells, asked.around
+    paint = bounded_paint(cells, asked.within, around, image)
     if paint is None:
         return None
     read = paint & cells.ok
@@ -164,131 +207,154 @@ def _painted(
     return reading.thing if reading.other is None else reading.other.thing
 
 
-def _separated(
-    cells: Cells,
-    within: NDArray[np.bool_],
-    around: NDArray[np.bool_],
-    large: bool,
-    gravity: NDArray[np.float64] | None,
-    floor: Floor | None,
-    usual: Size | None,
-    image: NDArray[np.uint8] | None,
-) -> tuple[Separation, NDArray[np.bool_]]:
-    """Separate by depth, with colour where depth alone is vague; as :func:`separate_bounded`.
-
-    ``around`` is the region grown by what it may be too small, ``large`` whether it is of the size
-    of furniture.
+def _by_depth(asked: _Bounded) -> tuple[Separation, NDArray[np.bool_]]:
+    """Separate by depth, with colour where depth alone is vague.
 
     Returns:
         The object, and [h, w] bool, cells that stand out as well and are surely another thing.
     """
+    cells, within, around = asked.cells, asked.within, asked.around
     use = cells.ok.copy()
-    furniture = large or (usual is not None and max(usual) > _FURNITURE)
-    planes = tuple(background_planes(cells, use, within, ~around, floor, furniture))
+    planes = tuple(background_planes(cells, use, within, ~around, asked.floor, asked.furniture))
     backdrop = on_any(planes, cells)
     standing = use & ~backdrop
     label = connected(cells, standing)
     others = np.zeros(cells.shape, bool)
-    if large:  # small things are themselves no wider than a crease
+    if asked.large:  # small things are themselves no wider than a crease
         # Outside the region such strips stay: they show what goes on there.
         crease = creases(cells, label, planes, backdrop) & around
         standing &= ~crease
         label[crease] = -1
-    choice = select(cells, label, around, gravity, usual)
-    if not furniture:
-        choice, label = _of_one_thing(
-            cells, standing, label, choice, planes, within, around, gravity, usual
-        )
+    choice = asked.select(label)
+    if not asked.furniture:
+        choice, label = _of_one_thing(asked, standing, label, choice, planes)
         others = standing & (label < 0)
         standing &= ~others
-    if image is not None and (choice is None or choice.score < _CLEAR):
+    if asked.image is not None and (choice is None or choice.score < _CLEAR):
         wanted = -np.inf if choice is None else choice.score + _BETTER
         if most_score(standing, around) > wanted:
-            labels = connected_by_colour(cells, standing, cell_colours(cells, image))
-            other = select(cells, labels, around, gravity, usual, wanted)
+            labels = connected_by_colour(cells, standing, cell_colours(cells, asked.image))
+            other = asked.select(labels, wanted)
             if other is not None and other.score > wanted:
                 # A sliver that leaves nothing is no better than a surface that leaves a little.
                 if choice is None or fill(other.cells, within) >= _STANDS_OUT:
                     choice, label = other, labels
-    chosen = None if choice is None else choice.cells
-    if chosen is not None and fill(chosen, within) >= _STANDS_OUT:
-        flat = _lies_on(cells, chosen, within, large, planes)
-        if flat is None:
-            chosen = refined_outline(cells, chosen, use & around, image)
-            chosen = completed_to_sides(cells, chosen, within)
-            chosen = completed_beyond(label, chosen, around, within)
-            rival = None if choice is None else choice.other
-            if rival is None and not furniture:
-                rival = without_standing(cells, chosen, within)
-            reading = Separation(chosen, _behind(planes, chosen), planes)
-            if rival is not None:
-                rival = completed_beyond(label, rival, around, within)
-                second = Separation(rival, _behind(planes, rival), planes)
-                reading = replace(reading, other=second)
-            if not furniture and choice is not None and choice.score > _EXPLAINS:
-                others = use & ~chosen & ~reading.background
+    if choice is not None and fill(choice.cells, within) >= _STANDS_OUT:
+        on = _lies_on(asked, choice.cells, planes)
+        if on is None:
+            reading = _standing_out(asked, choice, label, planes)
+            if not asked.furniture and choice.score > _EXPLAINS:
+                others = use & ~reading.thing & ~reading.background
             return reading, others
-        chosen = chosen | (flat.cells & within)
-        outline = outline_of_flat(cells, chosen, within, image, flat.cells & ~around)
-        return Separation(outline, backdrop & ~outline, planes, flat=True), others
-    # Nothing stands out: the object is flush with its background (a door, a picture, a window).
-    largest = max(
-        planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
-    )
-    on = np.zeros(cells.shape, bool) if largest is None else largest.cells
-    patch = select(cells, np.where(on & within, 0, -1).astype(np.int32), within, gravity, usual)
-    flush = None if patch is None else patch.cells
-    standing_out = 0.0 if chosen is None else fill(chosen, within)
-    if flush is not None and (
-        chosen is None
-        or fill(flush, within) > _LIES_FLAT
-        or (standing_out < _SCRAPS and fill(flush, within) > _LIES_FLAT - standing_out - _HOLES)
-    ):
-        if largest is not None and large:
-            rising = np.abs(largest.front) < _flat(cells, flush, within, large, largest)
-            flush = flush | (rising & standing & within)
-        outline = outline_of_flat(cells, flush, within, image, on & ~around)
-        return Separation(outline, backdrop & ~outline, planes, flat=True), others
+        return _outlined(asked, choice.cells | (on.cells & within), on.cells, planes), others
+    chosen = None if choice is None else choice.cells
+    flush = _flush(asked, chosen, standing, planes)
+    if flush is not None:
+        return flush, others
     if chosen is None:
-        choice = select(cells, connected(cells, use & within), within, gravity, usual)
+        choice = select(cells, connected(cells, use & within), within, asked.gravity, asked.usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
     background = _behind(planes, chosen) if chosen.any() else backdrop
     return Separation(chosen, background, planes), others
 
 
+def _standing_out(
+    asked: _Bounded, choice: Choice, label: NDArray[np.int32], planes: tuple[Plane, ...]
+) -> Separation:
+    """What stands out of all planes, as far as it goes, with what it may also be.
+
+    Args:
+        asked: what is looked for.
+        choice: what fills the region of it.
+        label: [h, w] number of the connected surface of each cell that the choice was made of.
+        planes: of the background.
+    """
+    cells, within, around = asked.cells, asked.within, asked.around
+    chosen = refined_outline(cells, choice.cells, cells.ok & around, asked.image)
+    chosen = completed_to_sides(cells, chosen, within)
+    chosen = completed_beyond(label, chosen, around, within)
+    rival = choice.other
+    if rival is None and not asked.furniture:
+        rival = without_standing(cells, chosen, within)
+    reading = Separation(chosen, _behind(planes, chosen), planes)
+    if rival is None:
+        return reading
+    rival = completed_beyond(label, rival, around, within)
+    return replace(reading, other=Separation(rival, _behind(planes, rival), planes))
+
+
+def _flush(
+    asked: _Bounded,
+    chosen: NDArray[np.bool_] | None,
+    standing: NDArray[np.bool_],
+    planes: tuple[Plane, ...],
+) -> Separation | None:
+    """What is flush with its background (a door, a picture, a window); None where nothing is.
+
+    Args:
+        asked: what is looked for.
+        chosen: [h, w] bool, what stands out and does not fill the region; None for nothing.
+        standing: [h, w] bool, cells on none of the planes.
+        planes: of the background.
+    """
+    cells, within = asked.cells, asked.within
+    largest = max(
+        planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
+    )
+    if largest is None:
+        return None
+    label = np.where(largest.cells & within, 0, -1).astype(np.int32)
+    patch = select(cells, label, within, asked.gravity, asked.usual)
+    if patch is None:
+        return None
+    standing_out = 0.0 if chosen is None else fill(chosen, within)
+    if chosen is not None and fill(patch.cells, within) <= (
+        _LIES_FLAT - standing_out - _HOLES if standing_out < _SCRAPS else _LIES_FLAT
+    ):
+        return None
+    flush = patch.cells
+    if asked.large:
+        rising = np.abs(largest.front) < _flat(asked, flush, largest)
+        flush = flush | (rising & standing & within)
+    return _outlined(asked, flush, largest.cells, planes)
+
+
+def _outlined(
+    asked: _Bounded,
+    flat: NDArray[np.bool_],
+    surface: NDArray[np.bool_],
+    planes: tuple[Plane, ...],
+) -> Separation:
+    """What lies flat on a surface [h, w], as far as its colour goes."""
+    outline = outline_of_flat(asked.cells, flat, asked.within, asked.image, surface & ~asked.around)
+    return Separation(outline, on_any(planes, asked.cells) & ~outline, planes, flat=True)
+
+
 def _of_one_thing(
-    cells: Cells,
+    asked: _Bounded,
     standing: NDArray[np.bool_],
     label: NDArray[np.int32],
     choice: Choice | None,
     planes: tuple[Plane, ...],
-    within: NDArray[np.bool_],
-    around: NDArray[np.bool_],
-    gravity: NDArray[np.float64] | None,
-    usual: Size | None,
 ) -> tuple[Choice | None, NDArray[np.int32]]:
     """A choice without the surfaces of things that go on outside the region, where it explains it.
 
     Args:
-        cells: the window.
+        asked: what is looked for.
         standing: [h, w] bool, cells on none of the planes.
         label: [h, w] number of the connected surface of each of them, -1 elsewhere.
         choice: among these surfaces.
         planes: of the background.
-        within: [h, w] bool, cells inside the region.
-        around: [h, w] bool, the region grown by what it may be too small.
-        gravity: as for :func:`separate_bounded`.
-        usual: as for :func:`separate_bounded`.
 
     Returns:
         The choice, and the surfaces that it was made of; what is in none is of other things. Where
         it explains less without them it is as before, with what is left as another reading.
     """
-    rest = without_folding(cells, standing, planes, around)
+    rest = without_folding(asked.cells, standing, planes, asked.around)
     if rest is None:
         return choice, label
-    second = select(cells, rest, around, gravity, usual)
-    if second is None or fill(second.cells, within) < _STANDS_OUT:
+    second = asked.select(rest)
+    if second is None or fill(second.cells, asked.within) < _STANDS_OUT:
         return choice, label
     if choice is None or second.score > choice.score - _AS_GOOD:
         return second, rest
@@ -376,129 +442,6 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
     return Separation(label == label[at[0], at[1]], background, planes)
 
 
-def completed_beyond(
-    label: NDArray[np.int32],
-    chosen: NDArray[np.bool_],
-    around: NDArray[np.bool_],
-    within: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Add what goes on from an object beyond its region and ends near it.
-
-    A region that is too small cuts its object. What is not the object's goes on further than a
-    region may be wrong.
-
-    Args:
-        label: [h, w] number of the connected surface of each cell, -1 for none.
-        chosen: [h, w] bool, the object as far as it was found.
-        around: [h, w] bool, cells that it was looked for in.
-        within: [h, w] bool, cells inside the region.
-    """
-    names = np.zeros(int(label.max(initial=-1)) + 2, bool)
-    names[label[chosen]] = True
-    names[-1] = False  # of label -1
-    beyond = names[label] & ~around
-    if not beyond.any():
-        return chosen
-    number, patch = patches(beyond)
-    goes_on = np.zeros(number + 1, bool)
-    goes_on[patch[~grown(within, _BAND)]] = True
-    goes_on[0] = True
-    return chosen | ~goes_on[patch]
-
-
-def grown(within: NDArray[np.bool_], share: float = _GROW) -> NDArray[np.bool_]:
-    """The region grown on each side by a share of its size, at least two cells."""
-    top, bottom, left, right = extent(within)
-    rows, columns = (
-        max(2, round(share * (last - first + 1))) for first, last in ((top, bottom), (left, right))
-    )
-    kernel = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
-    return cv2.dilate(within.astype(np.uint8), kernel).astype(bool)
-
-
-def creases(
-    cells: Cells,
-    label: NDArray[np.int32],
-    planes: tuple[Plane, ...],
-    backdrop: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Return connected surfaces that are left over where background surfaces meet or end.
-
-    The cells along a crease are a mixture of both sides and on neither. They are a strip without an
-    inside, beside the background all along, and off it by less than a cell is wide.
-
-    Args:
-        cells: of the window.
-        label: [H, W] number of the connected surface of each cell, -1 for none.
-        planes: of the background.
-        backdrop: [H, W] cells that these explain.
-
-    Returns:
-        [H, W] bool.
-    """
-    count = int(label.max(initial=-1)) + 1
-    if count == 0 or not planes:
-        return np.zeros(cells.shape, bool)
-    size = np.bincount(label[label >= 0], minlength=count)
-    solid = cv2.morphologyEx((label >= 0).astype(np.uint8), cv2.MORPH_ERODE, _SQUARE).astype(bool)
-    beside = cv2.dilate(backdrop.astype(np.uint8), _SQUARE).astype(bool)
-    width = np.float32(cells.angle) * cells.points[..., 2]
-    close = np.zeros(cells.shape, bool)
-    for plane in planes:
-        with np.errstate(invalid="ignore"):
-            close |= np.abs(plane.front) < plane.tolerance + width
-    close &= beside & (label >= 0)
-    share = np.bincount(label[close], minlength=count) / size
-    whole = np.bincount(label[solid], minlength=count) > 0
-    crease = np.append((share > _CREASE) & ~whole, False)  # the last for label -1
-    return np.asarray(crease[label])
-
-
-def completed_to_sides(
-    cells: Cells, chosen: NDArray[np.bool_], within: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Add what goes on in the object's own plane up to sides of the region that it stops short of.
-
-    A region bounds its object from side to side. Where one side of a thing leans on a wall or lies
-    on a shelf, depth alone takes that side for the background; if most of what is left in the
-    region is in the plane of what was found, and reaches the sides, it is the thing's.
-
-    Args:
-        cells: the window.
-        chosen: [h, w] bool, the object as far as it was found, not empty.
-        within: [h, w] bool, cells inside the region.
-    """
-    if short_of(chosen, within) < _SHORT or np.count_nonzero(chosen) < _LEAST_PLANE:
-        return chosen
-    rest = cells.ok & within & ~chosen
-    at = np.argwhere(rest)
-    near = np.zeros(cells.shape, bool)
-    z, q = cells.points[..., 2][rest], DepthPlane.through(cells, chosen).inverse_depth(at)
-    on = (q > 0) & (np.abs(z * q - 1) < (_IN_PLANE + 2 * cells.sigma[rest]) * q)
-    if np.count_nonzero(on) < _MOSTLY * len(at):
-        return chosen
-    near[at[on, 0], at[on, 1]] = True
-    both = cv2.morphologyEx((near | chosen).astype(np.uint8), cv2.MORPH_OPEN, _SQUARE)
-    number, label = patches(both.astype(bool) | chosen)
-    touching = np.zeros(number + 1, bool)
-    touching[label[chosen]] = True
-    touching[0] = False
-    found = touching[label]
-    return found if short_of(found, within) < _REACHED else chosen
-
-
-def short_of(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float:
-    """Share of the region's size by which the chosen cells stop short of its farthest side."""
-    own, region = extent(chosen), extent(within)
-    height, width = region[1] - region[0] + 1, region[3] - region[2] + 1
-    return max(
-        (own[0] - region[0]) / height,
-        (region[1] - own[1]) / height,
-        (own[2] - region[2]) / width,
-        (region[3] - own[3]) / width,
-    )
-
-
 def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Cells on the planes that the chosen cells lie before; a plane before them hides them."""
     out = np.zeros(chosen.shape, bool)
@@ -513,36 +456,24 @@ def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
     return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
-def _flat(
-    cells: Cells,
-    chosen: NDArray[np.bool_],
-    within: NDArray[np.bool_],
-    large: bool,
-    plane: Plane,
-) -> float:
+def _flat(asked: _Bounded, chosen: NDArray[np.bool_], plane: Plane) -> float:
     """Metres by which something of the region's size may rise from a plane and be flat on it.
 
     What is large may rise by as much as the plane seems to scatter: a door far away.
     """
-    top, bottom, left, right = extent(within)
+    top, bottom, left, right = extent(asked.within)
     size = min(bottom - top, right - left) + 1  # of the region, in cells
-    metres = size * cells.angle * float(median(cells.points[..., 2][chosen]))
-    scatter = _SCATTERED * plane.tolerance if large else 0.0
-    return max(_FLAT, _FLAT_SHARE * metres, scatter)
+    depth = float(median(asked.cells.points[..., 2][chosen]))
+    scatter = _SCATTERED * plane.tolerance if asked.large else 0.0
+    return max(_FLAT, _FLAT_SHARE * size * asked.cells.angle * depth, scatter)
 
 
-def _lies_on(
-    cells: Cells,
-    chosen: NDArray[np.bool_],
-    within: NDArray[np.bool_],
-    large: bool,
-    planes: tuple[Plane, ...],
-) -> Plane | None:
+def _lies_on(asked: _Bounded, chosen: NDArray[np.bool_], planes: tuple[Plane, ...]) -> Plane | None:
     """The plane that the chosen cells lie flat on, or None: they rise from every one."""
-    few = np.count_nonzero(chosen) < _FEW * np.count_nonzero(within)
+    few = np.count_nonzero(chosen) < _FEW * np.count_nonzero(asked.within)
     more = 2 if few else 1  # creases and noise of something flat
     for plane in planes:
         (off,) = percentiles(np.abs(plane.front[chosen]), (90,))
-        if off < more * _flat(cells, chosen, within, large, plane):
+        if off < more * _flat(asked, chosen, plane):
             return plane
     return None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import lattice_of, neighbours
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.small_arrays import spread_out, squared_distances
 
 _MARGIN = 0.25  # of the size of where both are, that is looked at around it

@@ -36,9 +36,9 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.nearest import End, Gap, possible_gap, unread_gap
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.small_arrays import percentiles
 
 Point = NDArray[np.float64]

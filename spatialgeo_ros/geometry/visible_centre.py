@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.small_arrays import median
 from spatialgeo_ros.geometry.uncertainty import OUTLINE, doubt, systematic_variance
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.errors import BadRegionError, SpatialGeoError
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation

@@ -14,8 +14,8 @@ from spatialgeo_ros.errors import (
     TooLittleSupportError,
 )
 from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.geometry.sizes import misfit
 from spatialgeo_ros.grounding.found import OWN, REQUEST, Found
 from spatialgeo_ros.grounding.grounder import PendingError

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.completion import estimate_centre
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.geometry.sizes import misfit
 from spatialgeo_ros.grounding.found import DETECTOR
 from spatialgeo_ros.grounding.locator import Locator

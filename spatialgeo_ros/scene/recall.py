@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from spatialgeo_ros.errors import BadRequestError, PhraseNotFoundError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind, measure
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import Keyframe
 from spatialgeo_ros.memory.observation import Observation

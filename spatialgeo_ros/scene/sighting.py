@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind, widened
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import ObjectPoints
 from spatialgeo_ros.grounding.found import Found
 from spatialgeo_ros.memory.frame import Frame
 

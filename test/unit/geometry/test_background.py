@@ -9,8 +9,9 @@ from geometry_scene import CAMERA, HEIGHT, Block, box_of, camera_pose, see
 from spatialgeo_ros.geometry.background import Floor, background_planes, is_large, on_any
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import make_cells
+from spatialgeo_ros.geometry.contacts import creases
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
-from spatialgeo_ros.geometry.separation import creases, grown
+from spatialgeo_ros.geometry.region_borders import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 TOP = 0.6

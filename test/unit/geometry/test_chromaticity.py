@@ -9,9 +9,9 @@ from geometry_scene import CAMERA, HEIGHT, Block, box_of, see
 from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.chromaticity import bounded_paint, of_paint
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
+from spatialgeo_ros.geometry.region_borders import grown
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.geometry.separation import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 GREEN, SHADE, RED, GREY = (60, 150, 80), (33, 83, 44), (200, 50, 40), (150, 140, 125)

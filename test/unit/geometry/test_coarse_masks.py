@@ -14,9 +14,10 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.object_pixels import eroded, settled
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.segmentation import segment_object
 
 CAMERA = PinholeCamera(320, 240, 260.0, 260.0, 160.0, 120.0)
 BOX, POLE = (slice(80, 160), slice(100, 180)), (slice(40, 200), slice(220, 224))

@@ -16,7 +16,7 @@ from spatialgeo_ros.geometry.colour import (
     refined_outline,
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
-from spatialgeo_ros.geometry.separation import grown
+from spatialgeo_ros.geometry.region_borders import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 RED, BLUE, GREY = (200, 50, 40), (40, 60, 190), (140, 140, 140)

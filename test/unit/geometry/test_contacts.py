@@ -18,9 +18,9 @@ from spatialgeo_ros.geometry.contacts import (
 )
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
+from spatialgeo_ros.geometry.region_borders import grown
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.geometry.separation import grown
 
 KINECT = DepthNoise(0.0012, 0.0019)
 CAMERA = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)

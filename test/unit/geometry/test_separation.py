@@ -25,17 +25,11 @@ from geometry_scene import (
 from spatialgeo_ros.errors import TooLittleSupportError
 from spatialgeo_ros.geometry import separation
 from spatialgeo_ros.geometry.camera import PinholeCamera
-from spatialgeo_ros.geometry.cells import make_cells
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.geometry.separation import (
-    completed_beyond,
-    completed_to_sides,
-    grown,
-)
 
 KINECT = DepthNoise(0.0012, 0.0019)
 KNOWN = ["gravity and floor", "gravity", "nothing"]
@@ -154,19 +148,6 @@ def test_a_box_that_cuts_the_far_end_of_a_top_keeps_it_and_its_legs(height, shar
     assert (found.mask & ~table).sum() < 0.03 * found.support
 
 
-@pytest.mark.parametrize(("reach", "added"), [(1, True), (2, True), (5, False), (15, False)])
-def test_what_ends_near_a_region_is_its_object_what_goes_on_is_not(reach, added):
-    within = np.zeros((90, 90), bool)
-    within[20:70, 20:70] = True
-    around = grown(within)
-    label = np.full(within.shape, -1, np.int32)
-    label[30:60, 30 : 72 + reach] = 0  # a side of it is that far beyond the cells around the region
-    label[30:60, 5:17] = 1  # another surface that ends near the region is not the object's
-    chosen = around & (label == 0)
-    found = completed_beyond(label, chosen, around, within)
-    assert np.array_equal(found, label == 0 if added else chosen)
-
-
 def test_what_is_known_to_be_something_else_stays_out_beyond_a_box_that_is_too_small():
     made, index, gravity, _ = see([CABINET], KINECT)
     x0, y0, x1, y1 = box_of(index, 0)
@@ -176,17 +157,6 @@ def test_what_is_known_to_be_something_else_stays_out_beyond_a_box_that_is_too_s
     whole = segment_object(made, region, gravity, HEIGHT)
     found = segment_object(made, region, gravity, HEIGHT, excluded=other)
     assert (whole.mask & other).any() and not (found.mask & other).any()
-
-
-def test_each_part_beyond_a_region_is_judged_by_itself():
-    within = np.zeros((90, 90), bool)
-    within[20:70, 20:70] = True
-    around = grown(within)
-    label = np.full(within.shape, -1, np.int32)
-    label[30:60, 16:85] = 0  # ends near the left, goes on at the right
-    chosen = around & (label == 0)
-    found = completed_beyond(label, chosen, around, within)
-    assert np.flatnonzero(found.any(axis=0))[[0, -1]].tolist() == [16, 71]
 
 
 @pytest.mark.parametrize("knows", KNOWN)
@@ -489,29 +459,6 @@ def test_what_ends_before_a_side_of_its_box_is_not_made_longer():
     found = segment_object(made, Region.from_box(80, 70, 239, 169))
     assert width_of(found) < 0.75 * 160
     assert not found.mask[:, 190:].any()
-
-
-@pytest.mark.parametrize(
-    ("left", "expected"),
-    [(0.0, 100), (0.05, 60), (-0.05, 60)],
-    ids=["in its plane", "behind it", "before it"],
-)
-def test_a_thing_is_completed_in_its_own_plane_alone(left, expected):
-    depth = np.full((240, 320), 3.0)
-    depth[50:150, 100:200] = 2.0
-    depth[50:150, 160:200] += left
-    cells = make_cells(with_depth(depth), (80, 30, 220, 170), 1_000_000)
-    within = np.zeros(cells.shape, bool)
-    within[20:120, 20:120] = True
-    chosen = np.zeros(cells.shape, bool)
-    chosen[20:120, 20:80] = True
-    found = completed_to_sides(cells, chosen, within)
-    assert found.sum() == 100 * expected
-    assert (found & within).sum() == found.sum()
-    # What nearly fills its region stays as it is.
-    most = np.zeros(cells.shape, bool)
-    most[20:120, 20:110] = True
-    assert completed_to_sides(cells, most, within) is most
 
 
 def test_what_stands_before_a_thing_is_not_added_by_its_colour(monkeypatch):

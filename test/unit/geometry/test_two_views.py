@@ -11,10 +11,11 @@ from box_world import render as render_world
 
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
+from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import ObjectPoints, segment_object
+from spatialgeo_ros.geometry.segmentation import segment_object
 
 CAMERA = PinholeCamera(320, 240, 262.5, 262.5, 159.5, 119.5)
 HEIGHT, PITCH = 0.9, 0.3
