@@ -24,7 +24,7 @@ from spatialgeo_ros.geometry.object_pixels import pixels_of, rim_of, spread_mask
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.separation import Separation
+from spatialgeo_ros.geometry.separation import LEAST_FILL, Separation
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 from spatialgeo_ros.geometry.surfels import surfels
 
@@ -34,7 +34,7 @@ _SUNK = 0.04  # metres that a thing may seem to reach into what it stands on
 _LEAST_READ = 0.4  # share of a region with depth, below which it must show enough of a thing
 _LEAST_READ_FLAT = 0.5  # the same for what does not stand out: screens and windows show none
 _LEAST_SHARE = 0.05  # of the region's cells on the object
-_LEAST_FILL, _MOST_UNEXPLAINED = 0.3, 0.3  # of a region: slivers reach over less, beside more
+_MOST_UNEXPLAINED = 0.3  # of a region, beside slivers
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,7 @@ class RegionView:
         if reading.flat or reading.other is not None or evidence.unexplained < _MOST_UNEXPLAINED:
             return
         found = fill(reading.thing & self.within, self.within) if share > 0 else 0.0
-        if found < _LEAST_FILL:
+        if found < LEAST_FILL:
             raise TooLittleSupportError(
                 f"what ends within {name} reaches over {found:.0%} of it only, and surfaces that "
                 f"go on outside fill {evidence.unexplained:.0%} of it: it may be of any of them; "

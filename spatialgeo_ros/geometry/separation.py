@@ -40,6 +40,7 @@ from spatialgeo_ros.geometry.region_borders import completed_beyond, completed_t
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 
+LEAST_FILL = 0.3  # of a region's area that a thing reaches over: slivers reach over less
 _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
@@ -52,6 +53,8 @@ _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat t
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _AS_GOOD = 0.2  # less than this: without what is of others a choice explains the region as well
 _FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, however little is seen
+_SCRAPS_TIMES, _MOST_OF = 3.0, 0.3  # of the scraps', and of the region's cells: what it cuts has
+_INSIDE = 0.6  # of the cells of what a region cuts, that are inside
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
 _BETTER = 0.1
@@ -140,7 +143,44 @@ def separate_bounded(
     large = is_large(cells, within)
     asked = _Bounded(cells, within, grown(within), large, gravity, floor, usual, image)
     found, others = _by_depth(asked)
+    whole = _cut_by_region(asked, found)
+    if whole is not None:
+        return whole
     return found if image is None or large else _by_colour(asked, found, others, image)
+
+
+def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
+    """Furniture that fills its region and goes on outside, in place of the scraps beside it.
+
+    What goes on outside is not what a region bounds; but of a region that is too small that is the
+    thing itself, and what ends inside a few parts of what is behind it. None where more than that
+    ends inside, or too little to be taken for it. Small things are seen between others, and are
+    what is left there.
+
+    Args:
+        asked: what is looked for.
+        found: all that ends inside; it becomes the other reading.
+    """
+    cells, within = asked.cells, asked.within
+    if not asked.furniture or found.other is not None or not found.thing.any():
+        return None
+    if fill(found.thing, within) < LEAST_FILL:
+        return None
+    left = cells.ok & ~found.thing & ~found.background
+    least = max(
+        _SCRAPS_TIMES * np.count_nonzero(found.thing & within),
+        _MOST_OF * np.count_nonzero(within),
+    )
+    if np.count_nonzero(left & within) <= least:
+        return None
+    label = connected(cells, left)
+    inside = np.bincount(label[left & within])
+    largest = int(np.argmax(inside))
+    whole = label == largest
+    if inside[largest] <= max(least, _INSIDE * np.count_nonzero(whole)):
+        return None
+    choice = Choice(whole & asked.around, 0.0, found.thing)
+    return _standing_out(asked, choice, label, found.planes)
 
 
 def _by_colour(

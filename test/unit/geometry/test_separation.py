@@ -490,3 +490,23 @@ def test_a_far_door_is_whole(seed):
     region = Region.from_box(*box_of(index, 0))
     found = segment_object(made, region, gravity_in_camera(pose), HEIGHT, image=painted(index))
     assert overlap(found.mask, index == 0) > 0.92
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.2])
+@pytest.mark.parametrize("height", [0.6, 0.95])
+@pytest.mark.parametrize("knows", KNOWN)
+def test_furniture_that_its_box_cuts_is_not_what_shows_beside_it(height, knows, cut):
+    """The cabinet goes on above its box; two posts far behind end inside."""
+    cabinet = Block(2.0, 0.0, (0.3, 0.5, 1.1))
+    posts = [Block(3.0, y, (0.08, 0.08, height)) for y in (-0.5, 0.5)]
+    made, index, gravity, _ = see([cabinet, *posts], KINECT)
+    _, y0, _, y1 = box_of(index, 0)
+    columns = np.nonzero(index >= 0)[1]
+    region = Region.from_box(columns.min(), y0 + cut * (y1 - y0), columns.max(), y1, "cabinet")
+    found = segment_object(made, region, *told(knows, gravity))
+    behind = index >= 1
+    assert (found.mask & (index == 0)).sum() > (0.95 - cut) * (index == 0).sum()
+    assert not (found.mask & behind).any()
+    assert found.other is not None
+    assert (found.other.mask & behind).sum() > 0.9 * behind.sum()
+    assert not (found.other.mask & (index == 0)).any()
