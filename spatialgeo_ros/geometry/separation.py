@@ -54,6 +54,7 @@ _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _AS_GOOD = 0.2  # less than this: without what is of others a choice explains the region as well
 _FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, however little is seen
 _SCRAPS_TIMES, _MOST_OF = 3.0, 0.3  # of the scraps', and of the region's cells: what it cuts has
+_THICK = 0.25  # metres: a kind that is nowhere thinner lies flat on nothing
 _INSIDE = 0.6  # of the cells of what a region cuts, that are inside
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
@@ -153,9 +154,9 @@ def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
     """Furniture that fills its region and goes on outside, in place of the scraps beside it.
 
     What goes on outside is not what a region bounds; but of a region that is too small that is the
-    thing itself, and what ends inside a few parts of what is behind it. None where more than that
-    ends inside, or too little to be taken for it. Small things are seen between others, and are
-    what is left there.
+    thing itself, and what ends inside a few parts of what is behind it, or of a chair the floor.
+    None where more than that ends inside, or too little to be taken for it. Small things are seen
+    between others, and are what is left there.
 
     Args:
         asked: what is looked for.
@@ -167,10 +168,9 @@ def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
     if fill(found.thing, within) < LEAST_FILL:
         return None
     left = cells.ok & ~found.thing & ~found.background
-    least = max(
-        _SCRAPS_TIMES * np.count_nonzero(found.thing & within),
-        _MOST_OF * np.count_nonzero(within),
-    )
+    least = _MOST_OF * np.count_nonzero(within)
+    if not found.flat or asked.usual is None or min(asked.usual) < _THICK:
+        least = max(least, _SCRAPS_TIMES * np.count_nonzero(found.thing & within))
     if np.count_nonzero(left & within) <= least:
         return None
     label = connected(cells, left)
