@@ -163,14 +163,13 @@ def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
         found: all that ends inside; it becomes the other reading.
     """
     cells, within = asked.cells, asked.within
-    if not asked.furniture or found.other is not None or not found.thing.any():
+    thing = found.thing if found.other is None else found.thing | found.other.thing
+    if not asked.furniture or not found.thing.any() or fill(thing, within) < LEAST_FILL:
         return None
-    if fill(found.thing, within) < LEAST_FILL:
-        return None
-    left = cells.ok & ~found.thing & ~found.background
+    left = cells.ok & ~thing & ~found.background
     least = _MOST_OF * np.count_nonzero(within)
     if not found.flat or asked.usual is None or min(asked.usual) < _THICK:
-        least = max(least, _SCRAPS_TIMES * np.count_nonzero(found.thing & within))
+        least = max(least, _SCRAPS_TIMES * np.count_nonzero(thing & within))
     if np.count_nonzero(left & within) <= least:
         return None
     label = connected(cells, left)

@@ -510,3 +510,18 @@ def test_furniture_that_its_box_cuts_is_not_what_shows_beside_it(height, knows, 
     assert found.other is not None
     assert (found.other.mask & behind).sum() > 0.9 * behind.sum()
     assert not (found.other.mask & (index == 0)).any()
+
+
+@pytest.mark.parametrize("knows", KNOWN)
+def test_a_chair_that_its_box_cuts_is_not_the_floor_around_it(knows):
+    """The floor fills most of a box that is too wide and too low; a chair lies flat on nothing."""
+    made, index, gravity, _ = see([Block(1.6, 0.0, (0.4, 0.6, 0.9))], KINECT)
+    x0, y0, x1, y1 = box_of(index, 0)
+    wide, high = x1 - x0, y1 - y0
+    box = (x0 - 0.5 * wide, y0 + 0.35 * high, x1 + 0.5 * wide, y1 + 0.1 * high)
+    chair = segment_object(made, Region.from_box(*box, "chair"), *told(knows, gravity))
+    assert not chair.flat and not (chair.mask & (index < 0)).any()
+    assert (chair.mask & (index == 0)).sum() > 0.6 * (index == 0).sum()
+    assert chair.other is not None and chair.other.flat
+    door = segment_object(made, Region.from_box(*box, "door"), *told(knows, gravity))
+    assert door.flat
