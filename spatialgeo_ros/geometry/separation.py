@@ -178,8 +178,8 @@ def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
     whole = label == largest
     if inside[largest] <= max(least, _INSIDE * np.count_nonzero(whole)):
         return None
-    choice = Choice(whole & asked.around, 0.0, found.thing)
-    return _standing_out(asked, choice, label, found.planes)
+    reading = _standing_out(asked, Choice(whole & asked.around, 0.0), label, found.planes)
+    return replace(reading, other=replace(found, other=None))
 
 
 def _by_colour(
