@@ -148,7 +148,7 @@ def measure(
     sizes = TYPICAL_SIZES if sizes is None else sizes
     if b is not None and kind not in PAIR_KINDS:
         b = None
-    estimate = _measured(kind, a, b, gravity, sizes, a_from_b)
+    estimate = _judged(_measured(kind, a, b, gravity, sizes, a_from_b))
     if estimate.valid and (a.outlines or (b is not None and b.outlines)):
         estimate = widened(estimate, _spread(estimate, a, b, gravity, sizes, a_from_b))
     firsts = [a] if a.other is None else [a, a.other]
@@ -156,8 +156,9 @@ def measure(
     readings = [(one, two) for one in firsts for two in seconds][1:]
     if not readings or not estimate.valid:
         return estimate
+    # Another reading that is too uncertain to be told alone says as much against this one.
     found = [_measured(kind, one, two, gravity, sizes, a_from_b) for one, two in readings]
-    distances = [other.distance for other in found if other.valid]
+    distances = [other.distance for other in found if np.isfinite(other.distance)]
     if not distances:
         return estimate
     other = max(distances, key=lambda distance: abs(distance - estimate.distance))
@@ -185,6 +186,7 @@ def _spread(
     pairs = [(one, b) for one in a.outlines]
     pairs += [] if b is None else [(a, one) for one in b.outlines]
     found = [_measured(estimate.kind, one, two, gravity, sizes, a_from_b) for one, two in pairs]
+    found = [_judged(one) for one in found]
     return float(np.std([estimate.distance, *(one.distance for one in found if one.valid)]))
 
 
@@ -196,7 +198,7 @@ def _measured(
     sizes: Mapping[str, Size],
     a_from_b: Pose | None,
 ) -> DistanceEstimate:
-    """Measure between one reading of each region."""
+    """Measure between one reading of each region, however uncertain that is."""
     known = a.gravity if gravity is None else np.asarray(gravity, np.float64)
     notes = []
     if known is None and kind in _NEEDS_GRAVITY:
@@ -253,18 +255,18 @@ def _measured(
 
 def widened(estimate: DistanceEstimate, sigma: float) -> DistanceEstimate:
     """Add an independent standard deviation, metres, to an estimate; too much invalidates it."""
-    notes = [estimate.reason] if estimate.reason else []
-    return _estimate(
-        estimate.kind,
-        estimate.from_label,
-        estimate.to_label,
-        estimate.distance,
-        float(np.hypot(estimate.sigma, sigma)),
-        estimate.point_from,
-        estimate.point_to,
-        estimate.source,
-        notes,
-    )
+    return _judged(replace(estimate, sigma=float(np.hypot(estimate.sigma, sigma))))
+
+
+def _judged(estimate: DistanceEstimate) -> DistanceEstimate:
+    """The estimate, invalid where its sigma says nothing any more."""
+    distance, sigma = estimate.distance, estimate.sigma
+    limit = max(_MOST_RELATIVE_SIGMA * distance, _LEAST_SIGMA_LIMIT)
+    if np.isfinite(distance) and np.isfinite(sigma) and sigma <= limit:
+        return estimate
+    uncertain = f"too uncertain: {distance:.2f} m +- {sigma:.2f} m"
+    reason = "; ".join(part for part in (estimate.reason, uncertain) if part)
+    return replace(estimate, distance=np.nan, sigma=np.nan, valid=False, reason=reason)
 
 
 def _estimate(
@@ -278,13 +280,6 @@ def _estimate(
     source: DepthSource | str,
     notes: list[str],
 ) -> DistanceEstimate:
-    limit = max(_MOST_RELATIVE_SIGMA * distance, _LEAST_SIGMA_LIMIT)
-    if not (np.isfinite(distance) and np.isfinite(sigma)) or sigma > limit:
-        reason = f"too uncertain: {distance:.2f} m +- {sigma:.2f} m"
-        notes = [*notes, reason]
-        return DistanceEstimate(
-            kind, from_label, to_label, np.nan, np.nan, start, end, source, False, "; ".join(notes)
-        )
     return DistanceEstimate(
         kind,
         from_label,

@@ -176,6 +176,21 @@ def test_missing_readings_between_two_things_make_the_gap_uncertain():
     assert unread.sigma == pytest.approx(0.6 * 0.4 * plain.distance, rel=0.2)
 
 
+def test_another_reading_counts_even_where_it_is_too_uncertain_alone():
+    _, _, _, (a, b) = both()
+    plain = measure(Kind.NEAREST_POINTS, a, b)
+    away = np.array([0.0, 0.0, 1.5], np.float32)
+    other = replace(b, points=b.points + away, surface=b.surface + away)
+    sure = measure(Kind.NEAREST_POINTS, a, other)
+    near = (sure.point_from + 0.1 * (sure.point_to - sure.point_from)).astype(np.float32)
+    other = replace(other, beyond=near[None])
+    alone = measure(Kind.NEAREST_POINTS, a, other)
+    assert plain.valid and sure.valid and not alone.valid
+    doubted = measure(Kind.NEAREST_POINTS, a, replace(b, other=other))
+    assert not doubted.valid
+    assert f"{plain.distance:.2f} or {sure.distance:.2f} m" in doubted.reason
+
+
 def test_a_scale_error_of_the_sensor_counts_for_what_is_measured_only():
     """Half a percent of the way to an object, but of a gap only half a percent of the gap."""
     blocks = (Block(4.0, 0.45, (0.3, 0.3, 0.6)), Block(4.0, -0.45, (0.3, 0.3, 0.6)))
