@@ -26,16 +26,13 @@ from torch.utils.data import Dataset
 from bench import full_size
 from bench.gpu_parts.context import GIB, Context, outcome
 from bench.gpu_parts.networks import filled
-from bench.gpu_parts.video import FRAMES, qwen_vl
+from bench.gpu_parts.video import IMAGE_TOKEN, VIDEO_TOKEN, random_clip, spatial_mllm
 from spatialgeo_ros.models.fusion import HierarchicalAdapter
 from spatialgeo_ros.models.moge.moge1 import MoGe1
 from spatialgeo_ros.models.profiles import load_profile
-from spatialgeo_ros.models.spatial_mllm import SpatialMllm
 from spatialgeo_ros.models.spatial_mllm.chat import interleaved_positions
-from spatialgeo_ros.models.spatial_mllm.connector import Connector
 from spatialgeo_ros.models.spatial_mllm.video_input import prepare_video
 from spatialgeo_ros.models.spatialgeo import SpatialGeoModel
-from spatialgeo_ros.models.vggt import Vggt
 from spatialgeo_ros.speech.tokenizer import IMAGE_ID
 from spatialgeo_ros.training.clip_data import VIDEO, ClipExample, collate_clips, visual_count
 from spatialgeo_ros.training.command import recipe_path
@@ -83,15 +80,13 @@ def sft(context: Context) -> dict[str, Any]:
     """Spatial-MLLM's supervised training."""
     context.free()
     recipe = read_recipe(SpatialMllmRecipe, recipe_path("spatial_mllm_sft"))
-    model = _spatial_mllm(context)
+    named = {"<|video_pad|>": VIDEO_TOKEN, "<|image_pad|>": IMAGE_TOKEN}
+    chat = SimpleNamespace(tokenizer=SimpleNamespace(token_id=named.get))
+    model = spatial_mllm(context, torch.bfloat16, "none", chat)
     trainee = SpatialMllmTrainee(
         model, recipe.trained, recipe.optimisation.checkpointing, Path(), None
     )
-    rows, columns = full_size.FRAME_GRID
-    side = (14 * rows, 14 * columns, 3)
-    noise = np.random.default_rng(0)
-    frames = [noise.integers(0, 256, side, np.uint8) for _ in range(context.sizes(FRAMES, 2))]
-    seen = prepare_video(frames)
+    seen = prepare_video(random_clip(context))
     text = context.sizes(_CONVERSATION, 8)
     shown = [trainee.ids[VIDEO]] * visual_count(seen)
     words = _words(text)
@@ -132,19 +127,6 @@ def _spatialgeo(context: Context, name: str, text: int) -> dict[str, Any]:
     return _passes(
         context, name, trainee, recipe.optimisation, examples, collate, 2 * patches + 1 + text
     )
-
-
-def _spatial_mllm(context: Context) -> SpatialMllm:
-    dtype = torch.bfloat16
-    language = qwen_vl(context, dtype, "none")
-    with torch.device(context.device):
-        vggt = Vggt(full_size.VGGT_1B, heads=()).to(dtype)
-        connector = Connector(2 * full_size.VGGT_1B.embed_dim, language.lm_head.in_features)
-    named = {"<|video_pad|>": 7, "<|image_pad|>": 8}
-    chat = SimpleNamespace(tokenizer=SimpleNamespace(token_id=named.get))
-    model = SpatialMllm(language, vggt, connector.to(dtype), cast(Any, chat))
-    model.requires_grad_(False)
-    return model
 
 
 def _words(count: int, seed: int = 0) -> tuple[int, ...]:

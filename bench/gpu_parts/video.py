@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -17,13 +18,15 @@ from bench.gpu_parts.language import TEXT_TOKENS
 from bench.gpu_parts.networks import Words, settle, weights_of_a_token
 from spatialgeo_ros.models.quantise import quantise
 from spatialgeo_ros.models.spatial_mllm import SpatialMllm
-from spatialgeo_ros.models.spatial_mllm.chat import ChatIds, QwenChat
+from spatialgeo_ros.models.spatial_mllm.chat import ChatIds
 from spatialgeo_ros.models.spatial_mllm.connector import Connector
 from spatialgeo_ros.models.vggt import Vggt
 from spatialgeo_ros.speech.decoder import Decoder
 from spatialgeo_ros.speech.sampling import Sampling
 
 FRAMES = 16
+#: Tokens that stand for what is seen of a video, of an image.
+VIDEO_TOKEN, IMAGE_TOKEN = 7, 8
 
 
 def mllm_nf4(context: Context) -> dict[str, Any]:
@@ -36,12 +39,31 @@ def mllm_bf16(context: Context) -> dict[str, Any]:
     return _mllm(context, "bf16")
 
 
-def qwen_vl(
+def spatial_mllm(context: Context, dtype: torch.dtype, quantisation: str, chat: Any) -> SpatialMllm:
+    """Spatial-MLLM with random weights; ``chat`` is what its tokens are made by."""
+    qwen = _qwen(context, dtype, quantisation)
+    with torch.device(context.device):
+        vggt, width = Vggt(full_size.VGGT_1B, heads=()).to(dtype), qwen.lm_head.in_features
+        connector = Connector(2 * full_size.VGGT_1B.embed_dim, width).to(dtype)
+    return SpatialMllm(qwen, vggt, connector, chat).requires_grad_(False).eval()
+
+
+def random_clip(context: Context) -> list[npt.NDArray[np.uint8]]:
+    """Frames [H, W, 3] of the size that a camera's are resized to."""
+    rows, columns = full_size.FRAME_GRID
+    noise = np.random.default_rng(0)
+    return [
+        noise.integers(0, 256, (14 * rows, 14 * columns, 3), np.uint8)
+        for _ in range(context.sizes(FRAMES, 2))
+    ]
+
+
+def _qwen(
     context: Context, dtype: torch.dtype, quantisation: str
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Qwen2.5-VL 3B with random weights."""
-    ids = {"vision_start_token_id": 5, "vision_end_token_id": 6, "video_token_id": 7,
-           "image_token_id": 8}  # fmt: skip
+    ids = {"vision_start_token_id": 5, "vision_end_token_id": 6, "video_token_id": VIDEO_TOKEN,
+           "image_token_id": IMAGE_TOKEN}  # fmt: skip
     config = Qwen2_5_VLConfig(
         text_config=full_size.QWEN_3B_TEXT,
         vision_config=full_size.QWEN_3B_VISION,
@@ -73,7 +95,7 @@ def qwen_vl(
 class Chat:
     """Qwen's prompt with a word for each token."""
 
-    video_id = 7
+    video_id = VIDEO_TOKEN
 
     def __init__(self, size: int) -> None:
         self.tokenizer = Words(size)
@@ -88,20 +110,13 @@ class Chat:
 def _mllm(context: Context, kind: str) -> dict[str, Any]:
     dtype = torch.bfloat16 if context.device.type == "cuda" else torch.float32
     context.free()
-    qwen = qwen_vl(context, dtype, "nf4" if kind == "nf4" else "none")
-    with torch.device(context.device):
-        vggt_, width = Vggt(full_size.VGGT_1B, heads=()).to(dtype), qwen.lm_head.in_features
-        connector = Connector(2 * full_size.VGGT_1B.embed_dim, width).to(dtype)
     chat = Chat(full_size.QWEN_3B_TEXT["vocab_size"])
-    model = SpatialMllm(qwen, vggt_, connector, cast(QwenChat, chat))
-    model.requires_grad_(False).eval()
+    model = spatial_mllm(context, dtype, "nf4" if kind == "nf4" else "none", chat)
+    qwen = model.qwen
     context.free_caches()
     context.reset_peak()
     weights, _, _ = context.memory()
-    rows_, columns = full_size.FRAME_GRID
-    side = (14 * rows_, 14 * columns, 3)
-    noise = np.random.default_rng(0)
-    clip = [noise.integers(0, 256, side, np.uint8) for _ in range(context.sizes(FRAMES, 2))]
+    clip = random_clip(context)
     model.encode_video(clip)
     context.synchronise()
     start = time.perf_counter()

@@ -185,8 +185,9 @@ def _spread(
     """Standard deviation of what is measured when one object at a time has another outline."""
     pairs = [(one, b) for one in a.outlines]
     pairs += [] if b is None else [(a, one) for one in b.outlines]
-    found = [_measured(estimate.kind, one, two, gravity, sizes, a_from_b) for one, two in pairs]
-    found = [_judged(one) for one in found]
+    found = [
+        _judged(_measured(estimate.kind, one, two, gravity, sizes, a_from_b)) for one, two in pairs
+    ]
     return float(np.std([estimate.distance, *(one.distance for one in found if one.valid)]))
 
 

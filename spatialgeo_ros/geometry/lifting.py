@@ -107,9 +107,7 @@ class RegionView:
         crop = (box[0], box[1], box[2] + 1, box[3] + 1)
         points, sigma = pointmap.pixels_in(crop, part[top : bottom + 1, left : right + 1])
         edge = 2 + cells.step
-        truncated = (
-            box[0] < edge or box[1] < edge or box[2] >= width - edge or box[3] >= height - edge
-        )
+        ends = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
         background = valid & ~part & spread_mask(reading.background, cells, self.window)
         unclaimed = inside & valid & ~part & ~background
         mask, support_mask, rejected = (
@@ -140,11 +138,11 @@ class RegionView:
             surface,
             surface_sigma,
             fraction,
-            truncated,
+            any(ends),
             self.gravity,
             self.floor_height,
             box,
-            _cut_sides(cells, reading.thing, box, (height, width), floor),
+            _cut_sides(cells, reading.thing, ends, floor),
             side,
             floor,
             support_mask,
@@ -254,19 +252,15 @@ def _base(
 def _cut_sides(
     cells: Cells,
     chosen: NDArray[np.bool_],
-    box: tuple[int, int, int, int],
-    shape: tuple[int, int],
+    ends: tuple[bool, bool, bool, bool],
     floor: Floor | None,
 ) -> tuple[bool, bool, bool, bool]:
     """Whether the object goes on unseen at its left, top, right and bottom.
 
-    It does where the image ends, and where something nearer lies beside its outermost cells. The
-    floor in front of an object is nearer too and hides nothing.
+    It does where the image ``ends``, and where something nearer lies beside its outermost cells.
+    The floor in front of an object is nearer too and hides nothing.
     """
     top, bottom, left, right = extent(chosen)
-    height, width = shape
-    edge = 2 + cells.step
-    border = (box[0] < edge, box[1] < edge, box[2] >= width - edge, box[3] >= height - edge)
     others = cells.ok & ~chosen
     step_down = 0.0
     if floor is not None:
@@ -287,8 +281,8 @@ def _cut_sides(
         hidden = lines & (other < mine - limit)
         cut.append(bool(hidden.sum() > 0.3 * max(1, lines.sum())))
     return (
-        border[0] or cut[0],
-        border[1] or cut[1],
-        border[2] or cut[2],
-        border[3] or cut[3],
+        ends[0] or cut[0],
+        ends[1] or cut[1],
+        ends[2] or cut[2],
+        ends[3] or cut[3],
     )

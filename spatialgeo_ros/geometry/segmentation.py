@@ -20,11 +20,7 @@ from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, find_floor
 from spatialgeo_ros.geometry.cells import Window, make_cells
 from spatialgeo_ros.geometry.lifting import MIN_SUPPORT, RegionView, seen_floor
-from spatialgeo_ros.geometry.object_pixels import (
-    eroded,
-    settled,
-    share_inside,
-)
+from spatialgeo_ros.geometry.object_pixels import eroded, settled, share_inside
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointing import box_around
 from spatialgeo_ros.geometry.pointmap import PointMap
@@ -98,7 +94,9 @@ def segment_object(
     if excluded is not None:
         inside &= ~excluded
     x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
-    window = _window_around(region, height, width)
+    window = (0, 0, width, height)  # a point may be of anything in the image
+    if region.type is not RegionType.POINT:
+        window = _with_margin(x0, y0, x1, y1, pointmap.shape)
     whole, pointmap = pointmap, pointmap.keeping(window)
     cells = make_cells(pointmap, window, 2 * _MOST_CELLS if x1 == x0 else _MOST_CELLS)
     within = share_inside(inside, cells) > 0.5
@@ -156,11 +154,9 @@ def segment_object(
     return replace(found, outline=outline, outlines=tuple(measured))
 
 
-def _window_around(region: Region, height: int, width: int) -> Window:
-    """The part of the image to look at: all of it around a point, else the region and a margin."""
-    if region.type is RegionType.POINT:
-        return (0, 0, width, height)
-    x0, y0, x1, y1 = (int(v) for v in region.bounds(height, width))
+def _with_margin(x0: int, y0: int, x1: int, y1: int, shape: tuple[int, int]) -> Window:
+    """First and last pixels with what is looked at around them, as far as the image goes."""
+    height, width = shape
     least = max(8, int(_LEAST_MARGIN * max(x1 - x0, y1 - y0)))  # cells are as large as that
     pad_x = max(least, int(_MARGIN * (x1 - x0)))
     pad_y = max(least, int(_MARGIN * (y1 - y0)))

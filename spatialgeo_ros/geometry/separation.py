@@ -347,9 +347,8 @@ def _flush(
     if patch is None:
         return None
     standing_out = 0.0 if chosen is None else fill(chosen, within)
-    if chosen is not None and fill(patch.cells, within) <= (
-        _LIES_FLAT - standing_out - _HOLES if standing_out < _SCRAPS else _LIES_FLAT
-    ):
+    least = _LIES_FLAT - standing_out - _HOLES if standing_out < _SCRAPS else _LIES_FLAT
+    if chosen is not None and fill(patch.cells, within) <= least:
         return None
     flush = patch.cells
     if asked.large:

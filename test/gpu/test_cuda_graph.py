@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import torch
+from other_thread import another_thread
 from torch import Tensor, nn
 
 from spatialgeo_ros.runtime.cuda_graph import CaptureError, WorkStream, capture
@@ -71,56 +72,37 @@ def test_a_capture_that_fails_leaves_other_graphs_and_random_numbers_alone() -> 
 def test_another_lane_may_replay_while_a_graph_is_captured() -> None:
     network, stream, other = small_network(), WorkStream(DEVICE), WorkStream(DEVICE)
     doubled = capture(lambda x: [x * 2], [torch.ones(4, device=DEVICE)], other)
-    ended, rounds, failures = threading.Event(), [0], []
+    rounds = [0]
 
-    def work() -> None:
-        try:
-            while not ended.is_set():
-                with other.running():
-                    assert doubled.replay()[0].tolist() == [2.0] * 4
-                rounds[0] += 1
-        except Exception as error:
-            failures.append(error)
+    def work(ended: threading.Event) -> None:
+        while not ended.is_set():
+            with other.running():
+                assert doubled.replay()[0].tolist() == [2.0] * 4
+            rounds[0] += 1
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with another_thread(work):
         image = torch.rand(1, 3, 64, 64, device=DEVICE, dtype=torch.float16)
         for _ in range(20):
             capture(lambda x: [network(x)], [image], stream)
-    finally:
-        ended.set()
-        thread.join()
-    assert not failures, failures
     assert rounds[0] > 20
 
 
 def test_another_lane_may_launch_and_allocate_while_a_graph_is_captured() -> None:
     network, stream, other = small_network(), WorkStream(DEVICE), WorkStream(DEVICE)
-    ended, failures = threading.Event(), []
 
-    def work() -> None:
-        try:
-            with torch.inference_mode(), other.running():
-                while not ended.is_set():
-                    size = 256 + torch.randint(64, ()).item()
-                    a = torch.ones(size, size, device=DEVICE)
-                    assert (a @ a)[0, 0].item() == size
-        except Exception as error:
-            failures.append(error)
+    def work(ended: threading.Event) -> None:
+        with torch.inference_mode(), other.running():
+            while not ended.is_set():
+                size = 256 + torch.randint(64, ()).item()
+                a = torch.ones(size, size, device=DEVICE)
+                assert (a @ a)[0, 0].item() == size
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with another_thread(work):
         image = torch.rand(1, 3, 64, 64, device=DEVICE, dtype=torch.float16)
         for _ in range(20):
             captured = capture(lambda x: [network(x)], [image], stream)
         with stream.running():
             found = captured.replay()[0].clone()
-    finally:
-        ended.set()
-        thread.join()
-    assert not failures
     with torch.inference_mode():
         assert torch.equal(found, network(image))
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from language_models import prompt, tiny_llama, tiny_qwen
+from other_thread import another_thread
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from spatialgeo_ros.models.quantise import quantise
@@ -117,28 +118,18 @@ def test_wide_layers(precision: str) -> None:
 @contextmanager
 def busy_beside() -> Iterator[list[int]]:
     """Another thread that allocates, launches and frees on the default stream."""
-    stop, rounds = threading.Event(), [0]
-    failures: list[Exception] = []
+    rounds = [0]
 
-    def work() -> None:
-        try:
-            while not stop.is_set():
-                size = 256 + 64 * (rounds[0] % 32)
-                a = torch.full((size, size), 1.5, device=DEVICE)  # a capture claims the generator
-                float((a @ a).sum())
-                torch.empty(size * 4096, device=DEVICE)
-                rounds[0] += 1
-        except Exception as error:
-            failures.append(error)
+    def work(ended: threading.Event) -> None:
+        while not ended.is_set():
+            size = 256 + 64 * (rounds[0] % 32)
+            a = torch.full((size, size), 1.5, device=DEVICE)  # a capture claims the generator
+            float((a @ a).sum())
+            torch.empty(size * 4096, device=DEVICE)
+            rounds[0] += 1
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with another_thread(work):
         yield rounds
-    finally:
-        stop.set()
-        thread.join()
-    assert not failures, failures
 
 
 def test_another_lane_neither_breaks_a_capture_nor_changes_words() -> None:
