@@ -29,6 +29,7 @@ def make_accelerator(optimisation: Optimisation, device: str = "auto") -> Any:
         choose_device(device)
     try:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
         from accelerate.utils import GradientAccumulationPlugin
     except ModuleNotFoundError as error:
         raise ModelLoadError(
@@ -38,6 +39,9 @@ def make_accelerator(optimisation: Optimisation, device: str = "auto") -> Any:
     passes = GradientAccumulationPlugin(
         num_steps=optimisation.accumulation, sync_with_dataloader=False
     )
+    # Of an earlier training in this process: accelerate refuses another precision or device. There
+    # is no public name for it; transformers' Trainer does the same.
+    AcceleratorState._reset_state(reset_partial_state=True)
     precision = "bf16" if optimisation.precision == "bf16" else "no"
     accelerator = Accelerator(
         mixed_precision=precision, gradient_accumulation_plugin=passes, cpu=device == "cpu"

@@ -15,6 +15,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,19 @@ class Training:
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        work, how, accelerator = self.work, self.work.optimisation, self.accelerator
+        work, accelerator = self.work, self.accelerator
         work.output.mkdir(parents=True, exist_ok=True)
-        journal = Journal(work.output, self.first, accelerator.is_main_process)
+        # Closed also where a step fails: TensorBoard's files then have all steps before it.
+        with closing(Journal(work.output, self.first, accelerator.is_main_process)) as journal:
+            self._take_steps(journal)
+            state = self._whole_state()
+            if accelerator.is_main_process:
+                self.trainee.write(work.output, state)
+            accelerator.wait_for_everyone()
+
+    def _take_steps(self, journal: Journal) -> None:
+        """Take all steps that are left; raises as :meth:`run` does."""
+        work, how, accelerator = self.work, self.work.optimisation, self.accelerator
         if self.first == 0:
             journal.write({**self._facts(), **work.facts})
         self.trainee.go_to(self.first * how.accumulation * how.batch)
@@ -120,11 +131,6 @@ class Training:
             bar.set_postfix(loss=round(line["loss"], 4), refresh=False)
             if done % self._every == 0 or done == self.steps:
                 self._save(done)
-        state = self._whole_state()
-        if accelerator.is_main_process:
-            self.trainee.write(work.output, state)
-        accelerator.wait_for_everyone()
-        journal.close()
 
     def _step(self, batches: Iterator[Any], step: int, trained: list[Tensor]) -> dict[str, float]:
         """One step of the optimiser; returns the means over passes and processes."""

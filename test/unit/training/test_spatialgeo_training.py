@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,8 @@ def interrupted(start: Path, output: Path, steps: int) -> list[dict]:
         with pytest.raises(KeyboardInterrupt):
             main(command(start, "stage2", output, SECOND))
     assert len(journal(output)) == 12 < steps
+    # TensorBoard's files are finished: nothing writes into the folder any more.
+    assert not [one for one in threading.enumerate() if "Writer" in type(one).__name__]
     assert main(command(start, "stage2", output, SECOND)) == 0
     return journal(output)
 
