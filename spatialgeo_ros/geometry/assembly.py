@@ -21,6 +21,7 @@ from spatialgeo_ros.geometry.sizes import Size
 
 _CANDIDATES = 3
 _AS_GOOD = 0.15  # of the score: readings this close cannot be told apart
+_LARGER = 1.5  # times the cells of the chosen: what explains less may be it as well
 _STEP = 0.25  # metres of depth between two things, one before the other
 _OCCLUDER = 0.15  # least share of a group's cells
 
@@ -84,9 +85,10 @@ def select(
     groups.sort(key=lambda scored: -scored[0])
     best, chosen = groups[0]
     other = _without_occluder(chosen, bounds)
-    if other is None and len(groups) > 1 and groups[1][0] > best - _AS_GOOD:
-        if _apart(chosen, groups[1][1]):
-            other = groups[1][1]
+    if other is None:
+        other = next(
+            (group for score, group in groups[1:] if _rival(chosen, best, group, score)), None
+        )
     return Choice(
         _cells_of(chosen, cells.shape),
         best,
@@ -119,6 +121,12 @@ def _without_occluder(group: list[Piece], bounds: Extent) -> list[Piece] | None:
         return None
     rest = [group[k] for k in back]
     return rest if _score(rest, bounds) > _score(group, bounds) - _AS_GOOD else None
+
+
+def _rival(chosen: list[Piece], best: float, group: list[Piece], score: float) -> bool:
+    """Tell whether a group may be the object as well as the chosen one, and lies elsewhere."""
+    larger = sum(len(p.at) for p in group) > _LARGER * sum(len(p.at) for p in chosen)
+    return (larger or score > best - _AS_GOOD) and _apart(chosen, group)
 
 
 def _apart(a: list[Piece], b: list[Piece]) -> bool:

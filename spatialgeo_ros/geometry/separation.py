@@ -53,7 +53,8 @@ _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat t
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
 _AS_GOOD = 0.2  # less than this: without what is of others a choice explains the region as well
 _FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, however little is seen
-_SCRAPS_TIMES, _MOST_OF = 3.5, 0.3  # of the scraps', and of the region's cells: what it cuts has
+_SCRAPS_TIMES = 3.5  # times the cells of scraps: what is surely more
+_MOST_OF = 0.3  # of the region's cells: what it cuts has
 _THICK = 0.25  # metres: a kind that is nowhere thinner lies flat on nothing
 _INSIDE = 0.6  # of the cells of what a region cuts, that are inside
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
@@ -294,7 +295,11 @@ def _by_depth(asked: _Bounded) -> tuple[Separation, NDArray[np.bool_]]:
         choice = select(cells, connected(cells, use & within), within, asked.gravity, asked.usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
     background = _behind(planes, chosen) if chosen.any() else backdrop
-    return Separation(chosen, background, planes), others
+    reading = Separation(chosen, background, planes)
+    if choice is not None and choice.other is not None:
+        other = Separation(choice.other, _behind(planes, choice.other), planes)
+        reading = replace(reading, other=other)
+    return reading, others
 
 
 def _standing_out(
@@ -354,7 +359,12 @@ def _flush(
     if asked.large:
         rising = np.abs(largest.front) < _flat(asked, flush, largest)
         flush = flush | (rising & standing & within)
-    return _outlined(asked, flush, largest.cells, planes)
+    reading = _outlined(asked, flush, largest.cells, planes)
+    outlined = reading.thing is not flush
+    if chosen is None or asked.furniture or outlined or standing_out < _SCRAPS:
+        return reading
+    # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
+    return replace(reading, other=Separation(chosen, _behind(planes, chosen), planes))
 
 
 def _outlined(
@@ -386,7 +396,8 @@ def _of_one_thing(
 
     Returns:
         The choice, and the surfaces that it was made of; what is in none is of other things. Where
-        it explains less without them it is as before, with what is left as another reading.
+        it explains less without them, or only scraps are left, it is as before, with what is left
+        as another reading.
     """
     rest = without_folding(asked.cells, standing, planes, asked.around)
     if rest is None:
@@ -394,9 +405,16 @@ def _of_one_thing(
     second = asked.select(rest)
     if second is None or fill(second.cells, asked.within) < _STANDS_OUT:
         return choice, label
-    if choice is None or second.score > choice.score - _AS_GOOD:
+    if choice is None or (
+        second.score > choice.score - _AS_GOOD and not _scraps(second.cells, choice.cells)
+    ):
         return second, rest
     return (choice if choice.other is not None else replace(choice, other=second.cells)), label
+
+
+def _scraps(less: NDArray[np.bool_], more: NDArray[np.bool_]) -> bool:
+    """Tell whether some cells are scraps of what is beside a thing, however far they reach."""
+    return bool(_SCRAPS_TIMES * np.count_nonzero(less) < np.count_nonzero(more))
 
 
 def separate_given(cells: Cells, within: NDArray[np.bool_], cell: float = 1.0) -> Separation:

@@ -125,6 +125,18 @@ def test_a_part_without_which_the_region_is_not_filled_is_kept():
     assert shares == [1.0, 1.0]
 
 
+@pytest.mark.parametrize(("width", "doubtful"), [(56, True), (30, False)])
+def test_the_larger_of_parts_that_do_not_meet_is_another_reading(width, doubtful):
+    """The base of an office chair reaches over more than its back, and its pole is not seen."""
+    base = (slice(160, 167), slice(108, 213), 2.4), (slice(115, 167), slice(108, 115), 2.4)
+    back = (slice(66, 113), slice(132, 132 + width), 1.9)
+    choice, shares = chosen(*base, back)
+    assert shares == [1.0, 1.0, 0.0]
+    assert (choice.other is not None) == doubtful
+    if doubtful:
+        assert np.count_nonzero(choice.other) == 47 * width
+
+
 @pytest.mark.parametrize(("short", "joined"), [(0.04, False), (0.09, False), (0.16, True)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_what_shows_beside_a_thing_in_a_region_that_is_too_large_is_left_out(side, short, joined):

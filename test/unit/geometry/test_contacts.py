@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from geometry_scene import TABLE, TOP, Block, box_of, camera_pose, render
 
+from spatialgeo_ros.geometry import separation
 from spatialgeo_ros.geometry.background import background_planes, on_any
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.cells import connected, make_cells
@@ -189,6 +190,41 @@ def test_what_stands_within_a_box_is_another_reading():
     assert (found.mask & (index == 1)).sum() > 0.9 * (index == 1).sum()
     assert found.other is not None
     assert (found.other.mask & (index == 1)).sum() < 0.1 * (index == 1).sum()
+
+
+@pytest.mark.parametrize("width", [0.18, 0.22])
+def test_a_cup_on_a_saucer_is_not_the_table_around_it(width):
+    """A saucer is no thicker than the table is flat; nothing but the box tells of it."""
+    cup = Block(2.2, 0.1, (0.07, 0.07, 0.08), bottom=TOP + 0.006)
+    saucer = Block(2.2, 0.1, (width, width, 0.006), bottom=TOP)
+    wide = Block(2.2, 0.0, (1.2, 1.6, 0.04), bottom=TOP - 0.04)
+    pose = Pose(camera_pose(np.radians(30)).rotation, [0.0, 0.0, 1.6])
+    depth, index = render([wide, cup, saucer], pose, CAMERA)
+    noise = np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
+    made = pointmap_from_depth(depth + noise, CAMERA, KINECT)
+    x0, y0, x1, y1 = box_of(index, 2)
+    region = Region.from_box(x0, min(y0, box_of(index, 1)[1]), x1, y1)
+    found = segment_object(made, region, gravity_in_camera(pose), 1.6)
+    assert found.flat and found.other is not None
+    assert (found.other.mask & (index == 1)).sum() > 0.9 * (index == 1).sum()
+    assert (found.other.mask & (index != 1)).sum() < 0.3 * (index == 1).sum()
+
+
+def test_scraps_do_not_take_the_place_of_a_thing(monkeypatch):
+    """A surface that seems to fold away from a background fills the region; strips are left."""
+    pose = looking_down()
+    made, index = seen([Block(1.3, 0.0, (0.12, 0.2, 0.16), bottom=TOP)], pose)
+
+    def strips(cells, standing, planes, around):
+        label = connected(cells, standing)
+        own = label == np.bincount(label[standing]).argmax()
+        inside = cv2.erode(own.astype(np.uint8), np.ones((5, 5))) > 0
+        return np.where(own & ~inside, 0, -1).astype(np.int32)
+
+    monkeypatch.setattr(separation, "without_folding", strips)
+    found = segment_object(made, Region.from_box(*box_of(index, 1)), gravity_in_camera(pose), 1.3)
+    assert (found.mask & (index == 1)).sum() > 0.9 * (index == 1).sum()
+    assert found.other is not None
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.5])
