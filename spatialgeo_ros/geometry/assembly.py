@@ -21,7 +21,8 @@ from spatialgeo_ros.geometry.sizes import Size
 
 _CANDIDATES = 3
 _AS_GOOD = 0.15  # of the score: readings this close cannot be told apart
-_LARGER = 1.5  # times the cells of the chosen: what explains less may be it as well
+_EXPLAINS = 0.75  # score below which what is chosen explains little: then what has
+_LARGER = 1.5  # times its cells may be the object as well
 _STEP = 0.25  # metres of depth between two things, one before the other
 _OCCLUDER = 0.15  # least share of a group's cells
 
@@ -125,8 +126,10 @@ def _without_occluder(group: list[Piece], bounds: Extent) -> list[Piece] | None:
 
 def _rival(chosen: list[Piece], best: float, group: list[Piece], score: float) -> bool:
     """Tell whether a group may be the object as well as the chosen one, and lies elsewhere."""
-    larger = sum(len(p.at) for p in group) > _LARGER * sum(len(p.at) for p in chosen)
-    return (larger or score > best - _AS_GOOD) and _apart(chosen, group)
+    as_good = score > best - _AS_GOOD
+    if not as_good and best < _EXPLAINS:
+        as_good = sum(len(p.at) for p in group) > _LARGER * sum(len(p.at) for p in chosen)
+    return as_good and _apart(chosen, group)
 
 
 def _apart(a: list[Piece], b: list[Piece]) -> bool:

@@ -295,11 +295,8 @@ def _by_depth(asked: _Bounded) -> tuple[Separation, NDArray[np.bool_]]:
         choice = select(cells, connected(cells, use & within), within, asked.gravity, asked.usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
     background = _behind(planes, chosen) if chosen.any() else backdrop
-    reading = Separation(chosen, background, planes)
-    if choice is not None and choice.other is not None:
-        other = Separation(choice.other, _behind(planes, choice.other), planes)
-        reading = replace(reading, other=other)
-    return reading, others
+    rival = None if choice is None or choice.other is None else _before(planes, choice.other)
+    return Separation(chosen, background, planes, other=rival), others
 
 
 def _standing_out(
@@ -320,11 +317,11 @@ def _standing_out(
     rival = choice.other
     if rival is None and not asked.furniture:
         rival = without_standing(cells, chosen, within)
-    reading = Separation(chosen, _behind(planes, chosen), planes)
+    reading = _before(planes, chosen)
     if rival is None:
         return reading
     rival = completed_beyond(label, rival, around, within)
-    return replace(reading, other=Separation(rival, _behind(planes, rival), planes))
+    return replace(reading, other=_before(planes, rival))
 
 
 def _flush(
@@ -364,7 +361,7 @@ def _flush(
     if chosen is None or asked.furniture or outlined or standing_out < _SCRAPS:
         return reading
     # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
-    return replace(reading, other=Separation(chosen, _behind(planes, chosen), planes))
+    return replace(reading, other=_before(planes, chosen))
 
 
 def _outlined(
@@ -496,6 +493,11 @@ def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> 
         return Separation(np.zeros(cells.shape, bool), background, planes)
     at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
     return Separation(label == label[at[0], at[1]], background, planes)
+
+
+def _before(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> Separation:
+    """The chosen cells [h, w] as a reading, with what of the planes is behind them."""
+    return Separation(chosen, _behind(planes, chosen), planes)
 
 
 def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
