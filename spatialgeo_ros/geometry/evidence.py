@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from spatialgeo_ros.geometry.cells import Cells, Window, extent
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.readings import Separation
 from spatialgeo_ros.geometry.region_borders import short_of
-from spatialgeo_ros.geometry.separation import Separation
 from spatialgeo_ros.geometry.small_arrays import spread_out
 
 _MOST_POSSIBLE = 200  # points

@@ -23,8 +23,9 @@ from spatialgeo_ros.geometry.fringe import fringe_of
 from spatialgeo_ros.geometry.object_pixels import pixels_of, rim_of, spread_mask
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.readings import Separation
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.separation import LEAST_FILL, Separation
+from spatialgeo_ros.geometry.separation import LEAST_FILL
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
 from spatialgeo_ros.geometry.surfels import surfels
 

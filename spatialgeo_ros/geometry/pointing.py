@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.geometry.background import Floor, background_planes, on_any
 from spatialgeo_ros.geometry.cells import Cells, connected, extent, make_cells
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.readings import Separation
 from spatialgeo_ros.geometry.region_borders import grown
 from spatialgeo_ros.geometry.regions import Box, box_iou
 
@@ -131,3 +132,33 @@ def _cells_in(cells: Cells, square: tuple[int, int, int, int]) -> NDArray[np.boo
     x0, y0, x1, y1 = square
     inside = (rows >= y0) & (rows < y1)
     return np.asarray(inside[:, None] & ((columns >= x0) & (columns < x1)))
+
+
+def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
+    """Separate the surface around a cell: what a person points at.
+
+    Only planes that the surface lies before are its background: a plane before it is another side
+    of the same object, or of one that stands in front.
+    """
+    use = cells.ok.copy()
+    seeds = np.zeros(cells.shape, bool)
+    seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
+    background = np.zeros(cells.shape, bool)
+    if floor is not None:
+        ground = floor.holds(cells.points, cells.sigma)
+        if not ground[row, column]:
+            background |= cells.ok & ground
+    planes = tuple(
+        plane
+        for plane in background_planes(cells, use & ~background, seeds, ~grown(seeds))
+        if abs(plane.front[row, column]) > plane.tolerance and plane.closes(use & ~background)
+    )
+    for plane in planes:
+        background |= use & (np.abs(plane.front) < plane.tolerance)
+    use &= ~background
+    label = connected(cells, use)
+    near = np.argwhere(seeds & use)
+    if len(near) == 0:
+        return Separation(np.zeros(cells.shape, bool), background, planes)
+    at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
+    return Separation(label == label[at[0], at[1]], background, planes)

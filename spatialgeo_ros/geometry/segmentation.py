@@ -19,18 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.background import Floor, find_floor
 from spatialgeo_ros.geometry.cells import Window, make_cells
+from spatialgeo_ros.geometry.given_masks import separate_given
 from spatialgeo_ros.geometry.lifting import MIN_SUPPORT, RegionView, seen_floor
 from spatialgeo_ros.geometry.object_pixels import eroded, settled, share_inside
 from spatialgeo_ros.geometry.object_points import ObjectPoints
-from spatialgeo_ros.geometry.pointing import box_around
+from spatialgeo_ros.geometry.pointing import box_around, separate_grown
 from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.readings import Separation
 from spatialgeo_ros.geometry.regions import Region, RegionType
-from spatialgeo_ros.geometry.separation import (
-    Separation,
-    separate_bounded,
-    separate_given,
-    separate_grown,
-)
+from spatialgeo_ros.geometry.separation import separate_bounded
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, Size, usual_size
 
 _MOST_CELLS = 5000

@@ -34,8 +34,8 @@ from spatialgeo_ros.geometry.colour import (
     refined_outline,
 )
 from spatialgeo_ros.geometry.contacts import creases, without_folding, without_standing
-from spatialgeo_ros.geometry.growth import FARTHEST, covered, depth_of
-from spatialgeo_ros.geometry.pieces import Piece, gap_between
+from spatialgeo_ros.geometry.given_masks import separate_given
+from spatialgeo_ros.geometry.readings import Separation, before, behind
 from spatialgeo_ros.geometry.region_borders import completed_beyond, completed_to_sides, grown
 from spatialgeo_ros.geometry.sizes import Size
 from spatialgeo_ros.geometry.small_arrays import median, percentiles
@@ -45,9 +45,6 @@ _FLAT = 0.03  # metres: what rises less lies flat on its background
 _FEW = 0.15  # of the region's cells
 _FLAT_SHARE = 0.06  # of the smaller side of large things (doors)
 _SCATTERED = 2.0  # tolerances of a plane that a thing on it may seem to rise
-_SCRAP, _FAR = 0.05, 1.0  # share of a mask's cells; gap as a share of the object's size
-_MODE = 0.7  # such a gap of what is too much for a scrap
-_LEAST_GAP = 0.05  # metres: what is nearer is beside it
 _STANDS_OUT = 0.45  # of the box's area that standing surfaces reach over
 _SCRAPS, _HOLES = 0.2, 0.2  # of the box's area: scraps only stand out; a flat thing's holes
 _LIES_FLAT = 0.9  # of the box's area that a flat surface reaches over
@@ -66,25 +63,6 @@ _READ = 0.3  # of a paint's cells that have depth
 _NEAREST = 2.0  # per cent of an object's cells that may be strays before it
 _AHEAD = 0.1  # metres: what is so much nearer is before an object
 _SQUARE = np.ones((3, 3), np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class Separation:
-    """One reading of a window.
-
-    Attributes:
-        thing: [h, w] bool, cells of the object.
-        background: [h, w] bool, cells on the surfaces it stands on, hangs on or lies before.
-        planes: those surfaces.
-        flat: the object lies flat on one of them, its outline is by colour or the box alone.
-        other: another reading that explains the region as well, None where there is none.
-    """
-
-    thing: NDArray[np.bool_]
-    background: NDArray[np.bool_]
-    planes: tuple[Plane, ...]
-    flat: bool = False
-    other: Separation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,8 +272,8 @@ def _by_depth(asked: _Bounded) -> tuple[Separation, NDArray[np.bool_]]:
     if chosen is None:
         choice = select(cells, connected(cells, use & within), within, asked.gravity, asked.usual)
         chosen = np.zeros(cells.shape, bool) if choice is None else choice.cells
-    background = _behind(planes, chosen) if chosen.any() else backdrop
-    rival = None if choice is None or choice.other is None else _before(planes, choice.other)
+    background = behind(planes, chosen) if chosen.any() else backdrop
+    rival = None if choice is None or choice.other is None else before(planes, choice.other)
     return Separation(chosen, background, planes, other=rival), others
 
 
@@ -317,11 +295,11 @@ def _standing_out(
     rival = choice.other
     if rival is None and not asked.furniture:
         rival = without_standing(cells, chosen, within)
-    reading = _before(planes, chosen)
+    reading = before(planes, chosen)
     if rival is None:
         return reading
     rival = completed_beyond(label, rival, around, within)
-    return replace(reading, other=_before(planes, rival))
+    return replace(reading, other=before(planes, rival))
 
 
 def _flush(
@@ -361,7 +339,7 @@ def _flush(
     if chosen is None or asked.furniture or outlined or standing_out < _SCRAPS:
         return reading
     # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
-    return replace(reading, other=_before(planes, chosen))
+    return replace(reading, other=before(planes, chosen))
 
 
 def _outlined(
@@ -412,106 +390,6 @@ def _of_one_thing(
 def _scraps(less: NDArray[np.bool_], more: NDArray[np.bool_]) -> bool:
     """Tell whether some cells are scraps of what is beside a thing, however far they reach."""
     return bool(_SCRAPS_TIMES * np.count_nonzero(less) < np.count_nonzero(more))
-
-
-def separate_given(cells: Cells, within: NDArray[np.bool_], cell: float = 1.0) -> Separation:
-    """Take a mask as it is, without scraps of other surfaces along its outline.
-
-    A mask is drawn in the colour image; where the depth camera sees past the outline, its pixels
-    show what is far behind or well before the object. Such scraps are small, and far from all else
-    in the mask. What is far and too much for a scrap may be what the mask leaks onto: the largest
-    surface alone is one reading, all of it another. Where something nearer fills the image between
-    the two (legs under a table top that hides the seat), it is no leak.
-
-    Args:
-        cells: the window around the mask.
-        within: [h, w] bool, cells of the mask.
-        cell: side of a cell of the grid that the mask was made on, pixels. The outline of a mask
-            that was drawn at the image's resolution is right: only strips along it are a sensor's,
-            and what has an inside is the object's, however far from the rest (a sofa's back behind
-            its arm, in the corner of the image).
-    """
-    use = cells.ok & within
-    solid = cv2.erode(use.astype(np.uint8), _SQUARE, borderValue=1) > 0
-    label = connected(cells, use)
-    sizes = np.bincount(label[use])
-    keep = use.copy()
-    alone = use.copy()
-    if len(sizes) > 1:
-        largest = _piece(cells, label == int(np.argmax(sizes)))
-        main = largest.points[:: max(1, len(largest.points) // 400)]
-        size = float(np.linalg.norm(np.ptp(np.percentile(main, (5, 95), axis=0), axis=0)))
-        for name in np.flatnonzero(sizes < sizes.max()):
-            own = label == name
-            part = cells.points[own]
-            gap = gap_between(part[:: max(1, len(part) // 100)], main)
-            if sizes[name] < _SCRAP * use.sum():
-                drawn = cell <= 1.0 and (solid & own).any()
-                if not drawn and gap > max(_LEAST_GAP, _FAR * size):
-                    keep &= ~own
-                    alone &= ~own
-            elif gap > max(_LEAST_GAP, _MODE * size):
-                piece, whole = _piece(cells, own), largest.thinned(400)
-                if gap > FARTHEST or not covered(depth_of(cells), piece, whole, [largest]):
-                    alone &= ~own
-    nothing = np.zeros(cells.shape, bool)
-    if (keep & ~alone).any():
-        return Separation(alone, nothing, (), other=Separation(keep, nothing, ()))
-    return Separation(keep, nothing, ())
-
-
-def _piece(cells: Cells, own: NDArray[np.bool_]) -> Piece:
-    """The cells of a surface that the region holds all of."""
-    return Piece(np.argwhere(own), cells.points[own], 0.0)
-
-
-def separate_grown(cells: Cells, row: int, column: int, floor: Floor | None) -> Separation:
-    """Separate the surface around a cell: what a person points at.
-
-    Only planes that the surface lies before are its background: a plane before it is another side
-    of the same object, or of one that stands in front.
-    """
-    use = cells.ok.copy()
-    seeds = np.zeros(cells.shape, bool)
-    seeds[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
-    background = np.zeros(cells.shape, bool)
-    if floor is not None:
-        ground = floor.holds(cells.points, cells.sigma)
-        if not ground[row, column]:
-            background |= cells.ok & ground
-    planes = tuple(
-        plane
-        for plane in background_planes(cells, use & ~background, seeds, ~grown(seeds))
-        if abs(plane.front[row, column]) > plane.tolerance and plane.closes(use & ~background)
-    )
-    for plane in planes:
-        background |= use & (np.abs(plane.front) < plane.tolerance)
-    use &= ~background
-    label = connected(cells, use)
-    near = np.argwhere(seeds & use)
-    if len(near) == 0:
-        return Separation(np.zeros(cells.shape, bool), background, planes)
-    at = near[np.argmin(((near - (row, column)) ** 2).sum(axis=1))]
-    return Separation(label == label[at[0], at[1]], background, planes)
-
-
-def _before(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> Separation:
-    """The chosen cells [h, w] as a reading, with what of the planes is behind them."""
-    return Separation(chosen, _behind(planes, chosen), planes)
-
-
-def _behind(planes: tuple[Plane, ...], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells on the planes that the chosen cells lie before; a plane before them hides them."""
-    out = np.zeros(chosen.shape, bool)
-    for plane in planes:
-        if _is_before(plane, chosen):
-            out |= plane.cells
-    return out & ~chosen
-
-
-def _is_before(plane: Plane, chosen: NDArray[np.bool_]) -> bool:
-    """Tell whether most of the chosen cells lie on a plane or on the camera's side of it."""
-    return bool(chosen.any() and median(plane.front[chosen]) > -plane.tolerance)
 
 
 def _flat(asked: _Bounded, chosen: NDArray[np.bool_], plane: Plane) -> float:

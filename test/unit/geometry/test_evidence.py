@@ -15,9 +15,9 @@ from spatialgeo_ros.geometry.evidence import Evidence, evidence_of
 from spatialgeo_ros.geometry.nearest import nearest_ends, possible_gap
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.readings import Separation
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.geometry.separation import Separation
 from spatialgeo_ros.geometry.uncertainty import gap_evidence, object_evidence
 from spatialgeo_ros.geometry.visible_centre import visible_centre
 
