@@ -335,11 +335,33 @@ def _flush(
         rising = np.abs(largest.front) < _flat(asked, flush, largest)
         flush = flush | (rising & standing & within)
     reading = _outlined(asked, flush, largest.cells, planes)
-    outlined = reading.thing is not flush
-    if chosen is None or asked.furniture or outlined or standing_out < _SCRAPS:
+    if asked.furniture or reading.thing is not flush:
         return reading
     # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
-    return replace(reading, other=before(planes, chosen))
+    standing_before = _standing_before(asked, largest, planes)
+    if standing_before is None:
+        return reading
+    return replace(reading, other=before(planes, standing_before))
+
+
+def _standing_before(
+    asked: _Bounded, plane: Plane, planes: tuple[Plane, ...]
+) -> NDArray[np.bool_] | None:
+    """The largest surface [h, w] of the region before a plane; None where all are scraps.
+
+    Also one that goes on outside: something else, or a part of a thing beside its neighbour (the
+    label of a clear bottle).
+    """
+    nearer = asked.within & (plane.front > plane.tolerance)
+    surfaces = [nearer & other.cells for other in planes if other is not plane]
+    rest = nearer & ~on_any(planes, asked.cells)
+    if rest.any():
+        label = connected(asked.cells, rest)
+        surfaces.append(label == np.bincount(label[rest]).argmax())
+    found = max(surfaces, key=np.count_nonzero, default=None)
+    if found is None or not found.any() or fill(found, asked.within) < _SCRAPS:
+        return None
+    return found
 
 
 def _outlined(

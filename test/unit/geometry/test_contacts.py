@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from geometry_scene import TABLE, TOP, Block, box_of, camera_pose, render
+from scipy.spatial import cKDTree
 
 from spatialgeo_ros.geometry import separation
 from spatialgeo_ros.geometry.background import background_planes, on_any
@@ -17,6 +18,7 @@ from spatialgeo_ros.geometry.contacts import (
     without_folding,
     without_standing,
 )
+from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, pointmap_from_depth
 from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.region_borders import grown
@@ -208,6 +210,35 @@ def test_a_cup_on_a_saucer_is_not_the_table_around_it(width):
     assert found.flat and found.other is not None
     assert (found.other.mask & (index == 1)).sum() > 0.9 * (index == 1).sum()
     assert (found.other.mask & (index != 1)).sum() < 0.3 * (index == 1).sum()
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["gravity", "no gravity"])
+@pytest.mark.parametrize("behind", [2.1, 2.25])
+@pytest.mark.parametrize("width", [0.06, 0.08])
+def test_the_label_of_a_clear_bottle_is_not_the_wall_behind_it(width, behind, knows):
+    """The bottle is not read, only its label, which touches the one of the bottle beside it."""
+    shelf = Block(1.9, 0.0, (0.5, 2.0, 0.04), bottom=TOP - 0.04)
+    board = Block(behind, 0.0, (0.04, 2.0, 1.0), bottom=TOP)
+    label = Block(1.9, 0.0, (0.05, width, 0.1), bottom=TOP + 0.05)
+    beside = Block(1.9, -width / 2 - 0.03, (0.05, 0.06, 0.1), bottom=TOP + 0.05)
+    other = Block(1.6, 0.3, (0.1, 0.1, 0.1), bottom=TOP)
+    pose = Pose(camera_pose(np.radians(12)).rotation, [0.0, 0.0, 1.2])
+    depth, index = render([shelf, board, label, beside, other], pose, CAMERA)
+    noise = np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
+    made = pointmap_from_depth(depth + noise, CAMERA, KINECT)
+    x0, y0, x1, y1 = box_of(index, 2)
+    wide, high = x1 - x0, y1 - y0
+    bottle = Region.from_box(x0 - 0.6 * wide, y0 - 0.8 * high, x1 + 1, y1 + 0.15 * high)
+    known = (gravity_in_camera(pose), 1.2) if knows else (None, None)
+    found = segment_object(made, bottle, *known)
+    readings = [found.mask] + ([] if found.other is None else [found.other.mask])
+    assert any((mask & (index == 2)).sum() > 0.9 * (index == 2).sum() for mask in readings)
+    far = measure(
+        Kind.NEAREST_POINTS, found, segment_object(made, Region.from_box(*box_of(index, 4)), *known)
+    )
+    points = [made.pixels_in((0, 0, 640, 480), index == block)[0] for block in (2, 4)]
+    truth = float(cKDTree(points[0]).query(points[1])[0].min())
+    assert not far.valid or abs(far.distance - truth) < max(0.03, 2 * far.sigma)
 
 
 def test_scraps_do_not_take_the_place_of_a_thing(monkeypatch):
