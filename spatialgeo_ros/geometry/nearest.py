@@ -42,7 +42,7 @@ _PLANE = 0.01  # of inverse depth that a steep surface may be off its plane besi
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
 _TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
 _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
-_APART = 0.6  # the same from which they are strays, on things that are small,
+_APART = 0.4  # the same from which they are strays, on things that are small,
 _COMPACT = 0.5  # metres
 _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object,
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
@@ -98,9 +98,10 @@ class _Nearest(NamedTuple):
 
     Attributes:
         i, j: of the first and of the second.
-        ahead: by how much they are nearer than the usual distance.
+        ahead: by how much the very nearest are nearer than the usual distance.
         typical: that: of the nearest without a twentieth of each surface.
         next: distance of the nearest without one in a hundred.
+        strays: the very nearest are taken for strays, and not these.
     """
 
     i: int
@@ -108,6 +109,7 @@ class _Nearest(NamedTuple):
     ahead: float
     typical: float
     next: float
+    strays: bool
 
 
 def nearest_to_camera(thing: ObjectPoints) -> End:
@@ -144,14 +146,14 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
     size = min(a.size, b.size)
     if a_from_b is not None:
         moved = np.asarray(a_from_b.apply(b.surface), np.float32)
-        found = _nearest_of_surfaces(a.surface, moved, size)
+        found = _nearest_of_surfaces(a.surface, moved, (a.size, b.size))
         start = End(a.surface[found.i].astype(np.float64), float(a.surface_sigma[found.i]))
         end = End(moved[found.j].astype(np.float64), float(b.surface_sigma[found.j]))
         return _gap(start, end, found, found.ahead, size)
     lost_a, lost_b, shared = shared_pixels(a, b)
     surface_a, sigma_a = _surface(a, lost_a)
     surface_b, sigma_b = _surface(b, lost_b)
-    found = _nearest_of_surfaces(surface_a, surface_b, size)
+    found = _nearest_of_surfaces(surface_a, surface_b, (a.size, b.size))
     start, end = surface_a[found.i].astype(np.float64), surface_b[found.j].astype(np.float64)
     apart = float(np.linalg.norm(end - start))
     noise = float(sigma_a[found.i]), float(sigma_b[found.j])
@@ -169,7 +171,7 @@ def nearest_ends(a: ObjectPoints, b: ObjectPoints, a_from_b: Pose | None = None)
             break
         start, end, least = near_a[i], near_b[j], length
     ahead = found.ahead
-    if _strays(size, ahead):  # what they are nearer by than what was found instead of them
+    if found.strays:  # what they are nearer by than what was found instead of them
         ahead -= max(apart - least, 0.0)
     gap = _gap(End(start, noise[0]), End(end, noise[1]), found, ahead, size)
     return replace(gap, shared=shared)
@@ -181,27 +183,40 @@ def _gap(start: End, end: End, found: _Nearest, ahead: float, size: float) -> Ga
     return Gap(start, end, lone, max(found.typical - apart, 0.0), max(found.next - apart, 0.0))
 
 
-def _nearest_of_surfaces(a: NDArray[np.float32], b: NDArray[np.float32], size: float) -> _Nearest:
+def _nearest_of_surfaces(
+    a: NDArray[np.float32], b: NDArray[np.float32], sizes: tuple[float, float]
+) -> _Nearest:
     """The nearest pair of two surfaces.
 
     Args:
         a: surface of one.
         b: surface of the other, in the same frame.
-        size: of the smaller thing; of a small one the nearest points may be strays.
+        sizes: of both things; of a small one the nearest points may be strays.
     """
     i, j, following = _nearest_surfels(a, b)
-    k, n = _typical_pair(a, b)
+    nearest = float(np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64)))
+    step_a, step_b = (max(1, len(surface) // _THINNED) for surface in (a, b))
+    middle = a.mean(axis=0)  # keeps single precision good to a tenth of a millimetre
+    squared = _squared(a[::step_a] - middle, b[::step_b] - middle)
+    k, n = _pair_of(squared, _TYPICAL)
+    k, n = k * step_a, n * step_b
     typical = float(np.linalg.norm(a[k] - b[n]))
-    nearest = np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64))
-    ahead = typical - float(nearest)
-    if _strays(size, ahead):
+    # Each without a twentieth of its own: the corner of a large thing is ahead by more than that of
+    # a small one beside it.
+    least = (float(np.sqrt(_least_without(squared.min(axis=axis), _TYPICAL))) for axis in (1, 0))
+    strays = any(
+        size < _COMPACT and without - nearest > _APART * size
+        for size, without in zip(sizes, least, strict=True)
+    )
+    if strays:
         i, j = k, n
-    return _Nearest(i, j, ahead, typical, following)
+    return _Nearest(i, j, typical - nearest, typical, following, strays)
 
 
-def _strays(size: float, ahead: float) -> bool:
-    """Tell whether what is so much nearer than the rest of small things is none of them."""
-    return size < _COMPACT and ahead > _APART * size
+def _least_without(values: NDArray[np.floating], share: float) -> float:
+    """The least of some values [N] without a share of the least ones."""
+    skip = min(int(share * len(values) + 0.5), len(values) - 1)
+    return float(np.partition(values, skip)[skip])
 
 
 def unread_gap(
@@ -306,14 +321,6 @@ def _nearest_surfels(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[in
     i, j = _pair_of(squared, _SURFELS_SKIPPED * share)
     k, n = _pair_of(squared, _EDGE * share)
     return int(chosen_a[i]), int(chosen_b[j]), float(np.sqrt(squared[k, n]))
-
-
-def _typical_pair(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[int, int]:
-    """Indices of the nearest pair when a twentieth of each surface is passed over."""
-    step_a, step_b = max(1, len(a) // _THINNED), max(1, len(b) // _THINNED)
-    middle = a.mean(axis=0)
-    i, j = _nearest_pair(a[::step_a] - middle, b[::step_b] - middle, _TYPICAL)
-    return i * step_a, j * step_b
 
 
 def _nearer(a: NDArray[np.float32], few: NDArray[np.float32]) -> NDArray[np.intp]:

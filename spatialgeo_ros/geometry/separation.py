@@ -53,6 +53,7 @@ _FURNITURE = 0.6  # metres: a kind of which one side is longer is furniture, how
 _SCRAPS_TIMES = 3.5  # times the cells of scraps: what is surely more
 _MOST_OF = 0.3  # of the region's cells: what it cuts has
 _THICK = 0.25  # metres: a kind that is nowhere thinner lies flat on nothing
+_FOOT = 0.05  # of the box's area that its foot may reach over, where the rest is not read
 _INSIDE = 0.6  # of the cells of what a region cuts, that are inside
 _EXPLAINS = 0.8  # score above which what is left of what stands out is none of the thing
 _CLEAR = 0.95  # score above which depth alone is clear
@@ -94,6 +95,11 @@ class _Bounded:
         """Of the size of furniture, or of such a kind, however little of it is seen."""
         return self.large or (self.usual is not None and max(self.usual) > _FURNITURE)
 
+    @property
+    def thick(self) -> bool:
+        """Of a kind that is nowhere thin, and lies flat on nothing."""
+        return self.usual is not None and min(self.usual) >= _THICK
+
     def select(self, label: NDArray[np.int32], better_than: float = -np.inf) -> Choice | None:
         """Choose the thing among connected surfaces: :func:`select`."""
         return select(self.cells, label, self.around, self.gravity, self.usual, better_than)
@@ -126,6 +132,10 @@ def separate_bounded(
     whole = _cut_by_region(asked, found)
     if whole is not None:
         return whole
+    if found.flat and asked.thick:  # the wall behind a lamp whose pole is not read
+        foot = _standing_before(asked, found.planes, _FOOT)
+        if foot is not None:
+            return replace(before(found.planes, foot), other=replace(found, other=None))
     return found if image is None or large else _by_colour(asked, found, others, image)
 
 
@@ -147,7 +157,7 @@ def _cut_by_region(asked: _Bounded, found: Separation) -> Separation | None:
         return None
     left = cells.ok & ~thing & ~found.background
     least = _MOST_OF * np.count_nonzero(within)
-    if not found.flat or asked.usual is None or min(asked.usual) < _THICK:
+    if not (found.flat and asked.thick):
         least = max(least, _SCRAPS_TIMES * np.count_nonzero(thing & within))
     if np.count_nonzero(left & within) <= least:
         return None
@@ -317,11 +327,9 @@ def _flush(
         planes: of the background.
     """
     cells, within = asked.cells, asked.within
-    largest = max(
-        planes, key=lambda plane: int(np.count_nonzero(plane.cells & within)), default=None
-    )
-    if largest is None:
+    if not planes:
         return None
+    largest = _largest(asked, planes)
     label = np.where(largest.cells & within, 0, -1).astype(np.int32)
     patch = select(cells, label, within, asked.gravity, asked.usual)
     if patch is None:
@@ -338,20 +346,26 @@ def _flush(
     if asked.furniture or reading.thing is not flush:
         return reading
     # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
-    standing_before = _standing_before(asked, largest, planes)
+    standing_before = _standing_before(asked, planes, _SCRAPS)
     if standing_before is None:
         return reading
     return replace(reading, other=before(planes, standing_before))
 
 
 def _standing_before(
-    asked: _Bounded, plane: Plane, planes: tuple[Plane, ...]
+    asked: _Bounded, planes: tuple[Plane, ...], least: float
 ) -> NDArray[np.bool_] | None:
-    """The largest surface [h, w] of the region before a plane; None where all are scraps.
+    """The largest surface [h, w] of the region before its flush one.
 
     Also one that goes on outside: something else, or a part of a thing beside its neighbour (the
     label of a clear bottle).
+
+    Args:
+        asked: what is looked for.
+        planes: of the background, at least one.
+        least: share of the region's area that it reaches over; None where it does not.
     """
+    plane = _largest(asked, planes)
     nearer = asked.within & (plane.front > plane.tolerance)
     surfaces = [nearer & other.cells for other in planes if other is not plane]
     rest = nearer & ~on_any(planes, asked.cells)
@@ -359,9 +373,14 @@ def _standing_before(
         label = connected(asked.cells, rest)
         surfaces.append(label == np.bincount(label[rest]).argmax())
     found = max(surfaces, key=np.count_nonzero, default=None)
-    if found is None or not found.any() or fill(found, asked.within) < _SCRAPS:
+    if found is None or not found.any() or fill(found, asked.within) < least:
         return None
     return found
+
+
+def _largest(asked: _Bounded, planes: tuple[Plane, ...]) -> Plane:
+    """The plane that most of the region is on."""
+    return max(planes, key=lambda plane: int(np.count_nonzero(plane.cells & asked.within)))
 
 
 def _outlined(

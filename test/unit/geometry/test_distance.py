@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from geometry_scene import HEIGHT, Block, box_of, see
+from geometry_scene import HEIGHT, TABLE, TOP, Block, box_of, see
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.distance import Kind, measure
@@ -136,6 +136,24 @@ def test_a_few_cells_of_a_neighbour_do_not_make_two_things_touch():
     assert abs(estimate.distance - clean.distance) < 2 * estimate.sigma
     assert estimate.distance > 0.8 * clean.distance
     assert estimate.sigma > clean.sigma + 0.02
+
+
+@pytest.mark.parametrize("yaw", [0.35, 0.45, 0.55])
+def test_the_corner_of_a_thing_beside_a_smaller_one_is_no_stray(yaw):
+    """A laptop's corner is ahead of the rest of it by more than the mug beside it is wide."""
+    x, y = 1.5, -0.1
+    keys = Block(x, y, (0.22, 0.32, 0.02), yaw=yaw, bottom=TOP)
+    screen = Block(
+        x + 0.12 * np.cos(yaw), y + 0.12 * np.sin(yaw), (0.015, 0.32, 0.22), yaw, TOP + 0.02
+    )
+    mug = Block(1.4, 0.4, (0.07, 0.07, 0.09), bottom=TOP)
+    made, index, gravity, _ = see([TABLE, keys, screen, mug], KINECT, pitch=np.radians(14))
+    laptop = np.isin(index, (1, 2))
+    pa, pb = made.points[laptop], visible(made, index, 3)
+    truth = min(np.linalg.norm(pa - p, axis=1).min() for p in pb)
+    a, b = (segment_object(made, Region.from_mask(own), gravity) for own in (laptop, index == 3))
+    estimate = measure(Kind.NEAREST_POINTS, a, b)
+    assert abs(estimate.distance - truth) < 0.03
 
 
 @pytest.mark.parametrize("height", [0.78, 0.65])

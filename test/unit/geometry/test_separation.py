@@ -27,7 +27,7 @@ from spatialgeo_ros.geometry import separation
 from spatialgeo_ros.geometry.camera import PinholeCamera
 from spatialgeo_ros.geometry.distance import Kind, measure
 from spatialgeo_ros.geometry.pointmap import DepthNoise, PointMap, pointmap_from_depth
-from spatialgeo_ros.geometry.pose import gravity_in_camera
+from spatialgeo_ros.geometry.pose import Pose, gravity_in_camera
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
 
@@ -525,3 +525,23 @@ def test_a_chair_that_its_box_cuts_is_not_the_floor_around_it(knows):
     assert chair.other is not None and chair.other.flat
     door = segment_object(made, Region.from_box(*box, "door"), *told(knows, gravity))
     assert door.flat
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_lamp_whose_pole_is_not_read_is_not_the_wall_behind_it(seed):
+    """The image cuts its shade, and its foot is a twentieth of its box: gravity is not known."""
+    pose = Pose(camera_pose().rotation, [0.0, 0.0, 1.0])
+    blocks = [Block(2.2, 0.0, (0.25, 0.25, 0.03)), Block(2.2, 0.0, (0.02, 0.02, 1.2)),
+              Block(2.2, 0.0, (0.3, 0.3, 0.25), bottom=1.2)]  # fmt: skip
+    depth, index = render(blocks, pose)
+    x0, y0, x1, y1 = box_of(np.where(index >= 0, 0, -1), 0)
+    depth = depth + np.random.default_rng(seed).normal(size=depth.shape) * KINECT.sigma(depth)
+    depth[index == 1] = np.nan
+    for loose in (0, 1, 3, 6):
+        box = (max(0, x0 - loose), max(0, y0 - loose), x1 + loose, y1 + loose)
+        try:
+            lamp = segment_object(with_depth(depth), Region.from_box(*box, label="lamp"))
+        except TooLittleSupportError:
+            continue
+        estimate = measure(Kind.CAMERA_TO_OBJECT, lamp)
+        assert not estimate.valid or estimate.distance < 2.6
