@@ -42,8 +42,8 @@ _PLANE = 0.01  # of inverse depth that a steep surface may be off its plane besi
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
 _TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
 _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
-_APART = 0.4  # the same from which they are strays, on things that are small,
-_COMPACT = 0.5  # metres
+_APART = 0.33  # of an object's own size: nearer by so much its nearest points are strays, where
+_COMPACT = 0.5  # metres is more than one of both is large
 _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object,
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
@@ -191,7 +191,7 @@ def _nearest_of_surfaces(
     Args:
         a: surface of one.
         b: surface of the other, in the same frame.
-        sizes: of both things; of a small one the nearest points may be strays.
+        sizes: of both things; where one is small the nearest points may be strays.
     """
     i, j, following = _nearest_surfels(a, b)
     nearest = float(np.linalg.norm(b[j].astype(np.float64) - a[i].astype(np.float64)))
@@ -204,9 +204,8 @@ def _nearest_of_surfaces(
     # Each without a twentieth of its own: the corner of a large thing is ahead by more than that of
     # a small one beside it.
     least = (float(np.sqrt(_least_without(squared.min(axis=axis), _TYPICAL))) for axis in (1, 0))
-    strays = any(
-        size < _COMPACT and without - nearest > _APART * size
-        for size, without in zip(sizes, least, strict=True)
+    strays = min(sizes) < _COMPACT and any(
+        without - nearest > _APART * size for size, without in zip(sizes, least, strict=True)
     )
     if strays:
         i, j = k, n
