@@ -134,8 +134,7 @@ def separate_bounded(
         return whole
     if found.flat and asked.thick:  # the wall behind a lamp whose pole is not read
         foot = _standing_before(asked, found.planes, _FOOT)
-        if foot is not None:
-            return replace(before(found.planes, foot), other=replace(found, other=None))
+        found = found if foot is None else replace(found, other=before(found.planes, foot))
     return found if image is None or large else _by_colour(asked, found, others, image)
 
 
