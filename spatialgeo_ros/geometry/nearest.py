@@ -42,8 +42,9 @@ _PLANE = 0.01  # of inverse depth that a steep surface may be off its plane besi
 _OWN = 0.03  # share of the depth within which pixels are on the same surface at all
 _TYPICAL = 0.05  # share of each surface that is passed over to see how far apart they usually are
 _PROTRUDES = 0.15  # of the smaller object's size: how much nearer its nearest points usually are
-_APART = 0.33  # of an object's own size: nearer by so much its nearest points are strays, where
-_COMPACT = 0.5  # metres is more than one of both is large
+_APART = 0.6  # the same from which they are strays, on things that are small,
+_COMPACT = 0.5  # metres,
+_OWN_APART = 0.33  # if one of the two is so far behind them of its own size
 _LEAST_POSSIBLE = 3  # cells that nothing explains, and that may be of an object,
 _NEAR_OBJECT, _NEAR_SHARE = 0.3, 0.5  # within so many metres of it, and so much of its size
 _MEAN_POINTS = 600  # of each surface that a mean over nearest points is taken of
@@ -201,11 +202,12 @@ def _nearest_of_surfaces(
     k, n = _pair_of(squared, _TYPICAL)
     k, n = k * step_a, n * step_b
     typical = float(np.linalg.norm(a[k] - b[n]))
-    # Each without a twentieth of its own: the corner of a large thing is ahead by more than that of
-    # a small one beside it.
+    # Ahead of most of both, and one of them of its own twentieth: the corner of a large thing is
+    # ahead by more than a small one beside it is wide.
     least = (float(np.sqrt(_least_without(squared.min(axis=axis), _TYPICAL))) for axis in (1, 0))
-    strays = min(sizes) < _COMPACT and any(
-        without - nearest > _APART * size for size, without in zip(sizes, least, strict=True)
+    strays = _APART * min(sizes) < typical - nearest and min(sizes) < _COMPACT
+    strays &= any(
+        without - nearest > _OWN_APART * size for size, without in zip(sizes, least, strict=True)
     )
     if strays:
         i, j = k, n
