@@ -202,22 +202,35 @@ def _nearest_of_surfaces(
     k, n = _pair_of(squared, _TYPICAL)
     k, n = k * step_a, n * step_b
     typical = float(np.linalg.norm(a[k] - b[n]))
-    # Ahead of most of both, and one of them of its own twentieth: the corner of a large thing is
-    # ahead by more than a small one beside it is wide.
-    least = (float(np.sqrt(_least_without(squared.min(axis=axis), _TYPICAL))) for axis in (1, 0))
-    strays = _APART * min(sizes) < typical - nearest and min(sizes) < _COMPACT
-    strays &= any(
-        without - nearest > _OWN_APART * size for size, without in zip(sizes, least, strict=True)
-    )
+    ahead = typical - nearest
+    strays = _strays(squared, sizes, nearest, ahead)
     if strays:
         i, j = k, n
-    return _Nearest(i, j, typical - nearest, typical, following, strays)
+    return _Nearest(i, j, ahead, typical, following, strays)
 
 
-def _least_without(values: NDArray[np.floating], share: float) -> float:
-    """The least of some values [N] without a share of the least ones."""
-    skip = min(int(share * len(values) + 0.5), len(values) - 1)
-    return float(np.partition(values, skip)[skip])
+def _strays(
+    squared: NDArray[np.floating], sizes: tuple[float, float], nearest: float, ahead: float
+) -> bool:
+    """Tell whether what is so much nearer than the rest of two things is none of them.
+
+    The corner of a large thing is ahead by more than a small one beside it is wide: one of both has
+    to be behind by its own size, too.
+
+    Args:
+        squared: [N, M] squared distances of some points of both.
+        sizes: of both, metres.
+        nearest: distance of the very nearest, metres.
+        ahead: by how much these are nearer than without a twentieth of each.
+    """
+    smaller = min(sizes)
+    if smaller >= _COMPACT or ahead <= _APART * smaller:
+        return False
+    for size, apart in zip(sizes, (squared.min(axis=1), squared.min(axis=0)), strict=True):
+        skip = _skipped(_TYPICAL, len(apart))
+        if float(np.sqrt(np.partition(apart, skip)[skip])) - nearest > _OWN_APART * size:
+            return True
+    return False
 
 
 def unread_gap(
@@ -341,12 +354,17 @@ def _nearest_pair(
 def _pair_of(squared: NDArray[np.floating], share: float) -> tuple[int, int]:
     """The same, of the squared distances [N, M] of two clouds."""
     count = squared.shape[1]
-    skip = min(int(share * count + 0.5), count - 1)
+    skip = _skipped(share, count)
     keep = np.argpartition(squared.min(axis=0), skip)[skip:]
     squared = squared[:, keep]
-    skip = min(int(share * len(squared) + 0.5), len(squared) - 1)
+    skip = _skipped(share, len(squared))
     i = int(np.argpartition(squared.min(axis=1), skip)[skip])
     return i, int(keep[np.argmin(squared[i])])
+
+
+def _skipped(share: float, count: int) -> int:
+    """How many of some points are passed over: a share, and never all."""
+    return min(int(share * count + 0.5), count - 1)
 
 
 def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:

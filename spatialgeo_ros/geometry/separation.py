@@ -133,8 +133,7 @@ def separate_bounded(
     if whole is not None:
         return whole
     if found.flat and asked.thick:  # the wall behind a lamp whose pole is not read
-        foot = _standing_before(asked, found.planes, _FOOT)
-        found = found if foot is None else replace(found, other=before(found.planes, foot))
+        found = _doubted(asked, found, _FOOT)
     return found if image is None or large else _by_colour(asked, found, others, image)
 
 
@@ -345,36 +344,31 @@ def _flush(
     if asked.furniture or reading.thing is not flush:
         return reading
     # Nothing but the box tells of the flat thing: a cup on its saucer may be the cup alone.
-    standing_before = _standing_before(asked, planes, _SCRAPS)
-    if standing_before is None:
-        return reading
-    return replace(reading, other=before(planes, standing_before))
+    return _doubted(asked, reading, _SCRAPS)
 
 
-def _standing_before(
-    asked: _Bounded, planes: tuple[Plane, ...], least: float
-) -> NDArray[np.bool_] | None:
-    """The largest surface [h, w] of the region before its flush one.
+def _doubted(asked: _Bounded, flat: Separation, least: float) -> Separation:
+    """A flat thing, with the largest surface of the region before it as the other reading.
 
     Also one that goes on outside: something else, or a part of a thing beside its neighbour (the
     label of a clear bottle).
 
     Args:
         asked: what is looked for.
-        planes: of the background, at least one.
-        least: share of the region's area that it reaches over; None where it does not.
+        flat: lies on one of its planes.
+        least: share of the region's area that the surface reaches over; else there is no doubt.
     """
-    plane = _largest(asked, planes)
+    plane = _largest(asked, flat.planes)
     nearer = asked.within & (plane.front > plane.tolerance)
-    surfaces = [nearer & other.cells for other in planes if other is not plane]
-    rest = nearer & ~on_any(planes, asked.cells)
+    surfaces = [nearer & other.cells for other in flat.planes if other is not plane]
+    rest = nearer & ~on_any(flat.planes, asked.cells)
     if rest.any():
         label = connected(asked.cells, rest)
         surfaces.append(label == np.bincount(label[rest]).argmax())
     found = max(surfaces, key=np.count_nonzero, default=None)
     if found is None or not found.any() or fill(found, asked.within) < least:
-        return None
-    return found
+        return flat
+    return replace(flat, other=before(flat.planes, found))
 
 
 def _largest(asked: _Bounded, planes: tuple[Plane, ...]) -> Plane:

@@ -58,7 +58,12 @@ def looking_down() -> Pose:
 
 def seen(blocks, pose=None, seed=0):
     """Point map and block index of a view of a table with things on it."""
-    depth, index = render([TABLE, *blocks], pose or looking_down(), CAMERA)
+    return drawn([TABLE, *blocks], pose or looking_down(), seed)
+
+
+def drawn(blocks, pose, seed=0):
+    """Point map and block index of a view of things."""
+    depth, index = render(blocks, pose, CAMERA)
     noise = np.random.default_rng(seed).normal(size=depth.shape) * KINECT.sigma(depth)
     return pointmap_from_depth(depth + noise, CAMERA, KINECT), index
 
@@ -201,9 +206,7 @@ def test_a_cup_on_a_saucer_is_not_the_table_around_it(width):
     saucer = Block(2.2, 0.1, (width, width, 0.006), bottom=TOP)
     wide = Block(2.2, 0.0, (1.2, 1.6, 0.04), bottom=TOP - 0.04)
     pose = Pose(camera_pose(np.radians(30)).rotation, [0.0, 0.0, 1.6])
-    depth, index = render([wide, cup, saucer], pose, CAMERA)
-    noise = np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
-    made = pointmap_from_depth(depth + noise, CAMERA, KINECT)
+    made, index = drawn([wide, cup, saucer], pose)
     x0, y0, x1, y1 = box_of(index, 2)
     region = Region.from_box(x0, min(y0, box_of(index, 1)[1]), x1, y1)
     found = segment_object(made, region, gravity_in_camera(pose), 1.6)
@@ -223,9 +226,7 @@ def test_the_label_of_a_clear_bottle_is_not_the_wall_behind_it(width, behind, kn
     beside = Block(1.9, -width / 2 - 0.03, (0.05, 0.06, 0.1), bottom=TOP + 0.05)
     other = Block(1.6, 0.3, (0.1, 0.1, 0.1), bottom=TOP)
     pose = Pose(camera_pose(np.radians(12)).rotation, [0.0, 0.0, 1.2])
-    depth, index = render([shelf, board, label, beside, other], pose, CAMERA)
-    noise = np.random.default_rng(0).normal(size=depth.shape) * KINECT.sigma(depth)
-    made = pointmap_from_depth(depth + noise, CAMERA, KINECT)
+    made, index = drawn([shelf, board, label, beside, other], pose)
     x0, y0, x1, y1 = box_of(index, 2)
     wide, high = x1 - x0, y1 - y0
     bottle = Region.from_box(x0 - 0.6 * wide, y0 - 0.8 * high, x1 + 1, y1 + 0.15 * high)
