@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,24 @@ def estimate_from_map(
         seen_stamp_ns=oldest.last_seen_ns,
         age=max(0.0, (frame.stamp_ns - oldest.last_seen_ns) * 1e-9),
     )
+
+
+def map_knows_better(told: SightedEstimate, measured: Sequence[SightedEstimate]) -> bool:
+    """Tell whether the map's length of a thing that the image's border cuts is the one to tell.
+
+    What is out of view may be nearer than all that is seen, and makes the whole thing longer. Gaps
+    are measured between surfaces; the map knows only boxes around them.
+
+    Args:
+        told: the length as the map knows it.
+        measured: lengths that were measured on the points of the image.
+    """
+    same = next((one for one in measured if one.kind is told.kind and one.valid), None)
+    if same is None:
+        return True
+    if told.kind is Kind.CAMERA_TO_OBJECT:
+        return same.distance - told.distance > math.hypot(same.sigma, told.sigma)
+    return told.kind is not Kind.NEAREST_POINTS and told.sigma < same.sigma
 
 
 def _ends(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from spatialgeo_ros.answer.map_estimates import map_knows_better
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.presence import presence_answer
@@ -332,6 +333,13 @@ def _answer_from_map(
     if part.measured is None and tried:
         part.mentioned, part.problem, part.estimates = [], None, list(lengths)
         _take(scene, part, program, result, asked)
+        return
+    cut = [] if in_view_of or missing else [one.label for one in part.sightings if one.cut]
+    if cut and any(map_knows_better(one, part.estimates) for one in lengths):
+        part.measured, part.problem, part.estimates = None, None, list(lengths)
+        _take(scene, part, program, result, asked)
+        names = " and ".join(f"'{name}'" for name in cut)
+        part.note(f"{names} is cut by the image border: the map tells of the whole of it")
         return
     if part.measured is None:
         return  # what is seen of it cannot be measured well: the part's problem says why

@@ -206,6 +206,7 @@ def _measured(
         notes.append("gravity unknown, measured along the image's axes")
     if kind is Kind.CAMERA_TO_OBJECT:
         distance, sigma, start, end = _from_camera(a)
+        notes += _cut_notes(a)  # what is out of view may be nearer
         return _estimate(kind, "camera", a.label, distance, sigma, start, end, a.source, notes)
     if kind is Kind.NEAREST_POINTS and b is not None:
         distance, sigma, start, end, evidence = _nearest(a, b, a_from_b)

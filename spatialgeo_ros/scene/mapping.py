@@ -31,12 +31,12 @@ from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
+from spatialgeo_ros.scene.sighting import near_border
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 #: How fast a view may turn, rad/s, and metres by which a box of another image may then be off.
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
-_BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
 _CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
 _LABELS_KEPT = 500
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
@@ -250,12 +250,7 @@ def detected_of(
     axis = rotation @ whole.rotation[:, 0]
     kind, said = _kind(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
-    x0, y0, x1, y1 = region.bounds(*image.shape[:2])
-    height, width = points.mask.shape
-    edge = _BORDER * width
-    # Depth cameras see less than the image at its sides: the box tells what is cut off.
-    sides = x0 < edge or x1 > width - 1 - edge
-    cut = points.truncated or sides or y0 < edge or y1 > height - 1 - edge
+    sides, ends = near_border(region, points.mask.shape)
     if sides and not points.truncated:
         off = math.hypot(off, _CUT_SHARE * float(max(whole.extents[0], whole.extents[2])))
     return Detected(
@@ -268,8 +263,8 @@ def detected_of(
         size_sigma=np.array(whole.extent_sigma)[order],
         yaw=math.atan2(axis[1], axis[0]),
         kind=kind,
-        cut=cut,
-        box=(x0, y0, x1, y1),
+        cut=points.truncated or sides or ends,
+        box=region.bounds(*image.shape[:2]),
         colours={said: 1.0} if said else _colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),

@@ -271,6 +271,7 @@ def test_cut_objects_say_so_and_are_less_certain():
         estimates.append(measure(Kind.WIDTH, thing, sizes={"bench": (1.0, 0.5, 0.7)}))
     assert estimates[0].reason == "" and "'bench' is cut by the image border" in estimates[1].reason
     assert estimates[1].sigma > estimates[0].sigma
+    assert "'bench' is cut by the image border" in measure(Kind.CAMERA_TO_OBJECT, thing).reason
 
 
 def test_without_gravity_the_axes_are_the_images_and_it_is_said():
