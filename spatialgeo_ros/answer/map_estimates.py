@@ -1,6 +1,6 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A length that the map told, as a distance estimate with the two points it lies between."""
+"""Lengths that the map told, as distance estimates with the two points they lie between."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.geometry.distance import Kind
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
 from spatialgeo_ros.geometry.pointmap import DepthSource
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, point_box
@@ -31,23 +31,29 @@ KINDS: dict[str, Kind] = {
     "height": Kind.HEIGHT,
     "depth": Kind.DEPTH_EXTENT,
 }
+#: Of the sides of a size, in its order, which side of a box.
 _SIDES = {Kind.WIDTH: 0, Kind.DEPTH_EXTENT: 1, Kind.HEIGHT: 2}
 
 
-def kind_of_program(program: Program) -> Kind | None:
-    """Return which length a program asks for; None for anything else."""
+def kinds_of_program(program: Program) -> tuple[Kind, ...]:
+    """Return which lengths a program asks for, in the order of its values; none for other things.
+
+    A size is three of them.
+    """
     number = program.number if isinstance(program, TellNumber) else None
     if not isinstance(number, Quantity) or number.frame is not None:
-        return None
+        return ()
     if number.name == "distance" and any(isinstance(one, Viewer) for one in number.of):
-        return Kind.CAMERA_TO_OBJECT
-    return KINDS.get(number.name)
+        return (Kind.CAMERA_TO_OBJECT,)
+    if number.name == "size":
+        return tuple(_SIDES)
+    return (KINDS[number.name],) if number.name in KINDS else ()
 
 
-def estimate_from_map(
+def estimates_from_map(
     program: Program, result: Result, snapshot: MapSnapshot, frame: Frame
-) -> SightedEstimate | None:
-    """Return the length of a result as an estimate in the camera frame of ``frame``.
+) -> tuple[SightedEstimate, ...]:
+    """Return the lengths of a result as estimates in the camera frame of ``frame``.
 
     Args:
         program: what was asked.
@@ -56,55 +62,71 @@ def estimate_from_map(
         frame: the image that was asked about; its pose tells where the camera is in the map.
 
     Returns:
-        None where the result is no length of or between objects, or the camera has no pose.
+        None of them where the result is no length of or between objects, or the camera has no pose.
     """
-    kind = kind_of_program(program)
+    kinds = kinds_of_program(program)
     named = {one.id: one for one in snapshot.objects}
     things = [named[one] for one in result.objects if one in named]
-    if kind is None or result.type is not ResultType.NUMBER or not things or frame.pose is None:
-        return None
     unit = unit_of(result.unit)
-    two = kind in (Kind.CENTRE_TO_CENTRE, Kind.NEAREST_POINTS, Kind.HORIZONTAL, Kind.VERTICAL)
-    if unit is None or len(result.values) != 1 or len(things) != (2 if two else 1):
-        return None
+    if result.type is not ResultType.NUMBER or not things or frame.pose is None or unit is None:
+        return ()
+    two = any(kind in PAIR_KINDS for kind in kinds)
+    if len(result.values) != len(kinds) or len(things) != (2 if two else 1):
+        return ()
     camera: Pose = frame.pose.inverse()
-    start, end = (camera.apply(point) for point in _ends(kind, things, frame.pose))
     oldest = min(things, key=lambda one: one.last_seen_ns)
     out_of_view = any(one.state is Presence.REMEMBERED for one in things)
     names = [one.label for one in things]
-    return SightedEstimate(
-        kind,
-        "camera" if kind is Kind.CAMERA_TO_OBJECT else names[0],
-        names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if two else "",
-        convert(result.values[0], unit, "m"),
-        convert(result.std_devs[0], unit, "m"),
-        start,
-        end,
-        DepthSource.SENSOR,
-        True,
-        "; ".join(result.remarks),
-        how=HowSeen.REMEMBERED if out_of_view else HowSeen.IN_VIEW,
-        seen_stamp_ns=oldest.last_seen_ns,
-        age=max(0.0, (frame.stamp_ns - oldest.last_seen_ns) * 1e-9),
-    )
+    estimates = []
+    for kind, value, sigma in zip(kinds, result.values, result.std_devs, strict=True):
+        start, end = (camera.apply(point) for point in _ends(kind, things, frame.pose))
+        estimates.append(
+            SightedEstimate(
+                kind,
+                "camera" if kind is Kind.CAMERA_TO_OBJECT else names[0],
+                names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if two else "",
+                convert(value, unit, "m"),
+                convert(sigma, unit, "m"),
+                start,
+                end,
+                DepthSource.SENSOR,
+                True,
+                "; ".join(result.remarks),
+                how=HowSeen.REMEMBERED if out_of_view else HowSeen.IN_VIEW,
+                seen_stamp_ns=oldest.last_seen_ns,
+                age=max(0.0, (frame.stamp_ns - oldest.last_seen_ns) * 1e-9),
+            )
+        )
+    return tuple(estimates)
 
 
-def map_knows_better(told: SightedEstimate, measured: Sequence[SightedEstimate]) -> bool:
-    """Tell whether the map's length of a thing that the image's border cuts is the one to tell.
+def map_knows_better(
+    told: Sequence[SightedEstimate], measured: Sequence[SightedEstimate], cut: bool
+) -> bool:
+    """Tell whether lengths are to be told as the map knows them, not as one image shows them.
 
-    What is out of view may be nearer than all that is seen, and makes the whole thing longer. Gaps
-    are measured between surfaces; the map knows only boxes around them.
+    The map has seen a thing from more sides, so that it may be surer of its size. Where a thing
+    is, and how far, the newest image knows best; but of what goes on beyond the image's border it
+    shows neither size nor centre, and what is out of view may be nearer than all that is seen. Gaps
+    are measured between surfaces; the map has boxes around them.
 
     Args:
-        told: the length as the map knows it.
+        told: the lengths that were asked for as the map knows them.
         measured: lengths that were measured on the points of the image.
+        cut: whether the border of the image cuts one of the things.
     """
-    same = next((one for one in measured if one.kind is told.kind and one.valid), None)
-    if same is None:
+    return bool(told) and all(_is_better(one, measured, cut) for one in told)
+
+
+def _is_better(told: SightedEstimate, measured: Sequence[SightedEstimate], cut: bool) -> bool:
+    seen = next((one for one in measured if one.kind is told.kind and one.valid), None)
+    if not cut:
+        return told.kind in _SIDES and (seen is None or told.sigma < seen.sigma)
+    if seen is None:
         return True
     if told.kind is Kind.CAMERA_TO_OBJECT:
-        return same.distance - told.distance > math.hypot(same.sigma, told.sigma)
-    return told.kind is not Kind.NEAREST_POINTS and told.sigma < same.sigma
+        return told.distance < seen.distance - seen.sigma
+    return told.kind is not Kind.NEAREST_POINTS
 
 
 def _ends(

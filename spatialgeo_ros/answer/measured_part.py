@@ -299,6 +299,8 @@ def _answer_from_map(
 ) -> None:
     """Run the program on the map; measure on points where all its things are in view.
 
+    Of what was measured, the map tells what it knows better: sizes, and what the image cuts.
+
     What the map does not have is looked for in the image and in the keyframes: a detector may know
     things by a phrase that it does not name unasked.
     """
@@ -334,12 +336,13 @@ def _answer_from_map(
         part.mentioned, part.problem, part.estimates = [], None, list(lengths)
         _take(scene, part, program, result, asked)
         return
-    cut = [] if in_view_of or missing else [one.label for one in part.sightings if one.cut]
-    if cut and any(map_knows_better(one, part.estimates) for one in lengths):
+    cut = [one.label for one in part.sightings if one.cut]
+    sure = not (missing or in_view_of or any(one.doubt for one in part.sightings))
+    if sure and map_knows_better(lengths, part.estimates, bool(cut)):
         part.measured, part.problem, part.estimates = None, None, list(lengths)
         _take(scene, part, program, result, asked)
-        names = " and ".join(f"'{name}'" for name in cut)
-        part.note(f"{names} is cut by the image border: the map tells of the whole of it")
+        for name in cut:
+            part.note(f"'{name}' is cut by the image border: the map tells of the whole of it")
         return
     if part.measured is None:
         return  # what is seen of it cannot be measured well: the part's problem says why

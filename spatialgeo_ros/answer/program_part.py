@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.answer.map_estimates import estimate_from_map, kind_of_program
+from spatialgeo_ros.answer.map_estimates import estimates_from_map, kinds_of_program
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
 from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
@@ -113,7 +113,7 @@ def run_program(
         measured: lengths that were measured on points.
 
     Returns:
-        The result, the map that it is about, and the length it tells, where it is one.
+        The result, the map that it is about, and the lengths it tells, where it does.
     """
     if snapshot is None:
         sightings = _in_view(scene, observation, _kinds(program))
@@ -122,10 +122,11 @@ def run_program(
         result = execute(program, snapshot, objects)
         named = {one.id: thing for one, thing in zip(snapshot.objects, sightings, strict=True)}
         things = [named[one] for one in result.objects if one in named]
-        kind = kind_of_program(program)
-        if kind is None or len(things) != (2 if kind in PAIR_KINDS else 1):
+        kinds = kinds_of_program(program)
+        two = any(kind in PAIR_KINDS for kind in kinds)
+        if not kinds or len(things) != (2 if two else 1):
             return result, snapshot, ()
-        estimates = scene.measure(observation, [kind], *things)
+        estimates = scene.measure(observation, list(kinds), *things)
         points = measured_on_points(estimates)
         return execute(program, snapshot, objects, points), snapshot, tuple(estimates)
     if in_view_of:
@@ -135,8 +136,7 @@ def run_program(
         snapshot = replace(snapshot, objects=seen)
     objects = _regions_in_map(scene, observation, regions)
     result = execute(program, snapshot, objects, measured)
-    estimate = estimate_from_map(program, result, snapshot, observation.frame)
-    return result, snapshot, () if estimate is None else (estimate,)
+    return result, snapshot, estimates_from_map(program, result, snapshot, observation.frame)
 
 
 def measured_on_points(estimates: Sequence[SightedEstimate]) -> Numbers:

@@ -42,6 +42,8 @@ _MOST_LENGTH = 4.0
 #: Share of its kind's usual height that a thing has to be high; of a chair behind a table the
 #: back rest alone shows, a fifth of it.
 _LEAST_HEIGHT = 0.1
+#: Of kinds that also stand on tables, metres: a plant in its pot, a table lamp.
+_LEAST_ON_TABLES = {"plant": 0.04, "lamp": 0.1}
 
 
 def misfit(label: str, size: Sequence[float] | NDArray[np.float64], *, surely: bool = False) -> str:
@@ -56,15 +58,17 @@ def misfit(label: str, size: Sequence[float] | NDArray[np.float64], *, surely: b
         surely: only what no thing of the kind has ever been. A map can wait for a better view of
             what is merely unusual, where who asks about a conference table wants its length.
     """
-    usual = usual_size(label, TYPICAL_SIZES)
-    if usual is None:
+    kind = _sized_kind(label, TYPICAL_SIZES)
+    if not kind:
         return ""
+    usual = TYPICAL_SIZES[kind]
     width, depth, height = (float(v) for v in size)
     long, across = max(width, depth), max(usual[:2])
     large = long > _MOST_WIDTH * across and width * depth > _MOST_AREA * usual[0] * usual[1]
     if (large and not surely) or long > _MOST_LENGTH * across:
         return f"it is {long:.1f} m wide, and such things are some {across:.1f} m"
-    if height > _MOST_LENGTH * usual[2] or height < _LEAST_HEIGHT * usual[2]:
+    least = _LEAST_ON_TABLES.get(kind, _LEAST_HEIGHT * usual[2])
+    if height > _MOST_LENGTH * usual[2] or height < least:
         return f"it is {height:.2f} m high, and such things are some {usual[2]:.1f} m"
     return ""
 
@@ -76,8 +80,14 @@ def usual_size(label: str, sizes: Mapping[str, Size]) -> Size | None:
         label: words for one object ("red settee", "chair_3", "the desk by the door").
         sizes: by canonical kind.
     """
+    kind = _sized_kind(label, sizes)
+    return sizes[kind] if kind else None
+
+
+def _sized_kind(label: str, sizes: Mapping[str, Size]) -> str:
+    """The kind of the object that a label names, or a wider one, whose size is given; or ""."""
     for kind in (parse_label(label).kind, parse_phrase(label).kind):
         for one in (kind, *wider_kinds(kind)):
             if one in sizes:
-                return sizes[one]
-    return None
+                return one
+    return ""

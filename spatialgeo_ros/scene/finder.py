@@ -17,7 +17,7 @@ from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.sizes import misfit
-from spatialgeo_ros.grounding.found import OWN, REQUEST, Found
+from spatialgeo_ros.grounding.found import DETECTION, OWN, REQUEST, Found
 from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.grounding.head_phrases import of_question
 from spatialgeo_ros.grounding.locator import Locator
@@ -157,7 +157,7 @@ class Finder:
             )
 
     def sight(self, seen_in: Observation, found: Found, asked: Observation) -> Sighting:
-        """Lift a found region to points; what own networks found is verified on them.
+        """Lift a found region to points; what networks and detectors found is verified on them.
 
         Raises:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
@@ -170,7 +170,9 @@ class Finder:
         found = replace(found, note="; ".join(note for note in notes if note))
         kind = self._locator.vocabulary.parse(found.region.label).kind
         if found.how in OWN and not found.doubt:
-            found = replace(found, doubt=_doubt_of_points(seen_in, found, points, kind))
+            found = replace(found, doubt=_colour_of_points(seen_in, found, points))
+        if found.how in (*OWN, DETECTION) and not found.doubt:
+            found = replace(found, doubt=_size_of_points(found, points, kind))
         return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
 
     def _by_colour(
@@ -260,13 +262,17 @@ class Finder:
         raise missing(observation, text)
 
 
-def _doubt_of_points(seen_in: Observation, found: Found, points: ObjectPoints, kind: str) -> str:
-    """Doubt what own networks found by what depth made of it: colour of its pixels, its size."""
-    image, label = seen_in.frame.image, found.region.label
-    if image.shape[:2] == points.mask.shape and points.mask.any():
-        doubt = colour_doubt(image, points.mask, label, found.colour, whole_box=False)
-        if doubt:
-            return doubt
+def _colour_of_points(seen_in: Observation, found: Found, points: ObjectPoints) -> str:
+    """Doubt what own networks found by the colour of the pixels that depth left of it."""
+    image = seen_in.frame.image
+    if image.shape[:2] != points.mask.shape or not points.mask.any():
+        return ""
+    return colour_doubt(image, points.mask, found.region.label, found.colour, whole_box=False)
+
+
+def _size_of_points(found: Found, points: ObjectPoints, kind: str) -> str:
+    """Doubt what was found by a size that no thing of its kind has."""
+    label = found.region.label
     width, height, depth = estimate_centre(points, kind_prior=kind or None).extents
     reason = misfit(label, (width, depth, height), surely=True)
     return f"what was taken for '{label}' is none: {reason}" if reason else ""

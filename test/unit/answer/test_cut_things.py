@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from geometry_scene import CAMERA, Block, box_of, render
 from map_scene import looking
 
 from spatialgeo_ros.answer.result import Answer
+from spatialgeo_ros.errors import PhraseNotFoundError
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
@@ -19,6 +21,7 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
 
 BENCH = Block(2.9, 0.0, (1.8, 0.5, 0.6))
+CABINET = Block(4.6, 0.9, (0.4, 0.4, 1.2))
 #: Whole in view from all three.
 AROUND = (looking(0.2, 0.9, -0.3), looking(0.3, -0.9, 0.3), looking(0.2, 1.2, -0.4))
 #: Its near end is beyond the right border, its far one in view.
@@ -26,16 +29,20 @@ BESIDE = looking(0.9, 1.0, math.radians(5))
 
 
 def observe(perception: Perception, pose: Pose, number: int) -> Observation:
-    """Show a camera's view, with the box that a detector draws around what is seen."""
-    depth, index = render([BENCH], pose, wall=8.0)
+    """Show a camera's view, with the boxes that a detector draws around what is seen."""
+    depth, index = render([BENCH, CABINET], pose, wall=8.0)
     image = np.full((*depth.shape, 3), 120, np.uint8)
-    image[index == 0] = (30, 60, 200)
-    box = Region.from_box(*map(float, box_of(index, 0)), "bench", 0.9)
+    image[index == 0], image[index == 1] = (30, 60, 200), (200, 40, 30)
+    boxes = tuple(
+        Region.from_box(*map(float, box_of(index, k)), label, 0.9)
+        for k, label in enumerate(("bench", "cabinet"))
+        if (index == k).any()
+    )
     stamp = number * 500_000_000
     return perception.observe(
         Frame(
             "camera", stamp, "camera_optical_frame", image, CAMERA, depth.astype(np.float32), pose,
-            "odom", detections=(box,), detections_stamp_ns=stamp,
+            "odom", detections=boxes, detections_stamp_ns=stamp,
         )
     )  # fmt: skip
 
@@ -72,7 +79,7 @@ def test_the_map_tells_how_far_a_cut_thing_is_whose_nearest_part_is_out_of_view(
 
 def seen_alone(pose: Pose) -> float:
     """The nearest point of the bench that is seen, metres."""
-    depth, index = render([BENCH], pose, wall=8.0)
+    depth, index = render([BENCH, CABINET], pose, wall=8.0)
     rows, columns = np.nonzero(index == 0)
     points = CAMERA.unproject(np.stack([columns, rows], axis=1), depth[rows, columns])
     return float(np.linalg.norm(points, axis=1).min())
@@ -93,8 +100,38 @@ def test_what_is_seen_whole_is_measured_on_its_points(perception: Perception) ->
     assert told.sigma < 0.03
 
 
-def test_the_map_tells_how_long_a_cut_thing_is(perception: Perception) -> None:
-    answer = ask(perception, "how wide is the bench?", BESIDE)
-    told = answer.distances[0]
-    assert told.valid and told.distance == pytest.approx(1.8, abs=max(0.1, 2 * told.sigma))
+@pytest.mark.parametrize(
+    ("question", "true"),
+    [
+        ("how wide is the bench?", 1.8),
+        ("how tall is the bench?", 0.6),
+        (
+            "what is the distance between the bench and the cabinet?",
+            math.dist(BENCH.centre, CABINET.centre),
+        ),
+    ],
+)
+def test_the_map_tells_size_and_centre_of_a_cut_thing(
+    perception: Perception, question: str, true: float
+) -> None:
+    told = ask(perception, question, BESIDE).distances[0]
+    assert told.valid and abs(told.distance - true) < max(0.1, 2 * told.sigma)
     assert told.sigma < 0.3
+
+
+def test_a_size_is_the_maps_where_that_is_surer(perception: Perception) -> None:
+    """One image shows two sides of a thing, several show all."""
+    alone = ask(perception, "how big is the bench?", AROUND[0], in_view_of=("camera",)).distances
+    told = ask(perception, "how big is the bench?", AROUND[0]).distances
+    assert [one.kind for one in told] == [one.kind for one in alone]
+    assert all(a.sigma < b.sigma for a, b in zip(told, alone, strict=True))
+    for one, true in zip(told, BENCH.size, strict=True):
+        assert one.distance == pytest.approx(true, abs=max(0.05, 2 * one.sigma))
+
+
+def test_a_detection_of_a_size_that_no_such_thing_has_is_doubted(perception: Perception) -> None:
+    seen = observe(perception, AROUND[0], 10)
+    floor = Region.from_box(130.0, 215.0, 180.0, 235.0, "door", 0.5)
+    frame = replace(seen.frame, detections=(*seen.frame.detections, floor), stamp_ns=6_000_000_000)
+    with pytest.raises(PhraseNotFoundError, match="taken for 'door' is none: it is 0.0"):
+        perception.ask("how far is the door?", perception.observe(frame))

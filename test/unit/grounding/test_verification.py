@@ -153,3 +153,8 @@ def test_a_size_that_no_thing_of_the_kind_has_is_said(label, size, words):
 
 def test_a_map_waits_for_a_better_view_of_what_is_merely_unusual():
     assert misfit("chair", (1.6, 0.6, 0.9)) and not misfit("chair", (1.6, 0.6, 0.9), surely=True)
+
+
+def test_plants_and_lamps_also_stand_on_tables() -> None:
+    assert not misfit("potted plant", (0.08, 0.08, 0.09), surely=True)
+    assert not misfit("desk lamp", (0.15, 0.15, 0.12)) and misfit("lamp", (0.15, 0.15, 0.02))
