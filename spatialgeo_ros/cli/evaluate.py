@@ -4,7 +4,8 @@
 
 ``evaluate nano`` (or no further word) renders held-out rooms and asks a profile about them;
 ``evaluate sequence`` measures annotated real frames and needs neither simulator nor networks;
-``evaluate rooms`` asks about whole rooms (:mod:`spatialgeo_ros.cli.evaluate_rooms`).
+``evaluate rooms`` asks about whole rooms, ``evaluate drives`` on the way through them
+(:mod:`spatialgeo_ros.cli.evaluate_rooms`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialgeo_ros.cli.evaluate_benchmark import add_benchmarks
-from spatialgeo_ros.cli.evaluate_rooms import add_rooms
+from spatialgeo_ros.cli.evaluate_rooms import add_drives, add_rooms
 from spatialgeo_ros.cli.inputs import add_planner
 from spatialgeo_ros.cli.output import write_image
 from spatialgeo_ros.errors import BadRequestError
@@ -46,6 +47,7 @@ def add_parser(commands: Any) -> None:
     _add_sequence(kinds)
     _add_questions(kinds)
     add_rooms(kinds)
+    add_drives(kinds)
     add_benchmarks(kinds)
 
 

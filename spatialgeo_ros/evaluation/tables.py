@@ -36,6 +36,12 @@ class Column:
         truth, estimate = np.array(self.truth), np.array(self.estimate)
         return float(np.mean(np.abs(estimate - truth) <= np.maximum(relative * truth, metres)))
 
+    def share_wrong(self, relative: float, metres: float, sigmas: float) -> float:
+        """Share that is valid, not :meth:`share_within`, and off by over so many sigmas."""
+        truth, estimate, sigma = (np.array(v) for v in (self.truth, self.estimate, self.sigma))
+        off = np.abs(estimate - truth)  # NaN, which is over nothing, where invalid
+        return float(np.mean((off > np.maximum(relative * truth, metres)) & (off > sigmas * sigma)))
+
     def invalid(self) -> float:
         """Share that has no valid estimate."""
         return float(np.mean(~np.isfinite(self.estimate)))

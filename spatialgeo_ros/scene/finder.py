@@ -27,8 +27,9 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.phrases import NounPhrase
 from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.mapping import segment
+from spatialgeo_ros.scene.mapping import segment, segment_without
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
+from spatialgeo_ros.scene.overlaps import claimants, overlapping
 from spatialgeo_ros.scene.recall import Look, look_again, remembered
 from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import Sighting, sighting_of
@@ -163,6 +164,9 @@ class Finder:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
         """
         points, note = self.points_of(seen_in, found.region)
+        if found.how != REQUEST and found.region.type is RegionType.BOX:
+            points, left_out = self._without_others(seen_in, found.region, points)
+            note = "; ".join(text for text in (note, left_out) if text)
         if found.how in OWN and found.colour and found.region.type is RegionType.BOX:
             points, left_out = self._by_colour(seen_in, found, points)
             note = "; ".join(text for text in (note, left_out) if text)
@@ -174,6 +178,34 @@ class Finder:
         if found.how in (*OWN, DETECTION) and not found.doubt:
             found = replace(found, doubt=_size_of_points(found, points, kind))
         return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
+
+    def _without_others(
+        self, seen_in: Observation, region: Region, points: ObjectPoints
+    ) -> tuple[ObjectPoints, str]:
+        """Leave out what another detection of the image claims, with a note.
+
+        Raises:
+            TooLittleSupportError: nothing else is measured in the box.
+        """
+        pointmap = require_pointmap(seen_in)
+        others = []
+        for other in overlapping(region, seen_in.frame.detections, pointmap.shape):
+            try:
+                others.append((other, segment(seen_in, pointmap, other, outlines=False)))
+            except (BadRegionError, TooLittleSupportError):
+                continue
+        owners = claimants(pointmap, region, points, others)
+        if not owners:
+            return points, ""
+        names = " and ".join(dict.fromkeys(f"'{owner.label}'" for owner, _ in owners))
+        outlines = bool(points.outlines)
+        mine = segment_without(seen_in, pointmap, region, [one for _, one in owners], outlines)
+        if mine is None:
+            raise TooLittleSupportError(
+                f"'{region.label}' cannot be measured: what is seen in its box is of {names}; move "
+                "the camera, or give a mask"
+            )
+        return mine, f"what of {names} is in the box of '{region.label}' is left out"
 
     def _by_colour(
         self, seen_in: Observation, found: Found, points: ObjectPoints

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,13 +31,12 @@ from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.sighting import near_border
+from spatialgeo_ros.scene.overlaps import claimants, overlapping, pixels_of
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 #: How fast a view may turn, rad/s, and metres by which a box of another image may then be off.
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
-_CUT_SHARE = 0.3  # of what is seen of it: how far the centre of such a thing may be elsewhere
 _LABELS_KEPT = 500
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
 #: three images that agree until the map tells of such a thing. In rooms never trained on, four in
@@ -90,6 +89,56 @@ def segment(
         excluded=excluded,
     )
     return replace(points, floor_sigma=observation.camera_height_sigma)
+
+
+def segment_all(
+    observation: Observation, pointmap: PointMap, regions: Iterable[Region]
+) -> Iterator[tuple[int, Region, ObjectPoints | None]]:
+    """Separate the objects of all labelled regions of an image, each without what others claim.
+
+    Yields:
+        The region's number, the region and its object, which is None where it cannot be measured.
+    """
+    found: dict[int, tuple[Region, ObjectPoints | None]] = {}
+    for number, region in enumerate(regions):
+        if not region.label:
+            continue
+        try:
+            found[number] = region, segment(observation, pointmap, region, outlines=False)
+        except BadRegionError:
+            continue
+        except TooLittleSupportError:
+            found[number] = region, None
+    lifted = [(region, points) for region, points in found.values() if points is not None]
+    for number, (region, points) in found.items():
+        if points is not None:
+            beside = overlapping(region, [one for one, _ in lifted], pointmap.shape)
+            others = [pair for pair in lifted if any(pair[0] is one for one in beside)]
+            if owners := [one for _, one in claimants(pointmap, region, points, others)]:
+                points = segment_without(observation, pointmap, region, owners, outlines=False)
+        yield number, region, points
+
+
+def segment_without(
+    observation: Observation,
+    pointmap: PointMap,
+    region: Region,
+    others: Sequence[ObjectPoints],
+    outlines: bool,
+) -> ObjectPoints | None:
+    """Separate the object of a region where others claim pixels; None where too little is left.
+
+    Args:
+        observation: of the image.
+        pointmap: of it.
+        region: in its pixels.
+        others: that claim pixels, one at least.
+        outlines: as of :func:`segment`.
+    """
+    try:
+        return segment(observation, pointmap, region, outlines, pixels_of(others))
+    except (BadRegionError, TooLittleSupportError):
+        return None
 
 
 class Mapper:
@@ -164,14 +213,10 @@ class Mapper:
     def _detected(
         self, observation: Observation, pointmap: PointMap, pose: Pose
     ) -> Iterator[tuple[int, Detected | Unplaced]]:
-        for number, region in enumerate(self._regions(observation)):
-            if not region.label:
-                continue
-            try:
-                points = segment(observation, pointmap, region, outlines=False)
-            except BadRegionError:
-                continue
-            except TooLittleSupportError:
+        for number, region, points in segment_all(
+            observation, pointmap, self._regions(observation)
+        ):
+            if points is None:
                 yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
                 continue
             off = _shift(observation, region, points)
@@ -250,9 +295,6 @@ def detected_of(
     axis = rotation @ whole.rotation[:, 0]
     kind, said = _kind(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
-    sides, ends = near_border(region, points.mask.shape)
-    if sides and not points.truncated:
-        off = math.hypot(off, _CUT_SHARE * float(max(whole.extents[0], whole.extents[2])))
     return Detected(
         label=region.label,
         score=region.score,
@@ -263,7 +305,7 @@ def detected_of(
         size_sigma=np.array(whole.extent_sigma)[order],
         yaw=math.atan2(axis[1], axis[0]),
         kind=kind,
-        cut=points.truncated or sides or ends,
+        cut=points.truncated,
         box=region.bounds(*image.shape[:2]),
         colours={said: 1.0} if said else _colours(image, points),
         material=material_of(label_words(region.label)),

@@ -18,13 +18,13 @@ from spatialgeo_ros.geometry.distance import PAIR_KINDS, DistanceEstimate, Kind,
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.found import Found
+from spatialgeo_ros.memory.border import near_border
 from spatialgeo_ros.memory.frame import Frame
 
 #: How fast a view may turn between two images, rad/s: what boxes of another image are off by.
 _TURN_RATE = 0.5
 #: Share of a box's shorter side that it may be off by and still hold its object.
 _MOST_SHIFT = 0.2
-_BORDER = 0.01  # share of the image's width: what comes closer to its border may go on outside
 
 
 class HowSeen(IntEnum):
@@ -80,7 +80,8 @@ class Sighting:
     @property
     def cut(self) -> bool:
         """Whether the border of its image may cut it: parts of it may be out of view."""
-        return self.points.truncated or any(near_border(self.region, self.points.mask.shape))
+        shape = self.points.mask.shape
+        return self.points.truncated or any(near_border(self.region.bounds(*shape), shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,21 +149,6 @@ def sighting_of(
         found.region, points, found.how, found.score, seen, how, age, sigma, doubt,
         tuple(note for note in notes if note), kind,
     )  # fmt: skip
-
-
-def near_border(region: Region, shape: tuple[int, ...]) -> tuple[bool, bool]:
-    """Tell whether a region comes close to the left or right border, and to the top or bottom.
-
-    Depth cameras see less than the image at its sides: there a box tells what points do not.
-
-    Args:
-        region: of a thing.
-        shape: height and width of its image, pixels.
-    """
-    height, width = shape
-    edge = _BORDER * width
-    x0, y0, x1, y1 = region.bounds(height, width)
-    return x0 < edge or x1 > width - 1 - edge, y0 < edge or y1 > height - 1 - edge
 
 
 def sighted(

@@ -33,7 +33,8 @@ def test_at_the_sides_centre_and_sides_are_guesses_and_the_height_is_not(box) ->
     whole = seen(box)
     cut = at_border(whole, CAMERA)
     assert cut.cut
-    assert (cut.size_sigma[:2] >= 0.6 * whole.size[:2]).all()
+    # Both by the longer side: of a strip it is not known which of the two it is.
+    assert (cut.size_sigma[:2] >= 0.6 * whole.size[:2].max()).all()
     assert cut.size_sigma[2] == whole.size_sigma[2]
     assert np.sqrt(np.linalg.eigvalsh(cut.covariance)).min() >= 0.3 * whole.size[:2].max()
     assert cut.centre is whole.centre and cut.size is whole.size
@@ -48,6 +49,29 @@ def test_at_top_and_bottom_the_height_is_a_guess_and_the_sides_are_not(box) -> N
     np.testing.assert_array_equal(cut.covariance[:2, :2], whole.covariance[:2, :2])
     gained = cut.covariance[2, 2] - whole.covariance[2, 2]
     assert gained == pytest.approx((cut.size_sigma[2] ** 2 - whole.size_sigma[2] ** 2) / 4)
+
+
+def test_what_is_lower_than_such_things_may_be_as_high_beside_the_image() -> None:
+    """A lamp of which only the foot is in the image."""
+    foot = seen((0, 60, 20, 110), label="floor lamp", size=np.array([0.3, 0.3, 0.5]))
+    cut = at_border(foot, CAMERA)
+    assert cut.size_sigma[2] == pytest.approx(0.6 * (1.5 - 0.5))
+    unknown = seen((0, 60, 20, 110), label="totem pole", size=np.array([0.3, 0.3, 0.5]))
+    assert at_border(unknown, CAMERA).size_sigma[2] == unknown.size_sigma[2]
+
+
+def test_a_strip_of_a_flat_thing_does_not_fix_which_way_it_stands() -> None:
+    """A door whose first view takes width for depth is as wide as the good views say."""
+    door = (0.9, 0.06, 2.0)
+    stage, objects = Stage([thing("door", 2.5, 0.0, door)]), ObjectMap()
+    first = stage.frame(looking(0, 0, 0.0))
+    (strip,) = first.detected
+    strip = replace(strip, yaw=strip.yaw + np.pi / 2, box=(0, 60, 12, 110))
+    objects.update(replace(first, detected=(strip,)))
+    for _ in range(3):
+        objects.update(stage.frame(looking(0, 0, 0.0)))
+    (known,) = objects.snapshot().objects
+    assert sorted(known.size[:2]) == pytest.approx([0.06, 0.9], abs=0.1)
 
 
 def test_what_the_completion_knows_to_be_unsure_does_not_become_surer() -> None:

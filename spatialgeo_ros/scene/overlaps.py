@@ -1,0 +1,194 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whose pixels are whose, where the boxes of two detected things overlap.
+
+The box of a table that is seen behind a chair is filled by the chair, and depth alone measures
+that. But the chair has a box of its own, and goes on in it where the table's box ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.object_points import ObjectPoints
+from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.regions import Region
+
+Mask = NDArray[np.bool_]
+
+#: Share of a thing's pixels that another one shares, from which on it matters whose they are.
+_SHARED = 0.05
+#: Share of a side of a box over which a thing goes on beyond it: where it is most of what was found
+#: in the box, and where it is the smaller part.
+_CROSSED_BY_MOST, _CROSSED = 0.5, 0.1
+#: Share of a box that is farther off by so many metres than what fills it: something is hidden.
+_REST, _FARTHER = 0.05, 0.15
+_BAND = 0.08  # of the box's size: what goes on beyond a side begins so near it
+_STEP, _STEP_SIGMAS = 0.01, 4.0  # metres and sigmas between pixels of one surface
+_APART = 2  # pixels between which that is
+_FRINGE = np.ones((5, 5), np.uint8)  # around another thing, where depth is of both
+
+
+def overlapping(region: Region, others: Iterable[Region], shape: tuple[int, int]) -> list[Region]:
+    """Return the boxes that share a twentieth of a region's box or more, itself left out.
+
+    Args:
+        region: in the image.
+        others: in the same image.
+        shape: height and width of it, pixels.
+    """
+    x0, y0, x1, y1 = region.bounds(*shape)
+    area = (x1 - x0 + 1) * (y1 - y0 + 1)
+    found = []
+    for other in others:
+        if other is region:
+            continue
+        a0, b0, a1, b1 = other.bounds(*shape)
+        if (a0, b0, a1, b1) == (x0, y0, x1, y1):
+            continue
+        wide, high = min(x1, a1) - max(x0, a0) + 1, min(y1, b1) - max(y0, b0) + 1
+        if wide > 0 and high > 0 and wide * high > _SHARED * area:
+            found.append(other)
+    return found
+
+
+def claimants(
+    pointmap: PointMap,
+    region: Region,
+    mine: ObjectPoints,
+    others: Iterable[tuple[Region, ObjectPoints]],
+) -> list[tuple[Region, ObjectPoints]]:
+    """Return the other things of which pixels were found to be a region's thing, too.
+
+    Args:
+        pointmap: of the image.
+        region: of the thing.
+        mine: what was found in it.
+        others: regions that overlap it, and what was found in them.
+    """
+    found = []
+    for other_region, other in others:
+        shared = mine.mask & other.mask
+        if np.count_nonzero(shared) <= _SHARED * np.count_nonzero(mine.mask):
+            continue
+        if mine.flat or other.flat:
+            continue  # what lies on another thing is part of its surface
+        here, there = (_bounds(one, pointmap.shape) for one in (region, other_region))
+        if _is_others(pointmap, shared, (mine.mask, here), (other.mask, there)):
+            found.append((other_region, other))
+    return found
+
+
+def pixels_of(things: Sequence[ObjectPoints]) -> Mask:
+    """Return the pixels [H, W] of things, with a fringe where depth is of them and of others.
+
+    Args:
+        things: of one image, one at least.
+    """
+    pixels = np.logical_or.reduce([one.mask for one in things])
+    return cv2.dilate(pixels.astype(np.uint8), _FRINGE).astype(bool)
+
+
+_Box: TypeAlias = tuple[int, int, int, int]  # first column and row, last column and row
+
+
+def _is_others(
+    pointmap: PointMap, shared: Mask, mine: tuple[Mask, _Box], other: tuple[Mask, _Box]
+) -> bool:
+    """Tell whether what two things share is the other one's.
+
+    It is where it hides the rest of mine, and is most of the other one or goes on as it beyond my
+    box. Most of mine is the other one's only where that goes on, and then is not mine, whatever it
+    is most of.
+    """
+    if _mostly(shared, mine[0]):
+        return _fills(pointmap, shared, mine, other)
+    rest = mine[0] & ~other[0]
+    if 2 * _farther(pointmap, shared, rest) < np.count_nonzero(rest):
+        return False
+    if _mostly(shared, other[0]):
+        return not _fills(pointmap, shared, other, mine)
+    fore, back = _crossings(pointmap, shared, mine, other)
+    return max(fore) >= _CROSSED and max(fore) > max(back)
+
+
+def _fills(
+    pointmap: PointMap, shared: Mask, mine: tuple[Mask, _Box], other: tuple[Mask, _Box]
+) -> bool:
+    """Tell whether the other thing fills my box and goes on beyond it, before what it is of."""
+    x0, y0, x1, y1 = mine[1]
+    rest = np.zeros_like(shared)
+    rest[y0 : y1 + 1, x0 : x1 + 1] = True
+    least = _REST * np.count_nonzero(rest)
+    if _farther(pointmap, shared, rest & ~other[0]) < least:
+        return False
+    fore, back = _crossings(pointmap, shared, mine, other)
+    # Things end on what they stand on in a line: the lower side says nothing.
+    return max(fore[:3]) >= _CROSSED_BY_MOST and max(fore) > max(back)
+
+
+def _crossings(
+    pointmap: PointMap, shared: Mask, mine: tuple[Mask, _Box], other: tuple[Mask, _Box]
+) -> tuple[list[float], list[float]]:
+    """How far what is shared goes on as the other thing beyond my box, and as mine beyond its."""
+    fore = _crossed(pointmap, shared, other[0] & ~mine[0], mine[1])
+    return fore, _crossed(pointmap, shared, mine[0] & ~other[0], other[1])
+
+
+def _mostly(shared: Mask, mask: Mask) -> bool:
+    return bool(2 * np.count_nonzero(shared) > np.count_nonzero(mask))
+
+
+def _bounds(region: Region, shape: tuple[int, int]) -> _Box:
+    x0, y0, x1, y1 = (round(value) for value in region.bounds(*shape))
+    return x0, y0, x1, y1
+
+
+def _farther(pointmap: PointMap, shared: Mask, rest: Mask) -> int:
+    """How many readings of the rest are clearly farther off than the middle of what is shared."""
+    middle = np.nanmedian(pointmap.depth[shared])
+    return int(np.count_nonzero(pointmap.depth[rest] > middle + _FARTHER))
+
+
+def _crossed(pointmap: PointMap, shared: Mask, beyond: Mask, box: _Box) -> list[float]:
+    """Share of the left, right, upper and lower side over which one surface goes on beyond it.
+
+    Args:
+        pointmap: of the image.
+        shared: [H, W], within the box.
+        beyond: [H, W], of the thing that may go on.
+        box: whose sides.
+    """
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0 + 1, x1 - x0 + 1
+    across, along = max(2.0, _BAND * width), max(2.0, _BAND * height)
+    shares = []
+    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+        rows, columns = np.nonzero(shared)
+        near = (
+            (dx < 0) & (columns < x0 + across)
+            | (dx > 0) & (columns > x1 - across)
+            | (dy < 0) & (rows < y0 + along)
+            | (dy > 0) & (rows > y1 - along)
+        )
+        rows, columns = rows[near], columns[near]
+        to_rows, to_columns = rows + _APART * dy, columns + _APART * dx
+        inside = (to_rows >= 0) & (to_rows < beyond.shape[0])
+        inside &= (to_columns >= 0) & (to_columns < beyond.shape[1])
+        rows, columns, to_rows, to_columns = (
+            one[inside] for one in (rows, columns, to_rows, to_columns)
+        )
+        on = beyond[to_rows, to_columns]
+        rows, columns, to_rows, to_columns = (
+            one[on] for one in (rows, columns, to_rows, to_columns)
+        )
+        step = np.abs(pointmap.depth[rows, columns] - pointmap.depth[to_rows, to_columns])
+        same = step < np.maximum(_STEP, _STEP_SIGMAS * pointmap.sigma_at(rows, columns))
+        places, side = (rows, height) if dx else (columns, width)
+        shares.append(len(np.unique(places[same])) / side)
+    return shares

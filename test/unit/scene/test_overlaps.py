@@ -1,0 +1,85 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whose pixels are whose, where the boxes of two detections overlap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from geometry_scene import (
+    CARTON,
+    HEIGHT,
+    MUG,
+    TABLE,
+    WALL,
+    Block,
+    box_of,
+    see,
+)
+
+from spatialgeo_ros.geometry.object_points import ObjectPoints
+from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.segmentation import segment_object
+from spatialgeo_ros.scene.overlaps import claimants, overlapping, pixels_of
+
+#: Before a cabinet of which a strip is seen on either side.
+BACK_REST = Block(1.3, 0.0, (0.05, 0.5, 0.75), bottom=0.15)
+CABINET = Block(2.0, 0.05, (0.3, 1.0, 0.6))
+
+
+def found(blocks: list[Block]) -> tuple[list[Region], list[ObjectPoints], np.ndarray, PointMap]:
+    """Boxes around what is seen of each block, what is found in them, truth, and the points."""
+    pointmap, index, gravity, _ = see([*blocks, WALL])
+    regions = [
+        Region.from_box(*map(float, box_of(index, k)), f"thing {k}") for k in range(len(blocks))
+    ]
+    points = [segment_object(pointmap, region, gravity, HEIGHT) for region in regions]
+    return regions, points, index, pointmap
+
+
+def test_what_fills_a_box_and_goes_on_in_its_own_is_the_nearer_things() -> None:
+    regions, points, index, pointmap = found([BACK_REST, CABINET])
+    x0, y0, x1, y1 = (int(value) for value in regions[1].bounds(*index.shape))
+    inside = np.zeros_like(index, bool)
+    inside[y0 : y1 + 1, x0 : x1 + 1] = True
+    taken = replace(points[1], mask=inside & (index == 0))
+    owners = claimants(pointmap, regions[1], taken, [(regions[0], points[0])])
+    assert owners == [(regions[0], points[0])]
+    claimed = pixels_of([one for _, one in owners])
+    assert claimed[taken.mask].mean() > 0.95
+    assert claimed[index == 1].mean() < 0.15  # the fringe
+    assert claimants(pointmap, regions[0], points[0], [(regions[1], taken)]) == []
+
+
+def test_a_part_before_the_rest_is_the_things_of_which_it_is_most() -> None:
+    post = replace(BACK_REST, size=(0.05, 0.1, 0.75))
+    regions, points, index, pointmap = found([post, CABINET])
+    rows = points[1].mask.any(axis=1)[:, None]
+    both = replace(points[1], mask=points[1].mask | ((index == 0) & rows))
+    shared = both.mask & points[0].mask
+    assert 0.05 < shared.sum() / both.mask.sum() < 0.5
+    owner = (regions[0], points[0])
+    assert claimants(pointmap, regions[1], both, [owner]) == [owner]
+    assert claimants(pointmap, regions[0], points[0], [(regions[1], both)]) == []
+
+
+def test_what_stands_on_a_thing_keeps_its_pixels() -> None:
+    regions, points, index, pointmap = found([TABLE, MUG, CARTON])
+    for k in (1, 2):
+        others = [(regions[n], points[n]) for n in range(3) if n != k]
+        owners = claimants(pointmap, regions[k], points[k], others)
+        assert not any((one.mask & (index == k)).any() for _, one in owners)
+    # Also where the table was found with what stands on it.
+    table = replace(points[0], mask=points[0].mask | (index == 1) | (index == 2))
+    for k in (1, 2):
+        assert claimants(pointmap, regions[k], points[k], [(regions[0], table)]) == []
+
+
+def test_boxes_overlap_from_a_twentieth_on() -> None:
+    one, beside, half, same = (
+        Region.from_box(*box, "thing")
+        for box in ((10, 10, 49, 49), (49, 10, 90, 49), (30, 10, 90, 49), (10, 10, 49, 49))
+    )
+    assert overlapping(one, [one, beside, half, same], (100, 100)) == [half]
