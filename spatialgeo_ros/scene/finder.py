@@ -29,7 +29,7 @@ from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
 from spatialgeo_ros.scene.mapping import segment, segment_without
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
-from spatialgeo_ros.scene.overlaps import claimants, overlapping
+from spatialgeo_ros.scene.overlaps import claimants, rivals
 from spatialgeo_ros.scene.recall import Look, look_again, remembered
 from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import Sighting, sighting_of
@@ -189,7 +189,7 @@ class Finder:
         """
         pointmap = require_pointmap(seen_in)
         others = []
-        for other in overlapping(region, seen_in.frame.detections, pointmap.shape):
+        for other in rivals(pointmap, region, points, seen_in.frame.detections):
             try:
                 others.append((other, segment(seen_in, pointmap, other, outlines=False)))
             except (BadRegionError, TooLittleSupportError):

@@ -31,7 +31,7 @@ from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.overlaps import claimants, overlapping, pixels_of
+from spatialgeo_ros.scene.overlaps import claimants, pixels_of, rivals
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
@@ -112,7 +112,7 @@ def segment_all(
     lifted = [(region, points) for region, points in found.values() if points is not None]
     for number, (region, points) in found.items():
         if points is not None:
-            beside = overlapping(region, [one for one, _ in lifted], pointmap.shape)
+            beside = rivals(pointmap, region, points, [one for one, _ in lifted])
             others = [pair for pair in lifted if any(pair[0] is one for one in beside)]
             if owners := [one for _, one in claimants(pointmap, region, points, others)]:
                 points = segment_without(observation, pointmap, region, owners, outlines=False)

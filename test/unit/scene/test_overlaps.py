@@ -22,7 +22,7 @@ from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
-from spatialgeo_ros.scene.overlaps import claimants, overlapping, pixels_of
+from spatialgeo_ros.scene.overlaps import claimants, pixels_of, rivals
 
 #: Before a cabinet of which a strip is seen on either side.
 BACK_REST = Block(1.3, 0.0, (0.05, 0.5, 0.75), bottom=0.15)
@@ -77,9 +77,11 @@ def test_what_stands_on_a_thing_keeps_its_pixels() -> None:
         assert claimants(pointmap, regions[k], points[k], [(regions[0], table)]) == []
 
 
-def test_boxes_overlap_from_a_twentieth_on() -> None:
-    one, beside, half, same = (
-        Region.from_box(*box, "thing")
-        for box in ((10, 10, 49, 49), (49, 10, 90, 49), (30, 10, 90, 49), (10, 10, 49, 49))
-    )
-    assert overlapping(one, [one, beside, half, same], (100, 100)) == [half]
+def test_only_regions_that_may_hold_some_of_it_are_looked_at() -> None:
+    """The mug before the carton has nothing of it, and neither has what stands elsewhere."""
+    regions, points, index, pointmap = found([TABLE, MUG, CARTON])
+    elsewhere = Region.from_box(0.0, 0.0, 30.0, 30.0, "lamp")
+    assert rivals(pointmap, regions[1], points[1], [*regions, elsewhere]) == []
+    regions, points, index, pointmap = found([BACK_REST, CABINET])
+    filled = replace(points[1], mask=(index == 0) & (points[1].mask.any(axis=1))[:, None])
+    assert rivals(pointmap, regions[1], filled, [*regions, elsewhere]) == [regions[0]]
