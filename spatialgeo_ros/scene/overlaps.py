@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialgeo_ros.errors import BadRegionError
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.regions import Region
@@ -49,24 +50,30 @@ def rivals(
         mine: what was found in it.
         others: regions of the same image; itself is left out.
     """
-    if mine.flat:
-        return []  # what lies on another thing is part of its surface
+    rows, columns = np.nonzero(mine.mask)
+    depth = pointmap.depth_at(rows, columns)
+    read = depth[np.isfinite(depth)]
+    if mine.flat or not len(read):
+        return []  # part of the surface that it lies on; or seen by a network where depth is blind
     box = _bounds(region, pointmap.shape)
-    depth = np.where(mine.mask, pointmap.depth, np.nan)
-    before = depth < np.nanquantile(depth[mine.mask], 0.75) - _FARTHER
+    before = depth < np.quantile(read, 0.75) - _FARTHER
     least = _SHARED * np.count_nonzero(mine.mask)
     found = []
     for other in others:
-        there = _bounds(other, pointmap.shape)
+        try:
+            there = _bounds(other, pointmap.shape)
+        except BadRegionError:
+            continue  # a detection that is not in the image
         if other is region or there == box:
             continue
         x0, y0, x1, y1 = there
-        window = slice(max(y0, 0), y1 + 1), slice(max(x0, 0), x1 + 1)
-        if np.count_nonzero(mine.mask[window]) <= least:
+        inside = (rows >= y0) & (rows <= y1) & (columns >= x0) & (columns <= x1)
+        if np.count_nonzero(inside) <= least:
             continue
-        if 2 * np.count_nonzero(before[window]) > least:
+        if 2 * np.count_nonzero(before & inside) > least:
             found.append(other)
             continue
+        window = slice(max(y0, 0), y1 + 1), slice(max(x0, 0), x1 + 1)
         beyond = np.zeros_like(mine.mask)
         beyond[window] = ~mine.mask[window]
         if max(_crossed(pointmap, mine.mask, beyond, box)[:3]) >= _CROSSED_BY_MOST:
@@ -168,8 +175,11 @@ def _bounds(region: Region, shape: tuple[int, int]) -> _Box:
 
 def _farther(pointmap: PointMap, shared: Mask, rest: Mask) -> int:
     """How many readings of the rest are clearly farther off than the middle of what is shared."""
-    middle = np.nanmedian(pointmap.depth[shared])
-    return int(np.count_nonzero(pointmap.depth[rest] > middle + _FARTHER))
+    nearer, farther = (pointmap.depth_at(*np.nonzero(pixels)) for pixels in (shared, rest))
+    read = nearer[np.isfinite(nearer)]
+    if not len(read):
+        return 0
+    return int(np.count_nonzero(farther > np.median(read) + _FARTHER))
 
 
 def _crossed(pointmap: PointMap, shared: Mask, beyond: Mask, box: _Box) -> list[float]:
@@ -200,7 +210,7 @@ def _crossed(pointmap: PointMap, shared: Mask, beyond: Mask, box: _Box) -> list[
         on = np.flatnonzero(inside)
         on = on[beyond[to_rows[on], to_columns[on]]]
         here, there = (rows[on], columns[on]), (to_rows[on], to_columns[on])
-        step = np.abs(pointmap.depth[here] - pointmap.depth[there])
+        step = np.abs(pointmap.depth_at(*here) - pointmap.depth_at(*there))
         same = step < np.maximum(_STEP, _STEP_SIGMAS * pointmap.sigma_at(*here))
         places, side = (here[0], height) if dx else (here[1], width)
         shares.append(len(np.unique(places[same])) / side)

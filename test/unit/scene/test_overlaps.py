@@ -19,7 +19,7 @@ from geometry_scene import (
 )
 
 from spatialgeo_ros.geometry.object_points import ObjectPoints
-from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.pointmap import PointMap, pointmap_from_depth
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.scene.overlaps import claimants, pixels_of, rivals
@@ -85,3 +85,8 @@ def test_only_regions_that_may_hold_some_of_it_are_looked_at() -> None:
     regions, points, index, pointmap = found([BACK_REST, CABINET])
     filled = replace(points[1], mask=(index == 0) & (points[1].mask.any(axis=1))[:, None])
     assert rivals(pointmap, regions[1], filled, [*regions, elsewhere]) == [regions[0]]
+    outside = Region.from_box(900.0, 10.0, 950.0, 40.0, "chair")
+    assert rivals(pointmap, regions[1], filled, [outside]) == []
+    blind = pointmap_from_depth(np.full_like(pointmap.depth, np.nan), pointmap.camera)
+    assert rivals(blind, regions[1], filled, regions) == []
+    assert claimants(blind, regions[1], filled, [(regions[0], points[0])]) == []
