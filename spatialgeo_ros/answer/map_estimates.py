@@ -50,6 +50,11 @@ def kinds_of_program(program: Program) -> tuple[Kind, ...]:
     return (KINDS[number.name],) if number.name in KINDS else ()
 
 
+def things_of(kinds: Sequence[Kind]) -> int:
+    """Return how many things lengths of these kinds are of: two for distances between things."""
+    return 2 if any(kind in PAIR_KINDS for kind in kinds) else 1
+
+
 def estimates_from_map(
     program: Program, result: Result, snapshot: MapSnapshot, frame: Frame
 ) -> tuple[SightedEstimate, ...]:
@@ -70,8 +75,7 @@ def estimates_from_map(
     unit = unit_of(result.unit)
     if result.type is not ResultType.NUMBER or not things or frame.pose is None or unit is None:
         return ()
-    two = any(kind in PAIR_KINDS for kind in kinds)
-    if len(result.values) != len(kinds) or len(things) != (2 if two else 1):
+    if len(result.values) != len(kinds) or len(things) != things_of(kinds):
         return ()
     camera: Pose = frame.pose.inverse()
     oldest = min(things, key=lambda one: one.last_seen_ns)
@@ -84,7 +88,7 @@ def estimates_from_map(
             SightedEstimate(
                 kind,
                 "camera" if kind is Kind.CAMERA_TO_OBJECT else names[0],
-                names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if two else "",
+                names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if len(names) > 1 else "",
                 convert(value, unit, "m"),
                 convert(sigma, unit, "m"),
                 start,

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.answer.map_estimates import estimates_from_map, kinds_of_program
+from spatialgeo_ros.answer.map_estimates import estimates_from_map, kinds_of_program, things_of
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
+from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.found import DETECTION, Found
 from spatialgeo_ros.memory.frame import Frame
@@ -123,8 +123,7 @@ def run_program(
         named = {one.id: thing for one, thing in zip(snapshot.objects, sightings, strict=True)}
         things = [named[one] for one in result.objects if one in named]
         kinds = kinds_of_program(program)
-        two = any(kind in PAIR_KINDS for kind in kinds)
-        if not kinds or len(things) != (2 if two else 1):
+        if not kinds or len(things) != things_of(kinds):
             return result, snapshot, ()
         estimates = scene.measure(observation, list(kinds), *things)
         points = measured_on_points(estimates)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spatialgeo_ros.errors import (
-    BadRegionError,
     BadRequestError,
     StaleFrameError,
     TooLittleSupportError,
@@ -27,9 +26,9 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.query.phrases import NounPhrase
 from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.mapping import segment, segment_without
+from spatialgeo_ros.scene.mapping import segment, segment_or_none
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
-from spatialgeo_ros.scene.overlaps import claimants, rivals
+from spatialgeo_ros.scene.overlaps import claimants, pixels_of
 from spatialgeo_ros.scene.recall import Look, look_again, remembered
 from spatialgeo_ros.scene.selection import Selection, memorable
 from spatialgeo_ros.scene.sighting import Sighting, sighting_of
@@ -188,18 +187,16 @@ class Finder:
             TooLittleSupportError: nothing else is measured in the box.
         """
         pointmap = require_pointmap(seen_in)
-        others = []
-        for other in rivals(pointmap, region, points, seen_in.frame.detections):
-            try:
-                others.append((other, segment(seen_in, pointmap, other, outlines=False)))
-            except (BadRegionError, TooLittleSupportError):
-                continue
-        owners = claimants(pointmap, region, points, others)
+
+        def lift(other: Region) -> ObjectPoints | None:
+            return segment_or_none(seen_in, pointmap, other, outlines=False)
+
+        owners = claimants(pointmap, region, points, seen_in.frame.detections, lift)
         if not owners:
             return points, ""
         names = " and ".join(dict.fromkeys(f"'{owner.label}'" for owner, _ in owners))
-        outlines = bool(points.outlines)
-        mine = segment_without(seen_in, pointmap, region, [one for _, one in owners], outlines)
+        claimed = pixels_of([one for _, one in owners])
+        mine = segment_or_none(seen_in, pointmap, region, bool(points.outlines), claimed)
         if mine is None:
             raise TooLittleSupportError(
                 f"'{region.label}' cannot be measured: what is seen in its box is of {names}; move "
@@ -222,9 +219,8 @@ class Finder:
         if others is None:
             return points, ""
         other, shown = others
-        try:
-            again = segment(seen_in, require_pointmap(seen_in), region, excluded=shown)
-        except (BadRegionError, TooLittleSupportError):
+        again = segment_or_none(seen_in, require_pointmap(seen_in), region, True, shown)
+        if again is None:
             return points, ""
         if colour_doubt(image, again.mask, region.label, found.colour, whole_box=False):
             return points, ""

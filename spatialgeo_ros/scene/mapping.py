@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +31,7 @@ from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.overlaps import claimants, pixels_of, rivals
+from spatialgeo_ros.scene.overlaps import claimants, pixels_of
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
@@ -109,34 +109,30 @@ def segment_all(
             continue
         except TooLittleSupportError:
             found[number] = region, None
-    lifted = [(region, points) for region, points in found.values() if points is not None]
+    regions = [region for region, _ in found.values()]
+    objects = {id(region): points for region, points in found.values()}
+
+    def lift(other: Region) -> ObjectPoints | None:
+        return objects[id(other)]
+
     for number, (region, points) in found.items():
         if points is not None:
-            beside = rivals(pointmap, region, points, [one for one, _ in lifted])
-            others = [pair for pair in lifted if any(pair[0] is one for one in beside)]
-            if owners := [one for _, one in claimants(pointmap, region, points, others)]:
-                points = segment_without(observation, pointmap, region, owners, outlines=False)
+            if owners := claimants(pointmap, region, points, regions, lift):
+                claimed = pixels_of([one for _, one in owners])
+                points = segment_or_none(observation, pointmap, region, False, claimed)
         yield number, region, points
 
 
-def segment_without(
+def segment_or_none(
     observation: Observation,
     pointmap: PointMap,
     region: Region,
-    others: Sequence[ObjectPoints],
     outlines: bool,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> ObjectPoints | None:
-    """Separate the object of a region where others claim pixels; None where too little is left.
-
-    Args:
-        observation: of the image.
-        pointmap: of it.
-        region: in its pixels.
-        others: that claim pixels, one at least.
-        outlines: as of :func:`segment`.
-    """
+    """As :func:`segment`; None where the region's object cannot be measured."""
     try:
-        return segment(observation, pointmap, region, outlines, pixels_of(others))
+        return segment(observation, pointmap, region, outlines, excluded)
     except (BadRegionError, TooLittleSupportError):
         return None
 

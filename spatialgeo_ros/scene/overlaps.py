@@ -9,7 +9,7 @@ that. But the chair has a box of its own, and goes on in it where the table's bo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import cv2
@@ -85,7 +85,8 @@ def claimants(
     pointmap: PointMap,
     region: Region,
     mine: ObjectPoints,
-    others: Iterable[tuple[Region, ObjectPoints]],
+    others: Iterable[Region],
+    lift: Callable[[Region], ObjectPoints | None],
 ) -> list[tuple[Region, ObjectPoints]]:
     """Return the other things of which pixels were found to be a region's thing, too.
 
@@ -93,18 +94,21 @@ def claimants(
         pointmap: of the image.
         region: of the thing.
         mine: what was found in it.
-        others: regions that overlap it, and what was found in them.
+        others: regions of the same image; itself is left out.
+        lift: separates the thing of one of them, None where it cannot be measured; asked only for
+            :func:`rivals`.
     """
     found = []
-    for other_region, other in others:
+    for rival in rivals(pointmap, region, mine, others):
+        other = lift(rival)
+        if other is None or other.flat:
+            continue
         shared = mine.mask & other.mask
         if np.count_nonzero(shared) <= _SHARED * np.count_nonzero(mine.mask):
             continue
-        if mine.flat or other.flat:
-            continue
-        here, there = (_bounds(one, pointmap.shape) for one in (region, other_region))
+        here, there = (_bounds(one, pointmap.shape) for one in (region, rival))
         if _is_others(pointmap, shared, (mine.mask, here), (other.mask, there)):
-            found.append((other_region, other))
+            found.append((rival, other))
     return found
 
 

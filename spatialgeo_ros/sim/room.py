@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from spatialgeo_ros.geometry.upright_box import UprightBox
 from spatialgeo_ros.sim.furniture import COLOURS, SIZE_RANGES, Part, Rgb, Size, build
 
 #: How often a kind is placed along a wall (its back to the wall) rather than free in the room.
@@ -45,6 +46,11 @@ class SceneObject:
     yaw: float
     parts: tuple[Part, ...] = field(repr=False)
     support: str = ""
+
+    @property
+    def box(self) -> UprightBox:
+        """Its upright bounding box, world frame."""
+        return UprightBox(self.centre, self.size, self.yaw)
 
     def corners(self) -> np.ndarray:
         """Return the eight corners of the bounding box, [8, 3], world frame, metres."""

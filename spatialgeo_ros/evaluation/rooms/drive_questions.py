@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spatialgeo_ros.errors import SpatialGeoError
 from spatialgeo_ros.evaluation.rooms.drive import Drive, DriveImage
 from spatialgeo_ros.evaluation.tables import Column
-from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, point_box
+from spatialgeo_ros.geometry.upright_box import box_separation, point_box
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.sim.detector import DetectorModel
@@ -178,8 +178,7 @@ def _shown(image: DriveImage, room: Room, thing: SceneObject) -> Shown:
 def _away(image: DriveImage, thing: SceneObject) -> float:
     """From the camera to the nearest point of a thing's box, metres."""
     x, y, z = (float(value) for value in image.pose.translation)
-    box = UprightBox(thing.centre, thing.size, thing.yaw)
-    return box_separation(point_box(x, y, z), box).value
+    return box_separation(point_box(x, y, z), thing.box).value
 
 
 def _away_of_seen(drive: Drive, image: DriveImage, thing: SceneObject) -> float:

@@ -63,7 +63,7 @@ class SeenObject:
     @property
     def box(self) -> UprightBox:
         """The box around it, world frame."""
-        return UprightBox(self.thing.centre, self.thing.size, self.thing.yaw)
+        return self.thing.box
 
 
 @dataclass(frozen=True, eq=False)

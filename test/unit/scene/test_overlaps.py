@@ -39,18 +39,31 @@ def found(blocks: list[Block]) -> tuple[list[Region], list[ObjectPoints], np.nda
     return regions, points, index, pointmap
 
 
+def owners_among(
+    pointmap: PointMap,
+    region: Region,
+    mine: ObjectPoints,
+    pairs: list[tuple[Region, ObjectPoints]],
+) -> list[tuple[Region, ObjectPoints]]:
+    """Ask about things that are separated already."""
+    others = [other for other, _ in pairs]
+    return claimants(
+        pointmap, region, mine, others, lambda one: next(b for a, b in pairs if a is one)
+    )
+
+
 def test_what_fills_a_box_and_goes_on_in_its_own_is_the_nearer_things() -> None:
     regions, points, index, pointmap = found([BACK_REST, CABINET])
     x0, y0, x1, y1 = (int(value) for value in regions[1].bounds(*index.shape))
     inside = np.zeros_like(index, bool)
     inside[y0 : y1 + 1, x0 : x1 + 1] = True
     taken = replace(points[1], mask=inside & (index == 0))
-    owners = claimants(pointmap, regions[1], taken, [(regions[0], points[0])])
+    owners = owners_among(pointmap, regions[1], taken, [(regions[0], points[0])])
     assert owners == [(regions[0], points[0])]
     claimed = pixels_of([one for _, one in owners])
     assert claimed[taken.mask].mean() > 0.95
     assert claimed[index == 1].mean() < 0.15  # the fringe
-    assert claimants(pointmap, regions[0], points[0], [(regions[1], taken)]) == []
+    assert owners_among(pointmap, regions[0], points[0], [(regions[1], taken)]) == []
 
 
 def test_a_part_before_the_rest_is_the_things_of_which_it_is_most() -> None:
@@ -61,20 +74,20 @@ def test_a_part_before_the_rest_is_the_things_of_which_it_is_most() -> None:
     shared = both.mask & points[0].mask
     assert 0.05 < shared.sum() / both.mask.sum() < 0.5
     owner = (regions[0], points[0])
-    assert claimants(pointmap, regions[1], both, [owner]) == [owner]
-    assert claimants(pointmap, regions[0], points[0], [(regions[1], both)]) == []
+    assert owners_among(pointmap, regions[1], both, [owner]) == [owner]
+    assert owners_among(pointmap, regions[0], points[0], [(regions[1], both)]) == []
 
 
 def test_what_stands_on_a_thing_keeps_its_pixels() -> None:
     regions, points, index, pointmap = found([TABLE, MUG, CARTON])
     for k in (1, 2):
         others = [(regions[n], points[n]) for n in range(3) if n != k]
-        owners = claimants(pointmap, regions[k], points[k], others)
+        owners = owners_among(pointmap, regions[k], points[k], others)
         assert not any((one.mask & (index == k)).any() for _, one in owners)
     # Also where the table was found with what stands on it.
     table = replace(points[0], mask=points[0].mask | (index == 1) | (index == 2))
     for k in (1, 2):
-        assert claimants(pointmap, regions[k], points[k], [(regions[0], table)]) == []
+        assert owners_among(pointmap, regions[k], points[k], [(regions[0], table)]) == []
 
 
 def test_only_regions_that_may_hold_some_of_it_are_looked_at() -> None:
@@ -89,4 +102,4 @@ def test_only_regions_that_may_hold_some_of_it_are_looked_at() -> None:
     assert rivals(pointmap, regions[1], filled, [outside]) == []
     blind = pointmap_from_depth(np.full_like(pointmap.depth, np.nan), pointmap.camera)
     assert rivals(blind, regions[1], filled, regions) == []
-    assert claimants(blind, regions[1], filled, [(regions[0], points[0])]) == []
+    assert owners_among(blind, regions[1], filled, [(regions[0], points[0])]) == []
