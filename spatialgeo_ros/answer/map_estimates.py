@@ -1,38 +1,27 @@
 # Copyright 2026 The spatialgeo_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lengths that the map told, as distance estimates with the two points they lie between."""
+"""The lengths that the map told for a program, and whether they are better than measured ones."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind
-from spatialgeo_ros.geometry.pointmap import DepthSource
-from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, point_box
+from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.memory.frame import Frame
-from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.program import Program, Quantity, TellNumber, Viewer
 from spatialgeo_ros.query.result import Result, ResultType
-from spatialgeo_ros.query.units import convert, unit_of
-from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate
+from spatialgeo_ros.scene.map_lengths import (
+    QUANTITIES,
+    SIDES,
+    lengths_in_map,
+    map_knows_better,
+    things_of,
+)
+from spatialgeo_ros.scene.sighting import SightedEstimate
 
-#: Kinds by what a program calls them; the distance from the viewer is another one.
-KINDS: dict[str, Kind] = {
-    "distance": Kind.CENTRE_TO_CENTRE,
-    "gap": Kind.NEAREST_POINTS,
-    "horizontal": Kind.HORIZONTAL,
-    "vertical": Kind.VERTICAL,
-    "width": Kind.WIDTH,
-    "height": Kind.HEIGHT,
-    "depth": Kind.DEPTH_EXTENT,
-}
-#: Of the sides of a size, in its order, which side of a box.
-_SIDES = {Kind.WIDTH: 0, Kind.DEPTH_EXTENT: 1, Kind.HEIGHT: 2}
+#: Kinds of lengths of and between objects by what a program calls them.
+_KINDS = {name: kind for kind, name in QUANTITIES.items() if kind is not Kind.CAMERA_TO_OBJECT}
 
 
 def kinds_of_program(program: Program) -> tuple[Kind, ...]:
@@ -46,13 +35,8 @@ def kinds_of_program(program: Program) -> tuple[Kind, ...]:
     if number.name == "distance" and any(isinstance(one, Viewer) for one in number.of):
         return (Kind.CAMERA_TO_OBJECT,)
     if number.name == "size":
-        return tuple(_SIDES)
-    return (KINDS[number.name],) if number.name in KINDS else ()
-
-
-def things_of(kinds: Sequence[Kind]) -> int:
-    """Return how many things lengths of these kinds are of: two for distances between things."""
-    return 2 if any(kind in PAIR_KINDS for kind in kinds) else 1
+        return tuple(SIDES)
+    return (_KINDS[number.name],) if number.name in _KINDS else ()
 
 
 def estimates_from_map(
@@ -63,7 +47,7 @@ def estimates_from_map(
     Args:
         program: what was asked.
         result: its answer.
-        snapshot: the map it is about.
+        snapshot: the map it is about; its viewer is the camera of ``frame``.
         frame: the image that was asked about; its pose tells where the camera is in the map.
 
     Returns:
@@ -72,90 +56,22 @@ def estimates_from_map(
     kinds = kinds_of_program(program)
     named = {one.id: one for one in snapshot.objects}
     things = [named[one] for one in result.objects if one in named]
-    unit = unit_of(result.unit)
-    if result.type is not ResultType.NUMBER or not things or frame.pose is None or unit is None:
+    if result.type is not ResultType.NUMBER or not things or frame.pose is None:
         return ()
     if len(result.values) != len(kinds) or len(things) != things_of(kinds):
         return ()
-    camera: Pose = frame.pose.inverse()
-    oldest = min(things, key=lambda one: one.last_seen_ns)
-    out_of_view = any(one.state is Presence.REMEMBERED for one in things)
-    names = [one.label for one in things]
-    estimates = []
-    for kind, value, sigma in zip(kinds, result.values, result.std_devs, strict=True):
-        start, end = (camera.apply(point) for point in _ends(kind, things, frame.pose))
-        estimates.append(
-            SightedEstimate(
-                kind,
-                "camera" if kind is Kind.CAMERA_TO_OBJECT else names[0],
-                names[0] if kind is Kind.CAMERA_TO_OBJECT else names[1] if len(names) > 1 else "",
-                convert(value, unit, "m"),
-                convert(sigma, unit, "m"),
-                start,
-                end,
-                DepthSource.SENSOR,
-                True,
-                "; ".join(result.remarks),
-                how=HowSeen.REMEMBERED if out_of_view else HowSeen.IN_VIEW,
-                seen_stamp_ns=oldest.last_seen_ns,
-                age=max(0.0, (frame.stamp_ns - oldest.last_seen_ns) * 1e-9),
-            )
-        )
-    return tuple(estimates)
+    return lengths_in_map(kinds, things, snapshot, frame, "; ".join(result.remarks))
 
 
-def map_knows_better(
+def all_better_in_map(
     told: Sequence[SightedEstimate], measured: Sequence[SightedEstimate], cut: bool
 ) -> bool:
-    """Tell whether lengths are to be told as the map knows them, not as one image shows them.
-
-    The map has seen a thing from more sides, so that it may be surer of its size. Where a thing
-    is, and how far, the newest image knows best; but of what goes on beyond the image's border it
-    shows neither size nor centre, and what is out of view may be nearer than all that is seen. Gaps
-    are measured between surfaces; the map has boxes around them.
+    """Tell whether the map knows all lengths that were asked for better than the image.
 
     Args:
-        told: the lengths that were asked for as the map knows them.
+        told: as the map knows them; none where it does not.
         measured: lengths that were measured on the points of the image.
         cut: whether the border of the image cuts one of the things.
     """
-    return bool(told) and all(_is_better(one, measured, cut) for one in told)
-
-
-def _is_better(told: SightedEstimate, measured: Sequence[SightedEstimate], cut: bool) -> bool:
-    seen = next((one for one in measured if one.kind is told.kind and one.valid), None)
-    if not cut:
-        return told.kind in _SIDES and (seen is None or told.sigma < seen.sigma)
-    if seen is None:
-        return True
-    if told.kind is Kind.CAMERA_TO_OBJECT:
-        return told.distance < seen.distance - seen.sigma
-    return told.kind is not Kind.NEAREST_POINTS
-
-
-def _ends(
-    kind: Kind, things: list[MapObject], pose: Pose
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two points in the frame of the map."""
-    boxes = [_box(one) for one in things]
-    if kind is Kind.CAMERA_TO_OBJECT:
-        x, y, z = (float(value) for value in pose.translation)
-        parted = box_separation(point_box(x, y, z), boxes[0])
-        return pose.translation, np.array(parted.second)
-    if kind is Kind.NEAREST_POINTS:
-        parted = box_separation(boxes[0], boxes[1])
-        return np.array(parted.first), np.array(parted.second)
-    centre = np.asarray(things[0].centre, np.float64)
-    if kind in _SIDES:
-        axis = _SIDES[kind]
-        cos, sin = math.cos(things[0].yaw), math.sin(things[0].yaw)
-        direction = np.array(((cos, sin, 0.0), (-sin, cos, 0.0), (0.0, 0.0, 1.0))[axis])
-        half = direction * things[0].size[axis] / 2
-        return centre - half, centre + half
-    return centre, np.asarray(things[1].centre, np.float64)
-
-
-def _box(one: MapObject) -> UprightBox:
-    x, y, z = one.centre.tolist()
-    width, depth, height = one.size.tolist()
-    return UprightBox((x, y, z), (width, depth, height), one.yaw)
+    seen = {one.kind: one for one in reversed(measured) if one.valid}
+    return bool(told) and all(map_knows_better(one, seen.get(one.kind), cut) for one in told)

@@ -10,6 +10,7 @@ be published, before the first word is spoken.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spatialgeo_ros.answer.map_estimates import map_knows_better
+from spatialgeo_ros.answer.map_estimates import all_better_in_map
 from spatialgeo_ros.answer.mentions import Mentioned, find_mentions
 from spatialgeo_ros.answer.planner.interface import Planner
 from spatialgeo_ros.answer.presence import presence_answer
@@ -62,6 +63,7 @@ from spatialgeo_ros.query.relations import ObjectFacts
 from spatialgeo_ros.query.result import QueryError, Result, ResultType, error_of
 from spatialgeo_ros.query.units import convert, fits, unit_of
 from spatialgeo_ros.scene.frame_map import frame_snapshot
+from spatialgeo_ros.scene.map_lengths import whole_is_told
 from spatialgeo_ros.scene.recall import relative_pose, require_distinct
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
@@ -332,17 +334,19 @@ def _answer_from_map(
         part.estimates = list(lengths)
         _take(scene, part, program, result, asked)
         return
-    if part.measured is None and tried:
+    # Seen a moment ago, and not in this image: what a box in it holds may be something else.
+    elsewhere = bool(lengths) and not (in_view_of or all_of_image(result, asked, part.observation))
+    if part.measured is None and (tried or elsewhere):
         part.mentioned, part.problem, part.estimates = [], None, list(lengths)
         _take(scene, part, program, result, asked)
         return
     cut = [one.label for one in part.sightings if one.cut]
     sure = not (missing or in_view_of or any(one.doubt for one in part.sightings))
-    if sure and map_knows_better(lengths, part.estimates, bool(cut)):
+    if sure and all_better_in_map(lengths, part.estimates, bool(cut)):
         part.measured, part.problem, part.estimates = None, None, list(lengths)
         _take(scene, part, program, result, asked)
         for name in cut:
-            part.note(f"'{name}' is cut by the image border: the map tells of the whole of it")
+            part.note(whole_is_told(name))
         return
     if part.measured is None:
         return  # what is seen of it cannot be measured well: the part's problem says why
@@ -487,22 +491,24 @@ def _measure(scene: Scene, part: MeasuredPart, cancelled: Callable[[], bool] | N
 def _estimates(
     scene: Scene, part: MeasuredPart, sightings: Sequence[Sighting]
 ) -> list[SightedEstimate]:
-    intent, observation = part.intent, part.observation
+    """Measure on points; what the map knows better is told of its own objects, not here."""
+    intent = part.intent
+    measure = functools.partial(scene.measure, part.observation, use_map=False)
     kinds = [Kind[name] for name in intent.kinds]
     if intent.reference is not None:
         a, b, reference = sightings
-        return [scene.measure(observation, kinds, thing, reference)[0] for thing in (a, b)]
+        return [measure(kinds, thing, reference)[0] for thing in (a, b)]
     pair = len(sightings) > 1 and any(kind in PAIR_KINDS for kind in kinds)
     if not pair:
         single = [kind for kind in kinds if kind not in PAIR_KINDS]
         return [
             estimate
             for thing in (sightings if single else ())
-            for estimate in scene.measure(observation, single, thing)
+            for estimate in measure(single, thing)
         ]
     if intent.family == "distance" and kinds == [Kind.CENTRE_TO_CENTRE]:
         kinds.append(Kind.NEAREST_POINTS)  # the gap is what a robot has to pass through
-    return scene.measure(observation, kinds, sightings[0], sightings[1])
+    return measure(kinds, sightings[0], sightings[1])
 
 
 def _subject(name: str, thing: Sighting, observation: Observation) -> Subject:

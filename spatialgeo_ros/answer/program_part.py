@@ -11,10 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.answer.map_estimates import estimates_from_map, kinds_of_program, things_of
+from spatialgeo_ros.answer.map_estimates import estimates_from_map, kinds_of_program
 from spatialgeo_ros.answer.sentences import Measured
 from spatialgeo_ros.errors import PhraseNotFoundError, TooLittleSupportError
-from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.found import DETECTION, Found
 from spatialgeo_ros.memory.frame import Frame
@@ -36,22 +35,12 @@ from spatialgeo_ros.scene.frame_map import (
     object_of,
     region_name,
 )
+from spatialgeo_ros.scene.map_lengths import QUANTITIES, things_of
 from spatialgeo_ros.scene.scene import Scene
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
 
 _A_MOMENT_NS = 3_000_000_000
 Numbers: TypeAlias = Mapping[QuantityName, tuple[Estimate, ...]]
-#: What a program calls the lengths that are measured on points.
-_QUANTITIES: dict[Kind, QuantityName] = {
-    Kind.CAMERA_TO_OBJECT: "distance",
-    Kind.CENTRE_TO_CENTRE: "distance",
-    Kind.NEAREST_POINTS: "gap",
-    Kind.HORIZONTAL: "horizontal",
-    Kind.VERTICAL: "vertical",
-    Kind.WIDTH: "width",
-    Kind.HEIGHT: "height",
-    Kind.DEPTH_EXTENT: "depth",
-}
 
 
 def labels_known(
@@ -142,8 +131,8 @@ def measured_on_points(estimates: Sequence[SightedEstimate]) -> Numbers:
     """Return measured lengths by what a program calls them."""
     found: dict[QuantityName, tuple[Estimate, ...]] = {}
     for one in estimates:
-        if one.valid and _QUANTITIES.get(one.kind) not in (None, *found):
-            found[_QUANTITIES[one.kind]] = (Estimate(one.distance, "m", own_sigma=one.sigma),)
+        if one.valid and QUANTITIES.get(one.kind) not in (None, *found):
+            found[QUANTITIES[one.kind]] = (Estimate(one.distance, "m", own_sigma=one.sigma),)
     sides: tuple[QuantityName, ...] = ("width", "depth", "height")
     if all(side in found for side in sides):
         found["size"] = tuple(found[side][0] for side in sides)

@@ -27,7 +27,7 @@ from spatialgeo_ros.memory.detected import MapUpdate
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import Presence
 from spatialgeo_ros.perception import Perception
-from spatialgeo_ros.scene.mapping import segment
+from spatialgeo_ros.scene.lifting import segment
 from spatialgeo_ros.scene.sighting import Sighting
 
 Image = npt.NDArray[np.uint8]

@@ -30,7 +30,7 @@ import numpy as np
 from spatialgeo_ros.grounding.grounder import RESULTS
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.runtime.files import UntrustedFileError, atomic_stream, read_trusted
-from spatialgeo_ros.scene.mapping import related_labels
+from spatialgeo_ros.scene.known_objects import related_labels
 
 _MAGIC = b"spatialgeo batch state\n"
 _MOST_HEAD = 1000  # bytes of fingerprint and checksums

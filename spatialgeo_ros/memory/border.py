@@ -19,9 +19,9 @@ from spatialgeo_ros.geometry.regions import Box
 from spatialgeo_ros.geometry.sizes import TYPICAL_SIZES, usual_size
 from spatialgeo_ros.memory.detected import Detected
 
-#: Share of the image's width, and of the box, that a box ends before the border and may be cut by
-#: it: two standard deviations of an edge.
-_BORDER, _BOX = 0.01, 0.06
+#: Share of the image's width that a box ends before the border and may be cut by it, and of the
+#: box: two standard deviations of an edge, three where depth does not show that the thing ends.
+_BORDER, _BOX, _FLAT_BOX = 0.01, 0.06, 0.09
 #: Of the sides that are seen or guessed, and of the height, at least: one standard deviation.
 _SIDE, _HEIGHT = 0.6, 0.3
 #: Of what a thing lacks of its kind's usual height: one standard deviation.
@@ -30,17 +30,19 @@ _LACKING = 0.6
 _CENTRE = 0.3
 
 
-def near_border(box: Box, shape: tuple[int, ...]) -> tuple[bool, bool]:
+def near_border(box: Box, shape: tuple[int, ...], flat: bool) -> tuple[bool, bool]:
     """Tell whether the left or right border of an image may cut what a box holds, and the others.
 
     Args:
         box: first and last column and row of it, as x0, y0, x1, y1, pixels.
         shape: height and width of the image, pixels.
+        flat: the thing lies flat on what is behind it, so that its box alone says where it ends.
     """
     height, width = shape
     x0, y0, x1, y1 = box
     least = _BORDER * width
-    across, along = max(least, _BOX * (x1 - x0)), max(least, _BOX * (y1 - y0))
+    share = _FLAT_BOX if flat else _BOX
+    across, along = max(least, share * (x1 - x0)), max(least, share * (y1 - y0))
     beside = x0 < across or x1 > width - 1 - across
     return beside, y0 < along or y1 > height - 1 - along
 
@@ -58,7 +60,7 @@ def at_border(thing: Detected, camera: PinholeCamera) -> Detected:
     """
     if thing.box[2] <= thing.box[0] or thing.box[3] <= thing.box[1]:
         return thing
-    beside, over = near_border(thing.box, (camera.height, camera.width))
+    beside, over = near_border(thing.box, (camera.height, camera.width), thing.flat)
     if not beside and not over:
         return thing
     size, sigma = np.asarray(thing.size, np.float64), np.array(thing.size_sigma, np.float64)

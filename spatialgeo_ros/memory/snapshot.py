@@ -10,6 +10,7 @@ counter-clockwise.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.upright_box import UprightBox
 
 Array = npt.NDArray[np.float64]
 
@@ -98,6 +100,13 @@ class MapObject:
     def top(self) -> float:
         """Height of its highest point, metres, world frame."""
         return float(self.centre[2] + self.size[2] / 2)
+
+    @functools.cached_property
+    def box(self) -> UprightBox:
+        """Where it is, world frame."""
+        x, y, z = self.centre.tolist()
+        width, depth, height = self.size.tolist()
+        return UprightBox((x, y, z), (width, depth, height), self.yaw)
 
     def footprint(self) -> Array:
         """Return the corners seen from above [4, 2], counter-clockwise, metres."""

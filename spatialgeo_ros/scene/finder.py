@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from spatialgeo_ros.errors import (
@@ -21,12 +21,15 @@ from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.grounding.head_phrases import of_question
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.grounding.verification import colour_doubt, other_things_pixels
+from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import KeyframeMemory
 from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.phrases import NounPhrase
 from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.mapping import segment, segment_or_none
+from spatialgeo_ros.scene.known_objects import without_known
+from spatialgeo_ros.scene.lifting import segment, segment_or_none
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.overlaps import claimants, pixels_of
 from spatialgeo_ros.scene.recall import Look, look_again, remembered
@@ -44,6 +47,7 @@ class Finder:
         memory: keyframes, for what is out of view.
         memory_max_age: seconds after which an object that left the view is not recalled any more.
         drift: of poses, metres of one standard deviation per second.
+        known: returns the object map in the world of a frame's pose, None where there is none.
     """
 
     def __init__(
@@ -54,11 +58,13 @@ class Finder:
         memory: KeyframeMemory,
         memory_max_age: float,
         drift: float,
+        known: Callable[[Frame], MapSnapshot | None],
     ) -> None:
         self._locator, self._observer = locator, observer
         self._kept, self._memory = kept, memory
         self._memory_max_age, self._drift = memory_max_age, drift
         self._carrier = Carrier(drift)
+        self._known = known
 
     def find(
         self,
@@ -162,20 +168,26 @@ class Finder:
         Raises:
             NoCameraInfoError, NoGeometryError, TooLittleSupportError: it cannot be measured.
         """
-        points, note = self.points_of(seen_in, found.region)
-        if found.how != REQUEST and found.region.type is RegionType.BOX:
-            points, left_out = self._without_others(seen_in, found.region, points)
-            note = "; ".join(text for text in (note, left_out) if text)
-        if found.how in OWN and found.colour and found.region.type is RegionType.BOX:
-            points, left_out = self._by_colour(seen_in, found, points)
-            note = "; ".join(text for text in (note, left_out) if text)
-        notes = [found.note, seen_in.floor_dispute, note]
-        found = replace(found, note="; ".join(note for note in notes if note))
-        kind = self._locator.vocabulary.parse(found.region.label).kind
-        if found.how in OWN and not found.doubt:
-            found = replace(found, doubt=_colour_of_points(seen_in, found, points))
-        if found.how in (*OWN, DETECTION) and not found.doubt:
-            found = replace(found, doubt=_size_of_points(found, points, kind))
+        region = found.region
+        kind = self._locator.vocabulary.parse(region.label).kind
+        points, note = self.points_of(seen_in, region)
+        notes, doubt = [found.note, seen_in.floor_dispute, note], found.doubt
+        if found.how != REQUEST and region.type is RegionType.BOX:
+            points, note = self._without_others(seen_in, region, points)
+            notes.append(note)
+        if found.how in OWN and found.colour and region.type is RegionType.BOX:
+            points, note = self._by_colour(seen_in, found, points)
+            notes.append(note)
+        if found.how in (*OWN, DETECTION):
+            points, note, known = self._without_known(seen_in, region, points)
+            notes.append(note)
+            doubt = doubt or known
+        if found.how in OWN:
+            doubt = doubt or _colour_of_points(seen_in, found, points)
+        if found.how in (*OWN, DETECTION):
+            doubt = doubt or _size_of_points(found, points, kind)
+        note = "; ".join(note for note in notes if note)
+        found = replace(found, note=note, doubt=doubt)
         return sighting_of(asked.frame, seen_in.frame, found, points, self._drift, kind)
 
     def _without_others(
@@ -202,7 +214,23 @@ class Finder:
                 f"'{region.label}' cannot be measured: what is seen in its box is of {names}; move "
                 "the camera, or give a mask"
             )
-        return mine, f"what of {names} is in the box of '{region.label}' is left out"
+        return mine, _left_out(names, region)
+
+    def _without_known(
+        self, seen_in: Observation, region: Region, points: ObjectPoints
+    ) -> tuple[ObjectPoints, str, str]:
+        """Leave out what the map knows to be another thing, with a note or a doubt."""
+        frame = seen_in.frame
+        snapshot = self._known(frame)
+        if frame.pose is None or snapshot is None:
+            return points, "", ""
+        points, other, is_other = without_known(seen_in, region, points, frame.pose, snapshot)
+        if other is None:
+            return points, "", ""
+        if is_other:
+            what = f"the {other.label} that the map knows there ({other.id})"
+            return points, "", f"what was taken for '{region.label}' is {what}"
+        return points, _left_out(f"'{other.label}'", region), ""
 
     def _by_colour(
         self, seen_in: Observation, found: Found, points: ObjectPoints
@@ -288,6 +316,10 @@ class Finder:
                 )
             return found, seen
         raise missing(observation, text)
+
+
+def _left_out(names: str, region: Region) -> str:
+    return f"what of {names} is in the box of '{region.label}' is left out"
 
 
 def _colour_of_points(seen_in: Observation, found: Found, points: ObjectPoints) -> str:

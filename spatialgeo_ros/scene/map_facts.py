@@ -89,9 +89,7 @@ class MapFacts:
         """Return where an object is."""
         found = self._spots.get(one.id)
         if found is None:
-            x, y, z = one.centre.tolist()
-            w, d, h = one.size.tolist()
-            found = Spot(UprightBox((x, y, z), (w, d, h), one.yaw), one)
+            found = Spot(one.box, one)
             self._spots[one.id] = found
         return found
 

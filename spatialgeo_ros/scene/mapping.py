@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,13 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialgeo_ros.errors import BadRegionError, TooLittleSupportError
 from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
-from spatialgeo_ros.geometry.segmentation import segment_object
 from spatialgeo_ros.geometry.sizes import misfit
 from spatialgeo_ros.grounding.found import DETECTOR
 from spatialgeo_ros.grounding.locator import Locator
@@ -29,9 +26,10 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapSnapshot, viewer_at
 from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
-from spatialgeo_ros.query.nouns import canonical, goes_about, label_words, relatedness
+from spatialgeo_ros.query.nouns import canonical, goes_about, label_words
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.overlaps import claimants, pixels_of
+from spatialgeo_ros.scene.known_objects import kind_of, without_known
+from spatialgeo_ros.scene.lifting import segment_all
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
 _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
@@ -46,95 +44,6 @@ _OWN_SCORE = 0.55
 #: find): a weak find takes three images that agree. Found on rooms for tuning; where one image was
 #: taken at its word, a third of the map's objects were none.
 _DETECTOR_SCORE = (0.1, 0.7)
-
-
-@functools.lru_cache(maxsize=4096)
-def related_labels(a: str, b: str) -> float:
-    """How likely two labels of detectors are of one thing, 0 to 1."""
-    return relatedness(_kind(a), _kind(b))
-
-
-def _kind(label: str) -> str:
-    return parse_label(label).kind or label_words(label)
-
-
-def segment(
-    observation: Observation,
-    pointmap: PointMap,
-    region: Region,
-    outlines: bool = True,
-    excluded: NDArray[np.bool_] | None = None,
-) -> ObjectPoints:
-    """Separate the object of a region from everything else in it.
-
-    Args:
-        observation: of the image.
-        pointmap: of it.
-        region: in its pixels.
-        outlines: of a coarse mask, for measuring lengths; see :func:`segment_object`.
-        excluded: [H, W] bool, pixels that are known to be something else; None for none.
-
-    Raises:
-        BadRegionError: the region covers no pixel.
-        TooLittleSupportError: too few measured points on the object.
-    """
-    image = observation.frame.image
-    points = segment_object(
-        pointmap,
-        region,
-        observation.gravity,
-        observation.camera_height,
-        image=image if image.shape[:2] == pointmap.shape else None,
-        outlines=outlines,
-        excluded=excluded,
-    )
-    return replace(points, floor_sigma=observation.camera_height_sigma)
-
-
-def segment_all(
-    observation: Observation, pointmap: PointMap, regions: Iterable[Region]
-) -> Iterator[tuple[int, Region, ObjectPoints | None]]:
-    """Separate the objects of all labelled regions of an image, each without what others claim.
-
-    Yields:
-        The region's number, the region and its object, which is None where it cannot be measured.
-    """
-    found: dict[int, tuple[Region, ObjectPoints | None]] = {}
-    for number, region in enumerate(regions):
-        if not region.label:
-            continue
-        try:
-            found[number] = region, segment(observation, pointmap, region, outlines=False)
-        except BadRegionError:
-            continue
-        except TooLittleSupportError:
-            found[number] = region, None
-    regions = [region for region, _ in found.values()]
-    objects = {id(region): points for region, points in found.values()}
-
-    def lift(other: Region) -> ObjectPoints | None:
-        return objects[id(other)]
-
-    for number, (region, points) in found.items():
-        if points is not None:
-            if owners := claimants(pointmap, region, points, regions, lift):
-                claimed = pixels_of([one for _, one in owners])
-                points = segment_or_none(observation, pointmap, region, False, claimed)
-        yield number, region, points
-
-
-def segment_or_none(
-    observation: Observation,
-    pointmap: PointMap,
-    region: Region,
-    outlines: bool,
-    excluded: NDArray[np.bool_] | None = None,
-) -> ObjectPoints | None:
-    """As :func:`segment`; None where the region's object cannot be measured."""
-    try:
-        return segment(observation, pointmap, region, outlines, excluded)
-    except (BadRegionError, TooLittleSupportError):
-        return None
 
 
 class Mapper:
@@ -209,12 +118,14 @@ class Mapper:
     def _detected(
         self, observation: Observation, pointmap: PointMap, pose: Pose
     ) -> Iterator[tuple[int, Detected | Unplaced]]:
+        known = self.objects.snapshot()
         for number, region, points in segment_all(
             observation, pointmap, self._regions(observation)
         ):
             if points is None:
                 yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
                 continue
+            points, _, _ = without_known(observation, region, points, pose, known)
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 thing = detected_of(region, points, pose, observation.frame.image, off)
@@ -289,7 +200,7 @@ def detected_of(
     whole = estimate_centre(points)
     rotation = pose.rotation
     axis = rotation @ whole.rotation[:, 0]
-    kind, said = _kind(region.label), parse_label(region.label).colour
+    kind, said = kind_of(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
     return Detected(
         label=region.label,
@@ -303,6 +214,7 @@ def detected_of(
         kind=kind,
         cut=points.truncated,
         box=region.bounds(*image.shape[:2]),
+        flat=points.flat,
         colours={said: 1.0} if said else _colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),

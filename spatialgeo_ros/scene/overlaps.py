@@ -30,6 +30,9 @@ _SHARED = 0.05
 _CROSSED_BY_MOST, _CROSSED = 0.5, 0.1
 #: Share of a box that is farther off by so many metres than what fills it: something is hidden.
 _REST, _FARTHER = 0.05, 0.15
+#: Share of a box that is left free at a side by what is another thing's, and per cent of its pixels
+#: that do not count.
+_FREE, _STRAY = 0.2, (2, 98)
 _BAND = 0.08  # of the box's size: what goes on beyond a side begins so near it
 _STEP, _STEP_SIGMAS = 0.01, 4.0  # metres and sigmas between pixels of one surface
 _APART = 2  # pixels between which that is
@@ -42,7 +45,8 @@ def rivals(
     """Return the regions whose things may have pixels that were found to be a region's thing.
 
     To look takes a millisecond, to separate the things of all regions around many. In such a region
-    lies something before the rest of what was found, or that goes on into it beyond its own box.
+    lies something before the rest of what was found, or that goes on into it beyond its own box, or
+    most of what was found, where that leaves a side of its own box free.
 
     Args:
         pointmap: of the image.
@@ -57,7 +61,8 @@ def rivals(
         return []  # part of the surface that it lies on; or seen by a network where depth is blind
     box = _bounds(region, pointmap.shape)
     before = depth < np.quantile(read, 0.75) - _FARTHER
-    least = _SHARED * np.count_nonzero(mine.mask)
+    least = _SHARED * len(rows)
+    free = _free(mine.mask, box) >= _FREE
     found = []
     for other in others:
         try:
@@ -68,9 +73,10 @@ def rivals(
             continue
         x0, y0, x1, y1 = there
         inside = (rows >= y0) & (rows <= y1) & (columns >= x0) & (columns <= x1)
-        if np.count_nonzero(inside) <= least:
+        within = np.count_nonzero(inside)
+        if within <= least:
             continue
-        if 2 * np.count_nonzero(before & inside) > least:
+        if 2 * np.count_nonzero(before & inside) > least or (free and 2 * within > len(rows)):
             found.append(other)
             continue
         window = slice(max(y0, 0), y1 + 1), slice(max(x0, 0), x1 + 1)
@@ -118,7 +124,11 @@ def pixels_of(things: Sequence[ObjectPoints]) -> Mask:
     Args:
         things: of one image, one at least.
     """
-    pixels = np.logical_or.reduce([one.mask for one in things])
+    return with_fringe(np.logical_or.reduce([one.mask for one in things]))
+
+
+def with_fringe(pixels: Mask) -> Mask:
+    """Return pixels [H, W] of one thing with those around where depth is of it and of others."""
     return cv2.dilate(pixels.astype(np.uint8), _FRINGE).astype(bool)
 
 
@@ -148,7 +158,10 @@ def _is_others(
 def _fills(
     pointmap: PointMap, shared: Mask, mine: tuple[Mask, _Box], other: tuple[Mask, _Box]
 ) -> bool:
-    """Tell whether the other thing fills my box and goes on beyond it, before what it is of."""
+    """Tell whether the other thing fills my box, before what it is of.
+
+    It goes on beyond my box, or leaves a side of it free and reaches all sides of its own.
+    """
     x0, y0, x1, y1 = mine[1]
     rest = np.zeros_like(shared)
     rest[y0 : y1 + 1, x0 : x1 + 1] = True
@@ -157,7 +170,22 @@ def _fills(
         return False
     fore, back = _crossings(pointmap, shared, mine, other)
     # Things end on what they stand on in a line: the lower side says nothing.
-    return max(fore[:3]) >= _CROSSED_BY_MOST and max(fore) > max(back)
+    if max(fore[:3]) >= _CROSSED_BY_MOST and max(fore) > max(back):
+        return True
+    free = _free(*mine)
+    return free >= _FREE and 2 * _free(*other) <= free
+
+
+def _free(mask: Mask, box: _Box) -> float:
+    """Share of a box that its thing leaves free at one side, but for some stray pixels."""
+    rows, columns = np.nonzero(mask)
+    x0, y0, x1, y1 = box
+    left, right = np.percentile(columns, _STRAY)
+    top, bottom = np.percentile(rows, _STRAY)
+    width, height = max(x1 - x0, 1), max(y1 - y0, 1)
+    return float(
+        max((left - x0) / width, (x1 - right) / width, (top - y0) / height, (y1 - bottom) / height)
+    )
 
 
 def _crossings(

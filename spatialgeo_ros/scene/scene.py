@@ -14,7 +14,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
-from spatialgeo_ros.geometry.distance import Kind, requested_kinds
+from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind, requested_kinds
 from spatialgeo_ros.geometry.pointmap import DepthNoise
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.found import SeenObject
@@ -34,7 +34,9 @@ from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
 from spatialgeo_ros.scene.finder import Finder
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, related_labels, why_not
+from spatialgeo_ros.scene.known_objects import related_labels
+from spatialgeo_ros.scene.map_lengths import told_of_whole
+from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, why_not
 from spatialgeo_ros.scene.observer import FrameObserver
 from spatialgeo_ros.scene.recall import measure_sightings, require_distinct
 from spatialgeo_ros.scene.sighting import SightedEstimate, Sighting
@@ -126,8 +128,9 @@ class Scene:
         self._kept = KeptObservations(self._observer, self._memory)
         #: Resolves words and regions.
         self.finder = Finder(
-            self.locator, self._observer, self._kept, self._memory, memory_max_age, drift
-        )
+            self.locator, self._observer, self._kept, self._memory, memory_max_age, drift,
+            self._objects_seen_from,
+        )  # fmt: skip
 
     def observe(self, frame: Frame) -> Observation:
         """Work out a frame's geometry and offer it to the keyframe memory.
@@ -264,8 +267,12 @@ class Scene:
         b: Sighting | Region | str | None = None,
         *,
         recall: bool = True,
+        use_map: bool = True,
     ) -> list[SightedEstimate]:
         """Measure in the camera frame of ``observation``.
+
+        Of what the border of the image cuts the object map tells what it knows better: its size,
+        the place of its centre, and how far it is where that is nearer than what is seen of it.
 
         Args:
             observation: the frame that is asked about.
@@ -273,6 +280,7 @@ class Scene:
             a: the object; words and regions are located first.
             b: the other object, for kinds between two.
             recall: as in :meth:`locate`.
+            use_map: False for what the image alone shows.
 
         Returns:
             One estimate for each of ``kinds``, same order.
@@ -290,6 +298,8 @@ class Scene:
             require_distinct((first, second))
         # The same kind twice is measured once.
         known = {kind: measure_sightings(observation, kind, first, second) for kind in wanted}
+        if use_map and any(thing.cut for thing in (first, second) if thing is not None):
+            known = self._of_whole(observation, known, first, second)
         return [known[kind] for kind in wanted]
 
     def keyframes(self) -> tuple[Keyframe, ...]:
@@ -351,9 +361,39 @@ class Scene:
         self._mapper = Mapper(self.locator, self.object_map, 0.0)
         self._observer = FrameObserver(None, {}, {}, InputSettings())
         self._kept = KeptObservations(self._observer, self._memory)
-        self.finder = Finder(self.locator, self._observer, self._kept, self._memory, 0.0, 0.0)
+        self.finder = Finder(
+            self.locator, self._observer, self._kept, self._memory, 0.0, 0.0, lambda frame: None
+        )
 
     # Internals
+
+    def _objects_seen_from(self, frame: Frame) -> MapSnapshot | None:
+        """The map's objects as an image's camera sees them, without the room, which takes longer.
+
+        None where the camera is not in the map's world.
+        """
+        snapshot = self.room_map.as_now(self.object_map.snapshot())
+        if frame.pose is None or snapshot.frame != frame.world_frame:
+            return None
+        return replace(snapshot, viewer=viewer_at(frame.pose, self._pose_sigma))
+
+    def _of_whole(
+        self,
+        observation: Observation,
+        measured: Mapping[Kind, SightedEstimate],
+        first: Sighting,
+        second: Sighting | None,
+    ) -> dict[Kind, SightedEstimate]:
+        """Take from the map what it knows better of things that the image cuts."""
+        frame = observation.frame
+        snapshot = self._objects_seen_from(frame)
+        if snapshot is None:
+            return dict(measured)
+        told = {}
+        for kind, seen in measured.items():
+            things = (first, second) if kind in PAIR_KINDS and second is not None else (first,)
+            told[kind] = told_of_whole(seen, things, snapshot, frame)
+        return told
 
     def _remember(self, observation: Observation) -> Decision | None:
         frame, pointmap = observation.frame, observation.pointmap

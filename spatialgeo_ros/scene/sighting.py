@@ -80,8 +80,9 @@ class Sighting:
     @property
     def cut(self) -> bool:
         """Whether the border of its image may cut it: parts of it may be out of view."""
-        shape = self.points.mask.shape
-        return self.points.truncated or any(near_border(self.region.bounds(*shape), shape))
+        points, shape = self.points, self.points.mask.shape
+        box = self.region.bounds(*shape)
+        return points.truncated or any(near_border(box, shape, points.flat))
 
 
 @dataclass(frozen=True, eq=False)

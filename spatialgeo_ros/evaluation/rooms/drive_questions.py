@@ -10,9 +10,10 @@ image or told by the map, whichever the answer takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -25,6 +26,7 @@ from spatialgeo_ros.evaluation.tables import Column
 from spatialgeo_ros.geometry.upright_box import box_separation, point_box
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.scene.sighting import SightedEstimate
 from spatialgeo_ros.sim.detector import DetectorModel
 from spatialgeo_ros.sim.room import Room, SceneObject
 
@@ -52,8 +54,9 @@ class Told:
     Attributes:
         room: seed of the room.
         stamp_ns: of the image.
-        question: as it was asked.
-        quantity: "distance", "width", "height" or "between centres".
+        question: as it was asked, or the name of a thing that was measured.
+        quantity: "distance", "width", "height" or "between centres"; "distance, measured" where
+            nothing was asked in words.
         shown: how the image shows what was asked about.
         truth: metres. A distance from the camera is that of the surface that the image shows; of a
             thing that is cut or out of view, of its whole box.
@@ -141,15 +144,31 @@ def _ask(
         for one in alone
     }
     for question, quantity, things, truth in _questions(alone, away, number):
-        metres = sigma = math.nan
-        try:
-            first = next(iter(perception.ask(question, observation).distances), None)
-        except SpatialGeoError:
-            first = None
-        if first is not None and first.valid:
-            metres, sigma = first.distance, first.sigma
+        told = _told(partial(_answered, perception, question, observation))
         worst = min((shown[one.name] for one in things), key=list(Shown).index)
-        yield Told(room.seed, image.stamp_ns, question, quantity, worst, truth, metres, sigma)
+        yield Told(room.seed, image.stamp_ns, question, quantity, worst, truth, *told)
+    for one in alone:
+        if shown[one.name] is not Shown.OUT:
+            told = _told(partial(perception.measure, observation, [], one.kind))
+            yield Told(
+                room.seed, image.stamp_ns, one.kind, "distance, measured", shown[one.name],
+                away[one.name], *told,
+            )  # fmt: skip
+
+
+def _answered(
+    perception: Perception, question: str, observation: Observation
+) -> Sequence[SightedEstimate]:
+    return perception.ask(question, observation).distances
+
+
+def _told(tell: Callable[[], Iterable[SightedEstimate]]) -> tuple[float, float]:
+    """Metres and sigma of the first length that is told, NaN where none is."""
+    try:
+        first = next(iter(tell()), None)
+    except SpatialGeoError:
+        first = None
+    return (first.distance, first.sigma) if first is not None and first.valid else (math.nan,) * 2
 
 
 def _questions(

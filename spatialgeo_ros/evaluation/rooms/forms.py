@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spatialgeo_ros.evaluation.rooms.truth import kind_of
-from spatialgeo_ros.geometry.upright_box import UprightBox, box_separation, polygon_area
+from spatialgeo_ros.geometry.upright_box import box_separation, polygon_area
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query.result import QueryError, Result, ResultType
 
@@ -148,12 +148,7 @@ class FormAnswerer:
 
 def _gap(a: MapObject, b: MapObject) -> float:
     """Distance between the nearest points of two boxes, metres."""
-    return max(0.0, box_separation(_box(a), _box(b)).value)
-
-
-def _box(one: MapObject) -> UprightBox:
-    (x, y, z), (w, d, h) = one.centre.tolist(), one.size.tolist()
-    return UprightBox((x, y, z), (w, d, h), one.yaw)
+    return max(0.0, box_separation(a.box, b.box).value)
 
 
 def _number(value: float, unit: str) -> Result:

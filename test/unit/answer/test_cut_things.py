@@ -14,11 +14,13 @@ from map_scene import looking
 
 from spatialgeo_ros.answer.result import Answer
 from spatialgeo_ros.errors import PhraseNotFoundError
+from spatialgeo_ros.geometry.distance import Kind
 from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.perception import Perception
+from spatialgeo_ros.scene.sighting import HowSeen
 
 BENCH = Block(2.9, 0.0, (1.8, 0.5, 0.6))
 CABINET = Block(4.6, 0.9, (0.4, 0.4, 1.2))
@@ -83,6 +85,57 @@ def seen_alone(pose: Pose) -> float:
     rows, columns = np.nonzero(index == 0)
     points = CAMERA.unproject(np.stack([columns, rows], axis=1), depth[rows, columns])
     return float(np.linalg.norm(points, axis=1).min())
+
+
+def test_a_measurement_by_name_takes_the_maps_word_too(perception: Perception) -> None:
+    """As questions do: that is what a watch tells a robot that drives up to a thing."""
+    (told,) = perception.measure(observe(perception, BESIDE, 10), [], "bench")
+    true = from_camera(BESIDE)
+    assert told.valid and abs(told.distance - true) < max(0.05 * true, 2 * told.sigma)
+    assert told.distance == pytest.approx(np.linalg.norm(told.point_to), abs=1e-9)
+    note = "'bench' is cut by the image border: the map tells of the whole of it"
+    assert note in told.reason and note in told.degraded
+    assert told.how is HowSeen.IN_VIEW and told.age == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "true"),
+    [
+        (Kind.WIDTH, 1.8),
+        (Kind.HEIGHT, 0.6),
+        (Kind.CENTRE_TO_CENTRE, math.dist(BENCH.centre, CABINET.centre)),
+    ],
+)
+def test_size_and_centre_of_a_cut_thing_are_measured_as_the_map_knows_them(
+    perception: Perception, kind: Kind, true: float
+) -> None:
+    seen = observe(perception, BESIDE, 10)
+    (told,) = perception.measure(seen, [kind], "bench", "cabinet")
+    assert told.valid and abs(told.distance - true) < max(0.1, 2 * told.sigma)
+    assert "the map tells of the whole of it" in told.reason
+    (alone,) = perception.scene.measure(seen, [kind], "bench", "cabinet", use_map=False)
+    assert "the map tells" not in alone.reason
+    assert not alone.valid or alone.sigma > told.sigma
+
+
+@pytest.mark.parametrize("what", ["request", "elsewhere", "another thing"])
+def test_the_map_tells_only_of_what_it_knows_to_be_the_thing(
+    perception: Perception, what: str
+) -> None:
+    seen = observe(perception, BESIDE, 10)
+    if what == "request":  # a box of the request may be of a part of the bench
+        (told,) = perception.measure(seen, [], replace(seen.frame.detections[0], label="bench"))
+    elif what == "elsewhere":  # the bench was moved since the map saw it
+        shift = Pose(np.eye(3), np.array([0.0, 2.0, 0.0]))
+        moved = replace(seen.frame, pose=shift @ seen.frame.pose, stamp_ns=6_000_000_000)
+        (told,) = perception.measure(perception.observe(moved), [], "bench")
+    else:
+        boxes = [replace(one, label="cat") for one in seen.frame.detections[:1]]
+        frame = replace(seen.frame, detections=tuple(boxes), stamp_ns=6_000_000_000)
+        (told,) = perception.measure(perception.observe(frame), [], "cat")
+    assert "the map tells" not in told.reason
+    if told.valid:
+        assert told.distance == pytest.approx(seen_alone(BESIDE), abs=0.03)
 
 
 def test_of_what_is_in_view_alone_it_is_said_to_be_cut(perception: Perception) -> None:

@@ -51,6 +51,16 @@ def test_at_top_and_bottom_the_height_is_a_guess_and_the_sides_are_not(box) -> N
     assert gained == pytest.approx((cut.size_sigma[2] ** 2 - whole.size_sigma[2] ** 2) / 4)
 
 
+def test_the_end_of_a_flat_thing_is_that_of_its_box_alone() -> None:
+    """Of a door in a wall depth does not show where it ends, and its box is a little off."""
+    solid = seen((40, 7, 70, 97))
+    assert at_border(solid, CAMERA) is solid
+    cut = at_border(replace(solid, flat=True), CAMERA)
+    assert cut.cut and cut.size_sigma[2] == pytest.approx(0.3 * solid.size[2])
+    inside = seen((40, 10, 70, 100), flat=True)
+    assert at_border(inside, CAMERA) is inside
+
+
 def test_what_is_lower_than_such_things_may_be_as_high_beside_the_image() -> None:
     """A lamp of which only the foot is in the image."""
     foot = seen((0, 60, 20, 110), label="floor lamp", size=np.array([0.3, 0.3, 0.5]))

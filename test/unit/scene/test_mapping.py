@@ -18,7 +18,8 @@ from spatialgeo_ros.memory.detected import MapFrame, MapUpdate
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.snapshot import Presence
 from spatialgeo_ros.perception import Perception
-from spatialgeo_ros.scene.mapping import Mapper, related_labels, why_not
+from spatialgeo_ros.scene.known_objects import related_labels
+from spatialgeo_ros.scene.mapping import Mapper, why_not
 
 S = 10**9
 CABINET = Block(2.6, 0.7, (0.6, 0.5, 0.9))

@@ -1,0 +1,214 @@
+# Copyright 2026 The spatialgeo_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which object of the map is what an image shows: by what it is called and where it is."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialgeo_ros.geometry.object_points import ObjectPoints
+from spatialgeo_ros.geometry.pointmap import PointMap
+from spatialgeo_ros.geometry.pose import Pose
+from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.upright_box import UprightBox
+from spatialgeo_ros.memory.association import LEAST_RELATED
+from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.query.nouns import label_words, relatedness
+from spatialgeo_ros.query.phrases import parse_label
+from spatialgeo_ros.scene.lifting import segment_or_none
+from spatialgeo_ros.scene.overlaps import with_fringe
+
+#: Share of the points of a thing that are in the box of the object that it is, grown by so many
+#: metres and standard deviations of its place, and by no more than so many metres.
+_INSIDE, _MARGIN, _SIGMAS, _MOST_MARGIN = 0.7, 0.05, 2.0, 0.25
+#: Share of them in the box of another one that it then is, metres by which that is grown upwards
+#: and downwards, where things stand on it, and images that must have shown that one: a single one
+#: may have called it by a wrong name.
+_OTHERS, _OTHERS_MARGIN, _LEAST_SIGHTINGS = 0.8, 0.03, 3
+_REST = 0.4  # share of what is left without the other one, in the box of the thing's own object
+_MIXED = 0.15  # share of them in each of both boxes where they are of both
+#: Share of a side of another object that they reach over, and metres of a side that counts.
+_REACH, _LEAST_SIDE = 0.4, 0.15
+_POINTS = 500  # that are looked at
+_AROUND = 0.25  # of the size of a region, on each side, where another object goes on
+
+
+@functools.lru_cache(maxsize=4096)
+def related_labels(a: str, b: str) -> float:
+    """How likely two labels of detectors are of one thing, 0 to 1."""
+    return relatedness(kind_of(a), kind_of(b))
+
+
+def kind_of(label: str) -> str:
+    """Return the kind that a detector's label names, or its bare words."""
+    return parse_label(label).kind or label_words(label)
+
+
+def object_at(
+    name: str,
+    points: NDArray[np.floating],
+    pose: Pose,
+    snapshot: MapSnapshot,
+    least: float = _INSIDE,
+) -> MapObject | None:
+    """Return the object of the map that a thing is; None where it is none of them.
+
+    It is called alike, and most of what is seen of the thing lies in the object's box.
+
+    Args:
+        name: kind or label of the thing.
+        points: [N, 3] on it, camera frame, metres.
+        pose: world_from_camera, in the world of the map.
+        snapshot: the map.
+        least: share of the points that has to lie there.
+    """
+    if not len(points):
+        return None
+    few = _few(points, pose)
+    best, most = None, least
+    for one in snapshot.objects:
+        if one.state is Presence.GONE or related_labels(name, one.label) < LEAST_RELATED:
+            continue
+        share = _share_inside(one, few)
+        if share >= most:
+            best, most = one, share
+    return best
+
+
+def without_known(
+    observation: Observation,
+    region: Region,
+    points: ObjectPoints,
+    pose: Pose,
+    snapshot: MapSnapshot,
+) -> tuple[ObjectPoints, MapObject | None, bool]:
+    """Leave out of a detected thing what the map knows to be another object.
+
+    A detector that misses the chair before a table leaves the table's box to depth, which takes the
+    chair for it; and what a detector calls by a wrong name has its own one in the map.
+
+    Args:
+        observation: of the image.
+        region: of the thing, with its name.
+        points: what was found in it.
+        pose: world_from_camera, in the world of the map.
+        snapshot: the map.
+
+    Returns:
+        The points; the object that was found in them, None for none; whether the thing may be that
+        object and nothing else, the points then being as they were.
+    """
+    pointmap = observation.pointmap
+    elsewhere = snapshot.frame != observation.frame.world_frame
+    if pointmap is None or elsewhere or not len(points.points):
+        return points, None, False
+    other, mixed = _other_object(region.label, points.points, pose, snapshot)
+    if other is None:
+        return points, None, False
+    claimed = with_fringe(_pixels_of_object(other, region, pointmap, pose))
+    rest = segment_or_none(observation, pointmap, region, bool(points.outlines), claimed)
+    # What is left may be anything, unless it is where such a thing is known.
+    if rest is not None and object_at(region.label, rest.points, pose, snapshot, _REST):
+        return rest, other, False
+    return points, (None if mixed else other), not mixed
+
+
+def _other_object(
+    name: str, points: NDArray[np.floating], pose: Pose, snapshot: MapSnapshot
+) -> tuple[MapObject | None, bool]:
+    """Return the object of another name that is most of a thing, None for none.
+
+    It has nearly all of the thing's points, or (then true is returned as well) some, and one of the
+    thing's own name has nearly all others. They reach over much of it: what stands on it or leans
+    on it does not.
+    """
+    few = _few(points, pose)
+    of_name = others = 0.0
+    best = None
+    for one in snapshot.objects:
+        if one.state is Presence.GONE:
+            continue
+        if related_labels(name, one.label) >= LEAST_RELATED:
+            of_name = max(of_name, _share_inside(one, few))
+        elif one.sightings >= _LEAST_SIGHTINGS:
+            own = _from_centre(one.box, few)
+            inside = _within(one, own, _OTHERS_MARGIN)
+            if inside.mean() > others and _reach_over(one, own[inside]):
+                best, others = one, float(inside.mean())
+    if best is None or of_name >= _INSIDE:
+        return None, False
+    if others >= _OTHERS:
+        return best, False
+    mixed = others >= _MIXED and of_name >= _MIXED and others + of_name >= _OTHERS
+    return (best, True) if mixed else (None, False)
+
+
+def _reach_over(one: MapObject, own: NDArray[np.float64]) -> bool:
+    """Tell whether points [N, 3], from an object's centre, reach over much of two of its sides."""
+    low, high = np.percentile(own, 2, axis=0), np.percentile(own, 98, axis=0)
+    sides = one.size >= _LEAST_SIDE
+    over = ((high - low) >= _REACH * one.size)[sides]
+    return int(over.sum()) >= min(2, int(sides.sum()))
+
+
+def _pixels_of_object(
+    one: MapObject, region: Region, pointmap: PointMap, pose: Pose
+) -> NDArray[np.bool_]:
+    """Return the pixels [H, W] in and around a region whose readings lie in an object's box.
+
+    Args:
+        one: object of the map.
+        region: in the image.
+        pointmap: of the image.
+        pose: world_from_camera, in the world of the map.
+    """
+    height, width = pointmap.shape
+    x0, y0, x1, y1 = region.bounds(height, width)
+    dx, dy = _AROUND * (x1 - x0), _AROUND * (y1 - y0)
+    left, top = max(0, round(x0 - dx)), max(0, round(y0 - dy))
+    right, bottom = min(width, round(x1 + dx) + 1), min(height, round(y1 + dy) + 1)
+    points = pointmap.points_in((left, top, right, bottom)).astype(np.float64)
+    pixels = np.zeros((height, width), bool)
+    with np.errstate(invalid="ignore"):
+        own = _from_centre(one.box, np.asarray(pose.apply(points.reshape(-1, 3))))
+        inside = _within(one, own, _OTHERS_MARGIN)
+    pixels[top:bottom, left:right] = inside.reshape(points.shape[:2])
+    return pixels
+
+
+def _few(points: NDArray[np.floating], pose: Pose) -> NDArray[np.float64]:
+    """At most some hundred of the points, in the world."""
+    return np.asarray(pose.apply(points[:: max(1, math.ceil(len(points) / _POINTS))]))
+
+
+def _share_inside(one: MapObject, points: NDArray[np.float64]) -> float:
+    """Share of points [N, 3] in the box of an object that is called alike."""
+    return float(_within(one, _from_centre(one.box, points)).mean())
+
+
+def _from_centre(box: UprightBox, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points [N, 3] from a box's centre in its own axes, metres."""
+    (cos, sin), _ = box.axes
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    return np.asarray((points - box.centre) @ turn)
+
+
+def _within(
+    one: MapObject, own: NDArray[np.float64], upright: float | None = None
+) -> NDArray[np.bool_]:
+    """Which points [N, 3], from an object's centre, are in its box, grown by what is unsure of it.
+
+    Args:
+        one: the object.
+        own: in its own axes, metres.
+        upright: metres by which it is grown upwards and downwards; None for as much as sideways.
+    """
+    sigma = math.sqrt(float(np.linalg.eigvalsh(one.covariance)[-1]))
+    level = min(_MARGIN + _SIGMAS * sigma, _MOST_MARGIN)
+    most = one.size / 2 + (level, level, level if upright is None else upright)
+    return np.asarray((np.abs(own) <= most).all(axis=1))
