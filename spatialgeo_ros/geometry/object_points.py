@@ -61,6 +61,7 @@ class ObjectPoints:
         evidence: for its having been found whole, and nothing else with it.
         rim: [K, 2] int64, row and column of pixels beside the object's that are its own as well, as
             far as is known, and have no reading of it (:func:`rim_of`).
+        excluded: [H, W] bool, pixels that were known to be something else; None for none.
     """
 
     label: str
@@ -91,6 +92,7 @@ class ObjectPoints:
     outlines: tuple[ObjectPoints, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     rim: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    excluded: NDArray[np.bool_] | None = None
 
     @cached_property
     def size(self) -> float:

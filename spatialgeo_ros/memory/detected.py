@@ -50,10 +50,10 @@ class Detected:
         kind: what ids are made of ("chair"); "" for the label.
         cut: whether the border of the image cuts it.
         box: x0, y0, x1, y1 in pixels of the image.
-        flat: whether it lies flat on what is behind it, its outline being by colour or box alone.
         colours: share of its pixels by canonical colour.
         material: "" when unknown.
         dynamic: whether it goes about by itself (a person, a robot).
+        flat: whether it lies flat on what is behind it, its outline being by colour or box alone.
     """
 
     label: str
@@ -67,10 +67,10 @@ class Detected:
     kind: str = ""
     cut: bool = False
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    flat: bool = False
     colours: Mapping[str, float] = field(default_factory=dict)
     material: str = ""
     dynamic: bool = False
+    flat: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Observation:
         camera_height_sigma: one standard deviation of ``camera_height``, metres.
         floor_dispute: where the floor in view is not that of pose or mount, what was taken; also
             in ``degraded``.
+        things: pixels of what was separated in its boxes; see :func:`.scene.lifting.pixels_in`.
     """
 
     frame: Frame
@@ -87,6 +88,7 @@ class Observation:
     camera: PinholeCamera | None = None
     camera_height_sigma: float = 0.0
     floor_dispute: str = ""
+    things: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @property
     def view(self) -> View:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -29,7 +30,7 @@ from spatialgeo_ros.query.phrases import NounPhrase
 from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
 from spatialgeo_ros.scene.known_objects import without_known
-from spatialgeo_ros.scene.lifting import segment, segment_or_none
+from spatialgeo_ros.scene.lifting import pixels_in, segment, segment_without
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.overlaps import claimants, pixels_of
 from spatialgeo_ros.scene.recall import Look, look_again, remembered
@@ -199,16 +200,13 @@ class Finder:
             TooLittleSupportError: nothing else is measured in the box.
         """
         pointmap = require_pointmap(seen_in)
-
-        def lift(other: Region) -> ObjectPoints | None:
-            return segment_or_none(seen_in, pointmap, other, outlines=False)
-
+        lift = functools.partial(pixels_in, seen_in, pointmap)
         owners = claimants(pointmap, region, points, seen_in.frame.detections, lift)
         if not owners:
             return points, ""
         names = " and ".join(dict.fromkeys(f"'{owner.label}'" for owner, _ in owners))
         claimed = pixels_of([one for _, one in owners])
-        mine = segment_or_none(seen_in, pointmap, region, bool(points.outlines), claimed)
+        mine = segment_without(seen_in, pointmap, region, points, claimed)
         if mine is None:
             raise TooLittleSupportError(
                 f"'{region.label}' cannot be measured: what is seen in its box is of {names}; move "
@@ -224,13 +222,13 @@ class Finder:
         snapshot = self._known(frame)
         if frame.pose is None or snapshot is None:
             return points, "", ""
-        points, other, is_other = without_known(seen_in, region, points, frame.pose, snapshot)
+        rest, other = without_known(seen_in, region, points, frame.pose, snapshot)
         if other is None:
             return points, "", ""
-        if is_other:
+        if rest is None:
             what = f"the {other.label} that the map knows there ({other.id})"
             return points, "", f"what was taken for '{region.label}' is {what}"
-        return points, _left_out(f"'{other.label}'", region), ""
+        return rest, _left_out(f"'{other.label}'", region), ""
 
     def _by_colour(
         self, seen_in: Observation, found: Found, points: ObjectPoints
@@ -247,7 +245,7 @@ class Finder:
         if others is None:
             return points, ""
         other, shown = others
-        again = segment_or_none(seen_in, require_pointmap(seen_in), region, True, shown)
+        again = segment_without(seen_in, require_pointmap(seen_in), region, points, shown)
         if again is None:
             return points, ""
         if colour_doubt(image, again.mask, region.label, found.colour, whole_box=False):

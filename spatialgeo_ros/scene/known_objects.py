@@ -20,7 +20,7 @@ from spatialgeo_ros.memory.observation import Observation
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query.nouns import label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.lifting import segment_or_none
+from spatialgeo_ros.scene.lifting import segment_without
 from spatialgeo_ros.scene.overlaps import with_fringe
 
 #: Share of the points of a thing that are in the box of the object that it is, grown by so many
@@ -31,7 +31,7 @@ _INSIDE, _MARGIN, _SIGMAS, _MOST_MARGIN = 0.7, 0.05, 2.0, 0.25
 #: may have called it by a wrong name.
 _OTHERS, _OTHERS_MARGIN, _LEAST_SIGHTINGS = 0.8, 0.03, 3
 _REST = 0.4  # share of what is left without the other one, in the box of the thing's own object
-_MIXED = 0.15  # share of them in each of both boxes where they are of both
+_MIXED = 0.05  # share of them in each of both boxes where they are of both
 #: Share of a side of another object that they reach over, and metres of a side that counts.
 _REACH, _LEAST_SIDE = 0.4, 0.15
 _POINTS = 500  # that are looked at
@@ -86,7 +86,7 @@ def without_known(
     points: ObjectPoints,
     pose: Pose,
     snapshot: MapSnapshot,
-) -> tuple[ObjectPoints, MapObject | None, bool]:
+) -> tuple[ObjectPoints | None, MapObject | None]:
     """Leave out of a detected thing what the map knows to be another object.
 
     A detector that misses the chair before a table leaves the table's box to depth, which takes the
@@ -100,22 +100,22 @@ def without_known(
         snapshot: the map.
 
     Returns:
-        The points; the object that was found in them, None for none; whether the thing may be that
-        object and nothing else, the points then being as they were.
+        The points of the thing and the object that was left out of them, None for none. No points
+        where all of them may be that object's.
     """
     pointmap = observation.pointmap
     elsewhere = snapshot.frame != observation.frame.world_frame
     if pointmap is None or elsewhere or not len(points.points):
-        return points, None, False
+        return points, None
     other, mixed = _other_object(region.label, points.points, pose, snapshot)
     if other is None:
-        return points, None, False
+        return points, None
     claimed = with_fringe(_pixels_of_object(other, region, pointmap, pose))
-    rest = segment_or_none(observation, pointmap, region, bool(points.outlines), claimed)
+    rest = segment_without(observation, pointmap, region, points, claimed)
     # What is left may be anything, unless it is where such a thing is known.
     if rest is not None and object_at(region.label, rest.points, pose, snapshot, _REST):
-        return rest, other, False
-    return points, (None if mixed else other), not mixed
+        return rest, other
+    return (points, None) if mixed else (None, other)
 
 
 def _other_object(
@@ -128,24 +128,27 @@ def _other_object(
     on it does not.
     """
     few = _few(points, pose)
-    of_name = others = 0.0
-    best = None
+    own = np.zeros(len(few), bool)
+    others = []
     for one in snapshot.objects:
         if one.state is Presence.GONE:
             continue
         if related_labels(name, one.label) >= LEAST_RELATED:
-            of_name = max(of_name, _share_inside(one, few))
+            inside = _within(one, _from_centre(one.box, few))
+            own = inside if inside.sum() > own.sum() else own
         elif one.sightings >= _LEAST_SIGHTINGS:
-            own = _from_centre(one.box, few)
-            inside = _within(one, own, _OTHERS_MARGIN)
-            if inside.mean() > others and _reach_over(one, own[inside]):
-                best, others = one, float(inside.mean())
-    if best is None or of_name >= _INSIDE:
-        return None, False
-    if others >= _OTHERS:
-        return best, False
-    mixed = others >= _MIXED and of_name >= _MIXED and others + of_name >= _OTHERS
-    return (best, True) if mixed else (None, False)
+            there = _from_centre(one.box, few)
+            others.append((one, there, _within(one, there, _OTHERS_MARGIN)))
+    if own.mean() < _INSIDE:
+        for one, there, inside in others:
+            if inside.mean() >= _OTHERS and _reach_over(one, there[inside]):
+                return one, False
+    best, most = None, _MIXED
+    for one, _, inside in others:
+        share = float((inside & ~own).mean())
+        if share >= most and own.mean() >= _MIXED and (inside | own).mean() >= _OTHERS:
+            best, most = one, share
+    return best, best is not None
 
 
 def _reach_over(one: MapObject, own: NDArray[np.float64]) -> bool:

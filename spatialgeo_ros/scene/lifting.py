@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,31 @@ def segment(
         outlines=outlines,
         excluded=excluded,
     )
-    return replace(points, floor_sigma=observation.camera_height_sigma)
+    return replace(points, floor_sigma=observation.camera_height_sigma, excluded=excluded)
+
+
+def segment_without(
+    observation: Observation,
+    pointmap: PointMap,
+    region: Region,
+    points: ObjectPoints,
+    pixels: NDArray[np.bool_],
+) -> ObjectPoints | None:
+    """Separate the object of a region once more, without pixels that are something else's.
+
+    Args:
+        observation: of the image.
+        pointmap: of it.
+        region: in its pixels.
+        points: what was found in it; what it was found without stays left out.
+        pixels: [H, W] of something else.
+
+    Returns:
+        None where nothing else can be measured in the region.
+    """
+    if points.excluded is not None:
+        pixels = pixels | points.excluded
+    return segment_or_none(observation, pointmap, region, bool(points.outlines), pixels)
 
 
 def segment_all(
@@ -65,23 +90,77 @@ def segment_all(
         if not region.label:
             continue
         try:
-            found[number] = region, segment(observation, pointmap, region, outlines=False)
+            points = segment(observation, pointmap, region, outlines=False)
         except BadRegionError:
             continue
         except TooLittleSupportError:
-            found[number] = region, None
+            points = None
+        found[number] = region, points
+        _keep(observation, region, points)
     regions = [region for region, _ in found.values()]
-    objects = {id(region): points for region, points in found.values()}
-
-    def lift(other: Region) -> ObjectPoints | None:
-        return objects[id(other)]
-
+    lift = functools.partial(pixels_in, observation, pointmap)
     for number, (region, points) in found.items():
         if points is not None:
             if owners := claimants(pointmap, region, points, regions, lift):
                 claimed = pixels_of([one for _, one in owners])
-                points = segment_or_none(observation, pointmap, region, False, claimed)
+                points = segment_without(observation, pointmap, region, points, claimed)
         yield number, region, points
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPixels:
+    """The pixels of what was separated in a region, as little as they can be kept in.
+
+    Attributes:
+        shape: height and width of the image.
+        corner: row and column of the first pixel of ``part``.
+        part: [h, w] bool, the object's pixels.
+        flat: whether it lies flat on what is behind it.
+    """
+
+    shape: tuple[int, int]
+    corner: tuple[int, int]
+    part: NDArray[np.bool_]
+    flat: bool
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The object's pixels, [H, W] bool."""
+        (top, left), (height, width) = self.corner, self.part.shape
+        pixels = np.zeros(self.shape, bool)
+        pixels[top : top + height, left : left + width] = self.part
+        return pixels
+
+
+def pixels_in(observation: Observation, pointmap: PointMap, region: Region) -> RegionPixels | None:
+    """Return the pixels of a region's object, separated once for an observation.
+
+    Args:
+        observation: of the image; keeps them.
+        pointmap: of it.
+        region: in its pixels, one that lives as long as the observation does.
+
+    Returns:
+        None where it cannot be measured.
+    """
+    kept = observation.things.get(id(region))
+    if kept is None or kept[0] is not region:
+        kept = _keep(
+            observation, region, segment_or_none(observation, pointmap, region, outlines=False)
+        )
+    return kept[1]
+
+
+def _keep(
+    observation: Observation, region: Region, points: ObjectPoints | None
+) -> tuple[Region, RegionPixels | None]:
+    pixels = None
+    if points is not None:
+        left, top, right, bottom = points.box
+        part = points.mask[top : bottom + 1, left : right + 1].copy()
+        pixels = RegionPixels(points.mask.shape, (top, left), part, points.flat)
+    observation.things[id(region)] = region, pixels
+    return region, pixels
 
 
 def segment_or_none(

@@ -15,7 +15,7 @@ from spatialgeo_ros.geometry.completion import estimate_centre
 from spatialgeo_ros.geometry.object_points import ObjectPoints
 from spatialgeo_ros.geometry.pointmap import DepthSource, PointMap
 from spatialgeo_ros.geometry.pose import Pose
-from spatialgeo_ros.geometry.regions import Region
+from spatialgeo_ros.geometry.regions import Region, RegionType
 from spatialgeo_ros.geometry.sizes import misfit
 from spatialgeo_ros.grounding.found import DETECTOR
 from spatialgeo_ros.grounding.locator import Locator
@@ -36,6 +36,9 @@ _CLEAR_COLOUR = 0.15  # share of the pixels: less is a detail or a reflection
 #: How fast a view may turn, rad/s, and metres by which a box of another image may then be off.
 _TURN_RATE, _MOST_OFF = 0.5, 0.15
 _LABELS_KEPT = 500
+#: Share of a box at one side that its thing leaves free where it was not found whole: two standard
+#: deviations of an edge of published detectors; and the most that is reckoned with.
+_UNFILLED, _MOST_UNFILLED = 0.06, 0.5
 #: Share of a detector's score that what the profile's own grounding names counts: it takes some
 #: three images that agree until the map tells of such a thing. In rooms never trained on, four in
 #: five that were named in a single image alone were something else.
@@ -125,7 +128,8 @@ class Mapper:
             if points is None:
                 yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
                 continue
-            points, _, _ = without_known(observation, region, points, pose, known)
+            rest, _ = without_known(observation, region, points, pose, known)
+            points = rest or points
             off = _shift(observation, region, points)
             if off <= _MOST_OFF:
                 thing = detected_of(region, points, pose, observation.frame.image, off)
@@ -202,23 +206,41 @@ def detected_of(
     axis = rotation @ whole.rotation[:, 0]
     kind, said = kind_of(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
+    size = np.array(whole.extents)[order]
+    unseen = _unfilled(region, points)
     return Detected(
         label=region.label,
         score=region.score,
         points=np.asarray(pose.apply(points.surface.astype(np.float64))),
         centre=pose.apply(whole.centre),
         covariance=rotation @ whole.covariance @ rotation.T + off**2 * np.eye(3),
-        size=np.array(whole.extents)[order],
-        size_sigma=np.array(whole.extent_sigma)[order],
+        size=size,
+        size_sigma=np.maximum(np.array(whole.extent_sigma)[order], unseen * size),
         yaw=math.atan2(axis[1], axis[0]),
         kind=kind,
         cut=points.truncated,
         box=region.bounds(*image.shape[:2]),
-        flat=points.flat,
         colours={said: 1.0} if said else _colours(image, points),
         material=material_of(label_words(region.label)),
         dynamic=goes_about(canonical(kind) or kind),
+        flat=points.flat,
     )
+
+
+def _unfilled(region: Region, points: ObjectPoints) -> NDArray[np.float64]:
+    """Shares [3] by which width, depth and height may be more, by a box that reaches further.
+
+    A detector's box is tight, but for some per cent: a thing that ends clearly before a side of it
+    was not found whole.
+    """
+    if region.type is not RegionType.BOX:
+        return np.zeros(3)
+    x0, y0, x1, y1 = region.bounds(*points.mask.shape)
+    left, top, right, bottom = points.box
+    beside = max(left - x0, x1 - right, 0.0) / max(x1 - x0, 1.0)
+    over = max(top - y0, y1 - bottom, 0.0) / max(y1 - y0, 1.0)
+    share = np.minimum([beside, beside, over], _MOST_UNFILLED)
+    return np.where(share > _UNFILLED, share / (1.0 - share), 0.0)
 
 
 def _shift(observation: Observation, region: Region, points: ObjectPoints) -> float:

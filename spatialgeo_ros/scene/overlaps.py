@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +22,19 @@ from spatialgeo_ros.geometry.pointmap import PointMap
 from spatialgeo_ros.geometry.regions import Region
 
 Mask = NDArray[np.bool_]
+
+
+class Thing(Protocol):
+    """What was found in a region: points of an object, or its pixels alone."""
+
+    @property
+    def mask(self) -> Mask:
+        """The object's pixels, [H, W]."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether it lies flat on what is behind it."""
+
 
 #: Share of a thing's pixels that another one shares, from which on it matters whose they are.
 _SHARED = 0.05
@@ -92,8 +105,8 @@ def claimants(
     region: Region,
     mine: ObjectPoints,
     others: Iterable[Region],
-    lift: Callable[[Region], ObjectPoints | None],
-) -> list[tuple[Region, ObjectPoints]]:
+    lift: Callable[[Region], Thing | None],
+) -> list[tuple[Region, Thing]]:
     """Return the other things of which pixels were found to be a region's thing, too.
 
     Args:
@@ -118,7 +131,7 @@ def claimants(
     return found
 
 
-def pixels_of(things: Sequence[ObjectPoints]) -> Mask:
+def pixels_of(things: Sequence[Thing]) -> Mask:
     """Return the pixels [H, W] of things, with a fringe where depth is of them and of others.
 
     Args:

@@ -409,7 +409,7 @@ class Scene:
         if frame.pose is not None:
             keys = covered_voxels(pointmap, frame.pose, self._memory.voxel_size)
         # The point map is cheap to make again and large to keep.
-        kept = replace(observation, pointmap=None)
+        kept = replace(observation, pointmap=None, things={})
         decision = self._memory.offer(frame.stamp_ns, frame.camera, keys, kept)
         # Without the evicted frame, which would chain every frame ever kept.
         kept.keyframe = replace(decision, evicted=None)

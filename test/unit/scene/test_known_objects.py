@@ -17,6 +17,7 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.observation import Observation
+from spatialgeo_ros.memory.snapshot import Presence
 from spatialgeo_ros.perception import Perception
 from spatialgeo_ros.scene.known_objects import object_at, without_known
 from spatialgeo_ros.scene.lifting import segment
@@ -178,14 +179,13 @@ def test_objects_are_known_by_name_and_place(perception: Perception) -> None:
 
 @pytest.mark.parametrize("why", ["another world", "seen once", "gone"])
 def test_only_what_the_map_is_sure_of_counts(perception: Perception, why: str) -> None:
-    from spatialgeo_ros.memory.snapshot import Presence
-
     frame, _ = frame_of(THINGS, AROUND[0], 20.0, {"cabinet": "lamp"})
     observation, region, _ = lifted(perception, frame)
     assert observation.pointmap is not None
     points = segment(observation, observation.pointmap, region)
     snapshot = perception.scene.map_snapshot()
-    assert without_known(observation, region, points, AROUND[0], snapshot)[2]
+    rest, other = without_known(observation, region, points, AROUND[0], snapshot)
+    assert rest is None and other is not None and other.label == "cabinet"
     changed = {
         "another world": {},
         "seen once": {"sightings": 1},
@@ -196,5 +196,5 @@ def test_only_what_the_map_is_sure_of_counts(perception: Perception, why: str) -
         frame="map" if why == "another world" else snapshot.frame,
         objects=tuple(replace(one, **changed) for one in snapshot.objects),
     )
-    same, other, is_other = without_known(observation, region, points, AROUND[0], snapshot)
-    assert same is points and other is None and not is_other
+    same, other = without_known(observation, region, points, AROUND[0], snapshot)
+    assert same is points and other is None
