@@ -182,6 +182,7 @@ class _Writer(pickle.Pickler):
             found = {key: value for key, value in visual.items() if key == RESULTS}
             self._kept[id(visual)] = visual, found
         fields["visual"] = self._kept[id(visual)][1]
+        fields["things"] = {}  # by identity of regions; can be made again
         return copyreg.__newobj__, (Observation,), fields  # type: ignore[attr-defined]
 
 

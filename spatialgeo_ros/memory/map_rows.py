@@ -50,6 +50,11 @@ class MapRows:
         row = self._row.get(name)
         return None if row is None else self._objects[row]
 
+    def around(self, place: Array, reach: float) -> list[TrackedObject]:
+        """Return the objects that come within ``reach`` metres of a place [3], oldest first."""
+        near = np.linalg.norm(self.centres - place, axis=1) <= self.radii + reach
+        return [self._objects[row] for row in np.flatnonzero(near)]
+
     def row(self, tracked: TrackedObject) -> int:
         """Return the row of an object."""
         return self._row[tracked.id]

@@ -8,7 +8,7 @@ One image costs as much as what it shows: its own points and the objects in view
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,20 @@ class ObjectMap:
 
     # What the map tells
 
-    def snapshot(self, room: RoomLayout | None = None) -> MapSnapshot:
+    def snapshot(
+        self, room: RoomLayout | None = None, around: tuple[Array, float] | None = None
+    ) -> MapSnapshot:
         """Return what is known now: objects sure enough to be listed, and gone ones.
 
         Args:
             room: floor, walls and ceiling, to go with it.
+            around: a place [3] in the world and metres: of objects that come so near to it alone,
+                which is quick in a large map.
         """
         shown = self._visible()
         objects = []
-        for one, state in self._listed(shown):
+        rows = self._tracker.rows
+        for one, state in self._listed(rows if around is None else rows.around(*around), shown):
             drift = 0.0 if state is Presence.VISIBLE else self._tracker.drift(one.way)
             objects.append(one.as_seen(state, drift))
         listed = {one.id for one in objects}
@@ -167,7 +172,7 @@ class ObjectMap:
 
     def describe(self) -> dict[str, Any]:
         """Return facts for diagnostics."""
-        states = [state for _, state in self._listed(self._visible())]
+        states = [state for _, state in self._listed(self._tracker.rows, self._visible())]
         return {
             "world_frame": self._world_frame,
             "objects": len(states) - states.count(Presence.GONE),
@@ -311,9 +316,11 @@ class ObjectMap:
             if self._stamp_ns - newest.stamp_ns <= _STALE_NS
         }
 
-    def _listed(self, shown: set[str]) -> Iterator[tuple[TrackedObject, Presence]]:
-        """Objects sure enough to be told of, and gone ones, with their states."""
-        for one in self._tracker.rows:
+    def _listed(
+        self, objects: Iterable[TrackedObject], shown: set[str]
+    ) -> Iterator[tuple[TrackedObject, Presence]]:
+        """Of objects those sure enough to be told of, and gone ones, with their states."""
+        for one in objects:
             if one.gone:
                 yield one, Presence.GONE
             elif one.confirmed and one.odds > existence.UNSURE:

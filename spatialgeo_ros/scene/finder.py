@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from spatialgeo_ros.errors import (
@@ -22,14 +22,12 @@ from spatialgeo_ros.grounding.grounder import PendingError
 from spatialgeo_ros.grounding.head_phrases import of_question
 from spatialgeo_ros.grounding.locator import Locator
 from spatialgeo_ros.grounding.verification import colour_doubt, other_things_pixels
-from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.keyframes import KeyframeMemory
 from spatialgeo_ros.memory.observation import Observation
-from spatialgeo_ros.memory.snapshot import MapSnapshot
 from spatialgeo_ros.query.phrases import NounPhrase
 from spatialgeo_ros.scene.carrier import Carrier
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.known_objects import without_known
+from spatialgeo_ros.scene.known_objects import KnownObjects, without_known
 from spatialgeo_ros.scene.lifting import pixels_in, segment, segment_without
 from spatialgeo_ros.scene.observer import FrameObserver, require_pointmap
 from spatialgeo_ros.scene.overlaps import claimants, pixels_of
@@ -48,7 +46,7 @@ class Finder:
         memory: keyframes, for what is out of view.
         memory_max_age: seconds after which an object that left the view is not recalled any more.
         drift: of poses, metres of one standard deviation per second.
-        known: returns the object map in the world of a frame's pose, None where there is none.
+        known: the object map.
     """
 
     def __init__(
@@ -59,7 +57,7 @@ class Finder:
         memory: KeyframeMemory,
         memory_max_age: float,
         drift: float,
-        known: Callable[[Frame], MapSnapshot | None],
+        known: KnownObjects,
     ) -> None:
         self._locator, self._observer = locator, observer
         self._kept, self._memory = kept, memory
@@ -219,7 +217,7 @@ class Finder:
     ) -> tuple[ObjectPoints, str, str]:
         """Leave out what the map knows to be another thing, with a note or a doubt."""
         frame = seen_in.frame
-        snapshot = self._known(frame)
+        snapshot = self._known.around(frame, points.points)
         if frame.pose is None or snapshot is None:
             return points, "", ""
         rest, other = without_known(seen_in, region, points, frame.pose, snapshot)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,11 @@ from spatialgeo_ros.geometry.pose import Pose
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.geometry.upright_box import UprightBox
 from spatialgeo_ros.memory.association import LEAST_RELATED
+from spatialgeo_ros.memory.frame import Frame
+from spatialgeo_ros.memory.objects import ObjectMap
 from spatialgeo_ros.memory.observation import Observation
-from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
+from spatialgeo_ros.memory.room import RoomMap
+from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence, viewer_at
 from spatialgeo_ros.query.nouns import label_words, relatedness
 from spatialgeo_ros.query.phrases import parse_label
 from spatialgeo_ros.scene.lifting import segment_without
@@ -35,6 +39,7 @@ _MIXED = 0.05  # share of them in each of both boxes where they are of both
 #: Share of a side of another object that they reach over, and metres of a side that counts.
 _REACH, _LEAST_SIDE = 0.4, 0.15
 _POINTS = 500  # that are looked at
+_NEAR = 1.0  # metres from them within which an object may be theirs
 _AROUND = 0.25  # of the size of a region, on each side, where another object goes on
 
 
@@ -47,6 +52,57 @@ def related_labels(a: str, b: str) -> float:
 def kind_of(label: str) -> str:
     """Return the kind that a detector's label names, or its bare words."""
     return parse_label(label).kind or label_words(label)
+
+
+class KnownObjects:
+    """The object map, for what is seen in single images.
+
+    Args:
+        objects: the map.
+        room: where its images were placed.
+        pose_sigma: standard deviation of a camera's place in the world, metres.
+    """
+
+    def __init__(self, objects: ObjectMap, room: RoomMap, pose_sigma: float) -> None:
+        self._objects, self._room, self._pose_sigma = objects, room, pose_sigma
+
+    def around(self, frame: Frame, points: NDArray[np.floating]) -> MapSnapshot | None:
+        """Return the map's objects around what an image shows.
+
+        Args:
+            frame: the image.
+            points: [N, 3] in its camera frame, metres.
+
+        Returns:
+            None where the camera is not in the map's world, or there are no points.
+        """
+        if frame.pose is None or not len(points):
+            return None
+        reach = around(points, self._room.placed(frame.pose))
+        snapshot = self._room.as_now(self._objects.snapshot(around=reach))
+        return snapshot if snapshot.frame == frame.world_frame else None
+
+    def seen_from(self, frame: Frame, objects: Sequence[MapObject]) -> MapSnapshot | None:
+        """Return objects of the map with the camera of an image as their viewer.
+
+        None where the camera has no pose.
+        """
+        if frame.pose is None:
+            return None
+        viewer = viewer_at(frame.pose, self._pose_sigma)
+        return MapSnapshot(tuple(objects), frame.world_frame, frame.stamp_ns, viewer=viewer)
+
+
+def around(points: NDArray[np.floating], pose: Pose) -> tuple[NDArray[np.float64], float]:
+    """Return a place [3] in the world and how far objects may be from it that have points in them.
+
+    Args:
+        points: [N, 3] in a camera's frame, metres, one at least.
+        pose: world_from_camera.
+    """
+    few = _few(points, pose)
+    low, high = few.min(axis=0), few.max(axis=0)
+    return (low + high) / 2, float(np.linalg.norm(high - low)) / 2 + _NEAR
 
 
 def object_at(

@@ -24,7 +24,7 @@ from spatialgeo_ros.memory.frame import Frame
 from spatialgeo_ros.memory.snapshot import MapObject, MapSnapshot, Presence
 from spatialgeo_ros.query.program import QuantityName
 from spatialgeo_ros.scene.estimate import Estimate
-from spatialgeo_ros.scene.known_objects import object_at
+from spatialgeo_ros.scene.known_objects import KnownObjects, object_at
 from spatialgeo_ros.scene.map_facts import MapFacts
 from spatialgeo_ros.scene.quantities import measure_one, measure_two
 from spatialgeo_ros.scene.sighting import HowSeen, SightedEstimate, Sighting
@@ -123,15 +123,15 @@ def map_knows_better(told: SightedEstimate, seen: SightedEstimate | None, cut: b
 
 
 def told_of_whole(
-    seen: SightedEstimate, things: Sequence[Sighting], snapshot: MapSnapshot, frame: Frame
+    seen: SightedEstimate, things: Sequence[Sighting], known: KnownObjects, frame: Frame
 ) -> SightedEstimate:
     """Return a length of what the image cuts as the map knows it, where it knows it better.
 
     Args:
         seen: as it was measured on the points of the image.
         things: what it is of.
-        snapshot: the map; its viewer is the camera of ``frame``.
-        frame: the image that was asked about; has a pose in the world of the map.
+        known: the map.
+        frame: the image that was asked about.
 
     Returns:
         What was ``seen``, unless one of its things is cut, all are objects of the map by what they
@@ -140,9 +140,9 @@ def told_of_whole(
     cut = [one.label for one in things if one.cut]
     if not cut or any(one.doubt or one.found_by == REQUEST for one in things):
         return seen
-    known = [_known(one, snapshot) for one in things]
-    whole = [one for one in known if one is not None]
-    if len(whole) < len(things):
+    whole = [one for thing in things if (one := _object_of(thing, known)) is not None]
+    snapshot = known.seen_from(frame, whole)
+    if snapshot is None or len(whole) < len(things):
         return seen
     (told,) = lengths_in_map((seen.kind,), whole, snapshot, frame)
     if not map_knows_better(told, seen, cut=True):
@@ -167,12 +167,13 @@ def whole_is_told(name: str) -> str:
     return f"'{name}' is cut by the image border: the map tells of the whole of it"
 
 
-def _known(thing: Sighting, snapshot: MapSnapshot) -> MapObject | None:
+def _object_of(thing: Sighting, known: KnownObjects) -> MapObject | None:
     """Return the object of the map that a thing in an image is; None where it is none of them."""
-    frame = thing.frame
-    if frame.pose is None or frame.world_frame != snapshot.frame:
+    frame, points = thing.frame, thing.points.points
+    snapshot = known.around(frame, points)
+    if snapshot is None or frame.pose is None:
         return None
-    return object_at(thing.kind or thing.label, thing.points.points, frame.pose, snapshot)
+    return object_at(thing.kind or thing.label, points, frame.pose, snapshot)
 
 
 def _number(kind: Kind, things: Sequence[MapObject], facts: MapFacts) -> Estimate:

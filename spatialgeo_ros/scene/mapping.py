@@ -28,7 +28,7 @@ from spatialgeo_ros.query.colours import COLOUR_WORDS, colour_mask
 from spatialgeo_ros.query.materials import material_of
 from spatialgeo_ros.query.nouns import canonical, goes_about, label_words
 from spatialgeo_ros.query.phrases import parse_label
-from spatialgeo_ros.scene.known_objects import kind_of, without_known
+from spatialgeo_ros.scene.known_objects import around, kind_of, without_known
 from spatialgeo_ros.scene.lifting import segment_all
 
 _COLOUR_PIXELS = 300  # of a thing, that are looked at for its colour
@@ -121,13 +121,13 @@ class Mapper:
     def _detected(
         self, observation: Observation, pointmap: PointMap, pose: Pose
     ) -> Iterator[tuple[int, Detected | Unplaced]]:
-        known = self.objects.snapshot()
         for number, region, points in segment_all(
             observation, pointmap, self._regions(observation)
         ):
             if points is None:
                 yield number, Unplaced(region.label, region.bounds(*pointmap.shape))
                 continue
+            known = self.objects.snapshot(around=around(points.points, pose))
             rest, _ = without_known(observation, region, points, pose, known)
             points = rest or points
             off = _shift(observation, region, points)

@@ -34,7 +34,7 @@ from spatialgeo_ros.scene.camera_inputs import InputSettings
 from spatialgeo_ros.scene.coverage import covered_voxels
 from spatialgeo_ros.scene.finder import Finder
 from spatialgeo_ros.scene.kept import KeptObservations
-from spatialgeo_ros.scene.known_objects import related_labels
+from spatialgeo_ros.scene.known_objects import KnownObjects, related_labels
 from spatialgeo_ros.scene.map_lengths import told_of_whole
 from spatialgeo_ros.scene.mapping import Mapper, looked_at_by, why_not
 from spatialgeo_ros.scene.observer import FrameObserver
@@ -126,10 +126,11 @@ class Scene:
         #: Floor, walls and ceiling, from every image with a pose and points in metres.
         self.room_map = RoomMap(way_drift)
         self._kept = KeptObservations(self._observer, self._memory)
+        self._known = KnownObjects(self.object_map, self.room_map, pose_sigma)
         #: Resolves words and regions.
         self.finder = Finder(
             self.locator, self._observer, self._kept, self._memory, memory_max_age, drift,
-            self._objects_seen_from,
+            self._known,
         )  # fmt: skip
 
     def observe(self, frame: Frame) -> Observation:
@@ -298,8 +299,9 @@ class Scene:
             require_distinct((first, second))
         # The same kind twice is measured once.
         known = {kind: measure_sightings(observation, kind, first, second) for kind in wanted}
-        if use_map and any(thing.cut for thing in (first, second) if thing is not None):
-            known = self._of_whole(observation, known, first, second)
+        for kind in known if use_map else ():
+            things = (first, second) if kind in PAIR_KINDS and second is not None else (first,)
+            known[kind] = told_of_whole(known[kind], things, self._known, observation.frame)
         return [known[kind] for kind in wanted]
 
     def keyframes(self) -> tuple[Keyframe, ...]:
@@ -362,38 +364,10 @@ class Scene:
         self._observer = FrameObserver(None, {}, {}, InputSettings())
         self._kept = KeptObservations(self._observer, self._memory)
         self.finder = Finder(
-            self.locator, self._observer, self._kept, self._memory, 0.0, 0.0, lambda frame: None
+            self.locator, self._observer, self._kept, self._memory, 0.0, 0.0, self._known
         )
 
     # Internals
-
-    def _objects_seen_from(self, frame: Frame) -> MapSnapshot | None:
-        """The map's objects as an image's camera sees them, without the room, which takes longer.
-
-        None where the camera is not in the map's world.
-        """
-        snapshot = self.room_map.as_now(self.object_map.snapshot())
-        if frame.pose is None or snapshot.frame != frame.world_frame:
-            return None
-        return replace(snapshot, viewer=viewer_at(frame.pose, self._pose_sigma))
-
-    def _of_whole(
-        self,
-        observation: Observation,
-        measured: Mapping[Kind, SightedEstimate],
-        first: Sighting,
-        second: Sighting | None,
-    ) -> dict[Kind, SightedEstimate]:
-        """Take from the map what it knows better of things that the image cuts."""
-        frame = observation.frame
-        snapshot = self._objects_seen_from(frame)
-        if snapshot is None:
-            return dict(measured)
-        told = {}
-        for kind, seen in measured.items():
-            things = (first, second) if kind in PAIR_KINDS and second is not None else (first,)
-            told[kind] = told_of_whole(seen, things, snapshot, frame)
-        return told
 
     def _remember(self, observation: Observation) -> Decision | None:
         frame, pointmap = observation.frame, observation.pointmap
