@@ -504,3 +504,17 @@ def test_facts_say_what_there_is() -> None:
         objects.surface("chair_9")
     with pytest.raises(BadRequestError, match="not negative"):
         ObjectMap(drift_share=-1.0)
+
+
+def test_a_snapshot_of_a_place_has_the_objects_around_it_alone() -> None:
+    things = [thing("box", 2.0, -0.8, BOX), thing("box", 2.0, 0.8, BOX)]
+    objects = new_map()
+    for _ in range(3):
+        objects.update(Stage(things).frame(looking(0, 0, 0.0)))
+    whole = objects.snapshot()
+    assert len(whole.objects) == 2
+    near = objects.snapshot(around=(things[0].block.centre, 0.3))
+    (one,) = near.objects
+    assert np.linalg.norm(one.centre - things[0].block.centre) < 0.1
+    assert near.in_view == {one.id} and near.frame == whole.frame
+    assert objects.snapshot(around=(np.array([-3.0, 0.0, 0.0]), 0.3)).objects == ()

@@ -228,3 +228,17 @@ def test_a_sheet_is_not_taken_for_the_furniture_it_is_called(
     assert not named.detected and named.unplaced[0].label == "sofa"
     other = given(Perception(None), frame(1, looking(0, 0, 0.0), {"plank": sheet}), monkeypatch)
     assert [thing.label for thing in other.detected] == ["plank"]
+
+
+def test_a_thing_that_leaves_a_side_of_its_box_free_may_be_larger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tight = frame(1, looking(0, 0, 0.0, height=1.1), {"cabinet": CABINET})
+    (box,) = tight.detections
+    x0, y0, x1, y1 = box.bounds(*tight.image.shape[:2])
+    higher = replace(Region.from_box(x0, y0 - 0.4 * (y1 - y0), x1, y1, "cabinet", 0.9), stamp_ns=S)
+    (exact,) = given(Perception(None), tight, monkeypatch).detected
+    (free,) = given(Perception(None), replace(tight, detections=(higher,)), monkeypatch).detected
+    assert free.size == pytest.approx(exact.size, abs=0.05)
+    assert exact.size_sigma[2] < 0.1 < 0.3 * free.size[2] < free.size_sigma[2]
+    assert free.size_sigma[:2] == pytest.approx(exact.size_sigma[:2], rel=0.3)

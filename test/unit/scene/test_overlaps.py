@@ -66,6 +66,22 @@ def test_what_fills_a_box_and_goes_on_in_its_own_is_the_nearer_things() -> None:
     assert owners_among(pointmap, regions[0], points[0], [(regions[1], taken)]) == []
 
 
+def test_what_leaves_a_side_of_a_box_free_and_fills_another_is_the_others() -> None:
+    """A chair before a door goes on below the door's box alone, where things end on the floor."""
+    chair, door = Block(1.3, 0.0, (0.05, 0.5, 0.6)), Block(2.0, 0.0, (0.05, 0.9, 2.0))
+    regions, points, index, pointmap = found([chair, door])
+    x0, y0, x1, y1 = (int(value) for value in regions[1].bounds(*index.shape))
+    inside = np.zeros_like(index, bool)
+    inside[y0 : y1 + 1, x0 : x1 + 1] = True
+    taken = replace(points[1], mask=inside & (index == 0))
+    owner = (regions[0], points[0])
+    assert rivals(pointmap, regions[1], taken, regions) == [regions[0]]
+    assert owners_among(pointmap, regions[1], taken, [owner]) == [owner]
+    assert owners_among(pointmap, regions[0], points[0], [(regions[1], taken)]) == []
+    # The door as it is has nothing of the chair.
+    assert owners_among(pointmap, regions[1], points[1], [owner]) == []
+
+
 def test_a_part_before_the_rest_is_the_things_of_which_it_is_most() -> None:
     post = replace(BACK_REST, size=(0.05, 0.1, 0.75))
     regions, points, index, pointmap = found([post, CABINET])
