@@ -207,15 +207,17 @@ def detected_of(
     kind, said = kind_of(region.label), parse_label(region.label).colour
     order = [0, 2, 1]  # Completed has width, height, depth
     size = np.array(whole.extents)[order]
-    unseen = _unfilled(region, points)
+    more = _unfilled(region, points) * size
+    # What is more at one end moves the centre by half of it.
+    centre_sigma = np.hypot(off, np.array([more[:2].max(), more[:2].max(), more[2]]) / 2)
     return Detected(
         label=region.label,
         score=region.score,
         points=np.asarray(pose.apply(points.surface.astype(np.float64))),
         centre=pose.apply(whole.centre),
-        covariance=rotation @ whole.covariance @ rotation.T + off**2 * np.eye(3),
+        covariance=rotation @ whole.covariance @ rotation.T + np.diag(centre_sigma**2),
         size=size,
-        size_sigma=np.maximum(np.array(whole.extent_sigma)[order], unseen * size),
+        size_sigma=np.maximum(np.array(whole.extent_sigma)[order], more),
         yaw=math.atan2(axis[1], axis[0]),
         kind=kind,
         cut=points.truncated,
