@@ -30,10 +30,12 @@ from spatialgeo_ros.scene.overlaps import with_fringe
 #: Share of the points of a thing that are in the box of the object that it is, grown by so many
 #: metres and standard deviations of its place, and by no more than so many metres.
 _INSIDE, _MARGIN, _SIGMAS, _MOST_MARGIN = 0.7, 0.05, 2.0, 0.25
-#: Share of them in the box of another one that it then is, metres by which that is grown upwards
-#: and downwards, where things stand on it, and images that must have shown that one: a single one
-#: may have called it by a wrong name.
-_OTHERS, _OTHERS_MARGIN, _LEAST_SIGHTINGS = 0.8, 0.03, 3
+#: Share of them in the box of another one that it then is, and images that must have shown that
+#: one: a single one may have called it by a wrong name.
+_OTHERS, _LEAST_SIGHTINGS = 0.8, 3
+#: Metres from the other one's lower side upwards that are of what it stands on, and above its upper
+#: side that are its own.
+_SUPPORT, _TOP = 0.05, 0.03
 _REST = 0.4  # share of what is left without the other one, in the box of the thing's own object
 _MIXED = 0.05  # share of them in each of both boxes where they are of both
 #: Share of a side of another object that they reach over, and metres of a side that counts.
@@ -166,7 +168,8 @@ def without_known(
     other, mixed = _other_object(region.label, points.points, pose, snapshot)
     if other is None:
         return points, None
-    claimed = with_fringe(_pixels_of_object(other, region, pointmap, pose))
+    level = 0.0 if mixed else _unsure(other)
+    claimed = with_fringe(_pixels_of_object(other, region, pointmap, pose, level))
     rest = segment_without(observation, pointmap, region, points, claimed)
     # What is left may be anything, unless it is where such a thing is known.
     if rest is not None and object_at(region.label, rest.points, pose, snapshot, _REST):
@@ -179,9 +182,9 @@ def _other_object(
 ) -> tuple[MapObject | None, bool]:
     """Return the object of another name that is most of a thing, None for none.
 
-    It has nearly all of the thing's points, or (then true is returned as well) some, and one of the
-    thing's own name has nearly all others. They reach over much of it: what stands on it or leans
-    on it does not.
+    It has nearly all of the thing's points, which reach over much of it (what stands on it or leans
+    on it does not); or, and then true is returned as well, it has some that one of the thing's own
+    name does not have, and together they have nearly all.
     """
     few = _few(points, pose)
     own = np.zeros(len(few), bool)
@@ -189,20 +192,22 @@ def _other_object(
     for one in snapshot.objects:
         if one.state is Presence.GONE:
             continue
+        there = _from_centre(one.box, few)
         if related_labels(name, one.label) >= LEAST_RELATED:
-            inside = _within(one, _from_centre(one.box, few))
+            inside = _within(one, there, _unsure(one))
             own = inside if inside.sum() > own.sum() else own
         elif one.sightings >= _LEAST_SIGHTINGS:
-            there = _from_centre(one.box, few)
-            others.append((one, there, _within(one, there, _OTHERS_MARGIN)))
+            others.append((one, there))
     if own.mean() < _INSIDE:
-        for one, there, inside in others:
+        for one, there in others:
+            inside = _above_support(one, there, _unsure(one))
             if inside.mean() >= _OTHERS and _reach_over(one, there[inside]):
                 return one, False
     best, most = None, _MIXED
-    for one, _, inside in others:
+    for one, there in others if own.mean() >= _MIXED else ():
+        inside = _above_support(one, there, 0.0)
         share = float((inside & ~own).mean())
-        if share >= most and own.mean() >= _MIXED and (inside | own).mean() >= _OTHERS:
+        if share >= most and (inside | own).mean() >= _OTHERS:
             best, most = one, share
     return best, best is not None
 
@@ -216,7 +221,7 @@ def _reach_over(one: MapObject, own: NDArray[np.float64]) -> bool:
 
 
 def _pixels_of_object(
-    one: MapObject, region: Region, pointmap: PointMap, pose: Pose
+    one: MapObject, region: Region, pointmap: PointMap, pose: Pose, level: float
 ) -> NDArray[np.bool_]:
     """Return the pixels [H, W] in and around a region whose readings lie in an object's box.
 
@@ -225,6 +230,7 @@ def _pixels_of_object(
         region: in the image.
         pointmap: of the image.
         pose: world_from_camera, in the world of the map.
+        level: metres by which the box is grown sideways.
     """
     height, width = pointmap.shape
     x0, y0, x1, y1 = region.bounds(height, width)
@@ -235,7 +241,7 @@ def _pixels_of_object(
     pixels = np.zeros((height, width), bool)
     with np.errstate(invalid="ignore"):
         own = _from_centre(one.box, np.asarray(pose.apply(points.reshape(-1, 3))))
-        inside = _within(one, own, _OTHERS_MARGIN)
+        inside = _above_support(one, own, level)
     pixels[top:bottom, left:right] = inside.reshape(points.shape[:2])
     return pixels
 
@@ -247,7 +253,7 @@ def _few(points: NDArray[np.floating], pose: Pose) -> NDArray[np.float64]:
 
 def _share_inside(one: MapObject, points: NDArray[np.float64]) -> float:
     """Share of points [N, 3] in the box of an object that is called alike."""
-    return float(_within(one, _from_centre(one.box, points)).mean())
+    return float(_within(one, _from_centre(one.box, points), _unsure(one)).mean())
 
 
 def _from_centre(box: UprightBox, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -257,17 +263,25 @@ def _from_centre(box: UprightBox, points: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray((points - box.centre) @ turn)
 
 
-def _within(
-    one: MapObject, own: NDArray[np.float64], upright: float | None = None
-) -> NDArray[np.bool_]:
-    """Which points [N, 3], from an object's centre, are in its box, grown by what is unsure of it.
+def _unsure(one: MapObject) -> float:
+    """Metres by which an object's box is grown for what is unsure of its place."""
+    sigma = math.sqrt(float(np.linalg.eigvalsh(one.covariance)[-1]))
+    return min(_MARGIN + _SIGMAS * sigma, _MOST_MARGIN)
+
+
+def _within(one: MapObject, own: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
+    """Which points [N, 3], from an object's centre in its axes, are in its box, grown, metres."""
+    return np.asarray((np.abs(own) <= one.size / 2 + margin).all(axis=1))
+
+
+def _above_support(one: MapObject, own: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
+    """Which points [N, 3] are in an object's box but not of what it stands on, metres.
 
     Args:
         one: the object.
-        own: in its own axes, metres.
-        upright: metres by which it is grown upwards and downwards; None for as much as sideways.
+        own: points from its centre, in its own axes.
+        level: by which its box is grown sideways.
     """
-    sigma = math.sqrt(float(np.linalg.eigvalsh(one.covariance)[-1]))
-    level = min(_MARGIN + _SIGMAS * sigma, _MOST_MARGIN)
-    most = one.size / 2 + (level, level, level if upright is None else upright)
-    return np.asarray((np.abs(own) <= most).all(axis=1))
+    half = one.size / 2
+    beside = (np.abs(own[:, :2]) <= half[:2] + level).all(axis=1)
+    return np.asarray(beside & (own[:, 2] > _SUPPORT - half[2]) & (own[:, 2] <= half[2] + _TOP))
