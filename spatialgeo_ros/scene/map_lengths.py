@@ -9,7 +9,7 @@ neither a size nor a centre in it, and may be nearer than all that is seen of it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -123,24 +123,44 @@ def map_knows_better(told: SightedEstimate, seen: SightedEstimate | None, cut: b
 
 
 def told_of_whole(
-    seen: SightedEstimate, things: Sequence[Sighting], known: KnownObjects, frame: Frame
-) -> SightedEstimate:
-    """Return a length of what the image cuts as the map knows it, where it knows it better.
+    measured: Mapping[Kind, SightedEstimate],
+    things: Sequence[Sighting],
+    known: KnownObjects,
+    frame: Frame,
+) -> Mapping[Kind, SightedEstimate]:
+    """Return lengths of what the image cuts as the map knows them, where it knows them better.
 
     Args:
-        seen: as it was measured on the points of the image.
-        things: what it is of.
+        measured: by kind, as measured on the points of the image.
+        things: what they are of, the first alone for kinds of one thing.
         known: the map.
         frame: the image that was asked about.
 
     Returns:
-        What was ``seen``, unless one of its things is cut, all are objects of the map by what they
-        are called and where they are, and none is a region of the request or doubted.
+        As ``measured``, unless one of a length's things is cut, all are objects of the map by what
+        they are called and where they are, and none is a region of the request or doubted.
     """
+    if not any(one.cut for one in things):
+        return measured
+    objects = [_object_of(thing, known) for thing in things]
+    told = {}
+    for kind, seen in measured.items():
+        count = things_of((kind,))
+        told[kind] = _told_of_whole(seen, things[:count], objects[:count], known, frame)
+    return told
+
+
+def _told_of_whole(
+    seen: SightedEstimate,
+    things: Sequence[Sighting],
+    objects: Sequence[MapObject | None],
+    known: KnownObjects,
+    frame: Frame,
+) -> SightedEstimate:
     cut = [one.label for one in things if one.cut]
     if not cut or any(one.doubt or one.found_by == REQUEST for one in things):
         return seen
-    whole = [one for thing in things if (one := _object_of(thing, known)) is not None]
+    whole = [one for one in objects if one is not None]
     snapshot = known.seen_from(frame, whole)
     if snapshot is None or len(whole) < len(things):
         return seen
@@ -199,9 +219,8 @@ def _ends(
         return np.array(parted.first), np.array(parted.second)
     centre = np.asarray(first.centre, np.float64)
     if kind in SIDES:
-        axis = SIDES[kind]
-        cos, sin = math.cos(first.yaw), math.sin(first.yaw)
-        direction = np.array(((cos, sin, 0.0), (-sin, cos, 0.0), (0.0, 0.0, 1.0))[axis])
+        axis, (along, across) = SIDES[kind], first.box.axes
+        direction = np.array(((*along, 0.0), (*across, 0.0), (0.0, 0.0, 1.0))[axis])
         half = direction * first.size[axis] / 2
         return centre - half, centre + half
     return centre, np.asarray(things[1].centre, np.float64)

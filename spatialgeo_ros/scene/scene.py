@@ -14,7 +14,7 @@ from typing import Any
 
 from spatialgeo_ros.errors import BadRequestError
 from spatialgeo_ros.geometry.depth_sensor import DepthSensor
-from spatialgeo_ros.geometry.distance import PAIR_KINDS, Kind, requested_kinds
+from spatialgeo_ros.geometry.distance import Kind, requested_kinds
 from spatialgeo_ros.geometry.pointmap import DepthNoise
 from spatialgeo_ros.geometry.regions import Region
 from spatialgeo_ros.grounding.found import SeenObject
@@ -299,9 +299,9 @@ class Scene:
             require_distinct((first, second))
         # The same kind twice is measured once.
         known = {kind: measure_sightings(observation, kind, first, second) for kind in wanted}
-        for kind in known if use_map else ():
-            things = (first, second) if kind in PAIR_KINDS and second is not None else (first,)
-            known[kind] = told_of_whole(known[kind], things, self._known, observation.frame)
+        if use_map:
+            things = (first,) if second is None else (first, second)
+            known = dict(told_of_whole(known, things, self._known, observation.frame))
         return [known[kind] for kind in wanted]
 
     def keyframes(self) -> tuple[Keyframe, ...]:
